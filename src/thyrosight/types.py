@@ -1,0 +1,142 @@
+"""The records that pass between the rooms: Frame, Case, Sample, Batch, Output; frozen, of constant shape.
+
+Legend for names: B batch, C channels, H rows, W columns; `_HW` arrays, `_xy` points (column, row), `_px` and `_mm` units.
+A box is half-open: x0 <= x < x1. The result records (Nodule, Prediction) are in thyrosight.prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UInt8Array = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+class Box(NamedTuple):
+    """A half-open pixel rectangle: columns x0..x1-1, rows y0..y1-1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """(rows, columns), to index an array `_HW`."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+
+class Spacing(NamedTuple):
+    """Millimetres from one row (column) centre to the next."""
+
+    row_mm: float
+    column_mm: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded image, as the file shows it (EXIF orientation applied, 8 bit).
+
+    image_HW: uint8 gray. rgb_HW3: uint8, or None where the file is gray.
+    spacing is None where the file does not say; spacing_reason then says why.
+    """
+
+    path: Path | None
+    image_HW: UInt8Array
+    rgb_HW3: UInt8Array | None
+    spacing: Spacing | None
+    spacing_reason: str | None
+    sha256: str
+    frame_index: int = 0
+    num_frames: int = 1
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        height, width = self.image_HW.shape
+        return height, width
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of cases.csv. Paths are absolute here and relative to the file in the CSV.
+
+    malignancy: 1 high, 0 low, None not labelled. group is the split key. fov is the ultrasound field;
+    panels are the views of a split screen inside it (one box, the field itself, where the screen is not split).
+    """
+
+    case_id: str
+    image: Path
+    mask: Path | None
+    malignancy: int | None
+    group: str
+    source: str
+    split: str = ""
+    fold: int | None = None
+    row_mm: float | None = None
+    column_mm: float | None = None
+    fov: Box | None = None
+    panels: tuple[Box, ...] = ()
+    target: str = "nodule"
+    """What the mask outlines: nodule, lesion (another organ) or gland."""
+    descriptors: dict[str, str] = field(default_factory=dict)
+    """composition, echogenicity, shape, margin, foci, tirads: only those that the set gives."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One view of one case, letterboxed to the network's input.
+
+    image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
+    border; malignancy 1, 0 or -1 (not labelled); view_index counts the views of the case.
+    """
+
+    image_HW: FloatArray
+    mask_HW: BoolArray
+    valid_HW: BoolArray
+    has_mask: bool
+    malignancy: int
+    case_index: int
+    view_index: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples stacked: image_B1HW float32 in [0, 1], mask_B1HW float32 0/1, has_mask_B bool, malignancy_B int64 (-1 unknown)."""
+
+    image_B1HW: Tensor
+    mask_B1HW: Tensor
+    valid_B1HW: Tensor
+    has_mask_B: Tensor
+    malignancy_B: Tensor
+
+
+class Output(NamedTuple):
+    """What every network returns, raw.
+
+    mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
+    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size (zeros where a network has none).
+    """
+
+    mask_logits_B1HW: Tensor
+    class_logits_B2: Tensor
+    malignancy_map_B1HW: Tensor
+
+
+Json = dict[str, Any]
