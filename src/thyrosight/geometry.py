@@ -1,0 +1,142 @@
+"""Source pixels <-> network input: the letterbox and its exact inverse; masks <-> outlines and components.
+
+Legend: `_HW` arrays (rows, columns), `_xy` points (column, row), `_hw` sizes. All resizing follows pixel centres: the
+centre of output pixel i lies at (i + 0.5) * (input size / output size) - 0.5 of the input, as cv2.resize does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
+
+IntArray = NDArray[np.int32]
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How one view of a frame lies in the network's input: cropped, scaled with its aspect kept, centred on zeros.
+
+    source: the view in source pixels. size_hw: the network's input. scaled_hw: the view's size there. offset_yx: the
+    view's upper left pixel there.
+    """
+
+    source: Box
+    size_hw: tuple[int, int]
+    scaled_hw: tuple[int, int]
+    offset_yx: tuple[int, int]
+
+    def image(self, image_HW: UInt8Array) -> FloatArray:
+        """Whole frame, uint8 -> the view as float32 in [0, 1] at size_hw; area-averaged if shrinking, else bilinear."""
+        view_HW = self._crop(image_HW).astype(np.float32) * np.float32(1.0 / 255.0)
+        is_shrinking = self.scaled_hw[0] <= view_HW.shape[0] and self.scaled_hw[1] <= view_HW.shape[1]
+        scaled_HW = _resize(view_HW, self.scaled_hw, cv2.INTER_AREA if is_shrinking else cv2.INTER_LINEAR)
+        input_HW = np.zeros(self.size_hw, np.float32)
+        input_HW[self._content] = np.clip(scaled_HW, 0.0, 1.0)
+        return input_HW
+
+    def mask(self, mask_HW: BoolArray) -> BoolArray:
+        """Whole frame's mask -> the view's mask at size_hw; each pixel takes the source pixel under its centre."""
+        view_HW = self._crop(mask_HW)
+        rows = nearest_index(view_HW.shape[0], self.scaled_hw[0])
+        columns = nearest_index(view_HW.shape[1], self.scaled_hw[1])
+        input_HW = np.zeros(self.size_hw, np.bool_)
+        input_HW[self._content] = view_HW[rows[:, None], columns[None, :]] > 0
+        return input_HW
+
+    def valid(self) -> BoolArray:
+        """-> bool at size_hw, False on the border that the letterbox adds."""
+        valid_HW = np.zeros(self.size_hw, np.bool_)
+        valid_HW[self._content] = True
+        return valid_HW
+
+    def restore(self, values_HW: FloatArray) -> FloatArray:
+        """Values at size_hw (a probability map) -> float32 (source.height, source.width), bilinear, without border."""
+        if values_HW.shape != self.size_hw:
+            raise ValueError(f"a map of {values_HW.shape} can't be restored by a letterbox of {self.size_hw}")
+        scaled_HW = np.ascontiguousarray(values_HW[self._content], dtype=np.float32)
+        return _resize(scaled_HW, (self.source.height, self.source.width), cv2.INTER_LINEAR)
+
+    @property
+    def _content(self) -> tuple[slice, slice]:
+        (y0, x0), (height, width) = self.offset_yx, self.scaled_hw
+        return slice(y0, y0 + height), slice(x0, x0 + width)
+
+    def _crop(self, array_HW: NDArray[Pixel]) -> NDArray[Pixel]:
+        height, width = array_HW.shape
+        if not (0 <= self.source.x0 < self.source.x1 <= width and 0 <= self.source.y0 < self.source.y1 <= height):
+            raise InputError(
+                f"view {tuple(self.source)} does not lie inside the {width} x {height} image; check fov and panels"
+            )
+        return array_HW[self.source.slices]
+
+
+def letterbox(box: Box, size_hw: tuple[int, int]) -> Letterbox:
+    """View in source pixels and the network's input size -> the largest centred fit that keeps the aspect ratio.
+
+    Sizes are rounded to the nearest pixel and are at least 1; odd padding puts its extra pixel below and at the right.
+    """
+    if box.width < 1 or box.height < 1 or min(size_hw) < 1:
+        raise InputError(f"view {tuple(box)} into {size_hw}: both must be at least one pixel wide and high")
+    scale = min(size_hw[0] / box.height, size_hw[1] / box.width)
+    scaled_height = min(size_hw[0], max(1, int(box.height * scale + 0.5)))
+    scaled_width = min(size_hw[1], max(1, int(box.width * scale + 0.5)))
+    offset_yx = ((size_hw[0] - scaled_height) // 2, (size_hw[1] - scaled_width) // 2)
+    return Letterbox(box, (size_hw[0], size_hw[1]), (scaled_height, scaled_width), offset_yx)
+
+
+def nearest_index(num_input: int, num_output: int) -> NDArray[np.intp]:
+    """Sizes of an axis -> the input pixel under each output pixel's centre: floor((i + 0.5) * num_input / num_output).
+
+    Whole numbers, so that no rounding moves a pixel; cv2's INTER_NEAREST takes the pixel under the corner instead.
+    """
+    return ((2 * np.arange(num_output, dtype=np.intp) + 1) * num_input) // (2 * num_output)
+
+
+def outlines(mask_HW: BoolArray) -> list[IntArray]:
+    """Mask -> outer outlines, (N, 2) int32 `_xy` through the border pixels' centres, most pixels first; no holes."""
+    contours, _ = cv2.findContours(mask_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    found = [np.asarray(contour, dtype=np.int32).reshape(-1, 2) for contour in contours]
+    return sorted(found, key=_num_pixels, reverse=True)
+
+
+def fill_outlines(outlines_xy: Iterable[NDArray[np.generic]], shape: tuple[int, int]) -> BoolArray:
+    """Outlines (N, 2) `_xy` and (rows, columns) -> mask of their union, border pixels included, cut off at the edge.
+
+    Undoes `outlines` for masks without holes. Points between pixels go to the nearest pixel.
+    """
+    filled_HW = np.zeros(shape, np.uint8)
+    for outline_xy in outlines_xy:
+        points_xy = np.asarray(outline_xy, dtype=np.float64).reshape(-1, 2)
+        if len(points_xy):  # one call each: together they would be filled even-odd, and overlaps would come out empty
+            cv2.fillPoly(filled_HW, [np.floor(points_xy + 0.5).astype(np.int32)], 1)
+    return filled_HW.astype(np.bool_)
+
+
+def components(mask_HW: BoolArray, min_area_px: int = 1) -> list[BoolArray]:
+    """Mask -> its 8-connected parts of at least min_area_px pixels, each a mask of the same shape, largest first."""
+    num_labels, labels_HW, stats, _ = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)
+    areas_px = stats[:, cv2.CC_STAT_AREA]
+    kept = [label for label in range(1, num_labels) if areas_px[label] >= min_area_px]
+    return [np.asarray(labels_HW == label) for label in sorted(kept, key=lambda label: -int(areas_px[label]))]
+
+
+def _resize(array_HW: FloatArray, size_hw: tuple[int, int], interpolation: int) -> FloatArray:
+    if array_HW.shape == size_hw:
+        return array_HW.copy()
+    resized_HW = cv2.resize(np.ascontiguousarray(array_HW), (size_hw[1], size_hw[0]), interpolation=interpolation)
+    return np.asarray(resized_HW, dtype=np.float32).reshape(size_hw)
+
+
+def _num_pixels(outline_xy: IntArray) -> float:
+    """Pixels that an outline holds, border included, by Pick's theorem (1899): area + border points / 2 + 1."""
+    steps_xy = np.abs(np.roll(outline_xy, -1, axis=0) - outline_xy)
+    return float(cv2.contourArea(outline_xy)) + float(steps_xy.max(axis=1).sum()) / 2 + 1

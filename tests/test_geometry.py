@@ -1,0 +1,175 @@
+"""geometry: the letterbox against hand-computed values, its inverse, and outlines against masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thyrosight.errors import InputError
+from thyrosight.geometry import components, fill_outlines, letterbox, nearest_index, outlines
+from thyrosight.types import Box
+
+BOXES = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 90), st.integers(1, 90)).map(
+    lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+SIZES = st.tuples(st.integers(1, 80), st.integers(1, 80))
+
+
+def ramp_HW(height: int, width: int, along_rows: float, along_columns: float) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return (rows * along_rows + columns * along_columns).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("box", "size_hw", "scaled_hw", "offset_yx"),
+    [
+        (Box(0, 0, 560, 360), (256, 256), (165, 256), (45, 0)),  # 360 * 256 / 560 = 164.57
+        (Box(10, 20, 210, 420), (100, 100), (100, 50), (0, 25)),
+        (Box(0, 0, 64, 64), (64, 64), (64, 64), (0, 0)),
+        (Box(0, 0, 1000, 1), (32, 32), (1, 32), (15, 0)),  # never thinner than a pixel
+        (Box(3, 3, 4, 4), (8, 4), (4, 4), (2, 0)),
+    ],
+)
+def test_letterbox_sizes(box, size_hw, scaled_hw, offset_yx):
+    fit = letterbox(box, size_hw)
+    assert (fit.scaled_hw, fit.offset_yx) == (scaled_hw, offset_yx)
+    assert fit.valid().sum() == scaled_hw[0] * scaled_hw[1]
+
+
+@given(BOXES, SIZES)
+def test_letterbox_keeps_aspect_and_fills_one_side(box, size_hw):
+    fit = letterbox(box, size_hw)
+    assert fit.scaled_hw[0] == size_hw[0] or fit.scaled_hw[1] == size_hw[1]
+    scale = min(size_hw[0] / box.height, size_hw[1] / box.width)
+    assert abs(fit.scaled_hw[0] - box.height * scale) <= 1
+    assert abs(fit.scaled_hw[1] - box.width * scale) <= 1
+    spare = (size_hw[0] - fit.scaled_hw[0], size_hw[1] - fit.scaled_hw[1])
+    assert fit.offset_yx == (spare[0] // 2, spare[1] // 2)
+
+
+def test_image_at_same_size_is_the_crop():
+    image_HW = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
+    np.testing.assert_allclose(letterbox(Box(5, 7, 45, 37), (30, 40)).image(image_HW), image_HW[7:37, 5:45] / 255)
+
+
+def test_image_halved_averages_and_border_is_zero():
+    image_HW = np.array([[0, 10, 20, 30], [40, 50, 60, 70]], np.uint8)
+    input_HW = letterbox(Box(0, 0, 4, 2), (3, 2)).image(image_HW)
+    np.testing.assert_allclose(input_HW, np.array([[0, 0], [25, 45], [0, 0]]) / 255, atol=1e-6)
+
+
+def test_image_doubled_follows_pixel_centres():
+    input_HW = letterbox(Box(0, 0, 2, 1), (2, 4)).image(np.array([[0, 100]], np.uint8))
+    np.testing.assert_allclose(input_HW, np.array([[0, 25, 75, 100]] * 2) / 255, atol=1e-6)
+
+
+def test_mask_takes_the_pixel_under_the_centre():
+    assert nearest_index(8, 4).tolist() == [1, 3, 5, 7]
+    assert nearest_index(4, 8).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert nearest_index(5, 3).tolist() == [0, 2, 4]
+    assert nearest_index(3, 5).tolist() == [0, 0, 1, 2, 2]
+    mask_HW = np.zeros((4, 4), bool)
+    mask_HW[2, 3] = True
+    assert np.argwhere(letterbox(Box(2, 2, 4, 4), (4, 4)).mask(mask_HW)).tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+
+
+@given(BOXES, SIZES)
+def test_mask_of_ones_is_valid(box, size_hw):
+    fit = letterbox(box, size_hw)
+    assert np.array_equal(fit.mask(np.ones((100, 100), bool)), fit.valid())
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_nearest_index_is_symmetric(num_input, num_output):
+    indices = nearest_index(num_input, num_output)
+    position = (np.arange(num_output) + 0.5) * num_input / num_output
+    assert np.all(np.abs(position - 0.5 - indices) <= 0.5 + 1e-9)
+    assert indices.min() >= 0
+    assert indices.max() <= num_input - 1
+
+
+@pytest.mark.parametrize(("size_hw", "tolerance"), [((64, 64), 0.75), ((128, 96), 0.02), ((37, 91), 1.3)])
+def test_restore_undoes_image_without_shift(size_hw, tolerance):
+    """A linear ramp is its own bilinear and area interpolation, so inside the border the round trip must return it."""
+    image_HW = ramp_HW(90, 120, 1.0, 1.0).astype(np.uint8)
+    fit = letterbox(Box(10, 6, 106, 70), size_hw)
+    restored_HW = fit.restore(fit.image(image_HW)) * 255
+    assert restored_HW.shape == (64, 96)
+    error_HW = restored_HW - image_HW[6:70, 10:106]
+    assert np.abs(error_HW[4:-4, 4:-4]).max() < tolerance
+    assert abs(error_HW[4:-4, 4:-4].mean()) < 0.02
+
+
+@settings(max_examples=50)
+@given(st.integers(8, 40), st.integers(8, 40), st.integers(2, 4))
+def test_mask_restore_is_exact_at_whole_scales(height, width, scale):
+    mask_HW = np.random.default_rng(height * 100 + width).random((height, width)) > 0.5
+    fit = letterbox(Box(0, 0, width, height), (height * scale, width * scale))
+    restored_HW = fit.restore(fit.mask(mask_HW).astype(np.float32))
+    assert np.array_equal(restored_HW >= 0.5, mask_HW)
+
+
+def test_wrong_inputs_are_named():
+    with pytest.raises(InputError, match="does not lie inside the 10 x 8 image"):
+        letterbox(Box(0, 0, 11, 8), (16, 16)).image(np.zeros((8, 10), np.uint8))
+    with pytest.raises(InputError, match="at least one pixel"):
+        letterbox(Box(4, 4, 4, 8), (16, 16))
+    with pytest.raises(ValueError, match="can't be restored"):
+        letterbox(Box(0, 0, 8, 8), (16, 16)).restore(np.zeros((8, 8), np.float32))
+
+
+def test_outlines_largest_first_and_exact_corners():
+    mask_HW = np.zeros((20, 20), bool)
+    mask_HW[1, 1] = mask_HW[15, 2:19] = True
+    mask_HW[3:7, 4:10] = True
+    first_xy, second_xy, third_xy = outlines(mask_HW)
+    assert sorted(map(tuple, first_xy.tolist())) == [(4, 3), (4, 6), (9, 3), (9, 6)]
+    assert sorted(map(tuple, second_xy.tolist())) == [(2, 15), (18, 15)]
+    assert third_xy.tolist() == [[1, 1]]
+    assert outlines(np.zeros((5, 5), bool)) == []
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_outlines_fill_back_to_the_mask_without_holes(seed, density):
+    mask_HW = np.random.default_rng(seed).random((24, 31)) < density
+    filled_HW = fill_outlines(outlines(mask_HW), mask_HW.shape)
+    assert np.all(filled_HW[mask_HW])
+    assert np.array_equal(filled_HW, _without_holes(mask_HW))
+
+
+def _without_holes(mask_HW: np.ndarray) -> np.ndarray:
+    """Background that 4-neighbours connect with the outside stays background."""
+    outside_HW = np.zeros((mask_HW.shape[0] + 2, mask_HW.shape[1] + 2), bool)
+    padded_HW = np.pad(mask_HW, 1)
+    outside_HW[0, 0] = True
+    while True:
+        grown_HW = outside_HW.copy()
+        for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
+            grown_HW |= np.roll(outside_HW, shift, axis)
+        grown_HW &= ~padded_HW
+        if np.array_equal(grown_HW, outside_HW):
+            return ~outside_HW[1:-1, 1:-1]
+        outside_HW = grown_HW
+
+
+def test_fill_outlines_joins_overlaps_and_cuts_at_the_edge():
+    square_xy = np.array([[1, 1], [4, 1], [4, 4], [1, 4]])
+    filled_HW = fill_outlines([square_xy, square_xy + 2, square_xy - 3], (6, 6))
+    expected_HW = np.zeros((6, 6), bool)
+    expected_HW[1:5, 1:5] = expected_HW[3:6, 3:6] = expected_HW[0:2, 0:2] = True
+    assert np.array_equal(filled_HW, expected_HW)
+    assert not fill_outlines([], (3, 3)).any()
+    assert not fill_outlines([np.zeros((0, 2))], (3, 3)).any()
+
+
+def test_components_by_size():
+    mask_HW = np.zeros((10, 10), bool)
+    mask_HW[0:2, 0:2] = mask_HW[2, 2] = True  # joined by a corner
+    mask_HW[5:9, 5:9] = True
+    mask_HW[9, 0] = True
+    assert [int(part.sum()) for part in components(mask_HW)] == [16, 5, 1]
+    assert [int(part.sum()) for part in components(mask_HW, min_area_px=5)] == [16, 5]
+    assert components(np.zeros((4, 4), bool)) == []
