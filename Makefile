@@ -1,0 +1,83 @@
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv; a second run starts at once.
+# Needs Python >= 3.11 and make, nothing else. `make help` lists the targets.
+#
+#   PYTHON=python3.12   which Python makes the environment
+#   PIP_ARGS=...        handed to pip, e.g. for PyTorch's CPU wheel index (its install page names it): on Linux the plain torch
+#                       wheel brings several gigabytes of CUDA libraries, which nothing here needs
+#   TEST_WORKERS=2      processes for the tests
+
+PYTHON ?= python3
+PIP_ARGS ?=
+TEST_WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) -c constraints.txt
+CORE := $(VENV)/.core-is-installed
+DEV := $(VENV)/.dev-is-installed
+OUT := out
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types train-demo golden pictures bench constraints install clean distclean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(CORE)  ## the shipped model on sample cases; the last line is the path of the HTML report
+	@$(BIN)/thyrosight demo -o $(OUT)/demo
+
+test: lint types  ## everything that continuous integration runs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+check: lint types  ## ruff, mypy and the quick tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) -m "not slow"
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+train-demo: $(DEV)  ## phantoms -> a small network trained in minutes -> an evaluation report
+	$(BIN)/thyrosight phantom -n 160 -o $(OUT)/train-demo/phantoms
+	$(BIN)/thyrosight train configs/phantom_demo.toml --cases $(OUT)/train-demo/phantoms/cases.csv -o $(OUT)/train-demo/run --fold 0
+	$(BIN)/thyrosight evaluate $(OUT)/train-demo/run/bundle --cases $(OUT)/train-demo/phantoms/cases.csv --fold 0 -o $(OUT)/train-demo/evaluation
+
+golden: $(DEV)  ## remake the golden files of the tests (look at the difference before you commit it)
+	THYROSIGHT_GOLDEN=remake OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k golden
+
+pictures: $(CORE)  ## remake the pictures of the README from phantoms
+	$(BIN)/python docs/make_pictures.py docs/pictures
+
+bench: $(DEV)  ## cold start against `import torch`; milliseconds an image
+	$(BIN)/python bench/cold_start.py
+	$(BIN)/python bench/inference.py
+
+install: $(DEV)  ## the environment with everything in it
+
+constraints: $(DEV)  ## write constraints.txt from the environment as it is
+	$(BIN)/python bench/freeze.py > $(VENV)/constraints.new && mv $(VENV)/constraints.new constraints.txt
+
+clean:  ## remove what the commands wrote and the caches; keep the environment
+	rm -rf $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## and the environment
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or later, or say which: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $$($(PYTHON) --version) is too old; Python 3.11 or later is needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing thyrosight into $(VENV) ..."
+	$(PIP) -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing thyrosight with all that training and the tests need into $(VENV) (minutes the first time) ..."
+	$(PIP) -e '.[train,pretrained,dev]'
+	@touch $(CORE) $@

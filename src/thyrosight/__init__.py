@@ -1,0 +1,37 @@
+"""Thyroid ultrasound -> the nodule's outline, its measurements and a risk of malignancy.
+
+`from thyrosight import Predictor` is the whole interface for prediction; everything is imported when it is first asked for,
+so that `import thyrosight` costs milliseconds and never loads a deep-learning framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thyrosight.predict import Predictor
+
+    __version__: str
+
+__all__ = ["Predictor", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The name asked for -> the object, imported on first use (PEP 562) and kept."""
+    if name == "Predictor":
+        from thyrosight.predict import Predictor as value
+    elif name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            value = version("thyrosight")
+        except PackageNotFoundError:
+            value = "0+uninstalled"
+    else:
+        raise AttributeError(f"module 'thyrosight' has no attribute {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
