@@ -1,0 +1,162 @@
+"""What a prediction says: frozen pydantic records, one JSON for the command line, Python and every other door.
+
+Legend: `_xy` points (column, row) of pixel centres in the source image as decoded (EXIF orientation applied); `_px` source
+pixels; `_mm` millimetres, None where the file does not say them, and `mm_reason` then says why. Boxes are half-open.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from thyrosight.types import Box
+
+SCHEMA_VERSION = 1
+
+PointXY = tuple[float, float]
+Probability = float
+
+FlagCode = Literal[
+    "no_nodule",
+    "several_nodules",
+    "touches_border",
+    "several_panels",
+    "colour_overlay",
+    "small_field",
+    "small_image",
+    "low_contrast",
+    "low_probability",
+    "no_risk",
+]
+
+
+class Record(BaseModel):
+    """Base of the records: frozen, nothing unknown, no NaN and no infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SpacingMm(Record):
+    """Millimetres from one row (column) centre to the next."""
+
+    row_mm: float = Field(gt=0)
+    column_mm: float = Field(gt=0)
+
+
+class PixelBox(Record):
+    """A half-open rectangle in source pixels: columns x0..x1-1, rows y0..y1-1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @classmethod
+    def of(cls, box: Box) -> PixelBox:
+        return cls(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
+
+    @property
+    def box(self) -> Box:
+        return Box(self.x0, self.y0, self.x1, self.y1)
+
+
+class ImageIdentity(Record):
+    """Which image it was: the file's name without its folder (None for an array), its content and its geometry."""
+
+    name: str | None
+    sha256: str = Field(description="of the file's bytes; of the pixels where an array was given")
+    width_px: int = Field(ge=1)
+    height_px: int = Field(ge=1)
+    frame_index: int = Field(ge=0)
+    num_frames: int = Field(ge=1)
+    spacing: SpacingMm | None
+    spacing_reason: str | None = Field(description="why there is no spacing, or where it was taken from")
+
+
+class ModelIdentity(Record):
+    """Which network it was: the bundle's name and a short hash over everything that the bundle declares."""
+
+    name: str
+    id: str
+
+
+class NoduleSize(Record):
+    """Extents of one nodule; the frame's own axes: anteroposterior is vertical, transverse is horizontal."""
+
+    area_px: int = Field(ge=1)
+    area_mm2: float | None
+    longest_px: float
+    longest_mm: float | None
+    longest_ends_xy: tuple[PointXY, PointXY]
+    perpendicular_px: float
+    perpendicular_mm: float | None
+    perpendicular_ends_xy: tuple[PointXY, PointXY]
+    anteroposterior_px: float
+    anteroposterior_mm: float | None
+    transverse_px: float
+    transverse_mm: float | None
+    mm_reason: str | None
+    taller_than_wide: bool = Field(description="anteroposterior > transverse; a sign on transverse views only")
+
+
+class Nodule(Record):
+    """One outlined nodule. Its mask is the filled outline, border pixels included."""
+
+    number: int = Field(ge=1, description="1 is the largest")
+    panel_index: int = Field(ge=0, description="which of the prediction's panels it lies in")
+    outline_xy: tuple[tuple[int, int], ...]
+    size: NoduleSize
+    mean_probability: Probability = Field(ge=0, le=1, description="mean mask probability inside the outline")
+    risk: Probability | None = Field(ge=0, le=1)
+    risk_interval: tuple[Probability, Probability] | None
+    risk_interval_reason: str | None
+
+
+class OperatingPointResult(Record):
+    """On which side of one of the model's operating points the image's risk lies."""
+
+    name: str
+    threshold: Probability
+    is_above: bool
+    meaning: str
+
+
+class Flag(Record):
+    """Something to know before this result is relied on."""
+
+    code: FlagCode
+    message: str
+
+
+class Prediction(Record):
+    """Everything said about one frame, in the source image's own pixels."""
+
+    schema_version: Literal[1] = 1
+    image: ImageIdentity
+    field_of_view: PixelBox
+    panels: tuple[PixelBox, ...]
+    nodules: tuple[Nodule, ...]
+    risk: Probability | None = Field(ge=0, le=1, description="calibrated risk of malignancy of the image")
+    risk_meaning: str
+    risk_reason: str | None = Field(description="why there is no risk")
+    operating_points: tuple[OperatingPointResult, ...]
+    flags: tuple[Flag, ...]
+    model: ModelIdentity
+    with_tta: bool
+    software_version: str
+    seconds: float = Field(ge=0)
+
+    def to_json(self) -> str:
+        """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        number = r"-?\d[\d.eE+-]*"
+        text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # a raw \n is never in a string
+        return re.sub(r"\],\n\s+\[", "], [", text) + "\n"
+
+
+def json_schema() -> str:
+    """-> the JSON Schema (draft 2020-12) of a Prediction, indented, keys sorted."""
+    return json.dumps(Prediction.model_json_schema(), indent=2, sort_keys=True) + "\n"
