@@ -1,4 +1,4 @@
-"""pyproject.toml + this environment -> constraints.txt on stdout: the exact versions of all that our extras reach, and no more."""
+"""pyproject.toml + this environment -> constraints.txt on stdout: the exact versions of all that our extras reach."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""Arguments -> one call into the room that does the work; an exit code comes out.
+
+Exit codes: 0 all is well; 1 it ran, and an input, a bundle or a result is not good; 2 nothing was tried: the command,
+the configuration or the installation has to be mended first; 130 interrupted. An error for people is one line on stderr.
+The heavy libraries are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from thyrosight.commands import data, results, training
+from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
+
+INTERRUPTED = 130
+
+
+class ErrorsInOneLine(typer.core.TyperGroup):
+    """The group of commands; a ThyrosightError or Ctrl-C below it becomes one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ThyrosightError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(exit_code(error)) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted: what was finished is kept; the same command goes on from there", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def exit_code(error: ThyrosightError) -> int:
+    """An error for people -> 2 where nothing could be tried (configuration, installation), else 1."""
+    return 2 if isinstance(error, ConfigError | MissingExtraError) else 1
+
+
+app = typer.Typer(
+    name="thyrosight",
+    cls=ErrorsInOneLine,
+    help="Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical device.",
+    epilog="Exit codes: 0 fine, 1 some input or result is not good, 2 usage or configuration, 130 interrupted.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "prepare": data.prepare,
+    "audit": data.audit,
+    "phantom": data.phantom,
+    "train": training.train,
+    "export": training.export,
+    "import-tensorflow": training.import_tensorflow,
+    "evaluate": results.evaluate,
+    "compare": results.compare,
+    "predict": results.predict,
+    "info": results.info,
+    "demo": results.demo,
+}
+"""Every command and the function behind it, in the order of the work and of `--help`."""
+
+for _name, _function in COMMANDS.items():
+    app.command(_name)(_function)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from thyrosight import __version__
+
+        typer.echo(f"thyrosight {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical device."""
+
+
+def main() -> None:
+    """sys.argv -> the command's exit code (the `thyrosight` program)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="thyrosight")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""cases.csv -> a trained model bundle: the commands train, export, import-tensorflow. Only these load torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thyrosight.commands.show import remark
+from thyrosight.errors import ConfigError, MissingExtraError
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")]
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A configuration: configs/*.toml.", exists=True, dir_okay=False)],
+    cases: Annotated[list[Path], typer.Option("--cases", help="cases.csv; repeat for several sets.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: checkpoints, curves, the bundle.")],
+    fold: Annotated[str | None, typer.Option("--fold", help="The fold to leave out for validation, or `all`.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")] = False,
+) -> None:
+    """Configuration, cases -> a trained bundle.
+
+    --fold K trains on the other folds and validates on K; --fold all trains on every row that is not held out.
+    """
+    from thyrosight.config import load_config
+
+    chosen_fold = fold_number(fold)
+    settings = load_config(config, overrides or [])
+    require_training_extra()
+    from thyrosight.train import train as run_training
+
+    typer.echo(run_training(settings, cases, out, chosen_fold, resume))
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.", exists=True, file_okay=False)],
+    out: Out,
+) -> None:
+    """Training run -> bundle.
+
+    Writes ONNX that is checked against torch, safetensors, JSON and the card.
+    """
+    require_training_extra()
+    from thyrosight.export import export as export_run
+
+    typer.echo(export_run(run, out))
+
+
+def import_tensorflow(
+    checkpoint: Annotated[Path, typer.Argument(help="A TensorFlow 1 checkpoint (the prefix of its files).")],
+    out: Out,
+) -> None:
+    """TensorFlow checkpoint -> bundle.
+
+    Takes a TensorFlow 1 checkpoint of the original multi-task V-Net, by its variables' names.
+    """
+    require_training_extra()
+    from thyrosight.export import import_tensorflow as import_checkpoint
+
+    remark("reading with TensorFlow; the extra `tensorflow` has to be installed")
+    typer.echo(import_checkpoint(checkpoint, out))
+
+
+def fold_number(text: str | None) -> int | None:
+    """--fold as given -> the fold left out, or None for all rows."""
+    if text is None or text == "all":
+        return None
+    try:
+        fold = int(text)
+    except ValueError:
+        fold = -1
+    if fold < 0:
+        raise ConfigError(f"--fold {text}: give a fold's number, 0 or more, or `all`")
+    return fold
+
+
+def require_training_extra() -> None:
+    """-> nothing, or MissingExtraError with the pip command; looks without importing, so that it answers at once."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "lightning", "safetensors", "onnx") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"training needs its extra ({', '.join(missing)} not found): pip install 'thyrosight[train,pretrained]'"
+        )
