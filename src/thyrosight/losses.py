@@ -1,0 +1,199 @@
+"""Output and Batch -> losses: the formulas of the original recipe and the few that we compare it with.
+
+Shapes: B batch, H rows, W columns. Everything is computed in float32, whatever autocast chose for the network.
+The letterbox border counts as background here: a network that is free there would let it leak into what it pools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from thyrosight.errors import ConfigError
+from thyrosight.types import Batch, Output
+
+UNLABELLED = -1
+PIXELS = (1, 2, 3)
+"""Every axis but the batch's."""
+
+
+def soft_dice_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
+    """Probability and 0/1 target -> 1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth) of each image (B,).
+
+    Source: Milletari et al. 2016 (arXiv:1606.04797) in the original recipe's form, sums and not sums of squares below.
+    An empty target asks for an empty mask: the loss is 0 where the mask is empty too, else near 1.
+    """
+    probability, target = probability_B1HW.float(), target_B1HW.float()
+    shared = (probability * target).sum(dim=PIXELS)
+    return 1.0 - (2.0 * shared + smooth) / (probability.sum(dim=PIXELS) + target.sum(dim=PIXELS) + smooth)
+
+
+def mask_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
+    """Logits and 0/1 target -> mean over the pixels of -t log p - (1 - t) log(1 - p), of each image (B,).
+
+    From logits, so that it stays finite at any confidence. (The original offers it, but feeds it probabilities where it
+    wants logits, so that its p is at least 0.5; this is the formula as it is meant.)
+    """
+    logits, target = mask_logits_B1HW.float(), target_B1HW.float()
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=PIXELS)
+
+
+def focal_loss(
+    mask_logits_B1HW: Tensor, target_B1HW: Tensor, alpha: float = 0.25, gamma: float = 4.0, reduction: str = "mean"
+) -> Tensor:
+    """Logits and 0/1 target -> alpha_t (1 - p_t)^gamma (-log p_t), over the pixels of each image (B,).
+
+    p_t is the probability of the truth; alpha_t is alpha on the nodule and 1 - alpha off it. Source: Lin et al. 2017
+    (arXiv:1708.02002); alpha 0.25 and gamma 4 are the original recipe's. That sums over the pixels ("sum"), which
+    drowns every other loss; "mean" makes it independent of the image's size. It also clips p to [1e-5, 1 - 1e-5]; from
+    logits there is no need to, and a pixel that is confidently wrong keeps its gradient.
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"unknown reduction {reduction!r}; known: mean, sum")
+    logits, target = mask_logits_B1HW.float(), target_B1HW.float()
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrong = torch.sigmoid(logits) * (1.0 - target) + torch.sigmoid(-logits) * target
+    weight = alpha * target + (1.0 - alpha) * (1.0 - target)
+    loss_B1HW = weight * wrong**gamma * cross_entropy
+    return loss_B1HW.mean(dim=PIXELS) if reduction == "mean" else loss_B1HW.sum(dim=PIXELS)
+
+
+def dice_from_logits(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
+    """Logits and 0/1 target -> soft Dice loss of each image (B,)."""
+    return soft_dice_loss(torch.sigmoid(mask_logits_B1HW.float()), target_B1HW)
+
+
+def dice_and_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
+    """Logits and 0/1 target -> soft Dice loss + pixel-wise cross-entropy of each image (B,)."""
+    return dice_from_logits(mask_logits_B1HW, target_B1HW) + mask_cross_entropy(mask_logits_B1HW, target_B1HW)
+
+
+def dice_and_focal(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
+    """Logits and 0/1 target -> soft Dice loss + mean focal loss of each image (B,)."""
+    return dice_from_logits(mask_logits_B1HW, target_B1HW) + focal_loss(mask_logits_B1HW, target_B1HW)
+
+
+MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "dice": dice_from_logits,
+    "cross_entropy": mask_cross_entropy,
+    "focal": focal_loss,
+    "dice+cross_entropy": dice_and_cross_entropy,
+    "dice+focal": dice_and_focal,
+}
+"""(mask_logits_B1HW, target_B1HW) -> loss of each image (B,)."""
+
+
+def classification_cross_entropy(
+    class_logits_B2: Tensor,
+    malignancy_B: Tensor,
+    class_weights: tuple[float, float] | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Logits (benign, malignant) and labels 0, 1 or -1 -> mean softmax cross-entropy of the labelled images, a scalar.
+
+    With class_weights it is the weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016,
+    arXiv:1512.00567) moves that part of the truth to both classes alike. Unlabelled rows have no part in the value nor
+    in the gradient, whatever their logits; where no image is labelled the loss is 0 and its gradient exactly 0.
+    """
+    labelled_B = malignancy_B != UNLABELLED
+    logits, truth = class_logits_B2[labelled_B].float(), malignancy_B[labelled_B].long()
+    weights = None if class_weights is None else logits.new_tensor(class_weights)
+    if truth.numel() == 0:
+        return logits.sum()
+    return F.cross_entropy(logits, truth, weight=weights, label_smoothing=label_smoothing)
+
+
+def malignancy_map_cross_entropy(
+    malignancy_map_B1HW: Tensor, mask_B1HW: Tensor, malignancy_B: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """Per-pixel malignancy logits, true mask and labels -> mean cross-entropy under the mask, a scalar.
+
+    Every pixel of the nodule has its image's label, and every image the same part, whatever the nodule's size. Images
+    without label or with an empty mask have none; 0 where no image is left.
+    """
+    rated_B = (malignancy_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
+    logits, mask = malignancy_map_B1HW[rated_B].float(), (mask_B1HW[rated_B] > 0).float()
+    if logits.shape[0] == 0:
+        return logits.sum()
+    truth = malignancy_B[rated_B].float() * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    target = truth[:, None, None, None].expand_as(logits)
+    loss_B1HW = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return ((loss_B1HW * mask).sum(dim=PIXELS) / mask.sum(dim=PIXELS)).mean()
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """What is added up: mask_weight * mask loss + malignancy_weight * cross-entropy + map_weight * that of the map.
+
+    The defaults are the original recipe's, 2 * Dice + cross-entropy. mask_weight 0 trains the classification alone,
+    malignancy_weight 0 (and map_weight 0) the outline alone. class_weights: (benign, malignant), or None for alike.
+    """
+
+    mask: str = "dice"
+    mask_weight: float = 2.0
+    malignancy_weight: float = 1.0
+    label_smoothing: float = 0.0
+    map_weight: float = 0.0
+    class_weights: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask not in MASK_LOSSES:
+            raise ConfigError(f"unknown mask loss {self.mask!r}; known: {', '.join(MASK_LOSSES)}")
+        weights = (self.mask_weight, self.malignancy_weight, self.map_weight)
+        if min(weights) < 0 or max(weights) <= 0:
+            raise ConfigError(f"mask_weight, malignancy_weight, map_weight are {weights}; none below 0 and one above")
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise ConfigError(f"label_smoothing is {self.label_smoothing}; 0 up to but not including 1")
+        if self.class_weights is not None and min(self.class_weights) <= 0:
+            raise ConfigError(f"class_weights are {self.class_weights}; both must be above 0")
+
+
+class LossParts(NamedTuple):
+    """Scalars. total is weighted and has the gradient; the parts are not weighted, 0 where their weight is 0."""
+
+    total: Tensor
+    mask: Tensor
+    malignancy: Tensor
+    malignancy_map: Tensor
+
+
+def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> LossParts:
+    """Output and Batch -> LossParts: means over the images with a mask, with a label, and with both.
+
+    A part whose weight is 0 is not computed, so that what is not trained can't spoil what is.
+    """
+    has_mask_B = batch.has_mask_B.bool()
+    none = output.class_logits_B2.new_zeros((), dtype=torch.float32)
+    mask = malignancy = malignancy_map = none
+    if settings.mask_weight > 0:
+        loss_B = MASK_LOSSES[settings.mask](output.mask_logits_B1HW[has_mask_B], batch.mask_B1HW[has_mask_B])
+        mask = loss_B.sum() / max(loss_B.numel(), 1)
+    if settings.malignancy_weight > 0:
+        malignancy = classification_cross_entropy(
+            output.class_logits_B2, batch.malignancy_B, settings.class_weights, settings.label_smoothing
+        )
+    if settings.map_weight > 0:
+        malignancy_map = malignancy_map_cross_entropy(
+            output.malignancy_map_B1HW[has_mask_B],
+            batch.mask_B1HW[has_mask_B],
+            batch.malignancy_B[has_mask_B],
+            settings.label_smoothing,
+        )
+    total = settings.mask_weight * mask + settings.malignancy_weight * malignancy + settings.map_weight * malignancy_map
+    return LossParts(total, mask, malignancy, malignancy_map)
+
+
+def iou_at(probability_B1HW: Tensor, target_B1HW: Tensor, threshold: float = 0.8, smooth: float = 1e-5) -> Tensor:
+    """Probability and 0/1 target -> intersection over union of probability > threshold with the target, each image (B,).
+
+    The original recipe's training metric: (intersection + smooth) / (union + smooth), so that both empty score 1.
+    """
+    mask, target = (probability_B1HW > threshold).float(), target_B1HW.float()
+    shared = (mask * target).sum(dim=PIXELS)
+    union = mask.sum(dim=PIXELS) + target.sum(dim=PIXELS) - shared
+    return (shared + smooth) / (union + smooth)

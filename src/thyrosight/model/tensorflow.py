@@ -1,0 +1,164 @@
+"""A TensorFlow 1 checkpoint of the original network -> VNet2d, by variable name; and back, to go on there.
+
+The mapping needs no TensorFlow; only read_tensorflow_checkpoint does (the extra `tensorflow`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from thyrosight.errors import InputError, MissingExtraError
+from thyrosight.model.vnet2d import STAGES, ConvUnit, Residual, VNet2d
+from thyrosight.types import FloatArray
+
+TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
+"""Axes by rank. Convolutions are rows, columns, in, out there (out, in, rows, columns here); transposed convolutions are
+rows, columns, out, in there (in, out, rows, columns here): the same permutation. Dense layers are in, out there."""
+TO_TENSORFLOW = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+TRAINING_ONLY = re.compile(r".*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step")
+"""Variables that a checkpoint carries for its optimiser."""
+NUM_NAMED = 6
+"""How many names an error lists."""
+
+
+def _unit(scope: str, unit: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    assert isinstance(unit, ConvUnit)
+    yield from _weights(scope, unit.conv)
+    yield f"{scope}groupgroup_gama", unit.norm.weight
+    yield f"{scope}groupgroup_beta", unit.norm.bias
+
+
+def _units(prefix: str, block: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    assert isinstance(block, Residual)
+    for number, unit in enumerate(block.units, start=1):
+        yield from _unit(f"{prefix}{number}", unit)
+
+
+def _weights(scope: str, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    assert module.bias is not None
+    yield f"{scope}W", module.weight
+    yield f"{scope}B", module.bias
+
+
+def _named(network: VNet2d) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter with its TensorFlow name, in the graph's order."""
+    yield from _weights("layer0", network.stem)
+    for stage, block in enumerate(network.encode, start=1):
+        if stage > 1:
+            yield from _unit(f"down{stage - 1}", network.down[stage - 2])
+        separator = "-" if stage == 1 else "_"
+        yield from _units(f"layer{stage}{separator}", block)
+    yield from _weights("fc1", network.classify.hidden)
+    yield from _weights("classify_output", network.classify.logits)
+    for step, (up, block) in enumerate(zip(network.up, network.decode, strict=True), start=1):
+        yield from _weights(f"deconv{step}", up)
+        yield from _units(f"layer{len(STAGES) + step}_", block)
+    yield from _weights("output", network.mask)
+
+
+def vnet2d_from_tensorflow(variables: Mapping[str, NDArray[Any]]) -> VNet2d:
+    """TensorFlow variables by name (its layout) -> VNet2d in evaluation mode.
+
+    Raises InputError that names the variables which are missing, unknown, of the wrong shape or not finite.
+    """
+    network = VNet2d()
+    parameters = dict(_named(network))
+    _refuse(variables, parameters)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            value = np.asarray(variables[name], dtype=np.float32)
+            parameter.copy_(torch.from_numpy(value.transpose(TO_TORCH[value.ndim]).copy()))
+    return network.eval()
+
+
+def vnet2d_to_tensorflow(network: VNet2d) -> dict[str, FloatArray]:
+    """VNet2d -> its 154 variables by TensorFlow name, in TensorFlow's layout (float32 copies)."""
+    result = {}
+    for name, parameter in _named(network):
+        value = parameter.detach().to("cpu", torch.float32).numpy()
+        result[name] = value.transpose(TO_TENSORFLOW[value.ndim]).copy()
+    return result
+
+
+def _refuse(variables: Mapping[str, NDArray[Any]], parameters: Mapping[str, Tensor]) -> None:
+    faults = []
+    for text, names in (
+        ("missing", [name for name in parameters if name not in variables]),
+        ("unknown", [name for name in variables if name not in parameters]),
+    ):
+        if names:
+            faults.append(f"{text}: {_listed(names)}")
+    shared = {name: np.asarray(variables[name]) for name in parameters if name in variables}
+    wrong = []
+    for name, value in shared.items():
+        shape = tuple(parameters[name].shape[axis] for axis in TO_TENSORFLOW[parameters[name].ndim])
+        if value.shape != shape:
+            wrong.append(f"{name} is {value.shape}, not {shape}")
+    if wrong:
+        faults.append(f"of the wrong shape: {_listed(wrong)}")
+    not_finite = [name for name, value in shared.items() if not np.isfinite(value).all()]
+    if not_finite:
+        faults.append(f"not finite: {_listed(not_finite)}")
+    if faults:
+        raise InputError(
+            "these are not the variables of the original multi-task VNet2d; "
+            + "; ".join(faults)
+            + ". Pass a checkpoint of that network, saved by tf.train.Saver"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(names[:NUM_NAMED]) + more
+
+
+def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
+    """Checkpoint prefix, one of its files, or the folder of one -> variables by name, without the optimiser's.
+
+    Raises MissingExtraError without TensorFlow, InputError where there is no readable checkpoint, or several.
+    """
+    prefix = _checkpoint_prefix(path)
+    try:
+        import tensorflow as tf
+    except ImportError:
+        raise MissingExtraError(
+            f"{path}: reading a TensorFlow checkpoint needs TensorFlow; pip install 'thyrosight[tensorflow]'"
+        ) from None
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = sorted(name for name in reader.get_variable_to_shape_map() if not TRAINING_ONLY.fullmatch(name))
+        return {name: np.asarray(reader.get_tensor(name)) for name in names}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: TensorFlow can't read this checkpoint ({reason}); keep its files side by side, .index and .data-*"
+        ) from None
+
+
+def _checkpoint_prefix(path: Path) -> Path:
+    """The name that the checkpoint's files share; a checkpoint of TensorFlow's first format is one file, its own prefix."""
+    if path.is_dir():
+        found = sorted(path.glob("*.index"))
+        if not found:
+            raise InputError(
+                f"{path}: no checkpoint in this folder; pass the one that holds Vnet2d.pd.index or the like"
+            )
+        if len(found) > 1:
+            names = _listed([file.stem for file in found])
+            raise InputError(f"{path}: {len(found)} checkpoints in this folder; pass one of them by name: {names}")
+        path = found[0]
+    prefix = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name))
+    if not (prefix.is_file() or prefix.with_name(prefix.name + ".index").is_file()):
+        raise InputError(
+            f"{path}: no checkpoint here; pass the prefix of its files, such as Vnet2d.pd for Vnet2d.pd.index"
+        )
+    return prefix
