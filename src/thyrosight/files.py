@@ -1,0 +1,121 @@
+"""Bytes -> files that are whole or absent: a temporary neighbour, fsync, rename; and the SHA-256 of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from thyrosight.errors import InputError
+
+_BLOCK_BYTES = 1 << 20
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Path, content (text as UTF-8, newlines as given) -> that file, whole; an interrupted write leaves the old one.
+
+    The folder must exist. Raises InputError where the system refuses (no such folder, no space, no permission).
+    """
+    path = Path(path)
+    temporary = _neighbour(path)
+    with _as_input_error(path):
+        try:
+            _write_new(temporary, content.encode() if isinstance(content, str) else content)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Path, {file name: bytes} -> a flat folder of exactly those files; an existing folder is replaced whole.
+
+    Deciding whether an existing folder may go is the caller's business. It is moved aside for the swap, and comes back
+    where the swap fails. The parent folder must exist. Raises InputError where the system refuses.
+    """
+    path = Path(path)
+    temporary, aside = _neighbour(path), _neighbour(path)
+    with _as_input_error(path):
+        try:
+            temporary.mkdir()
+            for name, content in contents.items():
+                _write_new(temporary / name, content)
+            _sync_folder(temporary)
+            _swap(temporary, path, aside)
+            _sync_folder(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    _discard(aside)
+
+
+def sha256_of(path: Path) -> str:
+    """File -> SHA-256 of its bytes, 64 lower-case hexadecimal digits, read in blocks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _neighbour(path: Path) -> Path:
+    """Path -> a fresh hidden name in the same folder, so that a rename stays on one file system."""
+    return path.parent / f".thyrosight-{secrets.token_hex(8)}.tmp"
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Path that must not exist, bytes -> file with the user's usual permissions, flushed to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename inside the folder survive a power cut, where the system can (not on Windows)."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some network file systems refuse to sync a folder; the rename itself is done
+    finally:
+        os.close(descriptor)
+
+
+def _swap(new: Path, path: Path, aside: Path) -> None:
+    """Put `new` at `path`; what was there goes to `aside`, and comes back if the second rename fails."""
+    existed = os.path.lexists(path)
+    if existed:
+        os.rename(path, aside)
+    try:
+        os.rename(new, path)
+    except BaseException:
+        if existed:
+            os.rename(aside, path)
+        raise
+
+
+def _discard(path: Path) -> None:
+    """Remove a file, a link or a folder, or nothing, without following links."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _as_input_error(path: Path) -> Iterator[None]:
+    """The system's refusal to write -> InputError naming the path."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: can't be written, its folder does not exist; create it first") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{path}: can't be written ({reason}); free the space or choose another path") from error

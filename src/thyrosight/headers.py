@@ -1,0 +1,223 @@
+"""Bytes of an image file -> what its header claims (format, size, frames), by bounded walks before anything decodes.
+
+A decoder trusts the header: it allocates what the header claims and walks as many blocks as the file holds. So the
+claims are read here first, each walk is capped, and the caller refuses what is too large without having paid for it.
+
+Sources: PNG (ISO/IEC 15948), JPEG (ITU-T T.81 annex B), TIFF 6.0 and BigTIFF, GIF89a, BMP (Windows
+GDI), WebP (RFC 9649).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+MAX_FRAMES = 10_000
+MAX_JPEG_SEGMENTS = 4_096
+MAX_JPEG_FILL = 4_096
+MAX_PNG_CHUNKS = 200_000
+MAX_TIFF_VALUES = 4_000_000
+MAX_GIF_BLOCKS = 2_000_000
+
+_JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_TIFF_BYTE_TYPES = frozenset({1, 2, 6, 7})  # decoders keep these as bytes; all others become a tuple of numbers
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+
+
+class HeaderError(ValueError):
+    """The bytes are no image of a known format, or a damaged one: fault and mend in words; the caller adds the file."""
+
+    def __init__(self, fault: str, mend: str = "copy or export the image again") -> None:
+        super().__init__(f"{fault}; {mend}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a header claims. Size in pixels as stored, before any EXIF orientation; num_scans counts decoding passes."""
+
+    format: str
+    width: int
+    height: int
+    num_frames: int = 1
+    num_scans: int = 1
+
+
+def read_claim(data: bytes) -> Claim:
+    """Whole file -> Claim, by content alone. HeaderError where that is not a known image, or its header is damaged."""
+    if not data:
+        raise HeaderError("the file is empty", "copy it again")
+    if data[128:132] == b"DICM":
+        raise HeaderError("DICOM input is not supported yet", "export the image as PNG")
+    for magic, reader in _READERS:
+        if data.startswith(magic):
+            try:
+                return reader(data)
+            except (struct.error, IndexError):
+                raise HeaderError("cut off inside its header") from None
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
+        raise HeaderError("text, not an image", "pass the image itself")
+    raise HeaderError("not an image in a known format", "export it as PNG, JPEG, TIFF or BMP")
+
+
+def _read_png(data: bytes) -> Claim:
+    """Walks every chunk and its CRC: a flipped bit in the pixels is found here, decoders let it through."""
+    width = height = 0
+    num_frames, position = 1, 8
+    for chunk_index in range(MAX_PNG_CHUNKS):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise HeaderError("cut off: the file ends inside the image")
+        if chunk_index == 0:
+            if kind != b"IHDR":
+                raise HeaderError("does not begin with the PNG header")
+            width, height = struct.unpack_from(">II", data, 16)
+        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            raise HeaderError("damaged: a PNG checksum does not match")
+        if kind == b"acTL":
+            num_frames = max(1, struct.unpack_from(">I", data, position + 8)[0])
+        if kind == b"IEND":
+            return Claim("PNG", width, height, _checked_frames(num_frames))
+        position = end
+    raise HeaderError(f"holds more than {MAX_PNG_CHUNKS:,} PNG chunks")
+
+
+def _read_jpeg(data: bytes) -> Claim:
+    """Walks the segments up to the start of the first scan. num_scans counts the markers in the whole file."""
+    position = 2
+    width = height = 0
+    for _ in range(MAX_JPEG_SEGMENTS):
+        position = data.find(b"\xff", position)  # decoders skip stray bytes between segments
+        if position < 0:
+            break
+        filled = position
+        while data[position] == 0xFF and position - filled < MAX_JPEG_FILL:
+            position += 1
+        marker, position = data[position], position + 1
+        if marker in _JPEG_BARE or marker in (0, 0xFF):
+            continue
+        if marker == 0xD9:
+            break
+        if marker in _JPEG_SOF:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+        if marker == 0xDA:
+            if not width:
+                break
+            return Claim("JPEG", width, height, num_scans=data.count(b"\xff\xda"))
+        position += max(2, struct.unpack_from(">H", data, position)[0])
+    raise HeaderError("holds no JPEG image data")
+
+
+def _read_tiff(data: bytes) -> Claim:
+    """Walks the chain of image file directories; the size is the largest of all frames."""
+    order = "<" if data.startswith(b"II") else ">"
+    is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    count_format, entry_format, next_format = ("Q", "HHQ", "Q") if is_big else ("H", "HHI", "I")
+    count_bytes, entry_bytes = (8, 20) if is_big else (2, 12)
+    offset = struct.unpack_from(order + next_format, data, 8 if is_big else 4)[0]
+    value_at = entry_bytes - (8 if is_big else 4)
+    seen: set[int] = set()
+    width = height = num_values_seen = 0
+    while offset and offset not in seen:
+        seen.add(offset)
+        _checked_frames(len(seen))
+        num_entries = struct.unpack_from(order + count_format, data, offset)[0]
+        first, after = offset + count_bytes, offset + count_bytes + num_entries * entry_bytes
+        for at in range(first, min(after, len(data)), entry_bytes):
+            tag, kind, num_values = struct.unpack_from(order + entry_format, data, at)
+            num_values_seen += 1 if kind in _TIFF_BYTE_TYPES else num_values
+            if num_values_seen > MAX_TIFF_VALUES:
+                raise HeaderError(f"claims more than {MAX_TIFF_VALUES:,} values in its TIFF tags")
+            if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
+                value = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + value_at)[0]
+                width, height = (max(width, value), height) if tag == _TIFF_WIDTH else (width, max(height, value))
+        offset = struct.unpack_from(order + next_format, data, after)[0]
+    if not seen:
+        raise HeaderError("holds no TIFF frame")
+    return Claim("TIFF", width, height, len(seen))
+
+
+def _read_gif(data: bytes) -> Claim:
+    """Walks the blocks; the size is the canvas that holds every frame."""
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    position = 13 + _gif_table_bytes(flags)
+    num_frames = num_blocks = 0
+    while position < len(data) and data[position] != 0x3B:
+        kind = data[position]
+        if kind == 0x21:
+            position += 2
+        elif kind == 0x2C:
+            left, top, frame_width, frame_height, flags = struct.unpack_from("<HHHHB", data, position + 1)
+            width, height = max(width, left + frame_width), max(height, top + frame_height)
+            num_frames = _checked_frames(num_frames + 1)
+            position += 11 + _gif_table_bytes(flags)
+        else:
+            position += 1  # decoders skip strangers
+            num_blocks += 1
+            continue
+        while length := data[position]:
+            position += 1 + length
+            num_blocks += 1
+            if num_blocks > MAX_GIF_BLOCKS:
+                raise HeaderError(f"holds more than {MAX_GIF_BLOCKS:,} GIF blocks")
+        position += 1
+    if not num_frames:
+        raise HeaderError("holds no GIF frame")
+    return Claim("GIF", width, height, num_frames)
+
+
+def _gif_table_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _read_bmp(data: bytes) -> Claim:
+    header_bytes = struct.unpack_from("<I", data, 14)[0]
+    width, height = struct.unpack_from("<HH" if header_bytes == 12 else "<ii", data, 18)
+    return Claim("BMP", abs(width), abs(height))
+
+
+def _read_webp(data: bytes) -> Claim:
+    if data[8:12] != b"WEBP":
+        raise HeaderError("a RIFF file (sound or video), not an image")
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return Claim("WEBP", width, height, _count_webp_frames(data))
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return Claim("WEBP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Claim("WEBP", width & 0x3FFF, height & 0x3FFF)
+    raise HeaderError("a WebP file of an unknown kind")
+
+
+def _count_webp_frames(data: bytes) -> int:
+    num_frames, position = 0, 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        num_frames = _checked_frames(num_frames + (kind == b"ANMF"))
+        position += 8 + length + (length & 1)
+    return max(1, num_frames)
+
+
+def _checked_frames(num_frames: int) -> int:
+    if num_frames > MAX_FRAMES:
+        raise HeaderError(f"holds more than {MAX_FRAMES:,} frames")
+    return num_frames
+
+
+_READERS = (
+    (b"\x89PNG\r\n\x1a\n", _read_png),
+    (b"\xff\xd8\xff", _read_jpeg),
+    (b"II*\0", _read_tiff),
+    (b"MM\0*", _read_tiff),
+    (b"II+\0", _read_tiff),
+    (b"MM\0+", _read_tiff),
+    (b"GIF87a", _read_gif),
+    (b"GIF89a", _read_gif),
+    (b"BM", _read_bmp),
+    (b"RIFF", _read_webp),
+)

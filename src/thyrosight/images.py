@@ -1,0 +1,246 @@
+"""Image file -> Frame: PNG, JPEG, TIFF, BMP, GIF and WebP, told by content, decoded within bounds, refused in one line.
+
+Eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles left alone.
+Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats says reliably how many millimetres a pixel is:
+PNG pHYs and JPEG or TIFF resolution describe a printer's page, so `spacing` is None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.errors import InputError
+from thyrosight.headers import Claim, HeaderError, read_claim
+from thyrosight.types import Frame, UInt8Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_PIXELS = 40_000_000
+"""An 8K screen has 33 million. Peak memory of a decode is about 16 bytes a pixel, so 0.7 GB at this size."""
+MAX_DECODED_PIXELS = 2_000_000_000
+"""Pixels that one load may ask of a decoder: frames before the chosen one (GIF, WebP), scans of a progressive JPEG."""
+MIN_SIDE_PX = 32
+"""A nodule needs some pixels: below this an image is an icon or a mistake."""
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+"""What a folder is searched for; a file that is named explicitly is always taken, and judged by its content."""
+
+NO_SPACING = "the file format does not say how many millimetres a pixel is (resolution tags describe print, not tissue)"
+
+_PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # the rest Pillow registers by itself
+_DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_INTEGER_BITS = (8, 10, 12, 14, 16, 24, 32)
+_RESULT_FILES = ("run.json", "result.json")
+_TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+
+
+def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
+    """Path, frame (None: the only one) -> Frame. Raises InputError alone, which names the file, the fault and the mend.
+
+    A file of several frames needs a frame_index in 0..num_frames-1: none is chosen silently.
+    """
+    path = Path(path)
+    return decode_frame(_read_bounded(path), path, frame_index)
+
+
+def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None = None) -> Frame:
+    """Bytes of an image file -> Frame, as load_frame; path is only recorded and named in errors, never opened."""
+    name = str(path) if path is not None else "image"
+    try:
+        claim = read_claim(data)
+    except HeaderError as error:
+        raise InputError(f"{name}: {error}") from None
+    index = _choose_frame(name, claim.num_frames, frame_index)
+    _check_cost(name, claim, index)
+    try:
+        image_HW, rgb_HW3 = _decode(data, claim.format, index)
+    except MemoryError:
+        raise InputError(f"{name}: not enough memory to decode it; export it smaller") from None
+    except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name}: damaged {claim.format} ({reason}); copy or export the image again") from error
+    _check_size(name, image_HW.shape[1], image_HW.shape[0])
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Frame(path, image_HW, rgb_HW3, None, NO_SPACING, sha256, index, claim.num_frames)
+
+
+def find_images(paths: Iterable[Path | str]) -> list[Path]:
+    """Files and folders -> image files, in the order given, folders recursively in natural order, each file once.
+
+    Explicit files are kept whatever their name, missing ones too (load_frame then says so). In folders: files with a
+    known suffix; hidden files and folders, `__MACOSX` and folders of our own results are skipped, and links to folders
+    are not followed.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        for file in _walk(path) if path.is_dir() else (path,):
+            found.setdefault(os.path.abspath(file), file)
+    return list(found.values())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        if any(name in names for name in _RESULT_FILES):
+            folders.clear()
+            continue
+        folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=_natural)
+        for name in sorted(names, key=_natural):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(root, name)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Name -> sort key under which 2.png comes before 10.png."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], name
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Path -> bytes of a regular file of at most MAX_FILE_BYTES; pipes, devices and folders are refused unread."""
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{path}: not a regular file; copy it to one")
+            if status.st_size > MAX_FILE_BYTES:
+                raise InputError(_too_many_bytes(path, status.st_size))
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder; pass the image files in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: can't be read ({reason}); check the path and its permissions") from error
+    if len(data) > MAX_FILE_BYTES:  # it grew, or its size was not known beforehand
+        raise InputError(_too_many_bytes(path, len(data)))
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Like os.open, but a pipe without a writer does not hang."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _too_many_bytes(path: Path, num_bytes: int) -> str:
+    limit_mb = MAX_FILE_BYTES // 1024**2
+    return f"{path}: {num_bytes / 1024**2:,.0f} MB, the limit is {limit_mb} MB; export the frames that you need"
+
+
+def _choose_frame(name: str, num_frames: int, frame_index: int | None) -> int:
+    if frame_index is None and num_frames == 1:
+        return 0
+    if frame_index is not None and 0 <= frame_index < num_frames:
+        return frame_index
+    if num_frames == 1:
+        raise InputError(f"{name}: 1 frame, so there is no frame {frame_index}; leave --frame out")
+    raise InputError(f"{name}: {num_frames} frames; pass --frame 0..{num_frames - 1} to choose one")
+
+
+def _check_cost(name: str, claim: Claim, index: int) -> None:
+    """Refuse, before anything is allocated, what would take too much memory or time."""
+    _check_size(name, claim.width, claim.height)
+    num_passes = claim.num_scans if claim.format == "JPEG" else index + 1 if claim.format in ("GIF", "WEBP") else 1
+    if num_passes * claim.width * claim.height > MAX_DECODED_PIXELS and num_passes > 16:
+        raise InputError(f"{name}: would take {num_passes:,} decoding passes; export the frame as PNG")
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    size = f"{width:,} x {height:,} pixels"
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS // 1_000_000} million"
+        raise InputError(f"{name}: its header claims {size}, the limit is {limit}; export it smaller")
+    if min(width, height) < MIN_SIDE_PX:
+        raise InputError(f"{name}: {size}, too small to hold a nodule; pass at least {MIN_SIDE_PX} x {MIN_SIDE_PX}")
+
+
+def _decode(data: bytes, image_format: str, index: int) -> tuple[UInt8Array, UInt8Array | None]:
+    """Checked bytes -> (gray `_HW`, RGB `_HW3` or None where all channels agree). Raises whatever Pillow raises."""
+    from PIL import Image, ImageOps
+
+    if image_format in _PLUGINS:
+        importlib.import_module(_PLUGINS[image_format])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no news to the user; faults in pixels raise
+        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
+            if index:
+                image.seek(index)
+            if image.width * image.height > MAX_PIXELS:  # the decoder's own reading, should it differ from ours
+                raise ValueError(f"{image.width:,} x {image.height:,} pixels")
+            image.load()
+            is_inverted = image_format == "TIFF" and _is_white_zero(image)
+            return _to_arrays(ImageOps.exif_transpose(image), is_inverted)
+
+
+def _is_white_zero(image: PillowImage) -> bool:
+    """TIFF 6.0 PhotometricInterpretation 0 of an image deeper than 8 bits; Pillow inverts the shallower ones itself."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO) and image.mode in _DEEP_MODES
+
+
+def _to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8Array | None]:
+    """Pillow image of any mode -> (gray, RGB or None), 8 bit."""
+    if image.mode in _DEEP_MODES:
+        gray_HW = scale_to_uint8(np.asarray(image))
+        return (255 - gray_HW if is_inverted else gray_HW), None
+    image = _on_black(image)
+    if image.mode == "L":
+        return np.array(image), None
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb_HW3: UInt8Array = np.array(rgb)
+    red_HW = rgb_HW3[..., 0]
+    if np.array_equal(red_HW, rgb_HW3[..., 1]) and np.array_equal(red_HW, rgb_HW3[..., 2]):
+        return red_HW.copy(), None
+    return np.array(rgb.convert("L")), rgb_HW3
+
+
+def _on_black(image: PillowImage) -> PillowImage:
+    """Image -> the same without transparency, over black as ultrasound has it; gray stays gray."""
+    from PIL import Image
+
+    is_gray = image.mode in ("1", "L", "LA", "La")
+    if "transparency" not in image.info and image.mode not in ("RGBA", "RGBa", "LA", "La", "PA"):
+        return image.convert("L") if is_gray else image
+    layered = image.convert("RGBA")
+    flat = Image.new("RGB", image.size)
+    flat.paste(layered, mask=layered.getchannel("A"))
+    return flat.convert("L") if is_gray else flat
+
+
+def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
+    """Deep gray (16 or 32 bit, float) -> 8 bit, black kept black. ValueError where a value is not finite.
+
+    Integers: divided by the full range of the smallest of 8, 10, 12, 14, 16, 24, 32 bits that holds the largest value;
+    so 8-bit values in a 16-bit file stay as they are and a 12-bit image is not lost in the dark.
+    Floats: within 0..1 times 255, else within 0..255 as they are. Negative values or larger floats: by the image's own
+    minimum..maximum; a constant image has no such range and becomes 0.
+    """
+    if not np.isfinite(values_HW).all():
+        raise ValueError("holds values that are not finite")
+    low, high = float(values_HW.min()), float(values_HW.max())
+    if low < 0:
+        span = high - low
+    elif values_HW.dtype.kind == "f":
+        low, span = (0.0, 1.0) if high <= 1 else (0.0, 255.0) if high <= 255 else (low, high - low)
+    else:
+        low, span = 0.0, float(2 ** next(bits for bits in _INTEGER_BITS if high < 2**bits) - 1)
+    if span == 0:
+        return np.zeros(values_HW.shape, np.uint8)
+    scaled_HW = values_HW.astype(np.float64)
+    scaled_HW -= low
+    scaled_HW *= 255.0 / span
+    return np.rint(scaled_HW, out=scaled_HW).astype(np.uint8)
