@@ -1,7 +1,7 @@
 """Thyroid ultrasound -> the nodule's outline, its measurements and a risk of malignancy.
 
-`from thyrosight import Predictor` is the whole interface for prediction; everything is imported when it is first asked for,
-so that `import thyrosight` costs milliseconds and never loads a deep-learning framework.
+`from thyrosight import Predictor` is the whole interface for prediction. It is imported when it is first asked for:
+`import thyrosight` costs milliseconds and never loads a deep-learning framework.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ __all__ = ["Predictor", "__version__"]
 
 def __getattr__(name: str) -> Any:
     """The name asked for -> the object, imported on first use (PEP 562) and kept."""
+    value: Any
     if name == "Predictor":
-        from thyrosight.predict import Predictor as value
+        from thyrosight.predict import Predictor
+
+        value = Predictor
     elif name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 

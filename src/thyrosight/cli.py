@@ -1,7 +1,7 @@
 """Arguments -> one call into the room that does the work; an exit code comes out.
 
 Exit codes: 0 all is well; 1 it ran, and an input, a bundle or a result is not good; 2 nothing was tried: the command,
-the configuration or the installation has to be mended first; 130 interrupted. An error for people is one line on stderr.
+the configuration or the installation has to be mended first; 130 interrupted. Errors for people are one line on stderr.
 The heavy libraries are imported inside the commands, so that `--help` answers at once.
 """
 

@@ -1,4 +1,4 @@
-"""Images or labelled cases -> results: the commands evaluate, compare, predict, info, demo. None of them loads torch."""
+"""Images or labelled cases -> results: the commands evaluate, compare, predict, info, demo. None loads torch."""
 
 from __future__ import annotations
 
