@@ -1,0 +1,183 @@
+"""What of a screen capture is ultrasound: the field of view, and the views of a split screen inside it.
+
+Legend: `_HW` arrays (rows, columns), `_px` pixels of the image. Everything here is linear in the number of pixels and
+returns a box inside the image for any input; where no field stands out, the box is the whole image.
+
+A screen capture shows the field on a flat background, with text, rulers, gray bars and logos around it. What sets the
+field apart is that it is solid and wide: screen text covers a fraction of its surroundings, bars and rulers are thin.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
+
+MIN_SIDE_PX = 24  # smaller images are returned whole: there is no room for screen text around a field
+SIGNAL_LEVELS = 4  # gray levels from the background that count as signal; JPEG rings less than that on a flat ground
+SOLID_FRACTION = 0.5  # of a window that must be signal; screen text covers about a quarter of its surroundings
+BACKGROUND_SHARE = 0.3  # of the image's rim that must show one gray level for it to be the background
+MIN_FIELD_SHARE = 0.02  # of the image; a smaller field is not believed
+MIN_PART_SHARE = 0.08  # of the largest part; smaller parts are logos, thumbnails, body marks
+MIN_TEXTURE_LEVELS = 0.8  # mean change from pixel to pixel, along rows and along columns; bars and panels are smoother
+MIN_LINE_SHARE = 0.1  # of a row or column of the box that must be signal, or it is trimmed
+
+GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
+MIN_VIEW_SHARE = 0.2  # of the field's width; nothing narrower is a view
+SEAM_RATIO = 3.2  # change across a seam over the usual change between neighbouring columns there
+SEAM_REACH_PX = 12  # to each side, for the usual change
+SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before a seam is looked for
+MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; keeps noise on a flat view from looking like a seam
+
+
+def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None) -> Box:
+    """Gray frame (and its colours, where it has any) -> box of the ultrasound field, without the screen around it.
+
+    The box holds all views of a split screen. Colour flow counts as signal, even blue, which is almost black in gray.
+    """
+    height, width = image_HW.shape
+    whole = Box(0, 0, width, height)
+    if min(height, width) < MIN_SIDE_PX:
+        return whole
+    signal_HW = _signal(image_HW, rgb_HW3)
+    solid_HW = _solid(signal_HW)
+    parts = _parts(solid_HW, image_HW)
+    if not parts:
+        return whole
+    box = Box(
+        min(part.x0 for part in parts),
+        min(part.y0 for part in parts),
+        max(part.x1 for part in parts),
+        max(part.y1 for part in parts),
+    )
+    box = _trim(signal_HW, box)
+    return box if min(box.width, box.height) >= MIN_SIDE_PX else whole
+
+
+def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
+    """Frame and its field -> the views of a split screen, left to right or top to bottom; (field,) if not split.
+
+    Views are parted by a gap of background or meet at a hard seam: neighbouring columns of one view are alike, because
+    the beam is wider than a pixel, and those of two views are not.
+    """
+    if min(field.width, field.height) < 2 * MIN_SIDE_PX:
+        return (field,)
+    view_HW = image_HW[field.slices]
+    signal_HW = _signal(image_HW, None)[field.slices]
+    cut = _gap(signal_HW) or _seam(view_HW)
+    if cut is not None:
+        left = Box(field.x0, field.y0, field.x0 + cut[0], field.y1)
+        right = Box(field.x0 + cut[1], field.y0, field.x1, field.y1)
+        return _fit(image_HW, left), _fit(image_HW, right)
+    cut = _gap(np.ascontiguousarray(signal_HW.T))
+    if cut is not None:
+        upper = Box(field.x0, field.y0, field.x1, field.y0 + cut[0])
+        lower = Box(field.x0, field.y0 + cut[1], field.x1, field.y1)
+        return _fit(image_HW, upper), _fit(image_HW, lower)
+    return (field,)
+
+
+def _background_level(image_HW: UInt8Array) -> int:
+    """The gray level of the screen around the field: the commonest of the rim where it is common there, else black."""
+    rim = np.concatenate(
+        [image_HW[:2].ravel(), image_HW[-2:].ravel(), image_HW[:, :2].ravel(), image_HW[:, -2:].ravel()]
+    )
+    counts = np.bincount(rim, minlength=256)
+    level = int(counts.argmax())
+    return level if counts[level] >= BACKGROUND_SHARE * rim.size else 0
+
+
+def _signal(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> BoolArray:
+    level = _background_level(image_HW)
+    signal_HW = np.abs(image_HW.astype(np.int16) - level) > SIGNAL_LEVELS
+    if rgb_HW3 is not None and level == 0:
+        signal_HW |= rgb_HW3.max(axis=2) > 8 * SIGNAL_LEVELS
+    return np.asarray(signal_HW)
+
+
+def _solid(signal_HW: BoolArray) -> BoolArray:
+    """Signal -> where it is solid over a window, less all that is thinner than two windows."""
+    window_px = max(5, min(signal_HW.shape) // 40) | 1
+    share_HW = cv2.blur(signal_HW.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
+    solid_HW = (share_HW > SOLID_FRACTION).astype(np.uint8)
+    kernel = np.ones((2 * window_px + 1, 2 * window_px + 1), np.uint8)
+    return np.asarray(cv2.morphologyEx(solid_HW, cv2.MORPH_OPEN, kernel) > 0)
+
+
+def _parts(solid_HW: BoolArray, image_HW: UInt8Array) -> list[Box]:
+    """Solid regions -> boxes of those that are ultrasound: large, and rough along rows and along columns."""
+    num_labels, labels_HW, stats, _ = cv2.connectedComponentsWithStats(solid_HW.astype(np.uint8), connectivity=4)
+    parts: list[tuple[int, Box]] = []
+    for label in range(1, num_labels):
+        x0, y0, width, height, area_px = (int(value) for value in stats[label])
+        box = Box(x0, y0, x0 + width, y0 + height)
+        if area_px >= MIN_FIELD_SHARE * solid_HW.size and _is_textured(
+            image_HW[box.slices], labels_HW[box.slices] == label
+        ):
+            parts.append((area_px, box))
+    largest_px = max((area_px for area_px, _ in parts), default=0)
+    return [box for area_px, box in parts if area_px >= MIN_PART_SHARE * largest_px]
+
+
+def _is_textured(image_HW: UInt8Array, part_HW: BoolArray) -> bool:
+    values_HW = image_HW.astype(np.float32)
+    along_rows = np.abs(np.diff(values_HW, axis=1))[part_HW[:, 1:] & part_HW[:, :-1]]
+    along_columns = np.abs(np.diff(values_HW, axis=0))[part_HW[1:] & part_HW[:-1]]
+    return bool(min(along_rows.mean(), along_columns.mean()) >= MIN_TEXTURE_LEVELS)
+
+
+def _trim(signal_HW: BoolArray, box: Box) -> Box:
+    """Box -> the same less the outer rows and columns that hold next to no signal."""
+    columns = np.flatnonzero(signal_HW[box.slices].mean(axis=0) >= MIN_LINE_SHARE)
+    rows = np.flatnonzero(signal_HW[box.slices].mean(axis=1) >= MIN_LINE_SHARE)
+    if not len(columns) or not len(rows):
+        return box
+    return Box(
+        box.x0 + int(columns[0]), box.y0 + int(rows[0]), box.x0 + int(columns[-1]) + 1, box.y0 + int(rows[-1]) + 1
+    )
+
+
+def _fit(image_HW: UInt8Array, view: Box) -> Box:
+    """Half of a split screen -> the view in it."""
+    signal_HW = _signal(image_HW, None)
+    return _trim(signal_HW, view)
+
+
+def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
+    """Signal in the field -> (first column of a gap, first column after it), nearest the middle; None without a gap."""
+    width = signal_HW.shape[1]
+    is_empty = signal_HW.mean(axis=0) < GAP_SHARE
+    margin = int(MIN_VIEW_SHARE * width)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_empty.astype(np.int8), [0]])))
+    gaps = [
+        (int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if a >= margin and b <= width - margin
+    ]
+    return min(gaps, key=lambda gap: abs(gap[0] + gap[1] - width), default=None)
+
+
+def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
+    """Field -> (column, column) where the right view of a split screen begins; None without a hard seam."""
+    factor = max(
+        1, round(view_HW.shape[1] / SEAM_WIDTH_PX)
+    )  # in an enlarged capture a seam is smeared over some columns
+    small_hw = (max(1, view_HW.shape[0] // factor), view_HW.shape[1] // factor)
+    small_HW = cv2.resize(view_HW, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA) if factor > 1 else view_HW
+    strength = seam_strength(np.asarray(small_HW, dtype=np.uint8))
+    margin = int(MIN_VIEW_SHARE * len(strength))
+    column = margin + int(strength[margin : len(strength) - margin].argmax())
+    return (column * factor, column * factor) if strength[column] >= SEAM_RATIO else None
+
+
+def seam_strength(view_HW: UInt8Array) -> FloatArray:
+    """Field -> for each column the change from the column before, over the usual change within SEAM_REACH_PX columns.
+
+    On the square root of the gray level, so that dark depths count, and averaged along the columns first, so that
+    speckle and JPEG blocks, which come and go along a column, cancel and a seam, which does not, stays.
+    """
+    root_HW = cv2.blur(np.sqrt(view_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
+    change = np.zeros(view_HW.shape[1], np.float32)
+    change[1:] = np.abs(np.diff(root_HW, axis=1)).mean(axis=0)
+    padded = np.pad(change, SEAM_REACH_PX, mode="reflect")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * SEAM_REACH_PX + 1), axis=1)
+    return np.asarray(change / np.maximum(usual, MIN_SEAM_CHANGE), dtype=np.float32)
