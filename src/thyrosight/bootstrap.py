@@ -1,0 +1,174 @@
+"""Statistic, groups -> its value with a 95 % interval that resamples whole groups; the same for a paired difference.
+
+Legend: N cases, G groups, D bootstrap draws. A statistic takes weights_DN (how often each case was drawn) and returns
+values_D, NaN where a draw leaves it undefined (say, AUROC without a positive), so that all draws are one array
+operation and a draw never copies the cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float64Array = NDArray[np.float64]
+Statistic = Callable[[Float64Array], Float64Array]
+
+DRAWS = 2000
+MIN_DEFINED_SHARE = 0.5
+"""No interval where the statistic is undefined in more than half of the draws."""
+WEIGHTS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its 95 % interval; None with the reason where it can't be had. num_draws counts the defined draws."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    num_draws: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A minus B on the same cases. two_sided_share: twice the smaller share of draws on either side of zero, at most 1.
+
+    two_sided_share reads like a p-value of "no difference" but is a bootstrap share, not a test with a known level.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    num_draws: int
+    share_not_above_zero: float | None
+    two_sided_share: float | None
+    reason: str | None = None
+
+
+def grouped_bootstrap(
+    statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int = DRAWS
+) -> Interval:
+    """Statistic, the group of each case -> value, percentile 95 % interval from drawing groups with replacement.
+
+    Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient come and go together. A statistic that is
+    undefined in a draw leaves that draw out; one group only, or too few defined draws, gives no interval.
+    """
+    value, values_D, reason = _draw(statistic, groups, rng, draws)
+    if reason is not None:
+        return Interval(value, None, None, int(values_D.size), reason)
+    low, high = np.percentile(values_D, [2.5, 97.5])
+    return Interval(value, float(low), float(high), int(values_D.size))
+
+
+def paired_bootstrap(
+    statistic_a: Statistic,
+    statistic_b: Statistic,
+    groups: Sequence[Hashable],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Difference:
+    """Two statistics of the same cases -> A - B with its percentile 95 % interval; both see the same draws."""
+
+    def difference(weights_DN: Float64Array) -> Float64Array:
+        return statistic_a(weights_DN) - statistic_b(weights_DN)
+
+    value, values_D, reason = _draw(difference, groups, rng, draws)
+    if reason is not None:
+        return Difference(value, None, None, int(values_D.size), None, None, reason)
+    low, high = np.percentile(values_D, [2.5, 97.5])
+    not_above, not_below = float(np.mean(values_D <= 0)), float(np.mean(values_D >= 0))
+    two_sided = min(1.0, 2.0 * min(not_above, not_below))
+    return Difference(value, float(low), float(high), int(values_D.size), not_above, two_sided)
+
+
+def draw_values(
+    statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int = DRAWS
+) -> NDArray[np.float64]:
+    """Statistic, groups -> its value(s) in every draw, first axis the draws; undefined ones NaN."""
+    names = list(dict.fromkeys(groups))
+    number = {name: index for index, name in enumerate(names)}
+    group_of_case_N = np.array([number[group] for group in groups], dtype=np.intp)
+    step = max(1, WEIGHTS_AT_ONCE // max(1, len(groups)))
+    share_G = np.full(len(names), 1.0 / len(names))
+    parts = []
+    for start in range(0, draws, step):
+        counts_DG = rng.multinomial(len(names), share_G, size=min(step, draws - start))
+        parts.append(statistic(counts_DG[:, group_of_case_N].astype(np.float64)))
+    return np.concatenate(parts)
+
+
+def _draw(
+    statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int
+) -> tuple[float | None, Float64Array, str | None]:
+    """-> the value on all cases, the values of the defined draws, and why there is no interval (or None)."""
+    none_N = np.zeros(0)
+    if len(groups) == 0:
+        return None, none_N, "no cases"
+    value = float(statistic(np.ones((1, len(groups))))[0])
+    if not np.isfinite(value):
+        return None, none_N, "undefined on these cases"
+    num_groups = len(set(groups))
+    if num_groups < 2:
+        return value, none_N, "one group only: no interval"
+    values_D = draw_values(statistic, groups, rng, draws)
+    defined_D = values_D[np.isfinite(values_D)]
+    if defined_D.size < MIN_DEFINED_SHARE * draws:
+        return value, defined_D, f"defined in {defined_D.size} of {draws} bootstrap draws only"
+    return value, defined_D, None
+
+
+# Statistics of plain numbers; those of risks are in thyrosight.ranking and thyrosight.calibration
+
+
+def mean_of(values_N: ArrayLike) -> Statistic:
+    """Values -> the statistic of their mean."""
+    values = np.asarray(values_N, dtype=np.float64)
+
+    def statistic(weights_DN: Float64Array) -> Float64Array:
+        return np.asarray(weights_DN @ values / weights_DN.sum(axis=1), dtype=np.float64)
+
+    return statistic
+
+
+def median_of(values_N: ArrayLike) -> Statistic:
+    """Values -> the statistic of their median (midpoint of the two middle ones)."""
+    values = np.asarray(values_N, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+
+    def statistic(weights_DN: Float64Array) -> Float64Array:
+        covered_DN = np.cumsum(weights_DN[:, order], axis=1)
+        half_D1 = covered_DN[:, -1:] / 2.0
+        lower = np.argmax(covered_DN >= half_D1, axis=1)
+        upper = np.argmax(covered_DN > half_D1, axis=1)
+        return np.asarray((values[order][lower] + values[order][upper]) / 2.0, dtype=np.float64)
+
+    return statistic
+
+
+def ratio_of(numerators_N: ArrayLike, denominators_N: ArrayLike) -> Statistic:
+    """Counts a case -> the statistic sum(numerators) / sum(denominators); undefined where the denominators are zero."""
+    numerators = np.asarray(numerators_N, dtype=np.float64)
+    denominators = np.asarray(denominators_N, dtype=np.float64)
+
+    def statistic(weights_DN: Float64Array) -> Float64Array:
+        below_D = weights_DN @ denominators
+        ratio_D: Float64Array = np.full(len(below_D), np.nan)
+        np.divide(weights_DN @ numerators, below_D, out=ratio_D, where=below_D > 0)
+        return ratio_D
+
+    return statistic
+
+
+def mean_over_groups(values_N: ArrayLike, groups: Sequence[Hashable]) -> tuple[Float64Array, list[Hashable]]:
+    """Values, groups -> one mean a group and the groups' names, in order of appearance."""
+    values = np.asarray(values_N, dtype=np.float64)
+    names = list(dict.fromkeys(groups))
+    number = {name: index for index, name in enumerate(names)}
+    index_N = np.array([number[group] for group in groups], dtype=np.intp)
+    counts_G = np.bincount(index_N, minlength=len(names))
+    sums_G = np.bincount(index_N, weights=values, minlength=len(names)) if values.size else np.zeros(0)
+    return np.asarray(sums_G / np.maximum(counts_G, 1), dtype=np.float64), names
