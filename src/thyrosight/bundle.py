@@ -1,0 +1,388 @@
+"""Network, weights and all that they claim <-> model bundle: a folder, or the same zipped, that is verified or refused.
+
+    bundle.json           BundleInfo: what it is, how to feed it, what its risk means, its scores, hashes of the rest
+    model.onnx            the network for prediction
+    weights.safetensors   the same weights for further training
+    MODEL_CARD.md         the same claims for people
+
+The hashes find damage and careless edits; they are no signature, so a bundle is only as honest as its maker. Nothing in
+it can run code: no pickle, no ONNX that reaches for other files, and a zip is read in place, never unpacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thyrosight.errors import BundleError
+from thyrosight.files import write_atomic, write_folder_atomic
+from thyrosight.weights import WeightsError, check_onnx, check_safetensors, refuse_duplicates
+
+FORMAT_VERSION = 1
+INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
+MAX_BYTES = {INFO_NAME: 1 << 20, CARD_NAME: 1 << 20, ONNX_NAME: 1 << 30, WEIGHTS_NAME: 1 << 30}
+"""The files of a bundle, all of them needed, and how large each may be."""
+
+_NO_HASH = "0" * 64
+_IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave behind
+_GET_IT_AGAIN = "get the bundle again"
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+Side = Annotated[int, Field(gt=0, le=4096)]
+
+
+class _Record(BaseModel):
+    """A frozen record that refuses unknown keys and numbers that are not finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class Preprocessing(_Record):
+    """How a frame becomes the network's input. size_hw: rows, columns in pixels; views: what is letterboxed to it."""
+
+    size_hw: tuple[Side, Side]
+    crop: Literal["field", "none"]
+    views: Literal["panels", "frame"]
+
+
+class Calibration(_Record):
+    """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    n: int = Field(default=0, ge=0)
+    fitted_on: str = ""
+
+
+class OperatingPoint(_Record):
+    """A threshold on the calibrated risk, and what it was chosen for."""
+
+    name: str
+    threshold: float = Field(ge=0, le=1)
+    meaning: str
+
+
+class TrainingSet(_Record):
+    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it."""
+
+    source: str
+    num_images: int = Field(ge=0)
+    sha256: str
+    split: str
+
+
+class Score(_Record):
+    """A figure on n cases of a split that the network has not seen, with its 95 % interval (None: not computed)."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int = Field(ge=1)
+    split: str
+
+
+class BundleInfo(_Record):
+    """Everything that bundle.json says. files ({name: SHA-256}) and sha256 are filled on writing.
+
+    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area.
+    sha256 is that of bundle.json itself with these 64 digits set to 0.
+    """
+
+    format_version: Literal[1] = 1
+    name: str = Field(min_length=1, max_length=100)
+    network: str = Field(min_length=1)
+    network_settings: dict[str, Any]
+    parameters: int = Field(ge=0)
+    preprocessing: Preprocessing
+    has_mask: bool
+    has_malignancy: bool
+    has_malignancy_map: bool
+    mask_threshold: float = Field(ge=0, le=1)
+    min_area_fraction: float = Field(ge=0, lt=1)
+    calibration: Calibration
+    risk_meaning: str
+    operating_points: tuple[OperatingPoint, ...]
+    training_sets: tuple[TrainingSet, ...]
+    scores: tuple[Score, ...]
+    versions: dict[str, str]
+    git_revision: str
+    created: str
+    seed: int | None
+    notes: str
+    files: dict[str, str] = Field(default_factory=dict)
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle. The weights stay on the disk until asked for."""
+
+    info: BundleInfo
+    onnx_bytes: bytes
+    card: str
+    path: Path
+
+    @property
+    def weights_bytes(self) -> bytes:
+        """weights.safetensors, read and verified again at each call."""
+        data = _Reader(self.path).read(WEIGHTS_NAME)
+        _check_hash(self.path, WEIGHTS_NAME, data, self.info.files)
+        return data
+
+
+def default_bundle_path() -> Path:
+    """-> where the shipped model lies inside the package."""
+    return Path(__file__).parent / "models" / "default"
+
+
+def bundle_id(info: BundleInfo) -> str:
+    """Info of a written bundle -> 16 hexadecimal digits over all that it declares, the hashes of its files included."""
+    if not info.sha256:
+        raise ValueError("only a written bundle has an id")
+    return info.sha256[:16]
+
+
+# Writing
+
+
+def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes, card: str) -> Path:
+    """Path (ending in .zip: one file, else a folder), info and contents -> the path, written whole or not at all.
+
+    An older bundle at that path is replaced, anything else there is not. BundleError where the contents would not load.
+    """
+    path = Path(folder_or_zip)
+    _check_contents(path, onnx_bytes, weights_bytes)
+    contents = {ONNX_NAME: onnx_bytes, WEIGHTS_NAME: weights_bytes, CARD_NAME: card.encode()}
+    contents[INFO_NAME] = _render_info(
+        info, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    )
+    for name, data in contents.items():
+        if len(data) > MAX_BYTES[name]:
+            raise BundleError(f"{path}: {name} would have {len(data):,} bytes, the limit is {MAX_BYTES[name]:,}")
+    _refuse_stranger(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".zip":
+        write_atomic(path, _zip(contents))
+    else:
+        write_folder_atomic(path, contents)
+    return path
+
+
+def _check_contents(path: Path, onnx_bytes: bytes, weights_bytes: bytes) -> None:
+    for name, check, data in ((ONNX_NAME, check_onnx, onnx_bytes), (WEIGHTS_NAME, check_safetensors, weights_bytes)):
+        try:
+            check(data)
+        except WeightsError as error:
+            raise BundleError(f"{path}: {name}: {error}; {_GET_IT_AGAIN}, or train and export it anew") from None
+
+
+def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
+    """Info, hashes -> bytes of bundle.json, its own hash inside."""
+    try:
+        table = info.model_dump(mode="json") | {"files": dict(sorted(files.items())), "sha256": _NO_HASH}
+        BundleInfo.model_validate(table)  # model_copy and model_construct do not validate
+        text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise BundleError(f"bundle.json can't be written: {_first_fault(error)}") from None
+    own_hash = hashlib.sha256(text.encode()).hexdigest()
+    head, _, tail = text.rpartition(f'"sha256": "{_NO_HASH}"')
+    return f'{head}"sha256": "{own_hash}"{tail}'.encode()
+
+
+def _refuse_stranger(path: Path) -> None:
+    """Whatever is at the path and is no bundle stays: BundleError."""
+    if not os.path.lexists(path):
+        return
+    fault = BundleError(f"{path}: exists and is not a bundle, so it is not replaced; choose another path")
+    if path.suffix.lower() == ".zip":
+        if not path.is_file() or not zipfile.is_zipfile(path):
+            raise fault
+        with _as_bundle_error(path):
+            names = {name.rpartition("/")[2] for name in zipfile.ZipFile(path).namelist()}
+    else:
+        if path.is_symlink() or not path.is_dir():
+            raise fault
+        names = set(os.listdir(path)) - _IGNORED
+    if names - {""} - MAX_BYTES.keys() or (names and INFO_NAME not in names):
+        raise fault
+
+
+def _zip(contents: Mapping[str, bytes]) -> bytes:
+    """{name: bytes} -> the same bytes of a zip for the same contents; stored, since weights do not compress."""
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, data)
+    return stream.getvalue()
+
+
+# Loading
+
+
+def load_bundle(path: Path | None = None) -> Bundle:
+    """Folder or zip (None: the shipped model) -> Bundle, all of it verified. BundleError says fault and mend."""
+    path = default_bundle_path() if path is None else Path(path)
+    if not path.exists():
+        if path == default_bundle_path():
+            raise BundleError("this installation ships no model; pass --bundle PATH, or train one: thyrosight train")
+        raise BundleError(f"{path}: no such bundle; check the path, or leave --bundle out for the shipped model")
+    reader = _Reader(path)
+    info = _parse_info(path, reader.read(INFO_NAME))
+    contents: dict[str, bytes] = {}
+    for name in (ONNX_NAME, WEIGHTS_NAME, CARD_NAME):
+        contents[name] = reader.read(name)
+        _check_hash(path, name, contents[name], info.files)
+    _check_contents(path, contents[ONNX_NAME], contents[WEIGHTS_NAME])
+    return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path)
+
+
+class _Reader:
+    """A bundle's path -> its files' bytes, after the names in it have been judged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_zip = path.is_file()
+        with _as_bundle_error(path):
+            if self.is_zip:
+                with zipfile.ZipFile(path) as archive:
+                    self.entries = _zip_entries(path, archive)
+            else:
+                _refuse_names(path, set(os.listdir(path)) - _IGNORED)
+
+    def read(self, name: str) -> bytes:
+        """One of the known names -> bytes, at most as many as that file may have."""
+        with _as_bundle_error(self.path):
+            if not self.is_zip:
+                return _read_file(self.path, name)
+            entry = self.entries[name]
+            if entry.file_size > MAX_BYTES[name]:
+                raise _too_large(self.path, name)
+            with zipfile.ZipFile(self.path) as archive, archive.open(entry) as stream:
+                data = stream.read(MAX_BYTES[name] + 1)
+                if len(data) != entry.file_size:
+                    raise BundleError(f"{self.path}: {name} is cut off; {_GET_IT_AGAIN}")
+                return data
+
+
+def _read_file(folder: Path, name: str) -> bytes:
+    """A regular file of the folder -> its bytes. Links count in the shipped bundle alone: some installers make them."""
+    path = folder / name
+    may_link = folder == default_bundle_path()
+    status = path.stat() if may_link else path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{folder}: {name} is a link or no regular file; copy the file itself into the bundle")
+    if status.st_size > MAX_BYTES[name]:
+        raise _too_large(folder, name)
+    with open(path, "rb") as stream:
+        return stream.read(MAX_BYTES[name] + 1)
+
+
+def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Archive -> {name: entry}. The four files lie at the top, or all in one folder, as zipping a folder makes it."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    for entry in entries:
+        parts = entry.filename.split("/")
+        if len(parts) > 2 or any(part in ("", ".", "..") or re.search(r"[\\:\0]", part) for part in parts):
+            raise BundleError(
+                f"{path}: the zip holds {entry.filename[:100]!r}, which is no place in a bundle; don't use it"
+            )
+        mode = entry.external_attr >> 16
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:
+            raise BundleError(f"{path}: {entry.filename[:100]} is a link or encrypted; zip the plain files")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError(f"{path}: {entry.filename[:100]} is compressed in an unusual way; zip with deflate")
+    names = [entry.filename.rpartition("/") for entry in entries if entry.filename.rpartition("/")[2] not in _IGNORED]
+    if len({folder for folder, _, _ in names}) > 1 or len(set(names)) != len(names):
+        raise BundleError(f"{path}: the zip holds more than one bundle or a file twice; zip one bundle alone")
+    _refuse_names(path, {name for _, _, name in names})
+    return {entry.filename.rpartition("/")[2]: entry for entry in entries}
+
+
+def _refuse_names(path: Path, names: set[str]) -> None:
+    if INFO_NAME not in names:
+        raise BundleError(f"{path}: no {INFO_NAME}, so this is no bundle; pass a folder or zip that `train` wrote")
+    if missing := sorted(MAX_BYTES.keys() - names):
+        raise BundleError(f"{path}: lacks {', '.join(missing)}; {_GET_IT_AGAIN}")
+    if unknown := sorted(names - MAX_BYTES.keys()):
+        shown = ", ".join(name[:60] for name in unknown[:3])
+        raise BundleError(f"{path}: holds files unknown to this version: {shown}; move them away or update thyrosight")
+
+
+def _parse_info(path: Path, data: bytes) -> BundleInfo:
+    """bundle.json -> info; the version first, so that a newer bundle is told apart from a damaged one."""
+    try:
+        table = json.loads(data.decode(), object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: {INFO_NAME} is damaged ({str(error)[:100]}); {_GET_IT_AGAIN}") from None
+    version = table.get("format_version") if isinstance(table, dict) else None
+    if type(version) is int and version != FORMAT_VERSION:
+        mend = "update thyrosight" if version > FORMAT_VERSION else _GET_IT_AGAIN
+        raise BundleError(f"{path}: bundle format {version}, this version reads {FORMAT_VERSION}; {mend}")
+    try:
+        info = BundleInfo.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {INFO_NAME}: {_first_fault(error)}; {_GET_IT_AGAIN} or update thyrosight") from None
+    text_without_hash = data.replace(info.sha256.encode(), _NO_HASH.encode()) if info.sha256 else data
+    if hashlib.sha256(text_without_hash).hexdigest() != info.sha256:
+        raise BundleError(f"{path}: {INFO_NAME} was changed after it was written (SHA-256 differs); {_GET_IT_AGAIN}")
+    return info
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _first_fault(error: ValueError) -> str:
+    """Pydantic's report -> its first fault in our words."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])[:100]
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {where!r}"
+    return f"{where!r}: {fault['msg'][:200]}"
+
+
+def _check_hash(path: Path, name: str, data: bytes, files: Mapping[str, str]) -> None:
+    if files.keys() != MAX_BYTES.keys() - {INFO_NAME}:
+        raise BundleError(f"{path}: {INFO_NAME} does not list the bundle's files; {_GET_IT_AGAIN}")
+    if hashlib.sha256(data).hexdigest() != files[name]:
+        raise BundleError(f"{path}: {name} is damaged or was changed (SHA-256 differs); {_GET_IT_AGAIN}")
+
+
+def _too_large(path: Path, name: str) -> BundleError:
+    return BundleError(f"{path}: {name} is larger than {MAX_BYTES[name]:,} bytes; {_GET_IT_AGAIN}")
+
+
+@contextmanager
+def _as_bundle_error(path: Path) -> Iterator[None]:
+    """Whatever the system or the zip reader raises on damaged input -> BundleError."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except OSError as error:
+        raise BundleError(
+            f"{path}: can't be read ({error.strerror or error}); check the path and its permissions"
+        ) from error
+    except MemoryError:
+        raise BundleError(f"{path}: not enough memory to read it; use a machine with more") from None
+    except Exception as error:  # zipfile raises half a dozen types on damaged archives
+        raise BundleError(
+            f"{path}: not a bundle folder, nor a sound zip ({str(error)[:100]}); {_GET_IT_AGAIN}"
+        ) from error
