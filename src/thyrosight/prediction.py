@@ -1,7 +1,7 @@
 """What a prediction says: frozen pydantic records, one JSON for the command line, Python and every other door.
 
-Legend: `_xy` points (column, row) of pixel centres in the source image as decoded (EXIF orientation applied); `_px` source
-pixels; `_mm` millimetres, None where the file does not say them, and `mm_reason` then says why. Boxes are half-open.
+Legend: `_xy` points (column, row) of pixel centres in the source image as decoded (EXIF orientation applied);
+`_px` source pixels; `_mm` millimetres, None where the file does not say them (mm_reason). Boxes are half-open.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ FlagCode = Literal[
     "low_contrast",
     "low_probability",
     "no_risk",
+    "no_outline",
 ]
 
 

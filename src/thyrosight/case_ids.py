@@ -1,0 +1,75 @@
+"""Images found in files and folders -> one case id each, a folder name that is safe on every file system."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_ID_LENGTH = 50
+"""Characters; at four bytes each, and with a hash behind, an id still is a legal name."""
+DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)})
+"""Names that Windows keeps for itself, whatever the suffix."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image of a run: where it is, its name within the run (no folder above the sources), its case id."""
+
+    path: Path
+    name: str
+    case_id: str
+
+
+def assign_case_ids(
+    sources: Sequence[Path], images: Iterable[Path], *, suffix: str = "", reserved: Iterable[str] = ()
+) -> list[Task]:
+    """Sources as given, the images found in them -> tasks in the same order; no two ids differ by case alone.
+
+    In a folder an image is named by its path below that folder, `a/b.png` -> `a__b`; the folder's own name is put
+    before it where several are given. Names that would meet, or that are reserved, get a hash of their path behind.
+    """
+    folders = [source for source in sources if source.is_dir()]
+    taken = {name.casefold() for name in reserved}
+    tasks = []
+    for path in images:
+        name = _name_within(folders, path)
+        readable = _safe(name)[:MAX_ID_LENGTH] + suffix
+        candidates = (readable, f"{readable}-{_hash(name)}", f"{readable}-{_hash(os.path.abspath(path))}")
+        is_cut = len(_safe(name)) > MAX_ID_LENGTH
+        case_id = next(id_ for id_ in candidates[is_cut:] if _is_free(id_, taken))
+        taken.add(case_id.casefold())
+        tasks.append(Task(path, name, case_id))
+    return tasks
+
+
+def _name_within(folders: Sequence[Path], path: Path) -> str:
+    """-> `sub/folder/image.png` below the folder that it was found in, or the file's own name."""
+    for folder in folders:
+        if path.is_relative_to(folder):
+            name = path.relative_to(folder).as_posix()
+            own_name = os.path.basename(os.path.abspath(folder))
+            return f"{own_name}/{name}" if len(folders) > 1 and own_name else name
+    return path.name
+
+
+def _safe(name: str) -> str:
+    """`sub/image 1.png` -> `sub__image_1`: letters, digits, `_`, `.` and `-`, the last two not in front."""
+    parts = [
+        re.sub(r"[^\w.-]+", "_", part)
+        for part in unicodedata.normalize("NFKC", str(Path(name).with_suffix(""))).split("/")
+    ]
+    return "__".join(part.strip(".-") or "_" for part in parts)
+
+
+def _is_free(case_id: str, taken: set[str]) -> bool:
+    folded = case_id.casefold()
+    return folded not in taken and folded.split(".")[0] not in DEVICE_NAMES
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]

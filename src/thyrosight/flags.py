@@ -1,0 +1,99 @@
+"""A frame and what was found in it -> the flags: what to know before the result is relied on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thyrosight.prediction import Flag, Nodule
+from thyrosight.types import Box, Frame
+
+if TYPE_CHECKING:
+    from thyrosight.bundle import BundleInfo
+
+COLOUR_DIFFERENCE = 64
+"""Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""
+COLOUR_SHARE = 0.01
+SMALL_FIELD_SHARE = 0.15
+SMALL_IMAGE_PX = 96
+LOW_CONTRAST_SD = 6.0
+LOW_PROBABILITY_SHARE = 0.4
+"""How far a nodule's mean probability must lie on the way from the mask threshold to 1."""
+BORDER_PX = 1
+
+
+def flags_of(
+    frame: Frame, fov: Box, panels: tuple[Box, ...], nodules: tuple[Nodule, ...], info: BundleInfo
+) -> tuple[Flag, ...]:
+    """Frame, field, panels, nodules and the model's declaration -> flags, those of the image before the nodules'."""
+    flags = image_flags(frame, fov, panels)
+    if not info.has_malignancy:
+        flags.append(Flag(code="no_risk", message=f"the model {info.name} does not rate malignancy"))
+    if not info.has_mask:
+        flags.append(Flag(code="no_outline", message=f"the model {info.name} does not outline nodules"))
+    elif not nodules:
+        flags.append(Flag(code="no_nodule", message="no nodule found; that does not exclude one"))
+    return tuple(flags + nodule_flags(panels, nodules, info.mask_threshold))
+
+
+def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
+    """-> flags of the picture itself: size, field, panels, colour, contrast."""
+    flags = []
+    height, width = frame.size_hw
+    field_HW = frame.image_HW[fov.slices]
+    if min(fov.height, fov.width) < SMALL_IMAGE_PX:
+        message = f"the ultrasound field is {fov.width} x {fov.height} pixels, fewer than {SMALL_IMAGE_PX} on a side"
+        flags.append(Flag(code="small_image", message=message))
+    share = fov.width * fov.height / (height * width)
+    if share < SMALL_FIELD_SHARE:
+        message = f"the ultrasound field found covers {share:.0%} of the image; check that it is the right part"
+        flags.append(Flag(code="small_field", message=message))
+    if len(panels) > 1:
+        message = f"split screen: {len(panels)} views, each outlined by itself; one nodule may appear in several"
+        flags.append(Flag(code="several_panels", message=message))
+    coloured = coloured_share(frame, fov)
+    if coloured > COLOUR_SHARE:
+        message = (
+            f"{coloured:.0%} of the field is coloured (Doppler, elastography or drawings); the model reads gray only"
+        )
+        flags.append(Flag(code="colour_overlay", message=message))
+    if float(np.std(field_HW)) < LOW_CONTRAST_SD:
+        flags.append(Flag(code="low_contrast", message="the field is nearly uniform; is this an ultrasound image?"))
+    return flags
+
+
+def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_threshold: float) -> list[Flag]:
+    """-> flags of the nodules: several in one view, cut off by the view's border, uncertain outline."""
+    flags = []
+    for index, panel in enumerate(panels):
+        inside = [nodule for nodule in nodules if nodule.panel_index == index]
+        if len(inside) > 1:
+            where = f" in view {index + 1}" if len(panels) > 1 else ""
+            message = f"{len(inside)} regions{where}; the image's risk speaks of the whole view"
+            flags.append(Flag(code="several_nodules", message=message))
+        for nodule in inside:
+            if _touches(nodule, panel):
+                message = f"nodule {nodule.number} reaches the border of its view; its true size may be larger"
+                flags.append(Flag(code="touches_border", message=message))
+    limit = mask_threshold + LOW_PROBABILITY_SHARE * (1 - mask_threshold)
+    for nodule in nodules:
+        if nodule.mean_probability < limit:
+            message = f"nodule {nodule.number}: mean probability {nodule.mean_probability:.2f}, an uncertain outline"
+            flags.append(Flag(code="low_probability", message=message))
+    return flags
+
+
+def coloured_share(frame: Frame, fov: Box) -> float:
+    """-> the share of the field's pixels whose colour channels differ by more than COLOUR_DIFFERENCE; 0 for gray."""
+    if frame.rgb_HW3 is None:
+        return 0.0
+    rgb_HW3 = frame.rgb_HW3[fov.slices]
+    difference_HW = rgb_HW3.max(axis=2) - rgb_HW3.min(axis=2)
+    return float(np.mean(difference_HW > COLOUR_DIFFERENCE))
+
+
+def _touches(nodule: Nodule, panel: Box) -> bool:
+    xs, ys = zip(*nodule.outline_xy, strict=True)
+    near = (min(xs) - panel.x0, min(ys) - panel.y0, panel.x1 - 1 - max(xs), panel.y1 - 1 - max(ys))
+    return bool(min(near) < BORDER_PX)

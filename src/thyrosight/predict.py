@@ -1,0 +1,362 @@
+"""Frame -> Prediction: views, letterbox, one ONNX Runtime batch, exact inverse to source pixels, nodules, risk, flags.
+
+Legend: V views, `_HW` arrays in source pixels, `_V1HW` arrays at the network's input size, `_xy` points (column, row).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.bundle import Bundle, BundleInfo, bundle_id, load_bundle
+from thyrosight.errors import BundleError, InputError
+from thyrosight.field import field_of_view, find_panels
+from thyrosight.flags import flags_of
+from thyrosight.geometry import Letterbox, fill_outlines, letterbox, outlines
+from thyrosight.measure import Measurements, measure
+from thyrosight.prediction import (
+    ImageIdentity,
+    ModelIdentity,
+    Nodule,
+    NoduleSize,
+    OperatingPointResult,
+    PixelBox,
+    Prediction,
+    SpacingMm,
+)
+from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array
+
+Source = Path | str | UInt8Array | Frame
+
+MAX_NODULES_PER_PANEL = 16
+"""More regions than this are noise; the largest are kept."""
+
+NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
+OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
+
+
+@dataclass(frozen=True)
+class RawPrediction:
+    """What the network says of one frame, in source pixels and before calibration.
+
+    probability_HW: float32, 0 outside the panels. malignancy_logit: mean over the panels in which a nodule was found,
+    over all where none was; NaN where the network has none. malignancy_map_HW: float32 logits, zeros outside and where
+    the network has none. mask_HW: thresholded, small regions dropped, holes filled. view_logits and nodule_masks: one
+    entry a panel; a nodule's mask has the panel's size, largest first.
+    """
+
+    probability_HW: FloatArray
+    malignancy_logit: float
+    malignancy_map_HW: FloatArray
+    fov: Box
+    panels: tuple[Box, ...]
+    mask_HW: BoolArray
+    view_logits: tuple[float, ...]
+    nodule_masks: tuple[tuple[BoolArray, ...], ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Examination:
+    """One frame with all that was made of it."""
+
+    frame: Frame
+    raw: RawPrediction
+    prediction: Prediction
+    mask_HW: BoolArray
+
+
+class Predictor:
+    """A bundle's network, loaded once; `predict` may be called from several threads."""
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, tta: bool = False) -> None:
+        self.info: BundleInfo = bundle.info
+        self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
+        self.with_tta = tta
+        self._session = _session(bundle, threads or default_threads())
+
+    @classmethod
+    def load(cls, bundle: Path | None = None, *, threads: int | None = None, tta: bool = False) -> Predictor:
+        """Bundle folder or zip (None: the shipped one) -> Predictor; `tta` averages with the mirrored image."""
+        return cls(load_bundle(bundle), threads=threads, tta=tta)
+
+    def predict(self, source: Source, *, frame_index: int | None = None) -> Prediction:
+        """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Prediction; several frames need a frame_index."""
+        return self.examine(source, frame_index=frame_index).prediction
+
+    def examine(self, source: Source, *, frame_index: int | None = None) -> Examination:
+        """As `predict`, with the frame, the network's maps and the mask beside the prediction."""
+        started = time.perf_counter()
+        frame = as_frame(source, frame_index)
+        raw = self.raw(frame)
+        prediction, mask_HW = self.predict_raw(frame, raw)
+        seconds = round(time.perf_counter() - started, 4)
+        return Examination(frame, raw, prediction.model_copy(update={"seconds": seconds}), mask_HW)
+
+    def raw(self, frame: Frame, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> RawPrediction:
+        """Frame -> the network's maps in source pixels; fov and panels are found where they are not given.
+
+        A bundle that was trained on whole frames (crop "none") gets the whole frame, one on fields (views "frame") the
+        field in one view, whatever is given here.
+        """
+        started = time.perf_counter()
+        fov, panels = self._views(frame, fov, panels)
+        boxes = [letterbox(panel, self.info.preprocessing.size_hw) for panel in panels]
+        probability_V1HW, logits_V, map_V1HW = self._run(
+            np.stack([box.image(frame.image_HW) for box in boxes])[:, None]
+        )
+        probability_HW = _restore(boxes, probability_V1HW, frame.size_hw)
+        map_HW = _restore(boxes, map_V1HW, frame.size_hw)
+        nodule_masks = tuple(nodule_masks_of(probability_HW[panel.slices], self.info) for panel in panels)
+        mask_HW = np.zeros(frame.size_hw, np.bool_)
+        for panel, masks in zip(panels, nodule_masks, strict=True):
+            for nodule_HW in masks:
+                mask_HW[panel.slices] |= nodule_HW
+        logits = [float(logit) for logit in logits_V]
+        chosen = [logit for logit, masks in zip(logits, nodule_masks, strict=True) if masks] or logits
+        return RawPrediction(
+            probability_HW=probability_HW,
+            malignancy_logit=sum(chosen) / len(chosen) if self.info.has_malignancy else math.nan,
+            malignancy_map_HW=map_HW,
+            fov=fov,
+            panels=panels,
+            mask_HW=mask_HW,
+            view_logits=tuple(logits),
+            nodule_masks=nodule_masks,
+            seconds=time.perf_counter() - started,
+        )
+
+    def predict_raw(self, frame: Frame, raw: RawPrediction) -> tuple[Prediction, BoolArray]:
+        """Frame and its maps -> (the prediction, the mask in source pixels, the union of the nodules)."""
+        started = time.perf_counter()
+        risk = calibrated_risk(self.info, raw.malignancy_logit)
+        nodules = self._nodules(frame, raw, risk)
+        prediction = Prediction(
+            image=_identity(frame),
+            field_of_view=PixelBox.of(raw.fov),
+            panels=tuple(PixelBox.of(panel) for panel in raw.panels),
+            nodules=nodules,
+            risk=risk,
+            risk_meaning=self.info.risk_meaning,
+            risk_reason=None if self.info.has_malignancy else f"the model {self.info.name} does not rate malignancy",
+            operating_points=tuple(
+                OperatingPointResult(
+                    name=point.name, threshold=point.threshold, is_above=risk >= point.threshold, meaning=point.meaning
+                )
+                for point in self.info.operating_points
+                if risk is not None
+            ),
+            flags=flags_of(frame, raw.fov, raw.panels, nodules, self.info),
+            model=self.model,
+            with_tta=self.with_tta,
+            software_version=software_version(),
+            seconds=round(raw.seconds + time.perf_counter() - started, 4),
+        )
+        return prediction, raw.mask_HW
+
+    def _views(self, frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> tuple[Box, tuple[Box, ...]]:
+        """-> (the ultrasound field, the views that the network sees one by one)."""
+        if self.info.preprocessing.crop == "none":
+            height, width = frame.size_hw
+            whole = Box(0, 0, width, height)
+            return whole, (whole,)
+        fov = fov or field_of_view(frame.image_HW, frame.rgb_HW3)
+        if self.info.preprocessing.views == "frame":
+            return fov, (fov,)
+        return fov, panels or find_panels(frame.image_HW, fov)
+
+    def _run(self, image_V1HW: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Views -> (mask probability _V1HW, malignancy logit _V, malignancy map _V1HW), mirrored views averaged in."""
+        outputs = self._run_once(image_V1HW)
+        if self.with_tta:
+            mask, logit, malignancy = self._run_once(np.ascontiguousarray(image_V1HW[..., ::-1]))
+            mirrored = (mask[..., ::-1], logit, malignancy[..., ::-1])
+            outputs = tuple((plain + other) * np.float32(0.5) for plain, other in zip(outputs, mirrored, strict=True))
+        mask_V1HW, logit_V, map_V1HW = outputs
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise BundleError(
+                f"model {self.info.name}: its network gave values that are not finite; use another bundle"
+            )
+        return mask_V1HW, logit_V, map_V1HW
+
+    def _run_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
+        return tuple(self._session.run(list(OUTPUT_NAMES), {"image": image_V1HW}))
+
+    def _nodules(self, frame: Frame, raw: RawPrediction, image_risk: float | None) -> tuple[Nodule, ...]:
+        """-> the nodules of all panels, largest first."""
+        found = []
+        for index, (panel, masks) in enumerate(zip(raw.panels, raw.nodule_masks, strict=True)):
+            for nodule_HW in masks:
+                mask_HW = np.zeros(frame.size_hw, np.bool_)
+                mask_HW[panel.slices] = nodule_HW
+                found.append(self._nodule(frame, raw, mask_HW, index, image_risk))
+        found.sort(key=lambda nodule: -nodule.size.area_px)
+        return tuple(nodule.model_copy(update={"number": number}) for number, nodule in enumerate(found, 1))
+
+    def _nodule(
+        self, frame: Frame, raw: RawPrediction, mask_HW: BoolArray, panel_index: int, image_risk: float | None
+    ) -> Nodule:
+        """A nodule's mask in source pixels -> its record; its risk is the map's mean under it where there is a map."""
+        risk = image_risk
+        if self.info.has_malignancy and self.info.has_malignancy_map:
+            risk = calibrated_risk(self.info, float(raw.malignancy_map_HW[mask_HW].mean()))
+        return Nodule(
+            number=1,
+            panel_index=panel_index,
+            outline_xy=tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0]),
+            size=_nodule_size(measure(mask_HW, frame.spacing), frame.spacing_reason),
+            mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
+            risk=risk,
+            risk_interval=None,
+            risk_interval_reason=NO_INTERVAL,
+        )
+
+
+def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
+    """Mask probability of one view -> its nodules' masks, largest first: above the threshold, holes filled, no specks.
+
+    A region must hold min_area_fraction of the view's pixels once its holes are filled.
+    """
+    if not info.has_mask:
+        return ()
+    min_area_px = max(1, math.ceil(info.min_area_fraction * probability_HW.size))
+    filled = (
+        fill_outlines([outline_xy], probability_HW.shape)
+        for outline_xy in outlines(probability_HW > info.mask_threshold)[:MAX_NODULES_PER_PANEL]
+    )
+    return tuple(mask_HW for mask_HW in filled if mask_HW.sum() >= min_area_px)
+
+
+def calibrated_risk(info: BundleInfo, malignancy_logit: float) -> float | None:
+    """Malignancy logit -> risk = sigmoid(scale * logit + offset) (Platt 1999), 0 to 1; None if the model has none."""
+    if not info.has_malignancy:
+        return None
+    z = info.calibration.scale * malignancy_logit + info.calibration.offset
+    risk = 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+    return round(risk, 6)
+
+
+def as_frame(source: Source, frame_index: int | None = None) -> Frame:
+    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. An array says nothing about millimetres."""
+    if isinstance(source, Frame):
+        return source
+    if isinstance(source, str | os.PathLike):
+        from thyrosight.images import load_frame
+
+        return load_frame(Path(source), frame_index)
+    return _array_frame(np.asarray(source))
+
+
+def _array_frame(array: NDArray[Any]) -> Frame:
+    if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise InputError(
+            f"an array of {array.dtype} {array.shape} is no image; give uint8 of shape (height, width) or "
+            "(height, width, 3) in RGB order"
+        )
+    from PIL import Image
+
+    array = np.ascontiguousarray(array)
+    is_gray = array.ndim == 2 or bool((array == array[..., :1]).all())
+    rgb_HW3 = None if is_gray else array
+    gray_HW = array if array.ndim == 2 else array[..., 0].copy()
+    return Frame(
+        path=None,
+        image_HW=gray_HW if rgb_HW3 is None else np.array(Image.fromarray(rgb_HW3).convert("L")),
+        rgb_HW3=rgb_HW3,
+        spacing=None,
+        spacing_reason="an array carries no pixel spacing",
+        sha256=hashlib.sha256(array.tobytes()).hexdigest(),
+    )
+
+
+def software_version() -> str:
+    """-> this program's name and version."""
+    from thyrosight import __version__
+
+    return f"thyrosight {__version__}"
+
+
+def default_threads() -> int:
+    """-> physical cores that this process may use (hyper-threads counted once, where the system tells), at least 1."""
+    if not hasattr(os, "sched_getaffinity"):
+        return max(1, (os.cpu_count() or 2) // 2)
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text())
+        except OSError:
+            cores.add(str(cpu))
+    return max(1, len(cores))
+
+
+def _session(bundle: Bundle, threads: int) -> Any:
+    """Bundle -> ONNX Runtime session on the CPU, checked against the contract of names."""
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(bundle.onnx_bytes, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(
+            f"model {bundle.info.name}: its network can't be loaded ({error}); get the bundle again"
+        ) from error
+    inputs = [entry.name for entry in session.get_inputs()]
+    outputs = [entry.name for entry in session.get_outputs()]
+    if inputs != ["image"] or not set(OUTPUT_NAMES) <= set(outputs):
+        raise BundleError(
+            f"model {bundle.info.name}: its network takes {inputs} and gives {outputs}, not image and "
+            f"{list(OUTPUT_NAMES)}; export it again"
+        )
+    return session
+
+
+def _restore(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
+    """Maps of the views -> one map in source pixels, 0 outside the views."""
+    whole_HW = np.zeros(size_hw, np.float32)
+    for box, values_1HW in zip(boxes, values_V1HW, strict=True):
+        whole_HW[box.source.slices] = box.restore(values_1HW[0])
+    return whole_HW
+
+
+def _nodule_size(size: Measurements, spacing_reason: str | None) -> NoduleSize:
+    """-> the record, with thousandths of pixels and millimetres, which is more than an outline can tell."""
+    values = {name: _rounded(value) for name, value in asdict(size).items()}
+    if size.mm_reason is not None:
+        values["mm_reason"] = spacing_reason or size.mm_reason
+    return NoduleSize(**values)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_rounded(item) for item in value)
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _identity(frame: Frame) -> ImageIdentity:
+    height, width = frame.size_hw
+    spacing = frame.spacing
+    return ImageIdentity(
+        name=frame.path.name if frame.path else None,
+        sha256=frame.sha256,
+        width_px=width,
+        height_px=height,
+        frame_index=frame.frame_index,
+        num_frames=frame.num_frames,
+        spacing=SpacingMm(row_mm=spacing.row_mm, column_mm=spacing.column_mm) if spacing else None,
+        spacing_reason=frame.spacing_reason,
+    )

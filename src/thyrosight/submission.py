@@ -1,0 +1,88 @@
+"""Test images -> the files that the TN-SCUI2020 challenge asked for: a mask an image, and a table `ID,CATE`.
+
+OUT/mask/NAME            binary 0 / 255, of the image's own size, under the image's own file name
+OUT/submission.csv       ID,CATE               CATE 1 malignant, 0 benign
+OUT/probability.csv      ID,CATE,probability   with the risk that the class threw away
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.files import write_atomic
+from thyrosight.images import find_images
+from thyrosight.overlay import mask_png
+from thyrosight.predict import Predictor
+from thyrosight.report import Failure, natural, whole_file
+
+DECISION_RISK = 0.5
+"""CATE is 1 from here on; with an identity calibration that is the larger of the two class logits, as the challenge's
+own networks decided."""
+
+
+@dataclass(frozen=True)
+class SubmissionSummary:
+    """What was written; a submission with failures is not complete."""
+
+    out: Path
+    num_done: int
+    num_failed: int
+    failures: tuple[Failure, ...]
+
+
+def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Path | str) -> SubmissionSummary:
+    """Images and folders of them -> masks and tables in OUT; a file that fails is a line, and left out.
+
+    A mask of an image that is no PNG has `.png` behind its name. Two images of one name are refused: the challenge
+    knows them by name alone. InputError where the model outlines nothing or rates no malignancy.
+    """
+    if not (predictor.info.has_mask and predictor.info.has_malignancy):
+        raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")
+    out = Path(out)
+    paths = sorted(find_images(images), key=lambda path: natural(path.name))
+    _refuse_twins(paths)
+    try:
+        (out / "mask").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: can't be made a folder ({error.strerror}); choose another path") from error
+    rows: list[tuple[str, int, float]] = []
+    failures: list[Failure] = []
+    for path in paths:
+        try:
+            examination = predictor.examine(path)
+        except ThyrosightError as error:
+            failures.append(Failure(path.name, str(error).replace(str(path), path.name)))
+            continue
+        risk = examination.prediction.risk
+        assert risk is not None
+        write_atomic(out / "mask" / mask_name(path), mask_png(examination.mask_HW))
+        rows.append((path.name, int(risk >= DECISION_RISK), risk))
+    _write_table(out / "submission.csv", ("ID", "CATE"), [row[:2] for row in rows])
+    _write_table(out / "probability.csv", ("ID", "CATE", "probability"), rows)
+    return SubmissionSummary(out, len(rows), len(failures), tuple(failures))
+
+
+def mask_name(path: Path) -> str:
+    """Image -> its mask's file name: the same, with `.png` behind it where the image is no PNG."""
+    return path.name if path.suffix.lower() == ".png" else f"{path.name}.png"
+
+
+def _refuse_twins(paths: Iterable[Path]) -> None:
+    counts = Counter(mask_name(path).casefold() for path in paths)
+    if not counts:
+        raise InputError("no image found; pass the challenge's test images or their folder")
+    name, count = counts.most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{count} images are named {name}; a submission knows images by name, so pass one test folder")
+
+
+def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    with whole_file(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
