@@ -189,7 +189,7 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
 
 
 def iou_at(probability_B1HW: Tensor, target_B1HW: Tensor, threshold: float = 0.8, smooth: float = 1e-5) -> Tensor:
-    """Probability and 0/1 target -> intersection over union of probability > threshold with the target, each image (B,).
+    """Probability and 0/1 target -> intersection over union of probability > threshold and target, each image (B,).
 
     The original recipe's training metric: (intersection + smooth) / (union + smooth), so that both empty score 1.
     """

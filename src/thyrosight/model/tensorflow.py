@@ -20,8 +20,8 @@ from thyrosight.model.vnet2d import STAGES, ConvUnit, Residual, VNet2d
 from thyrosight.types import FloatArray
 
 TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
-"""Axes by rank. Convolutions are rows, columns, in, out there (out, in, rows, columns here); transposed convolutions are
-rows, columns, out, in there (in, out, rows, columns here): the same permutation. Dense layers are in, out there."""
+"""Axes by rank. Convolutions are rows, columns, in, out there (out, in, rows, columns here); transposed convolutions
+rows, columns, out, in (in, out, rows, columns here): the same permutation. Dense layers are in, out there."""
 TO_TENSORFLOW = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 TRAINING_ONLY = re.compile(r".*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step")
 """Variables that a checkpoint carries for its optimiser."""
@@ -145,7 +145,7 @@ def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
 
 
 def _checkpoint_prefix(path: Path) -> Path:
-    """The name that the checkpoint's files share; a checkpoint of TensorFlow's first format is one file, its own prefix."""
+    """The name that the checkpoint's files share; in TensorFlow's first format it is one file, its own prefix."""
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if not found:

@@ -1,0 +1,276 @@
+"""Losses against hand-computed values, their edge cases, and what gives a gradient and what must not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from thyrosight.errors import ConfigError  # noqa: E402
+from thyrosight.losses import (  # noqa: E402
+    MASK_LOSSES,
+    LossSettings,
+    classification_cross_entropy,
+    focal_loss,
+    iou_at,
+    malignancy_map_cross_entropy,
+    mask_cross_entropy,
+    multitask_loss,
+    soft_dice_loss,
+)
+from thyrosight.types import Batch, Output  # noqa: E402
+
+
+def logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def picture(values: list[float]) -> torch.Tensor:
+    return torch.tensor(values).reshape(1, 1, 1, -1)
+
+
+# ---- mask losses, by hand ----
+
+
+def test_soft_dice_by_hand_is_per_image():
+    probability = torch.tensor([[0.5, 1.0, 0.0, 0.25], [0.0, 0.0, 0.0, 1.0]]).reshape(2, 1, 2, 2)
+    target = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
+    # 1 - 2 * 1.5 / (1.75 + 2); 1 - 0 / (1 + 1)
+    torch.testing.assert_close(soft_dice_loss(probability, target), torch.tensor([0.2, 1.0]), rtol=0, atol=1e-5)
+
+
+def test_soft_dice_of_an_empty_target():
+    empty = torch.zeros(1, 1, 4, 4)
+    assert soft_dice_loss(empty, empty).item() == 0.0
+    assert soft_dice_loss(torch.full_like(empty, 0.5), empty).item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_mask_cross_entropy_by_hand():
+    logits, target = picture([0.0, logit(0.8)]), picture([1.0, 0.0])
+    assert mask_cross_entropy(logits, target).item() == pytest.approx((math.log(2) + math.log(5)) / 2)
+
+
+def test_focal_by_hand():
+    logits, target = picture([logit(0.9), logit(0.6)]), picture([1.0, 0.0])
+    on_nodule = 0.25 * 0.1**4 * -math.log(0.9)
+    off_nodule = 0.75 * 0.6**4 * -math.log(0.4)
+    assert focal_loss(logits, target).item() == pytest.approx((on_nodule + off_nodule) / 2, rel=1e-5)
+    assert focal_loss(logits, target, reduction="sum").item() == pytest.approx(on_nodule + off_nodule, rel=1e-5)
+
+
+def test_focal_is_cross_entropy_at_gamma_zero():
+    logits, target = torch.randn(2, 1, 5, 5), (torch.rand(2, 1, 5, 5) > 0.5).float()
+    focal = focal_loss(logits, target, alpha=0.5, gamma=0.0)
+    torch.testing.assert_close(2 * focal, mask_cross_entropy(logits, target))
+
+
+@pytest.mark.parametrize("name", MASK_LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_mask_losses_stay_finite_and_pull_the_right_way(name, dtype):
+    logits = torch.tensor([300.0, -300.0, 1.0, -1.0], dtype=dtype).reshape(1, 1, 2, 2).requires_grad_()
+    target = torch.tensor([0.0, 1.0, 0.0, 1.0]).reshape(1, 1, 2, 2)
+    loss = MASK_LOSSES[name](logits, target)
+    assert loss.dtype == torch.float32
+    assert loss.shape == (1,)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad[0, 0, 1, 0] > 0
+    assert logits.grad[0, 0, 1, 1] < 0
+
+
+@pytest.mark.parametrize("name", MASK_LOSSES)
+def test_mask_losses_of_a_perfect_mask_are_zero(name):
+    target = (torch.rand(3, 1, 8, 8) > 0.5).float()
+    loss_B = MASK_LOSSES[name]((2 * target - 1) * 50.0, target)
+    torch.testing.assert_close(loss_B, torch.zeros(3), rtol=0, atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.05, 0.95))
+def test_mask_losses_lie_in_their_range(seed, share):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 4 * torch.randn(2, 1, 6, 6, generator=generator)
+    target = (torch.rand(2, 1, 6, 6, generator=generator) < share).float()
+    assert (soft_dice_loss(torch.sigmoid(logits), target) >= 0).all()
+    assert (soft_dice_loss(torch.sigmoid(logits), target) <= 1).all()
+    assert (focal_loss(logits, target) <= mask_cross_entropy(logits, target)).all()
+
+
+# ---- classification ----
+
+
+def test_classification_by_hand_leaves_out_unlabelled_rows():
+    logits = torch.tensor([[0.0, 0.0], [logit(0.8), 0.0], [50.0, -50.0]], requires_grad=True)
+    labels = torch.tensor([1, 0, -1])
+    loss = classification_cross_entropy(logits, labels)
+    loss.backward()
+    assert loss.item() == pytest.approx((math.log(2) - math.log(0.8)) / 2)
+    # softmax minus truth, over two rows
+    torch.testing.assert_close(logits.grad, torch.tensor([[0.25, -0.25], [-0.1, 0.1], [0.0, 0.0]]))
+
+
+def test_unlabelled_rows_do_not_matter_even_if_not_finite():
+    logits = torch.tensor([[0.0, 0.0], [math.nan, math.inf]], requires_grad=True)
+    loss = classification_cross_entropy(logits, torch.tensor([0, -1]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    torch.testing.assert_close(logits.grad, torch.tensor([[-0.5, 0.5], [0.0, 0.0]]))
+
+
+def test_nothing_labelled_is_zero_without_gradient():
+    logits = torch.randn(3, 2, requires_grad=True)
+    loss = classification_cross_entropy(logits, torch.full((3,), -1), (1.0, 2.0), 0.1)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert not logits.grad.any()
+
+
+def test_class_weights_make_a_weighted_mean():
+    logits = torch.tensor([[0.0, 0.0], [logit(0.8), 0.0]])
+    loss = classification_cross_entropy(logits, torch.tensor([1, 0]), class_weights=(1.0, 3.0))
+    assert loss.item() == pytest.approx((3 * math.log(2) - math.log(0.8)) / 4)
+
+
+def test_label_smoothing_by_hand():
+    logits = torch.tensor([[logit(0.8), 0.0]])
+    loss = classification_cross_entropy(logits, torch.tensor([0]), label_smoothing=0.2)
+    assert loss.item() == pytest.approx(-0.9 * math.log(0.8) - 0.1 * math.log(0.2))
+
+
+# ---- the malignancy map ----
+
+
+def test_map_loss_by_hand_gives_each_image_the_same_part():
+    logits = torch.tensor([[logit(0.8), 9.0, 9.0, 9.0], [0.0, 0.0, 9.0, 9.0]]).reshape(2, 1, 2, 2).requires_grad_()
+    mask = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
+    loss = malignancy_map_cross_entropy(logits, mask, torch.tensor([1, 0]))
+    loss.backward()
+    assert loss.item() == pytest.approx((-math.log(0.8) + math.log(2)) / 2)
+    assert not logits.grad[mask == 0].any()
+
+
+def test_map_loss_leaves_out_unlabelled_and_empty():
+    logits = torch.randn(2, 1, 2, 2, requires_grad=True)
+    mask = torch.stack([torch.ones(1, 2, 2), torch.zeros(1, 2, 2)])
+    loss = malignancy_map_cross_entropy(logits, mask, torch.tensor([-1, 1]))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert not logits.grad.any()
+
+
+# ---- together ----
+
+
+def make_output(num: int = 3) -> Output:
+    generator = torch.Generator().manual_seed(5)
+    mask = torch.randn(num, 1, 4, 4, generator=generator).requires_grad_()
+    classes = torch.randn(num, 2, generator=generator).requires_grad_()
+    malignancy_map = torch.randn(num, 1, 4, 4, generator=generator).requires_grad_()
+    return Output(mask, classes, malignancy_map)
+
+
+def make_batch(has_mask: list[bool], malignancy: list[int]) -> Batch:
+    generator = torch.Generator().manual_seed(6)
+    num = len(has_mask)
+    mask = (torch.rand(num, 1, 4, 4, generator=generator) > 0.5).float()
+    image = torch.rand(num, 1, 4, 4, generator=generator)
+    return Batch(image, mask, torch.ones(num, 1, 4, 4).bool(), torch.tensor(has_mask), torch.tensor(malignancy))
+
+
+def test_total_is_twice_dice_plus_cross_entropy():
+    output, batch = make_output(), make_batch([True, True, True], [0, 1, 1])
+    parts = multitask_loss(output, batch, LossSettings())
+    dice = soft_dice_loss(torch.sigmoid(output.mask_logits_B1HW), batch.mask_B1HW).mean()
+    cross_entropy = torch.nn.functional.cross_entropy(output.class_logits_B2, batch.malignancy_B)
+    torch.testing.assert_close(parts.mask, dice)
+    torch.testing.assert_close(parts.malignancy, cross_entropy)
+    torch.testing.assert_close(parts.total, 2 * dice + cross_entropy)
+    assert parts.malignancy_map.item() == 0.0
+
+
+@pytest.mark.parametrize("name", MASK_LOSSES)
+def test_rows_without_annotation_give_no_gradient(name):
+    output, batch = make_output(), make_batch([True, False, True], [0, 1, -1])
+    multitask_loss(output, batch, LossSettings(mask=name, map_weight=0.5)).total.backward()
+    mask, classes, malignancy_map = (tensor.grad.flatten(1).abs().sum(dim=1) > 0 for tensor in output)
+    assert mask.tolist() == [True, False, True]
+    assert classes.tolist() == [True, True, False]
+    assert malignancy_map.tolist() == [True, False, False]
+
+
+def test_unmasked_rows_do_not_change_the_mean():
+    output, batch = make_output(), make_batch([True, False, True], [-1, -1, -1])
+    parts = multitask_loss(output, batch, LossSettings())
+    dice_B = soft_dice_loss(torch.sigmoid(output.mask_logits_B1HW), batch.mask_B1HW)
+    torch.testing.assert_close(parts.mask, (dice_B[0] + dice_B[2]) / 2)
+    torch.testing.assert_close(parts.total, 2 * parts.mask)
+
+
+def test_a_batch_without_any_annotation_is_zero_and_can_go_backward():
+    output, batch = make_output(), make_batch([False] * 3, [-1] * 3)
+    parts = multitask_loss(output, batch, LossSettings(map_weight=1.0))
+    parts.total.backward()
+    assert parts.total.item() == 0.0
+    assert not any(tensor.grad.any() for tensor in output)
+
+
+def test_weight_zero_switches_a_task_off_even_where_it_is_not_finite():
+    output, batch = make_output(), make_batch([True] * 3, [0, 1, 1])
+    broken = output._replace(mask_logits_B1HW=torch.full((3, 1, 4, 4), math.nan))
+    parts = multitask_loss(broken, batch, LossSettings(mask_weight=0.0))
+    torch.testing.assert_close(parts.total, parts.malignancy)
+    assert parts.mask.item() == 0.0
+    broken = output._replace(class_logits_B2=torch.full((3, 2), math.nan))
+    parts = multitask_loss(broken, batch, LossSettings(malignancy_weight=0.0))
+    torch.testing.assert_close(parts.total, 2 * parts.mask)
+
+
+def test_autocast_changes_nothing():
+    output, batch = make_output(), make_batch([True] * 3, [0, 1, 1])
+    settings_ = LossSettings(mask="dice+focal", map_weight=1.0)
+    plain = multitask_loss(output, batch, settings_)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = multitask_loss(output, batch, settings_)
+    for ours, theirs in zip(cast, plain, strict=True):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_start_of_training_is_what_theory_says():
+    num = 4
+    output = Output(torch.zeros(num, 1, 4, 4), torch.zeros(num, 2), torch.zeros(num, 1, 4, 4))
+    batch = make_batch([True] * num, [0, 1, 0, 1])
+    parts = multitask_loss(output, batch, LossSettings(mask="cross_entropy", map_weight=1.0))
+    for part in (parts.mask, parts.malignancy, parts.malignancy_map):
+        assert part.item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mask": "dise"},
+        {"mask_weight": -1.0},
+        {"mask_weight": 0.0, "malignancy_weight": 0.0},
+        {"label_smoothing": 1.0},
+        {"class_weights": (1.0, 0.0)},
+    ],
+)
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong)) if "mask" not in wrong else "dice, cross_entropy, focal"):
+        LossSettings(**wrong)
+
+
+# ---- the training metric ----
+
+
+def test_iou_by_hand():
+    probability = torch.tensor([[0.9, 0.8, 0.81, 0.1], [0.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
+    target = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
+    # first: above 0.8 (not at it) are pixels 0 and 2; with the target 1 shared of 3. second: both empty
+    torch.testing.assert_close(iou_at(probability, target, 0.8), torch.tensor([1 / 3, 1.0]), rtol=0, atol=1e-5)
