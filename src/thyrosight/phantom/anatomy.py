@@ -1,0 +1,289 @@
+"""The neck around the nodule -> Tissue: skin, fat, muscles, gland, carotid, trachea, spine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thyrosight.phantom.curves import (
+    Outline,
+    along,
+    ellipse_distance,
+    inside,
+    smooth_noise,
+    smooth_union,
+    wander,
+)
+from thyrosight.phantom.records import Grid, View
+from thyrosight.types import BoolArray, FloatArray
+
+BLOOD_DB = -34.0
+MUSCLE_DB = -8.5
+FAT_DB = -6.0
+DEEP_DB = -3.5
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """What sound meets, `_HW`: echogenicity in dB to thyroid, attenuation beyond what time-gain mends (dB/mm, two-way),
+    coherent reflector amplitude (1 is a thyroid scatterer's), signed distance to the gland in mm (negative inside)."""
+
+    echo_db_HW: FloatArray
+    loss_db_mm_HW: FloatArray
+    reflector_HW: FloatArray
+    gland_mm_HW: FloatArray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where things lie in one panel, in mm (x from the middle, y from the skin). side: +1 puts the carotid right."""
+
+    view: View
+    side: int
+    skin_mm: float
+    fat_mm: float
+    muscle_mm: float
+    lobe_centre_mm: tuple[float, float]
+    lobe_half_mm: tuple[float, float]
+
+
+def draw_plan(rng: np.random.Generator, view: View, grid: Grid, nodule_half_mm: tuple[float, float]) -> Plan:
+    """rng, view and the half axes that the gland must hold -> a plan that fits the panel."""
+    skin = rng.uniform(0.8, 1.6)
+    fat = skin + rng.uniform(1.0, 4.5)
+    muscle = fat + rng.uniform(2.2, 5.5)
+    if view == "transverse":
+        half = (
+            max(rng.uniform(7.5, 11.0), nodule_half_mm[0] + rng.uniform(1.0, 3.5)),
+            max(rng.uniform(6.0, 9.0), nodule_half_mm[1] + rng.uniform(0.8, 2.5)),
+        )
+    else:
+        half = (
+            max(rng.uniform(17.0, 28.0), nodule_half_mm[0] + rng.uniform(2.0, 8.0)),
+            max(rng.uniform(5.5, 8.5), nodule_half_mm[1] + rng.uniform(0.8, 2.5)),
+        )
+    centre_x = float(rng.normal(0, 0.06) * grid.width_mm)
+    centre_y = min(muscle + half[1] * rng.uniform(0.9, 1.05), max(grid.depth_mm * 0.62, half[1] + fat))
+    return Plan(view, int(rng.choice([-1, 1])), skin, fat, muscle, (centre_x, centre_y), half)
+
+
+def draw_tissue(rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline]) -> Tissue:
+    """Plan, outlines of nodules that the gland swells around -> Tissue of a neck without the nodules themselves."""
+    relief_W = wander(rng, grid, 0.5, grid.width_mm * 0.9)
+    tissue = _deep(rng, grid, plan, relief_W)
+    tissue = _muscles(rng, grid, plan, relief_W, tissue)
+    if plan.view == "transverse":
+        tissue = _spine(rng, grid, plan, tissue)
+        gland_HW, tissue = _neck_transverse(rng, grid, plan, outlines, tissue)
+    else:
+        tissue = _spine(rng, grid, plan, tissue)
+        lobe = _long_lobe(rng, grid, plan)
+        gland_HW = _swollen(lobe, grid, outlines)
+        tissue = _gland(rng, grid, gland_HW, tissue)
+    return _surface(rng, grid, plan, relief_W, replace(tissue, gland_mm_HW=gland_HW))
+
+
+def blend(base_HW: FloatArray, value_HW: FloatArray | float, share_HW: FloatArray) -> FloatArray:
+    """base where share is 0, value where it is 1."""
+    return np.asarray(base_HW + (np.asarray(value_HW, np.float32) - base_HW) * share_HW, np.float32)
+
+
+def interface(distance_HW: FloatArray, grid: Grid, thick_mm: float, sharpness: float = 3.0) -> FloatArray:
+    """Signed distance -> 0..1 along its zero, brightest where the surface lies across the beam (cosine law)."""
+    down_HW = np.gradient(distance_HW, axis=0) / np.float32(grid.spacing.row_mm)
+    facing_HW = np.abs(np.clip(down_HW, -1, 1)) ** np.float32(sharpness)
+    return np.asarray(np.exp(-np.square(distance_HW / np.float32(thick_mm))) * facing_HW, np.float32)
+
+
+def _deep(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray) -> Tissue:
+    """Loose tissue everywhere: streaky, medium gray, patched."""
+    streaks_HW = along(smooth_noise(rng, grid, 0.7, 5.0), relief_W * 2, grid)
+    patches_HW = smooth_noise(rng, grid, 4.0, 8.0)
+    echo_HW = np.float32(DEEP_DB) + 2.5 * streaks_HW + 3.0 * patches_HW
+    bright_HW = np.maximum(streaks_HW - 1.2, 0) * 5
+    zero_HW = np.zeros(grid.shape, np.float32)
+    far_HW = np.full(grid.shape, 99, np.float32)
+    return Tissue((echo_HW + bright_HW).astype(np.float32), zero_HW, zero_HW.copy(), far_HW)
+
+
+def _muscles(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray, tissue: Tissue) -> Tissue:
+    """Strap muscles between the fat and the gland: dark, with bright fibres; fasciae as bright lines."""
+    top_W = plan.fat_mm + relief_W
+    belly_W = np.float32(plan.muscle_mm) + relief_W + wander(rng, grid, 0.8, grid.width_mm * 0.7)
+    belly_W = np.maximum(belly_W, top_W + 1.2)
+    seam_W = top_W + (belly_W - top_W) * np.float32(rng.uniform(0.35, 0.65)) + wander(rng, grid, 0.4, grid.width_mm)
+    fibres_HW = along(smooth_noise(rng, grid, 0.35, 4.5 if plan.view == "longitudinal" else 2.0), belly_W, grid)
+    slab_HW = np.maximum(top_W - grid.y_HW, grid.y_HW - belly_W).astype(np.float32)
+    level_HW = np.float32(MUSCLE_DB + rng.uniform(-2, 1)) + 1.6 * fibres_HW + 5 * np.maximum(fibres_HW - 1.3, 0)
+    echo_HW = blend(tissue.echo_db_HW, level_HW, inside(slab_HW, 0.4))
+    reflector_HW = tissue.reflector_HW
+    for line_W, strength in ((top_W, 2.2), (seam_W, 1.2), (belly_W, 1.5)):
+        line_HW = (grid.y_HW - line_W).astype(np.float32)
+        patchy_HW = np.clip(0.7 + 0.5 * smooth_noise(rng, grid, 30.0, 5.0), 0, 2)
+        near_HW = interface(line_HW, grid, 0.17, 6.0) * patchy_HW
+        echo_HW = echo_HW + 11 * np.clip(near_HW, 0, 1.2) * np.float32(strength / 2)
+        reflector_HW = reflector_HW + near_HW * np.float32(strength * 0.5)
+    return replace(tissue, echo_db_HW=echo_HW.astype(np.float32), reflector_HW=reflector_HW.astype(np.float32))
+
+
+def _surface(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray, tissue: Tissue) -> Tissue:
+    """Skin and subcutaneous fat over everything else."""
+    fat_HW = (grid.y_HW - plan.fat_mm - relief_W).astype(np.float32)
+    septa_HW = along(smooth_noise(rng, grid, 0.45, 6.0), relief_W, grid)
+    fat_db_HW = FAT_DB + 1.5 * septa_HW + 7 * np.maximum(septa_HW - 0.7, 0)
+    echo_HW = blend(tissue.echo_db_HW, fat_db_HW, inside(fat_HW, 0.3))
+    skin_HW = grid.y_HW - np.float32(plan.skin_mm)
+    layers_HW = smooth_noise(rng, grid, 0.22, 12.0)
+    echo_HW = blend(echo_HW, 1.0 + 3 * layers_HW, inside(skin_HW, 0.3))
+    line_HW = np.exp(-np.square(skin_HW / np.float32(0.2)))
+    dark_HW = np.exp(-np.square((skin_HW - 0.7) / np.float32(0.5)))
+    echo_HW = echo_HW + 5 * line_HW - np.float32(rng.uniform(0, 9)) * dark_HW
+    gland_HW = np.maximum(tissue.gland_mm_HW, -fat_HW)
+    return replace(tissue, echo_db_HW=echo_HW.astype(np.float32), gland_mm_HW=gland_HW)
+
+
+def _long_lobe(rng: np.random.Generator, grid: Grid, plan: Plan) -> FloatArray:
+    """Longitudinal lobe: a spindle, one pole often outside the panel."""
+    centre = (plan.lobe_centre_mm[0] + float(rng.normal(0, 3)), plan.lobe_centre_mm[1])
+    tilt_HW = grid.x_HW * np.float32(rng.normal(0, 0.05))
+    tilted = Grid(grid.x_HW, (grid.y_HW - tilt_HW).astype(np.float32), grid.spacing)
+    return ellipse_distance(tilted, centre, plan.lobe_half_mm)
+
+
+def _swollen(gland_HW: FloatArray, grid: Grid, outlines: Sequence[Outline]) -> FloatArray:
+    """Gland, nodules inside it -> the gland with its capsule bulging over them."""
+    for outline in outlines:
+        gland_HW = smooth_union(gland_HW, outline.distance_mm(grid) - np.float32(0.9), 3.0)
+    return gland_HW
+
+
+def _gland(rng: np.random.Generator, grid: Grid, gland_HW: FloatArray, tissue: Tissue) -> Tissue:
+    """Thyroid parenchyma: even, medium bright, a few small vessels; a thin bright capsule."""
+    level_HW = 0.9 * smooth_noise(rng, grid, 4.0, 5.0) + 0.5 * smooth_noise(rng, grid, 0.9, 1.4)
+    for _ in range(rng.integers(0, 7)):
+        at = (rng.uniform(-0.4, 0.4) * grid.width_mm, rng.uniform(0.2, 0.7) * grid.depth_mm)
+        size = rng.uniform(0.3, 0.9)
+        vessel_HW = ellipse_distance(grid, at, (size * rng.uniform(1, 2.5), size))
+        level_HW = level_HW - np.float32(rng.uniform(5, 14)) * inside(vessel_HW, 0.5)
+    echo_HW = blend(tissue.echo_db_HW, level_HW, inside(gland_HW, 0.35))
+    patchy_HW = np.clip(0.75 + 0.35 * smooth_noise(rng, grid, 6.0, 5.0), 0.1, 1.6)
+    capsule_HW = interface(gland_HW, grid, 0.18, 2.0) * patchy_HW
+    clear_HW = inside(gland_HW, 0.35)
+    return replace(
+        tissue,
+        echo_db_HW=(echo_HW + 8 * capsule_HW).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW * (1 - clear_HW) + 0.8 * capsule_HW).astype(np.float32),
+        loss_db_mm_HW=tissue.loss_db_mm_HW,
+    )
+
+
+def _neck_transverse(
+    rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline], tissue: Tissue
+) -> tuple[FloatArray, Tissue]:
+    """Lobe, isthmus, trachea on one side and vessels on the other -> gland distance, Tissue."""
+    (x, y), (half_x, half_y) = plan.lobe_centre_mm, plan.lobe_half_mm
+    windpipe = rng.uniform(7.5, 10.0)
+    middle = (x - plan.side * (half_x + windpipe * rng.uniform(0.93, 1.05)), y + rng.uniform(-1.0, 3.0))
+    windpipe_HW = ellipse_distance(grid, middle, (windpipe, windpipe * rng.uniform(0.9, 1.0)))
+    thin = rng.uniform(0.8, 2.0)
+    isthmus_HW = np.maximum(np.abs(windpipe_HW - thin) - thin, grid.y_HW - np.float32(middle[1] - 0.45 * windpipe))
+    lobe_HW = ellipse_distance(grid, (x, y), (half_x, half_y))
+    gland_HW = smooth_union(lobe_HW, isthmus_HW.astype(np.float32), 4.0)
+    artery = rng.uniform(2.6, 4.0)
+    artery_at = (x + plan.side * (half_x + artery + rng.uniform(0.3, 2.5)), y + rng.uniform(-3.0, 4.0))
+    artery_HW = ellipse_distance(grid, artery_at, (artery * rng.uniform(0.95, 1.1), artery * rng.uniform(0.92, 1.0)))
+    gland_HW = np.maximum(gland_HW, 0.9 - artery_HW)
+    gland_HW = np.maximum(_swollen(gland_HW, grid, outlines), 0.2 - windpipe_HW).astype(np.float32)
+    tissue = _gland(rng, grid, gland_HW, tissue)
+    tissue = _vessel(grid, artery_HW, tissue, 1.0)
+    if rng.random() < 0.7:
+        vein_at = (
+            artery_at[0] + plan.side * artery * rng.uniform(1.0, 2.2),
+            artery_at[1] - artery * rng.uniform(1.2, 2),
+        )
+        vein_HW = ellipse_distance(grid, vein_at, (artery * rng.uniform(1.0, 1.9), artery * rng.uniform(0.35, 0.9)))
+        vein_HW = np.maximum(vein_HW, 0.3 - artery_HW)
+        tissue = _vessel(grid, vein_HW.astype(np.float32), tissue, 0.25)
+    return gland_HW, _windpipe(rng, grid, windpipe_HW, middle, tissue)
+
+
+def _vessel(grid: Grid, vessel_HW: FloatArray, tissue: Tissue, wall: float) -> Tissue:
+    """Blood in a wall: dark, bright where the wall lies across the beam, enhancement behind, shadow at its edges."""
+    echo_HW = blend(tissue.echo_db_HW, BLOOD_DB, inside(vessel_HW, 0.5))
+    lumen_HW = inside(vessel_HW, 0.3)
+    wall_HW = interface(vessel_HW - np.float32(0.25), grid, 0.25, 1.5) * np.float32(wall)
+    return replace(
+        tissue,
+        echo_db_HW=(echo_HW + 7 * wall_HW * (1 - lumen_HW)).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW * (1 - lumen_HW) + 1.2 * wall_HW).astype(np.float32),
+        loss_db_mm_HW=(tissue.loss_db_mm_HW - 0.75 * lumen_HW + edge_loss(grid, vessel_HW, 3.0)).astype(np.float32),
+    )
+
+
+def edge_loss(grid: Grid, round_HW: FloatArray, strength_db: float) -> FloatArray:
+    """Refraction at the sides of a round body -> loss in dB/mm on its flanks (a thin shadow falls behind each)."""
+    across_HW = np.gradient(round_HW, axis=1) / np.float32(grid.spacing.column_mm)
+    flank_HW = np.clip(np.abs(across_HW), 0, 1) ** 8 * np.exp(-np.square(round_HW / np.float32(0.35)))
+    return np.asarray(flank_HW * np.float32(strength_db), np.float32)
+
+
+def _windpipe(
+    rng: np.random.Generator, grid: Grid, windpipe_HW: FloatArray, middle_mm: tuple[float, float], tissue: Tissue
+) -> Tissue:
+    """Trachea: a dark ring of cartilage, a bright air front, fading reverberations, nothing true behind."""
+    ring = rng.uniform(1.2, 2.0)
+    air_HW = windpipe_HW + np.float32(ring)
+    echo_HW = blend(tissue.echo_db_HW, -11.0, inside(windpipe_HW, 0.4))
+    depth_HW = np.maximum(-air_HW, 0)
+    gap = rng.uniform(1.6, 3.2)
+    rings_HW = np.cos(depth_HW * np.float32(2 * np.pi / gap)) ** 4 * np.exp(-depth_HW / np.float32(rng.uniform(2, 5)))
+    within_HW = inside(air_HW, 0.3)
+    upper_HW = (grid.y_HW < np.float32(middle_mm[1])).astype(np.float32)
+    echo_HW = blend(echo_HW, -26 + 16 * rings_HW * upper_HW, within_HW)
+    front_HW = interface(air_HW, grid, 0.3, 1.5) * upper_HW
+    below_HW = np.maximum.accumulate(within_HW, axis=0)
+    echo_HW = blend(echo_HW + 10 * front_HW, -24.0, below_HW * (1 - within_HW))
+    keep_HW = 1 - below_HW
+    return replace(
+        tissue,
+        echo_db_HW=echo_HW.astype(np.float32),
+        reflector_HW=(tissue.reflector_HW * keep_HW + 1.2 * front_HW).astype(np.float32),
+    )
+
+
+def _spine(rng: np.random.Generator, grid: Grid, plan: Plan, tissue: Tissue) -> Tissue:
+    """Long neck muscle behind the lobe, then the bright front of the vertebrae with its shadow."""
+    floor = plan.lobe_centre_mm[1] + plan.lobe_half_mm[1]
+    relief_W = wander(rng, grid, 0.9, grid.width_mm * 0.8)
+    top_W = np.float32(floor + rng.uniform(0.5, 2.5)) + relief_W
+    bone_W = top_W + np.float32(rng.uniform(4.0, 8.0)) + wander(rng, grid, 0.8, 12.0)
+    fibres_HW = along(smooth_noise(rng, grid, 0.5, 3.5), top_W, grid)
+    slab_HW = np.maximum(top_W - grid.y_HW, grid.y_HW - bone_W).astype(np.float32)
+    echo_HW = blend(tissue.echo_db_HW, MUSCLE_DB + 1.8 * fibres_HW, inside(slab_HW, 0.8) * np.float32(0.85))
+    under_HW = inside((bone_W - grid.y_HW).astype(np.float32), 0.8)
+    echo_HW = echo_HW - np.float32(rng.uniform(2, 10)) * under_HW
+    patchy_HW = np.clip(0.35 + 0.6 * smooth_noise(rng, grid, 6.0, 5.0), 0, 1.5)
+    front_HW = interface((grid.y_HW - bone_W).astype(np.float32), grid, 0.45, 3.0) * patchy_HW
+    fascia_HW = interface((grid.y_HW - top_W).astype(np.float32), grid, 0.25, 3.0) * patchy_HW
+    return replace(
+        tissue,
+        echo_db_HW=(echo_HW + 10 * front_HW + 6 * fascia_HW).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW + 0.8 * front_HW + 0.5 * fascia_HW).astype(np.float32),
+    )
+
+
+def received_db(tissue: Tissue, grid: Grid, far_mm: float, far_loss_db_mm: float) -> FloatArray:
+    """Tissue -> what arrives in dB: echogenicity less the loss summed down each column, beam-wide; far field fades."""
+    import cv2
+
+    path_HW = np.cumsum(tissue.loss_db_mm_HW, axis=0, dtype=np.float32) * np.float32(grid.spacing.row_mm)
+    path_HW = cv2.GaussianBlur(np.clip(path_HW, -9, 34), (0, 0), 0.25 / grid.spacing.column_mm, sigmaY=0.3)
+    far_HW = np.maximum(grid.y_HW - np.float32(far_mm), 0) * np.float32(far_loss_db_mm)
+    return np.asarray(tissue.echo_db_HW - path_HW - far_HW, np.float32)
+
+
+def gland_mask(tissue: Tissue) -> BoolArray:
+    """Tissue -> the gland's mask (pixel centres inside)."""
+    return np.asarray(tissue.gland_mm_HW <= 0, np.bool_)

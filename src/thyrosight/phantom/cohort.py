@@ -1,0 +1,126 @@
+"""Phantoms -> files: image and mask PNGs, cases.csv, truth.json; case i depends on (seed, i) alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.phantom.draw import DEFAULT, draw_phantom
+from thyrosight.phantom.records import Phantom, PhantomNodule, PhantomSettings
+from thyrosight.types import Case, Json
+
+
+def phantom_case(seed: int, index: int, settings: PhantomSettings = DEFAULT) -> Phantom:
+    """(seed, index) -> that phantom, the same whatever else is drawn."""
+    return draw_phantom(np.random.default_rng([seed, index]), settings)
+
+
+def write_phantoms(
+    num: int,
+    out: Path,
+    seed: int = 0,
+    settings: PhantomSettings = DEFAULT,
+    on_case: Callable[[int], None] | None = None,
+) -> Path:
+    """-> out/cases.csv, beside it image/, mask/ (nodules), gland/ and truth.json; on_case is told each index when done.
+
+    Every image has a mask, an empty one where there is no nodule. Raises InputError where out can't be written to.
+    """
+    from thyrosight.cases.table import write_cases
+
+    if num < 1:
+        raise InputError(f"{num} phantoms asked for; ask for 1 or more")
+    out = Path(out)
+    folders = {name: make_folder(out / name) for name in ("image", "mask", "gland")}
+    cases: list[Case] = []
+    truth: list[Json] = []
+    for index in range(num):
+        phantom = phantom_case(seed, index, settings)
+        name = f"{index:04d}.png"
+        write_image(folders["image"] / name, phantom.image_HW)
+        write_image(folders["mask"] / name, phantom.mask_HW.astype(np.uint8) * 255)
+        write_image(folders["gland"] / name, phantom.gland_HW.astype(np.uint8) * 255)
+        cases.append(_case(phantom, f"phantom_{seed}_{index:04d}", out.resolve(), name))
+        truth.append({"case_id": cases[-1].case_id, "image": f"image/{name}", **as_truth(phantom)})
+        if on_case is not None:
+            on_case(index)
+    write_atomic(out / "truth.json", _json({"seed": seed, "settings": asdict(settings), "phantoms": truth}))
+    write_cases(cases, out / "cases.csv")
+    return out / "cases.csv"
+
+
+def _case(phantom: Phantom, case_id: str, folder: Path, name: str) -> Case:
+    worst = max(phantom.nodules, key=lambda nodule: nodule.points, default=None)
+    return Case(
+        case_id=case_id,
+        image=folder / "image" / name,
+        mask=folder / "mask" / name,
+        malignancy=phantom.malignancy,
+        group=case_id,
+        source="phantom",
+        row_mm=phantom.spacing.row_mm,
+        column_mm=phantom.spacing.column_mm,
+        fov=phantom.field,
+        panels=phantom.panels,
+        descriptors={} if worst is None else worst.descriptors.as_chart(worst.points),
+    )
+
+
+def as_truth(phantom: Phantom) -> Json:
+    """Phantom -> its truth as JSON: boxes as [x0, y0, x1, y1], outlines as [[x, y], …] in pixels to 0.001."""
+    return {
+        "row_mm": phantom.spacing.row_mm,
+        "column_mm": phantom.spacing.column_mm,
+        "fov": list(phantom.field),
+        "panels": [list(panel) for panel in phantom.panels],
+        "views": list(phantom.views),
+        "text": [list(box) for box in phantom.text],
+        "malignancy": phantom.malignancy,
+        "nodules": [_nodule_truth(nodule) for nodule in phantom.nodules],
+    }
+
+
+def _nodule_truth(nodule: PhantomNodule) -> Json:
+    return {
+        "panel": nodule.panel,
+        **nodule.descriptors.as_dict(),
+        "tirads_points": nodule.points,
+        "tirads_level": nodule.level,
+        "malignancy": nodule.malignancy,
+        "area_mm2": nodule.area_mm2,
+        "longest_mm": nodule.longest_mm,
+        "perpendicular_mm": nodule.perpendicular_mm,
+        "anteroposterior_mm": nodule.anteroposterior_mm,
+        "transverse_mm": nodule.transverse_mm,
+        "outline_xy": np.round(nodule.outline_xy[::4], 3).tolist(),
+    }
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and its parents -> it. Raises InputError where a file is in the way or writing is not allowed."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: can't make this folder ({error.strerror}); choose another output folder") from None
+    return path
+
+
+def write_image(path: Path, pixels: NDArray[np.uint8], quality: int = 92) -> None:
+    """uint8 pixels -> a file of the kind that its name says: .png losslessly, .jpg at `quality`."""
+    suffix = path.suffix.lower()
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    done, data = cv2.imencode(suffix, pixels, options)
+    assert done, f"{path}: not encoded"
+    write_atomic(path, data.tobytes())
+
+
+def _json(value: Json) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
