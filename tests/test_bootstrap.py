@@ -14,7 +14,7 @@ from thyrosight.bootstrap import (
     draw_values,
     grouped_bootstrap,
     mean_of,
-    mean_over_groups,
+    mean_plus_sd_of,
     median_of,
     paired_bootstrap,
     ratio_of,
@@ -76,8 +76,9 @@ def test_what_has_no_interval_says_why() -> None:
     assert one.reason == "one group only: no interval"
     assert grouped_bootstrap(mean_of([]), [], rng()).reason == "no cases"
     assert grouped_bootstrap(ratio_of([0.0, 0.0], [0.0, 0.0]), ["a", "b"], rng()).reason == "undefined on these cases"
+    sure = grouped_bootstrap(mean_of([1.0, 1.0]), ["a", "b"], rng())
+    assert (sure.value, sure.low, sure.reason) == (1.0, None, "the same in every draw: no interval")
     rare = grouped_bootstrap(ratio_of([1.0, 0.0, 0.0], [1.0, 0.0, 0.0]), ["a", "b", "c"], rng())
-    assert rare.low is not None
     assert 0.65 < rare.num_draws / 2000 < 0.75, "a group is drawn at least once in 1 - (2/3)^3 of the draws"
     two_rare = ratio_of([1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0])
 
@@ -96,7 +97,7 @@ def test_a_paired_difference_sees_only_the_difference() -> None:
     steady = paired_bootstrap(mean_of(base + 0.5), mean_of(base), groups, rng())
     assert steady.value == pytest.approx(0.5)
     assert (steady.low, steady.high) == (pytest.approx(0.5), pytest.approx(0.5))
-    assert (steady.share_not_above_zero, steady.two_sided_share) == (0.0, 0.0)
+    assert steady.two_sided_share == pytest.approx(2 / 2001)
     same = paired_bootstrap(mean_of(base), mean_of(base), groups, rng())
     assert (same.value, same.low, same.high, same.two_sided_share) == (0.0, 0.0, 0.0, 1.0)
     noise = np.random.default_rng(6).normal(size=60)
@@ -117,9 +118,12 @@ def test_weights_mean_copies(values: list[float], data: st.DataObject) -> None:
     assert median_of(values)(weights_DN)[0] == pytest.approx(np.median(copied), abs=1e-9)
 
 
-def test_mean_over_groups() -> None:
-    means, names = mean_over_groups([1.0, 2.0, 6.0, 4.0], ["b", "a", "b", "a"])
-    assert (means.tolist(), names) == ([3.5, 3.0], ["b", "a"])
+def test_mean_plus_sd_by_hand_and_with_weights() -> None:
+    """2, 1, 3: mean 2, sd 1. Weights 2, 0, 1 make it 2, 2, 3: mean 7/3, sd sqrt(1/3)."""
+    statistic = mean_plus_sd_of([2.0, 1.0, 3.0], -1.96)
+    values = statistic(np.array([[1.0, 1.0, 1.0], [2.0, 0.0, 1.0], [0.0, 1.0, 0.0]]))
+    assert values[:2].tolist() == [pytest.approx(2 - 1.96), pytest.approx(7 / 3 - 1.96 * np.sqrt(1 / 3))]
+    assert np.isnan(values[2])
 
 
 def test_auroc_with_2000_draws_of_350_images_is_quick() -> None:

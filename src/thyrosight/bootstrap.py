@@ -37,14 +37,14 @@ class Interval:
 class Difference:
     """A minus B on the same cases. two_sided_share: twice the smaller share of draws on either side of zero, at most 1.
 
-    two_sided_share reads like a p-value of "no difference" but is a bootstrap share, not a test with a known level.
+    It is counted as (draws + 1) / (all draws + 1), so never 0 (Davison & Hinkley 1997). It reads like a p-value of "no
+    difference" but is a bootstrap share, not a test with a known level.
     """
 
     value: float | None
     low: float | None
     high: float | None
     num_draws: int
-    share_not_above_zero: float | None
     two_sided_share: float | None
     reason: str | None = None
 
@@ -55,12 +55,15 @@ def grouped_bootstrap(
     """Statistic, the group of each case -> value, percentile 95 % interval from drawing groups with replacement.
 
     Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient come and go together. A statistic that is
-    undefined in a draw leaves that draw out; one group only, or too few defined draws, gives no interval.
+    undefined in a draw leaves that draw out; one group only, too few defined draws, or the same value in all of them
+    (say, every nodule found) gives no interval rather than one of no width.
     """
     value, values_D, reason = _draw(statistic, groups, rng, draws)
     if reason is not None:
         return Interval(value, None, None, int(values_D.size), reason)
     low, high = np.percentile(values_D, [2.5, 97.5])
+    if values_D.min() == values_D.max():
+        return Interval(value, None, None, int(values_D.size), "the same in every draw: no interval")
     return Interval(value, float(low), float(high), int(values_D.size))
 
 
@@ -78,11 +81,11 @@ def paired_bootstrap(
 
     value, values_D, reason = _draw(difference, groups, rng, draws)
     if reason is not None:
-        return Difference(value, None, None, int(values_D.size), None, None, reason)
+        return Difference(value, None, None, int(values_D.size), None, reason)
     low, high = np.percentile(values_D, [2.5, 97.5])
-    not_above, not_below = float(np.mean(values_D <= 0)), float(np.mean(values_D >= 0))
-    two_sided = min(1.0, 2.0 * min(not_above, not_below))
-    return Difference(value, float(low), float(high), int(values_D.size), not_above, two_sided)
+    num_not_above, num_not_below = int(np.sum(values_D <= 0)), int(np.sum(values_D >= 0))
+    two_sided = min(1.0, 2.0 * (min(num_not_above, num_not_below) + 1) / (values_D.size + 1))
+    return Difference(value, float(low), float(high), int(values_D.size), two_sided)
 
 
 def draw_values(
@@ -163,12 +166,17 @@ def ratio_of(numerators_N: ArrayLike, denominators_N: ArrayLike) -> Statistic:
     return statistic
 
 
-def mean_over_groups(values_N: ArrayLike, groups: Sequence[Hashable]) -> tuple[Float64Array, list[Hashable]]:
-    """Values, groups -> one mean a group and the groups' names, in order of appearance."""
+def mean_plus_sd_of(values_N: ArrayLike, factor: float) -> Statistic:
+    """Values -> the statistic mean + factor x standard deviation (n - 1); undefined below two values."""
     values = np.asarray(values_N, dtype=np.float64)
-    names = list(dict.fromkeys(groups))
-    number = {name: index for index, name in enumerate(names)}
-    index_N = np.array([number[group] for group in groups], dtype=np.intp)
-    counts_G = np.bincount(index_N, minlength=len(names))
-    sums_G = np.bincount(index_N, weights=values, minlength=len(names)) if values.size else np.zeros(0)
-    return np.asarray(sums_G / np.maximum(counts_G, 1), dtype=np.float64), names
+    centre = values.mean() if values.size else 0.0
+
+    def statistic(weights_DN: Float64Array) -> Float64Array:
+        total_D = weights_DN.sum(axis=1)
+        mean_D = weights_DN @ (values - centre) / total_D
+        square_D = weights_DN @ (values - centre) ** 2 - total_D * mean_D**2
+        sd_D: Float64Array = np.full(len(total_D), np.nan)
+        np.divide(np.maximum(square_D, 0.0), total_D - 1, out=sd_D, where=total_D > 1)
+        return np.asarray(centre + mean_D + factor * np.sqrt(sd_D), dtype=np.float64)
+
+    return statistic

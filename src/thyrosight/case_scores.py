@@ -1,0 +1,253 @@
+"""One case, its reference and what was predicted -> CaseScore; CaseScores <-> per_case.csv, without loss.
+
+Legend: `_px` pixels of the source image, `_mm` millimetres (only where the spacing is known). Overlap, boundary and
+detection are taken over the whole source image: what is predicted on screen text outside the field counts as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.measure import measure
+from thyrosight.metrics import (
+    MIN_IOU_OF_FOUND_NODULE,
+    Detection,
+    detect,
+    dice,
+    hausdorff95,
+    iou,
+    normalised_surface_dice,
+    surface_distances,
+)
+from thyrosight.types import BoolArray, Box, Case, Spacing
+
+MISSED, INVENTED, NO_SPACING, NO_REFERENCE = "missed", "invented", "no spacing", "no reference outline"
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """How masks are scored: NSD's tolerance in pixels and in mm, and the IoU from which a nodule counts as found.
+
+    The defaults come from two readers of the same image (DDTI, 130 images of 560 x 360): half of their outlines'
+    boundary lies within 3.6 pixels of the other's; one found 96 % of the other's nodules at IoU 0.3, 92 % at 0.5.
+    """
+
+    nsd_tolerance_px: float = 4.0
+    nsd_tolerance_mm: float = 0.5
+    min_iou: float = MIN_IOU_OF_FOUND_NODULE
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One image's scores. What has no value is None: all of the masks' where no reference outline is known.
+
+    reference_area_px 0: the reference says that there is no nodule. hd95 is None where one of the masks is empty;
+    hd95_reason then says which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters
+    of the nodules that were found, reference and prediction in the same order. risk is the calibrated one.
+    """
+
+    case_id: str
+    group: str
+    source: str
+    split: str
+    fold: int | None
+    target: str
+    num_panels: int
+    field_area_px: int
+    field_diagonal_px: float
+    row_mm: float | None
+    column_mm: float | None
+    reference_area_px: int | None
+    predicted_area_px: int | None
+    dice: float | None
+    iou: float | None
+    nsd_px: float | None
+    nsd_mm: float | None
+    hd95_px: float | None
+    hd95_mm: float | None
+    hd95_reason: str | None
+    num_reference: int | None
+    num_predicted: int | None
+    num_found: int | None
+    longest_reference_px: tuple[float, ...]
+    longest_predicted_px: tuple[float, ...]
+    longest_reference_mm: tuple[float, ...]
+    longest_predicted_mm: tuple[float, ...]
+    malignancy: int | None
+    malignancy_logit: float | None
+    risk: float | None
+    seconds: float | None
+
+    @property
+    def is_outlined(self) -> bool:
+        """Whether the reference holds a nodule and its overlap was scored."""
+        return self.dice is not None and bool(self.reference_area_px)
+
+    @property
+    def num_false(self) -> int:
+        return (self.num_predicted or 0) - (self.num_found or 0)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What was said of one image, beside its mask: views, malignancy logit, calibrated risk, seconds."""
+
+    fov: Box
+    num_panels: int
+    malignancy_logit: float | None = None
+    risk: float | None = None
+    seconds: float | None = None
+
+
+def score_case(
+    case: Case,
+    reference_HW: BoolArray | None,
+    prediction_HW: BoolArray | None,
+    rating: Rating,
+    settings: MaskSettings,
+) -> CaseScore:
+    """Case, masks in source pixels (None: not known, or not predicted), rating -> its scores."""
+    spacing = Spacing(case.row_mm, case.column_mm) if case.row_mm and case.column_mm else None
+    return CaseScore(
+        case_id=case.case_id,
+        group=case.group,
+        source=case.source,
+        split=case.split,
+        fold=case.fold,
+        target=case.target,
+        num_panels=rating.num_panels,
+        field_area_px=rating.fov.width * rating.fov.height,
+        field_diagonal_px=math.hypot(rating.fov.width, rating.fov.height),
+        row_mm=case.row_mm,
+        column_mm=case.column_mm,
+        **_mask_scores(reference_HW, prediction_HW, spacing, settings),
+        malignancy=case.malignancy,
+        malignancy_logit=_finite(rating.malignancy_logit),
+        risk=_finite(rating.risk),
+        seconds=rating.seconds,
+    )
+
+
+def _mask_scores(
+    reference_HW: BoolArray | None, prediction_HW: BoolArray | None, spacing: Spacing | None, settings: MaskSettings
+) -> dict[str, Any]:
+    """Masks -> the fields of a CaseScore that speak of them."""
+    names = [field.name for field in fields(CaseScore)]
+    scores: dict[str, Any] = dict.fromkeys(names[names.index("reference_area_px") : names.index("malignancy")])
+    scores |= {name: () for name in scores if name.startswith("longest_")}
+    if prediction_HW is not None:
+        scores["predicted_area_px"] = int(prediction_HW.sum())
+    if reference_HW is None or prediction_HW is None:
+        return scores | {"hd95_reason": NO_REFERENCE if reference_HW is None else "no predicted outline"}
+    surface_px = surface_distances(reference_HW, prediction_HW)
+    surface_mm = surface_distances(reference_HW, prediction_HW, spacing) if spacing else None
+    found = detect(reference_HW, prediction_HW, settings.min_iou)
+    hd95_px = hausdorff95(surface_px)
+    reason = None if hd95_px is not None else MISSED if reference_HW.any() else INVENTED
+    return scores | {
+        "reference_area_px": int(reference_HW.sum()),
+        "dice": dice(reference_HW, prediction_HW),
+        "iou": iou(reference_HW, prediction_HW),
+        "nsd_px": normalised_surface_dice(surface_px, settings.nsd_tolerance_px),
+        "nsd_mm": normalised_surface_dice(surface_mm, settings.nsd_tolerance_mm) if surface_mm else None,
+        "hd95_px": hd95_px,
+        "hd95_mm": hausdorff95(surface_mm) if surface_mm else None,
+        "hd95_reason": reason,
+        "num_reference": found.num_reference,
+        "num_predicted": found.num_predicted,
+        "num_found": len(found.matches),
+        **_diameters(found, spacing),
+    }
+
+
+def _diameters(found: Detection, spacing: Spacing | None) -> dict[str, tuple[float, ...]]:
+    """Matches -> longest diameters of both outlines of each, in pixels and (spacing known) in mm."""
+    references = [measure(found.reference_labels_HW == match.reference, spacing) for match in found.matches]
+    predictions = [measure(found.prediction_labels_HW == match.prediction, spacing) for match in found.matches]
+    return {
+        "longest_reference_px": tuple(size.longest_px for size in references),
+        "longest_predicted_px": tuple(size.longest_px for size in predictions),
+        "longest_reference_mm": tuple(size.longest_mm for size in references if size.longest_mm is not None),
+        "longest_predicted_mm": tuple(size.longest_mm for size in predictions if size.longest_mm is not None),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+# per_case.csv
+
+COLUMNS = tuple(field.name for field in fields(CaseScore))
+KINDS = {field.name: str(field.type) for field in fields(CaseScore)}
+LIST_SEPARATOR = ";"
+
+
+def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
+    """Scores -> per_case.csv: a row an image, an empty cell for None, `;` between several diameters; whole or not."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for score in scores:
+        writer.writerow([_text(getattr(score, name)) for name in COLUMNS])
+    write_atomic(path, text.getvalue())
+
+
+def read_case_scores(path: Path) -> list[CaseScore]:
+    """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the mend."""
+    path = path / "per_case.csv" if path.is_dir() else path
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error}); pass the per_case.csv of an evaluation") from None
+    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
+    if missing:
+        raise InputError(
+            f"{path}: no column {', '.join(missing[:5])}, or no row; pass the per_case.csv of an evaluation"
+        )
+    scores = [_read_row(row, f"{path} row {number}") for number, row in enumerate(rows, start=2)]
+    _refuse_repeated(scores, path)
+    return scores
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return LIST_SEPARATOR.join(_text(item) for item in value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _read_row(row: dict[str, str], where: str) -> CaseScore:
+    values = {}
+    for name in COLUMNS:
+        try:
+            values[name] = _value(row[name] or "", KINDS[name])
+        except ValueError:
+            raise InputError(f"{where}: {name} is {row[name]!r}, not {KINDS[name]}; evaluate again") from None
+    return CaseScore(**values)
+
+
+def _value(text: str, kind: str) -> Any:
+    if kind.startswith("tuple"):
+        return tuple(float(part) for part in text.split(LIST_SEPARATOR)) if text else ()
+    if not text and kind.endswith("| None"):
+        return None
+    number = {"int": int, "float": float}.get(kind.partition(" ")[0])
+    return number(text) if number else text
+
+
+def _refuse_repeated(scores: Sequence[CaseScore], path: Path) -> None:
+    seen: set[str] = set()
+    for score in scores:
+        if score.case_id in seen:
+            raise InputError(f"{path}: case {score.case_id} is there twice; evaluate again")
+        seen.add(score.case_id)

@@ -1,0 +1,153 @@
+"""per_case.csv of two models on the same cases -> first - second of every score, with a paired 95 % interval."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thyrosight import calibration, ranking
+from thyrosight.bootstrap import Difference, Statistic, paired_bootstrap, ratio_of
+from thyrosight.case_scores import CaseScore, read_case_scores
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings, Scorer, hd95_or_diagonal
+
+
+@dataclass(frozen=True)
+class ComparedScore:
+    """One score of both models on the same cases, and first - second with its paired 95 % interval."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    first: float | None
+    second: float | None
+    difference: Difference
+    n: int
+    num_groups: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two evaluations on the cases that both hold; num_left_out are in one of them only."""
+
+    first: str
+    second: str
+    num_cases: int
+    num_groups: int
+    num_left_out: int
+    scores: tuple[ComparedScore, ...]
+
+
+def compare(
+    first: Path, second: Path, *, out: Path | None = None, settings: EvaluationSettings = DEFAULT_SETTINGS
+) -> Comparison:
+    """per_case.csv of two models -> paired differences first - second on the cases of both; JSON to `out` where given.
+
+    InputError where no case is in both, or where a case has another reference, label or group in one of them.
+    """
+    rows_a = {row.case_id: row for row in read_case_scores(first)}
+    rows_b = {row.case_id: row for row in read_case_scores(second)}
+    common = [case_id for case_id in rows_a if case_id in rows_b]
+    if not common:
+        raise InputError(f"{first} and {second}: no case is in both; compare two evaluations of the same cases.csv")
+    pairs = [(rows_a[case_id], rows_b[case_id]) for case_id in common]
+    for a, b in pairs:
+        if (a.group, a.malignancy) != (b.group, b.malignancy) or not _same_reference(a, b):
+            raise InputError(f"case {a.case_id}: its reference, label or group differs between {first} and {second}")
+    comparison = Comparison(
+        first=str(first),
+        second=str(second),
+        num_cases=len(common),
+        num_groups=len({a.group for a, _ in pairs}),
+        num_left_out=len(rows_a.keys() ^ rows_b.keys()),
+        scores=tuple(_compared(kind, pairs, settings) for kind in COMPARED),
+    )
+    if out is not None:
+        write_atomic(out, json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return comparison
+
+
+def _same_reference(a: CaseScore, b: CaseScore) -> bool:
+    return None in (a.reference_area_px, b.reference_area_px) or a.reference_area_px == b.reference_area_px
+
+
+Numbers = Callable[[CaseScore], tuple[float, float] | None]
+"""A case -> the two numbers that a score is made of (value, weight or label), None where it doesn't count."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    name: str
+    title: str
+    higher_is_better: bool
+    numbers: Numbers
+    statistic_of: Callable[[list[float], list[float]], Statistic]
+
+
+def _compared(kind: _Kind, pairs: Sequence[tuple[CaseScore, CaseScore]], settings: EvaluationSettings) -> ComparedScore:
+    kept = [
+        (of_a, of_b, a.group)
+        for a, b in pairs
+        if (of_a := kind.numbers(a)) is not None and (of_b := kind.numbers(b)) is not None
+    ]
+    groups = [group for _, _, group in kept]
+    if not kept:
+        nothing = Difference(None, None, None, 0, None, "no case has it in both")
+        return ComparedScore(kind.name, kind.title, kind.higher_is_better, None, None, nothing, 0, 0)
+    statistic_a, statistic_b = (
+        kind.statistic_of([first for first, _ in numbers], [second for _, second in numbers])
+        for numbers in ([of_a for of_a, _, _ in kept], [of_b for _, of_b, _ in kept])
+    )
+    rng = Scorer(settings).rng(f"compare {kind.name}")
+    difference = paired_bootstrap(statistic_a, statistic_b, groups, rng, settings.draws)
+    value_a, value_b = (float(statistic(np.ones((1, len(kept))))[0]) for statistic in (statistic_a, statistic_b))
+    return ComparedScore(
+        kind.name,
+        kind.title,
+        kind.higher_is_better,
+        value_a if math.isfinite(value_a) else None,
+        value_b if math.isfinite(value_b) else None,
+        difference,
+        len(kept),
+        len(set(groups)),
+    )
+
+
+def _outlined(value: Callable[[CaseScore], float | None]) -> Numbers:
+    def numbers(row: CaseScore) -> tuple[float, float] | None:
+        number = value(row) if row.is_outlined else None
+        return None if number is None else (number, 1.0)
+
+    return numbers
+
+
+def _rated(row: CaseScore) -> tuple[float, float] | None:
+    return None if row.malignancy is None or row.risk is None else (float(row.malignancy), row.risk)
+
+
+def _found(row: CaseScore) -> tuple[float, float] | None:
+    return None if row.num_reference is None else (float(row.num_found or 0), float(row.num_reference))
+
+
+def _false(row: CaseScore) -> tuple[float, float] | None:
+    return None if row.num_reference is None else (float(row.num_false), 1.0)
+
+
+COMPARED = (
+    _Kind("dice", "Dice, mean", True, _outlined(lambda row: row.dice), ratio_of),
+    _Kind("iou", "IoU, mean", True, _outlined(lambda row: row.iou), ratio_of),
+    _Kind("nsd_px", "NSD, mean", True, _outlined(lambda row: row.nsd_px), ratio_of),
+    _Kind("hd95_px_all", "HD95 px, mean, missed = diagonal", False, _outlined(hd95_or_diagonal), ratio_of),
+    _Kind("nodule_sensitivity", "Nodules found", True, _found, ratio_of),
+    _Kind("false_positives_an_image", "False positives an image", False, _false, ratio_of),
+    _Kind("auroc", "AUROC", True, _rated, ranking.auroc_of),
+    _Kind("average_precision", "Average precision", True, _rated, ranking.average_precision_of),
+    _Kind("brier", "Brier score", False, _rated, calibration.brier_of),
+)
+"""What two models are compared by. A mean is a ratio whose denominators are 1."""

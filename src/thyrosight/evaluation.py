@@ -1,0 +1,183 @@
+"""CaseScores and what was evaluated -> Evaluation: one frozen record with everything, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from thyrosight.calibration import ReliabilityBin, reliability
+from thyrosight.case_scores import CaseScore
+from thyrosight.errors import InputError
+from thyrosight.metrics import Agreement, bland_altman, bland_altman_percent
+from thyrosight.scores import (
+    Estimate,
+    EvaluationSettings,
+    GroupScore,
+    Point,
+    Roc,
+    Scorer,
+    Subgroup,
+    diameter_pairs,
+    labelled,
+)
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the calibrated risk that the model was shipped with."""
+
+    name: str
+    threshold: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was evaluated: model, cases, selection, and on what; software and hardware are {what: value} in words."""
+
+    model_name: str
+    model_id: str
+    trained_on: tuple[str, ...]
+    risk_meaning: str
+    operating_points: tuple[OperatingPoint, ...]
+    cases: str
+    cases_sha256: str
+    selection: str
+    created: str
+    hardware: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that could not be scored, and why."""
+
+    case_id: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All of one evaluation. scores are by image, group_scores count every group once."""
+
+    schema_version: int
+    evaluated: Evaluated
+    settings: EvaluationSettings
+    num_images: int
+    num_groups: int
+    num_outlined: int
+    num_empty: int
+    num_labelled: int
+    num_high: int
+    seconds_an_image: float | None
+    policies: dict[str, str]
+    scores: tuple[Estimate, ...]
+    group_scores: tuple[Estimate, ...]
+    operating_points: tuple[Point, ...]
+    subgroups: tuple[Subgroup, ...]
+    roc: Roc | None
+    reliability: tuple[ReliabilityBin, ...]
+    longest_px: Agreement | None
+    longest_percent: Agreement | None
+    longest_mm: Agreement | None
+    failures: tuple[Failure, ...]
+    groups: tuple[GroupScore, ...]
+    cases: tuple[CaseScore, ...]
+
+    def score(self, name: str) -> Estimate:
+        """Name -> that estimate; KeyError names what there is."""
+        for estimate in (*self.scores, *self.group_scores):
+            if estimate.name == name:
+                return estimate
+        raise KeyError(f"no score {name!r}; there are {', '.join(estimate.name for estimate in self.scores)}")
+
+
+def summarise(
+    rows: Sequence[CaseScore],
+    evaluated: Evaluated,
+    settings: EvaluationSettings,
+    failures: Sequence[Failure] = (),
+) -> Evaluation:
+    """The scores of every image, what was evaluated, how -> Evaluation. No row: InputError."""
+    if not rows:
+        first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
+        raise InputError(f"{evaluated.cases}: none of the {len(failures)} chosen cases could be scored{first}")
+    scorer = Scorer(settings)
+    group_scores, groups = scorer.by_group(rows)
+    labels, risks, _ = labelled(rows)
+    reference_px, predicted_px, _ = diameter_pairs(rows, "px")
+    reference_mm, predicted_mm, _ = diameter_pairs(rows, "mm")
+    return Evaluation(
+        schema_version=SCHEMA_VERSION,
+        evaluated=evaluated,
+        settings=settings,
+        num_images=len(rows),
+        num_groups=len(groups),
+        num_outlined=sum(row.is_outlined for row in rows),
+        num_empty=sum(row.reference_area_px == 0 for row in rows),
+        num_labelled=len(labels),
+        num_high=sum(labels),
+        seconds_an_image=_median([row.seconds for row in rows if row.seconds is not None]),
+        policies=policies(settings),
+        scores=(*scorer.outlines(rows), *scorer.detection(rows), *scorer.diameters(rows), *scorer.risks(rows)),
+        group_scores=group_scores,
+        operating_points=tuple(
+            scorer.point(point.name, point.threshold, point.meaning, rows) for point in evaluated.operating_points
+        ),
+        subgroups=scorer.subgroups(rows),
+        roc=scorer.roc(rows),
+        reliability=reliability(labels, risks, settings.num_bins) if labels else (),
+        longest_px=bland_altman(reference_px, predicted_px),
+        longest_percent=bland_altman_percent(reference_px, predicted_px),
+        longest_mm=bland_altman(reference_mm, predicted_mm),
+        failures=tuple(failures),
+        groups=groups,
+        cases=tuple(rows),
+    )
+
+
+def policies(settings: EvaluationSettings) -> dict[str, str]:
+    """Settings -> what every score rests on, in sentences."""
+    masks = settings.masks
+    return {
+        "Geometry": "Every mask is scored in the source image's own pixels, over the whole image: what is drawn "
+        "outside the ultrasound field counts as wrong.",
+        "Which images": "Dice, IoU, NSD and HD95 are means over the images whose reference holds a nodule; images "
+        "without a reference outline are left out there. AUROC and the other risk scores are over the images with "
+        "a label, whatever their outline.",
+        "Empty masks": "An empty reference asks for an empty prediction: both empty scores 1, one empty 0. Images "
+        "whose reference says that there is no nodule count in detection and in 'images without a nodule left empty', "
+        "not in the mean Dice.",
+        "NSD": f"Share of both boundaries' length within {masks.nsd_tolerance_px:g} pixels of the other "
+        f"({masks.nsd_tolerance_mm:g} mm where the spacing is known); Nikolov et al. 2018, length-weighted.",
+        "HD95": "The larger of the two directed 95th percentiles, by boundary length. Not defined where nothing was "
+        "predicted: those images are left out of its mean and counted in n; beside it stands the mean that counts "
+        "them with the diagonal of the ultrasound field.",
+        "Nodules found": "8-connected regions, matched one to one, largest IoU first; found from IoU "
+        f"{masks.min_iou:g} on (Metrics Reloaded 2024: mask IoU, lenient where the boundary is uncertain). A predicted "
+        "region without a match is a false positive.",
+        "Longest diameter": "Over the nodules found only; percent of the mean of both. Nodules that were missed do "
+        "not appear there.",
+        "Risk": "The model's calibrated risk of the image. The points at 90 % are read off the ROC curve of these very "
+        "images and are a little optimistic as a promise; the model's own operating points were set elsewhere.",
+        "ECE": f"{settings.num_bins} bins of equal mass. Even a perfect model's ECE is above 0 with few images, so the "
+        "ECE that it would have stands beside it; the bootstrap interval of the ECE is biased upwards.",
+        "Intervals": f"95 %, percentile bootstrap of {settings.draws} draws that resample whole groups (patients, or "
+        "clusters of near duplicates), not images. No correction for looking at many scores.",
+    }
+
+
+def evaluation_json(evaluation: Evaluation) -> str:
+    """Evaluation -> indented JSON; every value is finite or null."""
+    return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _median(values: Sequence[float]) -> float | None:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if not ordered:
+        return None
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
