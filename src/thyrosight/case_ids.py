@@ -63,7 +63,7 @@ def _safe(name: str) -> str:
         re.sub(r"[^\w.-]+", "_", part)
         for part in unicodedata.normalize("NFKC", str(Path(name).with_suffix(""))).split("/")
     ]
-    return "__".join(part.strip(".-") or "_" for part in parts)
+    return "__".join(part.strip(".-_") or "_" for part in parts)
 
 
 def _is_free(case_id: str, taken: set[str]) -> bool:

@@ -64,24 +64,27 @@ def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
 
 
 def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_threshold: float) -> list[Flag]:
-    """-> flags of the nodules: several in one view, cut off by the view's border, uncertain outline."""
+    """-> flags of the nodules, each code once: several in one view, cut off by the view's border, uncertain outline."""
     flags = []
-    for index, panel in enumerate(panels):
-        inside = [nodule for nodule in nodules if nodule.panel_index == index]
-        if len(inside) > 1:
-            where = f" in view {index + 1}" if len(panels) > 1 else ""
-            message = f"{len(inside)} regions{where}; the image's risk speaks of the whole view"
-            flags.append(Flag(code="several_nodules", message=message))
-        for nodule in inside:
-            if _touches(nodule, panel):
-                message = f"nodule {nodule.number} reaches the border of its view; its true size may be larger"
-                flags.append(Flag(code="touches_border", message=message))
+    counts = [sum(nodule.panel_index == index for nodule in nodules) for index in range(len(panels))]
+    if max(counts) > 1:
+        message = f"{' and '.join(map(str, counts))} regions outlined; the image's risk speaks of the whole view"
+        flags.append(Flag(code="several_nodules", message=message))
+    cut_off = [nodule for nodule in nodules if _touches(nodule, panels[nodule.panel_index])]
+    if cut_off:
+        message = f"{_numbers(cut_off)} at the border of the view; the true size may be larger"
+        flags.append(Flag(code="touches_border", message=message))
     limit = mask_threshold + LOW_PROBABILITY_SHARE * (1 - mask_threshold)
-    for nodule in nodules:
-        if nodule.mean_probability < limit:
-            message = f"nodule {nodule.number}: mean probability {nodule.mean_probability:.2f}, an uncertain outline"
-            flags.append(Flag(code="low_probability", message=message))
+    doubtful = [nodule for nodule in nodules if nodule.mean_probability < limit]
+    if doubtful:
+        values = ", ".join(f"{nodule.mean_probability:.2f}" for nodule in doubtful)
+        message = f"{_numbers(doubtful)}: uncertain outline, mean probability {values}"
+        flags.append(Flag(code="low_probability", message=message))
     return flags
+
+
+def _numbers(nodules: list[Nodule]) -> str:
+    return f"nodule{'s' if len(nodules) > 1 else ''} {', '.join(str(nodule.number) for nodule in nodules)}"
 
 
 def coloured_share(frame: Frame, fov: Box) -> float:

@@ -17,10 +17,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from thyrosight.errors import InputError
+from thyrosight.overlay import strip_height
 from thyrosight.prediction import Nodule, Prediction
 
 MASK_NAME, OVERLAY_NAME, RESULT_NAME = "mask.png", "overlay.png", "result.json"
@@ -31,7 +33,7 @@ GALLERY_LIMIT = 200
 THUMBNAIL_WIDTH_PX = 720
 NUM_RISK_BINS = 10
 
-UNREADABLE = "its result.json is damaged or of another version; run again with --overwrite"
+UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
 
 CSV_COLUMNS = (
     *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "nodule_risk"),
@@ -45,7 +47,7 @@ NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that gave no result: its name within the run, and the line for people."""
+    """A file that gave no result: its name within the run, and the line for people, which names it too."""
 
     file: str
     message: str
@@ -88,7 +90,7 @@ class Card:
 def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
     """Results folder -> its results.csv and report.html, written anew from every result.json; the page's path."""
     totals, shown = _write_csv(out)
-    failures = [*failures, *(Failure(name, UNREADABLE) for name in totals.unreadable)]
+    failures = [*failures, *(Failure(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown)
     with whole_file(out / REPORT_NAME) as stream:
         for piece in _template().generate(
@@ -98,6 +100,7 @@ def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
             num_shown=len(shown),
             gallery_limit=GALLERY_LIMIT,
             software=_software(),
+            written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         ):
             stream.write(piece)
     return out / REPORT_NAME
@@ -180,16 +183,17 @@ def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
     for case_id in case_ids:
         prediction = read_result(out / case_id)
         if prediction is not None:
-            yield Card(case_id, prediction, _thumbnail(out / case_id / OVERLAY_NAME))
+            yield Card(case_id, prediction, _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction)))
 
 
-def _thumbnail(path: Path) -> str | None:
-    """Overlay PNG -> JPEG data: URL of at most THUMBNAIL_WIDTH_PX, so that the page stays one light file."""
+def _thumbnail(path: Path, strip_px: int) -> str | None:
+    """Overlay PNG without its strip of text -> JPEG data: URL, reduced, so that the page stays one light file."""
     import cv2
 
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if picture is None:
         return None
+    picture = picture[: max(1, picture.shape[0] - strip_px)]
     height, width = picture.shape[:2]
     if width > THUMBNAIL_WIDTH_PX:
         size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
