@@ -22,10 +22,16 @@ MIN_FIELD_SHARE = 0.02  # of the image; a smaller field is not believed
 MIN_PART_SHARE = 0.08  # of the largest part; smaller parts are logos, thumbnails, body marks
 MIN_TEXTURE_LEVELS = 0.8  # mean change from pixel to pixel, along rows and along columns; bars and panels are smoother
 MIN_LINE_SHARE = 0.1  # of a row or column of the box that must be signal, or it is trimmed
+MIN_FAINT_SHARE = 0.3  # of a row below the box that must differ from the background for the box to grow
 
 GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
+ROW_GAP_EDGE_SHARE = 0.5  # of the rows below a gap between rows that must be signal
 MIN_VIEW_SHARE = 0.2  # of the field's width; nothing narrower is a view
-SEAM_RATIO = 3.2  # change across a seam over the usual change between neighbouring columns there
+SEAM_RATIO = 1.62  # change across a seam over the usual change between columns, in the middle of the field
+SEAM_RATIO_ASIDE = 2.8  # and elsewhere, for split screens are as a rule split in halves
+SEAM_MIDDLE_SHARE = 0.08  # of the width to each side of the middle
+SEAM_BANDS = 10  # bands of rows
+SEAM_PERCENTILE = 30  # of the bands, so that a seam must stand out in seven of ten
 SEAM_REACH_PX = 12  # to each side, for the usual change
 SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before a seam is looked for
 MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; keeps noise on a flat view from looking like a seam
@@ -51,7 +57,7 @@ def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None) -> Bo
         max(part.x1 for part in parts),
         max(part.y1 for part in parts),
     )
-    box = _trim(signal_HW, box)
+    box = _deepen(image_HW, _trim(signal_HW, box))
     return box if min(box.width, box.height) >= MIN_SIDE_PX else whole
 
 
@@ -61,7 +67,7 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
     Views are parted by a gap of background or meet at a hard seam: neighbouring columns of one view are alike, because
     the beam is wider than a pixel, and those of two views are not.
     """
-    if min(field.width, field.height) < 2 * MIN_SIDE_PX:
+    if field.width < 2 * MIN_SIDE_PX or field.height < 2 * MIN_SIDE_PX:
         return (field,)
     view_HW = image_HW[field.slices]
     signal_HW = _signal(image_HW, None)[field.slices]
@@ -70,7 +76,7 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
         left = Box(field.x0, field.y0, field.x0 + cut[0], field.y1)
         right = Box(field.x0 + cut[1], field.y0, field.x1, field.y1)
         return _fit(image_HW, left), _fit(image_HW, right)
-    cut = _gap(np.ascontiguousarray(signal_HW.T))
+    cut = _row_gap(signal_HW)
     if cut is not None:
         upper = Box(field.x0, field.y0, field.x1, field.y0 + cut[0])
         lower = Box(field.x0, field.y0 + cut[1], field.x1, field.y1)
@@ -138,6 +144,17 @@ def _trim(signal_HW: BoolArray, box: Box) -> Box:
     )
 
 
+def _deepen(image_HW: UInt8Array, box: Box) -> Box:
+    """Box -> the same and the rows below that still differ from the background: depths with too few echoes to be solid.
+
+    Growth of less than a JPEG block is not taken: an edge rings that far.
+    """
+    below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
+    is_faint = (np.abs(below_HW - _background_level(image_HW)) > 1).mean(axis=1) >= MIN_FAINT_SHARE
+    num_rows = len(is_faint) if is_faint.all() else int(is_faint.argmin())
+    return box._replace(y1=box.y1 + num_rows) if num_rows > 8 else box
+
+
 def _fit(image_HW: UInt8Array, view: Box) -> Box:
     """Half of a split screen -> the view in it."""
     signal_HW = _signal(image_HW, None)
@@ -156,28 +173,48 @@ def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
     return min(gaps, key=lambda gap: abs(gap[0] + gap[1] - width), default=None)
 
 
+def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
+    """The same for rows; only where the view below begins at once: echoes come back slowly below an echo-free depth."""
+    gap = _gap(np.ascontiguousarray(signal_HW.T))
+    if gap is None or signal_HW[gap[1] : gap[1] + 3].mean() < ROW_GAP_EDGE_SHARE:
+        return None
+    return gap
+
+
 def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
     """Field -> (column, column) where the right view of a split screen begins; None without a hard seam."""
     factor = max(
         1, round(view_HW.shape[1] / SEAM_WIDTH_PX)
     )  # in an enlarged capture a seam is smeared over some columns
-    small_hw = (max(1, view_HW.shape[0] // factor), view_HW.shape[1] // factor)
-    small_HW = cv2.resize(view_HW, (small_hw[1], small_hw[0]), interpolation=cv2.INTER_AREA) if factor > 1 else view_HW
-    strength = seam_strength(np.asarray(small_HW, dtype=np.uint8))
-    margin = int(MIN_VIEW_SHARE * len(strength))
-    column = margin + int(strength[margin : len(strength) - margin].argmax())
-    return (column * factor, column * factor) if strength[column] >= SEAM_RATIO else None
+    width, height = view_HW.shape[1] // factor, view_HW.shape[0] // factor
+    small_HW = cv2.resize(view_HW, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else view_HW
+    place = np.arange(width) / width
+    needed = np.where(np.abs(place - 0.5) <= SEAM_MIDDLE_SHARE, SEAM_RATIO, SEAM_RATIO_ASIDE)
+    needed[(place < MIN_VIEW_SHARE) | (place > 1 - MIN_VIEW_SHARE)] = np.inf
+    excess = seam_strength(np.asarray(small_HW, dtype=np.uint8)) / needed
+    column = int(excess.argmax())
+    return (column * factor, column * factor) if excess[column] >= 1 else None
 
 
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
     """Field -> for each column the change from the column before, over the usual change within SEAM_REACH_PX columns.
 
-    On the square root of the gray level, so that dark depths count, and averaged along the columns first, so that
-    speckle and JPEG blocks, which come and go along a column, cancel and a seam, which does not, stays.
+    On the square root of the gray level, so that dark depths count. Averaged in bands of rows: a seam stands out in
+    most of them, text and calipers in few. The change over two columns must stand out as well, which it does not at a
+    line drawn over one view; that over three and the whole height weighs in, as JPEG blocks disturb it least.
     """
     root_HW = cv2.blur(np.sqrt(view_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
-    change = np.zeros(view_HW.shape[1], np.float32)
-    change[1:] = np.abs(np.diff(root_HW, axis=1)).mean(axis=0)
-    padded = np.pad(change, SEAM_REACH_PX, mode="reflect")
-    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * SEAM_REACH_PX + 1), axis=1)
-    return np.asarray(change / np.maximum(usual, MIN_SEAM_CHANGE), dtype=np.float32)
+    padded_HW = np.pad(root_HW, ((0, 0), (2, 1)), mode="edge")
+    two_before_HW, before_HW, after_HW = padded_HW[:, :-3], padded_HW[:, 1:-2], padded_HW[:, 3:]
+    one = np.percentile(_over_usual(np.abs(root_HW - before_HW), SEAM_BANDS), SEAM_PERCENTILE, axis=0)
+    two = np.percentile(_over_usual(np.abs(after_HW - before_HW), SEAM_BANDS), SEAM_PERCENTILE, axis=0)
+    three = _over_usual(np.abs(after_HW - two_before_HW), 1)[0]
+    return np.asarray(np.minimum(one, two) ** 0.75 * three**0.25, dtype=np.float32)
+
+
+def _over_usual(change_HW: FloatArray, num_bands: int) -> FloatArray:
+    """Change at each pixel -> its mean by band of rows and column, over the median of the columns around."""
+    bands_NW = np.stack([band_HW.mean(axis=0) for band_HW in np.array_split(change_HW, num_bands)])
+    padded_NW = np.pad(bands_NW, ((0, 0), (SEAM_REACH_PX, SEAM_REACH_PX)), mode="reflect")
+    around_NWR = np.lib.stride_tricks.sliding_window_view(padded_NW, 2 * SEAM_REACH_PX + 1, axis=1)
+    return np.asarray(bands_NW / np.maximum(np.median(around_NWR, axis=-1), MIN_SEAM_CHANGE), dtype=np.float32)
