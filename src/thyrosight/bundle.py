@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from thyrosight.card import model_card as model_card  # the card of a bundle is found beside it
 from thyrosight.errors import BundleError
 from thyrosight.files import write_atomic, write_folder_atomic
 from thyrosight.weights import WeightsError, check_onnx, check_safetensors, refuse_duplicates

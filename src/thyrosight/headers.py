@@ -17,13 +17,18 @@ MAX_FRAMES = 10_000
 MAX_JPEG_SEGMENTS = 4_096
 MAX_JPEG_FILL = 4_096
 MAX_PNG_CHUNKS = 200_000
+MAX_PNG_BYTES = 400_000_000
 MAX_TIFF_VALUES = 4_000_000
 MAX_GIF_BLOCKS = 2_000_000
 
 _JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_INFLATE_BLOCK = 1 << 20
 _TIFF_BYTE_TYPES = frozenset({1, 2, 6, 7})  # decoders keep these as bytes; all others become a tuple of numbers
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_SIZE_TYPES = {3: "H", 16: "Q"}  # SHORT, LONG8; anything else is read as LONG
+_TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # of the image, of a tile
 
 
 class HeaderError(ValueError):
@@ -54,7 +59,7 @@ def read_claim(data: bytes) -> Claim:
         if data.startswith(magic):
             try:
                 return reader(data)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, OverflowError):
                 raise HeaderError("cut off inside its header") from None
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
         raise HeaderError("text, not an image", "pass the image itself")
@@ -62,26 +67,58 @@ def read_claim(data: bytes) -> Claim:
 
 
 def _read_png(data: bytes) -> Claim:
-    """Walks every chunk and its CRC: a flipped bit in the pixels is found here, decoders let it through."""
-    width = height = 0
+    """Walks every chunk and its CRC, and inflates the pixels: decoders let a flipped bit and missing rows through."""
+    view = memoryview(data)
+    pixels: list[memoryview] = []
     num_frames, position = 1, 8
-    for chunk_index in range(MAX_PNG_CHUNKS):
+    for _ in range(MAX_PNG_CHUNKS):
         length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
+        start, end = position + 8, position + 8 + length
+        if end + 4 > len(data):
             raise HeaderError("cut off: the file ends inside the image")
-        if chunk_index == 0:
-            if kind != b"IHDR":
-                raise HeaderError("does not begin with the PNG header")
-            width, height = struct.unpack_from(">II", data, 16)
-        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise HeaderError("damaged: a PNG checksum does not match")
         if kind == b"acTL":
-            num_frames = max(1, struct.unpack_from(">I", data, position + 8)[0])
-        if kind == b"IEND":
-            return Claim("PNG", width, height, _checked_frames(num_frames))
-        position = end
-    raise HeaderError(f"holds more than {MAX_PNG_CHUNKS:,} PNG chunks")
+            num_frames = max(1, struct.unpack_from(">I", data, start)[0])
+        elif kind == b"IDAT":
+            pixels.append(view[start:end])
+        elif kind == b"IEND":
+            break
+        position = end + 4
+    else:
+        raise HeaderError(f"holds more than {MAX_PNG_CHUNKS:,} PNG chunks")
+    if data[12:16] != b"IHDR":
+        raise HeaderError("does not begin with the PNG header")
+    width, height, bits, colour, _, _, is_interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    num_bytes = _png_bytes(width, height, bits * _PNG_CHANNELS.get(colour, 1), bool(is_interlaced))
+    if num_bytes <= MAX_PNG_BYTES and not _inflates_to(pixels, num_bytes):
+        raise HeaderError("cut off: the PNG holds fewer rows than it claims")
+    return Claim("PNG", width, height, _checked_frames(num_frames))
+
+
+def _png_bytes(width: int, height: int, bits_per_pixel: int, is_interlaced: bool) -> int:
+    """Size, depth -> bytes of the filtered rows before compression (PNG section 7.2; Adam7 passes, section 8.2)."""
+    passes = _ADAM7 if is_interlaced else ((0, 0, 1, 1),)
+    num_bytes = 0
+    for x, y, step_x, step_y in passes:
+        columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
+        if columns > 0 and rows > 0:
+            num_bytes += rows * (1 + (columns * bits_per_pixel + 7) // 8)
+    return num_bytes
+
+
+def _inflates_to(parts: list[memoryview], num_bytes: int) -> bool:
+    """Parts of a zlib stream -> whether it holds at least that many bytes; they are counted, not kept."""
+    inflater, count = zlib.decompressobj(), 0
+    for part in parts:
+        pending: bytes | memoryview = part
+        while pending and count < num_bytes:
+            try:
+                count += len(inflater.decompress(pending, _INFLATE_BLOCK))
+            except zlib.error:
+                return False
+            pending = inflater.unconsumed_tail
+    return count + len(inflater.flush()) >= num_bytes if count < num_bytes else True
 
 
 def _read_jpeg(data: bytes) -> Claim:
@@ -111,9 +148,11 @@ def _read_jpeg(data: bytes) -> Claim:
 
 
 def _read_tiff(data: bytes) -> Claim:
-    """Walks the chain of image file directories; the size is the largest of all frames."""
+    """Walks the chain of image file directories; the size is the largest of all frames and tiles."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    if is_big and order == ">":
+        raise HeaderError("a big-endian BigTIFF, which can't be decoded here", "export it as plain TIFF or PNG")
     count_format, entry_format, next_format = ("Q", "HHQ", "Q") if is_big else ("H", "HHI", "I")
     count_bytes, entry_bytes = (8, 20) if is_big else (2, 12)
     offset = struct.unpack_from(order + next_format, data, 8 if is_big else 4)[0]
@@ -130,9 +169,9 @@ def _read_tiff(data: bytes) -> Claim:
             num_values_seen += 1 if kind in _TIFF_BYTE_TYPES else num_values
             if num_values_seen > MAX_TIFF_VALUES:
                 raise HeaderError(f"claims more than {MAX_TIFF_VALUES:,} values in its TIFF tags")
-            if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
-                value = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + value_at)[0]
-                width, height = (max(width, value), height) if tag == _TIFF_WIDTH else (width, max(height, value))
+            if tag in _TIFF_WIDTHS + _TIFF_HEIGHTS:
+                value = struct.unpack_from(order + _TIFF_SIZE_TYPES.get(kind, "I"), data, at + value_at)[0]
+                width, height = (max(width, value), height) if tag in _TIFF_WIDTHS else (width, max(height, value))
         offset = struct.unpack_from(order + next_format, data, after)[0]
     if not seen:
         raise HeaderError("holds no TIFF frame")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 40_000_000
-"""An 8K screen has 33 million. Peak memory of a decode is about 16 bytes a pixel, so 0.7 GB at this size."""
+"""An 8K screen has 33 million. Decoding takes up to 20 bytes a pixel, so 0.8 GB at this size."""
 MAX_DECODED_PIXELS = 2_000_000_000
 """Pixels that one load may ask of a decoder: frames before the chosen one (GIF, WebP), scans of a progressive JPEG."""
 MIN_SIDE_PX = 32
@@ -43,6 +43,7 @@ NO_SPACING = "the file format does not say how many millimetres a pixel is (reso
 
 _PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # the rest Pillow registers by itself
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_BLOCK_ROWS = 64
 _INTEGER_BITS = (8, 10, 12, 14, 16, 24, 32)
 _RESULT_FILES = ("run.json", "result.json")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -71,7 +72,8 @@ def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None 
     except MemoryError:
         raise InputError(f"{name}: not enough memory to decode it; export it smaller") from None
     except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        is_unknown = type(error).__name__ == "UnidentifiedImageError"  # its text is an address in memory
+        reason = "of an unknown kind" if is_unknown else " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{name}: damaged {claim.format} ({reason}); copy or export the image again") from error
     _check_size(name, image_HW.shape[1], image_HW.shape[0])
     sha256 = hashlib.sha256(data).hexdigest()
@@ -240,7 +242,8 @@ def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
         low, span = 0.0, float(2 ** next(bits for bits in _INTEGER_BITS if high < 2**bits) - 1)
     if span == 0:
         return np.zeros(values_HW.shape, np.uint8)
-    scaled_HW = values_HW.astype(np.float64)
-    scaled_HW -= low
-    scaled_HW *= 255.0 / span
-    return np.rint(scaled_HW, out=scaled_HW).astype(np.uint8)
+    gray_HW = np.empty(values_HW.shape, np.uint8)
+    for row in range(0, len(values_HW), _BLOCK_ROWS):  # in blocks: the double precision would take 8 bytes a pixel
+        rows = slice(row, row + _BLOCK_ROWS)
+        gray_HW[rows] = np.rint((values_HW[rows].astype(np.float64) - low) * 255 / span)
+    return gray_HW

@@ -1,0 +1,124 @@
+"""Whole or absent: what stays behind when a write is interrupted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from thyrosight import files
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of, write_atomic, write_folder_atomic
+
+
+def names(folder: Path) -> set[str]:
+    return set(os.listdir(folder))
+
+
+def test_writes_bytes_and_text_as_given(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a.bin", b"\x00\r\n\xff")
+    write_atomic(tmp_path / "a.txt", "µm\n")
+    assert (tmp_path / "a.bin").read_bytes() == b"\x00\r\n\xff"
+    assert (tmp_path / "a.txt").read_bytes() == b"\xc2\xb5m\n"
+    assert names(tmp_path) == {"a.bin", "a.txt"}
+
+
+def test_replaces_and_has_the_users_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    before = os.umask(0o027)
+    try:
+        write_atomic(path, b"new")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("step", ["_write_new", "_sync_folder"])
+def test_a_failed_write_leaves_a_whole_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, step, fail)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == (b"old" if step == "_write_new" else b"new")
+    assert names(tmp_path) == {"a"}
+
+
+def test_a_partly_written_temporary_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "a", b"new")
+    assert names(tmp_path) == set()
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere.*its folder does not exist; create it"):
+        write_atomic(tmp_path / "nowhere" / "a", b"")
+
+
+def test_a_folder_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="can't be written"):
+        write_atomic(tmp_path / "a", b"")
+    assert names(tmp_path) == {"a"}
+
+
+def test_folder_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_folder_atomic(path, {"one": b"1", "two": b"2"})
+    write_folder_atomic(path, {"two": b"22"})
+    assert names(path) == {"two"}
+    assert (path / "two").read_bytes() == b"22"
+    assert names(tmp_path) == {"b"}
+
+
+def test_folder_comes_back_when_the_swap_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "b"
+    write_folder_atomic(path, {"one": b"1"})
+    rename = os.rename
+
+    def fail_second(source: Path, target: Path) -> None:
+        if Path(target) == path and not (Path(source) / "one").exists():
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail_second)
+    with pytest.raises(InputError, match="Input/output error"):
+        write_folder_atomic(path, {"two": b"2"})
+    assert names(path) == {"one"}
+    assert names(tmp_path) == {"b"}
+
+
+def test_a_replaced_link_keeps_what_it_pointed_at(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    write_folder_atomic(target, {"one": b"1"})
+    (tmp_path / "link").symlink_to(target)
+    write_folder_atomic(tmp_path / "link", {"two": b"2"})
+    assert names(target) == {"one"}
+    assert names(tmp_path / "link") == {"two"}
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_sha256_of_known_contents(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    path.write_bytes(b"a" * 1_000_000)  # the same, appendix B.3; smaller than a block
+    assert sha256_of(path) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+    path.write_bytes(b"a" * (files._BLOCK_BYTES + 1))
+    import hashlib
+
+    assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
