@@ -47,7 +47,9 @@ Side = Annotated[int, Field(gt=0, le=4096)]
 class _Record(BaseModel):
     """A frozen record that refuses unknown keys and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants", protected_namespaces=()
+    )
 
 
 class Preprocessing(_Record):

@@ -1,0 +1,88 @@
+"""The model card says what the bundle says, and names what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thyrosight.bundle import BundleInfo
+from thyrosight.card import model_card
+
+FULL: dict[str, Any] = {
+    "name": "thyrosight-1",
+    "network": "unet",
+    "network_settings": {},
+    "parameters": 4_567_890,
+    "preprocessing": {"size_hw": (256, 320), "crop": "field", "views": "panels"},
+    "has_mask": True,
+    "has_malignancy": True,
+    "has_malignancy_map": False,
+    "mask_threshold": 0.45,
+    "min_area_fraction": 0.002,
+    "calibration": {"scale": 1.2, "offset": -0.3, "n": 347, "fitted_on": "out-of-fold predictions"},
+    "risk_meaning": "Probability of a high TI-RADS reading (4b, 4c, 5), not of cancer.",
+    "operating_points": ({"name": "sensitive", "threshold": 0.31, "meaning": "90 % sensitivity"},),
+    "training_sets": ({"source": "ddti", "num_images": 288, "sha256": "ab" * 32, "split": "folds 1|4"},),
+    "scores": (
+        {"name": "Dice", "value": 0.7512, "low": 0.7, "high": 0.8, "n": 68, "split": "DDTI fold 0"},
+        {"name": "AUROC", "value": 0.7, "low": None, "high": None, "n": 61, "split": "DDTI fold 0"},
+    ),
+    "versions": {"torch": "2.13.0", "onnx": "1.23"},
+    "git_revision": "abc123",
+    "created": "2020-01-01",
+    "seed": 0,
+    "notes": "Trained\non two cores.",
+}
+
+
+def card(**changes: Any) -> str:
+    return model_card(BundleInfo.model_validate(FULL | changes))
+
+
+def test_full_card() -> None:
+    text = card()
+    assert text.startswith("# thyrosight-1\n\n## What it is\n")
+    assert text.endswith("\n")
+    assert "\n\n\n" not in text
+    for line in (
+        "- Network: `unet`, 4,567,890 parameters",
+        "- Does not give: a malignancy map, which gives each nodule a risk of its own",
+        "- Input: gray, 256 x 320 pixels, aspect ratio kept; cropped to the ultrasound field; "
+        "each view of a split screen by itself",
+        "- Mask threshold: 0.45, on the mask probability",
+        "- Smallest nodule: 0.20% of a view's area",
+        "Probability of a high TI-RADS reading (4b, 4c, 5), not of cancer.",
+        "Calibrated on 347 cases (out-of-fold predictions): risk = sigmoid(1.2 x logit -0.3).",
+        "| sensitive | 0.310 | 90 % sensitivity |",
+        "| ddti | 288 | folds 1\\|4 | `abababababab` |",
+        "| Dice | 0.751 | 0.700 to 0.800 | 68 | DDTI fold 0 |",
+        "| AUROC | 0.700 | not computed | 61 | DDTI fold 0 |",
+        "- Versions: onnx 1.23, torch 2.13.0",
+        "- Seed: 0",
+    ):
+        assert line in text.splitlines(), line
+    assert "**Not a medical device.**" in text
+
+
+def test_what_is_missing_is_named() -> None:
+    text = card(
+        calibration={}, scores=(), training_sets=(), seed=None, git_revision="", versions={}, risk_meaning="", notes=""
+    )
+    assert "Not calibrated: read the risk as a rank, not as a probability." in text
+    assert "None are recorded: this model has not been validated." in text
+    assert "The training sets are not stated." in text
+    assert "The meaning of the risk is not stated." in text
+    assert "- Seed: not stated" in text
+    assert "- Code revision: not stated" in text
+    assert "## Notes" not in text
+
+
+def test_a_network_without_risk_claims_none() -> None:
+    text = card(has_malignancy=False, calibration={})
+    assert "This model gives no risk." in text
+    assert "Calibrated" not in text
+    assert "| sensitive" not in text
+
+
+def test_names_can_not_break_a_table() -> None:
+    text = card(training_sets=({"source": "a\n| b |", "num_images": 1, "sha256": "", "split": ""},))
+    assert "| a \\| b \\| | 1 | not stated |  |" in text.splitlines()
