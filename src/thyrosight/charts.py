@@ -87,14 +87,9 @@ def level(axes: Axes, value: float, text: str, style: str = "level") -> str:
     )
 
 
-def upright(axes: Axes, value: float, text: str, style: str = "level", row: int = 0) -> str:
-    """A value of x -> an upright line with its text at the top, on the side that has room; row 1 is one line lower."""
-    is_left = axes.x(value) > WIDTH / 2
-    return (
-        line(axes, [(value, axes.y_low), (value, axes.y_high)], style)
-        + f'<text class="note" x="{axes.x(value) + (-5 if is_left else 5):.1f}" y="{TOP + 12 + 14 * row}" '
-        f'text-anchor="{"end" if is_left else "start"}">{escape(text)}</text>'
-    )
+def upright(axes: Axes, value: float, style: str = "level") -> str:
+    """A value of x -> an upright line."""
+    return line(axes, [(value, axes.y_low), (value, axes.y_high)], style)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:

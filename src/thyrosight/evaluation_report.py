@@ -184,11 +184,12 @@ def _dice_chart(evaluation: Evaluation) -> tuple[str, str, str] | None:
     mean, median = evaluation.score("dice").value or 0.0, evaluation.score("dice_median").value or 0.0
     parts = [
         charts.bars(axes, edges.tolist(), counts.tolist()),
-        charts.upright(axes, mean, f"mean {mean:.3f}"),
-        charts.upright(axes, median, f"median {median:.3f}", "level dashed", row=1),
+        charts.upright(axes, mean),
+        charts.upright(axes, median, "level dashed"),
     ]
     title = "Dice of every outlined image"
-    return title, f"{len(dices)} images.", charts.drawing(axes, parts, "Dice", "images", title)
+    caption = f"{len(dices)} images; mean {mean:.3f} (solid line), median {median:.3f} (dashed)."
+    return title, caption, charts.drawing(axes, parts, "Dice", "images", title)
 
 
 def _roc_chart(evaluation: Evaluation) -> tuple[str, str, str] | None:
