@@ -187,6 +187,25 @@ def test_empty_and_unknown_references(cases: list[Case], tmp_path: Path) -> None
     assert (evaluation.num_outlined, evaluation.num_empty, evaluation.score("auroc").n) == (9, 2, 12)
 
 
+@pytest.mark.parametrize(("has_mask", "has_malignancy"), [(True, False), (False, True)])
+def test_a_model_of_one_task_is_scored_on_it_alone(
+    cases: list[Case], tmp_path: Path, has_mask: bool, has_malignancy: bool
+) -> None:
+    csv_path = tmp_path / "cases.csv"
+    write_cases(cases, csv_path)
+    stub: Any = Stub(read_cases(csv_path), same, {})
+    stub.info.has_mask, stub.info.has_malignancy = has_mask, has_malignancy
+    stub.info.operating_points = ()
+    stub.predict_raw = lambda frame, raw: (SimpleNamespace(risk=raw.risk if has_malignancy else None), raw.mask_HW)
+    evaluation = evaluate_predictor(stub, csv_path, tmp_path / "out", settings=QUICK)
+    assert evaluation.score("dice").value == (1.0 if has_mask else None)
+    assert evaluation.score("nodule_sensitivity").value == (1.0 if has_mask else None)
+    assert evaluation.score("auroc").value == (0.5 if has_malignancy else None)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ("Dice of every outlined image" in page, "ROC of the risk" in page) == (has_mask, has_malignancy)
+    assert tuple(read_case_scores(tmp_path / "out")) == evaluation.cases
+
+
 def test_millimetres_only_where_the_table_says_so(cases: list[Case], tmp_path: Path) -> None:
     plain = run(cases, tmp_path / "plain")
     estimate = plain.score("nsd_mm")

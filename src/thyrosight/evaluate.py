@@ -170,7 +170,10 @@ class Examined:
 
 
 def examine(predictor: Predictor, case: Case, settings: EvaluationSettings = DEFAULT_SETTINGS) -> Examined:
-    """Predictor, case -> its image predicted and scored against its reference; InputError where a file is not good."""
+    """Predictor, case -> its image predicted and scored against its reference; InputError where a file is not good.
+
+    Sizes and pictures go by the field that the table gives, whatever the model was shown: two models share the same.
+    """
     frame = load_frame(case.image)
     if case.row_mm and case.column_mm:
         frame = replace(frame, spacing=Spacing(case.row_mm, case.column_mm), spacing_reason="from cases.csv")
@@ -181,7 +184,7 @@ def examine(predictor: Predictor, case: Case, settings: EvaluationSettings = DEF
     seconds = time.perf_counter() - start
     prediction_HW = mask_HW if predictor.info.has_mask else None
     rating = Rating(
-        fov=raw.fov,
+        fov=case.fov or raw.fov,
         num_panels=max(1, len(case.panels) or len(raw.panels)),
         malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
         risk=prediction.risk,
