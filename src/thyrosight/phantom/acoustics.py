@@ -43,21 +43,21 @@ class Scanner:
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
     """rng -> one scanner, from grainy single-look machines to smooth compounding ones."""
-    looks = int(rng.choice([1, 1, 1, 2, 3]))
+    looks = int(rng.choice([1, 2, 2, 3]))
     return Scanner(
-        axial_mm=rng.uniform(0.09, 0.14),
-        lateral_mm=rng.uniform(0.22, 0.34),
+        axial_mm=rng.uniform(0.07, 0.12),
+        lateral_mm=rng.uniform(0.18, 0.3),
         focus_mm=rng.uniform(12, 24),
-        focal_zone_mm=rng.uniform(12, 22),
+        focal_zone_mm=rng.uniform(16, 30),
         num_looks=looks,
-        sidelobe_db=rng.uniform(-34, -26),
-        noise_db=rng.uniform(-44, -30),
-        contrast_db=rng.uniform(66, 84) if looks == 1 else rng.uniform(52, 68),
-        gland_level=rng.uniform(0.46, 0.58),
-        gamma=rng.uniform(1.35, 1.8),
-        far_mm=rng.uniform(22, 34),
-        far_loss_db_mm=rng.uniform(0.15, 0.7),
-        smooth_px=rng.uniform(0, 0.5) if looks == 1 else rng.uniform(0.3, 0.8),
+        sidelobe_db=rng.uniform(-32, -23),
+        noise_db=rng.uniform(-42, -26),
+        contrast_db=rng.uniform(84, 100) if looks == 1 else rng.uniform(64, 82),
+        gland_level=rng.uniform(0.59, 0.69),
+        gamma=rng.uniform(1.9, 2.4),
+        far_mm=rng.uniform(18, 30),
+        far_loss_db_mm=rng.uniform(0.2, 0.95),
+        smooth_px=rng.uniform(0, 0.4) if looks < 3 else rng.uniform(0.3, 0.8),
     )
 
 

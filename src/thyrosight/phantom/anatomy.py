@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from thyrosight.phantom.curves import (
     Outline,
     along,
+    bent,
     ellipse_distance,
     inside,
     smooth_noise,
@@ -19,8 +21,8 @@ from thyrosight.phantom.curves import (
 from thyrosight.phantom.records import Grid, View
 from thyrosight.types import BoolArray, FloatArray
 
-BLOOD_DB = -34.0
-MUSCLE_DB = -8.5
+FLUID_DB = -32.0
+MUSCLE_DB = -9.5
 FAT_DB = -6.0
 DEEP_DB = -3.5
 
@@ -79,8 +81,8 @@ def draw_tissue(rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequ
         gland_HW, tissue = _neck_transverse(rng, grid, plan, outlines, tissue)
     else:
         tissue = _spine(rng, grid, plan, tissue)
-        lobe = _long_lobe(rng, grid, plan)
-        gland_HW = _swollen(lobe, grid, outlines)
+        lobe_HW = _long_lobe(rng, bent(rng, grid, 0.35, 5.0), plan)
+        gland_HW = _swollen(lobe_HW, grid, outlines)
         tissue = _gland(rng, grid, gland_HW, tissue)
     return _surface(rng, grid, plan, relief_W, replace(tissue, gland_mm_HW=gland_HW))
 
@@ -99,10 +101,10 @@ def interface(distance_HW: FloatArray, grid: Grid, thick_mm: float, sharpness: f
 
 def _deep(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray) -> Tissue:
     """Loose tissue everywhere: streaky, medium gray, patched."""
-    streaks_HW = along(smooth_noise(rng, grid, 0.7, 5.0), relief_W * 2, grid)
-    patches_HW = smooth_noise(rng, grid, 4.0, 8.0)
-    echo_HW = np.float32(DEEP_DB) + 2.5 * streaks_HW + 3.0 * patches_HW
-    bright_HW = np.maximum(streaks_HW - 1.2, 0) * 5
+    streaks_HW = along(smooth_noise(rng, grid, 0.6, 3.5), relief_W * 2, grid)
+    patches_HW = smooth_noise(rng, grid, 3.0, 6.0)
+    echo_HW = np.float32(DEEP_DB) + 2.2 * streaks_HW + 3.2 * patches_HW
+    bright_HW = np.maximum(streaks_HW + 0.4 * patches_HW - 1.1, 0) * 6
     zero_HW = np.zeros(grid.shape, np.float32)
     far_HW = np.full(grid.shape, 99, np.float32)
     return Tissue((echo_HW + bright_HW).astype(np.float32), zero_HW, zero_HW.copy(), far_HW)
@@ -116,30 +118,38 @@ def _muscles(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatAr
     seam_W = top_W + (belly_W - top_W) * np.float32(rng.uniform(0.35, 0.65)) + wander(rng, grid, 0.4, grid.width_mm)
     fibres_HW = along(smooth_noise(rng, grid, 0.35, 4.5 if plan.view == "longitudinal" else 2.0), belly_W, grid)
     slab_HW = np.maximum(top_W - grid.y_HW, grid.y_HW - belly_W).astype(np.float32)
+    slab_HW = slab_HW + 0.25 * smooth_noise(rng, grid, 1.0, 3.0)
     level_HW = np.float32(MUSCLE_DB + rng.uniform(-2, 1)) + 1.6 * fibres_HW + 5 * np.maximum(fibres_HW - 1.3, 0)
     echo_HW = blend(tissue.echo_db_HW, level_HW, inside(slab_HW, 0.4))
     reflector_HW = tissue.reflector_HW
-    for line_W, strength in ((top_W, 2.2), (seam_W, 1.2), (belly_W, 1.5)):
-        line_HW = (grid.y_HW - line_W).astype(np.float32)
-        patchy_HW = np.clip(0.7 + 0.5 * smooth_noise(rng, grid, 30.0, 5.0), 0, 2)
-        near_HW = interface(line_HW, grid, 0.17, 6.0) * patchy_HW
-        echo_HW = echo_HW + 11 * np.clip(near_HW, 0, 1.2) * np.float32(strength / 2)
-        reflector_HW = reflector_HW + near_HW * np.float32(strength * 0.5)
+    for line_W, strength in ((top_W, 2.2), (top_W + rng.uniform(0.5, 1.2), 1.6), (seam_W, 1.2), (belly_W, 1.5)):
+        line_HW = (grid.y_HW - line_W + 0.15 * smooth_noise(rng, grid, 30.0, 2.5)).astype(np.float32)
+        near_HW = interface(line_HW, grid, rng.uniform(0.12, 0.3), 6.0) * broken(rng, grid, 0.6)
+        haze_HW = np.exp(-np.square(line_HW / np.float32(0.8))) * np.clip(fibres_HW + 0.5, 0, 2)
+        echo_HW = echo_HW + np.float32(strength) * (4.5 * np.clip(near_HW, 0, 1.5) + 1.6 * haze_HW)
+        reflector_HW = reflector_HW + near_HW * np.float32(strength * 0.4)
     return replace(tissue, echo_db_HW=echo_HW.astype(np.float32), reflector_HW=reflector_HW.astype(np.float32))
+
+
+def broken(rng: np.random.Generator, grid: Grid, level: float) -> FloatArray:
+    """-> strength 0..2 of a line along its length, `_HW`: on average about `level`, with gaps and glints."""
+    slow_HW, fast_HW = smooth_noise(rng, grid, 4.0, 6.0), smooth_noise(rng, grid, 2.0, 1.6)
+    return np.asarray(np.clip(level + 0.5 * slow_HW + 0.4 * fast_HW, 0, 2), np.float32)
 
 
 def _surface(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray, tissue: Tissue) -> Tissue:
     """Skin and subcutaneous fat over everything else."""
     fat_HW = (grid.y_HW - plan.fat_mm - relief_W).astype(np.float32)
     septa_HW = along(smooth_noise(rng, grid, 0.45, 6.0), relief_W, grid)
-    fat_db_HW = FAT_DB + 1.5 * septa_HW + 7 * np.maximum(septa_HW - 0.7, 0)
+    fine_HW = along(smooth_noise(rng, grid, 0.25, 3.0), relief_W, grid)
+    fat_db_HW = FAT_DB + 1.5 * septa_HW + 7 * np.maximum(septa_HW - 0.6, 0) + 1.5 * fine_HW
     echo_HW = blend(tissue.echo_db_HW, fat_db_HW, inside(fat_HW, 0.3))
-    skin_HW = grid.y_HW - np.float32(plan.skin_mm)
+    skin_HW = grid.y_HW - np.float32(plan.skin_mm) + 0.08 * smooth_noise(rng, grid, 20.0, 6.0)
     layers_HW = smooth_noise(rng, grid, 0.22, 12.0)
     echo_HW = blend(echo_HW, 1.0 + 3 * layers_HW, inside(skin_HW, 0.3))
     line_HW = np.exp(-np.square(skin_HW / np.float32(0.2)))
     dark_HW = np.exp(-np.square((skin_HW - 0.7) / np.float32(0.5)))
-    echo_HW = echo_HW + 5 * line_HW - np.float32(rng.uniform(0, 9)) * dark_HW
+    echo_HW = echo_HW + 4 * line_HW - np.float32(rng.uniform(0, 9)) * dark_HW
     gland_HW = np.maximum(tissue.gland_mm_HW, -fat_HW)
     return replace(tissue, echo_db_HW=echo_HW.astype(np.float32), gland_mm_HW=gland_HW)
 
@@ -161,19 +171,19 @@ def _swollen(gland_HW: FloatArray, grid: Grid, outlines: Sequence[Outline]) -> F
 
 def _gland(rng: np.random.Generator, grid: Grid, gland_HW: FloatArray, tissue: Tissue) -> Tissue:
     """Thyroid parenchyma: even, medium bright, a few small vessels; a thin bright capsule."""
-    level_HW = 0.9 * smooth_noise(rng, grid, 4.0, 5.0) + 0.5 * smooth_noise(rng, grid, 0.9, 1.4)
+    uneven = rng.uniform(0.6, 1.8)
+    level_HW = uneven * smooth_noise(rng, grid, 3.0, 4.0) + rng.uniform(0.3, 1.0) * smooth_noise(rng, grid, 0.9, 1.4)
     for _ in range(rng.integers(0, 7)):
         at = (rng.uniform(-0.4, 0.4) * grid.width_mm, rng.uniform(0.2, 0.7) * grid.depth_mm)
         size = rng.uniform(0.3, 0.9)
         vessel_HW = ellipse_distance(grid, at, (size * rng.uniform(1, 2.5), size))
         level_HW = level_HW - np.float32(rng.uniform(5, 14)) * inside(vessel_HW, 0.5)
     echo_HW = blend(tissue.echo_db_HW, level_HW, inside(gland_HW, 0.35))
-    patchy_HW = np.clip(0.75 + 0.35 * smooth_noise(rng, grid, 6.0, 5.0), 0.1, 1.6)
-    capsule_HW = interface(gland_HW, grid, 0.18, 2.0) * patchy_HW
+    capsule_HW = interface(gland_HW, grid, rng.uniform(0.13, 0.28), 3.0) * broken(rng, grid, 0.55)
     clear_HW = inside(gland_HW, 0.35)
     return replace(
         tissue,
-        echo_db_HW=(echo_HW + 8 * capsule_HW).astype(np.float32),
+        echo_db_HW=(echo_HW + 7 * capsule_HW).astype(np.float32),
         reflector_HW=(tissue.reflector_HW * (1 - clear_HW) + 0.8 * capsule_HW).astype(np.float32),
         loss_db_mm_HW=tissue.loss_db_mm_HW,
     )
@@ -184,6 +194,7 @@ def _neck_transverse(
 ) -> tuple[FloatArray, Tissue]:
     """Lobe, isthmus, trachea on one side and vessels on the other -> gland distance, Tissue."""
     (x, y), (half_x, half_y) = plan.lobe_centre_mm, plan.lobe_half_mm
+    true_grid, grid = grid, bent(rng, grid, 0.4, 4.0)
     windpipe = rng.uniform(7.5, 10.0)
     middle = (x - plan.side * (half_x + windpipe * rng.uniform(0.93, 1.05)), y + rng.uniform(-1.0, 3.0))
     windpipe_HW = ellipse_distance(grid, middle, (windpipe, windpipe * rng.uniform(0.9, 1.0)))
@@ -195,9 +206,10 @@ def _neck_transverse(
     artery_at = (x + plan.side * (half_x + artery + rng.uniform(0.3, 2.5)), y + rng.uniform(-3.0, 4.0))
     artery_HW = ellipse_distance(grid, artery_at, (artery * rng.uniform(0.95, 1.1), artery * rng.uniform(0.92, 1.0)))
     gland_HW = np.maximum(gland_HW, 0.9 - artery_HW)
-    gland_HW = np.maximum(_swollen(gland_HW, grid, outlines), 0.2 - windpipe_HW).astype(np.float32)
+    gland_HW = np.maximum(_swollen(gland_HW, true_grid, outlines), 0.2 - windpipe_HW).astype(np.float32)
     tissue = _gland(rng, grid, gland_HW, tissue)
-    tissue = _vessel(grid, artery_HW, tissue, 1.0)
+    blood_db = rng.uniform(-30, -17)
+    tissue = _vessel(grid, artery_HW, replace(tissue, gland_mm_HW=gland_HW), 0.9, blood_db)
     if rng.random() < 0.7:
         vein_at = (
             artery_at[0] + plan.side * artery * rng.uniform(1.0, 2.2),
@@ -205,19 +217,38 @@ def _neck_transverse(
         )
         vein_HW = ellipse_distance(grid, vein_at, (artery * rng.uniform(1.0, 1.9), artery * rng.uniform(0.35, 0.9)))
         vein_HW = np.maximum(vein_HW, 0.3 - artery_HW)
-        tissue = _vessel(grid, vein_HW.astype(np.float32), tissue, 0.25)
+        tissue = _vessel(grid, vein_HW.astype(np.float32), tissue, 0.25, blood_db)
+    tissue = _side_muscle(rng, grid, plan, tissue)
     return gland_HW, _windpipe(rng, grid, windpipe_HW, middle, tissue)
 
 
-def _vessel(grid: Grid, vessel_HW: FloatArray, tissue: Tissue, wall: float) -> Tissue:
-    """Blood in a wall: dark, bright where the wall lies across the beam, enhancement behind, shadow at its edges."""
-    echo_HW = blend(tissue.echo_db_HW, BLOOD_DB, inside(vessel_HW, 0.5))
-    lumen_HW = inside(vessel_HW, 0.3)
-    wall_HW = interface(vessel_HW - np.float32(0.25), grid, 0.25, 1.5) * np.float32(wall)
+def _side_muscle(rng: np.random.Generator, grid: Grid, plan: Plan, tissue: Tissue) -> Tissue:
+    """Sternocleidomastoid in cross section: a dark lens with bright specks under the fat, over the vessels."""
+    half = (rng.uniform(9, 17), rng.uniform(2.0, 3.8))
+    at = (plan.side * grid.width_mm * rng.uniform(0.25, 0.5), plan.fat_mm + half[1] * rng.uniform(0.9, 1.2))
+    tilted = replace(
+        grid, y_HW=grid.y_HW - plan.side * np.float32(rng.uniform(0, 0.15)) * (grid.x_HW - np.float32(at[0]))
+    )
+    lens_HW = np.maximum(ellipse_distance(tilted, at, half), 0.3 - tissue.gland_mm_HW).astype(np.float32)
+    specks_HW = smooth_noise(rng, grid, 0.35, 1.3)
+    level_HW = np.float32(MUSCLE_DB + rng.uniform(-3, 0)) + specks_HW + 5 * np.maximum(specks_HW - 1.4, 0)
+    sheath_HW = interface(lens_HW, grid, 0.22, 4.0) * broken(rng, grid, 0.7)
     return replace(
         tissue,
-        echo_db_HW=(echo_HW + 7 * wall_HW * (1 - lumen_HW)).astype(np.float32),
-        reflector_HW=(tissue.reflector_HW * (1 - lumen_HW) + 1.2 * wall_HW).astype(np.float32),
+        echo_db_HW=(blend(tissue.echo_db_HW, level_HW, inside(lens_HW, 0.4)) + 9 * sheath_HW).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW * (1 - inside(lens_HW, 0.3)) + 0.5 * sheath_HW).astype(np.float32),
+    )
+
+
+def _vessel(grid: Grid, vessel_HW: FloatArray, tissue: Tissue, wall: float, blood_db: float) -> Tissue:
+    """Blood in a wall: dark, bright where the wall lies across the beam, enhancement behind, shadow at its edges."""
+    echo_HW = blend(tissue.echo_db_HW, blood_db, inside(vessel_HW + 0.2, 1.0))
+    lumen_HW = inside(vessel_HW, 0.3)
+    wall_HW = interface(vessel_HW - np.float32(0.2), grid, 0.2, 2.5) * np.float32(wall)
+    return replace(
+        tissue,
+        echo_db_HW=(echo_HW + 6 * wall_HW * (1 - lumen_HW)).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW * (1 - lumen_HW) + 0.9 * wall_HW).astype(np.float32),
         loss_db_mm_HW=(tissue.loss_db_mm_HW - 0.75 * lumen_HW + edge_loss(grid, vessel_HW, 3.0)).astype(np.float32),
     )
 
@@ -243,8 +274,11 @@ def _windpipe(
     upper_HW = (grid.y_HW < np.float32(middle_mm[1])).astype(np.float32)
     echo_HW = blend(echo_HW, -26 + 16 * rings_HW * upper_HW, within_HW)
     front_HW = interface(air_HW, grid, 0.3, 1.5) * upper_HW
+    front_HW = front_HW * broken(rng, grid, 0.8)
     below_HW = np.maximum.accumulate(within_HW, axis=0)
-    echo_HW = blend(echo_HW + 10 * front_HW, -24.0, below_HW * (1 - within_HW))
+    below_HW = cv2.GaussianBlur(below_HW, (0, 0), 0.8 / grid.spacing.column_mm, sigmaY=0.3)
+    dust_HW = 3 * smooth_noise(rng, grid, 0.7, 4.0)
+    echo_HW = blend(echo_HW + 9 * front_HW, np.float32(rng.uniform(-26, -17)) + dust_HW, below_HW * (1 - within_HW))
     keep_HW = 1 - below_HW
     return replace(
         tissue,
@@ -256,30 +290,29 @@ def _windpipe(
 def _spine(rng: np.random.Generator, grid: Grid, plan: Plan, tissue: Tissue) -> Tissue:
     """Long neck muscle behind the lobe, then the bright front of the vertebrae with its shadow."""
     floor = plan.lobe_centre_mm[1] + plan.lobe_half_mm[1]
-    relief_W = wander(rng, grid, 0.9, grid.width_mm * 0.8)
+    relief_W = wander(rng, grid, 0.8, grid.width_mm * 1.2)
     top_W = np.float32(floor + rng.uniform(0.5, 2.5)) + relief_W
-    bone_W = top_W + np.float32(rng.uniform(4.0, 8.0)) + wander(rng, grid, 0.8, 12.0)
+    bone_W = top_W + np.float32(rng.uniform(4.0, 8.0)) + wander(rng, grid, 0.5, 30.0)
     fibres_HW = along(smooth_noise(rng, grid, 0.5, 3.5), top_W, grid)
     slab_HW = np.maximum(top_W - grid.y_HW, grid.y_HW - bone_W).astype(np.float32)
     echo_HW = blend(tissue.echo_db_HW, MUSCLE_DB + 1.8 * fibres_HW, inside(slab_HW, 0.8) * np.float32(0.85))
     under_HW = inside((bone_W - grid.y_HW).astype(np.float32), 0.8)
     echo_HW = echo_HW - np.float32(rng.uniform(2, 10)) * under_HW
-    patchy_HW = np.clip(0.35 + 0.6 * smooth_noise(rng, grid, 6.0, 5.0), 0, 1.5)
-    front_HW = interface((grid.y_HW - bone_W).astype(np.float32), grid, 0.45, 3.0) * patchy_HW
-    fascia_HW = interface((grid.y_HW - top_W).astype(np.float32), grid, 0.25, 3.0) * patchy_HW
+    flakes_HW = np.maximum(along(smooth_noise(rng, grid, 0.4, 2.2), bone_W, grid) + 0.2, 0)
+    thick = rng.uniform(0.7, 1.5)
+    front_HW = np.exp(-np.square((grid.y_HW - bone_W) / np.float32(thick))) * flakes_HW * broken(rng, grid, 0.45)
+    fascia_HW = np.exp(-np.square((grid.y_HW - top_W) / np.float32(0.7))) * flakes_HW * broken(rng, grid, 0.5)
     return replace(
         tissue,
-        echo_db_HW=(echo_HW + 10 * front_HW + 6 * fascia_HW).astype(np.float32),
-        reflector_HW=(tissue.reflector_HW + 0.8 * front_HW + 0.5 * fascia_HW).astype(np.float32),
+        echo_db_HW=(echo_HW + 9 * front_HW + 7 * fascia_HW).astype(np.float32),
+        reflector_HW=(tissue.reflector_HW + 0.4 * front_HW + 0.3 * fascia_HW).astype(np.float32),
     )
 
 
 def received_db(tissue: Tissue, grid: Grid, far_mm: float, far_loss_db_mm: float) -> FloatArray:
     """Tissue -> what arrives in dB: echogenicity less the loss summed down each column, beam-wide; far field fades."""
-    import cv2
-
     path_HW = np.cumsum(tissue.loss_db_mm_HW, axis=0, dtype=np.float32) * np.float32(grid.spacing.row_mm)
-    path_HW = cv2.GaussianBlur(np.clip(path_HW, -9, 34), (0, 0), 0.25 / grid.spacing.column_mm, sigmaY=0.3)
+    path_HW = cv2.GaussianBlur(np.clip(path_HW, -9, 24), (0, 0), 0.4 / grid.spacing.column_mm, sigmaY=0.3)
     far_HW = np.maximum(grid.y_HW - np.float32(far_mm), 0) * np.float32(far_loss_db_mm)
     return np.asarray(tissue.echo_db_HW - path_HW - far_HW, np.float32)
 

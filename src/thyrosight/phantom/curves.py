@@ -105,10 +105,17 @@ def wander(rng: np.random.Generator, grid: Grid, amplitude_mm: float, wavelength
     curve_W = np.zeros_like(x_W)
     for octave in range(3):
         wave = 2 * np.pi / (wavelength_mm / (octave + 1) * rng.uniform(0.8, 1.25))
-        curve_W += np.float32(rng.normal() * amplitude_mm / (octave + 1) ** 1.5) * np.cos(
+        curve_W += np.float32(rng.normal() * amplitude_mm / (octave + 1) ** 2) * np.cos(
             wave * x_W + np.float32(rng.uniform(0, 2 * np.pi))
         )
     return np.asarray(curve_W, np.float32)
+
+
+def bent(rng: np.random.Generator, grid: Grid, amplitude_mm: float, length_mm: float) -> Grid:
+    """A grid whose coordinates wander by about amplitude_mm over length_mm: shapes drawn on it come out uneven."""
+    down_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
+    across_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
+    return Grid(grid.x_HW + across_HW, grid.y_HW + down_HW, grid.spacing)
 
 
 def along(noise_HW: FloatArray, shift_mm_W: FloatArray, grid: Grid) -> FloatArray:
@@ -116,7 +123,7 @@ def along(noise_HW: FloatArray, shift_mm_W: FloatArray, grid: Grid) -> FloatArra
     height, width = grid.shape
     rows_HW = np.arange(height, dtype=np.float32)[:, None] - shift_mm_W[None] / np.float32(grid.spacing.row_mm)
     columns_HW = np.broadcast_to(np.arange(width, dtype=np.float32), (height, width))
-    bent = cv2.remap(
+    moved = cv2.remap(
         noise_HW, columns_HW.copy(), rows_HW.astype(np.float32), cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT
     )
-    return np.asarray(bent, np.float32)
+    return np.asarray(moved, np.float32)

@@ -185,6 +185,7 @@ def _scan(rng: np.random.Generator, grid: Grid, tissue: Tissue, scanner: Scanner
     echo_HW = received_db(tissue, grid, scanner.far_mm, scanner.far_loss_db_mm)
     contact_W = np.maximum(smooth_noise(rng, grid, grid.depth_mm, 4.0)[0] - 1.2, 0) * np.float32(rng.uniform(0, 8))
     side_W = np.abs(grid.x_HW[0]) / np.float32(grid.width_mm / 2)
+    echo_HW = echo_HW + np.float32(rng.uniform(0.4, 1.5)) * smooth_noise(rng, grid, 2.0, 3.0)
     echo_HW = echo_HW - contact_W - np.float32(rng.uniform(0, 5)) * np.clip((side_W - 0.8) / 0.2, 0, 1)
     lost_HW = np.exp((echo_HW - tissue.echo_db_HW) * np.float32(np.log(10) / 20))
     return compress(envelope(echo_HW, tissue.reflector_HW * lost_HW, grid, scanner, rng), scanner)

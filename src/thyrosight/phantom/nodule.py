@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from thyrosight.phantom.anatomy import BLOOD_DB, Tissue, blend, edge_loss, interface
+from thyrosight.phantom.anatomy import FLUID_DB, Tissue, blend, edge_loss, interface
 from thyrosight.phantom.curves import Outline, inside, smooth_noise
 from thyrosight.phantom.records import (
     LEVEL_RISK,
@@ -19,7 +19,7 @@ from thyrosight.phantom.records import (
 )
 from thyrosight.types import FloatArray
 
-ECHO_DB = {"anechoic": BLOOD_DB, "hyperechoic": 3.0, "isoechoic": -0.3, "hypoechoic": -6.5, "very hypoechoic": -12.5}
+ECHO_DB = {"anechoic": FLUID_DB, "hyperechoic": 3.0, "isoechoic": -0.3, "hypoechoic": -6.5, "very hypoechoic": -12.5}
 FLUID = ("cystic", "almost completely cystic")
 
 Weights = dict[str, float]
@@ -163,23 +163,24 @@ def _inside(
     solid_db = ECHO_DB["isoechoic" if descriptors.composition in FLUID else descriptors.echogenicity]
     uneven_HW = smooth_noise(rng, grid, size_mm * 0.35, size_mm * 0.45) * np.float32(rng.uniform(0.3, 1.3))
     level_HW = np.float32(solid_db + rng.uniform(-0.7, 0.7)) + uneven_HW + 0.5 * smooth_noise(rng, grid, 0.8, 1.2)
-    fluid_HW = np.zeros(grid.shape, np.float32)
+    fluid_HW: FloatArray = np.zeros(grid.shape, np.float32)
     if descriptors.composition == "spongiform":
-        cells_HW = smooth_noise(rng, grid, 0.75, 1.0)
-        fluid_HW = np.clip((cells_HW + 0.15) * 3, 0, 1) * inside(distance_HW + 0.6, 0.4)
-        level_HW = level_HW + 2.0
+        cells_HW = smooth_noise(rng, grid, 0.5, 0.7) + 0.4 * smooth_noise(rng, grid, 2.0, 2.5)
+        wet_HW = np.clip((cells_HW + 0.2) * 2, 0, 1) * inside(distance_HW + 0.6, 0.6)
+        fluid_HW = np.asarray(wet_HW * rng.uniform(0.4, 0.75), np.float32)
+        level_HW = level_HW + 2.5
     elif descriptors.composition == "mixed cystic and solid":
         pools_HW = smooth_noise(rng, grid, size_mm * 0.5, size_mm * 0.6) + 0.15 * smooth_noise(rng, grid, 0.8, 1.0)
         eccentric_HW = (grid.x_HW - np.float32(outline.centre_mm[0])) / np.float32(size_mm)
         pools_HW = pools_HW + np.float32(rng.normal(0, 0.6)) * eccentric_HW
         within = relative_HW < 0.9
         cut = float(np.quantile(pools_HW[within], 1 - rng.uniform(0.25, 0.5))) if within.any() else 0.0
-        fluid_HW = np.clip((pools_HW - cut) * 5, 0, 1) * inside(distance_HW + 0.8, 0.5)
+        fluid_HW = np.clip((pools_HW - cut) * 3, 0, 1) * inside(distance_HW + 0.8, 0.5)
     elif descriptors.composition == "almost completely cystic":
         fluid_HW = 1 - _septa_and_bud(rng, grid, outline, size_mm)
     elif descriptors.composition == "cystic":
         fluid_HW = np.ones(grid.shape, np.float32)
-    fluid_db = BLOOD_DB + (rng.uniform(0, 8) if descriptors.composition != "cystic" else rng.uniform(-2, 4))
+    fluid_db = FLUID_DB + (rng.uniform(2, 13) if descriptors.composition != "cystic" else rng.uniform(-2, 6))
     return blend(level_HW.astype(np.float32), fluid_db, fluid_HW.astype(np.float32)), fluid_HW.astype(np.float32)
 
 
@@ -211,20 +212,22 @@ def _punctate(
     """Points under 1 mm, bright, without shadow."""
     echo_HW, reflector_HW = tissue.echo_db_HW.copy(), tissue.reflector_HW.copy()
     for x, y in _places(rng, outline, int(rng.integers(6, 22)), 0.8):
-        size = rng.uniform(0.12, 0.3)
+        size = rng.uniform(0.1, 0.22)
         near_HW = np.exp(-np.square((grid.x_HW - x) / (1.6 * size)) - np.square((grid.y_HW - y) / size))
-        echo_HW += near_HW.astype(np.float32) * np.float32(rng.uniform(9, 17))
-        reflector_HW += near_HW.astype(np.float32) * np.float32(rng.uniform(1.0, 3.0))
+        echo_HW += near_HW.astype(np.float32) * np.float32(rng.uniform(7, 15))
+        reflector_HW += near_HW.astype(np.float32) * np.float32(rng.uniform(0.8, 2.5))
     return replace(tissue, echo_db_HW=echo_HW, reflector_HW=reflector_HW)
 
 
 def _macro(rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW: FloatArray, tissue: Tissue) -> Tissue:
-    """One to three coarse plates of 1.5-5 mm, bright in front, shadow behind."""
+    """One to three coarse clumps 1.5-5 mm across, bright in front, shadow behind."""
+    crumbs_HW = smooth_noise(rng, grid, 0.6, 0.8)
     for x, y in _places(rng, outline, int(rng.integers(1, 4)), 0.6):
         half = float(np.clip(rng.uniform(0.8, 2.6), 0, 0.6 * min(outline.half_mm)))
-        bow_HW = (grid.y_HW - y) - np.square((grid.x_HW - x) / np.float32(half)) * np.float32(rng.uniform(0, 0.5))
-        plate_HW = np.exp(-np.square(bow_HW / np.float32(0.35))) * inside(np.abs(grid.x_HW - x) - np.float32(half), 0.5)
-        tissue = _calcified(tissue, plate_HW.astype(np.float32), 22.0)
+        thick = min(half, rng.uniform(0.4, 0.9))
+        bow_HW = (grid.y_HW - y) - np.square((grid.x_HW - x) / np.float32(half)) * np.float32(rng.uniform(0, 0.6))
+        far_HW = np.hypot((grid.x_HW - x) / np.float32(half), bow_HW / np.float32(thick)) + 0.3 * crumbs_HW
+        tissue = _calcified(tissue, np.asarray(np.clip((1.1 - far_HW) * 2.5, 0, 1), np.float32), 14.0)
     return tissue
 
 
