@@ -28,7 +28,7 @@ from thyrosight.comparison import compare
 from thyrosight.errors import InputError
 from thyrosight.evaluate import evaluate_predictor, pool
 from thyrosight.evaluation import Evaluation
-from thyrosight.evaluation_report import chosen_for_galleries, galleries, picture_of, report_html
+from thyrosight.evaluation_report import chosen_for_galleries, galleries, outlines_of, picture_of, report_html
 from thyrosight.evaluation_tables import print_comparison, print_evaluation
 from thyrosight.scores import EvaluationSettings, Scorer, size_tertiles
 from thyrosight.types import BoolArray, Box, Case
@@ -299,12 +299,27 @@ def test_the_report_needs_nothing_else_and_escapes_names(cases: list[Case], tmp_
 def test_a_picture_shows_the_field_alone() -> None:
     image_HW = np.full(SHAPE, 200, np.uint8)
     image_HW[FIELD.slices] = 50
-    picture = picture_of(image_HW, FIELD, rectangle(20, 20, 30, 30), None)
+    picture = picture_of(image_HW, outlines_of(FIELD, rectangle(20, 20, 30, 30), None))
     decoded = cv2.imdecode(np.frombuffer(picture.png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert decoded.shape == (FIELD.height, FIELD.width)
     assert (decoded == 50).all()
     assert picture.reference_path == "M10.5 15.5 L10.5 24.5 L19.5 24.5 L19.5 15.5 Z"
     assert picture.predicted_path == ""
+
+
+def test_pictures_show_the_masks_that_were_scored(cases: list[Case], tmp_path: Path) -> None:
+    """A predictor that answers otherwise when asked again would give it away: it is asked once a case."""
+    asked: list[str] = []
+
+    def change(case: Case, reference_HW: BoolArray) -> BoolArray:
+        asked.append(case.case_id)
+        return np.roll(reference_HW, 4, axis=1)
+
+    run(cases, tmp_path / "out", change)
+    assert sorted(asked) == sorted(case.case_id for case in cases)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert 'class="reference" d="M10.5 15.5 L10.5 44.5 ' in page
+    assert 'class="predicted" d="M14.5 15.5 L14.5 44.5 ' in page
 
 
 def scored(case_id: str, dice: float = 0.5, **changes: Any) -> CaseScore:

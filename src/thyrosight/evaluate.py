@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +26,18 @@ from thyrosight.evaluation import (
     evaluation_json,
     summarise,
 )
-from thyrosight.evaluation_report import Picture, chosen_for_galleries, picture_of, write_report
+from thyrosight.evaluation_report import (
+    Outlines,
+    Picture,
+    chosen_for_galleries,
+    outlines_of,
+    picture_of,
+    write_report,
+)
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.images import load_frame
 from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.types import BoolArray, Case, Frame, Spacing
+from thyrosight.types import Case, Spacing
 
 if TYPE_CHECKING:
     from thyrosight.predict import Predictor
@@ -74,16 +81,19 @@ def evaluate_predictor(
     out.mkdir(parents=True, exist_ok=True)
     rows: list[CaseScore] = []
     failures: list[Failure] = []
+    drawn: dict[str, Outlines] = {}
     for case in _with_progress(cases, "evaluating"):
         try:
-            rows.append(examine(predictor, case, settings).score)
+            score, drawn[case.case_id] = examine(predictor, case, settings)
+            rows.append(score)
         except InputError as error:
             failures.append(Failure(case.case_id, str(error)))
     evaluated = _evaluated(predictor, cases_csv, selection, _notes(cases, split, fold))
     evaluation = summarise(rows, evaluated, settings, failures)
-    case_of = {case.case_id: case for case in cases}
+    image_of = {case.case_id: case.image for case in cases}
     gallery = {
-        case_id: examine(predictor, case_of[case_id], settings).picture() for case_id in chosen_for_galleries(rows)
+        case_id: picture_of(load_frame(image_of[case_id]).image_HW, drawn[case_id])
+        for case_id in chosen_for_galleries(rows)
     }
     write_evaluation(evaluation, gallery, out)
     return evaluation
@@ -155,22 +165,8 @@ def _notes(cases: Sequence[Case], split: str | None, fold: int | None) -> tuple[
 # One case
 
 
-@dataclass(frozen=True)
-class Examined:
-    """One case with its masks and its score; the picture is only made for those that are shown."""
-
-    frame: Frame
-    reference_HW: BoolArray | None
-    prediction_HW: BoolArray | None
-    rating: Rating
-    score: CaseScore
-
-    def picture(self) -> Picture:
-        return picture_of(self.frame.image_HW, self.rating.fov, self.reference_HW, self.prediction_HW)
-
-
-def examine(predictor: Predictor, case: Case, settings: EvaluationSettings = DEFAULT_SETTINGS) -> Examined:
-    """Predictor, case -> its image predicted and scored against its reference; InputError where a file is not good.
+def examine(predictor: Predictor, case: Case, settings: EvaluationSettings) -> tuple[CaseScore, Outlines]:
+    """Predictor, case -> its score against the reference, and both outlines; InputError where a file is not good.
 
     Sizes and pictures go by the field that the table gives, whatever the model was shown: two models share the same.
     """
@@ -191,7 +187,7 @@ def examine(predictor: Predictor, case: Case, settings: EvaluationSettings = DEF
         seconds=round(seconds, 4),
     )
     score = score_case(case, reference_HW, prediction_HW, rating, settings.masks)
-    return Examined(frame, reference_HW, prediction_HW, rating, score)
+    return score, outlines_of(rating.fov, reference_HW, prediction_HW)
 
 
 def _with_progress(cases: Sequence[Case], what: str) -> Iterable[Case]:

@@ -39,10 +39,24 @@ class Picture:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
 
-def picture_of(
-    image_HW: UInt8Array, fov: Box, reference_HW: BoolArray | None, prediction_HW: BoolArray | None
-) -> Picture:
-    """Whole image and masks, the field -> its Picture, scaled down where wide; nothing outside the field is shown."""
+@dataclass(frozen=True)
+class Outlines:
+    """Both outlines of one case as SVG paths in pixels of the field (empty: none), and the field."""
+
+    fov: Box
+    reference_path: str
+    predicted_path: str
+
+
+def outlines_of(fov: Box, reference_HW: BoolArray | None, prediction_HW: BoolArray | None) -> Outlines:
+    """The field, whole masks (None: not known) -> their outlines, small enough to keep for every case."""
+    paths = [_path(mask_HW[fov.slices]) if mask_HW is not None else "" for mask_HW in (reference_HW, prediction_HW)]
+    return Outlines(fov, *paths)
+
+
+def picture_of(image_HW: UInt8Array, drawn: Outlines) -> Picture:
+    """Whole image, its outlines -> Picture, scaled down where wide; nothing outside the field is shown."""
+    fov = drawn.fov
     field_HW = np.ascontiguousarray(image_HW[fov.slices])
     scale = min(1.0, MAX_PICTURE_WIDTH / fov.width)
     if scale < 1.0:
@@ -50,8 +64,7 @@ def picture_of(
         field_HW = np.asarray(cv2.resize(field_HW, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     is_written, encoded = cv2.imencode(".png", field_HW)
     assert is_written
-    paths = [_path(mask_HW[fov.slices]) if mask_HW is not None else "" for mask_HW in (reference_HW, prediction_HW)]
-    return Picture(encoded.tobytes(), fov.width, fov.height, *paths)
+    return Picture(encoded.tobytes(), fov.width, fov.height, drawn.reference_path, drawn.predicted_path)
 
 
 def _path(mask_HW: BoolArray) -> str:
