@@ -21,17 +21,17 @@ PICTURE = ROOT / "docs" / "architecture.md"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 """House style asks for about 40; beyond 60 a function does two things."""
-MAX_ARGUMENTS = 8
-"""House style asks for about 6; beyond 8 a record is missing."""
+MAX_ARGUMENTS, MAX_BY_PLACE = 12, 7
+"""House style asks for about 6; beyond these a record is missing. Those given by name alone may be a few more."""
 
 ONE_LONG_LOOP = {"train.py"}
 """The training loop reads top to bottom; it may be longer."""
 ARGUMENTS_ARE_OPTIONS = "commands/"
 """A command's arguments are its options; they are as many as the user may give."""
 
-MAY_IMPORT_TORCH = ("augment.py", "data.py", "export.py", "losses.py", "train.py", "model/")
-MAY_IMPORT_MATPLOTLIB = (*MAY_IMPORT_TORCH, "curves.py", "preview.py")
-NOT_BEHIND_PREDICT = ("augment", "cases", "data", "losses", "model", "train", "export", "phantom")
+MAY_IMPORT_TORCH = ("augment.py", "callbacks.py", "data.py", "export.py", "losses.py", "train.py", "model/")
+MAY_IMPORT_MATPLOTLIB = ("callbacks.py",)
+NOT_BEHIND_PREDICT = ("augment", "cases", "data", "losses", "model", "train", "callbacks", "export", "phantom")
 """Nothing that `predict` reaches may reach one of these."""
 NEVER_IMPORTED = {"pickle", "cPickle", "dill", "joblib", "requests", "httpx", "aiohttp", "socket", "ftplib", "smtplib"}
 """No pickle from anybody, and nothing that could send something somewhere."""
@@ -78,7 +78,7 @@ def inner_imports_of(name: str) -> set[str]:
 
 def floors_in_the_picture() -> dict[str, int]:
     """docs/architecture.md -> {module or package: floor}, from lines like `geometry.py    what it does    2`."""
-    line = re.compile(r"^\s+([\w/]+)(?:\.py|/)\s{2,}.*\s(\d)$", re.MULTILINE)
+    line = re.compile(r"^ +([\w/]+)(?:\.py|/) {2,}.* (\d)$", re.MULTILINE)
     found = line.findall(PICTURE.read_text(encoding="utf-8"))
     names = [name.replace("/", ".") for name, _ in found]
     assert len(names) == len(set(names)), f"twice in the picture: {sorted({n for n in names if names.count(n) > 1})}"
@@ -217,9 +217,10 @@ def test_functions_do_one_thing() -> None:
             if num_lines > MAX_FUNCTION_LINES and path.name not in ONE_LONG_LOOP:
                 wrong.append(f"{name}.{function.name}: {num_lines} lines")
             arguments = function.args
-            num_arguments = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
-            if num_arguments > MAX_ARGUMENTS and not is_one_of(path, (ARGUMENTS_ARE_OPTIONS,)):
-                wrong.append(f"{name}.{function.name}: {num_arguments} arguments")
+            by_place = len(arguments.posonlyargs) + len(arguments.args)
+            is_too_many = by_place > MAX_BY_PLACE or by_place + len(arguments.kwonlyargs) > MAX_ARGUMENTS
+            if is_too_many and not is_one_of(path, (ARGUMENTS_ARE_OPTIONS,)):
+                wrong.append(f"{name}.{function.name}: {by_place} arguments by place, {len(arguments.kwonlyargs)} by name")
     assert not wrong
 
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from thyrosight.commands.show import plain, print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.commands.show import (
+    plain,
+    print_facts,
+    print_json,
+    print_table,
+    progress_bar,
+    remark,
+    stdout_kept_for_json,
+)
+from thyrosight.errors import ConfigError
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
@@ -18,8 +27,17 @@ def prepare(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for cases.csv, dataset.json and the masks.")],
     source: Annotated[str | None, typer.Option("--source", help="The set, where the layout does not tell.")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
-    hold_out: Annotated[float, typer.Option("--hold-out", min=0.0, max=0.9, help="Part kept for the test.")] = 0.0,
+    hold_out: Annotated[float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share kept for the test.")] = 0.0,
     seed: Seed = 0,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="ROLE=NAME", help="A column of your own CSV, e.g. patient=PatID; repeat."),
+    ] = None,
+    refold: Annotated[bool, typer.Option("--refold", help="Make new folds even where the set gives its own.")] = False,
+    keep_leaks: Annotated[
+        bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Labelled folder -> cases.csv, dataset.json.
@@ -29,12 +47,29 @@ def prepare(
     """
     from thyrosight.cases.prepare import prepare as prepare_cases
 
-    with stdout_kept_for_json(as_json):
-        summary = prepare_cases(folder, out, source=source, num_folds=folds, hold_out=hold_out, seed=seed)
+    named = columns_named(columns or [])
+    with stdout_kept_for_json(as_json), progress_bar("reading images") as progress:
+        summary = prepare_cases(
+            folder,
+            out,
+            source=source,
+            folds=folds,
+            hold_out=hold_out,
+            seed=seed,
+            columns=named,
+            refold=refold,
+            keep_leaks=keep_leaks,
+            workers=workers,
+            progress=progress,
+        )
     if as_json:
         print_json(summary)
         return
-    print_table(("what", "value"), plain(summary).items())
+    table = plain(summary)
+    notes = table.pop("notes")
+    print_facts(table)
+    for note in notes:
+        remark(f"note: {note}")
 
 
 def audit(
@@ -72,3 +107,14 @@ def phantom(
     from thyrosight.phantom import write_phantoms
 
     typer.echo(write_phantoms(number, out, seed))
+
+
+def columns_named(texts: list[str]) -> dict[str, str]:
+    """--column ROLE=NAME, as given -> {role: name of the column}."""
+    named = {}
+    for text in texts:
+        role, separator, column = text.partition("=")
+        if not (role and separator and column):
+            raise ConfigError(f"--column {text}: write ROLE=NAME, for example --column patient=PatID")
+        named[role.strip()] = column.strip()
+    return named

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
+
+UNFOLDED = 10_000
+"""Characters in a line that is never reached."""
 
 
 def plain(value: Any) -> Any:
@@ -40,16 +43,24 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Rows -> an aligned table on stdout; numbers as they come, None as a dash."""
-    from rich import box
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows -> an aligned table on stdout; None is a dash. Into a pipe no line is folded, for `grep`."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*(cell_text(cell) for cell in row))
-    Console(highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else UNFOLDED
+    Console(highlight=False, markup=False, width=width).print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """{name: value} -> one line each on stdout, names as words; {} and [] are a dash."""
+    names = {key: words(key) for key in facts}
+    width = max(map(len, names.values()), default=0)
+    for key, value in facts.items():
+        typer.echo(f"{names[key]:<{width}}  {in_line(value)}")
 
 
 def cell_text(value: object) -> str:
@@ -59,6 +70,20 @@ def cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+def words(name: str) -> str:
+    """A field's name -> words for people: `num_images` is `images`."""
+    return name.removeprefix("num_").replace("_", " ")
+
+
+def in_line(value: Any) -> str:
+    """A plain value, a list or a dict -> one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {in_line(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(in_line(item) for item in value) or "-"
+    return cell_text(value)
 
 
 def remark(text: str) -> None:
@@ -74,3 +99,18 @@ def stdout_kept_for_json(as_json: bool) -> Iterator[None]:
         return
     with redirect_stdout(sys.stderr):
         yield
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on stderr, moved by calling (done, in all); where stderr is no terminal, nothing."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
