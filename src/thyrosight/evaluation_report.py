@@ -131,7 +131,7 @@ def _headline(evaluation: Evaluation) -> list[tuple[str, Estimate]]:
         "dice": "Dice",
         "nodule_sensitivity": "nodules found",
         "auroc": "AUROC",
-        "longest_percent_bias": "diameter",
+        "longest_percent_bias": "diameter, bias",
     }
     chosen = ((text, evaluation.score(name)) for name, text in names.items())
     return [(text, estimate) for text, estimate in chosen if estimate.value is not None]

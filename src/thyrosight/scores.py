@@ -242,8 +242,12 @@ class Scorer:
             name,
             threshold,
             meaning,
-            self.estimate((f"sensitivity_{name}", f"Sensitivity at {name}", ""), sensitivity, groups),
-            self.estimate((f"specificity_{name}", f"Specificity at {name}", ""), specificity, groups),
+            self.estimate(
+                (f"sensitivity_{name}", f"Sensitivity at {name} (risk {threshold:g})", ""), sensitivity, groups
+            ),
+            self.estimate(
+                (f"specificity_{name}", f"Specificity at {name} (risk {threshold:g})", ""), specificity, groups
+            ),
         )
 
     def roc(self, rows: Rows) -> Roc | None:
