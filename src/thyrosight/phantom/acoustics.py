@@ -43,7 +43,7 @@ class Scanner:
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
     """rng -> one scanner, from grainy single-look machines to smooth compounding ones."""
-    looks = int(rng.choice([1, 2, 2, 3]))
+    looks = int(rng.choice([1, 2, 2, 3, 4]))
     return Scanner(
         axial_mm=rng.uniform(0.07, 0.12),
         lateral_mm=rng.uniform(0.18, 0.3),
@@ -52,7 +52,7 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
         num_looks=looks,
         sidelobe_db=rng.uniform(-32, -23),
         noise_db=rng.uniform(-42, -26),
-        contrast_db=rng.uniform(84, 100) if looks == 1 else rng.uniform(64, 82),
+        contrast_db=rng.uniform(*{1: (84, 100), 4: (46, 58)}.get(looks, (64, 82))),
         gland_level=rng.uniform(0.59, 0.69),
         gamma=rng.uniform(1.9, 2.4),
         far_mm=rng.uniform(18, 30),
