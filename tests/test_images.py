@@ -491,6 +491,15 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
             load_frame(path)
 
 
+def test_a_file_that_does_not_say_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path("/proc/cpuinfo")
+    if not path.is_file() or path.stat().st_size:
+        pytest.skip("no such file on this system")
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 100)
+    with pytest.raises(InputError, match="the limit is"):
+        load_frame(path)
+
+
 def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
@@ -576,6 +585,45 @@ def test_mutations_give_a_frame_or_an_input_error(data: st.DataObject) -> None:
 @settings(deadline=None)
 def test_noise_behind_a_magic_number_is_refused(noise: bytes, magic: bytes) -> None:
     assert gray_or_none(magic + noise) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "bits", "is_interlaced", "expected"),
+    [
+        ((5, 3), 8, False, 18),  # three rows of a filter byte and five pixels
+        ((5, 3), 1, False, 6),
+        ((5, 3), 48, False, 93),
+        ((8, 8), 8, True, 79),  # 64 pixels, and a filter byte for each of the 1+1+1+2+2+4+4 rows of the passes
+        ((5, 1), 8, True, 9),  # passes 1, 2, 4, 6: five pixels, four rows
+        ((1, 5), 8, True, 10),  # passes 1, 3, 5, 7: five pixels, five rows
+    ],
+)
+def test_size_of_png_rows_by_hand(size: tuple[int, int], bits: int, is_interlaced: bool, expected: int) -> None:
+    assert headers._png_bytes(*size, bits, is_interlaced) == expected
+
+
+def test_interlaced_png() -> None:
+    gray_HW = speckle(SIZE_HW)
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    rows = [row.tobytes() for y, x, step_y, step_x in passes for row in gray_HW[y::step_y, x::step_x]]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 48, 40, 8, 0, 0, 0, 1))
+    for pixels, is_whole in ((rows, True), (rows[:-1], False)):
+        body = zlib.compress(b"".join(b"\0" + row for row in pixels))
+        data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+        if is_whole:
+            np.testing.assert_array_equal(decode_frame(data).image_HW, gray_HW)
+        else:
+            assert "fewer rows" in refusal(data)
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"tEXt", b"IDAT", b"IEND"])
+def test_every_checksum_of_a_png_counts(kind: bytes) -> None:
+    sound = chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 40, 8, 0, 0, 0, 0)) + chunk(b"tEXt", b"Comment\0ok")
+    sound = b"\x89PNG\r\n\x1a\n" + sound + chunk(b"IDAT", zlib.compress(bytes(41 * 40))) + chunk(b"IEND", b"")
+    assert decode_frame(sound).size_hw == (40, 40)
+    at = sound.index(kind)
+    end = at + 4 + struct.unpack(">I", sound[at - 4 : at])[0]
+    assert "a PNG checksum does not match" in refusal(sound[:end] + bytes([sound[end] ^ 1]) + sound[end + 1 :])
 
 
 def test_damaged_pixels_with_sound_checksums_are_refused() -> None:

@@ -163,7 +163,7 @@ def test_weights_in_typed_fields_are_looked_at_too(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["initializer", "attribute", "subgraph", "sparse", "function", "training", "location"]
+    "place", ["initializer", "attribute", "subgraph", "sparse", "function", "training", "location", "path"]
 )
 def test_weights_in_other_files_are_refused_wherever_they_hide(place: str) -> None:
     pytest.importorskip("onnx")
@@ -174,6 +174,8 @@ def test_weights_in_other_files_are_refused_wherever_they_hide(place: str) -> No
     check_onnx(model.SerializeToString())
     if place == "location":
         model.graph.initializer[0].data_location = 1
+    elif place == "path":
+        model.graph.initializer[0].external_data.add(key="location", value="weights.bin")
     elif place == "initializer":
         make_external(model.graph.initializer[0])
     else:
