@@ -371,11 +371,13 @@ class Page(HTMLParser):
         super().__init__()
         self.sources: list[str] = []
         self.tags: list[str] = []
+        self.cases: list[str] = []
         self.text = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.cases += [value or "" for name, value in attrs if name == "data-case"]
         self.sources += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")]
 
     def handle_data(self, data: str) -> None:
@@ -387,7 +389,8 @@ def page_of(out: Path) -> Page:
 
 
 def test_the_page_is_one_file_that_loads_nothing_and_escapes_names(tiny: Predictor, tmp_path: Path) -> None:
-    write_scans(tmp_path / "in", "a.png", "<script>alert(1)<x>.png", "broken.png")
+    write_scans(tmp_path / "in", "a.png", '"><script>alert(1)<x>.png', "broken.png")
+    (tmp_path / "in" / "<img src=x>.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n<img src=x>")
     run(tmp_path / "in", tmp_path / "out", tiny)
     page = page_of(tmp_path / "out")
@@ -417,7 +420,7 @@ def test_a_large_run_shows_those_of_highest_risk_and_says_so(
     page = page_of(tmp_path / "out")
     assert page.tags.count("article") == 2
     assert "The 2 cases of highest risk, of 6" in " ".join(page.text.split())
-    assert re.search(r"\bdark\b", page.text)
+    assert page.cases[0] == "dark dark.png"
     assert len(rows_of(tmp_path / "out")) == 6
 
 
