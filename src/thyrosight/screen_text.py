@@ -1,0 +1,163 @@
+"""Burned-in screen text: where it is, and the image without it.
+
+Legend: `_HW` arrays (rows, columns), `_N` glyphs, `_px` pixels.
+
+Text is thin, brighter than what is around it, and sharp across as well as down, which echoes are not: the beam smears
+them sideways. Glyphs count as text only in a row, side by side and of like height and brightness. Calipers, ruler
+ticks and single marks are no text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.types import BoolArray, Box, UInt8Array
+
+MIN_CONTRAST_LEVELS = 60  # of ink over black; more over brighter ground
+CONTRAST_PER_LEVEL = 0.25
+MIN_GLYPH_PX = 5  # height of a capital; smaller ones can't be read
+MAX_GLYPH_SHARE = 0.07  # of the image's shorter side
+MAX_GLYPHS = 4000  # brightest kept; bounds time and memory on images full of specks
+MIN_ROW_STROKES = 4.0  # strokes crossed, on average, on the way along a row of text
+MIN_STROKES_PER_HEIGHT = 1.08  # strokes along a stretch as long as the row is high; streaks of echoes have up to 1.02
+MIN_STROKES_PER_HEIGHT_ON_BLACK = 0.7  # for letters that run together in a small picture; there are no echoes there
+BLACK_LEVEL = 12
+MIN_SHORT_STROKES = 1.9  # in a row of fewer strokes, such as "LT", which must be bright, level and close as well
+MIN_SHORT_LEVEL = 170
+MIN_SHORT_STROKES_PER_HEIGHT = 1.2
+
+
+@dataclass(frozen=True)
+class _Glyphs:
+    """Candidate glyphs, one entry each: box corners, height, mean number of strokes crossed, brightness, ground."""
+
+    x0_N: NDArray[np.int64]
+    y0_N: NDArray[np.int64]
+    x1_N: NDArray[np.int64]
+    y1_N: NDArray[np.int64]
+    strokes_N: NDArray[np.float64]
+    level_N: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.x0_N)
+
+
+def find_text(image_HW: UInt8Array, box: Box | None = None) -> tuple[Box, ...]:
+    """Gray frame (or a box of it) -> boxes of its rows of text in the frame's pixels, top to bottom."""
+    height, width = image_HW.shape
+    area = box or Box(0, 0, width, height)
+    view_HW = np.ascontiguousarray(image_HW[area.slices])
+    if min(view_HW.shape) < MIN_GLYPH_PX:
+        return ()
+    ink_HW = _ink(view_HW, _stroke_px(image_HW.shape))
+    glyphs = _glyphs(view_HW, ink_HW, max(2 * MIN_GLYPH_PX, int(MAX_GLYPH_SHARE * min(height, width))))
+    rows = [_row_box(glyphs, members) for members in _rows(glyphs) if _is_text(view_HW, glyphs, members)]
+    moved = [Box(r.x0 + area.x0, r.y0 + area.y0, r.x1 + area.x0, r.y1 + area.y0) for r in rows]
+    return tuple(sorted(moved, key=lambda row: (row.y0, row.x0)))
+
+
+def mask_text(image_HW: UInt8Array, boxes: tuple[Box, ...]) -> UInt8Array:
+    """Gray frame and boxes of text -> a copy with the ink in them filled in from around it.
+
+    By fast marching (Telea, J Graph Tools 9:23, 2004).
+    """
+    ink_HW = np.zeros(image_HW.shape, np.uint8)
+    for box in boxes:
+        grown = Box(max(0, box.x0 - 2), max(0, box.y0 - 2), box.x1 + 2, box.y1 + 2)
+        ink_HW[grown.slices] = 1
+    ink_HW[~_ink(image_HW, _stroke_px(image_HW.shape), factor=0.5)] = 0
+    if not ink_HW.any():
+        return image_HW.copy()
+    thick_HW = cv2.dilate(ink_HW, np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.inpaint(image_HW, thick_HW, 3, cv2.INPAINT_TELEA), dtype=np.uint8)
+
+
+def _stroke_px(shape: tuple[int, ...]) -> int:
+    """Size of the frame -> one more than the widest stroke of its text, odd."""
+    return max(7, min(shape) // 60) | 1
+
+
+def _ink(image_HW: UInt8Array, stroke_px: int, factor: float = 1.0) -> BoolArray:
+    """-> pixels that stand out from the ground around them by more than text's contrast times factor."""
+    ground_HW = cv2.morphologyEx(image_HW, cv2.MORPH_OPEN, np.ones((stroke_px, stroke_px), np.uint8))
+    needed_HW = factor * (MIN_CONTRAST_LEVELS + CONTRAST_PER_LEVEL * ground_HW.astype(np.float32))
+    return np.asarray(image_HW.astype(np.float32) - ground_HW >= needed_HW)
+
+
+def _glyphs(image_HW: UInt8Array, ink_HW: BoolArray, max_height_px: int) -> _Glyphs:
+    num_labels, labels_HW, stats, _ = cv2.connectedComponentsWithStats(ink_HW.astype(np.uint8), connectivity=8)
+    starts_HW = ink_HW.copy()
+    starts_HW[:, 1:] &= ~ink_HW[:, :-1]
+    labels_of_ink = labels_HW[ink_HW]
+    level_N = np.bincount(labels_of_ink, image_HW[ink_HW], num_labels) / np.maximum(1, stats[:, cv2.CC_STAT_AREA])
+    runs_N = np.bincount(labels_HW[starts_HW], minlength=num_labels)
+    x0_N, y0_N, width_N, height_N, area_N = stats.T.astype(np.int64)
+    fill_N = area_N / (width_N * height_N)
+    is_glyph = (height_N >= MIN_GLYPH_PX) & (height_N <= max_height_px) & (width_N <= 20 * height_N)
+    is_glyph &= (fill_N >= 0.1) & ((fill_N <= 0.85) | (width_N <= 0.5 * height_N))
+    is_glyph[0] = False
+    kept = np.flatnonzero(is_glyph)
+    kept = kept[np.argsort(-level_N[kept], kind="stable")[:MAX_GLYPHS]]
+    x1_N, y1_N = x0_N + width_N, y0_N + height_N
+    return _Glyphs(x0_N[kept], y0_N[kept], x1_N[kept], y1_N[kept], (runs_N / height_N)[kept], level_N[kept])
+
+
+def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
+    """Glyphs -> groups of them that stand side by side: alike in height, on a line, close to each other."""
+    order = np.argsort(glyphs.x0_N, kind="stable")
+    parent = np.arange(len(glyphs))
+
+    def root(k: int) -> int:
+        while parent[k] != k:
+            parent[k] = parent[parent[k]]
+            k = int(parent[k])
+        return k
+
+    height_N = glyphs.y1_N - glyphs.y0_N
+    for position, k in enumerate(order):
+        others = order[position + 1 :]
+        reach = glyphs.x1_N[k] + 1.5 * height_N[k]
+        others = others[: np.searchsorted(glyphs.x0_N[others], reach, side="right")]
+        overlap = np.minimum(glyphs.y1_N[k], glyphs.y1_N[others]) - np.maximum(glyphs.y0_N[k], glyphs.y0_N[others])
+        small, large = np.minimum(height_N[k], height_N[others]), np.maximum(height_N[k], height_N[others])
+        alike = (overlap >= 0.7 * small) & (large <= 1.6 * small) & (glyphs.x0_N[others] >= glyphs.x0_N[k])
+        alike &= np.abs(glyphs.level_N[others] - glyphs.level_N[k]) <= 40
+        for other in others[alike]:
+            parent[root(int(other))] = root(int(k))
+    roots = np.array([root(k) for k in range(len(glyphs))], dtype=np.intp)
+    return [np.flatnonzero(roots == value) for value in np.unique(roots)]
+
+
+def _is_text(view_HW: UInt8Array, glyphs: _Glyphs, members: NDArray[np.intp]) -> bool:
+    """Do these glyphs, side by side, read as text: enough strokes, and no more gap than letters leave?"""
+    box = _row_box(glyphs, members)
+    strokes = float(glyphs.strokes_N[members].sum())
+    per_height = strokes * box.height / box.width
+    if strokes >= MIN_ROW_STROKES:
+        needed = MIN_STROKES_PER_HEIGHT_ON_BLACK if _is_on_black(view_HW, box) else MIN_STROKES_PER_HEIGHT
+        return box.width >= 1.2 * box.height and per_height >= needed
+    slack_px = max(1.0, 0.1 * box.height)
+    is_level = max(np.ptp(glyphs.y0_N[members]), np.ptp(glyphs.y1_N[members])) <= slack_px
+    is_bright = glyphs.level_N[members].min() >= MIN_SHORT_LEVEL
+    is_dense = per_height >= MIN_SHORT_STROKES_PER_HEIGHT and strokes >= MIN_SHORT_STROKES
+    return bool(len(members) > 1 and is_level and is_bright and is_dense and box.height >= MIN_GLYPH_PX + 2)
+
+
+def _is_on_black(view_HW: UInt8Array, box: Box) -> bool:
+    """Are the two lines of pixels above the row and the two below it mostly black?"""
+    above_HW = view_HW[max(0, box.y0 - 3) : max(0, box.y0 - 1), box.x0 : box.x1]
+    below_HW = view_HW[box.y1 + 1 : box.y1 + 3, box.x0 : box.x1]
+    return all(np.median(line_HW) <= BLACK_LEVEL for line_HW in (above_HW, below_HW) if line_HW.size)
+
+
+def _row_box(glyphs: _Glyphs, members: NDArray[np.intp]) -> Box:
+    return Box(
+        int(glyphs.x0_N[members].min()),
+        int(glyphs.y0_N[members].min()),
+        int(glyphs.x1_N[members].max()),
+        int(glyphs.y1_N[members].max()),
+    )
