@@ -42,6 +42,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff",
 NO_SPACING = "the file format does not say how many millimetres a pixel is (resolution tags describe print, not tissue)"
 
 _PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # the rest Pillow registers by itself
+_OWN_WORDS = {"UnidentifiedImageError": "of an unknown kind", "DecompressionBombError": "claims too many pixels"}
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _BLOCK_ROWS = 64
 _INTEGER_BITS = (8, 10, 12, 14, 16, 24, 32)
@@ -72,8 +73,7 @@ def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None 
     except MemoryError:
         raise InputError(f"{name}: not enough memory to decode it; export it smaller") from None
     except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
-        is_unknown = type(error).__name__ == "UnidentifiedImageError"  # its text is an address in memory
-        reason = "of an unknown kind" if is_unknown else " ".join(str(error).split())[:200] or type(error).__name__
+        reason = _OWN_WORDS.get(type(error).__name__) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{name}: damaged {claim.format} ({reason}); copy or export the image again") from error
     _check_size(name, image_HW.shape[1], image_HW.shape[0])
     sha256 = hashlib.sha256(data).hexdigest()
