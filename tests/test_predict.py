@@ -227,6 +227,30 @@ def test_a_model_for_whole_frames_gets_the_whole_frame(whole: Predictor) -> None
     assert raw.panels == (raw.fov,)
 
 
+def lettered() -> np.ndarray:
+    """-> speckle with a name burned in."""
+    image_HW = np.random.default_rng(2).normal(70, 9, (300, 400)).clip(40, 110).astype(np.uint8)
+    cv2.putText(image_HW, "MARIA 4C", (120, 200), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+    return image_HW
+
+
+def test_a_network_for_fields_does_not_see_burned_in_text(fields: Predictor, whole: Predictor) -> None:
+    seen: list[np.ndarray] = []
+    field = Box(0, 0, 400, 300)
+    for predictor in (fields, whole):
+        spy = with_changes(predictor)
+        spy._run = lambda image, run=predictor._run: (seen.append(image), run(image))[1]  # type: ignore[method-assign]
+        frame = frame_of(lettered())
+        raw = spy.raw(frame, fov=field, panels=(field,))
+        prediction, _ = spy.predict_raw(frame, raw)
+        is_flagged = "text_in_field" in {flag.code for flag in prediction.flags}
+        assert is_flagged == bool(raw.text) == (predictor is fields)
+    letters = lettered() > 200
+    assert letters.sum() > 100
+    assert seen[0].max() < 0.5, "the letters are filled in"
+    assert seen[1].max() > 0.6, "and would have been seen"
+
+
 # The mirrored view.
 
 

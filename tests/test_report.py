@@ -484,6 +484,19 @@ def test_the_name_in_the_margin_is_blanked_even_where_the_model_sees_whole_frame
     assert colours_of(margin_HW3) == {BLANK}
 
 
+@pytest.mark.parametrize("is_colour", [False, True])
+def test_a_name_inside_the_field_is_filled_in(tiny: Predictor, is_colour: bool) -> None:
+    image_HW = np.random.default_rng(2).normal(70, 9, (300, 400)).clip(40, 110).astype(np.uint8)
+    cv2.putText(image_HW, "MARIA 4C", (120, 200), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+    rgb_HW3 = np.stack([image_HW, image_HW, image_HW // 2], axis=2) if is_colour else None
+    frame = Frame(None, image_HW, rgb_HW3, None, "not said", "0" * 64)
+    prediction = tiny.predict(frame).model_copy(update={"nodules": ()})
+    picture_HW3 = draw_overlay(frame, prediction)[: -strip_height(prediction)]
+    assert image_HW.max() == 255
+    assert picture_HW3.max() < 130
+    assert (picture_HW3[..., 2].mean() < 0.6 * picture_HW3[..., 0].mean()) == is_colour
+
+
 def test_colours_and_words_follow_the_risk_and_the_spacing(tiny: Predictor, screen: Frame) -> None:
     assert risk_colour(0.5, 0.5) == HIGH_RISK
     assert risk_colour(0.49, 0.5) == LOW_RISK

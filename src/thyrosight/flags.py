@@ -11,6 +11,7 @@ from thyrosight.types import Box, Frame
 
 if TYPE_CHECKING:
     from thyrosight.bundle import BundleInfo
+    from thyrosight.predict import RawPrediction
 
 COLOUR_DIFFERENCE = 64
 """Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""
@@ -23,18 +24,19 @@ LOW_PROBABILITY_SHARE = 0.4
 BORDER_PX = 1
 
 
-def flags_of(
-    frame: Frame, fov: Box, panels: tuple[Box, ...], nodules: tuple[Nodule, ...], info: BundleInfo
-) -> tuple[Flag, ...]:
-    """Frame, field, panels, nodules and the model's declaration -> flags, those of the image before the nodules'."""
-    flags = image_flags(frame, fov, panels)
+def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
+    """Frame, its maps and nodules, the model's declaration -> flags, those of the image before the nodules'."""
+    flags = image_flags(frame, raw.fov, raw.panels)
+    if raw.text:
+        message = "text is burned into the ultrasound field; it was filled in before the model saw the image"
+        flags.append(Flag(code="text_in_field", message=message))
     if not info.has_malignancy:
         flags.append(Flag(code="no_risk", message=f"the model {info.name} does not rate malignancy"))
     if not info.has_mask:
         flags.append(Flag(code="no_outline", message=f"the model {info.name} does not outline nodules"))
     elif not nodules:
         flags.append(Flag(code="no_nodule", message="no nodule found; that does not exclude one"))
-    return tuple(flags + nodule_flags(panels, nodules, info.mask_threshold))
+    return tuple(flags + nodule_flags(raw.panels, nodules, info.mask_threshold))
 
 
 def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:

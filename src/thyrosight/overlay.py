@@ -1,7 +1,8 @@
 """Frame and Prediction -> a picture for people: outlines, diameters and a legend; nothing outside the ultrasound field.
 
 The picture is cropped to the field and enlarged or reduced to a readable size, with a strip of text below: it is not in
-the source's pixels (the mask is). What lies outside the field is not shown: names and dates are burned in there.
+the source's pixels (the mask is). What lies outside the field is not shown, and text inside it is
+filled in: names and dates are burned in there.
 Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """
 
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.field import field_of_view
+from thyrosight.field import field_of_view, find_text, mask_text
 from thyrosight.prediction import Nodule, PointXY, Prediction
 from thyrosight.types import BoolArray, Box, Frame, UInt8Array
 
@@ -140,9 +141,17 @@ def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
     box = Box(max(0, min(xs)), max(0, min(ys)), min(width, max(xs) + 1), min(height, max(ys) + 1))
     picture_HW3 = np.empty((height, width, 3), np.uint8)
     picture_HW3[:] = BLANK
-    source = frame.image_HW[..., None] if frame.rgb_HW3 is None else frame.rgb_HW3
-    picture_HW3[field.slices] = source[field.slices]
+    picture_HW3[field.slices] = _without_text(frame, field)[field.slices]
     return _scaled(np.ascontiguousarray(picture_HW3[box.slices]), box)
+
+
+def _without_text(frame: Frame, field: Box) -> UInt8Array:
+    """-> the frame, (rows, columns, 1 or 3), with the text inside the field filled in in gray."""
+    text = find_text(frame.image_HW, field)
+    clean_HW = mask_text(frame.image_HW, text) if text else frame.image_HW
+    if frame.rgb_HW3 is None or not text:
+        return clean_HW[..., None] if frame.rgb_HW3 is None else frame.rgb_HW3
+    return np.where((clean_HW != frame.image_HW)[..., None], clean_HW[..., None], frame.rgb_HW3)
 
 
 def _scaled(picture_HW3: UInt8Array, box: Box) -> tuple[_Place, UInt8Array]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle import Bundle, BundleInfo, bundle_id, load_bundle
 from thyrosight.errors import BundleError, InputError
-from thyrosight.field import field_of_view, find_panels
+from thyrosight.field import field_of_view, find_panels, find_text, mask_text
 from thyrosight.flags import flags_of
 from thyrosight.geometry import Letterbox, fill_outlines, letterbox, outlines
 from thyrosight.measure import Measurements, measure
@@ -51,7 +51,8 @@ class RawPrediction:
     probability_HW: float32, 0 outside the panels. malignancy_logit: mean over the panels in which a nodule was found,
     over all where none was; NaN where the network has none. malignancy_map_HW: float32 logits, zeros outside and where
     the network has none. mask_HW: thresholded, small regions dropped, holes filled. view_logits and nodule_masks: one
-    entry a panel; a nodule's mask has the panel's size, largest first.
+    entry a panel; a nodule's mask has the panel's size, largest first. text: burned-in text inside the field, which a
+    network for fields (crop "field") does not get to see.
     """
 
     probability_HW: FloatArray
@@ -62,6 +63,7 @@ class RawPrediction:
     mask_HW: BoolArray
     view_logits: tuple[float, ...]
     nodule_masks: tuple[tuple[BoolArray, ...], ...]
+    text: tuple[Box, ...]
     seconds: float
 
 
@@ -106,14 +108,14 @@ class Predictor:
         """Frame -> the network's maps in source pixels; fov and panels are found where they are not given.
 
         A bundle that was trained on whole frames (crop "none") gets the whole frame, one on fields (views "frame") the
-        field in one view, whatever is given here.
+        field in one view, whatever is given here. Text in the field is filled in before a network for fields sees it.
         """
         started = time.perf_counter()
         fov, panels = self._views(frame, fov, panels)
+        text = find_text(frame.image_HW, fov) if self.info.preprocessing.crop == "field" else ()
+        image_HW = mask_text(frame.image_HW, text) if text else frame.image_HW
         boxes = [letterbox(panel, self.info.preprocessing.size_hw) for panel in panels]
-        probability_V1HW, logits_V, map_V1HW = self._run(
-            np.stack([box.image(frame.image_HW) for box in boxes])[:, None]
-        )
+        probability_V1HW, logits_V, map_V1HW = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
         probability_HW = _restore(boxes, probability_V1HW, frame.size_hw)
         map_HW = _restore(boxes, map_V1HW, frame.size_hw)
         nodule_masks = tuple(nodule_masks_of(probability_HW[panel.slices], self.info) for panel in panels)
@@ -132,6 +134,7 @@ class Predictor:
             mask_HW=mask_HW,
             view_logits=tuple(logits),
             nodule_masks=nodule_masks,
+            text=text,
             seconds=time.perf_counter() - started,
         )
 
@@ -155,7 +158,7 @@ class Predictor:
                 for point in self.info.operating_points
                 if risk is not None
             ),
-            flags=flags_of(frame, raw.fov, raw.panels, nodules, self.info),
+            flags=flags_of(frame, raw, nodules, self.info),
             model=self.model,
             with_tta=self.with_tta,
             software_version=software_version(),

@@ -25,6 +25,7 @@ FlagCode = Literal[
     "touches_border",
     "several_panels",
     "colour_overlay",
+    "text_in_field",
     "small_field",
     "small_image",
     "low_contrast",

@@ -30,7 +30,7 @@ CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
 
 GALLERY_LIMIT = 200
 """Cases on the page; of more, those of highest risk are shown and the page says so."""
-THUMBNAIL_WIDTH_PX = 720
+THUMBNAIL_WIDTH_PX = 640
 NUM_RISK_BINS = 10
 
 UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
@@ -198,7 +198,7 @@ def _thumbnail(path: Path, strip_px: int) -> str | None:
     if width > THUMBNAIL_WIDTH_PX:
         size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 84])[1]
+    encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
