@@ -59,6 +59,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": training.export,
     "import-tensorflow": training.import_tensorflow,
     "evaluate": results.evaluate,
+    "pool": results.pool,
     "compare": results.compare,
     "predict": results.predict,
     "info": results.info,

@@ -103,10 +103,18 @@ def phantom(
     """Synthetic ultrasound with its exact truth.
 
     Outline, millimetres and TI-RADS descriptors of every nodule are known, for nothing is annotated: all is drawn.
+    Prints the path of cases.csv, or of the folder where --layout is given.
     """
+    if layout is not None:
+        from thyrosight.phantom import write_layout
+
+        typer.echo(write_layout(layout, out, number, seed))
+        return
     from thyrosight.phantom import write_phantoms
 
-    typer.echo(write_phantoms(number, out, seed))
+    with progress_bar("drawing") as progress:
+        cases_csv = write_phantoms(number, out, seed, on_case=lambda index: progress(index + 1, number))
+    typer.echo(cases_csv)
 
 
 def columns_named(texts: list[str]) -> dict[str, str]:

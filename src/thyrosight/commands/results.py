@@ -1,47 +1,74 @@
-"""Images or labelled cases -> results: the commands evaluate, compare, predict, info, demo. None loads torch."""
+"""Images or labelled cases -> results: the commands evaluate, pool, compare, predict, info, demo. None loads torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.show import plain, print_json, print_table, stdout_kept_for_json
+from thyrosight.commands.show import (
+    plain,
+    print_facts,
+    print_json,
+    print_table,
+    remark,
+    stdout_kept_for_json,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from thyrosight.bundle import Bundle
+    from thyrosight.evaluation import Evaluation
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
-Bundle = Annotated[
+BundleOption = Annotated[
     Path | None, typer.Option("--bundle", help="A model bundle; the shipped model where not given.", exists=True)
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; all cores where not given.")]
-Tta = Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image: slower, steadier.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; a few where not given.")]
+Tta = Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image: slower.")]
+
+MAX_ROWS_SHOWN = 20
 
 
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Images and folders of images.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
-    bundle: Bundle = None,
+    bundle: BundleOption = None,
     tta: Tta = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")] = False,
     threads: Threads = None,
     frame: Annotated[int | None, typer.Option("--frame", min=0, help="Which frame of a file with several.")] = None,
-    submission: Annotated[bool, typer.Option("--submission", help="Also write the TN-SCUI challenge's files.")] = False,
+    submission: Annotated[
+        bool, typer.Option("--submission", help="Write the TN-SCUI challenge's files alone.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
 
     Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. What is there already
     is kept. A file that fails is one line and the rest is done all the same; the exit code is then 1.
+    With --submission it writes mask/, submission.csv and probability.csv instead.
     """
+    if submission:
+        _write_submission(images, out, bundle, tta, threads, as_json)
+        return
     from thyrosight.predict_folder import predict_folder
 
     with stdout_kept_for_json(as_json):
         summary = predict_folder(
-            images, out, bundle=bundle, tta=tta, overwrite=overwrite, threads=threads, frame_index=frame or 0
+            images, out, bundle=bundle, tta=tta, overwrite=overwrite, threads=threads, frame_index=frame
         )
     if as_json:
         print_json(summary)
-    raise typer.Exit(1 if summary.num_failed else 0)
+    else:
+        _print_results(out / "results.csv")
+        counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
+        told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        remark(f"{told or 'nothing to do'} in {summary.seconds:.1f} s")
+        typer.echo(summary.report)
+    raise typer.Exit(summary.exit_code)
 
 
 def evaluate(
@@ -51,35 +78,58 @@ def evaluate(
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
     fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
     threads: Threads = None,
+    tta: Tta = False,
     as_json: Json = False,
 ) -> None:
     """Labelled cases -> scores with intervals.
 
-    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries.
+    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Exit code 1 where a case
+    could not be scored.
     """
     from thyrosight.evaluate import evaluate as evaluate_bundle
 
     with stdout_kept_for_json(as_json):
-        evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads)
-    if as_json:
-        print_json(evaluation)
+        evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads, tta=tta)
+    _print_evaluation(evaluation, out, as_json)
+
+
+def pool(
+    parts: Annotated[list[Path], typer.Argument(help="per_case.csv of each fold.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled evaluation.")],
+    as_json: Json = False,
+) -> None:
+    """Folds' evaluations -> one of all cases.
+
+    Each fold has to be evaluated by the model that has not seen it; a case that is in two of them is refused.
+    """
+    from thyrosight.evaluate import pool as pool_folds
+
+    with stdout_kept_for_json(as_json):
+        evaluation = pool_folds(parts, out)
+    _print_evaluation(evaluation, out, as_json)
 
 
 def compare(
     first: Annotated[Path, typer.Argument(help="per_case.csv of one evaluation.", exists=True, dir_okay=False)],
-    second: Annotated[Path, typer.Argument(help="per_case.csv of another, of the same cases.", exists=True)],
+    second: Annotated[Path, typer.Argument(help="per_case.csv of another.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File for the comparison as JSON.")] = None,
     as_json: Json = False,
 ) -> None:
     """Two evaluations -> paired differences.
 
-    Both have to hold the same cases; the intervals are those of a grouped bootstrap of the paired differences.
+    First less second, over the cases that both hold; the intervals are those of a grouped bootstrap of the paired
+    differences.
     """
-    from thyrosight.evaluate import compare as compare_cases
+    from thyrosight.comparison import compare as compare_cases
 
     with stdout_kept_for_json(as_json):
-        comparison = compare_cases(first, second)
+        comparison = compare_cases(first, second, out=out)
     if as_json:
         print_json(comparison)
+        return
+    from thyrosight.evaluation_tables import print_comparison
+
+    print_comparison(comparison, _console())
 
 
 def info(
@@ -95,20 +145,21 @@ def info(
     from thyrosight import __version__
     from thyrosight.bundle import load_bundle
 
-    loaded = load_bundle(bundle)
-    versions = installed_versions()
+    installed = {"thyrosight": __version__} | installed_versions()
     if as_json:
-        print_json({"thyrosight": __version__, "installed": versions, "path": loaded.path, "bundle": loaded.info})
+        loaded = load_bundle(bundle)
+        print_json({"installed": installed, "path": loaded.path, "bundle": loaded.info})
         return
-    rows = plain(loaded.info)
-    print_table(
-        ("bundle", str(loaded.path)), ((key, value) for key, value in rows.items() if not isinstance(value, list))
-    )
+    print_facts({"installed": " ".join(f"{name} {version}" for name, version in installed.items())})
+    typer.echo()
+    _print_bundle(load_bundle(bundle))
 
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the sample cases and their results.")],
-    bundle: Bundle = None,
+    bundle: BundleOption = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many cases to draw.")] = 8,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the cases.")] = 0,
 ) -> None:
     """The shipped model on sample cases.
 
@@ -116,11 +167,11 @@ def demo(
     """
     from thyrosight.demo import run_demo
 
-    typer.echo(run_demo(out, bundle))
+    typer.echo(run_demo(out, bundle, number, seed))
 
 
 def installed_versions() -> dict[str, str]:
-    """-> versions of Python and of the libraries that prediction rests on."""
+    """-> versions of Python and of the libraries that prediction rests on; torch's where it is installed."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -131,3 +182,82 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def _write_submission(
+    images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
+) -> None:
+    """The challenge's files, and what they are, on stdout; exit code 1 where an image is missing from them."""
+    from thyrosight.predict import Predictor
+    from thyrosight.submission import write_submission
+
+    with stdout_kept_for_json(as_json):
+        summary = write_submission(Predictor.load(bundle, threads=threads, tta=tta), images, out)
+    if as_json:
+        print_json(summary)
+    else:
+        for failure in summary.failures:
+            remark(f"{failure.file}: {failure.message}")
+        remark(f"{summary.num_done} predicted, {summary.num_failed} failed")
+        typer.echo(summary.out / "submission.csv")
+    raise typer.Exit(1 if summary.num_failed else 0)
+
+
+def _print_results(results_csv: Path) -> None:
+    """The first rows of results.csv as a table: what was found and how large it is."""
+    import csv
+
+    with results_csv.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    shown = []
+    for row in rows[:MAX_ROWS_SHOWN]:
+        in_mm = bool(row["longest_mm"])
+        longest = f"{float(row['longest_mm']):.1f} mm" if in_mm else f"{float(row['longest_px'] or 0):.0f} px"
+        risk = f"{float(row['risk']):.2f}" if row["risk"] else None
+        shown.append((row["case_id"], row["num_nodules"], longest if row["longest_px"] else None, risk, row["flags"]))
+    print_table(("case", "nodules", "longest", "risk", "flags"), shown)
+    if len(rows) > len(shown):
+        typer.echo(f"... and {len(rows) - len(shown)} more in {results_csv}")
+
+
+def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
+    """All scores, and the report's path as the last line; exit code 1 where a case could not be scored."""
+    if as_json:
+        print_json(evaluation)
+    else:
+        from thyrosight.evaluation_tables import print_evaluation
+
+        print_evaluation(evaluation, _console())
+        typer.echo(out / "report.html")
+    raise typer.Exit(1 if evaluation.failures else 0)
+
+
+def _print_bundle(loaded: Bundle) -> None:
+    facts = plain(loaded.info)
+    tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
+    for name in ("files", "sha256", "format_version"):
+        facts.pop(name)
+    print_facts({"bundle": str(loaded.path)} | facts)
+    for name, rows in tables.items():
+        typer.echo(f"\n{name.replace('_', ' ')}")
+        if rows:
+            print_table(list(rows[0]), [[_short(value) for value in row.values()] for row in rows])
+        else:
+            typer.echo("-")
+
+
+def _short(value: Any) -> Any:
+    """A SHA-256 -> its first digits; anything else as it is."""
+    is_hash = isinstance(value, str) and len(value) == 64 and value.isalnum()
+    return value[:12] if is_hash else value
+
+
+def _console() -> Console:
+    """-> stdout; into a pipe no line is folded."""
+    import sys
+
+    from rich.console import Console
+
+    from thyrosight.commands.show import UNFOLDED
+
+    return Console(width=None if sys.stdout.isatty() else UNFOLDED)

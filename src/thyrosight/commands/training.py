@@ -46,7 +46,7 @@ def export(
     Writes ONNX that is checked against torch, safetensors, JSON and the card.
     """
     require_training_extra()
-    from thyrosight.export import export as export_run
+    from thyrosight.export import export_run
 
     typer.echo(export_run(run, out))
 

@@ -1,0 +1,94 @@
+"""One image, a fresh process: wall time and peak memory of `thyrosight predict` beside `python -c "import torch"`.
+
+All commands are measured in turn in one run on this machine, best and median of several; only the ratios travel.
+Where torch is not installed that column is left out. Without --bundle the shipped model is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Wall seconds of every run, and the largest resident memory of any, in MiB."""
+
+    seconds: tuple[float, ...]
+    peak_mib: float
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def run_once(command: list[str]) -> tuple[float, float]:
+    """A command -> (wall seconds from before the fork to after the end, peak resident MiB of that process)."""
+    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    started = time.perf_counter()
+    process = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)
+    _, status, usage = os.wait4(process, 0)
+    seconds = time.perf_counter() - started
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(
+            f"error: {' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}; run it by hand to see why"
+        )
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return seconds, usage.ru_maxrss / unit
+
+
+def measure_in_turn(commands: dict[str, list[str]], rounds: int) -> dict[str, Measured]:
+    """Each command once for the disk's cache, then `rounds` times in turn, so that a busy moment meets all of them."""
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, command in commands.items():
+            run = run_once(command)
+            if number:
+                runs[name].append(run)
+    return {name: Measured(tuple(s for s, _ in many), max(m for _, m in many)) for name, many in runs.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("image", type=Path, nargs="?", help="an image; a phantom where not given")
+    parser.add_argument("--bundle", type=Path, help="a model bundle; the shipped model where not given")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        image = arguments.image or phantom_image(Path(folder))
+        bundle = ["--bundle", str(arguments.bundle)] if arguments.bundle else []
+        program = [sys.executable, "-m", "thyrosight"]
+        predict = [*program, "predict", str(image), "-o", f"{folder}/out", "--overwrite", *bundle]
+        commands = {"python -c pass": [sys.executable, "-c", "pass"]}
+        commands |= {"thyrosight --help": [*program, "--help"], "thyrosight predict": predict}
+        if find_spec("torch") is not None:
+            commands["import torch"] = [sys.executable, "-c", "import torch"]
+        measured = measure_in_turn(commands, arguments.rounds)
+    print(f"{'':20} {'best s':>8} {'median s':>9} {'peak MiB':>9}   ({arguments.rounds} rounds)")
+    for name, one in measured.items():
+        print(f"{name:20} {one.best:8.3f} {one.median:9.3f} {one.peak_mib:9.0f}")
+    if "import torch" in measured:
+        ours, torch = measured["thyrosight predict"], measured["import torch"]
+        time_ratio, memory_ratio = ours.median / torch.median, ours.peak_mib / torch.peak_mib
+        print(f"predict / import torch: time {time_ratio:.2f}, memory {memory_ratio:.2f}")
+
+
+def phantom_image(folder: Path) -> Path:
+    """A folder -> one phantom frame in it, by another process: a child starts with its parent's peak memory."""
+    run_once([sys.executable, "-m", "thyrosight", "phantom", "-n", "1", "-o", str(folder / "phantom"), "--seed", "1"])
+    return folder / "phantom" / "image" / "0000.png"
+
+
+if __name__ == "__main__":
+    main()
