@@ -18,7 +18,7 @@ OUT := out
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types train-demo golden pictures bench constraints install clean distclean
+.PHONY: help demo test check lint types train-demo golden pictures reference bench constraints install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,14 +41,18 @@ types: $(DEV)
 
 train-demo: $(DEV)  ## phantoms -> a small network trained in minutes -> an evaluation report
 	$(BIN)/thyrosight phantom -n 160 -o $(OUT)/train-demo/phantoms
-	$(BIN)/thyrosight train configs/phantom_demo.toml --cases $(OUT)/train-demo/phantoms/cases.csv -o $(OUT)/train-demo/run --fold 0
-	$(BIN)/thyrosight evaluate $(OUT)/train-demo/run/bundle --cases $(OUT)/train-demo/phantoms/cases.csv --fold 0 -o $(OUT)/train-demo/evaluation
+	$(BIN)/thyrosight prepare $(OUT)/train-demo/phantoms -o $(OUT)/train-demo/cases
+	$(BIN)/thyrosight train configs/phantom_demo.toml --cases $(OUT)/train-demo/cases/cases.csv -o $(OUT)/train-demo/run --fold 0 --resume
+	$(BIN)/thyrosight evaluate $(OUT)/train-demo/run/bundle --cases $(OUT)/train-demo/cases/cases.csv --fold 0 -o $(OUT)/train-demo/evaluation
 
 golden: $(DEV)  ## remake the golden files of the tests (look at the difference before you commit it)
 	THYROSIGHT_GOLDEN=remake OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k golden
 
 pictures: $(CORE)  ## remake the pictures of the README from phantoms
 	$(BIN)/python docs/make_pictures.py docs/pictures
+
+reference: $(DEV)  ## remake the command and settings tables of docs/reference.md
+	$(BIN)/python docs/make_reference.py
 
 bench: $(DEV)  ## cold start against `import torch`; milliseconds an image
 	$(BIN)/python bench/cold_start.py
