@@ -30,11 +30,12 @@ MIN_FAINT_SHARE = 0.3  # of a row below the box that must differ from the backgr
 GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
 ROW_GAP_EDGE_SHARE = 0.5  # of the rows below a gap between rows that must be signal
 MIN_VIEW_SHARE = 0.2  # of the field's width; nothing narrower is a view
-SEAM_RATIO = 1.62  # change across a seam over the usual change between columns, in the middle of the field
-SEAM_RATIO_ASIDE = 2.8  # and elsewhere, for split screens are as a rule split in halves
+SEAM_RATIO = 1.72  # change across a seam over the usual change between columns, in the middle of the field
+SEAM_RATIO_ASIDE = 2.4  # and elsewhere, for split screens are as a rule split in halves
 SEAM_MIDDLE_SHARE = 0.08  # of the width to each side of the middle
 SEAM_BANDS = 10  # bands of rows
 SEAM_PERCENTILE = 30  # of the bands, so that a seam must stand out in seven of ten
+SEAM_LINE_PX = 5  # lines and strokes narrower than this are no seams
 SEAM_REACH_PX = 12  # to each side, for the usual change
 SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before a seam is looked for
 MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; keeps noise on a flat view from looking like a seam
@@ -194,7 +195,7 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
     place = np.arange(width) / width
     needed = np.where(np.abs(place - 0.5) <= SEAM_MIDDLE_SHARE, SEAM_RATIO, SEAM_RATIO_ASIDE)
     needed[(place < MIN_VIEW_SHARE) | (place > 1 - MIN_VIEW_SHARE)] = np.inf
-    excess = seam_strength(np.asarray(small_HW, dtype=np.uint8)) / needed
+    excess = seam_strength(np.ascontiguousarray(small_HW, dtype=np.uint8)) / needed
     column = int(excess.argmax())
     return (column * factor, column * factor) if excess[column] >= 1 else None
 
@@ -202,11 +203,12 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
     """Field -> for each column the change from the column before, over the usual change within SEAM_REACH_PX columns.
 
-    On the square root of the gray level, so that dark depths count. Averaged in bands of rows: a seam stands out in
-    most of them, text and calipers in few. The change over two columns must stand out as well, which it does not at a
-    line drawn over one view; that over three and the whole height weighs in, as JPEG blocks disturb it least.
+    Opened along rows first, which takes lines and text off one view and leaves steps between two. On the square root
+    of the gray level, so that dark depths count. Averaged in bands of rows; in most of them a seam must stand out. So
+    must the change over two columns; that over three and the whole height weighs in, as JPEG blocks disturb it least.
     """
-    root_HW = cv2.blur(np.sqrt(view_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
+    plain_HW = cv2.morphologyEx(view_HW, cv2.MORPH_OPEN, np.ones((1, SEAM_LINE_PX), np.uint8))
+    root_HW = cv2.blur(np.sqrt(plain_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
     padded_HW = np.pad(root_HW, ((0, 0), (2, 1)), mode="edge")
     two_before_HW, before_HW, after_HW = padded_HW[:, :-3], padded_HW[:, 1:-2], padded_HW[:, 3:]
     one = np.percentile(_over_usual(np.abs(root_HW - before_HW), SEAM_BANDS), SEAM_PERCENTILE, axis=0)
