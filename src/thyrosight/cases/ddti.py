@@ -1,0 +1,245 @@
+"""DDTI (Pedraza et al., SPIE 9287, 2015): XML with outlines as JSON in it -> cases with drawn masks.
+
+What the set's files make necessary: marks may be empty, the JSON may be cut off (its earlier outlines are whole), some
+shapes are arrows, words are spelt in several ways, and the TI-RADS reading may be missing.
+
+A mark that is cut off has lost at least a part of its last outline, often the nodule in the other view of a split screen.
+Its whole outlines are drawn, but into `masks/partial`: as the mask they would teach the lost nodule as background.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thyrosight.cases.lexicon import to_lexicon
+from thyrosight.cases.reading import Reading, Request, images_in, natural, read_rows, write_mask
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray, Case
+
+NAME = "ddti"
+LOW, HIGH = ("2", "3", "4a"), ("4b", "4c", "5")
+RISK_MEANING = "TI-RADS reading, not pathology: 1 = 4b, 4c, 5; 0 = 2, 3, 4a"
+DESCRIPTOR_TAGS = {
+    "composition": "composition",
+    "echogenicity": "echogenicity",
+    "margins": "margin",
+    "calcifications": "foci",
+}
+MAX_XML_BYTES = 4 << 20
+CUT = "marks cut off in the file, outlines lost: mask left open, what is whole is in masks/partial (or keep_partial)"
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What one mark's JSON holds. outlines: int32 `(N, 2)` points _xy, closed, in pixels of the whole image."""
+
+    outlines: tuple[np.ndarray, ...]
+    num_arrows: int
+    num_degenerate: int
+    is_cut: bool
+
+
+def recognise(folder: Path) -> bool:
+    """Whether there are numbered XML files with `<mark>` in the folder or in its `original`."""
+    first = next(iter(_xml_files(folder)), None)
+    return first is not None and b"<mark>" in first.read_bytes()[:MAX_XML_BYTES]
+
+
+def read(request: Request) -> Reading:
+    """DDTI folder -> one case an image; masks are drawn from the outlines."""
+    images = images_in(_home(request.folder))
+    given = _given_groups(request.folder)
+    counts: Counter[str] = Counter()
+    cases, left_out = [], Counter[str]()
+    for xml in _xml_files(request.folder):
+        root = _parse(xml)
+        descriptors = _descriptors(root, counts)
+        for index, svg in _marks(root, xml):
+            case_id = f"{xml.stem}_{index}"
+            if case_id not in images:
+                left_out["mark without its image file"] += 1
+                continue
+            shapes = read_shapes(svg)
+            _count(shapes, svg, counts)
+            group, fold = given.get(case_id, ("", None))
+            image = images.pop(case_id)
+            cases.append(
+                Case(
+                    case_id=case_id,
+                    image=image,
+                    mask=_draw(shapes, image, request),
+                    malignancy=_malignancy(descriptors.get("tirads"), xml),
+                    group=group,
+                    source=NAME,
+                    fold=fold,
+                    descriptors=descriptors,
+                )
+            )
+    if images:
+        left_out["image without a mark in any XML"] = len(images)
+    notes = tuple(f"{number} {what}" for what, number in sorted(counts.items()))
+    return Reading(NAME, tuple(cases), RISK_MEANING, dict(left_out), notes)
+
+
+def read_shapes(svg: str) -> Shapes:
+    """The JSON text of one mark, whole or cut off -> its outlines; arrows and shapes without area are only counted."""
+    items, is_cut = _whole_items(svg.strip())
+    outlines, num_arrows, num_degenerate = [], 0, 0
+    for item in items:
+        if str(item.get("regionType", "")).lower() == "arrow":
+            num_arrows += 1
+            continue
+        points = [_point(point) for point in item.get("points") or []]
+        if len(points) < 3 or any(point is None for point in points):
+            num_degenerate += 1
+            continue
+        outlines.append(np.array(points, dtype=np.int32))
+    return Shapes(tuple(outlines), num_arrows, num_degenerate, is_cut)
+
+
+def draw_outlines(outlines: tuple[np.ndarray, ...], shape_hw: tuple[int, int]) -> BoolArray:
+    """Outlines _xy -> mask_HW: the union of the filled polygons, their own pixels included."""
+    import cv2
+
+    mask_HW = np.zeros(shape_hw, dtype=np.uint8)
+    for outline_xy in outlines:
+        # one call an outline: several in one call would cancel where they overlap (even-odd rule)
+        cv2.fillPoly(mask_HW, [outline_xy.reshape(-1, 1, 2)], 1)
+    return mask_HW.astype(np.bool_)
+
+
+def _whole_items(text: str) -> tuple[list[dict[str, Any]], bool]:
+    """JSON list, perhaps cut off anywhere -> (its whole objects, whether it was cut)."""
+    if not text:
+        return [], False
+    decoder = json.JSONDecoder()
+    items: list[dict[str, Any]] = []
+    position = text.find("[") + 1
+    while position > 0 and (match := re.compile(r"[\s,]*").match(text, position)):
+        position = match.end()
+        if text[position : position + 1] == "]":
+            return items, False
+        try:
+            item, position = decoder.raw_decode(text, position)
+        except (json.JSONDecodeError, RecursionError):
+            break
+        if isinstance(item, dict):
+            items.append(item)
+    return items, True
+
+
+def _point(point: Any) -> tuple[int, int] | None:
+    try:
+        x, y = round(float(point["x"])), round(float(point["y"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (x, y) if max(abs(x), abs(y)) < 1 << 15 else None
+
+
+def _count(shapes: Shapes, svg: str, counts: Counter[str]) -> None:
+    counts["marks empty: nothing was outlined, mask left open"] += not svg.strip()
+    counts[CUT] += shapes.is_cut
+    counts["whole outlines recovered from marks that are cut off"] += len(shapes.outlines) if shapes.is_cut else 0
+    counts["arrows skipped (not outlines)"] += shapes.num_arrows
+    counts["shapes of under three points skipped"] += shapes.num_degenerate
+    for what in [what for what, number in counts.items() if not number]:
+        del counts[what]
+
+
+def _draw(shapes: Shapes, image: Path, request: Request) -> Path | None:
+    """Shapes -> the mask's file, or None where there is no outline or some are lost."""
+    mask_HW = draw_outlines(shapes.outlines, _size_hw(image))
+    if not mask_HW.any():
+        return None
+    is_partial = shapes.is_cut and not request.keep_partial
+    path = (request.masks / "partial" if is_partial else request.masks) / f"{image.stem}.png"
+    write_mask(path, mask_HW)
+    return None if is_partial else path
+
+
+def _size_hw(path: Path) -> tuple[int, int]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable image ({error}); copy the file again from the set") from None
+
+
+def _descriptors(root: Any, counts: Counter[str]) -> dict[str, str]:
+    found = {}
+    for tag, name in DESCRIPTOR_TAGS.items():
+        words = (root.findtext(tag) or "").strip()
+        if not words:
+            continue
+        term = to_lexicon(name, words)
+        if term is None:
+            counts[f"cases with {name} '{words.lower()}', which is no one term of the TI-RADS lexicon: left empty"] += 1
+        else:
+            found[name] = term
+    tirads = (root.findtext("tirads") or "").strip().lower()
+    if tirads:
+        found["tirads"] = tirads
+    return found
+
+
+def _malignancy(tirads: str | None, xml: Path) -> int | None:
+    if tirads is None:
+        return None
+    if tirads in LOW:
+        return 0
+    if tirads in HIGH:
+        return 1
+    raise InputError(f"{xml}: tirads '{tirads}'; known: {', '.join(LOW + HIGH)}; correct it or leave it empty")
+
+
+def _marks(root: Any, xml: Path) -> list[tuple[int, str]]:
+    marks = []
+    for mark in root.iter("mark"):
+        index = (mark.findtext("image") or "").strip()
+        if not index.isdecimal():
+            raise InputError(f"{xml}: a mark whose <image> is '{index}'; it must be the image's number")
+        marks.append((int(index), mark.findtext("svg") or ""))
+    return marks
+
+
+def _parse(xml: Path) -> Any:
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import ElementTree
+    from defusedxml.common import DefusedXmlException
+
+    if xml.stat().st_size > MAX_XML_BYTES:
+        raise InputError(f"{xml}: {xml.stat().st_size} bytes of XML, over {MAX_XML_BYTES}; not a DDTI case")
+    try:
+        return ElementTree.parse(xml).getroot()
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise InputError(f"{xml}: not readable as XML ({error}); copy the file again from the set") from None
+
+
+def _home(folder: Path) -> Path:
+    return folder / "original" if (folder / "original").is_dir() else folder
+
+
+def _xml_files(folder: Path) -> list[Path]:
+    home = _home(folder)
+    found = [path for path in home.glob("*.xml") if path.stem.isdecimal()] if home.is_dir() else []
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+def _given_groups(folder: Path) -> dict[str, tuple[str, int | None]]:
+    path = folder / "groups.csv"
+    if not path.is_file():
+        return {}
+    rows = read_rows(path)
+    if not {"image_id", "group"} <= set(rows[0] if rows else {}):
+        raise InputError(f"{path}: needs the columns image_id and group (and may have fold)")
+    return {row["image_id"]: (row["group"], int(row["fold"]) if row.get("fold") else None) for row in rows}

@@ -1,0 +1,76 @@
+"""A set's own words -> the terms of the ACR TI-RADS lexicon, where there is exactly one; otherwise nothing.
+
+Terms as in the scoring chart of Tessler et al., ACR Thyroid Imaging, Reporting and Data System (TI-RADS): white paper
+of the ACR TI-RADS committee, J Am Coll Radiol 14 (2017), in lower case.
+"""
+
+from __future__ import annotations
+
+import re
+
+LEXICON: dict[str, tuple[str, ...]] = {
+    "composition": (
+        "cystic or almost completely cystic",
+        "spongiform",
+        "mixed cystic and solid",
+        "solid or almost completely solid",
+    ),
+    "echogenicity": ("anechoic", "hyperechoic or isoechoic", "hypoechoic", "very hypoechoic"),
+    "shape": ("wider-than-tall", "taller-than-wide"),
+    "margin": ("smooth", "ill-defined", "lobulated or irregular", "extra-thyroidal extension"),
+    "foci": (
+        "none or large comet-tail artifacts",
+        "macrocalcifications",
+        "peripheral (rim) calcifications",
+        "punctate echogenic foci",
+    ),
+}
+
+_SAME_AS: dict[str, dict[str, str]] = {
+    "composition": {
+        "cystic": "cystic or almost completely cystic",
+        "predominantly cystic": "mixed cystic and solid",
+        "predominantly solid": "mixed cystic and solid",
+        "solid": "solid or almost completely solid",
+    },
+    "echogenicity": {
+        "hyperechogenicity": "hyperechoic or isoechoic",
+        "isoechogenicity": "hyperechoic or isoechoic",
+        "hyperechoic": "hyperechoic or isoechoic",
+        "isoechoic": "hyperechoic or isoechoic",
+        "hypoechogenicity": "hypoechoic",
+        "marked hypoechogenicity": "very hypoechoic",
+        "markedly hypoechoic": "very hypoechoic",
+    },
+    "shape": {},
+    "margin": {
+        "well defined smooth": "smooth",
+        "ill defined": "ill-defined",
+        "microlobulated": "lobulated or irregular",
+        "macrolobulated": "lobulated or irregular",
+        "lobulated": "lobulated or irregular",
+        "irregular": "lobulated or irregular",
+        "spiculated": "lobulated or irregular",
+    },
+    "foci": {
+        "non": "none or large comet-tail artifacts",
+        "none": "none or large comet-tail artifacts",
+        "macrocalcification": "macrocalcifications",
+        "microcalcification": "punctate echogenic foci",
+        "microcalcifications": "punctate echogenic foci",
+    },
+}
+
+
+def to_lexicon(name: str, words: str) -> str | None:
+    """Descriptor name, a set's words -> the lexicon's term, or None where they name none or could be several.
+
+    Not translated: "dense" and "well defined", which say nothing of the lexicon's terms (a well defined margin may be
+    smooth or lobulated).
+    """
+    plain = re.sub(r"\s+", " ", words.strip().lower())
+    spaced = re.sub(r"[\s\-_]+", " ", plain)
+    for term in LEXICON[name]:
+        if spaced == re.sub(r"[\s\-_]+", " ", term):
+            return term
+    return _SAME_AS[name].get(spaced)

@@ -1,0 +1,34 @@
+"""A folder that already holds a cases.csv of ours (phantoms, or a set prepared before) -> its cases as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thyrosight.cases.reading import Reading, Request
+from thyrosight.cases.table import read_cases
+
+NAME = "cases"
+
+
+def recognise(folder: Path) -> bool:
+    """`cases.csv` in the folder, or the file itself."""
+    return (folder / "cases.csv").is_file() or (folder.is_file() and folder.name == "cases.csv")
+
+
+def read(request: Request) -> Reading:
+    """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels are kept where given."""
+    cases = tuple(read_cases(request.folder))
+    sources = sorted({case.source for case in cases})
+    return Reading("+".join(sources) or NAME, cases, _risk_meaning(request.folder), notes=("cases.csv taken as given",))
+
+
+def _risk_meaning(folder: Path) -> str:
+    """What the dataset.json beside it says of the labels, if there is one."""
+    import json
+
+    home = folder if folder.is_dir() else folder.parent
+    try:
+        content = json.loads((home / "dataset.json").read_text(encoding="utf-8"))
+        return str(content["risk_meaning"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not stated by the set"

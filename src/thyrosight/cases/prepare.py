@@ -1,0 +1,206 @@
+"""A labelled set, as its authors publish it -> OUT/cases.csv and OUT/dataset.json."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thyrosight.cases import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
+from thyrosight.cases.reading import Reading, Request, write_text
+from thyrosight.cases.table import write_cases
+from thyrosight.errors import InputError
+from thyrosight.types import Case, Json
+
+if TYPE_CHECKING:
+    from thyrosight.cases.examine import Look, Progress
+
+LAYOUTS: dict[str, tuple[Callable[[Path], bool], Callable[[Request], Reading]]] = {
+    phantom.NAME: (phantom.recognise, phantom.read),
+    ddti.NAME: (ddti.recognise, ddti.read),
+    busi.NAME: (busi.recognise, busi.read),
+    tn_scui.NAME: (tn_scui.recognise, tn_scui.read),
+    tn3k.NAME: (tn3k.recognise, tn3k.read),
+    tg3k.NAME: (tg3k.recognise, tg3k.read),
+    own_csv.NAME: (own_csv.recognise, own_csv.read),
+}
+"""Layout -> (does this folder have it, read it); asked in this order."""
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What was found and written. notes are sentences for the user; left_out is reason -> images in no row."""
+
+    cases_csv: Path
+    source: str
+    num_images: int
+    num_outlined: int
+    num_empty_masks: int
+    num_high: int
+    num_low: int
+    num_unlabelled: int
+    num_groups: int
+    folds: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def prepare(
+    folder: Path,
+    out: Path,
+    *,
+    source: str | None = None,
+    folds: int = 5,
+    hold_out: float = 0.0,
+    seed: int = 0,
+    columns: dict[str, str] | None = None,
+    refold: bool = False,
+    keep_leaks: bool = False,
+    keep_partial: bool = False,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> PrepareSummary:
+    """Folder of a labelled set (or one CSV) -> cases.csv and dataset.json in `out`.
+
+    source: a name of LAYOUTS, or None to recognise it. folds and hold_out are made of whole groups; folds and splits
+    that the set gives are kept, unless `refold` makes new folds. columns: role -> column, for a CSV of your own.
+    keep_leaks keeps training images whose group reaches into a test split; keep_partial takes masks of which some
+    outlines are lost. progress is called with (images done, images in all).
+    """
+    from thyrosight.cases.examine import in_order, look
+
+    folder, out = Path(folder), Path(out)
+    reading = read_layout(Request(folder, out / "masks", dict(columns or {}), keep_partial), source)
+    if not reading.cases:
+        raise InputError(
+            f"{folder}: recognised as {reading.source}, but it holds no image that can be used; check the folder"
+        )
+    absolute = [
+        replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)
+        for case in reading.cases
+    ]
+    looks = list(in_order(lambda case: look(case.image, case.fov, case.panels), absolute, workers, progress))
+    cases, left_out = _readable(absolute, looks)
+    cases, notes = _divided(cases, [seen for seen in looks if seen.fault is None], folds, hold_out, seed, refold)
+    if not keep_leaks:
+        cases, num_leaks = without_leaks(cases)
+        left_out["training image in one group with a test image"] = num_leaks
+    everything_out = {why: number for why, number in {**reading.left_out, **left_out}.items() if number}
+    reading = replace(reading, left_out=everything_out, notes=(*reading.notes, *notes))
+    return _write(out, cases, looks, reading, seed)
+
+
+def read_layout(request: Request, source: str | None) -> Reading:
+    """Request, layout or None -> the Reading of the layout named or recognised."""
+    if source is not None and source not in LAYOUTS:
+        raise InputError(f"unknown source '{source}'; known: {', '.join(LAYOUTS)}")
+    if not request.folder.exists():
+        raise InputError(f"{request.folder}: no such folder or file")
+    name = source or recognise(request.folder)
+    return LAYOUTS[name][1](request)
+
+
+def recognise(folder: Path) -> str:
+    """Folder or CSV -> the name of its layout."""
+    for name, (has_layout, _) in LAYOUTS.items():
+        if has_layout(folder):
+            return name
+    raise InputError(
+        f"{folder}: not a layout that is known ({', '.join(LAYOUTS)}); point at the set's top folder, "
+        "or describe your images in one CSV with the columns image, mask, malignancy, patient"
+    )
+
+
+def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
+    """Cases -> (without the training images that share a group with a labelled test image, how many those were)."""
+    tested = {case.group for case in cases if case.split == "test" and (case.mask or case.malignancy is not None)}
+    kept = [case for case in cases if case.split == "test" or case.group not in tested]
+    return kept, len(cases) - len(kept)
+
+
+def _readable(cases: Sequence[Case], looks: Sequence[Look]) -> tuple[list[Case], dict[str, int]]:
+    kept = []
+    for case, seen in zip(cases, looks, strict=True):
+        if seen.fault is None:
+            row_mm, column_mm = case.row_mm or seen.row_mm, case.column_mm or seen.column_mm
+            kept.append(replace(case, fov=seen.fov, panels=seen.panels, row_mm=row_mm, column_mm=column_mm))
+    faults = [seen.fault for seen in looks if seen.fault is not None]
+    if not kept:
+        raise InputError(f"none of the {len(cases)} images can be read; the first: {faults[0]}")
+    return kept, {f"unreadable image, e.g. {faults[0]}": len(faults)} if faults else {}
+
+
+def _divided(
+    cases: list[Case], looks: Sequence[Look], folds: int, hold_out: float, seed: int, refold: bool
+) -> tuple[list[Case], list[str]]:
+    """Cases -> (the same with group, split and fold, what was done in words)."""
+    from thyrosight.cases.split import with_folds, with_groups, with_hold_out
+
+    notes = []
+    if not all(case.group for case in cases):
+        notes.append("groups: near-duplicate images (and what the set says of neighbours) are kept together")
+        cases = with_groups(cases, [seen.print for seen in looks])
+    if refold:
+        cases = [replace(case, fold=None) for case in cases]
+    has_test = any(case.split == "test" for case in cases)
+    if hold_out and has_test:
+        notes.append("hold-out not made: the set gives a test split")
+    elif hold_out:
+        cases = with_hold_out(cases, hold_out, seed)
+        cases = [replace(case, fold=None if case.split == "test" else case.fold) for case in cases]
+    inside = [case for case in cases if case.split != "test"]
+    if inside and all(case.fold is not None for case in inside):
+        notes.append("folds: taken as the set gives them")
+        if broken := _broken(inside):
+            notes.append(
+                f"{broken} groups reach over several of those folds, scores would be too good: prepare with refold"
+            )
+    elif folds and inside:
+        cases = with_folds(cases, folds, seed)
+        notes.append(f"folds: {folds}, made of whole groups, balanced on class and count, seed {seed}")
+    return cases, notes
+
+
+def _broken(cases: Sequence[Case]) -> int:
+    """How many groups lie in more than one fold."""
+    pairs = {(case.group, case.fold) for case in cases}
+    return sum(number > 1 for number in Counter(group for group, _ in pairs).values())
+
+
+def _write(out: Path, cases: list[Case], looks: Sequence[Look], reading: Reading, seed: int) -> PrepareSummary:
+    from thyrosight.cases.describe import describe
+
+    out.mkdir(parents=True, exist_ok=True)
+    dataset = describe(cases, {seen.path: seen for seen in looks}, reading, seed)
+    summary = _summary(out / "cases.csv", dataset, reading)
+    write_text(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
+    write_cases(cases, out / "cases.csv")
+    return summary
+
+
+def _summary(cases_csv: Path, dataset: Json, reading: Reading) -> PrepareSummary:
+    counts = dataset["counts"]
+    return PrepareSummary(
+        cases_csv=cases_csv,
+        source=reading.source,
+        num_images=counts["images"],
+        num_outlined=counts["outlined"],
+        num_empty_masks=counts["empty_masks"],
+        num_high=dataset["class_balance"]["1"],
+        num_low=dataset["class_balance"]["0"],
+        num_unlabelled=dataset["class_balance"]["none"],
+        num_groups=counts["groups"],
+        folds=counts["folds"],
+        splits=counts["splits"],
+        left_out=dict(reading.left_out),
+        notes=reading.notes,
+    )
+
+
+def summary_json(summary: PrepareSummary) -> str:
+    """PrepareSummary -> JSON text."""
+    return json.dumps(asdict(summary), indent=2, ensure_ascii=False, default=str)

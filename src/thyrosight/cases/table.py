@@ -1,0 +1,170 @@
+"""cases.csv <-> list[Case]: the one table that training, evaluation and the audit read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from thyrosight.cases.reading import read_rows, write_text
+from thyrosight.errors import InputError
+from thyrosight.types import Box, Case
+
+DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
+REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
+OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target")
+COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS
+SPLITS = ("", "train", "val", "test")
+TARGETS = ("nodule", "lesion", "gland")
+
+
+def read_cases(path: Path) -> list[Case]:
+    """cases.csv (or the folder that holds it) -> its cases, paths made absolute.
+
+    Raises InputError naming the file, the row and the mend. The images are not opened: that is the audit's work.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "cases.csv"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; make it with: thyrosight prepare FOLDER -o {path.parent}")
+    rows = read_rows(path)
+    if not rows:
+        raise InputError(f"{path}: no rows below the header; prepare the set again")
+    missing = [name for name in REQUIRED if name not in rows[0]]
+    if missing:
+        raise InputError(
+            f"{path}: no column {', '.join(missing)} (columns there: {', '.join(rows[0])}); "
+            f"a table of your own becomes a cases.csv by: thyrosight prepare {path} -o FOLDER"
+        )
+    folder = path.resolve().parent
+    cases = [_case(row, folder, f"{path} row {number}") for number, row in enumerate(rows, start=2)]
+    _refuse_repeated_ids(cases, path)
+    return cases
+
+
+def write_cases(cases: Iterable[Case], path: Path) -> None:
+    """Cases -> cases.csv at `path`, image and mask paths relative to its folder; whole or not at all."""
+    folder = path.resolve().parent
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for case in cases:
+        writer.writerow(_row(case, folder))
+    write_text(path, text.getvalue())
+
+
+def relative(path: Path, folder: Path) -> str:
+    """An absolute path -> the same from `folder`, with forward slashes."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        raise InputError(f"{path}: on another drive than {folder}; put the output on the drive of the images") from None
+
+
+def _row(case: Case, folder: Path) -> dict[str, str]:
+    return {
+        "case_id": case.case_id,
+        "image": relative(case.image, folder),
+        "mask": "" if case.mask is None else relative(case.mask, folder),
+        "malignancy": _text(case.malignancy),
+        "group": case.group,
+        "source": case.source,
+        "split": case.split,
+        "fold": _text(case.fold),
+        "row_mm": _text(case.row_mm),
+        "column_mm": _text(case.column_mm),
+        "fov": "" if case.fov is None else _box_text(case.fov),
+        "panels": ";".join(_box_text(panel) for panel in case.panels),
+        "target": case.target,
+        **{name: case.descriptors.get(name, "") for name in DESCRIPTORS},
+    }
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _box_text(box: Box) -> str:
+    return " ".join(str(int(value)) for value in box)
+
+
+def _case(row: dict[str, str], folder: Path, where: str) -> Case:
+    for name in ("case_id", "image", "group"):
+        if not row[name]:
+            raise InputError(f"{where}: {name} is empty; every row needs one")
+    malignancy = row["malignancy"]
+    return Case(
+        case_id=row["case_id"],
+        image=_path(row["image"], folder, where),
+        mask=_path(row["mask"], folder, where) if row["mask"] else None,
+        malignancy=int(_one_of(malignancy, ("0", "1"), "malignancy", where)) if malignancy else None,
+        group=row["group"],
+        source=row["source"],
+        split=_one_of(row.get("split", ""), SPLITS, "split", where),
+        fold=_fold(row.get("fold", ""), where),
+        row_mm=_millimetres(row.get("row_mm", ""), "row_mm", where),
+        column_mm=_millimetres(row.get("column_mm", ""), "column_mm", where),
+        fov=_box(row["fov"], "fov", where) if row.get("fov") else None,
+        panels=tuple(_box(text, "panels", where) for text in row.get("panels", "").split(";") if text.strip()),
+        target=_one_of(row.get("target", "") or "nodule", TARGETS, "target", where),
+        descriptors={name: row[name] for name in DESCRIPTORS if row.get(name)},
+    )
+
+
+def _path(text: str, folder: Path, where: str) -> Path:
+    """Purely textual, so that links in the tree stay as they are; a file that is not there is the audit's to report."""
+    if "\0" in text:
+        raise InputError(f"{where}: a path with a NUL character; write the file's path")
+    return Path(os.path.normpath(folder / text))
+
+
+def _one_of(text: str, known: tuple[str, ...], name: str, where: str) -> str:
+    if text not in known:
+        raise InputError(f"{where}: {name} '{text}'; write one of: {', '.join(value or '(empty)' for value in known)}")
+    return text
+
+
+def _fold(text: str, where: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"{where}: fold '{text}'; write a whole number from 0, or nothing")
+    return int(text)
+
+
+def _millimetres(text: str, name: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{where}: {name} '{text}'; write the millimetres from one pixel to the next, or nothing")
+    return value
+
+
+def _box(text: str, name: str, where: str) -> Box:
+    parts = text.split()
+    try:
+        box = Box(*(int(part) for part in parts))
+    except (ValueError, TypeError):
+        raise InputError(f"{where}: {name} '{text}'; write four whole numbers, x0 y0 x1 y1") from None
+    if not (0 <= box.x0 < box.x1 and 0 <= box.y0 < box.y1):
+        raise InputError(f"{where}: {name} '{text}' is empty; it needs 0 <= x0 < x1 and 0 <= y0 < y1")
+    return box
+
+
+def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for number, case in enumerate(cases, start=2):
+        if case.case_id in seen:
+            raise InputError(
+                f"{path} row {number}: case_id '{case.case_id}' is already that of row {seen[case.case_id]}; "
+                "give every row its own"
+            )
+        seen[case.case_id] = number

@@ -1,0 +1,55 @@
+"""TG3K (Gong et al., ISBI 2021): thyroid gland masks of video frames -> cases with target "gland", grouped by video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thyrosight.cases.reading import Reading, Request, first_folder, images_in, read_rows
+from thyrosight.errors import InputError
+from thyrosight.types import Case
+
+NAME = "tg3k"
+RISK_MEANING = "none: the set outlines the gland and has no labels"
+
+
+def recognise(folder: Path) -> bool:
+    """`image`, `mask` and `videos.csv`; or the published `thyroid-image` and `thyroid-mask`."""
+    ours = first_folder(folder, ["image"]) and first_folder(folder, ["mask"]) and (folder / "videos.csv").is_file()
+    return bool(ours or (first_folder(folder, ["thyroid-image"]) and first_folder(folder, ["thyroid-mask"])))
+
+
+def read(request: Request) -> Reading:
+    """TG3K folder -> one case a frame; where videos.csv is there, only the frames that it lists."""
+    folder = request.folder
+    image_folder, mask_folder = (
+        first_folder(folder, ["thyroid-image", "image"]),
+        first_folder(folder, ["thyroid-mask", "mask"]),
+    )
+    if image_folder is None or mask_folder is None:
+        raise InputError(f"{folder}: no image and mask folders; TG3K holds image/F.jpg and mask/F.png")
+    images, masks, videos = images_in(image_folder), images_in(mask_folder), _videos(folder)
+    cases, left_out = [], {"not in videos.csv": 0, "frame without a mask": 0}
+    for stem, image in images.items():
+        if videos and stem not in videos:
+            left_out["not in videos.csv"] += 1
+        elif stem not in masks:
+            left_out["frame without a mask"] += 1
+        else:
+            group = f"video{videos[stem]}" if videos else ""
+            cases.append(Case(stem, image, masks[stem], None, group, NAME, target="gland"))
+    note = (
+        f"{len(set(videos.values()))} videos, each one group" if videos else "no videos.csv: grouped by near-duplicates"
+    )
+    return Reading(
+        NAME, tuple(cases), RISK_MEANING, {why: number for why, number in left_out.items() if number}, (note,)
+    )
+
+
+def _videos(folder: Path) -> dict[str, str]:
+    path = folder / "videos.csv"
+    if not path.is_file():
+        return {}
+    rows = read_rows(path)
+    if not {"frame", "video"} <= set(rows[0] if rows else {}):
+        raise InputError(f"{path}: needs the columns frame and video")
+    return {row["frame"]: row["video"] for row in rows}
