@@ -18,7 +18,7 @@ from thyrosight.augment import augment
 from thyrosight.cases.load import load_mask
 from thyrosight.config import AugmentConfig, Config, DataConfig
 from thyrosight.errors import InputError
-from thyrosight.field import field_of_view, find_panels
+from thyrosight.field import field_of_view, find_panels, find_text, mask_text
 from thyrosight.geometry import letterbox
 from thyrosight.images import load_frame
 from thyrosight.types import Batch, BoolArray, Box, Case, Sample, UInt8Array
@@ -148,7 +148,9 @@ class ViewDataset(Dataset[Sample]):
         case = self.cases[ref.case_index]
         frame = load_frame(case.image)
         rows, columns = ref.box.slices
-        image_HW = frame.image_HW[rows, columns].copy()
+        # As in prediction: what is written inside the field must neither teach nor sway the network.
+        text = find_text(frame.image_HW, case.fov) if self.settings.crop == "field" else ()
+        image_HW = mask_text(frame.image_HW, text)[rows, columns].copy()
         if image_HW.size == 0:
             raise InputError(f"{case.image}: view {tuple(ref.box)} lies outside the image; run prepare again")
         mask_HW = load_mask(case, frame.size_hw)[rows, columns].copy()

@@ -1,0 +1,26 @@
+"""Fixtures shared by the tests: a phantom cohort, and one thread a process so that workers don't fight over cores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """cases.csv of 40 phantoms with folds 0 to 3, every one a group of its own."""
+    from dataclasses import replace
+
+    from thyrosight.cases.table import read_cases, write_cases
+    from thyrosight.phantom import PhantomSettings, write_phantoms
+
+    folder = tmp_path_factory.mktemp("cohort")
+    table = write_phantoms(40, folder, seed=3, settings=PhantomSettings(size_hw=(160, 200)))
+    cases = [replace(case, fold=index % 4) for index, case in enumerate(read_cases(table))]
+    write_cases(cases, table)
+    return table

@@ -1,0 +1,70 @@
+"""TOML -> Config: what is refused, and what the refusal says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from thyrosight.config import Config, config_from_dict, config_to_dict, load_config
+from thyrosight.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_loads_and_says_what_it_promises(path: Path) -> None:
+    assert load_config(path).about
+
+
+def test_a_config_survives_the_way_through_a_dict() -> None:
+    config = config_from_dict({"data": {"size_hw": [64, 96], "repeat": {"busi": 1}}, "optim": {"lr": 1}})
+    assert config.data.size_hw == (64, 96)
+    assert config.data.repeat == {"busi": 1.0}
+    assert config_from_dict(config_to_dict(config)) == config
+
+
+def test_an_unknown_key_is_told_its_neighbours() -> None:
+    with pytest.raises(ConfigError, match="unknown setting 'learning_rate' in OptimConfig.*known: name, lr"):
+        config_from_dict({"optim": {"learning_rate": 1e-3}})
+    with pytest.raises(ConfigError, match="did you mean epochs"):
+        config_from_dict({"optim": {"epoch": 3}})
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"network": {"name": "resnet"}}, "choose one of 'unet', 'vnet2d'"),
+        ({"optim": {"lr": "fast"}}, "a float is wanted"),
+        ({"optim": {"epochs": True}}, "a int is wanted"),
+        ({"data": {"size_hw": [256]}}, "a list of 2"),
+        ({"data": {"size_hw": [16, 16]}}, "at least 32 x 32"),
+        ({"loss": {"mask_weight": 0, "malignancy_weight": 0}}, "nothing would be learnt"),
+        ({"run": {"validation_share": 0.0, "keep": "best"}}, "validation_share > 0"),
+        ({"optim": 3}, "a table of settings"),
+    ],
+)
+def test_wrong_values_are_refused(tree: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config_from_dict(tree)
+
+
+def test_overrides_are_toml_or_bare_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[optim]\nepochs = 3\n")
+    config = load_config(path, ["optim.epochs=5", "network.name=vnet2d", "data.size_hw=[64, 64]"])
+    assert (config.optim.epochs, config.network.name, config.data.size_hw) == (5, "vnet2d", (64, 64))
+    with pytest.raises(ConfigError, match=r"write table\.key=value"):
+        load_config(path, ["optim.epochs"])
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: can't be read"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[optim\n")
+    with pytest.raises(ConfigError, match=r"bad\.toml: not valid TOML"):
+        load_config(tmp_path / "bad.toml")
+
+
+def test_defaults_are_valid() -> None:
+    assert config_from_dict({}) == Config()

@@ -1,0 +1,119 @@
+"""Cases -> batches: which rows, which views, which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from thyrosight.cases.table import read_cases  # noqa: E402
+from thyrosight.config import config_from_dict  # noqa: E402
+from thyrosight.data import (  # noqa: E402
+    EpochSampler,
+    ViewDataset,
+    choose_rows,
+    collate,
+    group_key,
+    split_validation,
+)
+from thyrosight.errors import InputError  # noqa: E402
+from thyrosight.types import Box, Case  # noqa: E402
+
+SMALL = {"data": {"size_hw": [64, 64]}, "optim": {"batch_size": 8}}
+
+
+def row(number: int, **changes: object) -> Case:
+    case = Case(f"c{number}", Path("none.png"), None, number % 2, f"g{number // 2}", "set", fold=number // 2 % 5)
+    return replace(case, fov=Box(0, 0, 64, 64), **changes)  # type: ignore[arg-type]
+
+
+def test_the_scored_fold_and_test_rows_train_nothing() -> None:
+    cases = [row(number) for number in range(20)] + [row(30, split="test", fold=1)]
+    training, kept_out = choose_rows(cases, 2)
+    assert {case.fold for case in training} == {0, 1, 3, 4}
+    assert [case.case_id for case in kept_out] == ["c4", "c5", "c14", "c15", "c30"]
+    assert choose_rows(cases, None)[0] == cases[:-1]
+
+
+def test_a_group_on_both_sides_and_an_unknown_fold_are_refused() -> None:
+    with pytest.raises(InputError, match="both in training and in the rows kept out"):
+        choose_rows([row(0, fold=0), row(1, fold=1)], 0)
+    with pytest.raises(InputError, match=r"no row has fold 9; folds in these cases: \[0\]"):
+        choose_rows([row(0)], 9)
+
+
+def test_sets_may_number_their_groups_alike() -> None:
+    training, kept_out = choose_rows([row(0, fold=0), row(0, fold=1, source="other")], 0)
+    assert (len(training), len(kept_out)) == (1, 1)
+
+
+def test_validation_takes_whole_groups_of_every_label() -> None:
+    cases = [row(number, malignancy=number // 2 % 2) for number in range(200)]
+    fit, validation = split_validation(cases, 0.2, seed=1)
+    assert len(validation) == 40
+    assert {group_key(case) for case in fit}.isdisjoint(group_key(case) for case in validation)
+    assert sum(case.malignancy == 1 for case in validation) == 20
+    assert split_validation(cases, 0.2, seed=1) == (fit, validation)
+    assert split_validation(cases, 0.0, seed=1) == (cases, [])
+
+
+def test_samples_carry_the_mask_of_their_view(cohort: Path) -> None:
+    cases = read_cases(cohort)
+    dataset = ViewDataset(cases, config_from_dict(SMALL), augmented=False)
+    assert len(dataset) == sum(max(1, len(case.panels)) for case in cases)
+    sample = dataset[0]
+    assert sample.image_HW.shape == sample.mask_HW.shape == (64, 64)
+    assert sample.has_mask
+    frames = ViewDataset(cases, config_from_dict({"data": {"size_hw": [64, 64], "views": "frame"}}), augmented=False)
+    assert len(frames) == len(cases)
+
+
+def test_glands_give_no_mask_and_foreign_labels_no_risk(cohort: Path) -> None:
+    cases = [replace(case, target="gland") for case in read_cases(cohort)]
+    config = config_from_dict({"data": {"size_hw": [64, 64], "malignancy_sources": ["other"]}})
+    batch = collate([ViewDataset(cases, config, augmented=False)[number] for number in range(3)])
+    assert not batch.has_mask_B.any()
+    assert batch.mask_B1HW.sum() == 0
+    assert batch.malignancy_B.tolist() == [-1, -1, -1]
+
+
+def test_the_epoch_is_the_same_however_many_processes_share_it(cohort: Path) -> None:
+    dataset = ViewDataset(read_cases(cohort), config_from_dict(SMALL), augmented=True)
+    alone = list(EpochSampler(dataset, 8, seed=0))
+    shared = [list(EpochSampler(dataset, 8, 0, rank, 2)) for rank in range(2)]
+    for step in range(len(alone) // 8):
+        together = shared[0][4 * step : 4 * step + 4] + shared[1][4 * step : 4 * step + 4]
+        assert sorted(together) == sorted(alone[8 * step : 8 * step + 8])
+    assert len(alone) % 8 == 0
+    assert {number for _, _, number in alone} == set(range(len(dataset)))
+
+
+def test_epochs_differ_and_repeat_exactly(cohort: Path) -> None:
+    dataset = ViewDataset(read_cases(cohort), config_from_dict(SMALL), augmented=True)
+    sampler = EpochSampler(dataset, 8, seed=0)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert [key[2] for key in first] != [key[2] for key in second]
+    np.testing.assert_array_equal(dataset[first[3]].image_HW, dataset[first[3]].image_HW)
+    number = first[3][2]
+    assert np.abs(dataset[0, 3, number].image_HW - dataset[1, 3, number].image_HW).max() > 0.01
+
+
+def test_repeat_sets_how_often_a_source_is_seen(cohort: Path) -> None:
+    config = config_from_dict({**SMALL, "data": {"size_hw": [64, 64], "repeat": {"phantom": 0.5}}})
+    dataset = ViewDataset(read_cases(cohort), config, augmented=True)
+    seen = {number for _, _, number in EpochSampler(dataset, 8, seed=0)}
+    assert len(seen) == round(0.5 * len(dataset))
+
+
+def test_the_cache_gives_way_when_memory_is_short(cohort: Path) -> None:
+    config = config_from_dict({"data": {"size_hw": [64, 64], "cache_mb": 0}})
+    dataset = ViewDataset(read_cases(cohort), config, augmented=False)
+    before = dataset[1].image_HW
+    assert len(dataset._cache) == 0
+    np.testing.assert_array_equal(before, dataset[1].image_HW)

@@ -1,0 +1,104 @@
+"""Torch -> bundle: ONNX says what torch says, at sizes that were not traced, on noise and on real frames."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thyrosight.bundle import default_bundle_path, load_bundle  # noqa: E402
+from thyrosight.config import NetworkConfig  # noqa: E402
+from thyrosight.errors import BundleError  # noqa: E402
+from thyrosight.export import (  # noqa: E402
+    checked_onnx,
+    load_start_weights,
+    parity,
+    round_to_half,
+    to_onnx,
+    weights_bytes,
+    write_vnet2d,
+)
+from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
+
+DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.mark.parametrize("make", [lambda: UNet(pretrained=False), lambda: UNet(pretrained=False, head="pooled"), VNet2d])
+def test_onnx_agrees_with_torch_at_other_sizes(make: object) -> None:
+    torch.manual_seed(0)
+    network = make().eval()  # type: ignore[operator]
+    onnx_bytes = to_onnx(network, (64, 64))
+    rng = np.random.default_rng(0)
+    sizes = ((1, 64, 64), (3, 96, 70), (1, 50, 129))
+    found = parity(network, onnx_bytes, [rng.random((batch, 1, h, w), dtype=np.float32) for batch, h, w in sizes])
+    assert found.num_images == 5
+    assert found.probability < 1e-4
+    assert found.logit < 1e-3
+
+
+def test_weights_that_are_not_finite_never_become_a_bundle() -> None:
+    network = UNet(pretrained=False).eval()
+    with torch.no_grad():
+        network.mask.bias.fill_(float("nan"))
+    with pytest.raises(BundleError, match="differ by nan"):
+        checked_onnx(network, (64, 64))
+
+
+def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = UNet(pretrained=False).eval()
+    round_to_half(network)
+    from thyrosight.bundle import write_bundle
+    from thyrosight.card import model_card
+    from thyrosight.config import config_from_dict
+    from thyrosight.export import run_info
+
+    info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], None)
+    path = write_bundle(
+        tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
+    )
+    again = UNet(pretrained=False).eval()
+    load_start_weights(again, path)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
+    with pytest.raises(BundleError, match="don't fit this network"):
+        load_start_weights(VNet2d(), path)
+
+
+def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
+    from thyrosight.model.tensorflow import vnet2d_from_tensorflow  # noqa: F401
+
+    tensorflow = pytest.importorskip("thyrosight.model.tensorflow")
+    variables = tensorflow.vnet2d_to_tensorflow(VNet2d()) if hasattr(tensorflow, "vnet2d_to_tensorflow") else None
+    if variables is None:
+        pytest.skip("no way back to TensorFlow's names")
+    path = write_vnet2d(variables, tmp_path / "bundle", (64, 64), "test")
+    info = load_bundle(path).info
+    assert (info.parameters, info.mask_threshold, info.preprocessing.crop) == (15_977_731, 0.8, "none")
+
+
+def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
+    if not (DATA / "ddti").is_dir():
+        pytest.skip(f"real data not at hand: {DATA}")
+    if not default_bundle_path().exists():
+        pytest.skip("no shipped model yet")
+    from thyrosight.geometry import letterbox
+    from thyrosight.images import load_frame
+    from thyrosight.types import Box
+
+    bundle = load_bundle()
+    network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()
+    load_start_weights(network, default_bundle_path())
+    frames = [load_frame(path) for path in sorted((DATA / "ddti" / "original").glob("*.jpg"))[:100]]
+    for size_hw in ((256, 256), (224, 320)):
+        images = [
+            letterbox(Box(0, 0, frame.size_hw[1], frame.size_hw[0]), size_hw).image(frame.image_HW)[None, None]
+            for frame in frames
+        ]
+        found = parity(network, bundle.onnx_bytes, images)
+        assert found.num_images == 100
+        assert found.probability < 1e-4, found

@@ -1,0 +1,191 @@
+"""Learning itself: the first loss is what theory says, one batch is learnt, a killed run resumes to the same weights."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thyrosight.cases.table import read_cases  # noqa: E402
+from thyrosight.config import config_from_dict  # noqa: E402
+from thyrosight.data import ViewDataset, collate  # noqa: E402
+from thyrosight.errors import ConfigError, InputError  # noqa: E402
+from thyrosight.losses import LossSettings, multitask_loss  # noqa: E402
+from thyrosight.model import UNet, VNet2d  # noqa: E402
+from thyrosight.train import choose_precision, train  # noqa: E402
+
+TINY = {
+    "network": {"pretrained": False},
+    "data": {"size_hw": [64, 64]},
+    "optim": {"batch_size": 8, "epochs": 3},
+    "run": {"threads": 1, "precision": "32", "validation_share": 0.2, "preview_every": 3, "accelerator": "cpu"},
+}
+TINY_TOML = """
+[network]
+pretrained = false
+[data]
+size_hw = [64, 64]
+[optim]
+batch_size = 8
+epochs = 3
+[run]
+threads = 1
+precision = "32"
+accelerator = "cpu"
+validation_share = 0.2
+preview_every = 3
+"""
+
+
+def first_batch(cohort: Path, number: int = 8) -> object:
+    dataset = ViewDataset(read_cases(cohort), config_from_dict(TINY), augmented=False)
+    return collate([dataset[index] for index in range(number)])
+
+
+def final_state(run: Path) -> dict[str, object]:
+    return dict(torch.load(run / "last.ckpt", weights_only=True)["state_dict"])
+
+
+def assert_same_weights(one: Path, other: Path, atol: float = 0.0) -> None:
+    first, second = final_state(one), final_state(other)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], atol=atol, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_the_first_losses_are_those_of_theory(cohort: Path) -> None:
+    torch.manual_seed(0)
+    batch = first_batch(cohort)
+    with torch.inference_mode():
+        output = UNet(pretrained=False).eval()(batch.image_B1HW)  # type: ignore[attr-defined]
+        parts = multitask_loss(output, batch, LossSettings(mask="cross_entropy"))  # type: ignore[arg-type]
+    # The mask begins at 10 % everywhere: -s log 0.1 - (1 - s) log 0.9 where a share s of the pixels is nodule.
+    share = float(batch.mask_B1HW.mean())  # type: ignore[attr-defined]
+    probability = 1 / (1 + math.exp(2.2))
+    expected = -share * math.log(probability) - (1 - share) * math.log(1 - probability)
+    assert float(parts.mask) == pytest.approx(expected, rel=0.15)
+    assert float(parts.malignancy) == pytest.approx(math.log(2), abs=0.35)
+
+
+@pytest.mark.parametrize("name", ["unet", "vnet2d"])
+def test_one_batch_is_learnt_by_heart(cohort: Path, name: str) -> None:
+    torch.manual_seed(0)
+    batch = first_batch(cohort, 4)
+    network = UNet(pretrained=False, dropout=0.0) if name == "unet" else VNet2d(dropout=0.0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3 if name == "unet" else 1e-3)
+    settings = LossSettings(mask="dice+cross_entropy", mask_weight=1.0, malignancy_weight=1.0)
+    losses = []
+    for _ in range(60 if name == "unet" else 40):
+        parts = multitask_loss(network(batch.image_B1HW), batch, settings)  # type: ignore[attr-defined,arg-type]
+        optimizer.zero_grad()
+        parts.total.backward()
+        optimizer.step()
+        losses.append(float(parts.total.detach()))
+    assert losses[-1] < 0.35 * losses[0], losses[::10]
+
+
+def test_a_run_writes_what_it_promises_and_refuses_to_be_overwritten(cohort: Path, tmp_path: Path) -> None:
+    config = config_from_dict(TINY)
+    bundle = train(config, [cohort], tmp_path / "run", fold=1)
+    found = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.json", "rows.json", "last.ckpt", "best.ckpt", "metrics.csv", "curves.png", "bundle"} <= found
+    assert (tmp_path / "run" / "previews" / "epoch_003.png").stat().st_size > 1000
+    lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert len(lines) == 4
+    assert all(math.isfinite(float(value)) for value in lines[1].split(","))
+    with pytest.raises(InputError, match="holds a run already; pass --resume"):
+        train(config, [cohort], tmp_path / "run", fold=1)
+    with pytest.raises(ConfigError, match=r"config\.optim\.epochs: 3 then, 4 now"):
+        train(config_from_dict({**TINY, "optim": {"batch_size": 8, "epochs": 4}}), [cohort], tmp_path / "run", 1, True)
+
+    from thyrosight.bundle import load_bundle
+    from thyrosight.images import load_frame
+    from thyrosight.predict import Predictor
+
+    info = load_bundle(bundle).info
+    assert info.parameters == sum(parameter.numel() for parameter in UNet(pretrained=False).parameters())
+    assert info.training_sets[0].split == "folds other than 1, but validation"
+    raw = Predictor.load(bundle).raw(load_frame(read_cases(cohort)[0].image))
+    assert np.isfinite(raw.malignancy_logit)
+
+
+def run_command(cohort: Path, folder: Path, *extra: str) -> list[str]:
+    config = folder.parent / "tiny.toml"
+    config.write_text(TINY_TOML)
+    command = [sys.executable, "-m", "thyrosight", "train", str(config), "--cases", str(cohort), "-o", str(folder)]
+    return [*command, "--fold", "0", *extra]
+
+
+def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(cohort: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(run_command(cohort, whole), check=True, capture_output=True)
+    process = subprocess.Popen(run_command(cohort, killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)  # some way into the next epoch
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "bundle").exists(), "the run ended before it could be killed"
+    subprocess.run(run_command(cohort, killed, "--resume"), check=True, capture_output=True)
+    assert_same_weights(whole, killed)
+    ours, theirs = ((run / "metrics.csv").read_text().splitlines() for run in (whole, killed))
+    assert [line.rsplit(",", 1)[0] for line in ours] == [line.rsplit(",", 1)[0] for line in theirs]
+
+
+def test_ctrl_c_keeps_what_was_learnt_and_writes_a_bundle(cohort: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = run_command(cohort, run, "--set", "optim.epochs=200")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (run / "last.ckpt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert "stopping after this step" in errors, errors
+    assert (run / "bundle" / "bundle.json").exists(), errors
+
+
+def test_two_processes_learn_what_one_does(cohort: Path, tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    quiet = ("--set", "network.dropout=0", "--set", "network.drop_path=0", "--set", "optim.epochs=2")
+    subprocess.run(run_command(cohort, alone, *quiet), check=True, capture_output=True)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "thyrosight"]
+    command = torchrun + run_command(cohort, shared, *quiet)[3:]
+    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert_same_weights(alone, shared, atol=2e-3)
+    one, other = ((run / "metrics.csv").read_text().splitlines()[-1].split(",") for run in (alone, shared))
+    np.testing.assert_allclose([float(v) for v in one[2:8]], [float(v) for v in other[2:8]], atol=0.02)
+
+
+def test_a_gradient_that_is_not_finite_stops_with_the_mend(cohort: Path, tmp_path: Path) -> None:
+    from thyrosight.errors import ThyrosightError
+
+    config = config_from_dict({**TINY, "optim": {"batch_size": 8, "epochs": 3, "lr": 1e30, "clip_norm": 0.0}})
+    with pytest.raises(ThyrosightError, match="not finite at step .* Lower optim.lr"):
+        train(config, [cohort], tmp_path / "run", fold=0)
+
+
+def test_half_precision_on_a_cpu_is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        choose_precision(config_from_dict({"run": {"precision": "16"}}), "cpu")
+
+
+@pytest.mark.parametrize("task", ["mask", "malignancy"])
+def test_either_task_alone_trains(cohort: Path, tmp_path: Path, task: str) -> None:
+    off = {"mask": {"malignancy_weight": 0.0}, "malignancy": {"mask_weight": 0.0}}[task]
+    config = config_from_dict({**TINY, "loss": off, "optim": {"batch_size": 8, "epochs": 1}})
+    from thyrosight.bundle import load_bundle
+
+    info = load_bundle(train(config, [cohort], tmp_path / "run", fold=0)).info
+    assert (info.has_mask, info.has_malignancy) == (task == "mask", task == "malignancy")
