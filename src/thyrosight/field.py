@@ -30,7 +30,7 @@ MIN_FAINT_SHARE = 0.3  # of a row below the box that must differ from the backgr
 GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
 ROW_GAP_EDGE_SHARE = 0.5  # of the rows below a gap between rows that must be signal
 MIN_VIEW_SHARE = 0.2  # of the field's width; nothing narrower is a view
-SEAM_RATIO = 1.72  # change across a seam over the usual change between columns, in the middle of the field
+SEAM_RATIO = 1.8  # change across a seam over the usual change between columns, in the middle of the field
 SEAM_RATIO_ASIDE = 2.4  # and elsewhere, for split screens are as a rule split in halves
 SEAM_MIDDLE_SHARE = 0.08  # of the width to each side of the middle
 SEAM_BANDS = 10  # bands of rows
@@ -159,10 +159,10 @@ def _deepen(image_HW: UInt8Array, box: Box) -> Box:
     return box._replace(y1=box.y1 + num_rows) if num_rows > 8 else box
 
 
-def _fit(image_HW: UInt8Array, view: Box) -> Box:
-    """Half of a split screen -> the view in it."""
-    signal_HW = _signal(image_HW, None)
-    return _trim(signal_HW, view)
+def _fit(image_HW: UInt8Array, part: Box) -> Box:
+    """Part of a split screen -> the view in it."""
+    view = _deepen(image_HW, _trim(_signal(image_HW, None), part))
+    return view._replace(y1=min(view.y1, part.y1))
 
 
 def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
