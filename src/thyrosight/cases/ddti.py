@@ -3,8 +3,8 @@
 What the set's files make necessary: marks may be empty, the JSON may be cut off (its earlier outlines are whole), some
 shapes are arrows, words are spelt in several ways, and the TI-RADS reading may be missing.
 
-A mark that is cut off has lost at least a part of its last outline, often the nodule in the other view of a split screen.
-Its whole outlines are drawn, but into `masks/partial`: as the mask they would teach the lost nodule as background.
+A mark that is cut off has lost at least a part of its last outline, often the nodule in the other view of a split
+screen. Its whole outlines are drawn, but into `masks/partial`: as the mask they would teach the lost one as background.
 """
 
 from __future__ import annotations

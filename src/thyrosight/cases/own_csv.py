@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 from thyrosight.cases.lexicon import LEXICON, to_lexicon
@@ -66,10 +67,12 @@ def read(request: Request) -> Reading:
 def choose_columns(seen: list[str], named: dict[str, str], table: Path) -> dict[str, str]:
     """Columns seen, the caller's choices (role -> column) -> role -> column.
 
-    Raises InputError, naming the columns seen, where a choice is not there, no column is the image's, or two fit one.
+    The caller may call a role by any of its ALIASES. Raises InputError, naming the columns seen, where a choice is not
+    there, no column is the image's, or two fit one.
     """
     listing = f"columns there: {', '.join(seen)}"
-    columns = {role: name.strip().lower() for role, name in named.items()}
+    role_of = {alias: role for role, names in ALIASES.items() for alias in (role, *names)}
+    columns = {role_of.get(role.lower(), role): name.strip().lower() for role, name in named.items()}
     for role, name in columns.items():
         if role not in ALIASES:
             raise InputError(f"unknown column role '{role}'; known: {', '.join(ALIASES)}")
@@ -113,7 +116,7 @@ def _case(row: dict[str, str], columns: dict[str, str], folder: Path, where: str
         raise InputError(f"{where}: target '{target}'; write one of: {', '.join(TARGETS)}")
     image = Path(os.path.normpath(folder / text["image"]))
     return Case(
-        case_id=text.get("case_id") or image.stem,
+        case_id=_safe_id(text.get("case_id") or image.stem),
         image=image,
         mask=Path(os.path.normpath(folder / text["mask"])) if text.get("mask") else None,
         malignancy=LABELS[label],
@@ -128,12 +131,17 @@ def _case(row: dict[str, str], columns: dict[str, str], folder: Path, where: str
     )
 
 
+def _safe_id(name: str) -> str:
+    """A name -> the same as the name of a folder: letters, digits, `_`, `-` and inner dots."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+
+
 def _descriptors(text: dict[str, str]) -> dict[str, str]:
     found = {}
     for name in LEXICON:
-        term = to_lexicon(name, text[name]) if text.get(name) else None
-        if term:
-            found[name] = term
+        terms = [to_lexicon(name, words) for words in text.get(name, "").split(";")]
+        if known := [term for term in terms if term]:
+            found[name] = "; ".join(known)
     if text.get("tirads"):
         found["tirads"] = text["tirads"].lower()
     return found

@@ -57,6 +57,11 @@ def write_cases(cases: Iterable[Case], path: Path) -> None:
     write_text(path, text.getvalue())
 
 
+def is_safe_id(case_id: str) -> bool:
+    """Whether a case id can be the name of a folder inside another."""
+    return case_id.isprintable() and not case_id.startswith(".") and not set(case_id) & set("/\\")
+
+
 def relative(path: Path, folder: Path) -> str:
     """An absolute path -> the same from `folder`, with forward slashes."""
     try:
@@ -96,6 +101,10 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
     for name in ("case_id", "image", "group"):
         if not row[name]:
             raise InputError(f"{where}: {name} is empty; every row needs one")
+    if not is_safe_id(row["case_id"]):
+        raise InputError(
+            f"{where}: case_id '{row['case_id']}'; it names a results folder, so write no / or \\, no dot first"
+        )
     malignancy = row["malignancy"]
     return Case(
         case_id=row["case_id"],

@@ -1,0 +1,324 @@
+"""cases.csv -> AuditReport: what would make training or its scores wrong, and what to do about it.
+
+A set is not valid for training where a finding is an error: files that can't be used, boxes outside their image, a
+group or an identical picture on both sides of a split or fold (scores would be too good), or nothing to learn from.
+What may be meant so is a warning: near-duplicates are guessed by likeness, contradicting labels may be honest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from thyrosight.cases.inspect_case import Checked, check_case
+from thyrosight.cases.lexicon import LEXICON
+from thyrosight.cases.table import read_cases
+from thyrosight.types import Case
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from thyrosight.cases.examine import Progress
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MAX_NAMED = 4
+"""Case ids that the table for people names in a line; the JSON has them all."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault: how grave, what and the mend in words, and the cases that have it."""
+
+    severity: Severity
+    kind: str
+    message: str
+    case_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What was found in one cases.csv. is_valid: no finding is an error, so training on it would mean something."""
+
+    cases_csv: str
+    is_valid: bool
+    num_cases: int
+    num_groups: int
+    num_with_text_before_crop: int
+    """Images with burned-in text outside the field, which the crop removes."""
+    num_with_text_in_crop: int
+    """Images with text inside the field, which is filled in before a network sees it."""
+    num_with_text_after_crop: int
+    """Images with text left after the crop and the filling in."""
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> str:
+        """-> JSON text with the fields as they are named here."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None) -> AuditReport:
+    """cases.csv or its folder -> AuditReport. Every image and mask is opened; a bad one is a finding, never the end.
+
+    Raises InputError where the table itself can't be read. progress is called with (images done, images in all).
+    """
+    from thyrosight.cases.examine import in_order
+
+    cases = read_cases(cases_csv)
+    checked = list(in_order(check_case, cases, workers, progress))
+    found = sorted(_findings(cases, checked), key=lambda finding: SEVERITIES.index(finding.severity))
+    return AuditReport(
+        cases_csv=str(cases_csv),
+        is_valid=all(finding.severity != "error" for finding in found),
+        num_cases=len(cases),
+        num_groups=len({group_key(case) for case in cases}),
+        num_with_text_before_crop=sum(check.num_text_outside > 0 for check in checked),
+        num_with_text_in_crop=sum(check.num_text_inside > 0 for check in checked),
+        num_with_text_after_crop=sum(check.num_text_left > 0 for check in checked),
+        findings=tuple(found),
+    )
+
+
+def print_audit(report: AuditReport, console: Console) -> None:
+    """AuditReport -> a table for people, the verdict last."""
+    from rich.table import Table
+
+    table = Table("", "finding", "cases", "for example", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    for finding in report.findings:
+        named = ", ".join(finding.case_ids[:MAX_NAMED]) + (" …" if len(finding.case_ids) > MAX_NAMED else "")
+        number = str(len(finding.case_ids)) if finding.case_ids else ""
+        table.add_row(
+            f"[{styles[finding.severity]}]{finding.severity}[/]", _plain(finding.message), number, _plain(named)
+        )
+    console.print(table)
+    verdict = "valid for training" if report.is_valid else "NOT valid for training: mend the errors first"
+    console.print(_plain(f"{report.num_cases} images in {report.num_groups} groups: {verdict}"))
+
+
+def group_key(case: Case) -> str:
+    """The split key over several sets, which number their groups alike."""
+    return f"{case.source}/{case.group}"
+
+
+def is_labelled(case: Case) -> bool:
+    """Whether anything can be learned from the case or scored on it."""
+    return case.mask is not None or case.malignancy is not None
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _findings(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+    yield from _file_faults(cases, checked)
+    yield from _mask_faults(cases, checked)
+    yield from _text(cases, checked)
+    yield from _divided_groups(cases)
+    yield from _duplicates(cases, checked)
+    yield from _labels(cases)
+    yield from _descriptors(cases)
+
+
+def _file_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+    messages: dict[str, str] = {
+        "missing image": "image file is not there: restore it or remove the row",
+        "unreadable image": "image can't be read: replace the file or remove the row",
+        "missing mask": "mask file is not there: restore it, or leave the mask column empty",
+        "unreadable mask": "mask can't be used (damaged, or not the image's size): export it again at the image's size",
+        "box outside": "field or panel reaches outside the image: prepare the set again",
+    }
+    for kind, message in messages.items():
+        faulty = [
+            (case, check.faults[kind]) for case, check in zip(cases, checked, strict=True) if kind in check.faults
+        ]
+        if faulty:
+            yield _error(kind, f"{message}. First: {faulty[0][1]}", [case for case, _ in faulty])
+    if empty := [case for case in cases if case.fov is None]:
+        yield _note(
+            "no field", "no ultrasound field in the table: it is found anew at each start; prepare again", empty
+        )
+
+
+def _mask_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+    def where(has_fault: Callable[[Case, Checked], bool]) -> list[Case]:
+        pairs = zip(cases, checked, strict=True)
+        return [case for case, check in pairs if check.num_mask_px is not None and has_fault(case, check)]
+
+    if faulty := where(lambda case, check: check.num_mask_px == 0 and case.malignancy is not None):
+        yield _warning(
+            "empty mask", "mask is empty although the lesion has a label: outline it or leave mask empty", faulty
+        )
+    if faulty := where(lambda case, check: check.num_mask_px == 0 and case.malignancy is None):
+        yield _note("empty mask", "mask is empty: the image counts as one without a nodule", faulty)
+    if faulty := where(lambda _, check: check.mask_share > 0.9):
+        yield _warning("full mask", "mask covers over 90 % of the image: look whether it is inverted", faulty)
+    if faulty := where(lambda _, check: check.num_mask_values > 2):
+        yield _note(
+            "mask values", "mask holds more than two values: half of the largest (or label 1) is the border", faulty
+        )
+    if faulty := where(lambda _, check: check.outside_share > 0.05):
+        yield _warning("field cuts mask", "over 5 % of the mask is outside the ultrasound field: correct fov", faulty)
+    if faulty := [case for case in cases if case.mask is None]:
+        yield _note("no mask", "no mask: the image trains and scores the risk only", faulty)
+
+
+def _text(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+    def where(number: Callable[[Checked], int]) -> list[Case]:
+        return [case for case, check in zip(cases, checked, strict=True) if number(check) > 0]
+
+    before = where(lambda check: check.num_text_outside)
+    inside, left = where(lambda check: check.num_text_inside), where(lambda check: check.num_text_left)
+    if not (before or inside):
+        return
+    summary = f"before the crop: burned-in text on {len(before)} images, {len(left) or 'none'} after the crop"
+    if inside:
+        summary += f" (text inside the field on {len(inside)}, filled in before a network sees it)"
+    yield _note("text before the crop", summary, before)
+    if inside:
+        yield _note("text in the field", "text inside the field, filled in: look at some of them", inside)
+    if left:
+        yield _warning(
+            "text after the crop", "text left inside the field, it may give the answer away: crop it off", left
+        )
+
+
+def _divided_groups(cases: Sequence[Case]) -> Iterator[Finding]:
+    members: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if is_labelled(case):
+            members[group_key(case)].append(case)
+    mend = "scores would be too good: prepare again with refold, or correct the group column"
+    over_splits = [case for group in members.values() if len({_side(case) for case in group}) > 1 for case in group]
+    if over_splits:
+        yield _error("group in two splits", f"group in training and in test; {mend}", over_splits)
+    over_val = [
+        case for group in members.values() if {"train", "val"} <= {case.split for case in group} for case in group
+    ]
+    if over_val:
+        yield _error("group in two splits", f"group in train and in val; {mend}", over_val)
+    over_folds = [case for group in members.values() if len(_folds(group)) > 1 for case in group]
+    if over_folds:
+        yield _error("group in two folds", f"group in two folds; {mend}", over_folds)
+
+
+def _side(case: Case) -> str:
+    return "test" if case.split == "test" else "training"
+
+
+def _folds(cases: Sequence[Case]) -> set[int]:
+    return {case.fold for case in cases if case.fold is not None and case.split != "test"}
+
+
+def _are_apart(one: Case, other: Case) -> bool:
+    """Whether one of the two may be trained on while the other is scored."""
+    if not (is_labelled(one) and is_labelled(other)):
+        return False
+    return _side(one) != _side(other) or len(_folds([one, other])) > 1 or {one.split, other.split} == {"train", "val"}
+
+
+def _duplicates(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+    from thyrosight.cases.duplicates import near_duplicates
+
+    usable = [index for index, check in enumerate(checked) if check.print is not None]
+    prints = [check.print for check in checked if check.print is not None]
+    pairs = [(usable[i], usable[j]) for i, j in near_duplicates(prints)]
+    same = [(i, j) for i, j in pairs if checked[i].crop_sha256 == checked[j].crop_sha256]
+    near = sorted(set(pairs) - set(same))
+    apart = [pair for pair in same if _are_apart(cases[pair[0]], cases[pair[1]])]
+    if apart:
+        yield _error(
+            "duplicates apart",
+            f"{len(apart)} pairs of identical pictures over splits or folds: give each pair one group and refold",
+            _members(cases, apart),
+        )
+    if near_apart := [pair for pair in near if _are_apart(cases[pair[0]], cases[pair[1]])]:
+        yield _warning(
+            "near-duplicates apart",
+            f"{len(near_apart)} pairs of pictures almost alike over splits or folds: look at them; if they show one "
+            f"nodule, give each pair one group and refold. First: {_pair_names(cases, near_apart[0])}",
+            _members(cases, near_apart),
+        )
+    if within := [pair for pair in pairs if not _are_apart(cases[pair[0]], cases[pair[1]])]:
+        num_same = len(set(within) & set(same))
+        yield _note(
+            "duplicates within",
+            f"{len(within)} pairs on the same side ({num_same} identical, the rest almost alike): they count twice",
+            _members(cases, within),
+        )
+    if contradicting := [pair for pair in pairs if _contradict(cases[pair[0]], cases[pair[1]])]:
+        yield _warning(
+            "conflicting labels",
+            f"{len(contradicting)} pairs alike, one labelled 1 and one 0: leave both out or correct one. "
+            f"First: {_pair_names(cases, contradicting[0])}",
+            _members(cases, contradicting),
+        )
+
+
+def _contradict(one: Case, other: Case) -> bool:
+    return {one.malignancy, other.malignancy} == {0, 1}
+
+
+def _members(cases: Sequence[Case], pairs: Sequence[tuple[int, int]]) -> list[Case]:
+    return [cases[index] for index in sorted({index for pair in pairs for index in pair})]
+
+
+def _pair_names(cases: Sequence[Case], pair: tuple[int, int]) -> str:
+    return f"{cases[pair[0]].case_id} and {cases[pair[1]].case_id}"
+
+
+def _labels(cases: Sequence[Case]) -> Iterator[Finding]:
+    training = [case for case in cases if case.split != "test"]
+    if not any(is_labelled(case) for case in training):
+        yield _error(
+            "nothing to learn", "no row for training has a mask or a label: fill the mask or malignancy column", []
+        )
+        return
+    classes = {case.malignancy for case in training} - {None}
+    if len(classes) == 1:
+        found = _error if not any(case.mask for case in training) else _warning
+        message = f"all labels for training are {classes.pop()}: a risk can't be learned from one class"
+        yield found("one class", message, [])
+    elif classes:
+        yield from _parts_of_one_class(cases)
+
+
+def _parts_of_one_class(cases: Sequence[Case]) -> Iterator[Finding]:
+    parts: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.malignancy is not None:
+            parts["test split" if case.split == "test" else f"fold {case.fold}"].append(case)
+    for name, part in sorted(parts.items()):
+        if len({case.malignancy for case in part}) == 1 and name != "fold None":
+            yield _warning("one class in a part", f"{name} has labels of one class only: its AUROC is undefined", part)
+
+
+def _descriptors(cases: Sequence[Case]) -> Iterator[Finding]:
+    strange: Counter[str] = Counter()
+    holders = []
+    for case in cases:
+        for name, text in case.descriptors.items():
+            unknown = [term for term in text.split("; ") if name in LEXICON and term not in LEXICON[name]]
+            strange.update(f"{name} '{term}'" for term in unknown)
+            holders += [case] if unknown else []
+    if strange:
+        named = ", ".join(term for term, _ in strange.most_common(5))
+        yield _note("descriptors", f"words that are not the TI-RADS lexicon's: {named}", holders)
+
+
+def _error(kind: str, message: str, cases: Sequence[Case]) -> Finding:
+    return Finding("error", kind, message, tuple(case.case_id for case in cases))
+
+
+def _warning(kind: str, message: str, cases: Sequence[Case]) -> Finding:
+    return Finding("warning", kind, message, tuple(case.case_id for case in cases))
+
+
+def _note(kind: str, message: str, cases: Sequence[Case]) -> Finding:
+    return Finding("note", kind, message, tuple(case.case_id for case in cases))

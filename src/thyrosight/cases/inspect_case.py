@@ -1,0 +1,103 @@
+"""Case -> Checked: everything that the audit asks of one image and its mask, from one decoding of each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from thyrosight.cases.duplicates import Fingerprint, fingerprint
+from thyrosight.cases.load import binary, read_mask_values
+from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.types import Box, Case, Frame
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one row showed. faults: kind -> message. Counts of text are in boxes; num_mask_px is None without a mask."""
+
+    faults: Mapping[str, str] = field(default_factory=dict)
+    crop_sha256: str = ""
+    print: Fingerprint | None = None
+    num_text_outside: int = 0
+    num_text_inside: int = 0
+    num_text_left: int = 0
+    num_mask_px: int | None = None
+    num_mask_values: int = 0
+    mask_share: float = 0.0
+    """Of the image."""
+    outside_share: float = 0.0
+    """Of the mask's pixels, those outside the ultrasound field."""
+
+
+def check_case(case: Case) -> Checked:
+    """Case -> Checked; a file that can't be used becomes a fault, never an exception."""
+    from thyrosight.field import field_of_view
+    from thyrosight.images import load_frame
+
+    if not case.image.is_file():
+        return Checked({"missing image": f"{case.image}: no such file"})
+    try:
+        frame = load_frame(case.image)
+    except (ThyrosightError, OSError) as error:
+        return Checked({"unreadable image": str(error)})
+    faults = _box_faults(case, frame)
+    is_usable = case.fov is not None and not faults
+    box = case.fov if case.fov is not None and is_usable else field_of_view(frame.image_HW, frame.rgb_HW3)
+    crop_HW = np.ascontiguousarray(frame.image_HW[box.slices])
+    outside, inside, left = _text(frame, box)
+    mask = _mask(case, frame, box, faults)
+    return Checked(
+        faults=faults,
+        crop_sha256=hashlib.sha256(repr(crop_HW.shape).encode() + crop_HW.tobytes()).hexdigest(),
+        print=fingerprint(crop_HW),
+        num_text_outside=outside,
+        num_text_inside=inside,
+        num_text_left=left,
+        num_mask_px=mask[0],
+        num_mask_values=mask[1],
+        mask_share=mask[2],
+        outside_share=mask[3],
+    )
+
+
+def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
+    """Frame, field -> numbers of text boxes (outside the field, inside it, left inside once they are filled in)."""
+    from thyrosight.field import find_text, mask_text
+
+    everywhere = find_text(frame.image_HW)
+    outside = sum(
+        not (box.x0 <= (t.x0 + t.x1) / 2 < box.x1 and box.y0 <= (t.y0 + t.y1) / 2 < box.y1) for t in everywhere
+    )
+    inside = find_text(frame.image_HW, box)
+    left = find_text(mask_text(frame.image_HW, inside), box) if inside else ()
+    return outside, len(inside), len(left)
+
+
+def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> tuple[int | None, int, float, float]:
+    """-> (pixels in the mask, different values, share of the image, share outside the field); a fault is entered."""
+    if case.mask is None:
+        return None, 0, 0.0, 0.0
+    if not case.mask.is_file():
+        faults["missing mask"] = f"{case.mask}: no such file"
+        return None, 0, 0.0, 0.0
+    try:
+        values_HW, is_lossy = read_mask_values(case.mask, frame.size_hw)
+    except InputError as error:
+        faults["unreadable mask"] = str(error)
+        return None, 0, 0.0, 0.0
+    mask_HW = binary(values_HW, is_lossy)
+    num_px = int(mask_HW.sum())
+    num_outside_px = num_px - int(mask_HW[box.slices].sum())
+    num_values = 2 if is_lossy else len(np.unique(values_HW))
+    return num_px, num_values, num_px / mask_HW.size, num_outside_px / max(num_px, 1)
+
+
+def _box_faults(case: Case, frame: Frame) -> dict[str, str]:
+    height, width = frame.size_hw
+    boxes = ([case.fov] if case.fov else []) + list(case.panels)
+    if any(box.x1 > width or box.y1 > height for box in boxes):
+        return {"box outside": f"{case.image}: {width} x {height} pixels, but a box of its row reaches further"}
+    return {}
