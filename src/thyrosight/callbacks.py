@@ -82,6 +82,7 @@ class Checkpoints(Callback):
 
 
 def has_validated(trainer: L.Trainer) -> bool:
+    """Whether this epoch ends with a validation."""
     every = trainer.check_val_every_n_epoch or 1
     return (trainer.current_epoch + 1) % every == 0
 

@@ -18,7 +18,7 @@ from thyrosight.augment import augment
 from thyrosight.cases.load import load_mask
 from thyrosight.config import AugmentConfig, Config, DataConfig
 from thyrosight.errors import InputError
-from thyrosight.field import field_of_view, find_panels, find_text, mask_text
+from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.geometry import letterbox
 from thyrosight.images import load_frame
 from thyrosight.types import Batch, BoolArray, Box, Case, Sample, UInt8Array
@@ -46,6 +46,11 @@ def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
     if settings.views == "frame" or not case.panels:
         return (case.fov,)
     return case.panels
+
+
+def _field(case: Case, ref: ViewRef) -> Box:
+    """The case's field; its view where cases.csv does not hold the field."""
+    return case.fov or ref.box
 
 
 def group_key(case: Case) -> str:
@@ -149,8 +154,10 @@ class ViewDataset(Dataset[Sample]):
         frame = load_frame(case.image)
         rows, columns = ref.box.slices
         # As in prediction: what is written inside the field must neither teach nor sway the network.
-        text = find_text(frame.image_HW, case.fov) if self.settings.crop == "field" else ()
-        image_HW = mask_text(frame.image_HW, text)[rows, columns].copy()
+        clean_HW = (
+            frame.image_HW if self.settings.crop == "none" else without_text(frame.image_HW, _field(case, ref))[0]
+        )
+        image_HW = clean_HW[rows, columns].copy()
         if image_HW.size == 0:
             raise InputError(f"{case.image}: view {tuple(ref.box)} lies outside the image; run prepare again")
         mask_HW = load_mask(case, frame.size_hw)[rows, columns].copy()

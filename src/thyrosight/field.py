@@ -12,10 +12,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from thyrosight.screen_text import find_text, mask_text
+from thyrosight.screen_text import find_text, mask_text, without_text
 from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
 
-__all__ = ["field_of_view", "find_panels", "find_text", "mask_text"]
+__all__ = ["field_of_view", "find_panels", "find_text", "mask_text", "without_text"]
 
 MIN_SIDE_PX = 24  # smaller images are returned whole: there is no room for screen text around a field
 SIGNAL_LEVELS = 4  # gray levels from the background that count as signal; JPEG rings less than that on a flat ground

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.field import field_of_view, find_text, mask_text
+from thyrosight.field import field_of_view, without_text
 from thyrosight.prediction import Nodule, PointXY, Prediction
 from thyrosight.types import BoolArray, Box, Frame, UInt8Array
 
@@ -147,8 +147,7 @@ def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
 
 def _without_text(frame: Frame, field: Box) -> UInt8Array:
     """-> the frame, (rows, columns, 1 or 3), with the text inside the field filled in in gray."""
-    text = find_text(frame.image_HW, field)
-    clean_HW = mask_text(frame.image_HW, text) if text else frame.image_HW
+    clean_HW, text = without_text(frame.image_HW, field)
     if frame.rgb_HW3 is None or not text:
         return clean_HW[..., None] if frame.rgb_HW3 is None else frame.rgb_HW3
     return np.where((clean_HW != frame.image_HW)[..., None], clean_HW[..., None], frame.rgb_HW3)

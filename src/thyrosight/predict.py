@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle import Bundle, BundleInfo, bundle_id, load_bundle
 from thyrosight.errors import BundleError, InputError
-from thyrosight.field import field_of_view, find_panels, find_text, mask_text
+from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.flags import flags_of
 from thyrosight.geometry import Letterbox, fill_outlines, letterbox, outlines
 from thyrosight.measure import Measurements, measure
@@ -112,8 +112,8 @@ class Predictor:
         """
         started = time.perf_counter()
         fov, panels = self._views(frame, fov, panels)
-        text = find_text(frame.image_HW, fov) if self.info.preprocessing.crop == "field" else ()
-        image_HW = mask_text(frame.image_HW, text) if text else frame.image_HW
+        is_cropped = self.info.preprocessing.crop == "field"
+        image_HW, text = without_text(frame.image_HW, fov) if is_cropped else (frame.image_HW, ())
         boxes = [letterbox(panel, self.info.preprocessing.size_hw) for panel in panels]
         probability_V1HW, logits_V, map_V1HW = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
         probability_HW = _restore(boxes, probability_V1HW, frame.size_hw)

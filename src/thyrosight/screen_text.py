@@ -76,6 +76,15 @@ def mask_text(image_HW: UInt8Array, boxes: tuple[Box, ...]) -> UInt8Array:
     return np.asarray(cv2.inpaint(image_HW, thick_HW, 3, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
+def without_text(image_HW: UInt8Array, box: Box) -> tuple[UInt8Array, tuple[Box, ...]]:
+    """Gray frame, the field in it -> (the frame with the field's text filled in, where that text stood).
+
+    What every network is given, in training and in prediction, and what every picture shows.
+    """
+    text = find_text(image_HW, box)
+    return (mask_text(image_HW, text) if text else image_HW), text
+
+
 def _stroke_px(shape: tuple[int, ...]) -> int:
     """Size of the frame -> one more than the widest stroke of its text, odd."""
     return max(7, min(shape) // 60) | 1

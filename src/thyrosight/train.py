@@ -269,6 +269,7 @@ def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequenc
 
 
 def choose_accelerator(config: Config) -> str:
+    """The configured one; `auto` takes a CUDA GPU where there is one."""
     if config.run.accelerator != "auto":
         return config.run.accelerator
     return "gpu" if torch.cuda.is_available() else "cpu"
@@ -283,7 +284,13 @@ def choose_precision(config: Config, accelerator: str) -> str:
         return named[config.run.precision]
     if accelerator == "gpu":
         return named["bf16" if torch.cuda.is_bf16_supported() else "16"]
-    return named["bf16" if torch.cpu._is_avx512_bf16_supported() else "32"]
+    return named["bf16" if has_fast_bf16() else "32"]
+
+
+def has_fast_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX); False where torch can't tell."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(check() for check in (getattr(torch.cpu, name, None) for name in checks) if check is not None)
 
 
 def _record(config: Config, cases: Sequence[Path], out: Path, fold: int | None) -> dict[str, Any]:
