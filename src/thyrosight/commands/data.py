@@ -11,14 +11,15 @@ from thyrosight.commands.show import (
     plain,
     print_facts,
     print_json,
-    print_table,
     progress_bar,
     remark,
+    stdout_console,
     stdout_kept_for_json,
 )
 from thyrosight.errors import ConfigError
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 
 
@@ -37,7 +38,10 @@ def prepare(
     keep_leaks: Annotated[
         bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")] = 2,
+    keep_partial: Annotated[
+        bool, typer.Option("--keep-partial", help="Take masks of which some outlines are lost in the file.")
+    ] = False,
+    workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
     """Labelled folder -> cases.csv, dataset.json.
@@ -59,6 +63,7 @@ def prepare(
             columns=named,
             refold=refold,
             keep_leaks=keep_leaks,
+            keep_partial=keep_partial,
             workers=workers,
             progress=progress,
         )
@@ -73,7 +78,8 @@ def prepare(
 
 
 def audit(
-    cases: Annotated[Path, typer.Argument(help="cases.csv, as `prepare` writes it.")],
+    cases: Annotated[Path, typer.Argument(help="cases.csv, as `prepare` writes it.", exists=True)],
+    workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
     """What is wrong with a set, before training.
@@ -82,16 +88,15 @@ def audit(
     splits, screen text left inside the crop. Exit code 1 where training on it would be invalid.
     """
     from thyrosight.cases.audit import audit as audit_cases
+    from thyrosight.cases.audit import print_audit
 
-    with stdout_kept_for_json(as_json):
-        report = audit_cases(cases)
+    with stdout_kept_for_json(as_json), progress_bar("looking at images") as progress:
+        report = audit_cases(cases, workers=workers, progress=progress)
     if as_json:
         print_json(report)
     else:
-        print_table(("finding", "detail"), ((finding, "") for finding in report.findings))
-    if not report.is_valid:
-        remark("not valid for training: mend what is marked as an error first")
-        raise typer.Exit(1)
+        print_audit(report, stdout_console(markup=True))
+    raise typer.Exit(0 if report.is_valid else 1)
 
 
 def phantom(

@@ -13,12 +13,11 @@ from thyrosight.commands.show import (
     print_json,
     print_table,
     remark,
+    stdout_console,
     stdout_kept_for_json,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from thyrosight.bundle import Bundle
     from thyrosight.evaluation import Evaluation
 
@@ -129,7 +128,7 @@ def compare(
         return
     from thyrosight.evaluation_tables import print_comparison
 
-    print_comparison(comparison, _console())
+    print_comparison(comparison, stdout_console())
 
 
 def info(
@@ -227,7 +226,7 @@ def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     else:
         from thyrosight.evaluation_tables import print_evaluation
 
-        print_evaluation(evaluation, _console())
+        print_evaluation(evaluation, stdout_console())
         typer.echo(out / "report.html")
     raise typer.Exit(1 if evaluation.failures else 0)
 
@@ -250,14 +249,3 @@ def _short(value: Any) -> Any:
     """A SHA-256 -> its first digits; anything else as it is."""
     is_hash = isinstance(value, str) and len(value) == 64 and value.isalnum()
     return value[:12] if is_hash else value
-
-
-def _console() -> Console:
-    """-> stdout; into a pipe no line is folded."""
-    import sys
-
-    from rich.console import Console
-
-    from thyrosight.commands.show import UNFOLDED
-
-    return Console(width=None if sys.stdout.isatty() else UNFOLDED)

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNFOLDED = 10_000
 """Characters in a line that is never reached."""
@@ -44,15 +47,20 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows -> an aligned table on stdout; None is a dash. Into a pipe no line is folded, for `grep`."""
-    from rich.console import Console
+    """Rows -> an aligned table on stdout; None is a dash."""
     from rich.table import Table
 
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*(cell_text(cell) for cell in row))
-    width = None if sys.stdout.isatty() else UNFOLDED
-    Console(highlight=False, markup=False, width=width).print(table)
+    stdout_console().print(table)
+
+
+def stdout_console(*, markup: bool = False) -> Console:
+    """-> stdout as a rich console; into a pipe no line is folded, so that `grep` finds whole ones."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=markup, width=None if sys.stdout.isatty() else UNFOLDED)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
