@@ -37,13 +37,15 @@ from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, 
 from thyrosight.types import Case
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
-MIN_CALIBRATION_IMAGES = 30
+MIN_CALIBRATION_IMAGES = 20
 """Fewer labelled validation images than this calibrate nothing: the fit would be noise."""
 RISK_MEANING = {
     "ddti": "probability that a radiologist reads the nodule as TI-RADS 4b, 4c or 5 (not that it is cancer)",
     "busi": "probability that a breast lesion is malignant by pathology",
     "phantom": "probability that the phantom was drawn as malignant",
 }
+QUOTED_SCORES = ("dice", "iou", "nodule_sensitivity", "false_positives_an_image", "auroc", "brier", "ece")
+"""Those of an evaluation that a bundle repeats."""
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 
 
@@ -177,8 +179,8 @@ def shipped_network(run: Path, config: Config) -> nn.Module:
     return network.eval()
 
 
-def export_run(run: Path, out: Path | None = None) -> Path:
-    """Run folder -> bundle (at RUN/bundle unless `out` says otherwise)."""
+def export_run(run: Path, out: Path | None = None, evaluation: Path | None = None) -> Path:
+    """Run folder -> bundle (RUN/bundle unless `out` says otherwise), with the scores of an evaluation.json if given."""
     record = read_run(run)
     config = config_from_dict(record["config"], where=str(run / "config.json"))
     network = shipped_network(run, config)
@@ -193,8 +195,29 @@ def export_run(run: Path, out: Path | None = None) -> Path:
     write_bundle(out, info, onnx_bytes, weights, model_card(info))
     if validation:
         info = calibrated(info, out, validation, config)
-        write_bundle(out, info, onnx_bytes, weights, model_card(info))
+    if evaluation is not None:
+        info = info.model_copy(update={"scores": (*info.scores, *evaluation_scores(evaluation, info.name))})
+    write_bundle(out, info, onnx_bytes, weights, model_card(info))
     return out
+
+
+def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
+    """evaluation.json of this model -> the scores that its bundle quotes, each with interval, n and split."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        evaluated, scores = record["evaluated"], record["scores"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not an evaluation.json of `thyrosight evaluate` ({error})") from None
+    if evaluated["model_name"] != model_name:
+        raise InputError(
+            f"{path}: scores of {evaluated['model_name']}, not of {model_name}; evaluate this run's bundle"
+        )
+    split = f"{evaluated['cases']}, {evaluated['selection']}"
+    return tuple(
+        Score(name=row["title"], value=row["value"], low=row["low"], high=row["high"], n=row["n"], split=split)
+        for row in scores
+        if row["name"] in QUOTED_SCORES and row["value"] is not None
+    )
 
 
 def read_run(run: Path) -> dict[str, Any]:

@@ -40,6 +40,9 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a training run.", exists=True, file_okay=False)],
     out: Out,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="An evaluation.json of this run's bundle, to quote its scores.", exists=True)
+    ] = None,
 ) -> None:
     """Training run -> bundle.
 
@@ -48,7 +51,7 @@ def export(
     require_training_extra()
     from thyrosight.export import export_run
 
-    typer.echo(export_run(run, out))
+    typer.echo(export_run(run, out, evaluation))
 
 
 def import_tensorflow(
