@@ -210,6 +210,7 @@ def test_norm_by_rows_is_group_norm():
     torch.testing.assert_close(norm_by_rows(features, 3, 1e-5), F.group_norm(features, 3, eps=1e-5))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("mean", "deviation"), [(0.7, 0.0), (0.3, 1e-4), (1.0, 1e-3)])
 def test_norm_keeps_its_digits_in_onnx_where_the_image_is_nearly_constant(mean, deviation):
     """The plain operator, InstanceNormalization, is off by 0.14, 0.01 and 0.0006 here."""
