@@ -45,7 +45,9 @@ class TrainingModule(L.LightningModule):
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
         super().__init__()
         self.config = config
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # The U-Net's depthwise convolutions like their channels last; the V-Net's group norm is slower that way.
+        self.layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
+        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.network).requires_grad_(False).eval() if config.optim.ema_decay > 0 else None
         self.loss = loss
         self.num_steps = num_steps
@@ -56,7 +58,7 @@ class TrainingModule(L.LightningModule):
         return self.network if self.ema is None else cast(nn.Module, self.ema)
 
     def forward(self, image_B1HW: Tensor) -> Output:
-        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=torch.channels_last)))
+        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.layout)))
 
     def on_train_epoch_start(self) -> None:
         # Dropout follows from (seed, epoch, process) alone: a resumed run draws what the uninterrupted one drew.
@@ -65,7 +67,7 @@ class TrainingModule(L.LightningModule):
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=torch.channels_last))
+        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
         parts = multitask_loss(output, batch, self.loss)
         total = parts.total if self.trainer.world_size == 1 else self._shared_total(parts, batch)
         values = {"train_loss": total, "train_mask_loss": parts.mask, "train_malignancy_loss": parts.malignancy}
@@ -247,7 +249,10 @@ def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequenc
     accelerator = choose_accelerator(config)
     strategy: Any = "auto"
     if world > 1:
-        strategy = DDPStrategy(process_group_backend="gloo" if accelerator == "cpu" else None)
+        has_idle_task = min(config.loss.mask_weight, config.loss.malignancy_weight) == 0
+        strategy = DDPStrategy(
+            process_group_backend="gloo" if accelerator == "cpu" else None, find_unused_parameters=has_idle_task
+        )
     return L.Trainer(
         accelerator=accelerator,
         devices=world if world > 1 else 1,
