@@ -105,6 +105,8 @@ class History(Callback):
         self.began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if getattr(pl_module, "interrupted", False):
+            return
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         values = trainer.callback_metrics
         row |= {name: float(values[name]) for name in METRICS if name in values}
