@@ -208,7 +208,7 @@ def test_text_before_the_crop_is_counted_and_gone_after_it(sound: list[Case]) ->
     report = audited(sound)
     assert (report.num_with_text_before_crop, report.num_with_text_after_crop) == (1, 0)
     finding = found(report, "text before the crop")
-    assert finding.message.startswith("before the crop: burned-in text on 1 images, none after the crop")
+    assert finding.message.startswith("before the crop: burned-in text on 1 image, none after the crop")
     assert finding.case_ids == ("c5",)
 
 

@@ -457,6 +457,37 @@ def test_ddti_groups_csv_gives_group_and_fold(tmp_path: Path) -> None:
 GIVEN = [("1_1", 7, 0), ("2_1", 8, 1), ("2_2", 8, 1), ("3_1", 7, 0), ("4_1", 9, 2), ("5_1", 10, 2)]
 
 
+def test_ddti_without_groups_csv_keeps_a_case_and_its_copies_together(tmp_path: Path) -> None:
+    make_ddti(tmp_path / "set")
+    save(tmp_path / "set" / "5_1.jpg", picture(202))  # the picture of 2_2
+    save(tmp_path / "set" / "1_2.jpg", picture(77))  # an image that no mark of its case names
+    save(tmp_path / "set" / "9_1.jpg", picture(78))  # an image without a case
+    summary = prepare(tmp_path / "set", tmp_path / "out", folds=2)
+    cases = {case.case_id: case for case in read_cases(tmp_path / "out")}
+    groups = [cases[name].group for name in ("1_1", "1_2", "2_1", "2_2", "3_1", "4_1", "5_1")]
+    assert groups == ["case1", "case1", "case2", "case2", "case3", "case4", "case2"]
+    assert cases["1_2"].mask is None
+    assert cases["1_2"].malignancy == 1
+    assert summary.left_out == {"image without its case's XML": 1}
+
+
+def test_tn_scui_runs_are_joined_by_copies_without_a_test_folder_too(tmp_path: Path) -> None:
+    root = make_tn_scui(tmp_path / "set", [(number, 0) for number in (1, 2, 500, 501, 900)], num_test=0)
+    save(root / "image" / "500.PNG", picture(1))
+    prepare(root, tmp_path / "out", folds=2)
+    groups = [case.group for case in read_cases(tmp_path / "out")]
+    assert groups == ["run1"] * 4 + ["run900"]
+
+
+def test_patients_given_in_a_csv_are_kept_though_their_images_are_alike(tmp_path: Path) -> None:
+    table = make_table(tmp_path / "t.csv", "image,label,patient", ["i0.png,1,p1", "i1.png,0,p2"])
+    save(tmp_path / "i1.png", picture(0))
+    prepare(table, tmp_path / "out", folds=2)
+    assert [case.group for case in read_cases(tmp_path / "out")] == ["p1", "p2"], "the audit tells of the likeness"
+    with pytest.raises(InputError, match="1 groups can't fill 2 parts"):
+        prepare(table, tmp_path / "out", folds=2, refold=True)
+
+
 # the other layouts --------------------------------------------------------------------------------------------------
 
 
@@ -467,7 +498,7 @@ def test_tn_scui(tmp_path: Path) -> None:
     cases = read_cases(tmp_path / "out")
     assert recognise(root) == "tn_scui"
     assert summary.splits == {"test": 2, "train": 20}
-    assert [case.case_id for case in cases] == [str(n) for n, _ in numbers] + ["test_test_0", "test_test_1"]
+    assert [case.case_id for case in cases] == [str(n) for n, _ in numbers] + ["test_0", "test_1"]
     assert [case.malignancy for case in cases] == [cate for _, cate in numbers] + [None, None]
     assert all(case.mask is None and case.fold is None for case in cases if case.split == "test")
     assert len({case.group for case in cases if case.split == "train"}) == 2, "one run a class"

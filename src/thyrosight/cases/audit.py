@@ -164,7 +164,11 @@ def _mask_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[
             "mask values", "mask holds more than two values: half of the largest (or label 1) is the border", faulty
         )
     if faulty := where(lambda _, check: check.outside_share > 0.05):
-        yield _warning("field cuts mask", "over 5 % of the mask is outside the ultrasound field: correct fov", faulty)
+        yield _warning(
+            "field cuts mask",
+            "over 5 % of the mask is outside the ultrasound field: correct the mask, or fov in the table",
+            faulty,
+        )
     if faulty := [case for case in cases if case.mask is None]:
         yield _note("no mask", "no mask: the image trains and scores the risk only", faulty)
 
@@ -177,7 +181,7 @@ def _text(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding
     inside, left = where(lambda check: check.num_text_inside), where(lambda check: check.num_text_left)
     if not (before or inside):
         return
-    summary = f"before the crop: burned-in text on {len(before)} images, {len(left) or 'none'} after the crop"
+    summary = f"before the crop: burned-in text on {_counted(before, 'image')}, {len(left) or 'none'} after the crop"
     if inside:
         summary += f" (text inside the field on {len(inside)}, filled in before a network sees it)"
     yield _note("text before the crop", summary, before)
@@ -194,7 +198,7 @@ def _divided_groups(cases: Sequence[Case]) -> Iterator[Finding]:
     for case in cases:
         if is_labelled(case):
             members[group_key(case)].append(case)
-    mend = "scores would be too good: prepare again with refold, or correct the group column"
+    mend = "scores would be too good: prepare with refold, or correct the group column"
     over_splits = [case for group in members.values() if len({_side(case) for case in group}) > 1 for case in group]
     if over_splits:
         yield _error("group in two splits", f"group in training and in test; {mend}", over_splits)
@@ -235,27 +239,27 @@ def _duplicates(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[F
     if apart:
         yield _error(
             "duplicates apart",
-            f"{len(apart)} pairs of identical pictures over splits or folds: give each pair one group and refold",
+            f"{_counted(apart, 'pair')} of identical pictures over splits or folds: prepare with refold, to join them",
             _members(cases, apart),
         )
     if near_apart := [pair for pair in near if _are_apart(cases[pair[0]], cases[pair[1]])]:
         yield _warning(
             "near-duplicates apart",
-            f"{len(near_apart)} pairs of pictures almost alike over splits or folds: look at them; if they show one "
-            f"nodule, give each pair one group and refold. First: {_pair_names(cases, near_apart[0])}",
+            f"{_counted(near_apart, 'pair')} of pictures almost alike over splits or folds: look at them, and prepare "
+            f"with refold, which joins them, if they show one nodule. First: {_pair_names(cases, near_apart[0])}",
             _members(cases, near_apart),
         )
     if within := [pair for pair in pairs if not _are_apart(cases[pair[0]], cases[pair[1]])]:
         num_same = len(set(within) & set(same))
         yield _note(
             "duplicates within",
-            f"{len(within)} pairs on the same side ({num_same} identical, the rest almost alike): they count twice",
+            f"{_counted(within, 'pair')} on one side ({num_same} identical, others almost alike): they count twice",
             _members(cases, within),
         )
     if contradicting := [pair for pair in pairs if _contradict(cases[pair[0]], cases[pair[1]])]:
         yield _warning(
             "conflicting labels",
-            f"{len(contradicting)} pairs alike, one labelled 1 and one 0: leave both out or correct one. "
+            f"{_counted(contradicting, 'pair')} alike, one labelled 1 and one 0: leave both out or correct one. "
             f"First: {_pair_names(cases, contradicting[0])}",
             _members(cases, contradicting),
         )
@@ -310,6 +314,10 @@ def _descriptors(cases: Sequence[Case]) -> Iterator[Finding]:
     if strange:
         named = ", ".join(term for term, _ in strange.most_common(5))
         yield _note("descriptors", f"words that are not the TI-RADS lexicon's: {named}", holders)
+
+
+def _counted(items: Sequence[object], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _error(kind: str, message: str, cases: Sequence[Case]) -> Finding:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ DESCRIPTOR_TAGS = {
     "calcifications": "foci",
 }
 MAX_XML_BYTES = 4 << 20
-CUT = "marks cut off in the file, outlines lost: mask left open, what is whole is in masks/partial (or keep_partial)"
+CUT = "images with a mark cut off in the file, outlines lost: mask left open (what is whole: masks/partial)"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> Reading:
-    """DDTI folder -> one case an image; masks are drawn from the outlines."""
+    """DDTI folder -> one case an image; masks are drawn from the outlines.
+
+    Without a groups.csv the images of one case are one group, joined with the cases that hold a near-duplicate.
+    """
     images = images_in(_home(request.folder))
     given = _given_groups(request.folder)
     counts: Counter[str] = Counter()
@@ -61,14 +65,14 @@ def read(request: Request) -> Reading:
     for xml in _xml_files(request.folder):
         root = _parse(xml)
         descriptors = _descriptors(root, counts)
-        for index, svg in _marks(root, xml):
+        for index, svgs in sorted(_marks(root, xml, images).items()):
             case_id = f"{xml.stem}_{index}"
             if case_id not in images:
                 left_out["mark without its image file"] += 1
                 continue
-            shapes = read_shapes(svg)
-            _count(shapes, svg, counts)
-            group, fold = given.get(case_id, ("", None))
+            shapes = [read_shapes(svg) for svg in svgs]
+            _count(shapes, svgs, counts)
+            group, fold = given.get(case_id, (f"case{xml.stem}", None))
             image = images.pop(case_id)
             cases.append(
                 Case(
@@ -83,9 +87,9 @@ def read(request: Request) -> Reading:
                 )
             )
     if images:
-        left_out["image without a mark in any XML"] = len(images)
+        left_out["image without its case's XML"] = len(images)
     notes = tuple(f"{number} {what}" for what, number in sorted(counts.items()))
-    return Reading(NAME, tuple(cases), RISK_MEANING, dict(left_out), notes)
+    return Reading(NAME, tuple(cases), RISK_MEANING, dict(left_out), notes, join_duplicates=not given)
 
 
 def read_shapes(svg: str) -> Shapes:
@@ -143,22 +147,26 @@ def _point(point: Any) -> tuple[int, int] | None:
     return (x, y) if max(abs(x), abs(y)) < 1 << 15 else None
 
 
-def _count(shapes: Shapes, svg: str, counts: Counter[str]) -> None:
-    counts["marks empty: nothing was outlined, mask left open"] += not svg.strip()
-    counts[CUT] += shapes.is_cut
-    counts["whole outlines recovered from marks that are cut off"] += len(shapes.outlines) if shapes.is_cut else 0
-    counts["arrows skipped (not outlines)"] += shapes.num_arrows
-    counts["shapes of under three points skipped"] += shapes.num_degenerate
-    for what in [what for what, number in counts.items() if not number]:
-        del counts[what]
+def _count(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -> None:
+    """One image's marks -> the counts that become notes."""
+    is_cut = any(mark.is_cut for mark in shapes)
+    found = {
+        "images with an empty mark or none: nothing was outlined, mask left open": not any(svg.strip() for svg in svgs),
+        CUT: is_cut,
+        "whole outlines recovered from marks that are cut off": sum(len(m.outlines) for m in shapes if m.is_cut),
+        "arrows skipped (not outlines)": sum(mark.num_arrows for mark in shapes),
+        "shapes of under three points skipped": sum(mark.num_degenerate for mark in shapes),
+    }
+    counts.update({what: int(number) for what, number in found.items() if number})
 
 
-def _draw(shapes: Shapes, image: Path, request: Request) -> Path | None:
-    """Shapes -> the mask's file, or None where there is no outline or some are lost."""
-    mask_HW = draw_outlines(shapes.outlines, _size_hw(image))
+def _draw(shapes: list[Shapes], image: Path, request: Request) -> Path | None:
+    """One image's marks -> the mask's file, or None where there is no outline or some are lost."""
+    outlines = tuple(outline for mark in shapes for outline in mark.outlines)
+    mask_HW = draw_outlines(outlines, _size_hw(image))
     if not mask_HW.any():
         return None
-    is_partial = shapes.is_cut and not request.keep_partial
+    is_partial = any(mark.is_cut for mark in shapes) and not request.keep_partial
     path = (request.masks / "partial" if is_partial else request.masks) / f"{image.stem}.png"
     write_mask(path, mask_HW)
     return None if is_partial else path
@@ -201,13 +209,15 @@ def _malignancy(tirads: str | None, xml: Path) -> int | None:
     raise InputError(f"{xml}: tirads '{tirads}'; known: {', '.join(LOW + HIGH)}; correct it or leave it empty")
 
 
-def _marks(root: Any, xml: Path) -> list[tuple[int, str]]:
-    marks = []
+def _marks(root: Any, xml: Path, images: Mapping[str, Path]) -> dict[int, list[str]]:
+    """A case's XML, the images there -> number of each image of the case -> the texts of its marks, perhaps none."""
+    own = (stem.removeprefix(f"{xml.stem}_") for stem in images if stem.startswith(f"{xml.stem}_"))
+    marks: dict[int, list[str]] = {int(index): [] for index in own if index.isdecimal()}
     for mark in root.iter("mark"):
         index = (mark.findtext("image") or "").strip()
         if not index.isdecimal():
             raise InputError(f"{xml}: a mark whose <image> is '{index}'; it must be the image's number")
-        marks.append((int(index), mark.findtext("svg") or ""))
+        marks.setdefault(int(index), []).append(mark.findtext("svg") or "")
     return marks
 
 

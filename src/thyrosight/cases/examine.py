@@ -1,4 +1,4 @@
-"""Image file -> Look: size, ultrasound field, panels, fingerprint; two images at a time, a bad one never stops it."""
+"""Image file -> Look: size, ultrasound field, panels, fingerprint; several at a time, a bad one never stops it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from thyrosight.cases.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import ThyrosightError
 from thyrosight.types import Box, Frame, UInt8Array
 
-MAX_WORKERS = 2
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
@@ -66,13 +65,13 @@ def crop(frame: Frame, field: Box) -> UInt8Array:
 
 
 def in_order(work: Callable[[T], U], items: Sequence[T], workers: int, progress: Progress | None = None) -> Iterator[U]:
-    """work(item) for each item, in order, `workers` (at most MAX_WORKERS) at a time; few results wait in memory.
+    """work(item) for each item, in order, `workers` at a time; few results wait in memory.
 
     Threads: decoding and filtering release the interpreter lock, and threads work from any script and notebook.
     """
     waiting = iter(items)
-    with ThreadPoolExecutor(max(1, min(workers, MAX_WORKERS))) as pool:
-        running = [pool.submit(work, item) for item in islice(waiting, 8)]
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        running = [pool.submit(work, item) for item in islice(waiting, 4 * max(1, workers))]
         for done in range(1, len(items) + 1):
             result = running.pop(0).result()
             running += [pool.submit(work, item) for item in islice(waiting, 1)]

@@ -67,9 +67,9 @@ def prepare(
     """Folder of a labelled set (or one CSV) -> cases.csv and dataset.json in `out`.
 
     source: a name of LAYOUTS, or None to recognise it. folds and hold_out are made of whole groups; folds and splits
-    that the set gives are kept, unless `refold` makes new folds. columns: role -> column, for a CSV of your own.
-    keep_leaks keeps training images whose group reaches into a test split; keep_partial takes masks of which some
-    outlines are lost. progress is called with (images done, images in all).
+    that the set gives are kept, unless `refold` joins the groups of near-duplicates and makes new folds. columns: role
+    -> column, for a CSV of your own. keep_leaks keeps training images whose group reaches into a test split;
+    keep_partial takes masks of which some outlines are lost. progress is called with (images done, images in all).
     """
     from thyrosight.cases.examine import in_order, look
 
@@ -85,12 +85,13 @@ def prepare(
     ]
     looks = list(in_order(lambda case: look(case.image, case.fov, case.panels), absolute, workers, progress))
     cases, left_out = _readable(absolute, looks)
-    cases, notes = _divided(cases, [seen for seen in looks if seen.fault is None], folds, hold_out, seed, refold)
+    cases, notes = _grouped(cases, looks, reading.join_duplicates or refold)
+    cases, more_notes = _divided(cases, folds, hold_out, seed, refold)
     if not keep_leaks:
         cases, num_leaks = without_leaks(cases)
-        left_out["training image in one group with a test image"] = num_leaks
+        left_out["training or validation image in one group with a test or validation image"] = num_leaks
     everything_out = {why: number for why, number in {**reading.left_out, **left_out}.items() if number}
-    reading = replace(reading, left_out=everything_out, notes=(*reading.notes, *notes))
+    reading = replace(reading, left_out=everything_out, notes=(*reading.notes, *notes, *more_notes))
     return _write(out, cases, looks, reading, seed)
 
 
@@ -116,9 +117,16 @@ def recognise(folder: Path) -> str:
 
 
 def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
-    """Cases -> (without the training images that share a group with a labelled test image, how many those were)."""
-    tested = {case.group for case in cases if case.split == "test" and (case.mask or case.malignancy is not None)}
-    kept = [case for case in cases if case.split == "test" or case.group not in tested]
+    """Cases -> (without those whose group reaches into a labelled split that is scored later, how many those were).
+
+    Later is test after val after train: an image of the test split always stays.
+    """
+    order = ("train", "val", "test")
+    last: dict[str, int] = {}
+    for case in cases:
+        if case.mask or case.malignancy is not None:
+            last[case.group] = max(last.get(case.group, 0), order.index(case.split or "train"))
+    kept = [case for case in cases if order.index(case.split or "train") >= last.get(case.group, 0)]
     return kept, len(cases) - len(kept)
 
 
@@ -134,24 +142,30 @@ def _readable(cases: Sequence[Case], looks: Sequence[Look]) -> tuple[list[Case],
     return kept, {f"unreadable image, e.g. {faults[0]}": len(faults)} if faults else {}
 
 
-def _divided(
-    cases: list[Case], looks: Sequence[Look], folds: int, hold_out: float, seed: int, refold: bool
-) -> tuple[list[Case], list[str]]:
-    """Cases -> (the same with group, split and fold, what was done in words)."""
-    from thyrosight.cases.split import with_folds, with_groups, with_hold_out
+def _grouped(cases: list[Case], looks: Sequence[Look], join_duplicates: bool) -> tuple[list[Case], list[str]]:
+    """Cases -> (the same, each with a group; what was done in words). looks: of all images, in the cases' order."""
+    from thyrosight.cases.split import with_groups
+
+    if all(case.group for case in cases) and not join_duplicates:
+        return cases, []
+    num_before = len({case.group or case.case_id for case in cases})
+    cases = with_groups(cases, [seen.print for seen in looks if seen.fault is None])
+    num_groups = len({case.group for case in cases})
+    return cases, [f"groups: near-duplicate images are kept together ({num_before} groups became {num_groups})"]
+
+
+def _divided(cases: list[Case], folds: int, hold_out: float, seed: int, refold: bool) -> tuple[list[Case], list[str]]:
+    """Cases with groups -> (the same with split and fold, what was done in words)."""
+    from thyrosight.cases.split import with_folds, with_hold_out
 
     notes = []
-    if not all(case.group for case in cases):
-        notes.append("groups: near-duplicate images (and what the set says of neighbours) are kept together")
-        cases = with_groups(cases, [seen.print for seen in looks])
     if refold:
         cases = [replace(case, fold=None) for case in cases]
-    has_test = any(case.split == "test" for case in cases)
-    if hold_out and has_test:
+    if hold_out and any(case.split == "test" for case in cases):
         notes.append("hold-out not made: the set gives a test split")
     elif hold_out:
-        cases = with_hold_out(cases, hold_out, seed)
-        cases = [replace(case, fold=None if case.split == "test" else case.fold) for case in cases]
+        held = with_hold_out(cases, hold_out, seed)
+        cases = [replace(case, fold=None if case.split == "test" else case.fold) for case in held]
     inside = [case for case in cases if case.split != "test"]
     if inside and all(case.fold is not None for case in inside):
         notes.append("folds: taken as the set gives them")

@@ -37,6 +37,8 @@ class Reading:
     left_out: dict[str, int] = field(default_factory=dict)
     """Reason -> number of images of the set that are in no row."""
     notes: tuple[str, ...] = ()
+    join_duplicates: bool = False
+    """Whether groups of near-duplicates are joined although every case has a group: the groups are our guess."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:

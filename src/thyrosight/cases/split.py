@@ -16,13 +16,10 @@ MAX_FOLDS = 1000
 
 
 def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> list[Case]:
-    """Cases, fingerprints -> the cases, each with a group.
+    """Cases, fingerprints -> the cases in groups: near-duplicates and what groups they have already, united.
 
-    Where the set gives every case a group, that is taken as it is. Otherwise near-duplicates are united, together with
-    what groups the set does give; a case alone in its cluster gets a group of its own.
+    A case alone in its cluster gets a group of its own, named by its id.
     """
-    if all(case.group for case in cases):
-        return list(cases)
     readable = [index for index, print in enumerate(prints) if print is not None]
     found = near_duplicates([print for print in prints if print is not None])
     pairs = [(readable[i], readable[j]) for i, j in found]
@@ -31,9 +28,23 @@ def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> 
         if case.group:
             pairs.append((first.setdefault(f"{case.source}/{case.group}", index), index))
     roots = clusters(len(cases), pairs)
-    return [
-        replace(case, group=cases[root].group or cases[root].case_id) for case, root in zip(cases, roots, strict=True)
-    ]
+    names = _cluster_names(cases, roots)
+    return [replace(case, group=names[root]) for case, root in zip(cases, roots, strict=True)]
+
+
+def _cluster_names(cases: Sequence[Case], roots: Sequence[int]) -> dict[int, str]:
+    """Cases, the first member of each one's cluster -> first member -> a name that no other cluster has."""
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    given_first = sorted(set(roots), key=lambda root: (not cases[root].group, root))
+    for root in given_first:
+        name = wanted = cases[root].group or cases[root].case_id
+        number = 2
+        while name in taken:
+            name, number = f"{wanted}~{number}", number + 1
+        names[root] = name
+        taken.add(name)
+    return names
 
 
 def with_folds(cases: Sequence[Case], num_folds: int, seed: int) -> list[Case]:

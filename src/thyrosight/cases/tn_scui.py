@@ -42,7 +42,10 @@ def read(request: Request) -> Reading:
         for stem, image in images.items()
     ]
     test = _test_images(folder)
-    cases += [Case(f"test_{stem}", image, None, None, "", NAME, split="test") for stem, image in test.items()]
+    cases += [
+        Case(stem if stem.startswith("test") else f"test_{stem}", image, None, None, "", NAME, split="test")
+        for stem, image in test.items()
+    ]
     missing = sorted(set(labels) - set(images))
     left_out = {"row of train.csv without its image": len(missing)} if missing else {}
     notes = [
@@ -52,7 +55,7 @@ def read(request: Request) -> Reading:
     ]
     if num_open := sum(stem not in labels for stem in images):
         notes.append(f"{num_open} images without a row in train.csv: no label")
-    return Reading(NAME, tuple(cases), RISK_MEANING, left_out, tuple(notes))
+    return Reading(NAME, tuple(cases), RISK_MEANING, left_out, tuple(notes), join_duplicates=True)
 
 
 def runs(labelled: list[tuple[str, int | None]], length: int = RUN_LENGTH) -> dict[str, str]:
