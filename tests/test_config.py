@@ -25,7 +25,7 @@ def test_a_config_survives_the_way_through_a_dict() -> None:
 
 
 def test_an_unknown_key_is_told_its_neighbours() -> None:
-    with pytest.raises(ConfigError, match="unknown setting 'learning_rate' in OptimConfig.*known: name, lr"):
+    with pytest.raises(ConfigError, match=r"unknown setting 'learning_rate' in OptimConfig.*known: name, lr"):
         config_from_dict({"optim": {"learning_rate": 1e-3}})
     with pytest.raises(ConfigError, match="did you mean epochs"):
         config_from_dict({"optim": {"epoch": 3}})

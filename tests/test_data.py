@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from thyrosight.cases.table import read_cases  # noqa: E402
-from thyrosight.config import config_from_dict  # noqa: E402
-from thyrosight.data import (  # noqa: E402
+from thyrosight.cases.table import read_cases
+from thyrosight.config import config_from_dict
+from thyrosight.data import (
     EpochSampler,
     ViewDataset,
     choose_rows,
@@ -20,8 +20,8 @@ from thyrosight.data import (  # noqa: E402
     group_key,
     split_validation,
 )
-from thyrosight.errors import InputError  # noqa: E402
-from thyrosight.types import Box, Case  # noqa: E402
+from thyrosight.errors import InputError
+from thyrosight.types import Box, Case
 
 SMALL = {"data": {"size_hw": [64, 64]}, "optim": {"batch_size": 8}}
 

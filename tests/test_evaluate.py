@@ -280,7 +280,7 @@ def test_subgroups_by_size_label_views_and_source(cases: list[Case], tmp_path: P
 
 
 def test_the_report_needs_nothing_else_and_escapes_names(cases: list[Case], tmp_path: Path) -> None:
-    cases[0] = replace(cases[0], case_id="<script>alert(1)</script>")
+    cases[0] = replace(cases[0], case_id="<script>alert(1)<b>")
     evaluation = run(cases, tmp_path / "out", lambda case, mask_HW: np.roll(mask_HW, 3, axis=0))
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page

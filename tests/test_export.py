@@ -27,7 +27,9 @@ from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
-@pytest.mark.parametrize("make", [lambda: UNet(pretrained=False), lambda: UNet(pretrained=False, head="pooled"), VNet2d])
+@pytest.mark.parametrize(
+    "make", [lambda: UNet(pretrained=False), lambda: UNet(pretrained=False, head="pooled"), VNet2d]
+)
 def test_onnx_agrees_with_torch_at_other_sizes(make: object) -> None:
     torch.manual_seed(0)
     network = make().eval()  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Learning itself: the first loss is what theory says, one batch is learnt, a killed run resumes to the same weights."""
+"""Learning itself: the first loss is that of theory, one batch is learnt, a killed run resumes to the same weights."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def assert_same_weights(one: Path, other: Path, atol: float = 0.0) -> None:
     first, second = final_state(one), final_state(other)
     assert first.keys() == second.keys()
     for name, value in first.items():
-        torch.testing.assert_close(value, second[name], atol=atol, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            value, second[name], atol=atol, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_the_first_losses_are_those_of_theory(cohort: Path) -> None:
@@ -158,6 +160,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_writes_a_bundle(cohort: Path, tmp_path
 def test_two_processes_learn_what_one_does(cohort: Path, tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     quiet = ("--set", "network.dropout=0", "--set", "network.drop_path=0", "--set", "optim.epochs=2")
+    quiet += ("--set", "optim.eps=1e-3")  # else Adam makes whole steps of rounding errors
     subprocess.run(run_command(cohort, alone, *quiet), check=True, capture_output=True)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "thyrosight"]
     command = torchrun + run_command(cohort, shared, *quiet)[3:]
@@ -172,7 +175,7 @@ def test_a_gradient_that_is_not_finite_stops_with_the_mend(cohort: Path, tmp_pat
     from thyrosight.errors import ThyrosightError
 
     config = config_from_dict({**TINY, "optim": {"batch_size": 8, "epochs": 3, "lr": 1e30, "clip_norm": 0.0}})
-    with pytest.raises(ThyrosightError, match="not finite at step .* Lower optim.lr"):
+    with pytest.raises(ThyrosightError, match=r"not finite at step .* Lower optim\.lr"):
         train(config, [cohort], tmp_path / "run", fold=0)
 
 

@@ -111,8 +111,9 @@ def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarr
         with torch.inference_mode():
             expected = [value.numpy() for value in form(torch.from_numpy(batch))]
         found = session.run(list(OUTPUT_NAMES), {"image": batch})
-        worst_probability = max(worst_probability, float(np.abs(expected[0] - found[0]).max()))
-        worst_logit = max(worst_logit, float(np.abs(expected[1] - found[1]).max()))
+        # np.maximum and not max(): a difference that is NaN has to stay NaN.
+        worst_probability = float(np.maximum(worst_probability, np.abs(expected[0] - found[0]).max()))
+        worst_logit = float(np.maximum(worst_logit, np.abs(expected[1] - found[1]).max()))
     return Parity(worst_probability, worst_logit, sum(len(batch) for batch in images_B1HW))
 
 

@@ -24,11 +24,12 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from thyrosight.callbacks import training_callbacks
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_to_dict
-from thyrosight.data import ViewDataset, choose_rows, split_validation, training_loader, validation_loader
+from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.export import export_run, load_start_weights
 from thyrosight.files import write_atomic
@@ -61,6 +62,7 @@ class TrainingModule(L.LightningModule):
         return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.layout)))
 
     def on_train_epoch_start(self) -> None:
+        cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
         # Dropout follows from (seed, epoch, process) alone: a resumed run draws what the uninterrupted one drew.
         torch.manual_seed(
             int(np.random.default_rng([self.config.run.seed, self.current_epoch, self.global_rank]).integers(2**62))
@@ -158,7 +160,7 @@ class TrainingModule(L.LightningModule):
         return settings.final_lr_share + (1 - settings.final_lr_share) * 0.5 * (1 + math.cos(math.pi * progress))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["thyrosight_config"] = config_to_dict(self.config)
+        checkpoint["next_epoch"] = self.current_epoch + 1
 
 
 def parameter_groups(
@@ -217,8 +219,12 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     validation = None
     if validation_rows:
         validation = validation_loader(ViewDataset(validation_rows, config, augmented=False), config)
-    last = out / "last.ckpt"
-    trainer.fit(module, loader, validation, ckpt_path=last if resume and last.exists() else None, weights_only=True)
+    last = out / "last.ckpt" if resume and (out / "last.ckpt").exists() else None
+    if last is not None:
+        # Lightning fetches the first batch before it tells the sampler which epoch it is in.
+        next_epoch = torch.load(last, map_location="cpu", weights_only=True)["next_epoch"]
+        cast(EpochSampler, loader.sampler).set_epoch(next_epoch)
+    trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
     if rank != 0:
         return out / "bundle"
     return export_run(out)

@@ -1,6 +1,6 @@
 """The records that pass between the rooms: Frame, Case, Sample, Batch, Output; frozen, of constant shape.
 
-Legend for names: B batch, C channels, H rows, W columns; `_HW` arrays, `_xy` points (column, row), `_px` and `_mm` units.
+Legend for names: B batch, C channels, H rows, W columns; `_HW` arrays, `_xy` points (column, row), `_px`, `_mm` units.
 A box is half-open: x0 <= x < x1. The result records (Nodule, Prediction) are in thyrosight.prediction.
 """
 
@@ -118,7 +118,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples stacked: image_B1HW float32 in [0, 1], mask_B1HW float32 0/1, has_mask_B bool, malignancy_B int64 (-1 unknown)."""
+    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1."""
 
     image_B1HW: Tensor
     mask_B1HW: Tensor
@@ -131,7 +131,8 @@ class Output(NamedTuple):
     """What every network returns, raw.
 
     mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
-    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size (zeros where a network has none).
+    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size
+    (zeros where a network has none).
     """
 
     mask_logits_B1HW: Tensor
