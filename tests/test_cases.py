@@ -697,6 +697,8 @@ def test_an_unreadable_image_is_left_out_and_counted_and_progress_told(tmp_path:
     assert "unreadable image" in why
     assert "0003.jpg" in why
     assert seen == [(done, 6) for done in range(1, 7)]
+    for name in ("cases.csv", "dataset.json"):
+        assert str(tmp_path) not in (tmp_path / "out" / name).read_text(), "nothing says where the set lies"
 
 
 # the real sets ------------------------------------------------------------------------------------------------------

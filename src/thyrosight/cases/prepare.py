@@ -136,10 +136,11 @@ def _readable(cases: Sequence[Case], looks: Sequence[Look]) -> tuple[list[Case],
         if seen.fault is None:
             row_mm, column_mm = case.row_mm or seen.row_mm, case.column_mm or seen.column_mm
             kept.append(replace(case, fov=seen.fov, panels=seen.panels, row_mm=row_mm, column_mm=column_mm))
-    faults = [seen.fault for seen in looks if seen.fault is not None]
+    faulty = [seen for seen in looks if seen.fault is not None]
     if not kept:
-        raise InputError(f"none of the {len(cases)} images can be read; the first: {faults[0]}")
-    return kept, {f"unreadable image, e.g. {faults[0]}": len(faults)} if faults else {}
+        raise InputError(f"none of the {len(cases)} images can be read; the first: {faulty[0].fault}")
+    # the file's name only: dataset.json says nothing of where the set lies
+    return kept, {f"unreadable image, e.g. {faulty[0].path.name}": len(faulty)} if faulty else {}
 
 
 def _grouped(cases: list[Case], looks: Sequence[Look], join_duplicates: bool) -> tuple[list[Case], list[str]]:

@@ -100,13 +100,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_mask(path: Path, mask_HW: BoolArray) -> None:
-    """Boolean mask `_HW` -> one-channel PNG of 0 and 255."""
+    """Boolean mask `_HW` -> one-channel PNG of 0 and 255; a file that is so already is left."""
     import cv2
     import numpy as np
 
     done, encoded = cv2.imencode(".png", mask_HW.astype(np.uint8) * 255)
     if not done:
         raise RuntimeError(f"mask of shape {mask_HW.shape} did not encode")
+    if path.is_file() and path.read_bytes() == encoded.tobytes():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, encoded.tobytes())
 
