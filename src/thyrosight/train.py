@@ -63,10 +63,11 @@ class TrainingModule(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
-        # Dropout follows from (seed, epoch, process) alone: a resumed run draws what the uninterrupted one drew.
-        torch.manual_seed(
-            int(np.random.default_rng([self.config.run.seed, self.current_epoch, self.global_rank]).integers(2**62))
-        )
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout follows from (seed, step, process) alone: a resumed run drops what the uninterrupted one did.
+        rng = np.random.default_rng([self.config.run.seed, self.global_step, self.global_rank])
+        torch.manual_seed(int(rng.integers(2**62)))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
