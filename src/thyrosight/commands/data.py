@@ -34,7 +34,10 @@ def prepare(
         list[str] | None,
         typer.Option("--column", metavar="ROLE=NAME", help="A column of your own CSV, e.g. patient=PatID; repeat."),
     ] = None,
-    refold: Annotated[bool, typer.Option("--refold", help="Make new folds even where the set gives its own.")] = False,
+    refold: Annotated[
+        bool,
+        typer.Option("--refold", help="Join near-duplicates and make new folds, even where the set gives its own."),
+    ] = False,
     keep_leaks: Annotated[
         bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
     ] = False,

@@ -14,12 +14,13 @@ class SyncNorm(nn.BatchNorm2d):
         if not (self.training and torch.distributed.is_initialized()):
             return super().forward(input)
         values = input.float()
-        count = values.new_tensor(float(values.numel() // values.shape[1]))
-        sums = torch.cat([values.sum(dim=(0, 2, 3)), (values * values).sum(dim=(0, 2, 3)), count[None]])
-        sums = all_reduce(sums)  # type: ignore[no-untyped-call]
-        channels, total = values.shape[1], sums[-1]
-        mean = sums[:channels] / total
-        variance = sums[channels : 2 * channels] / total - mean * mean
+        count = values.new_tensor([float(values.numel() // values.shape[1])])
+        sums = _summed(torch.cat([values.sum(dim=(0, 2, 3)), count]))
+        total = sums[-1].detach()
+        mean = sums[:-1] / total
+        # In two passes: the mean of squares minus the square of the mean loses the digits of a small variance.
+        centred = values - mean[:, None, None]
+        variance = _summed((centred * centred).sum(dim=(0, 2, 3))) / total
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None
@@ -28,10 +29,15 @@ class SyncNorm(nn.BatchNorm2d):
             self.running_var.lerp_(variance * total / (total - 1).clamp(min=1), self.momentum)
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
-        scale = self.weight * torch.rsqrt(variance.clamp(min=0) + self.eps)
-        shift = self.bias - mean * scale
-        normed: Tensor = values * scale[:, None, None] + shift[:, None, None]
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        normed: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
         return normed.to(input.dtype)
+
+
+def _summed(values: Tensor) -> Tensor:
+    """Sum over all processes, with the gradient of all of them."""
+    summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return summed
 
 
 def convert_sync_norm(network: nn.Module) -> nn.Module:
