@@ -221,9 +221,7 @@ def test_functions_do_one_thing() -> None:
             by_place = len(arguments.posonlyargs) + len(arguments.args)
             is_too_many = by_place > MAX_BY_PLACE or by_place + len(arguments.kwonlyargs) > MAX_ARGUMENTS
             if is_too_many and not is_one_of(path, (ARGUMENTS_ARE_OPTIONS,)):
-                wrong.append(
-                    f"{name}.{function.name}: {by_place} arguments by place, more by name"
-                )
+                wrong.append(f"{name}.{function.name}: {by_place} arguments by place, more by name")
     assert not wrong
 
 
