@@ -59,7 +59,9 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
     from thyrosight.config import config_from_dict
     from thyrosight.export import run_info
 
-    info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], None)
+    record = {"fold": None, "started_with": {"versions": {"torch": "x"}, "git_revision": "abc"}}
+    info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], record)
+    assert (info.git_revision, info.versions) == ("abc", {"torch": "x"})
     path = write_bundle(
         tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
     )

@@ -56,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "audit": data.audit,
     "phantom": data.phantom,
     "train": training.train,
+    "cross-validate": training.cross_validate,
     "export": training.export,
     "import-tensorflow": training.import_tensorflow,
     "evaluate": results.evaluate,

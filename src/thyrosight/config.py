@@ -23,6 +23,8 @@ class NetworkConfig:
     head: Literal["map", "pooled"] = "map"
     dropout: float = 0.2
     drop_path: float = 0.1
+    frozen_stages: int = 0
+    """The encoder's stem and its first stages that are not trained; 0 trains all."""
     init: Literal["original", "he"] = "original"
     start_from: str = ""
     """A bundle whose weights to begin with; empty for none. A relative path is taken from the working directory."""

@@ -6,6 +6,7 @@ import io
 import json
 import platform
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -189,17 +190,16 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
     fit_cases, validation = ([cases[name] for name in rows[part]] for part in ("fit", "validation"))
-    info = run_info(config, network, fit_cases, record["fold"])
+    info = run_info(config, network, fit_cases, record)
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
-    out = out or run / "bundle"
-    write_bundle(out, info, onnx_bytes, weights, model_card(info))
     if validation:
-        info = calibrated(info, out, validation, config)
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = write_bundle(Path(folder) / "bundle", info, onnx_bytes, weights, model_card(info))
+            info = calibrated(info, bundle, validation, config)
     if evaluation is not None:
         info = info.model_copy(update={"scores": (*info.scores, *evaluation_scores(evaluation, info.name))})
-    write_bundle(out, info, onnx_bytes, weights, model_card(info))
-    return out
+    return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info))
 
 
 def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
@@ -222,7 +222,7 @@ def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
 
 
 def read_run(run: Path) -> dict[str, Any]:
-    """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run}."""
+    """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run, "started_with": versions}."""
     try:
         record = json.loads((run / "config.json").read_text(encoding="utf-8"))
     except OSError:
@@ -231,8 +231,9 @@ def read_run(run: Path) -> dict[str, Any]:
     return record
 
 
-def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], fold: int | None) -> BundleInfo:
-    """What the bundle says of itself, before calibration."""
+def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], record: Mapping[str, Any]) -> BundleInfo:
+    """What the bundle says of itself, before calibration; versions and revision are those that trained it."""
+    fold: int | None = record["fold"]
     by_source: dict[str, list[Case]] = {}
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
@@ -259,8 +260,8 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], fold
         calibration=Calibration(),
         operating_points=(),
         scores=(),
-        versions=library_versions(),
-        git_revision=git_revision(),
+        versions=record["started_with"]["versions"],
+        git_revision=record["started_with"]["git_revision"],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seed=config.run.seed,
         notes=config.about,
@@ -325,7 +326,6 @@ def library_versions() -> dict[str, str]:
         "torch",
         "lightning",
         "onnx",
-        "onnxscript",
         "onnxruntime",
         "numpy",
         "opencv-python-headless",

@@ -7,10 +7,12 @@ Early stopping, threshold and calibration see `validation_share` of the training
 from __future__ import annotations
 
 import copy
+import ctypes
 import json
 import logging
 import math
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,13 +33,16 @@ from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_to_dict
 from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.export import export_run, load_start_weights
+from thyrosight.export import export_run, git_revision, library_versions, load_start_weights, read_run
 from thyrosight.files import write_atomic
 from thyrosight.losses import LossSettings, multitask_loss
 from thyrosight.model import build_network
 from thyrosight.model.sync_norm import convert_sync_norm
 from thyrosight.ranking import auroc
 from thyrosight.types import Batch, Case, Output
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""mallopt's names in glibc's malloc.h."""
 
 
 class TrainingModule(L.LightningModule):
@@ -170,6 +175,8 @@ def parameter_groups(
     """Weights decay, biases and norms don't; the encoder may learn more slowly than what was not pretrained."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
     return [
         {
@@ -188,6 +195,7 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     InputError where `out` holds a run and resume is not asked for, ConfigError where the run there was another one.
     """
     quieten()
+    keep_freed_memory()
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     out = Path(out)
     rows = [case for path in cases for case in read_cases(path)]
@@ -199,7 +207,7 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
         _prepare_run(
             out,
             resume,
-            _record(config, cases, out, fold),
+            run_record(config, cases, out, fold),
             {"fit": fit_rows, "validation": validation_rows, "kept_out": kept_out},
         )
     if config.run.threads:
@@ -237,6 +245,17 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.filterwarnings("ignore", message=r".*LeafSpec.*")
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep large blocks that were freed instead of giving them back: a step on a CPU is a third shorter.
+
+    By default every activation above 32 MB is mapped, zeroed and unmapped anew. A hint: nothing happens elsewhere.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 2**30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def loss_settings(config: Config, rows: Sequence[Case]) -> LossSettings:
@@ -305,37 +324,40 @@ def has_fast_bf16() -> bool:
     return any(check() for check in (getattr(torch.cpu, name, None) for name in checks) if check is not None)
 
 
-def _record(config: Config, cases: Sequence[Path], out: Path, fold: int | None) -> dict[str, Any]:
+def run_record(config: Config, cases: Sequence[Path], out: Path, fold: int | None) -> dict[str, Any]:
     """What config.json holds; the paths of the tables are relative to the run."""
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
-    return {"config": config_to_dict(config), "fold": fold, "cases": tables}
+    code = {"git_revision": git_revision(), "versions": library_versions()}
+    return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": code}
 
 
 def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[Case]]) -> None:
     """Write config.json and rows.json, or hold them against those of the run that goes on."""
     split = {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in rows.items()}
-    config_path, rows_path = out / "config.json", out / "rows.json"
-    if config_path.exists():
+    if (out / "config.json").exists():
         if not resume:
             raise InputError(f"{out}: holds a run already; pass --resume to go on with it, or choose another folder")
-        before = json.loads(config_path.read_text(encoding="utf-8"))
-        if before != json.loads(json.dumps(record)):
-            raise ConfigError(
-                f"{out}: was started with other settings ({_difference(before, record)}); resume with the same"
-            )
-        if json.loads(rows_path.read_text(encoding="utf-8")) != split:
+        refuse_other_settings(out, record)
+        if json.loads((out / "rows.json").read_text(encoding="utf-8")) != split:
             raise ConfigError(f"{out}: was started with other cases or another split; resume with the same cases.csv")
         return
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(rows_path, json.dumps(split, indent=1))
-    write_atomic(config_path, json.dumps(record, indent=1))
+    write_atomic(out / "rows.json", json.dumps(split, indent=1))
+    write_atomic(out / "config.json", json.dumps(record, indent=1))
+
+
+def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
+    """ConfigError that names the settings in which the run there differs from `record`."""
+    difference = _difference(read_run(run), record)
+    if difference:
+        raise ConfigError(f"{run}: was started with other settings ({difference}); resume with the same")
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names."""
+    """The settings that differ, as dotted names; newer code may go on with a run."""
     found = []
     now = json.loads(json.dumps(now))
-    for key in sorted(set(before) | set(now)):
+    for key in sorted((set(before) | set(now)) - {"started_with"}):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = _difference(one, other, f"{prefix}{key}.")

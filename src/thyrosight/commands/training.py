@@ -1,4 +1,4 @@
-"""cases.csv -> a trained model bundle: the commands train, export, import-tensorflow. Only these load torch."""
+"""cases.csv -> a trained model bundle: train, cross-validate, export, import-tensorflow. Only these load torch."""
 
 from __future__ import annotations
 
@@ -35,6 +35,35 @@ def train(
     from thyrosight.train import train as run_training
 
     typer.echo(run_training(settings, cases, out, chosen_fold, resume))
+
+
+def cross_validate(
+    config: Annotated[Path, typer.Argument(help="A configuration: configs/*.toml.", exists=True, dir_okay=False)],
+    cases: Annotated[
+        list[Path], typer.Option("--cases", help="The cases.csv to score; repeat for sets that help.", exists=True)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for a run a fold and the pooled evaluation.")],
+    folds: Annotated[list[int] | None, typer.Option("--fold", min=0, help="Only this fold; repeat for more.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
+    ] = None,
+    tta: Annotated[bool, typer.Option("--tta", help="Score the mean over the image and its mirror image.")] = False,
+) -> None:
+    """Configuration, cases -> a model a fold, and their pooled scores.
+
+    Each model is scored on the fold that it has not seen. The same command goes on with what was stopped.
+    """
+    from thyrosight.config import load_config
+
+    settings = load_config(config, overrides or [])
+    require_training_extra()
+    from thyrosight.commands.show import stdout_console
+    from thyrosight.cross_validate import cross_validate as run_folds
+    from thyrosight.cross_validate import kind_of_scores
+    from thyrosight.evaluation_tables import print_evaluation
+
+    print_evaluation(run_folds(settings, cases, out, folds=folds, tta=tta), stdout_console())
+    typer.echo(out / kind_of_scores("pooled", tta) / "report.html")
 
 
 def export(

@@ -22,6 +22,7 @@ NETWORKS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
         head=settings.head,
         dropout=settings.dropout,
         drop_path=settings.drop_path,
+        frozen_stages=settings.frozen_stages,
     ),
 }
 

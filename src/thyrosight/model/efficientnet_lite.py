@@ -10,7 +10,7 @@ import importlib
 import math
 import re
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -96,10 +96,12 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """image_B1HW in [0, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32.
 
-    The three colour planes of the stem are summed over, which equals feeding the gray image three times.
+    The three colour planes of the stem are summed over, which equals feeding the gray image three times. The stem and
+    the first `frozen_stages` stages keep the weights that they were given: at full resolution they cost most of a step
+    and hold edge filters that a small set hardly improves.
     """
 
-    def __init__(self, variant: str = "lite0", drop_path: float = 0.0) -> None:
+    def __init__(self, variant: str = "lite0", drop_path: float = 0.0, frozen_stages: int = 0) -> None:
         super().__init__()
         if variant not in SCALINGS:
             raise ConfigError(f"unknown encoder {variant!r}; known: {', '.join(SCALINGS)}")
@@ -122,11 +124,21 @@ class EfficientNetLite(nn.Module):
                 self.channels = (*self.channels, out_channels)
         self.stages = nn.ModuleList(stages)
         self._set_drop_path(drop_path)
+        self._frozen = [self.stem, *stages[:frozen_stages]] if frozen_stages else []
+        for module in self._frozen:
+            module.requires_grad_(False)
 
     def _set_drop_path(self, drop_path: float) -> None:
         blocks = [module for module in self.modules() if isinstance(module, InvertedResidual)]
         for index, block in enumerate(blocks):
             block.drop_path = drop_path * index / len(blocks)
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen stages stay in evaluation: their batch norm keeps ImageNet's statistics."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def forward(self, image_B1HW: Tensor) -> list[Tensor]:
         features = self.stem((image_B1HW * 255.0 - 127.0) / 128.0)

@@ -106,9 +106,10 @@ class UNet(nn.Module):
         head: str = "map",
         dropout: float = 0.2,
         drop_path: float = 0.0,
+        frozen_stages: int = 0,
     ) -> None:
         super().__init__()
-        self.encoder = EfficientNetLite(encoder, drop_path)
+        self.encoder = EfficientNetLite(encoder, drop_path, frozen_stages)
         skip_channels = self.encoder.channels
         self.context = Context(skip_channels[-1], DECODER_CHANNELS[0])
         self.up = nn.ModuleList(

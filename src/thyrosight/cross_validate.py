@@ -1,0 +1,59 @@
+"""Configuration, cases.csv -> one model a fold, each scored on the fold that it has not seen, and all of them pooled.
+
+OUT/  fold0/ … (run folders)  fold0/evaluation/ …  pooled/{per_case.csv, evaluation.json, report.html}
+What is finished is not done again: the same command goes on with a fold that was stopped, and with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from thyrosight.cases.table import read_cases
+from thyrosight.config import Config
+from thyrosight.errors import InputError
+from thyrosight.evaluate import evaluate, pool
+from thyrosight.evaluation import Evaluation
+from thyrosight.train import refuse_other_settings, run_record, train
+
+
+def cross_validate(
+    config: Config,
+    cases: Sequence[Path],
+    out: Path,
+    *,
+    folds: Sequence[int] | None = None,
+    tta: bool = False,
+) -> Evaluation:
+    """Train and score every fold of the first table (or those named), pool the out-of-fold predictions.
+
+    The other tables only help to train; their rows of the scored fold are left out as well. InputError where a table
+    has no such fold, ConfigError where `out` holds a run by other settings.
+    """
+    scored_csv = cases[0]
+    known = sorted({case.fold for case in read_cases(scored_csv) if case.fold is not None and case.split != "test"})
+    if not known:
+        raise InputError(f"{scored_csv}: no row has a fold; run prepare --folds 5")
+    unknown = sorted(set(folds or known) - set(known))
+    if unknown:
+        raise InputError(f"{scored_csv}: no row has fold {unknown[0]}; there are {known}")
+    kind = kind_of_scores("evaluation", tta)
+    parts = [_score_fold(config, cases, out / f"fold{fold}", fold, tta) / kind for fold in folds or known]
+    return pool([part / "per_case.csv" for part in parts], out / kind_of_scores("pooled", tta))
+
+
+def kind_of_scores(name: str, tta: bool) -> str:
+    """A folder's name: with test-time augmentation the same models have scores of their own."""
+    return f"{name}-tta" if tta else name
+
+
+def _score_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tta: bool) -> Path:
+    """Train and evaluate one fold, each unless it is done; returns the run."""
+    if (run / "bundle" / "bundle.json").exists():
+        refuse_other_settings(run, run_record(config, cases, run, fold))
+    else:
+        train(config, cases, run, fold, resume=run.exists())
+    evaluation = run / kind_of_scores("evaluation", tta)
+    if not (evaluation / "evaluation.json").exists():
+        evaluate(run / "bundle", cases[0], evaluation, fold=fold, tta=tta)
+    return run
