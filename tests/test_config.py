@@ -58,6 +58,11 @@ def test_overrides_are_toml_or_bare_words(tmp_path: Path) -> None:
         load_config(path, ["optim.epochs"])
 
 
+def test_a_choice_of_digits_needs_no_quotes(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("")
+    assert load_config(tmp_path / "a.toml", ["run.precision=32"]).run.precision == "32"
+
+
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: can't be read"):
         load_config(tmp_path / "none.toml")

@@ -81,6 +81,14 @@ def test_glands_give_no_mask_and_foreign_labels_no_risk(cohort: Path) -> None:
     assert batch.malignancy_B.tolist() == [-1, -1, -1]
 
 
+def test_a_healthy_source_asks_for_an_empty_mask(cohort: Path) -> None:
+    cases = [replace(case, source="glands", target="gland") for case in read_cases(cohort)[:3]]
+    data = {"size_hw": [64, 64]}
+    healthy = ViewDataset(cases, config_from_dict({"data": {**data, "healthy_sources": ["glands"]}}), augmented=False)
+    assert all(sample.has_mask and not sample.mask_HW.any() for sample in (healthy[0], healthy[1]))
+    assert not ViewDataset(cases, config_from_dict({"data": data}), augmented=False)[0].has_mask
+
+
 def test_the_epoch_is_the_same_however_many_processes_share_it(cohort: Path) -> None:
     dataset = ViewDataset(read_cases(cohort), config_from_dict(SMALL), augmented=True)
     alone = list(EpochSampler(dataset, 8, seed=0))

@@ -45,6 +45,8 @@ class DataConfig:
     """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named."""
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
     """Rows whose mask outlines something else (gland) give no mask loss."""
+    healthy_sources: tuple[str, ...] = ()
+    """Sources whose images hold no nodule, whatever their masks outline (tg3k: healthy glands): an empty mask each."""
     malignancy_sources: tuple[str, ...] = ()
     """Sources whose malignancy label has this model's meaning; others give no risk loss. Empty: all."""
 
@@ -215,6 +217,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     """The value as its field's type, or an error that says what is wanted."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
+        # --set run.precision=32 reads as a number.
+        value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if value not in arguments:
             raise ConfigError(f"{where} = {value!r}; choose one of {', '.join(map(repr, arguments))}")
         return value

@@ -128,12 +128,13 @@ class ViewDataset(Dataset[Sample]):
         view = (box.image(image_HW), box.mask(mask_HW), box.valid())
         if self.augment.enabled:
             view = augment(view, self.augment, np.random.default_rng([self.seed, epoch, place, number]))
-        has_mask = case.mask is not None and case.target in self.settings.mask_targets
+        is_healthy = case.source in self.settings.healthy_sources
+        is_outlined = case.mask is not None and case.target in self.settings.mask_targets and not is_healthy
         return Sample(
             image_HW=view[0],
-            mask_HW=view[1] if has_mask else np.zeros_like(view[1]),
+            mask_HW=view[1] if is_outlined else np.zeros_like(view[1]),
             valid_HW=view[2],
-            has_mask=has_mask,
+            has_mask=is_outlined or is_healthy,
             malignancy=self._malignancy(case),
             case_index=ref.case_index,
             view_index=ref.view_index,
