@@ -16,6 +16,7 @@ from thyrosight.evaluation import Evaluation
 from thyrosight.evaluation_tables import interval_text, number_text
 from thyrosight.files import write_atomic
 from thyrosight.geometry import outlines
+from thyrosight.pages import page_template
 from thyrosight.scores import Estimate, Subgroup, diameter_pairs
 from thyrosight.types import BoolArray, Box, UInt8Array
 
@@ -98,21 +99,13 @@ def write_report(evaluation: Evaluation, pictures: Mapping[str, Picture], path: 
 
 def report_html(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> str:
     """Evaluation, Picture by case_id -> the page's HTML; every text in it is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("thyrosight"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = {
         title: [(row, pictures[row.case_id]) for row in rows if row.case_id in pictures]
         for title, rows in galleries(evaluation.cases).items()
     }
-    return environment.get_template("evaluation.html").render(
+    return page_template("evaluation.html").render(
         evaluation=evaluation,
         evaluated=evaluation.evaluated,
         headline=_headline(evaluation),

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 from thyrosight.errors import InputError
 from thyrosight.overlay import strip_height
+from thyrosight.pages import page_template
 from thyrosight.prediction import Nodule, Prediction
 
 MASK_NAME, OVERLAY_NAME, RESULT_NAME = "mask.png", "overlay.png", "result.json"
@@ -93,7 +94,7 @@ def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
     failures = [*failures, *(Failure(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown)
     with whole_file(out / REPORT_NAME) as stream:
-        for piece in _template().generate(
+        for piece in page_template("report.html").generate(
             totals=totals,
             failures=failures,
             cards=cards,
@@ -218,20 +219,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
     return value
-
-
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("thyrosight"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda value: f"{value:.0%}"
-    return environment.get_template("report.html")
 
 
 def _software() -> str:
