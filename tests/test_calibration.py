@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from thyrosight.calibration import (
     brier_of,
+    calibrated_interval,
     ece_of,
     ece_of_perfect_model,
     equal_mass_bins,
     fit_platt,
+    platt_covariance,
     reliability,
 )
 
@@ -112,6 +114,26 @@ def test_platt_is_finite_on_separable_cases_and_refuses_one_class() -> None:
     assert extreme > 0
     with pytest.raises(ValueError, match="both classes"):
         fit_platt([0.1, 0.2], [1, 1])
+
+
+def test_the_covariance_of_a_fit_is_that_of_refits_on_new_draws() -> None:
+    source = rng()
+    fits, told = [], []
+    for _ in range(400):
+        logits = source.normal(scale=2.0, size=300)
+        labels = (source.random(300) < 1 / (1 + np.exp(-(0.5 * logits - 1.0)))).astype(int)
+        fits.append(fit_platt(logits, labels))
+        told.append(platt_covariance(logits, *fits[-1]))
+    found = np.cov(np.array(fits).T)
+    assert np.mean(told, axis=0) == pytest.approx((found[0, 0], found[0, 1], found[1, 1]), rel=0.25)
+
+
+def test_an_interval_of_the_risk_is_that_of_its_logit() -> None:
+    low, high = calibrated_interval(2.0, 1.0, -1.0, (0.04, -0.01, 0.09))  # variance 4 * 0.04 - 4 * 0.01 + 0.09 = 0.21
+    half = 1.959964 * 0.21**0.5
+    assert (low, high) == pytest.approx((1 / (1 + np.exp(half - 1)), 1 / (1 + np.exp(-half - 1))))
+    with pytest.raises(ValueError, match="all alike"):
+        platt_covariance([1.0, 1.0, 1.0], 1.0, 0.0)
 
 
 def test_risks_outside_0_to_1_are_refused() -> None:

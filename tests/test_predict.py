@@ -297,6 +297,18 @@ def test_calibration_is_the_declared_line_in_a_sigmoid(logit: float, expected: f
     assert calibrated_risk(info, logit) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_nodules_risk_has_an_interval_where_the_calibration_has_one(tmp_path: Path) -> None:
+    calibration = {"scale": 1.0, "offset": 0.0, "covariance": (0.04, 0.0, 0.25), "n": 30, "fitted_on": "elsewhere"}
+    predictor = Predictor.load(make_tiny_bundle(tmp_path / "tiny", preprocessing=WHOLE, calibration=calibration))
+    image_HW = ground()
+    disc(image_HW, (70, 50), 20)
+    (nodule,) = predictor.predict(image_HW).nodules
+    assert nodule.risk is not None
+    assert nodule.risk_interval is not None
+    assert nodule.risk_interval[0] < nodule.risk < nodule.risk_interval[1]
+    assert "30 images" in str(nodule.risk_interval_reason)
+
+
 def test_a_model_without_a_risk_says_so(whole: Predictor) -> None:
     image_HW = ground()
     disc(image_HW, (64, 64), 20)

@@ -61,10 +61,14 @@ class Preprocessing(_Record):
 
 
 class Calibration(_Record):
-    """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold."""
+    """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
+
+    covariance: (variance of scale, covariance, variance of offset) of that fit; None where it is not known.
+    """
 
     scale: float = 1.0
     offset: float = 0.0
+    covariance: tuple[float, float, float] | None = None
     n: int = Field(default=0, ge=0)
     fitted_on: str = ""
 

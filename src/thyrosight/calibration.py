@@ -131,6 +131,32 @@ def fit_platt(logits_N: ArrayLike, labels_N: ArrayLike) -> tuple[float, float]:
     return float(weights[0]), float(weights[1])
 
 
+def platt_covariance(logits_N: ArrayLike, scale: float, offset: float) -> tuple[float, float, float]:
+    """Logits and the fit on them -> (variance of scale, covariance, variance of offset) by the inverse information.
+
+    Wald's asymptotics for logistic regression (McCullagh & Nelder 1989): a normal approximation, rough below some 20
+    cases. Logits all alike tell nothing of the scale: ValueError.
+    """
+    logits = np.asarray(logits_N, dtype=np.float64)
+    inputs_N2 = np.stack([logits, np.ones_like(logits)], axis=1)
+    risk_N = _sigmoid(inputs_N2 @ np.array([scale, offset]))
+    information = (inputs_N2 * (risk_N * (1 - risk_N))[:, None]).T @ inputs_N2
+    if np.linalg.cond(information) > 1e12:
+        raise ValueError("the logits are all alike, or all certain: the fit has no uncertainty that can be had")
+    covariance = np.linalg.inv(information)
+    return float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
+
+
+def calibrated_interval(
+    logit: float, scale: float, offset: float, covariance: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Logit, fit and its covariance -> 95 % interval of the calibrated risk, as far as the calibration is uncertain."""
+    variance = logit * logit * covariance[0] + 2 * logit * covariance[1] + covariance[2]
+    centre, half = scale * logit + offset, 1.959964 * max(variance, 0.0) ** 0.5
+    low, high = _sigmoid(np.array([centre - half, centre + half]))
+    return float(low), float(high)
+
+
 def _cross_entropy(logits_N: Float64Array, targets_N: Float64Array) -> float:
     return float(np.sum(np.logaddexp(0.0, logits_N) - targets_N * logits_N))
 

@@ -29,7 +29,7 @@ from thyrosight.bundle import (
     model_card,
     write_bundle,
 )
-from thyrosight.calibration import fit_platt
+from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_from_dict
 from thyrosight.errors import BundleError, InputError
@@ -296,7 +296,11 @@ def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Co
     if info.has_malignancy and len(labels) >= MIN_CALIBRATION_IMAGES and len(set(labels)) == 2:
         scale, offset = fit_platt(logits, labels)
         changes["calibration"] = Calibration(
-            scale=scale, offset=offset, n=len(labels), fitted_on="validation groups of the training rows"
+            scale=scale,
+            offset=offset,
+            covariance=platt_covariance(logits, scale, offset),
+            n=len(labels),
+            fitted_on="validation groups of the training rows",
         )
     if info.has_mask and dices:
         means = np.mean(dices, axis=0)

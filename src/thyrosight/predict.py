@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.bundle import Bundle, BundleInfo, bundle_id, load_bundle
+from thyrosight.calibration import calibrated_interval
 from thyrosight.errors import BundleError, InputError
 from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.flags import flags_of
@@ -41,6 +42,7 @@ MAX_NODULES_PER_PANEL = 16
 """More regions than this are noise; the largest are kept."""
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
+INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 
 
@@ -209,9 +211,11 @@ class Predictor:
         self, frame: Frame, raw: RawPrediction, mask_HW: BoolArray, panel_index: int, image_risk: float | None
     ) -> Nodule:
         """A nodule's mask in source pixels -> its record; its risk is the map's mean under it where there is a map."""
-        risk = image_risk
+        logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:
-            risk = calibrated_risk(self.info, float(raw.malignancy_map_HW[mask_HW].mean()))
+            logit = float(raw.malignancy_map_HW[mask_HW].mean())
+            risk = calibrated_risk(self.info, logit)
+        interval = risk_interval(self.info, logit)
         return Nodule(
             number=1,
             panel_index=panel_index,
@@ -219,8 +223,10 @@ class Predictor:
             size=_nodule_size(measure(mask_HW, frame.spacing), frame.spacing_reason),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,
-            risk_interval=None,
-            risk_interval_reason=NO_INTERVAL,
+            risk_interval=interval,
+            risk_interval_reason=NO_INTERVAL
+            if interval is None
+            else INTERVAL_MEANING.format(n=self.info.calibration.n),
         )
 
 
@@ -246,6 +252,15 @@ def calibrated_risk(info: BundleInfo, malignancy_logit: float) -> float | None:
     z = info.calibration.scale * malignancy_logit + info.calibration.offset
     risk = 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
     return round(risk, 6)
+
+
+def risk_interval(info: BundleInfo, malignancy_logit: float) -> tuple[float, float] | None:
+    """Malignancy logit -> 95 % interval of the calibrated risk, 0 to 1; None where the bundle can't say."""
+    covariance = info.calibration.covariance
+    if not info.has_malignancy or covariance is None:
+        return None
+    low, high = calibrated_interval(malignancy_logit, info.calibration.scale, info.calibration.offset, covariance)
+    return round(low, 6), round(high, 6)
 
 
 def as_frame(source: Source, frame_index: int | None = None) -> Frame:
