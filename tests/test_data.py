@@ -20,7 +20,7 @@ from thyrosight.data import (
     group_key,
     split_validation,
 )
-from thyrosight.errors import InputError
+from thyrosight.errors import ConfigError, InputError
 from thyrosight.types import Box, Case
 
 SMALL = {"data": {"size_hw": [64, 64]}, "optim": {"batch_size": 8}}
@@ -87,6 +87,19 @@ def test_a_healthy_source_asks_for_an_empty_mask(cohort: Path) -> None:
     healthy = ViewDataset(cases, config_from_dict({"data": {**data, "healthy_sources": ["glands"]}}), augmented=False)
     assert all(sample.has_mask and not sample.mask_HW.any() for sample in (healthy[0], healthy[1]))
     assert not ViewDataset(cases, config_from_dict({"data": data}), augmented=False)[0].has_mask
+
+
+def test_training_begins_with_small_inputs_and_validation_does_not(cohort: Path) -> None:
+    data = {"size_hw": [128, 96], "size_steps": [[0.5, 0.25], [0.75, 0.7]]}
+    config = config_from_dict({"data": data, "optim": {"epochs": 4}})
+    cases = read_cases(cohort)[:2]
+    training = ViewDataset(cases, config, augmented=True)
+    shapes = [training[epoch, 0, 0].image_HW.shape for epoch in range(4)]
+    assert shapes == [(32, 32), (32, 32), (96, 64), (128, 96)]
+    assert ViewDataset(cases, config, augmented=False)[0].image_HW.shape == (128, 96)
+    for wrong in ([[0.5, 0.5], [0.25, 0.75]], [[0.5, 1.5]], [[1.0, 0.5]]):
+        with pytest.raises(ConfigError, match="size_steps"):
+            config_from_dict({"data": {"size_steps": wrong}})
 
 
 def test_the_epoch_is_the_same_however_many_processes_share_it(cohort: Path) -> None:

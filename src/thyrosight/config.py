@@ -35,6 +35,10 @@ class DataConfig:
     """How an image becomes the network's input, and which rows take part."""
 
     size_hw: tuple[int, int] = (256, 256)
+    size_steps: tuple[tuple[float, float], ...] = ()
+    """(share of the epochs, scale), rising: up to that share of the run `size_hw` is scaled so (to multiples of 32).
+    A small network input teaches where a nodule is for a fraction of the time; what is left at full size teaches its
+    border. The bundle always has the full size."""
     crop: Literal["field", "none"] = "field"
     views: Literal["panels", "frame"] = "panels"
     """`panels`: each view of a split screen is an input of its own; `frame`: the whole field at once."""
@@ -244,6 +248,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _check_ranges(config: Config, where: str) -> None:
     checks = (
         (min(config.data.size_hw) >= 32, "data.size_hw must be at least 32 x 32"),
+        (
+            all(0 < share < 1 and 0 < scale <= 1 for share, scale in config.data.size_steps)
+            and [share for share, _ in config.data.size_steps] == sorted(share for share, _ in config.data.size_steps),
+            "data.size_steps are pairs (share of the epochs, scale), shares rising, each above 0 and at most 1",
+        ),
         (config.optim.lr > 0, "optim.lr must be positive"),
         (config.optim.batch_size >= 1, "optim.batch_size must be at least 1"),
         (config.optim.epochs >= 1, "optim.epochs must be at least 1"),

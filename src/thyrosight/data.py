@@ -98,6 +98,15 @@ def split_validation(cases: Sequence[Case], share: float, seed: int) -> tuple[li
     ]
 
 
+def size_at(settings: DataConfig, progress: float) -> tuple[int, int]:
+    """How far the run is, 0 to 1 -> rows and columns of a training input then, multiples of 32 where it is scaled."""
+    for share, scale in settings.size_steps:
+        if progress < share:
+            rows, columns = (max(32, round(side * scale / 32) * 32) for side in settings.size_hw)
+            return rows, columns
+    return settings.size_hw
+
+
 class ViewDataset(Dataset[Sample]):
     """Views by number; `dataset[epoch, place, number]` is augmented by (seed, epoch, place, number) alone."""
 
@@ -106,6 +115,8 @@ class ViewDataset(Dataset[Sample]):
         self.settings = config.data
         self.augment: AugmentConfig = config.augment if augmented else replace(config.augment, enabled=False)
         self.seed = config.run.seed
+        # What is validated has the full size from the first epoch on.
+        self.epochs = config.optim.epochs if augmented else 0
         self.risk_sources = set(config.data.malignancy_sources)
         self.views = [
             ViewRef(index, view, box)
@@ -124,7 +135,8 @@ class ViewDataset(Dataset[Sample]):
         case = self.cases[ref.case_index]
         image_HW, mask_HW = self._decoded(number)
         height, width = image_HW.shape
-        box = letterbox(Box(0, 0, width, height), self.settings.size_hw)
+        size_hw = size_at(self.settings, epoch / self.epochs) if self.epochs else self.settings.size_hw
+        box = letterbox(Box(0, 0, width, height), size_hw)
         view = (box.image(image_HW), box.mask(mask_HW), box.valid())
         if self.augment.enabled:
             view = augment(view, self.augment, np.random.default_rng([self.seed, epoch, place, number]))
