@@ -62,6 +62,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": results.evaluate,
     "pool": results.pool,
     "compare": results.compare,
+    "stress": results.stress,
+    "pool-stress": results.pool_stress,
     "predict": results.predict,
     "info": results.info,
     "demo": results.demo,

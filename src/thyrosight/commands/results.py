@@ -1,4 +1,4 @@
-"""Images or labelled cases -> results: the commands evaluate, pool, compare, predict, info, demo. None loads torch."""
+"""Images or labelled cases -> results: evaluate, pool, compare, stress, predict, info, demo. None loads torch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from thyrosight.commands.show import (
     stdout_console,
     stdout_kept_for_json,
 )
+from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from thyrosight.bundle import Bundle
     from thyrosight.evaluation import Evaluation
+    from thyrosight.stress_scores import StressTest
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 BundleOption = Annotated[
@@ -131,6 +133,53 @@ def compare(
     print_comparison(comparison, stdout_console())
 
 
+def stress(
+    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
+    cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for stress.csv, stress.json, per_case.")],
+    split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
+    perturbations: Annotated[
+        list[str] | None, typer.Option("--perturbation", help="Only this perturbation; repeat for more.")
+    ] = None,
+    strengths: Annotated[str, typer.Option("--strengths", metavar="1,2,..", help="Which strengths.")] = "1,2,3,4,5",
+    threads: Threads = None,
+    tta: Tta = False,
+    as_json: Json = False,
+) -> None:
+    """What disturbed images cost the scores.
+
+    Predicts every case as it is and with other gain, gamma, speckle, blur, JPEG, depth, a shadow, calipers and text
+    drawn on, each at strengths 1 to 5; 1 and 2 are met daily. Exit code 1 where a case could not be scored.
+    """
+    from thyrosight.commands.show import progress_bar
+    from thyrosight.stress import disturbances
+    from thyrosight.stress import stress as stress_bundle
+
+    chosen = disturbances(perturbations or (), strength_numbers(strengths))
+    with stdout_kept_for_json(as_json), progress_bar("stressing") as progress:
+        test = stress_bundle(
+            bundle, cases, out, split=split, fold=fold, chosen=chosen, threads=threads, tta=tta, progress=progress
+        )
+    _print_stress(test, out, as_json)
+
+
+def pool_stress(
+    parts: Annotated[list[Path], typer.Argument(help="Folder of each fold's stress test.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled stress test.")],
+    as_json: Json = False,
+) -> None:
+    """Folds' stress tests -> one of all cases.
+
+    Each fold has to be stressed with the model that has not seen it; a case that is in two of them is refused.
+    """
+    from thyrosight.stress import pool_stress as pool_folds
+
+    with stdout_kept_for_json(as_json):
+        test = pool_folds(parts, out)
+    _print_stress(test, out, as_json)
+
+
 def info(
     bundle: Annotated[
         Path | None, typer.Argument(help="A model bundle; the shipped one where not given.", exists=True)
@@ -183,6 +232,14 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
+def strength_numbers(text: str) -> tuple[int, ...]:
+    """--strengths as given -> its numbers; ConfigError where one is none."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
+
+
 def _write_submission(
     images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
 ) -> None:
@@ -229,6 +286,18 @@ def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         print_evaluation(evaluation, stdout_console())
         typer.echo(out / "report.html")
     raise typer.Exit(1 if evaluation.failures else 0)
+
+
+def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
+    """A row a disturbance and the headlines; exit code 1 where a case could not be scored."""
+    if as_json:
+        print_json(test)
+    else:
+        from thyrosight.stress_tables import print_stress
+
+        print_stress(test, stdout_console())
+        typer.echo(out / "stress.csv")
+    raise typer.Exit(1 if test.failures else 0)
 
 
 def _print_bundle(loaded: Bundle) -> None:

@@ -1,0 +1,385 @@
+"""Scene, rng -> the same scene as another setting, scanner or hand would give it, at five strengths of nine kinds.
+
+Legend: `_HW` arrays in the frame's pixels, field_HW the ultrasound field alone, `_xy` points, `_levels` gray levels.
+
+Strengths 1 and 2 are met daily, 5 is extreme. What a change draws at random (a sign, a place, a grain) it draws alike
+at every strength, so that strengths differ in strength alone. Only the field changes; the screen around it stays. Gray
+levels are taken as log-compressed over about 64 dB: a decibel is LEVELS_PER_DB of them, and gain adds to them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.geometry import components
+from thyrosight.measure import PointXY, measure
+from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
+
+Rng = np.random.Generator
+Amount = TypeVar("Amount")
+
+STRENGTHS = (1, 2, 3, 4, 5)
+LEVELS_PER_DB = 4.0
+BLACK_LEVELS = 24.0
+"""Below it a change fades out: where there was no echo there is none to amplify."""
+INK_LEVEL = 225  # of what a scanner writes into its images
+MIN_MEASURED_PX = 25  # smaller parts of a reference are not measured
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A frame's pixels, its reference outline (None: not known), its field and the views in it (none: the field)."""
+
+    image_HW: UInt8Array
+    reference_HW: BoolArray | None
+    fov: Box
+    panels: tuple[Box, ...] = ()
+
+    @property
+    def field_HW(self) -> FloatArray:
+        """A copy of the field, in gray levels."""
+        return self.image_HW[self.fov.slices].astype(np.float32)
+
+    @property
+    def views(self) -> tuple[Box, ...]:
+        return self.panels or (self.fov,)
+
+    def with_field(self, field_HW: NDArray[np.generic]) -> Scene:
+        """The same with other gray levels in the field, rounded and kept within 0 to 255."""
+        image_HW = self.image_HW.copy()
+        image_HW[self.fov.slices] = np.clip(np.rint(field_HW.astype(np.float32)), 0, 255).astype(np.uint8)
+        return replace(self, image_HW=image_HW)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """One strength of one kind: what it means in words, and the change; None where the scene doesn't allow it."""
+
+    meaning: str
+    change: Callable[[Scene, Rng], Scene | None]
+
+
+def perturb(scene: Scene, perturbation: str, strength: int, rng: Rng) -> Scene | None:
+    """Scene, a key of PERTURBATIONS, strength 1 to 5 -> the changed scene; None: no outline for calipers."""
+    return PERTURBATIONS[perturbation][strength - 1].change(scene, rng)
+
+
+def rng_of(seed: int, case_id: str, perturbation: str) -> Rng:
+    """-> the random stream of this perturbation of this case, the same at every strength."""
+    return np.random.default_rng([seed, zlib.crc32(case_id.encode()), zlib.crc32(perturbation.encode())])
+
+
+# What the scanner is set to
+
+
+def change_gain(scene: Scene, rng: Rng, gain_db: float) -> Scene:
+    """Brighter or darker, by case: an offset in log-compressed gray, which fades out towards black."""
+    field_HW = scene.field_HW
+    return scene.with_field(field_HW + _sign(rng) * gain_db * LEVELS_PER_DB * _echo_share(field_HW))
+
+
+def change_gamma(scene: Scene, rng: Rng, gamma: float) -> Scene:
+    """Another gray map: levels as a share of white to the power of gamma or, by case, of 1 / gamma."""
+    power = gamma if _sign(rng) > 0 else 1 / gamma
+    return scene.with_field(255.0 * (scene.field_HW / 255.0) ** np.float32(power))
+
+
+def cut_depth(scene: Scene, rng: Rng, share: float) -> Scene:
+    """The lowest part of every view is black and no longer in the field; the reference ends there too."""
+    image_HW = scene.image_HW.copy()
+    reference_HW = None if scene.reference_HW is None else scene.reference_HW.copy()
+    views = []
+    for view in scene.views:
+        cut_y = view.y1 - min(view.height - 1, round(share * view.height))
+        gone = slice(cut_y, view.y1), slice(view.x0, view.x1)
+        image_HW[gone] = 0
+        if reference_HW is not None:
+            reference_HW[gone] = False
+        views.append(view._replace(y1=cut_y))
+    fov = scene.fov._replace(y1=max(view.y1 for view in views))
+    return Scene(image_HW, reference_HW, fov, tuple(views) if scene.panels else ())
+
+
+# What happens to the echoes and to the file
+
+
+def add_speckle(scene: Scene, rng: Rng, sd_db: float) -> Scene:
+    """More speckle: the log of a complex Gaussian's amplitude, a grain wider than deep.
+
+    Log compression makes speckle additive; fully developed, its standard deviation is 5.6 dB whatever the mean (Kaplan
+    & Ma, J Acoust Soc Am 95:1396, 1994). Amplitudes below -3 standard deviations are held there.
+    """
+    field_HW = scene.field_HW
+    parts = (rng.standard_normal(field_HW.shape, dtype=np.float32) for _ in range(2))
+    real_HW, imaginary_HW = (cv2.GaussianBlur(part_HW, (0, 0), sigmaX=1.2, sigmaY=0.8) for part_HW in parts)
+    log_HW = np.log(np.hypot(real_HW, imaginary_HW) + np.float32(1e-6))
+    speckle_HW = np.maximum((log_HW - log_HW.mean()) / max(float(log_HW.std()), 1e-6), -3.0)
+    return scene.with_field(field_HW + sd_db * LEVELS_PER_DB * speckle_HW * _echo_share(field_HW))
+
+
+def blur(scene: Scene, rng: Rng, sigma_share: float) -> Scene:
+    """A softer image: Gaussian, sigma as a share of the field's height."""
+    sigma_px = sigma_share * scene.fov.height
+    return scene.with_field(cv2.GaussianBlur(scene.field_HW, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE))
+
+
+def save_as_jpeg(scene: Scene, rng: Rng, quality: int) -> Scene:
+    """The field as JPEG of this quality (libjpeg's scale, 100 the best) and back."""
+    field_HW = np.ascontiguousarray(scene.image_HW[scene.fov.slices])
+    _, coded = cv2.imencode(".jpg", field_HW, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded_HW = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    assert decoded_HW is not None
+    return scene.with_field(decoded_HW)
+
+
+class Shadow(NamedTuple):
+    """Width as a share of the view's, and how much darker behind it, in dB."""
+
+    width: float
+    db: float
+
+
+def cast_shadow(scene: Scene, rng: Rng, shadow: Shadow) -> Scene:
+    """An acoustic shadow in every view, as behind a calcification: from some depth down, with soft sides."""
+    image_HW = scene.image_HW.astype(np.float32)
+    for view in scene.views:
+        centre_px, begins_px = rng.uniform(0.15, 0.85) * view.width, rng.uniform(0.1, 0.5) * view.height
+        half_px = shadow.width * view.width / 2
+        across_W = _step(half_px - np.abs(np.arange(view.width) + 0.5 - centre_px), 0.15 * half_px + 0.5)
+        down_H = _step(np.arange(view.height) - begins_px, 0.005 * view.height + 0.5)
+        image_HW[view.slices] -= shadow.db * LEVELS_PER_DB * down_H[:, None] * across_W[None, :]
+    return scene.with_field(image_HW[scene.fov.slices])
+
+
+# What is written into the image
+
+
+class Calipers(NamedTuple):
+    """Width of a cross as a share of the field's height, the diameters measured, and whether dots join the crosses."""
+
+    cross: float
+    num_diameters: int
+    has_line: bool
+
+
+def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
+    """Measurement crosses at the ends of every reference nodule's longest and perpendicular diameters.
+
+    Numbered, and joined by a dotted line from strength 2 on; crosses are open in the middle or not, by case, as
+    scanners have both. None where no nodule is outlined.
+    """
+    parts = _outlined(scene)
+    if not parts:
+        return None
+    is_open = bool(rng.random() < 0.5)
+    cross_px = max(7, round(calipers.cross * scene.fov.height)) | 1
+    ink_HW = np.zeros(scene.image_HW.shape, np.uint8)
+    for index, part_HW in enumerate(parts):
+        size = measure(part_HW, None)
+        diameters = (size.longest_ends_xy, size.perpendicular_ends_xy)[: calipers.num_diameters]
+        for line, ends_xy in enumerate(diameters, start=1 + index * calipers.num_diameters):
+            if calipers.has_line:
+                _draw_dots(ink_HW, ends_xy, cross_px)
+            for end_xy in ends_xy:
+                _draw_cross(ink_HW, end_xy, cross_px, is_open)
+            _draw_number(ink_HW, str(line), ends_xy, cross_px)
+    return _inked(scene, ink_HW[scene.fov.slices])
+
+
+def _outlined(scene: Scene) -> list[BoolArray]:
+    """-> the reference's nodules, each view's own, largest first; a view's seam parts those that meet at it."""
+    if scene.reference_HW is None:
+        return []
+    found = []
+    for view in scene.views:
+        inside_HW = np.zeros_like(scene.reference_HW)
+        inside_HW[view.slices] = scene.reference_HW[view.slices]
+        found += components(inside_HW, MIN_MEASURED_PX)
+    return found
+
+
+class Annotation(NamedTuple):
+    """Height of a capital as a share of the field's height, and which of BLOCKS are written."""
+
+    capital: float
+    blocks: tuple[str, ...]
+
+
+BLOCKS = {
+    "label": ("THYROID RT LOBE TRANS",),
+    "measurements": ("1 D 12.4 mm", "2 D  8.1 mm", "Area 0.79 cm2"),
+    "settings": ("FR 31Hz", "RS", "2D", "62%", "DR 65", "P Med", "HGen", "MI 0.9", "TIs 0.4"),
+    "remark across the middle": ("ISTHMUS  LEVEL IV  MIDPOLE",),
+    "rows all over": ("THYROID RT LOBE TRANS  ISTHMUS  LEVEL IV  MIDPOLE  RT LOBE LONG",),
+}
+"""What is written, by where; nothing in it says how suspicious a nodule is."""
+
+
+def write_text(scene: Scene, rng: Rng, annotation: Annotation) -> Scene:
+    """Text in the field, as sonographers and scanners write it; the sides are mirrored, by case."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    capital_px = max(8, round(annotation.capital * scene.fov.height))
+    font = ImageFont.load_default(capital_px * 4 / 3)
+    canvas = Image.new("L", (scene.fov.width, scene.fov.height))
+    draw = ImageDraw.Draw(canvas)
+    draw.fontmode = "1"  # scanners write without shades of gray
+    on_left, offset = bool(rng.random() < 0.5), float(rng.random())
+    for block in annotation.blocks:
+        x, y, step = _place(block, canvas.size, capital_px, on_left, offset)
+        num_rows = int(canvas.size[1] / step) if block == "rows all over" else 1
+        for row, line in enumerate(BLOCKS[block] * num_rows):
+            draw.text((x, y + row * step), line, fill=255, font=font, anchor="ls")
+    return _inked(scene, np.asarray(canvas))
+
+
+def _place(
+    block: str, size_wh: tuple[int, int], capital_px: int, on_left: bool, offset: float
+) -> tuple[float, float, float]:
+    """-> x of the block's left end, y of its first base line, the step from line to line; pixels of the field."""
+    width, height = size_wh
+    step = 1.7 * capital_px
+    widest_px = max(map(len, BLOCKS[block])) * 0.8 * capital_px
+    near, far = float(capital_px), max(float(capital_px), width - widest_px - capital_px)
+    return {
+        "label": (near if on_left else far, height - (1 + 2 * offset) * capital_px, step),
+        "measurements": (far if on_left else near, height - 3 * step, step),
+        "settings": (near if on_left else far, 3.0 * capital_px, step),
+        "remark across the middle": ((0.25 + 0.15 * offset) * width, (0.35 + 0.3 * offset) * height, step),
+        "rows all over": (near, 1.5 * step, 1.5 * step),
+    }[block]
+
+
+def _draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: bool) -> None:
+    x, y = round(centre_xy[0]), round(centre_xy[1])
+    arm, thick = cross_px // 2, _stroke_px(cross_px)
+    hole = max(1, arm // 3) if is_open else 0
+    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        cv2.line(ink_HW, (x + hole * dx, y + hole * dy), (x + arm * dx, y + arm * dy), 255, thick)
+
+
+def _draw_dots(ink_HW: UInt8Array, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
+    """Dots from one cross to the other, as far apart as a third of a cross."""
+    start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])
+    length_px = float(np.hypot(*(end_xy - start_xy)))
+    side = _stroke_px(cross_px)
+    for along_px in np.arange(0.6 * cross_px, length_px - 0.6 * cross_px, max(3.0, cross_px / 3)):
+        x, y = np.rint(start_xy + (end_xy - start_xy) * along_px / length_px).astype(int)
+        ink_HW[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)] = 255
+
+
+def _draw_number(ink_HW: UInt8Array, text: str, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
+    """The number of a line beside its first end, on the side away from the other."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])
+    away_xy = (start_xy - end_xy) / max(1e-6, float(np.hypot(*(start_xy - end_xy))))
+    place_xy = start_xy + 0.9 * cross_px * away_xy
+    height, width = ink_HW.shape
+    canvas = Image.new("L", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    draw.fontmode = "1"
+    draw.text(
+        (float(place_xy[0]), float(place_xy[1])),
+        text,
+        fill=255,
+        font=ImageFont.load_default(1.2 * cross_px),
+        anchor="mm",
+    )
+    np.maximum(ink_HW, np.asarray(canvas), out=ink_HW)
+
+
+def _stroke_px(cross_px: int) -> int:
+    return max(1, round(0.14 * cross_px))
+
+
+def _inked(scene: Scene, ink_HW: UInt8Array) -> Scene:
+    """Ink (0 or 255 a pixel of the field) -> the scene with that written into it."""
+    return scene.with_field(np.where(ink_HW > 0, np.float32(INK_LEVEL), scene.field_HW))
+
+
+def _sign(rng: Rng) -> float:
+    return 1.0 if rng.random() < 0.5 else -1.0
+
+
+def _echo_share(field_HW: FloatArray) -> FloatArray:
+    return np.asarray(np.minimum(field_HW / BLACK_LEVELS, 1.0), np.float32)
+
+
+def _step(distance_px: NDArray[np.floating], soft_px: float) -> FloatArray:
+    """Signed distances from an edge -> 0 before it, 1 behind it, soft around it."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(distance_px / soft_px, -50, 50))), np.float32)
+
+
+def _strengths(
+    change: Callable[[Scene, Rng, Amount], Scene | None], meaning: Callable[[Amount], str], amounts: Sequence[Amount]
+) -> tuple[Strength, ...]:
+    return tuple(Strength(meaning(amount), partial(_apply, change, amount)) for amount in amounts)
+
+
+def _apply(
+    change: Callable[[Scene, Rng, Amount], Scene | None], amount: Amount, scene: Scene, rng: Rng
+) -> Scene | None:
+    return change(scene, rng, amount)
+
+
+def _calipers_in_words(calipers: Calipers) -> str:
+    diameters = "longest diameter" if calipers.num_diameters == 1 else "both diameters"
+    line = ", dotted line" if calipers.has_line else ""
+    return f"{diameters}, crosses of {calipers.cross:.1%} of the field's height{line}"
+
+
+def _text_in_words(annotation: Annotation) -> str:
+    return f"{' + '.join(annotation.blocks)}, capitals of {annotation.capital:.1%} of the field's height"
+
+
+WRITTEN = tuple(BLOCKS)
+
+PERTURBATIONS: dict[str, tuple[Strength, ...]] = {
+    "gain": _strengths(change_gain, lambda db: f"{db:g} dB up or down", (2.0, 4.0, 8.0, 12.0, 16.0)),
+    "gamma": _strengths(
+        change_gamma, lambda power: f"gray map to the power {power:g} or 1/{power:g}", (1.15, 1.3, 1.6, 2.0, 2.6)
+    ),
+    "speckle": _strengths(add_speckle, lambda sd: f"noise of {sd:g} dB standard deviation", (0.75, 1.5, 3.0, 4.5, 6.0)),
+    "blur": _strengths(
+        blur, lambda sigma: f"sigma {sigma:.2%} of the field's height", (0.002, 0.0035, 0.006, 0.01, 0.016)
+    ),
+    "jpeg": _strengths(save_as_jpeg, lambda quality: f"quality {quality}", (85, 70, 45, 25, 10)),
+    "depth": _strengths(cut_depth, lambda share: f"lowest {share:.0%} cut away", (0.05, 0.1, 0.2, 0.3, 0.4)),
+    "shadow": _strengths(
+        cast_shadow,
+        lambda shadow: f"{shadow.width:.0%} of the view's width, {shadow.db:g} dB",
+        (Shadow(0.04, 3), Shadow(0.06, 6), Shadow(0.1, 12), Shadow(0.15, 20), Shadow(0.22, 40)),
+    ),
+    "calipers": _strengths(
+        draw_calipers,
+        _calipers_in_words,
+        (
+            Calipers(0.03, 1, False),
+            Calipers(0.03, 2, True),
+            Calipers(0.045, 2, True),
+            Calipers(0.065, 2, True),
+            Calipers(0.09, 2, True),
+        ),
+    ),
+    "text": _strengths(
+        write_text,
+        _text_in_words,
+        (
+            Annotation(0.03, WRITTEN[:1]),
+            Annotation(0.03, WRITTEN[:2]),
+            Annotation(0.03, WRITTEN[:3]),
+            Annotation(0.04, WRITTEN[:4]),
+            Annotation(0.05, WRITTEN[4:]),
+        ),
+    ),
+}
+"""Kind -> its five strengths, from what one meets daily to extreme."""

@@ -1,0 +1,294 @@
+"""Model, labelled cases -> StressTest: predict every chosen case clean and under each disturbance, score, write.
+
+Writes OUT/stress.csv, OUT/stress.json, OUT/run.json and OUT/per_case/{clean,KIND-STRENGTH}.csv, of which
+thyrosight.comparison compares any two. A disturbance whose file is there is not done again: the same command goes on
+where it was stopped, and one with more strengths adds them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thyrosight.case_scores import CaseScore, MaskSettings, Rating, read_case_scores, score_case, write_case_scores
+from thyrosight.cases.load import load_mask
+from thyrosight.cases.table import read_cases
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.evaluate import choose_cases
+from thyrosight.evaluation import Failure
+from thyrosight.files import sha256_of, write_atomic
+from thyrosight.images import load_frame
+from thyrosight.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
+from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.stress_scores import (
+    CLEAN,
+    Disturbance,
+    Stressed,
+    StressTest,
+    stress_csv,
+    stress_json,
+    summarise_stress,
+)
+from thyrosight.types import BoolArray, Box, Case, Frame
+
+if TYPE_CHECKING:
+    from thyrosight.predict import Predictor
+
+Progress = Callable[[int, int], None]
+Views = tuple[Box, tuple[Box, ...]]
+"""The field and the views in it."""
+Clean = tuple[Case, CaseScore, Views]
+"""A case, the score of its clean image, and what was given or found there."""
+
+
+def stress(
+    bundle: Path | None,
+    cases_csv: Path,
+    out: Path,
+    *,
+    split: str | None = None,
+    fold: int | None = None,
+    chosen: Sequence[Disturbance] = (),
+    threads: int | None = None,
+    tta: bool = False,
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
+    progress: Progress | None = None,
+) -> StressTest:
+    """Bundle (None: the shipped one), cases.csv, which of its rows, disturbances (none: all) -> StressTest, written.
+
+    A case that can't be read is a Failure in the result and does not stop the rest. InputError where no row is chosen
+    or none can be predicted, or `out` holds another stress test. progress: (predictions done, predictions in all).
+    """
+    from thyrosight.predict import Predictor
+
+    predictor = Predictor.load(bundle, threads=threads, tta=tta)
+    return stress_predictor(
+        predictor, cases_csv, out, split=split, fold=fold, chosen=chosen, settings=settings, progress=progress
+    )
+
+
+def stress_predictor(
+    predictor: Predictor,
+    cases_csv: Path,
+    out: Path,
+    *,
+    split: str | None = None,
+    fold: int | None = None,
+    chosen: Sequence[Disturbance] = (),
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
+    progress: Progress | None = None,
+) -> StressTest:
+    """As `stress`, with a predictor that is loaded already."""
+    cases_csv = cases_csv / "cases.csv" if cases_csv.is_dir() else cases_csv
+    cases, selection = choose_cases(read_cases(cases_csv), cases_csv, split, fold)
+    chosen = chosen or disturbances()
+    stressed = Stressed(
+        model_name=predictor.info.name,
+        model_id=predictor.model.id,
+        risk_meaning=predictor.info.risk_meaning,
+        cases=f"{cases_csv.parent.name}/{cases_csv.name}",
+        cases_sha256=sha256_of(cases_csv),
+        selection=selection,
+        with_tta=predictor.with_tta,
+        settings=settings,
+        created=_now(),
+    )
+    _go_on_or_refuse(out, stressed)
+    done, total = count(1), len(cases) * (1 + len(chosen))
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), total)
+
+    clean, failures = _examine_all_clean(predictor, cases, settings, step)
+    scores = {CLEAN: [score for _, score, _ in clean]}
+    write_case_scores(scores[CLEAN], _score_file(out, CLEAN))
+    for key in chosen:
+        scores[key] = _examine_all_disturbed(predictor, clean, key, settings, _score_file(out, key), step)
+    test = summarise_stress(scores, stressed, failures)
+    _write(test, out)
+    return test
+
+
+def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings = DEFAULT_SETTINGS) -> StressTest:
+    """Folders of stress tests, each of a model on the fold that it has not seen -> one of all their cases, written.
+
+    InputError where they tried different disturbances, or where a case is in two of them.
+    """
+    scores: dict[Disturbance, list[CaseScore]] = {}
+    for part in parts:
+        of_part = _read_scores(part)
+        if scores and set(of_part) != set(scores):
+            raise InputError(f"{part}: not the same disturbances as in {parts[0]}; pool stress tests of one choice")
+        twice = {row.case_id for row in of_part[CLEAN]} & {row.case_id for row in scores.get(CLEAN, ())}
+        if twice:
+            raise InputError(f"{part}: case {min(twice)} is in another part as well; pass disjoint folds")
+        for key, rows in of_part.items():
+            scores[key] = scores.get(key, []) + rows
+    stressed = Stressed(
+        model_name=f"{len(parts)} models, each on the fold that it has not seen",
+        model_id="",
+        risk_meaning="",
+        cases=", ".join(part.name for part in parts),
+        cases_sha256="",
+        selection="pooled folds",
+        with_tta=False,
+        settings=settings,
+        created=_now(),
+    )
+    test = summarise_stress(scores, stressed)
+    (out / "per_case").mkdir(parents=True, exist_ok=True)
+    for key, rows in scores.items():
+        write_case_scores(rows, _score_file(out, key))
+    _write(test, out)
+    return test
+
+
+def disturbances(perturbations: Sequence[str] = (), strengths: Sequence[int] = ()) -> tuple[Disturbance, ...]:
+    """Perturbations and strengths (none: all) -> every pair of them; ConfigError names what there is."""
+    unknown = [name for name in perturbations if name not in PERTURBATIONS]
+    if unknown:
+        raise ConfigError(f"no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}")
+    wrong = [strength for strength in strengths if strength not in STRENGTHS]
+    if wrong:
+        raise ConfigError(f"no strength {wrong[0]}; there are {STRENGTHS[0]} to {STRENGTHS[-1]}")
+    names = [name for name in PERTURBATIONS if not perturbations or name in perturbations]
+    return tuple((name, strength) for name in names for strength in STRENGTHS if not strengths or strength in strengths)
+
+
+# Cases
+
+
+def _examine_all_clean(
+    predictor: Predictor, cases: Sequence[Case], settings: EvaluationSettings, step: Callable[[], None]
+) -> tuple[list[Clean], list[Failure]]:
+    clean: list[Clean] = []
+    failures: list[Failure] = []
+    for case in cases:
+        try:
+            frame = load_frame(case.image)
+            reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
+            given = (case.fov, case.panels) if case.fov else None
+            clean.append((case, *_score(predictor, case, frame, reference_HW, given, settings.masks)))
+        except InputError as error:
+            failures.append(Failure(case.case_id, str(error)))
+        step()
+    return clean, failures
+
+
+def _examine_all_disturbed(
+    predictor: Predictor,
+    clean: Sequence[Clean],
+    key: Disturbance,
+    settings: EvaluationSettings,
+    path: Path,
+    step: Callable[[], None],
+) -> list[CaseScore]:
+    """-> the scores under one disturbance, those in the file where it is there, else examined and written to it."""
+    if path.is_file():
+        rows = read_case_scores(path)
+        unknown = {row.case_id for row in rows} - {case.case_id for case, _, _ in clean}
+        if unknown:
+            raise InputError(f"{path}: case {min(unknown)} can't be predicted clean; delete the file to do it again")
+        for _ in clean:
+            step()
+        return rows
+    rows = []
+    for case, _, views in clean:
+        score = examine_disturbed(predictor, case, views, key, settings)
+        rows += [score] if score is not None else []
+        step()
+    if rows:
+        write_case_scores(rows, path)
+    return rows
+
+
+def examine_disturbed(
+    predictor: Predictor, case: Case, views: Views, key: Disturbance, settings: EvaluationSettings
+) -> CaseScore | None:
+    """Predictor, case, field and views of its clean image, disturbance -> score; None where the case doesn't allow it.
+
+    The predictor is given the field of the table, cut where the disturbance cuts it. Where the table has none, it finds
+    the field of the disturbed image anew, so that a field missed counts.
+    """
+    frame = load_frame(case.image)
+    reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
+    name, strength = key
+    scene = Scene(frame.image_HW, reference_HW, *views)
+    disturbed = perturb(scene, name, strength, rng_of(settings.seed, case.case_id, name))
+    if disturbed is None:
+        return None
+    changed = replace(frame, image_HW=disturbed.image_HW, rgb_HW3=None)
+    given = (disturbed.fov, disturbed.panels) if case.fov else None
+    return _score(predictor, case, changed, disturbed.reference_HW, given, settings.masks)[0]
+
+
+def _score(
+    predictor: Predictor,
+    case: Case,
+    frame: Frame,
+    reference_HW: BoolArray | None,
+    given: Views | None,
+    masks: MaskSettings,
+) -> tuple[CaseScore, Views]:
+    """-> the score of one image, and the field and views that were given or found."""
+    fov, panels = given or (None, ())
+    raw = predictor.raw(frame, fov=fov, panels=panels)
+    prediction, mask_HW = predictor.predict_raw(frame, raw)
+    fov, panels = fov or raw.fov, panels or raw.panels
+    rating = Rating(
+        fov=fov,
+        num_panels=max(1, len(panels)),
+        malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
+        risk=prediction.risk,
+    )
+    predicted_HW = mask_HW if predictor.info.has_mask else None
+    return score_case(case, reference_HW, predicted_HW, rating, masks), (fov, panels)
+
+
+# Files
+
+
+def _go_on_or_refuse(out: Path, stressed: Stressed) -> None:
+    """Makes the folder, with a record of what is disturbed in it; InputError where it holds another stress test."""
+    record = {
+        "model_id": stressed.model_id,
+        "with_tta": stressed.with_tta,
+        "cases_sha256": stressed.cases_sha256,
+        "selection": stressed.selection,
+        "seed": stressed.settings.seed,
+        "masks": asdict(stressed.settings.masks),
+    }
+    path = out / "run.json"
+    text = json.dumps(record, indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise InputError(f"{out}: holds the stress test of another model, or on other cases; choose another folder")
+    (out / "per_case").mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text)
+
+
+def _write(test: StressTest, out: Path) -> None:
+    write_atomic(out / "stress.csv", stress_csv(test))
+    write_atomic(out / "stress.json", stress_json(test))
+
+
+def _read_scores(part: Path) -> dict[Disturbance, list[CaseScore]]:
+    """Folder of a stress test -> its scores by disturbance."""
+    if not _score_file(part, CLEAN).is_file():
+        raise InputError(f"{part}: no per_case/clean.csv; pass the folder of a stress test")
+    files = {key: _score_file(part, key) for key in (CLEAN, *disturbances())}
+    return {key: read_case_scores(path) for key, path in files.items() if path.is_file()}
+
+
+def _score_file(out: Path, key: Disturbance) -> Path:
+    name, strength = key
+    return out / "per_case" / (f"{name}.csv" if key == CLEAN else f"{name}-{strength}.csv")
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,215 @@
+"""Scores of clean and disturbed images -> StressTest: what each disturbance costs, with intervals; stress.csv, .json.
+
+A disturbance is a perturbation and its strength. Every cost compares the same images, clean and disturbed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from thyrosight.bootstrap import Float64Array, Statistic, mean_of
+from thyrosight.case_scores import CaseScore
+from thyrosight.errors import InputError
+from thyrosight.evaluation import Failure
+from thyrosight.perturb import PERTURBATIONS, STRENGTHS
+from thyrosight.ranking import auroc_of
+from thyrosight.scores import Estimate, EvaluationSettings, Scorer
+
+SCHEMA_VERSION = 1
+DAILY = (1, 2)
+"""The strengths that one meets every day; what is lost there is the headline."""
+
+Disturbance = tuple[str, int]
+"""A key of PERTURBATIONS and a strength."""
+CLEAN: Disturbance = ("clean", 0)
+Pair = tuple[CaseScore, CaseScore]
+"""One image's scores, clean and disturbed."""
+
+
+@dataclass(frozen=True)
+class Stressed:
+    """What was disturbed, on what, and how: model, cases, selection, settings, time."""
+
+    model_name: str
+    model_id: str
+    risk_meaning: str
+    cases: str
+    cases_sha256: str
+    selection: str
+    with_tta: bool
+    settings: EvaluationSettings
+    created: str
+
+
+@dataclass(frozen=True)
+class StressRow:
+    """One disturbance. A drop is clean less disturbed, over the images that have the score both ways.
+
+    dice: over the images whose reference still holds a nodule. risk_change: mean of |disturbed risk - clean risk|, over
+    all images with a risk, labelled or not. num_images counts the images disturbed; each estimate has its own n.
+    """
+
+    perturbation: str
+    strength: int
+    meaning: str
+    num_images: int
+    dice: Estimate
+    dice_drop: Estimate
+    auroc: Estimate
+    auroc_drop: Estimate
+    risk_change: Estimate
+
+
+@dataclass(frozen=True)
+class StressTest:
+    """The scores of the clean images, all rows, and the headlines; a headline is None where nothing of it was tried.
+
+    worst_daily: the row of strengths 1-2 that loses most mean Dice. caliper_risk_change(_daily): mean |change of risk|
+    when calipers are drawn on, over all strengths tried (over 1-2).
+    """
+
+    schema_version: int
+    stressed: Stressed
+    num_images: int
+    num_groups: int
+    dice: Estimate
+    auroc: Estimate
+    rows: tuple[StressRow, ...]
+    worst_daily: StressRow | None
+    caliper_risk_change_daily: Estimate | None
+    caliper_risk_change: Estimate | None
+    failures: tuple[Failure, ...]
+
+
+def summarise_stress(
+    scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: Stressed, failures: Sequence[Failure] = ()
+) -> StressTest:
+    """Scores by disturbance, CLEAN among them -> StressTest; no clean score: InputError."""
+    clean = scores[CLEAN]
+    if not clean:
+        first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
+        raise InputError(f"{stressed.cases}: none of the {len(failures)} chosen cases could be predicted{first}")
+    scorer = Scorer(stressed.settings)
+    by_id = {row.case_id: row for row in clean}
+    paired = {key: [(by_id[row.case_id], row) for row in rows] for key, rows in scores.items()}
+    unchanged = paired.pop(CLEAN)
+    rows = tuple(_row(key, pairs, scorer) for key, pairs in paired.items())
+    daily = [row for row in rows if row.strength in DAILY and row.dice_drop.value is not None]
+    return StressTest(
+        schema_version=SCHEMA_VERSION,
+        stressed=stressed,
+        num_images=len(clean),
+        num_groups=len({row.group for row in clean}),
+        dice=_dice(unchanged, scorer),
+        auroc=_auroc(unchanged, scorer),
+        rows=rows,
+        worst_daily=max(daily, key=lambda row: row.dice_drop.value or 0.0, default=None),
+        caliper_risk_change_daily=_of_calipers(paired, DAILY, scorer),
+        caliper_risk_change=_of_calipers(paired, STRENGTHS, scorer),
+        failures=tuple(failures),
+    )
+
+
+def _row(key: Disturbance, pairs: Sequence[Pair], scorer: Scorer) -> StressRow:
+    name, strength = key
+    return StressRow(
+        perturbation=name,
+        strength=strength,
+        meaning=PERTURBATIONS[name][strength - 1].meaning,
+        num_images=len(pairs),
+        dice=_dice(pairs, scorer),
+        dice_drop=_dice_drop(pairs, scorer),
+        auroc=_auroc(pairs, scorer),
+        auroc_drop=_auroc_drop(pairs, scorer),
+        risk_change=_risk_change(pairs, scorer),
+    )
+
+
+def _dice(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+    outlined = _outlined(pairs)
+    return _estimate(scorer, ("dice", "Dice, mean"), mean_of([row.dice or 0.0 for _, row in outlined]), outlined)
+
+
+def _dice_drop(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+    outlined = _outlined(pairs)
+    drops = [(clean.dice or 0.0) - (row.dice or 0.0) for clean, row in outlined]
+    return _estimate(scorer, ("dice_drop", "Dice, clean - disturbed"), mean_of(drops), outlined)
+
+
+def _auroc(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+    rated = _labelled(pairs)
+    return _estimate(scorer, ("auroc", "AUROC"), _auroc_of([row for _, row in rated]), rated)
+
+
+def _auroc_drop(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+    rated = _labelled(pairs)
+    of_clean, of_disturbed = (_auroc_of([pair[k] for pair in rated]) for k in (0, 1))
+
+    def drop(weights_DN: Float64Array) -> Float64Array:
+        return of_clean(weights_DN) - of_disturbed(weights_DN)
+
+    return _estimate(scorer, ("auroc_drop", "AUROC, clean - disturbed"), drop, rated)
+
+
+def _risk_change(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+    rated = [pair for pair in pairs if all(row.risk is not None for row in pair)]
+    changes = [abs((row.risk or 0.0) - (clean.risk or 0.0)) for clean, row in rated]
+    return _estimate(scorer, ("risk_change", "|change of risk|, mean"), mean_of(changes), rated)
+
+
+def _of_calipers(
+    paired: Mapping[Disturbance, Sequence[Pair]], strengths: Sequence[int], scorer: Scorer
+) -> Estimate | None:
+    pairs = [pair for strength in strengths for pair in paired.get(("calipers", strength), ())]
+    return _risk_change(pairs, scorer) if pairs else None
+
+
+def _outlined(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if all(row.is_outlined for row in pair)]
+
+
+def _labelled(pairs: Sequence[Pair]) -> list[Pair]:
+    """-> those with a label and both risks."""
+    return [pair for pair in pairs if pair[0].malignancy is not None and all(row.risk is not None for row in pair)]
+
+
+def _auroc_of(rows: Sequence[CaseScore]) -> Statistic:
+    if not rows:
+        return lambda weights_DN: np.full(len(weights_DN), np.nan)
+    return auroc_of([row.malignancy or 0 for row in rows], [row.risk or 0.0 for row in rows])
+
+
+def _estimate(scorer: Scorer, what: tuple[str, str], statistic: Statistic, pairs: Sequence[Pair]) -> Estimate:
+    return scorer.estimate((*what, ""), statistic, [clean.group for clean, _ in pairs])
+
+
+# Files
+
+COLUMNS = ("perturbation", "strength", "meaning", "num_images")
+ESTIMATES = ("dice", "dice_drop", "auroc", "auroc_drop", "risk_change")
+
+
+def stress_csv(test: StressTest) -> str:
+    """-> a row a disturbance; of every estimate its value, interval and n, empty where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(name + part for name in ESTIMATES for part in ("", "_low", "_high", "_n"))])
+    for row in test.rows:
+        cells: list[object] = [getattr(row, name) for name in COLUMNS]
+        for name in ESTIMATES:
+            estimate: Estimate = getattr(row, name)
+            numbers = (estimate.value, estimate.low, estimate.high)
+            cells += ["" if number is None else f"{number:.6g}" for number in numbers] + [estimate.n]
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def stress_json(test: StressTest) -> str:
+    """-> indented JSON; every value is finite or null."""
+    return json.dumps(asdict(test), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
