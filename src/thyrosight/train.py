@@ -108,14 +108,25 @@ class TrainingModule(L.LightningModule):
         if self.ema is None or self.global_step == 0:
             return
         decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
+        average, current = (list(net.state_dict().values()) for net in (self.ema, self.network))
+        pairs = list(zip(average, current, strict=True))
+        floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
         with torch.no_grad():
-            for average, current in zip(
-                self.ema.state_dict().values(), self.network.state_dict().values(), strict=True
-            ):
-                if average.dtype.is_floating_point:
-                    average.lerp_(current, 1 - decay)
-                else:
-                    average.copy_(current)
+            # All at once: one call for each of some 500 tensors takes longer than the arithmetic.
+            torch._foreach_lerp_([one for one, _ in floats], [other for _, other in floats], 1 - decay)
+            for one, other in pairs:
+                if not one.dtype.is_floating_point:
+                    one.copy_(other)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Lightning refuses to clip for a fused optimiser, which matters only where gradients are scaled (float16)."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch.image_B1HW)
@@ -150,7 +161,9 @@ class TrainingModule(L.LightningModule):
         settings = self.config.optim
         groups = parameter_groups(self.network, settings.lr, settings.encoder_lr_share, settings.weight_decay)
         kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-        optimizer = kind(groups, lr=settings.lr, eps=settings.eps)
+        # Fused steps take a quarter of the time on a CPU; float16's scaled gradients could not be clipped before them.
+        is_fused = self.trainer.precision != "16-mixed"
+        optimizer = kind(groups, lr=settings.lr, eps=settings.eps, fused=is_fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
