@@ -1,4 +1,4 @@
-"""The command line and the configuration as they are -> the tables of docs/reference.md, between its markers."""
+"""Command line, configuration, disturbances as they are -> the tables of docs/reference.md, between its markers."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def settings_text() -> str:
     return "\n".join(parts)
 
 
+def disturbances_text() -> str:
+    """-> every disturbance of a stress test, a row a strength."""
+    from thyrosight.perturb import PERTURBATIONS
+
+    lines = ["| perturbation | strength | |", "|---|---|---|"]
+    for name, strengths in PERTURBATIONS.items():
+        lines += [f"| `{name}` | {number} | {strength.meaning} |" for number, strength in enumerate(strengths, start=1)]
+    return "\n".join(lines)
+
+
 def toml_text(value: Any) -> str:
     """A default -> how it is written in TOML."""
     if isinstance(value, bool):
@@ -80,7 +90,8 @@ def _choices(source: str, name: str) -> str:
 
 def filled(text: str) -> str:
     """docs/reference.md -> the same with what stands between its markers made new."""
-    for name, made in (("commands", commands_text()), ("settings", settings_text())):
+    parts = {"commands": commands_text(), "settings": settings_text(), "disturbances": disturbances_text()}
+    for name, made in parts.items():
         begin, end = f"<!-- {name}: made by docs/make_reference.py -->", f"<!-- end of {name} -->"
         if begin not in text or end not in text:
             sys.exit(f"error: {REFERENCE.name} has no markers for {name}")

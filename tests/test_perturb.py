@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,13 @@ def test_only_the_field_changes_whatever_its_size(
         assert disturbed.fov == fov
         assert disturbed.panels == panels
         assert disturbed.reference_HW is scene.reference_HW
+
+
+def test_the_reference_says_what_every_strength_means() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    for kind, strengths in PERTURBATIONS.items():
+        for number, strength in enumerate(strengths, start=1):
+            assert f"| `{kind}` | {number} | {strength.meaning} |" in text, "run `make reference`"
 
 
 # By hand

@@ -142,6 +142,7 @@ def test_drops_changes_and_headlines_by_hand(cases: list[Case], tmp_path: Path) 
     assert (calipers.num_images, calipers.dice.n, calipers.risk_change.n) == (7, 7, 7), "one has no outline to measure"
     gain = row_of(test, "gain", 1)
     assert (gain.num_images, gain.dice.n, gain.risk_change.n) == (8, 7, 8)
+    assert test.risk_sd == pytest.approx(0.2)
     assert test.worst_daily in (row_of(test, "calipers", 1), calipers)
     assert test.caliper_risk_change_daily is not None
     assert test.caliper_risk_change is not None

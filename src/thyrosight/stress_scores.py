@@ -71,7 +71,8 @@ class StressTest:
     """The scores of the clean images, all rows, and the headlines; a headline is None where nothing of it was tried.
 
     worst_daily: the row of strengths 1-2 that loses most mean Dice. caliper_risk_change(_daily): mean |change of risk|
-    when calipers are drawn on, over all strengths tried (over 1-2).
+    when calipers are drawn on, over all strengths tried (over 1-2). risk_sd: standard deviation of the clean risks, by
+    which to judge a change of risk: a model that gives all images about one risk changes none of them much.
     """
 
     schema_version: int
@@ -80,6 +81,7 @@ class StressTest:
     num_groups: int
     dice: Estimate
     auroc: Estimate
+    risk_sd: float | None
     rows: tuple[StressRow, ...]
     worst_daily: StressRow | None
     caliper_risk_change_daily: Estimate | None
@@ -108,6 +110,7 @@ def summarise_stress(
         num_groups=len({row.group for row in clean}),
         dice=_dice(unchanged, scorer),
         auroc=_auroc(unchanged, scorer),
+        risk_sd=float(np.std(risks)) if (risks := [row.risk for row in clean if row.risk is not None]) else None,
         rows=rows,
         worst_daily=max(daily, key=lambda row: row.dice_drop.value or 0.0, default=None),
         caliper_risk_change_daily=_of_calipers(paired, DAILY, scorer),

@@ -31,7 +31,8 @@ def print_stress(test: StressTest, console: Console) -> None:
     console.print(
         Text(
             f"{stressed.model_name} on {stressed.cases}, {stressed.selection}: {test.num_images} images of "
-            f"{test.num_groups} groups; clean: Dice {with_interval(test.dice)}, AUROC {with_interval(test.auroc)}",
+            f"{test.num_groups} groups; clean: Dice {with_interval(test.dice)}, AUROC {with_interval(test.auroc)}, "
+            f"risks of standard deviation {number_text(test.risk_sd)}",
             style="bold",
         )
     )
