@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from thyrosight.card import model_card as model_card  # the card of a bundle is found beside it
 from thyrosight.errors import BundleError
+from thyrosight.familiarity import Familiarity
 from thyrosight.files import write_atomic, write_folder_atomic
 from thyrosight.weights import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 
@@ -129,6 +130,7 @@ class BundleInfo(_Record):
     created: str
     seed: int | None
     notes: str
+    familiarity: Familiarity | None = None
     files: dict[str, str] = Field(default_factory=dict)
     sha256: str = ""
 
@@ -202,6 +204,7 @@ def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
         table = info.model_dump(mode="json") | {"files": dict(sorted(files.items())), "sha256": _NO_HASH}
         BundleInfo.model_validate(table)  # model_copy and model_construct do not validate
         text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = re.sub(r"\[\n([-+\d.e,\s]+)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)  # one line
     except ValueError as error:
         raise BundleError(f"bundle.json can't be written: {_first_fault(error)}") from None
     own_hash = hashlib.sha256(text.encode()).hexdigest()

@@ -60,8 +60,20 @@ def _what(info: BundleInfo) -> str:
         ("Input", f"gray, {height} x {width} pixels, aspect ratio kept; {crop}; {views}"),
         ("Mask threshold", f"{info.mask_threshold:g}, on the mask probability"),
         ("Smallest nodule", f"{info.min_area_fraction:.2%} of a view's area"),
+        ("Unlike its training images", familiarity_line(info)),
     ]
     return _bullets(rows)
+
+
+def familiarity_line(info: BundleInfo) -> str:
+    """Info -> when a frame is flagged as unlike the training frames, and how often one of those is."""
+    familiarity = info.familiarity
+    if familiarity is None:
+        return "not told: the bundle has no record of what its training images measure like"
+    return (
+        f"flagged above a distance of {familiarity.threshold:.2f}, as are {familiarity.flagged_held_out:.1%} of "
+        f"{familiarity.num_frames:,} training frames when they are held out of the measure"
+    )
 
 
 def _risk(info: BundleInfo) -> str:

@@ -33,6 +33,7 @@ from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_from_dict
 from thyrosight.errors import BundleError, InputError
+from thyrosight.familiarity import fit_familiarity
 from thyrosight.images import load_frame
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
 from thyrosight.types import Case
@@ -190,7 +191,7 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
     fit_cases, validation = ([cases[name] for name in rows[part]] for part in ("fit", "validation"))
-    info = run_info(config, network, fit_cases, record)
+    info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": fit_familiarity(fit_cases)})
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thyrosight.familiarity import distance
 from thyrosight.prediction import Flag, Nodule
 from thyrosight.types import Box, Frame
 
@@ -26,7 +27,7 @@ BORDER_PX = 1
 
 def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
     """Frame, its maps and nodules, the model's declaration -> flags, those of the image before the nodules'."""
-    flags = image_flags(frame, raw.fov, raw.panels)
+    flags = unlike_flags(frame, raw, info) + image_flags(frame, raw.fov, raw.panels)
     if raw.text:
         message = "text is burned into the ultrasound field; it was filled in before the model saw the image"
         flags.append(Flag(code="text_in_field", message=message))
@@ -37,6 +38,21 @@ def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info
     elif not nodules:
         flags.append(Flag(code="no_nodule", message="no nodule found; that does not exclude one"))
     return tuple(flags + nodule_flags(raw.panels, nodules, info.mask_threshold))
+
+
+def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Flag]:
+    """-> the flag of a frame that measures unlike those the model learned from; none where the bundle can't tell."""
+    if info.familiarity is None:
+        return []
+    sees_views = info.preprocessing.crop == "field" and info.preprocessing.views == "panels"
+    found = distance(frame, info.familiarity, *((raw.fov, raw.panels) if sees_views else ()))
+    if found <= info.familiarity.threshold:
+        return []
+    message = (
+        f"this does not look like the ultrasound that the model learned from (distance {found:.1f}, usual up to "
+        f"{info.familiarity.threshold:.1f}): is it B-mode, upright and not inverted? Outline and risk may mean nothing"
+    )
+    return [Flag(code="unlike_training", message=message)]
 
 
 def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:

@@ -32,6 +32,7 @@ FlagCode = Literal[
     "low_probability",
     "no_risk",
     "no_outline",
+    "unlike_training",
 ]
 
 

@@ -301,10 +301,13 @@ def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
 
 
 def _print_bundle(loaded: Bundle) -> None:
+    from thyrosight.card import familiarity_line
+
     facts = plain(loaded.info)
     tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
     for name in ("files", "sha256", "format_version"):
         facts.pop(name)
+    facts["familiarity"] = familiarity_line(loaded.info)
     print_facts({"bundle": str(loaded.path)} | facts)
     for name, rows in tables.items():
         typer.echo(f"\n{name.replace('_', ' ')}")
