@@ -49,7 +49,7 @@ def cross_validate(
     ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Score the mean over the image and its mirror image.")] = False,
 ) -> None:
-    """Configuration, cases -> a model a fold, and their pooled scores.
+    """Cases -> a model a fold, pooled scores.
 
     Each model is scored on the fold that it has not seen. The same command goes on with what was stopped.
     """
