@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ from thyrosight.familiarity import (
 )
 from thyrosight.phantom import PhantomSettings, phantom_case, write_phantoms
 from thyrosight.predict import Predictor, as_frame
+from thyrosight.prediction import FlagCode
 from thyrosight.types import Box, Case
 from thyrosight.view_statistics import (
     MAX_ASPECT,
@@ -236,7 +237,7 @@ def test_fit_says_what_it_was_fitted_on(fitted: Familiarity, rows: list[Case]) -
     assert fitted.flagged_held_out <= 0.1
     assert 1 < fitted.threshold < 3
     assert fit_familiarity(rows) == fitted, "the same rows give the same record"
-    own = [distance(as_frame(cv2.imread(str(case.image), cv2.IMREAD_GRAYSCALE)), fitted) for case in rows[:30]]
+    own = [distance(as_frame(case.image), fitted) for case in rows[:30]]
     assert 0.6 < float(np.median(own)) < 1.2
 
 
@@ -279,7 +280,7 @@ def black() -> UInt8:
 
 @pytest.mark.parametrize("picture", [text_page, natural_noise, scene, noise, checkerboard, black])
 def test_what_is_no_ultrasound_is_unlike(fitted: Familiarity, picture: Callable[[], UInt8]) -> None:
-    assert distance(as_frame(picture()), fitted) > 1.1 * fitted.threshold
+    assert distance(as_frame(picture()), fitted) > fitted.threshold
 
 
 def test_new_frames_of_the_kind_pass_and_on_their_side_they_do_not(fitted: Familiarity) -> None:
@@ -345,6 +346,11 @@ def test_card_says_it_in_one_line(tmp_path: Path, fitted: Familiarity) -> None:
     assert "not told" in familiarity_line(info.model_copy(update={"familiarity": None}))
 
 
+def test_every_flag_is_in_the_reference() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert not [code for code in get_args(FlagCode) if f"`{code}`" not in text]
+
+
 # Real frames
 
 
@@ -361,4 +367,4 @@ def test_real_frames_pass_and_other_pictures_do_not() -> None:
     assert len(found) >= 40
     assert np.mean(found > fitted.threshold) <= 0.12
     for picture in (text_page, natural_noise, scene, noise, checkerboard, black):
-        assert distance(as_frame(picture()), fitted) > 1.1 * fitted.threshold, picture.__name__
+        assert distance(as_frame(picture()), fitted) > fitted.threshold, picture.__name__
