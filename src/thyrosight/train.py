@@ -108,8 +108,7 @@ class TrainingModule(L.LightningModule):
         if self.ema is None or self.global_step == 0:
             return
         decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
-        average, current = (list(net.state_dict().values()) for net in (self.ema, self.network))
-        pairs = list(zip(average, current, strict=True))
+        pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
         floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
         with torch.no_grad():
             # All at once: one call for each of some 500 tensors takes longer than the arithmetic.
