@@ -22,13 +22,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from thyrosight.bundle_info import BundleInfo as BundleInfo
+from thyrosight.bundle_info import Calibration as Calibration
+from thyrosight.bundle_info import OperatingPoint as OperatingPoint
+from thyrosight.bundle_info import Preprocessing as Preprocessing
+from thyrosight.bundle_info import Score as Score
+from thyrosight.bundle_info import TrainingSet as TrainingSet
 from thyrosight.card import model_card as model_card  # the card of a bundle is found beside it
 from thyrosight.errors import BundleError
-from thyrosight.familiarity import Familiarity
 from thyrosight.files import write_atomic, write_folder_atomic
 from thyrosight.weights import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 
@@ -41,98 +45,6 @@ _NO_HASH = "0" * 64
 _IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave behind
 _GET_IT_AGAIN = "get the bundle again"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-
-Side = Annotated[int, Field(gt=0, le=4096)]
-
-
-class _Record(BaseModel):
-    """A frozen record that refuses unknown keys and numbers that are not finite."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants", protected_namespaces=()
-    )
-
-
-class Preprocessing(_Record):
-    """How a frame becomes the network's input. size_hw: rows, columns in pixels; views: what is letterboxed to it."""
-
-    size_hw: tuple[Side, Side]
-    crop: Literal["field", "none"]
-    views: Literal["panels", "frame"]
-
-
-class Calibration(_Record):
-    """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
-
-    covariance: (variance of scale, covariance, variance of offset) of that fit; None where it is not known.
-    """
-
-    scale: float = 1.0
-    offset: float = 0.0
-    covariance: tuple[float, float, float] | None = None
-    n: int = Field(default=0, ge=0)
-    fitted_on: str = ""
-
-
-class OperatingPoint(_Record):
-    """A threshold on the calibrated risk, and what it was chosen for."""
-
-    name: str
-    threshold: float = Field(ge=0, le=1)
-    meaning: str
-
-
-class TrainingSet(_Record):
-    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it."""
-
-    source: str
-    num_images: int = Field(ge=0)
-    sha256: str
-    split: str
-
-
-class Score(_Record):
-    """A figure on n cases of a split that the network has not seen, with its 95 % interval (None: not computed)."""
-
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int = Field(ge=1)
-    split: str
-
-
-class BundleInfo(_Record):
-    """Everything that bundle.json says. files ({name: SHA-256}) and sha256 are filled on writing.
-
-    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area.
-    sha256 is that of bundle.json itself with these 64 digits set to 0.
-    """
-
-    format_version: Literal[1] = 1
-    name: str = Field(min_length=1, max_length=100)
-    network: str = Field(min_length=1)
-    network_settings: dict[str, Any]
-    parameters: int = Field(ge=0)
-    preprocessing: Preprocessing
-    has_mask: bool
-    has_malignancy: bool
-    has_malignancy_map: bool
-    mask_threshold: float = Field(ge=0, le=1)
-    min_area_fraction: float = Field(ge=0, lt=1)
-    calibration: Calibration
-    risk_meaning: str
-    operating_points: tuple[OperatingPoint, ...]
-    training_sets: tuple[TrainingSet, ...]
-    scores: tuple[Score, ...]
-    versions: dict[str, str]
-    git_revision: str
-    created: str
-    seed: int | None
-    notes: str
-    familiarity: Familiarity | None = None
-    files: dict[str, str] = Field(default_factory=dict)
-    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class CaseScore:
 
     reference_area_px 0: the reference says that there is no nodule. hd95 is None where one of the masks is empty;
     hd95_reason then says which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters
-    of the nodules that were found, reference and prediction in the same order. risk is the calibrated one.
+    of the nodules that were found, reference and prediction in the same order. malignancy_logit is the network's own,
+    risk the calibrated one. mean_probability is the mask's inside what was outlined, None where nothing was.
     """
 
     case_id: str
@@ -85,6 +86,7 @@ class CaseScore:
     malignancy_logit: float | None
     risk: float | None
     seconds: float | None
+    mean_probability: float | None = None
 
     @property
     def is_outlined(self) -> bool:
@@ -98,13 +100,14 @@ class CaseScore:
 
 @dataclass(frozen=True)
 class Rating:
-    """What was said of one image, beside its mask: views, malignancy logit, calibrated risk, seconds."""
+    """What was said of one image, beside its mask: views, malignancy logit, calibrated risk, seconds, its sureness."""
 
     fov: Box
     num_panels: int
     malignancy_logit: float | None = None
     risk: float | None = None
     seconds: float | None = None
+    mean_probability: float | None = None
 
 
 def score_case(
@@ -133,6 +136,7 @@ def score_case(
         malignancy_logit=_finite(rating.malignancy_logit),
         risk=_finite(rating.risk),
         seconds=rating.seconds,
+        mean_probability=_finite(rating.mean_probability),
     )
 
 
@@ -188,7 +192,11 @@ def _finite(value: float | None) -> float | None:
 
 COLUMNS = tuple(field.name for field in fields(CaseScore))
 KINDS = {field.name: str(field.type) for field in fields(CaseScore)}
+NEEDED = tuple(name for name, kind in KINDS.items() if not kind.startswith("tuple") and not kind.endswith("| None"))
+"""Columns without which there is no row; one that is not there has no value in any row."""
 LIST_SEPARATOR = ";"
+DIGITS = 6
+"""Significant digits of the numbers in a compact table: far beyond what a score is quoted with."""
 
 
 def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
@@ -201,14 +209,31 @@ def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
     write_atomic(path, text.getvalue())
 
 
+def compact_case_scores(scores: Sequence[CaseScore]) -> str:
+    """Scores -> the text of a per_case.csv to keep: numbers to 6 digits, no column that is empty throughout.
+
+    `read_case_scores` takes it, and every score of an evaluation can be made from it again.
+    """
+    rows = [{name: _text(getattr(score, name), DIGITS) for name in COLUMNS} for score in scores]
+    kept = [name for name in COLUMNS if name in NEEDED or any(row[name] for row in rows)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(kept)
+    writer.writerows([[row[name] for name in kept] for row in rows])
+    return text.getvalue()
+
+
 def read_case_scores(path: Path) -> list[CaseScore]:
-    """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the mend."""
+    """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the mend.
+
+    A column that may be empty may also be absent: an older file, or a compact one.
+    """
     path = path / "per_case.csv" if path.is_dir() else path
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read ({error}); pass the per_case.csv of an evaluation") from None
-    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
+    missing = [name for name in NEEDED if not rows or name not in rows[0]]
     if missing:
         raise InputError(
             f"{path}: no column {', '.join(missing[:5])}, or no row; pass the per_case.csv of an evaluation"
@@ -218,21 +243,24 @@ def read_case_scores(path: Path) -> list[CaseScore]:
     return scores
 
 
-def _text(value: object) -> str:
+def _text(value: object, digits: int | None = None) -> str:
+    """A value -> its cell; all digits of a number where none are asked for."""
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return LIST_SEPARATOR.join(_text(item) for item in value)
-    return repr(value) if isinstance(value, float) else str(value)
+        return LIST_SEPARATOR.join(_text(item, digits) for item in value)
+    if isinstance(value, float):
+        return repr(value) if digits is None else f"{value:.{digits}g}"
+    return str(value)
 
 
 def _read_row(row: dict[str, str], where: str) -> CaseScore:
     values = {}
     for name in COLUMNS:
         try:
-            values[name] = _value(row[name] or "", KINDS[name])
+            values[name] = _value(row.get(name) or "", KINDS[name])
         except ValueError:
-            raise InputError(f"{where}: {name} is {row[name]!r}, not {KINDS[name]}; evaluate again") from None
+            raise InputError(f"{where}: {name} is {row.get(name)!r}, not {KINDS[name]}; evaluate again") from None
     return CaseScore(**values)
 
 

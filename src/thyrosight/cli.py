@@ -61,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import-tensorflow": training.import_tensorflow,
     "evaluate": results.evaluate,
     "pool": results.pool,
+    "calibrate": results.calibrate,
     "compare": results.compare,
     "stress": results.stress,
     "pool-stress": results.pool_stress,

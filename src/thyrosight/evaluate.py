@@ -12,11 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thyrosight.case_scores import CaseScore, Rating, read_case_scores, score_case, write_case_scores
+from thyrosight.case_scores import (
+    CaseScore,
+    Rating,
+    compact_case_scores,
+    read_case_scores,
+    score_case,
+    write_case_scores,
+)
 from thyrosight.cases.load import load_mask
 from thyrosight.cases.table import read_cases
 from thyrosight.comparison import Comparison as Comparison
 from thyrosight.comparison import compare as compare
+from thyrosight.declared import read_evaluation
 from thyrosight.errors import InputError
 from thyrosight.evaluation import (
     Evaluated,
@@ -36,6 +44,7 @@ from thyrosight.evaluation_report import (
 )
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.images import load_frame
+from thyrosight.out_of_fold import recalibrated
 from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings
 from thyrosight.types import Case, Spacing
 
@@ -107,10 +116,19 @@ def write_evaluation(evaluation: Evaluation, gallery: dict[str, Picture], out: P
     write_report(evaluation, gallery, out / "report.html")
 
 
-def pool(parts: Sequence[Path], out: Path, settings: EvaluationSettings = DEFAULT_SETTINGS) -> Evaluation:
+def pool(
+    parts: Sequence[Path],
+    out: Path,
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
+    *,
+    across_folds: bool = False,
+    keep: Path | None = None,
+) -> Evaluation:
     """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
 
-    A case that is in two of them is an InputError: then they are no folds of one cross-validation.
+    One table that holds all folds (`keep` of an earlier call) will do as well. A case that is in two of them is an
+    InputError: then they are no folds of one cross-validation. across_folds: each fold's risk is first calibrated on
+    the logits of the others. keep: file for all rows as one compact table, which gives this evaluation again.
     """
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
@@ -118,21 +136,54 @@ def pool(parts: Sequence[Path], out: Path, settings: EvaluationSettings = DEFAUL
         if row.case_id in seen:
             raise InputError(f"case {row.case_id} is in two of {', '.join(map(str, parts))}; pass disjoint folds")
         seen.add(row.case_id)
-    evaluated = Evaluated(
-        model_name=f"{len(parts)} models, each on the fold that it has not seen",
+    if across_folds:
+        rows = recalibrated(rows, ", ".join(map(str, parts)))
+    evaluation = summarise(rows, _pooled(parts, rows, across_folds), settings)
+    write_evaluation(evaluation, {}, out)
+    if keep is not None:
+        keep_case_scores(rows, keep)
+    return evaluation
+
+
+def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
+    """Scores -> one compact CSV, numbers and case names alone; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, compact_case_scores(rows))
+
+
+def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> Evaluated:
+    """The folds' tables and their rows -> what was evaluated; what their evaluation.json agree on is kept."""
+    own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
+    known = [read_evaluation(path)["evaluated"] for path in own if path.exists()]
+    meanings = {record["risk_meaning"] for record in known}
+    folds = {row.fold for row in rows if row.fold is not None}
+    note = "Each fold's risk was calibrated on the logits of the other folds, not as its own model gave it."
+    return Evaluated(
+        model_name=f"{len(folds) or len(parts)} models, each on the fold that it has not seen",
         model_id="",
         trained_on=(),
-        risk_meaning="",
+        risk_meaning=meanings.pop() if len(meanings) == 1 and len(known) == len(parts) else "",
         operating_points=(),
-        cases=", ".join(path.parent.name or path.name for path in parts),
+        cases=", ".join(_name_of(path) for path in parts),
         cases_sha256="",
         selection="pooled folds",
         created=_now(),
         hardware=_hardware(),
+        notes=(note,) if across_folds else (),
+        with_tta=any(record.get("with_tta") for record in known),
     )
-    evaluation = summarise(rows, evaluated, settings)
-    write_evaluation(evaluation, {}, out)
-    return evaluation
+
+
+def _evaluation_of(part: Path) -> Path:
+    """A fold's per_case.csv, or its folder -> the evaluation.json beside it; a kept table has none."""
+    return part / "evaluation.json" if part.is_dir() else part.with_name("evaluation.json")
+
+
+def _name_of(part: Path) -> str:
+    """A fold's table -> the folder that it lies in (and the run above it), or its own name if that says more."""
+    if part.name != "per_case.csv":
+        return part.stem
+    return "/".join(part.parts[-3:-1] if part.parent.name.startswith("evaluation") else part.parts[-2:-1]) or part.stem
 
 
 # Which cases
@@ -185,6 +236,7 @@ def examine(predictor: Predictor, case: Case, settings: EvaluationSettings) -> t
         malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
         risk=prediction.risk,
         seconds=round(seconds, 4),
+        mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6) if mask_HW.any() else None,
     )
     score = score_case(case, reference_HW, prediction_HW, rating, settings.masks)
     return score, outlines_of(rating.fov, reference_HW, prediction_HW)
@@ -218,6 +270,7 @@ def _evaluated(predictor: Predictor, cases_csv: Path, selection: str, notes: tup
         created=_now(),
         hardware=_hardware(),
         notes=notes,
+        with_tta=predictor.with_tta,
     )
 
 

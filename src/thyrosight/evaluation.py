@@ -21,6 +21,7 @@ from thyrosight.scores import (
     diameter_pairs,
     labelled,
 )
+from thyrosight.selective_scores import Selective, selective_scores
 
 SCHEMA_VERSION = 1
 
@@ -49,6 +50,7 @@ class Evaluated:
     created: str
     hardware: dict[str, str]
     notes: tuple[str, ...] = ()
+    with_tta: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,14 @@ class Evaluation:
     longest_px: Agreement | None
     longest_percent: Agreement | None
     longest_mm: Agreement | None
+    selective: tuple[Selective, ...]
     failures: tuple[Failure, ...]
     groups: tuple[GroupScore, ...]
     cases: tuple[CaseScore, ...]
 
     def score(self, name: str) -> Estimate:
         """Name -> that estimate; KeyError names what there is."""
-        for estimate in (*self.scores, *self.group_scores):
+        for estimate in (*self.scores, *self.group_scores, *(part.aurc for part in self.selective)):
             if estimate.name == name:
                 return estimate
         raise KeyError(f"no score {name!r}; there are {', '.join(estimate.name for estimate in self.scores)}")
@@ -133,6 +136,7 @@ def summarise(
         longest_px=bland_altman(reference_px, predicted_px),
         longest_percent=bland_altman_percent(reference_px, predicted_px),
         longest_mm=bland_altman(reference_mm, predicted_mm),
+        selective=selective_scores(rows, scorer),
         failures=tuple(failures),
         groups=groups,
         cases=tuple(rows),
@@ -165,6 +169,10 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
         "images and are a little optimistic as a promise; the model's own operating points were set elsewhere.",
         "ECE": f"{settings.num_bins} bins of equal mass. Even a perfect model's ECE is above 0 with few images, so the "
         "ECE that it would have stands beside it; the bootstrap interval of the ECE is biased upwards.",
+        "Selective prediction": "The least sure images are declined first: for the risk by its distance from 0.5, for the "
+        "outline by the mean probability inside it (nothing outlined: before all others). Coverage is the share that "
+        "is answered (Geifman & El-Yaniv 2017). AURC is the mean loss over all coverages, lower is better (Geifman et "
+        "al. 2019; Ding et al. 2020).",
         "Intervals": f"95 %, percentile bootstrap of {settings.draws} draws that resample whole groups (patients, or "
         "clusters of near duplicates), not images. No correction for looking at many scores.",
     }

@@ -18,6 +18,7 @@ from thyrosight.files import write_atomic
 from thyrosight.geometry import outlines
 from thyrosight.pages import page_template
 from thyrosight.scores import Estimate, Subgroup, diameter_pairs
+from thyrosight.selective_scores import CoverageCurve, Selective
 from thyrosight.types import BoolArray, Box, UInt8Array
 
 NUM_IN_GALLERY = 6
@@ -140,7 +141,11 @@ def _tables(evaluation: Evaluation) -> list[tuple[str, list[Estimate]]]:
         (title, list(evaluation.scores[start:end])) for title, start, end in zip(titles, starts, ends, strict=True)
     ]
     points = [estimate for point in evaluation.operating_points for estimate in (point.sensitivity, point.specificity)]
-    tables += [("Risk at the model's own thresholds", points), ("Every group once", list(evaluation.group_scores))]
+    tables += [
+        ("Risk at the model's own thresholds", points),
+        ("Every group once", list(evaluation.group_scores)),
+        ("The least sure images declined", [part.aurc for part in evaluation.selective]),
+    ]
     kept = [(title, [estimate for estimate in part if estimate.value is not None]) for title, part in tables]
     return [(title, part) for title, part in kept if part]
 
@@ -177,6 +182,7 @@ def _charts(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         _roc_chart(evaluation),
         _reliability_chart(evaluation),
         _diameter_chart(evaluation),
+        *(_coverage_chart(part) for part in evaluation.selective),
     )
     return [chart for chart in made if chart is not None]
 
@@ -267,3 +273,49 @@ def _diameter_chart(evaluation: Evaluation) -> tuple[str, str, str] | None:
         caption,
         charts.drawing(axes, parts, f"mean of both [{unit}]", f"predicted - reference [{unit}]", title),
     )
+
+
+def _coverage_chart(selective: Selective) -> tuple[str, str, str] | None:
+    """Selective -> the chart of its scores against coverage, all images at the right; Brier stays in the JSON."""
+    shown = [curve for curve in selective.curves if curve.name != "brier"]
+    values = [value for curve in shown for part in (curve.values, curve.low, curve.high) for value in part]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    first = shown[0]
+    axes = charts.Axes(0.15, 1.05, *charts.rounded_range(known))
+    whole = first.values[0]
+    parts = [charts.band(axes, *_known(selective.coverage, first.low, first.high))]
+    if whole is not None:
+        parts.append(charts.line(axes, [(0.2, whole), (1.0, whole)], "chance"))
+    parts += [
+        charts.line(axes, _points(selective.coverage, curve), "line" if curve is first else "level dashed")
+        for curve in shown
+    ]
+    parts.append(charts.dots(axes, _points(selective.coverage, first), 2.6))
+    title = f"{selective.title}: the least sure images declined"
+    lines = ", ".join(
+        f"{curve.title} ({style})" for curve, style in zip(shown, ("solid, band 95 %", "dashed"), strict=False)
+    )
+    caption = (
+        f"{lines}; dotted: declined at random. Sureness: {selective.confidence}. "
+        f"AURC {number_text(selective.aurc.value)} ({interval_text(selective.aurc)}); without order {selective.aurc_without_order:.3f}, at best "
+        f"{selective.aurc_of_best_order:.3f}."
+    )
+    return title, caption, charts.drawing(axes, parts, "coverage: share of the images answered", "score", title)
+
+
+def _points(coverage: Sequence[float], curve: CoverageCurve) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in zip(coverage, curve.values, strict=True) if y is not None]
+
+
+def _known(
+    coverage: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None]
+) -> tuple[list[float], list[float], list[float]]:
+    """-> the coverages whose band is known, and the band."""
+    kept = [
+        (x, low, high)
+        for x, low, high in zip(coverage, lows, highs, strict=True)
+        if low is not None and high is not None
+    ]
+    return [x for x, _, _ in kept], [low for _, low, _ in kept], [high for _, _, high in kept]

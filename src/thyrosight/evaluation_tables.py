@@ -10,6 +10,7 @@ from rich.text import Text
 
 from thyrosight.evaluation import Evaluation
 from thyrosight.scores import Estimate
+from thyrosight.selective_scores import Selective
 
 if TYPE_CHECKING:
     from thyrosight.comparison import Comparison
@@ -29,6 +30,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     for note in evaluated.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     console.print(_scores_table(evaluation))
+    for selective in evaluation.selective:
+        console.print(Text(selective_text(selective)))
     if evaluation.subgroups:
         console.print(_subgroups_table(evaluation))
     for failure in evaluation.failures:
@@ -70,6 +73,24 @@ def interval_text(estimate: Estimate) -> str:
         return estimate.reason or "-"
     digits = 1 if estimate.unit else 3
     return f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+
+
+def selective_text(selective: Selective) -> str:
+    """Selective -> one line: the first score of all images, of the surest 80 % and 50 %, and the AURC."""
+    curve = selective.curves[0]
+    parts = []
+    for coverage in (1.0, 0.8, 0.5):
+        place = selective.coverage.index(coverage)
+        low, high = curve.low[place], curve.high[place]
+        interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+        parts.append(f"{number_text(curve.values[place])}{interval} at {coverage:.0%}")
+    aurc = selective.aurc
+    interval = "" if aurc.low is None or aurc.high is None else f" ({interval_text(aurc)})"
+    return (
+        f"{selective.title}, the surest images alone: {curve.title} {', '.join(parts)} of {aurc.n} images; "
+        f"AURC {number_text(aurc.value)}{interval}, without order {selective.aurc_without_order:.3f}, "
+        f"at best {selective.aurc_of_best_order:.3f}"
+    )
 
 
 def _scores_table(evaluation: Evaluation) -> Table:

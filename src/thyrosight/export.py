@@ -32,6 +32,8 @@ from thyrosight.bundle import (
 from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_from_dict
+from thyrosight.declared import evaluation_scores
+from thyrosight.described import described
 from thyrosight.errors import BundleError, InputError
 from thyrosight.familiarity import fit_familiarity
 from thyrosight.images import load_frame
@@ -46,8 +48,6 @@ RISK_MEANING = {
     "busi": "probability that a breast lesion is malignant by pathology",
     "phantom": "probability that the phantom was drawn as malignant",
 }
-QUOTED_SCORES = ("dice", "iou", "nodule_sensitivity", "false_positives_an_image", "auroc", "brier", "ece")
-"""Those of an evaluation that a bundle repeats."""
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 
 
@@ -184,7 +184,7 @@ def shipped_network(run: Path, config: Config) -> nn.Module:
 
 def export_run(run: Path, out: Path | None = None, evaluation: Path | None = None) -> Path:
     """Run folder -> bundle (RUN/bundle unless `out` says otherwise), with the scores of an evaluation.json if given."""
-    record = read_run(run)
+    record = finished_run(run)
     config = config_from_dict(record["config"], where=str(run / "config.json"))
     network = shipped_network(run, config)
     round_to_half(network)
@@ -192,6 +192,7 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
     fit_cases, validation = ([cases[name] for name in rows[part]] for part in ("fit", "validation"))
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": fit_familiarity(fit_cases)})
+    info = described(info, config, run, record["cases"], fit_cases, len(validation))
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:
@@ -203,25 +204,6 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info))
 
 
-def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
-    """evaluation.json of this model -> the scores that its bundle quotes, each with interval, n and split."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        evaluated, scores = record["evaluated"], record["scores"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not an evaluation.json of `thyrosight evaluate` ({error})") from None
-    if evaluated["model_name"] != model_name:
-        raise InputError(
-            f"{path}: scores of {evaluated['model_name']}, not of {model_name}; evaluate this run's bundle"
-        )
-    split = f"{evaluated['cases']}, {evaluated['selection']}"
-    return tuple(
-        Score(name=row["title"], value=row["value"], low=row["low"], high=row["high"], n=row["n"], split=split)
-        for row in scores
-        if row["name"] in QUOTED_SCORES and row["value"] is not None
-    )
-
-
 def read_run(run: Path) -> dict[str, Any]:
     """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run, "started_with": versions}."""
     try:
@@ -229,6 +211,18 @@ def read_run(run: Path) -> dict[str, Any]:
     except OSError:
         raise InputError(f"{run}: not the folder of a training run (no config.json in it)") from None
     assert isinstance(record, dict)
+    return record
+
+
+def finished_run(run: Path) -> dict[str, Any]:
+    """As `read_run`, with all that an export needs; InputError where the run is of an older version."""
+    record = read_run(run)
+    missing = [name for name in ("config", "fold", "cases", "started_with") if name not in record]
+    if missing or not (run / "rows.json").exists():
+        what = f"its config.json has no {', '.join(missing)}" if missing else "no rows.json in it"
+        raise InputError(
+            f"{run}: {what}, so it was begun by an older version; export it with that version, or train it again"
+        )
     return record
 
 

@@ -1,4 +1,4 @@
-"""Images or labelled cases -> results: evaluate, pool, compare, stress, predict, info, demo. None loads torch."""
+"""Images or cases -> results: evaluate, pool, calibrate, compare, stress, predict, info, demo. None loads torch."""
 
 from __future__ import annotations
 
@@ -95,19 +95,53 @@ def evaluate(
 
 
 def pool(
-    parts: Annotated[list[Path], typer.Argument(help="per_case.csv of each fold.", exists=True, dir_okay=False)],
+    parts: Annotated[
+        list[Path], typer.Argument(help="per_case.csv of each fold, or one kept table.", exists=True, dir_okay=False)
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled evaluation.")],
+    across_folds: Annotated[
+        bool, typer.Option("--across-folds", help="Calibrate each fold's risk on the logits of the others first.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="CSV of all rows, compact, from which to pool again.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Folds' evaluations -> one of all cases.
 
-    Each fold has to be evaluated by the model that has not seen it; a case that is in two of them is refused.
+    Each fold has to be evaluated by the model that has not seen it; a case that is in two of them is refused. What
+    --export writes holds case names, groups and numbers alone, and gives the same evaluation when it is pooled.
     """
     from thyrosight.evaluate import pool as pool_folds
 
     with stdout_kept_for_json(as_json):
-        evaluation = pool_folds(parts, out)
+        evaluation = pool_folds(parts, out, across_folds=across_folds, keep=export)
     _print_evaluation(evaluation, out, as_json)
+
+
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle of `train --fold all`.", exists=True)],
+    per_case: Annotated[Path, typer.Option("--from", help="Pooled per_case.csv of its cross-validation.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")],
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="evaluation.json to declare; that beside --from if left out.")
+    ] = None,
+    threshold_from: Annotated[
+        Path | None,
+        typer.Option("--threshold-from", help="Folder of `cross-validate`: the mean of its folds' mask thresholds."),
+    ] = None,
+    stress: Annotated[
+        Path | None, typer.Option("--stress", help="stress.json of `pool-stress`, to quote in the card.", exists=True)
+    ] = None,
+) -> None:
+    """A final network's bundle -> calibrated and scored by its folds.
+
+    A network trained on all rows has seen every label. Its calibration, operating points, mask threshold and scores are
+    therefore taken from models by the same recipe, each on the fold that it had not seen. The weights stay as they are.
+    """
+    from thyrosight.recalibrate import recalibrate
+
+    typer.echo(recalibrate(bundle, per_case, out, scores=scores, runs=threshold_from, stress=stress))
 
 
 def compare(
@@ -305,7 +339,10 @@ def _print_bundle(loaded: Bundle) -> None:
 
     facts = plain(loaded.info)
     tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
-    for name in ("files", "sha256", "format_version"):
+    for part in tables["training_sets"]:
+        for name in ("label_meaning", "left_out", "notes", "origin"):
+            part.pop(name)
+    for name in ("files", "sha256", "format_version", "recipe", "subgroups", "robustness", "failures"):
         facts.pop(name)
     facts["familiarity"] = familiarity_line(loaded.info)
     print_facts({"bundle": str(loaded.path)} | facts)

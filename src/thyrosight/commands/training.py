@@ -48,6 +48,9 @@ def cross_validate(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
     ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Score the mean over the image and its mirror image.")] = False,
+    keep: Annotated[
+        Path | None, typer.Option("--export", help="CSV of all out-of-fold rows, compact, from which to pool again.")
+    ] = None,
 ) -> None:
     """Cases -> a model a fold, pooled scores.
 
@@ -60,9 +63,13 @@ def cross_validate(
     from thyrosight.commands.show import stdout_console
     from thyrosight.cross_validate import cross_validate as run_folds
     from thyrosight.cross_validate import kind_of_scores
+    from thyrosight.evaluate import keep_case_scores
     from thyrosight.evaluation_tables import print_evaluation
 
-    print_evaluation(run_folds(settings, cases, out, folds=folds, tta=tta), stdout_console())
+    pooled = run_folds(settings, cases, out, folds=folds, tta=tta)
+    if keep is not None:
+        keep_case_scores(pooled.cases, keep)
+    print_evaluation(pooled, stdout_console())
     typer.echo(out / kind_of_scores("pooled", tta) / "report.html")
 
 

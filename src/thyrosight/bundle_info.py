@@ -1,0 +1,168 @@
+"""What bundle.json says: the records of a model, its data, its scores; frozen, nothing unknown, no NaN.
+
+A field with a default was added later or can't always be known: empty or None means that nobody recorded it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from thyrosight.familiarity import Familiarity
+
+Side = Annotated[int, Field(gt=0, le=4096)]
+
+
+class _Record(BaseModel):
+    """A frozen record that refuses unknown keys and numbers that are not finite."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants", protected_namespaces=()
+    )
+
+
+class Preprocessing(_Record):
+    """How a frame becomes the network's input. size_hw: rows, columns in pixels; views: what is letterboxed to it."""
+
+    size_hw: tuple[Side, Side]
+    crop: Literal["field", "none"]
+    views: Literal["panels", "frame"]
+
+
+class Calibration(_Record):
+    """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
+
+    covariance: (variance of scale, covariance, variance of offset) of that fit; None where it is not known. sha256: of
+    the file that held the logits, where there was one.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    covariance: tuple[float, float, float] | None = None
+    n: int = Field(default=0, ge=0)
+    fitted_on: str = ""
+    sha256: str = ""
+
+
+class Rate(_Record):
+    """A share of n cases with its 95 % interval (None: not computed)."""
+
+    value: float = Field(ge=0, le=1)
+    low: float | None
+    high: float | None
+    n: int = Field(ge=1)
+
+
+class OperatingPoint(_Record):
+    """A threshold on the calibrated risk, what it was chosen for, and what it did on cases that did not choose it."""
+
+    name: str
+    threshold: float = Field(ge=0, le=1)
+    meaning: str
+    sensitivity: Rate | None = None
+    specificity: Rate | None = None
+
+
+class Origin(_Record):
+    """What is published of a set of images; an empty text: not known."""
+
+    citation: str = ""
+    collected: str = ""
+    place: str = ""
+    devices: str = ""
+    population: str = ""
+    outlines_by: str = ""
+    labels_by: str = ""
+    eligibility: str = ""
+
+
+class TrainingSet(_Record):
+    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it.
+
+    label_meaning, left_out (reason -> images) and notes are those of its dataset.json.
+    """
+
+    source: str
+    num_images: int = Field(ge=0)
+    sha256: str
+    split: str
+    num_groups: int | None = None
+    num_outlined: int | None = None
+    num_labelled: int | None = None
+    num_high: int | None = None
+    label_meaning: str = ""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    origin: Origin | None = None
+
+
+class Score(_Record):
+    """A figure on n cases of a split that the network has not seen, with its 95 % interval (None: not computed)."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int = Field(ge=1)
+    split: str
+
+
+class SubgroupScores(_Record):
+    """The scores of the images of one kind; `by` says of what kind."""
+
+    by: str
+    name: str
+    num_images: int = Field(ge=1)
+    scores: tuple[Score, ...]
+
+
+class Count(_Record):
+    """So many of so many; what is counted, in words."""
+
+    name: str
+    number: int = Field(ge=0)
+    of: int = Field(ge=1)
+
+
+class BundleInfo(_Record):
+    """Everything that bundle.json says. files ({name: SHA-256}) and sha256 are filled on writing.
+
+    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area.
+    scores_meaning: whose scores these are, where not this very network's. recipe: the configuration it was trained by.
+    robustness: what disturbed images cost; failures: how outlines go wrong. compute: {what: value} in words. sha256 is
+    that of bundle.json itself with these 64 digits set to 0.
+    """
+
+    format_version: Literal[1] = 1
+    name: str = Field(min_length=1, max_length=100)
+    network: str = Field(min_length=1)
+    network_settings: dict[str, Any]
+    parameters: int = Field(ge=0)
+    preprocessing: Preprocessing
+    has_mask: bool
+    has_malignancy: bool
+    has_malignancy_map: bool
+    mask_threshold: float = Field(ge=0, le=1)
+    min_area_fraction: float = Field(ge=0, lt=1)
+    calibration: Calibration
+    risk_meaning: str
+    operating_points: tuple[OperatingPoint, ...]
+    training_sets: tuple[TrainingSet, ...]
+    scores: tuple[Score, ...]
+    versions: dict[str, str]
+    git_revision: str
+    created: str
+    seed: int | None
+    notes: str
+    familiarity: Familiarity | None = None
+    mask_threshold_from: str = ""
+    scores_meaning: str = ""
+    subgroups: tuple[SubgroupScores, ...] = ()
+    robustness: tuple[Score, ...] = ()
+    failures: tuple[Count, ...] = ()
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    num_validation: int | None = Field(default=None, ge=0)
+    compute: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+    sha256: str = ""

@@ -1,0 +1,139 @@
+"""CaseScores of several folds -> what no fold decided for itself: recalibrated risks, measured operating points.
+
+Every case's logit comes from a model that has not seen it; calibration and thresholds for a fold come from the logits
+of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a fold reach
+its own calibration only through the weights of the other folds' models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thyrosight.calibration import fit_platt, platt_covariance
+from thyrosight.case_scores import CaseScore
+from thyrosight.errors import InputError
+from thyrosight.operating import AIMS, Aim, called_out_of_fold, threshold_for
+from thyrosight.ranking import sensitivity_of, specificity_of
+from thyrosight.scores import Estimate, Scorer
+
+MIN_IMAGES = 20
+"""Fewer labelled images than this calibrate nothing: the fit would be noise."""
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The labelled images: label, raw malignancy logit, group and fold of each."""
+
+    labels: tuple[int, ...]
+    logits: tuple[float, ...]
+    groups: tuple[str, ...]
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """risk = sigmoid(scale x logit + offset), and the covariance of that fit."""
+
+    scale: float
+    offset: float
+    covariance: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """An aim, the threshold on the logit that all cases choose, and its rates by the other folds' thresholds."""
+
+    aim: Aim
+    logit: float
+    sensitivity: Estimate
+    specificity: Estimate
+
+
+def rated_of(rows: Sequence[CaseScore], where: str) -> Rated:
+    """Rows, where they are from -> the labelled ones; InputError unless they can calibrate fold by fold."""
+    labelled = [row for row in rows if row.malignancy is not None]
+    kept = [
+        (row.malignancy, row.malignancy_logit, row.group, row.fold)
+        for row in labelled
+        if row.malignancy is not None and row.malignancy_logit is not None and row.fold is not None
+    ]
+    if labelled and not any(row.malignancy_logit is not None for row in labelled):
+        raise InputError(f"{where}: no malignancy_logit; evaluate every fold again with this version and pool them")
+    if any(row.fold is None for row in labelled):
+        raise InputError(f"{where}: labelled images without a fold; pass the pooled per_case.csv of a cross-validation")
+    rated = Rated(
+        labels=tuple(label for label, _, _, _ in kept),
+        logits=tuple(logit for _, logit, _, _ in kept),
+        groups=tuple(group for _, _, group, _ in kept),
+        folds=tuple(fold for _, _, _, fold in kept),
+    )
+    if len(rated.labels) < MIN_IMAGES:
+        raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_IMAGES}")
+    if len(set(rated.folds)) < 2:
+        raise InputError(f"{where}: one fold only; pass the pooled per_case.csv of a cross-validation")
+    for fold in set(rated.folds):
+        others = {label for label, its in zip(rated.labels, rated.folds, strict=True) if its != fold}
+        if others != {0, 1}:
+            raise InputError(f"{where}: without fold {fold} one label is missing; use fewer folds or more cases")
+    return rated
+
+
+def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
+    """Logits, labels -> the Platt fit; InputError where the logits rank the wrong way round or are all alike."""
+    scale, offset = fit_platt(logits, labels)
+    if scale <= 0:
+        raise InputError(
+            f"{where}: a higher logit goes with a lower risk (scale {scale:.3g}), so there is nothing to calibrate; "
+            "check that the labels mean what this model was trained for"
+        )
+    try:
+        return Fit(scale, offset, platt_covariance(logits, scale, offset))
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; this model's risk tells nothing") from None
+
+
+def risk_of(logit: float, fit: Fit) -> float:
+    """Logit, fit -> calibrated risk; infinities give 0 and 1."""
+    return float(0.5 * (1.0 + np.tanh(0.5 * (fit.scale * logit + fit.offset))))
+
+
+def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
+    """Rows of several folds -> the same with the risk of each fold calibrated on the logits of the others."""
+    rated = rated_of(rows, where)
+    fits = {}
+    for fold in set(rated.folds):
+        others = [place for place, its in enumerate(rated.folds) if its != fold]
+        fits[fold] = fit_of([rated.logits[at] for at in others], [rated.labels[at] for at in others], where)
+    return [
+        row
+        if row.malignancy_logit is None or row.fold not in fits
+        else replace(row, risk=round(risk_of(row.malignancy_logit, fits[row.fold]), 6))
+        for row in rows
+    ]
+
+
+def measured_points(rated: Rated, scorer: Scorer) -> tuple[MeasuredPoint, ...]:
+    """Labelled images -> the operating points: thresholds of all of them, rates by those of the other folds."""
+    points = []
+    for aim in AIMS:
+        called = [float(one) for one in called_out_of_fold(aim, rated.labels, rated.logits, rated.folds)]
+        points.append(
+            MeasuredPoint(
+                aim,
+                threshold_for(aim, rated.labels, rated.logits),
+                scorer.estimate(
+                    (f"out of fold sensitivity {aim.name}", "Sensitivity", ""),
+                    sensitivity_of(rated.labels, called),
+                    rated.groups,
+                ),
+                scorer.estimate(
+                    (f"out of fold specificity {aim.name}", "Specificity", ""),
+                    specificity_of(rated.labels, called),
+                    rated.groups,
+                ),
+            )
+        )
+    return tuple(points)

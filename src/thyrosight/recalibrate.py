@@ -1,0 +1,206 @@
+"""Bundle of a final network, out-of-fold scores of its recipe -> the bundle with calibration, thresholds and scores.
+
+A network that was trained on all rows has seen every label: nothing can be set on them by its own output. What is set
+here rests on models by the same recipe, each asked for the fold that it had not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from thyrosight.bundle import BundleInfo, Calibration, OperatingPoint, Score, load_bundle, model_card, write_bundle
+from thyrosight.bundle_info import Rate
+from thyrosight.case_scores import CaseScore, read_case_scores
+from thyrosight.declared import failures_of, read_evaluation, robustness_of, scores_of, subgroups_of
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of
+from thyrosight.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated, risk_of
+from thyrosight.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
+
+ONE_FOLD_LEFT_OUT = "folds other than"
+"""How `export` begins to say what a model was trained on that leaves a fold out."""
+OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model")
+
+
+def recalibrate(
+    bundle: Path,
+    per_case: Path,
+    out: Path,
+    *,
+    scores: Path | None = None,
+    runs: Path | None = None,
+    stress: Path | None = None,
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
+) -> Path:
+    """Bundle of `train --fold all`, pooled per_case.csv of the cross-validation -> `out`, a new bundle, verified.
+
+    scores: the cross-validation's evaluation.json (None: the one beside per_case.csv, if any). runs: its folder, from
+    whose folds' bundles the mask threshold is taken. stress: a stress.json to quote. InputError where these do not
+    belong together, or the bundle left a fold out.
+    """
+    if out.resolve() == bundle.resolve():
+        raise InputError(f"{out}: is the bundle itself; write the new one to another path")
+    old = load_bundle(bundle)
+    rows = read_case_scores(per_case)
+    _refuse_strangers(old.info, rows, bundle, per_case)
+    beside = per_case.parent / "evaluation.json"
+    scores = scores or (beside if beside.exists() else None)
+    scorer = Scorer(settings)
+    changes: dict[str, Any] = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    if old.info.has_malignancy:
+        changes |= _calibration(rows, per_case, scorer)
+    if scores is not None:
+        changes |= _declared(read_evaluation(scores), rows, old.info, scores)
+        if old.info.has_malignancy:
+            own = _calibration_scores(rows, per_case, scorer)
+            names = {score.name for score in own}
+            changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)
+    if runs is not None:
+        changes |= _mask_threshold(old.info, runs)
+    if stress is not None:
+        changes["robustness"] = robustness_of(stress)
+    info = old.info.model_copy(update=changes)
+    path = write_bundle(out, info, old.onnx_bytes, old.weights_bytes, model_card(info))
+    return load_bundle(path).path
+
+
+def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path, per_case: Path) -> None:
+    """InputError where the bundle has left a fold out, or has not learned from the sets that were scored."""
+    if any(part.split.startswith(ONE_FOLD_LEFT_OUT) for part in info.training_sets):
+        raise InputError(
+            f"{bundle}: was trained without one fold, and would be calibrated on it; pass the bundle of "
+            "`train --fold all`, or keep this one's own calibration"
+        )
+    strangers = {row.source for row in rows} - {part.source for part in info.training_sets}
+    if strangers:
+        raise InputError(
+            f"{per_case}: scores of {', '.join(sorted(strangers))}, from which {bundle} has not learned; pass the "
+            "cross-validation of the same recipe on the same sets"
+        )
+
+
+# The risk
+
+
+def _calibration(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> dict[str, Any]:
+    """Rows -> calibration and operating points, fields of a BundleInfo."""
+    rated = rated_of(rows, str(per_case))
+    fit = fit_of(rated.logits, rated.labels, str(per_case))
+    folds = sorted(set(rated.folds))
+    sources = sorted({row.source for row in rows if row.malignancy is not None})
+    points = measured_points(rated, scorer)
+    return {
+        "calibration": Calibration(
+            scale=fit.scale,
+            offset=fit.offset,
+            covariance=fit.covariance,
+            n=len(rated.labels),
+            fitted_on=f"out-of-fold logits of {len(folds)} models by the same recipe, each on the fold that it had not "
+            f"seen ({', '.join(sources)}, folds {', '.join(map(str, folds))})",
+            sha256=sha256_of(per_case / "per_case.csv" if per_case.is_dir() else per_case),
+        ),
+        "operating_points": tuple(
+            OperatingPoint(
+                name=point.aim.name,
+                threshold=risk_of(point.logit, fit),
+                meaning=_meaning(point),
+                sensitivity=_rate(point.sensitivity, sum(rated.labels)),
+                specificity=_rate(point.specificity, len(rated.labels) - sum(rated.labels)),
+            )
+            for point in points
+        ),
+    }
+
+
+def _meaning(point: MeasuredPoint) -> str:
+    """-> what the threshold is for and what it does out of fold, in words."""
+    return (
+        f"{point.aim.meaning}. Out of fold, by thresholds that the other folds choose: sensitivity "
+        f"{_in_words(point.sensitivity)}, specificity {_in_words(point.specificity)}"
+    )
+
+
+def _in_words(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"not known ({estimate.reason})"
+    interval = "" if estimate.low is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
+    return f"{estimate.value:.2f}{interval}"
+
+
+def _rate(estimate: Estimate, n: int) -> Rate | None:
+    if estimate.value is None:
+        return None
+    return Rate(value=estimate.value, low=estimate.low, high=estimate.high, n=n)
+
+
+def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> tuple[Score, ...]:
+    """Brier, ECE and a perfect model's ECE of risks that each fold has from the logits of the others.
+
+    They stand for this bundle's calibration; those of the evaluation speak of the folds' own.
+    """
+    return tuple(
+        Score(
+            name=estimate.title,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+            n=estimate.n,
+            split="out of fold, each fold calibrated on the others",
+        )
+        for estimate in scorer.risks(recalibrated(rows, str(per_case)))
+        if estimate.name in OF_CALIBRATION and estimate.value is not None
+    )
+
+
+# What is declared
+
+
+def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: BundleInfo, path: Path) -> dict[str, Any]:
+    """evaluation.json -> scores, subgroups, failures, and whose they are; InputError where it is of other cases."""
+    if {case["case_id"] for case in record["cases"]} != {row.case_id for row in rows}:
+        raise InputError(f"{path}: speaks of other cases than the per_case.csv; pass the two of one cross-validation")
+    if record["evaluated"].get("with_tta"):
+        raise InputError(f"{path}: scored with --tta, which a bundle does not do by itself; pool the folds without")
+    meaning = record["evaluated"]["risk_meaning"]
+    if meaning and meaning != info.risk_meaning:
+        raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")
+    num_models = len({row.fold for row in rows})
+    but = f" but {info.num_validation} kept for validation" if info.num_validation else ""
+    return {
+        "scores": scores_of(record),
+        "scores_meaning": f"scores of {num_models} models by the same recipe, each on the fold it had not seen; this "
+        f"bundle's network was trained on all rows{but}",
+        "subgroups": subgroups_of(record),
+        "failures": failures_of(record),
+    }
+
+
+# The mask
+
+
+def _mask_threshold(info: BundleInfo, runs: Path) -> dict[str, Any]:
+    """The bundle, a cross-validation's folder -> the mean of its folds' mask thresholds, and that in words.
+
+    InputError where fewer than two folds have a bundle, or one is of another network or preprocessing.
+    """
+    folders = sorted(path.parent for path in runs.glob("fold*/bundle/bundle.json"))
+    if len(folders) < 2:
+        raise InputError(f"{runs}: {len(folders)} of its fold*/bundle found; pass the folder of `cross-validate`")
+    thresholds, num_validated = [], 0
+    for folder in folders:
+        other = load_bundle(folder).info
+        same = (other.network_settings, other.preprocessing) == (info.network_settings, info.preprocessing)
+        if not same or not any(part.split.startswith(ONE_FOLD_LEFT_OUT) for part in other.training_sets):
+            raise InputError(f"{folder}: no fold of the same recipe (another network, input or split)")
+        thresholds.append(other.mask_threshold)
+        num_validated += bool(other.num_validation)
+    mean = round(sum(thresholds) / len(thresholds), 4)
+    chosen = " (each chosen on validation groups of its own training folds)" * (num_validated == len(thresholds))
+    listed = ", ".join(f"{threshold:g}" for threshold in thresholds)
+    return {
+        "mask_threshold": mean,
+        "mask_threshold_from": f"mean over {len(thresholds)} models by the same recipe{chosen}: {listed}",
+    }

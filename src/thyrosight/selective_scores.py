@@ -1,0 +1,142 @@
+"""CaseScores -> Selective: what declining the least sure images gains, for the risk and for the outline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thyrosight import calibration, ranking
+from thyrosight.bootstrap import MIN_DEFINED_SHARE, Float64Array, Statistic, draw_values, mean_of
+from thyrosight.case_scores import CaseScore
+from thyrosight.scores import Estimate, Scorer, labelled
+from thyrosight.selective import aurc_of, confidence_of_risks, curve_of, least_confidences
+
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+MIN_CASES = 10
+"""Below this a fifth of the images is one or two: no curve."""
+
+
+@dataclass(frozen=True)
+class CoverageCurve:
+    """One score at each coverage with its pointwise 95 % band; None where it is undefined."""
+
+    name: str
+    title: str
+    values: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Selective:
+    """Scores of the images that are answered, the surest first, and the area under the risk-coverage curve.
+
+    least_confidence: that of the last image answered at each coverage. aurc is judged between aurc_without_order (any
+    image is as likely to be declined) and aurc_of_best_order (the worst first, which nobody can know).
+    """
+
+    name: str
+    title: str
+    confidence: str
+    coverage: tuple[float, ...]
+    least_confidence: tuple[float, ...]
+    curves: tuple[CoverageCurve, ...]
+    aurc: Estimate
+    aurc_without_order: float
+    aurc_of_best_order: float
+
+    def curve(self, name: str) -> CoverageCurve:
+        """Name -> that curve; KeyError names what there is."""
+        for curve in self.curves:
+            if curve.name == name:
+                return curve
+        raise KeyError(f"no curve {name!r}; there are {', '.join(curve.name for curve in self.curves)}")
+
+
+def selective_scores(rows: Sequence[CaseScore], scorer: Scorer) -> tuple[Selective, ...]:
+    """Rows -> the risk's and the outline's Selective, each where there are enough images for one."""
+    return tuple(found for found in (_of_risk(rows, scorer), _of_outline(rows, scorer)) if found is not None)
+
+
+def _of_risk(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
+    """Labelled rows by |risk - 0.5|: the share on the right side of 0.5, Brier, AUROC; the loss is the wrong side."""
+    labels, risks, groups = labelled(rows)
+    if len(labels) < MIN_CASES:
+        return None
+    wrong = [float((risk >= 0.5) != bool(label)) for label, risk in zip(labels, risks, strict=True)]
+    kinds: dict[tuple[str, str], Statistic] = {
+        ("accuracy", "Accuracy at risk 0.5"): mean_of([1.0 - loss for loss in wrong]),
+        ("brier", "Brier score"): calibration.brier_of(labels, risks),
+        ("auroc", "AUROC"): ranking.auroc_of(labels, risks),
+    }
+    return _selective(
+        ("risk", "Risk", "how far the calibrated risk lies from 0.5"),
+        kinds,
+        (wrong, confidence_of_risks(risks).tolist(), groups),
+        ("aurc_risk", "AURC of the risk (wrong side of 0.5)", ""),
+        scorer,
+    )
+
+
+def _of_outline(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
+    """Outlined rows by the nodules' mean probability: mean Dice; nothing found counts as the least sure."""
+    kept = [
+        (row.dice, row.mean_probability if row.predicted_area_px else 0.0, row.group) for row in rows if row.is_outlined
+    ]
+    known = [(dice, sure, group) for dice, sure, group in kept if dice is not None and sure is not None]
+    if len(known) < len(kept) or len(known) < MIN_CASES:
+        return None
+    dices, confidences = [dice for dice, _, _ in known], [sure for _, sure, _ in known]
+    return _selective(
+        ("outline", "Outline", "the mean probability inside what was outlined; 0 where nothing was"),
+        {("dice", "Dice, mean"): mean_of(dices)},
+        ([1.0 - dice for dice in dices], confidences, [group for _, _, group in known]),
+        ("aurc_outline", "AURC of the outline (1 - Dice)", ""),
+        scorer,
+    )
+
+
+def _selective(
+    what: tuple[str, str, str],
+    kinds: dict[tuple[str, str], Statistic],
+    cases: tuple[list[float], list[float], list[str]],
+    area: tuple[str, str, str],
+    scorer: Scorer,
+) -> Selective:
+    """(name, title, confidence in words), statistics, (losses, confidences, groups), the area's name -> Selective."""
+    name, title, confidence = what
+    losses, confidences, groups = cases
+    best = aurc_of(losses, [-loss for loss in losses])
+    return Selective(
+        name=name,
+        title=title,
+        confidence=confidence,
+        coverage=COVERAGES,
+        least_confidence=least_confidences(confidences, COVERAGES),
+        curves=tuple(
+            _curve(f"selective {name} {kind[0]}", kind, curve_of(statistic, confidences, COVERAGES), groups, scorer)
+            for kind, statistic in kinds.items()
+        ),
+        aurc=scorer.estimate(area, aurc_of(losses, confidences), groups),
+        aurc_without_order=float(np.mean(losses)),
+        aurc_of_best_order=float(best(np.ones((1, len(losses))))[0]),
+    )
+
+
+def _curve(
+    stream: str, kind: tuple[str, str], statistic: Statistic, groups: Sequence[str], scorer: Scorer
+) -> CoverageCurve:
+    values_C = statistic(np.ones((1, len(groups))))[0]
+    lows, highs = np.full_like(values_C, np.nan), np.full_like(values_C, np.nan)
+    if len(set(groups)) > 1:
+        values_DC = draw_values(statistic, groups, scorer.rng(stream), scorer.settings.draws)
+        usable_C = np.isfinite(values_DC).mean(axis=0) >= MIN_DEFINED_SHARE
+        if usable_C.any():
+            lows[usable_C], highs[usable_C] = np.nanpercentile(values_DC[:, usable_C], [2.5, 97.5], axis=0)
+    return CoverageCurve(*kind, _finite(values_C), _finite(lows), _finite(highs))
+
+
+def _finite(values_C: Float64Array) -> tuple[float | None, ...]:
+    return tuple(round(value, 6) if np.isfinite(value) else None for value in values_C.tolist())
