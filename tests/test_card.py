@@ -20,7 +20,14 @@ FULL: dict[str, Any] = {
     "min_area_fraction": 0.002,
     "calibration": {"scale": 1.2, "offset": -0.3, "n": 347, "fitted_on": "out-of-fold predictions"},
     "risk_meaning": "Probability of a high TI-RADS reading (4b, 4c, 5), not of cancer.",
-    "operating_points": ({"name": "sensitive", "threshold": 0.31, "meaning": "90 % sensitivity"},),
+    "operating_points": (
+        {
+            "name": "sensitive",
+            "threshold": 0.31,
+            "meaning": "90 % sensitivity",
+            "sensitivity": {"value": 0.912, "low": 0.85, "high": 0.95, "n": 143},
+        },
+    ),
     "training_sets": ({"source": "ddti", "num_images": 288, "sha256": "ab" * 32, "split": "folds 1|4"},),
     "scores": (
         {"name": "Dice", "value": 0.7512, "low": 0.7, "high": 0.8, "n": 68, "split": "DDTI fold 0"},
@@ -52,8 +59,8 @@ def test_full_card() -> None:
         "- Smallest nodule: 0.20% of a view's area",
         "Probability of a high TI-RADS reading (4b, 4c, 5), not of cancer.",
         "Calibrated on 347 cases (out-of-fold predictions): risk = sigmoid(1.2 x logit -0.3).",
-        "| sensitive | 0.310 | 90 % sensitivity |",
-        "| ddti | 288 | folds 1\\|4 | `abababababab` |",
+        "| sensitive | 0.310 | 0.912 (n 143, 0.850 to 0.950) | not measured | 90 % sensitivity |",
+        "| ddti | 288 | folds 1\\|4 | not recorded | not recorded | not recorded | not recorded | `abababababab` |",
         "| Dice | 0.751 | 0.700 to 0.800 | 68 | DDTI fold 0 |",
         "| AUROC | 0.700 | not computed | 61 | DDTI fold 0 |",
         "- Versions: onnx 1.23, torch 2.13.0",
@@ -85,4 +92,105 @@ def test_a_network_without_risk_claims_none() -> None:
 
 def test_names_can_not_break_a_table() -> None:
     text = card(training_sets=({"source": "a\n| b |", "num_images": 1, "sha256": "", "split": ""},))
-    assert "| a \\| b \\| | 1 | not stated |  |" in text.splitlines()
+    row = "| a \\| b \\| | 1 | not stated | not recorded | not recorded | not recorded | not recorded |  |"
+    assert row in text.splitlines()
+
+
+ASKED = (
+    "What it is",
+    "Intended use",
+    "What the risk means",
+    "What it learned from",
+    "Partitions",
+    "How images are prepared",
+    "How it was trained",
+    "Scores",
+    "Subgroups",
+    "Calibration",
+    "Robustness",
+    "How it fails",
+    "Limits",
+    "Ethical considerations",
+    "Availability and origin",
+)
+
+
+def test_the_sections_that_a_reviewer_asks_for_are_there_in_order() -> None:
+    titles = [line.removeprefix("## ") for line in card(notes="").splitlines() if line.startswith("## ")]
+    assert titles == list(ASKED)
+
+
+def test_an_unknown_origin_is_called_unknown_and_a_known_one_is_told() -> None:
+    lines = card().splitlines()
+    for title in (
+        "Published as",
+        "Collected",
+        "Devices",
+        "Reference outlines by",
+        "Reference labels by",
+        "Eligibility",
+    ):
+        assert f"- {title}: unknown" in lines
+    assert "- Left out when it was prepared: not recorded" in lines
+    known = {
+        "source": "ddti",
+        "num_images": 288,
+        "sha256": "",
+        "split": "all",
+        "num_groups": 240,
+        "num_outlined": 280,
+        "num_labelled": 210,
+        "num_high": 115,
+        "label_meaning": "TI-RADS reading",
+        "left_out": {"unreadable": 3},
+        "origin": {"citation": "Pedraza 2015", "devices": "two scanners"},
+    }
+    lines = card(training_sets=(known,)).splitlines()
+    assert "| ddti | 288 | all | 240 | 280 | 210 | 115 |  |" in lines
+    assert "- Devices: two scanners" in lines
+    assert "- Collected: unknown" in lines
+    assert "- The label means: TI-RADS reading" in lines
+    assert "- Left out when it was prepared: 3 unreadable" in lines
+
+
+def test_recipe_compute_and_selection_come_from_the_bundle() -> None:
+    bare = card()
+    assert "The recipe is not recorded." in bare
+    assert "Compute: not recorded." in bare
+    assert "How many images were kept for validation is not recorded." in bare
+    told = card(
+        recipe={
+            "run": {"keep": "last", "early_stopping_epochs": 0},
+            "optim": {"lr": 0.0004, "ema_decay": 0.99},
+            "loss": {"mask_weight": 1.0},
+            "data": {"repeat": {"busi": 0.4}, "size_steps": []},
+        },
+        compute={"hours": "0.55", "epochs": "44"},
+        num_validation_images=0,
+    )
+    for line in (
+        "- Final weights: the last epoch's: no epoch was chosen",
+        "- Early stopping: none",
+        "- Average of the weights: exponential, decay 0.99",
+        "- Optimiser: `lr` 0.0004, `ema_decay` 0.99",
+        "- Data: `repeat` busi 0.4, `size_steps` none",
+        "Compute: 0.55 hours, 44 epochs.",
+    ):
+        assert line in told.splitlines(), line
+    assert "No image was kept for validation" in told
+
+
+def test_whose_scores_they_are_is_said_first() -> None:
+    text = card(
+        scores_meaning="scores of 5 models by the same recipe",
+        subgroups=({"by": "views", "name": "one view", "num_images": 9, "scores": FULL["scores"][:1]},),
+        failures=({"name": "nothing outlined", "number": 3, "of": 12},),
+        robustness=FULL["scores"][1:],
+    )
+    assert "## Scores\n\nScores of 5 models by the same recipe. Intervals" in text
+    assert "| views | one view | 9 | Dice | 0.751 | 0.700 to 0.800 | 68 |" in text.splitlines()
+    assert "| nothing outlined | 3 of 12 | 25.0% |" in text.splitlines()
+    assert (
+        "- The scores are not those of this very network, which has seen every case that they are measured on." in text
+    )
+    assert card().count("Not recorded") == 2, "neither robustness nor failures"

@@ -21,7 +21,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from thyrosight import charts
-from thyrosight.case_scores import CaseScore, MaskSettings, Rating, read_case_scores, score_case, write_case_scores
+from thyrosight.case_scores import (
+    CaseScore,
+    MaskSettings,
+    Rating,
+    compact_case_scores,
+    read_case_scores,
+    score_case,
+    write_case_scores,
+)
 from thyrosight.cases.load import load_mask
 from thyrosight.cases.table import read_cases, write_cases
 from thyrosight.comparison import compare
@@ -53,6 +61,7 @@ class Stub:
         self.change = change
         self.risks = risks or {}
         self.model = SimpleNamespace(id="feedbeef00000000")
+        self.with_tta = False
         self.info = SimpleNamespace(
             name="stub <b>",
             has_mask=True,
@@ -67,7 +76,15 @@ class Stub:
         mask_HW = self.change(case, load_mask(case, frame.size_hw))
         risk = self.risks.get(case.case_id, 0.5)
         logit = math.log(risk / (1 - risk))
-        return SimpleNamespace(fov=fov or FIELD, panels=panels, malignancy_logit=logit, mask_HW=mask_HW, risk=risk)
+        probability_HW = np.where(mask_HW, 0.75, 0.25).astype(np.float32)
+        return SimpleNamespace(
+            fov=fov or FIELD,
+            panels=panels,
+            malignancy_logit=logit,
+            mask_HW=mask_HW,
+            risk=risk,
+            probability_HW=probability_HW,
+        )
 
     def predict_raw(self, frame: Any, raw: Any) -> Any:
         return SimpleNamespace(risk=raw.risk), raw.mask_HW
@@ -423,6 +440,83 @@ def test_pooled_folds_are_all_cases_once(cases: list[Case], tmp_path: Path) -> N
     assert (tmp_path / "pooled" / "report.html").exists()
     with pytest.raises(InputError, match="is in two of"):
         pool([tmp_path / "fold0", tmp_path / "all"], tmp_path / "twice", QUICK)
+
+
+def test_a_kept_table_gives_every_figure_again(cases: list[Case], tmp_path: Path) -> None:
+    """Scores of moved outlines, millimetres, an image without a nodule, one without a label; kept, pooled, compared."""
+    blank = tmp_path / "blank.png"
+    cv2.imwrite(str(blank), np.zeros(SHAPE, np.uint8))
+    cases = [replace(cases[0], mask=blank), replace(cases[1], malignancy=None), *cases[2:]]
+    cases = [replace(case, row_mm=0.213, column_mm=0.117) for case in cases]
+    risks = {case.case_id: 0.31 + 0.05 * index for index, case in enumerate(cases)}
+    for fold in (0, 1):
+        run(cases, tmp_path / f"fold{fold}", lambda case, mask_HW: np.roll(mask_HW, 3, axis=1), fold=fold, risks=risks)
+    parts = [tmp_path / "fold0" / "per_case.csv", tmp_path / "fold1" / "per_case.csv"]
+    kept = tmp_path / "results" / "stub.csv"
+    first = pool(parts, tmp_path / "pooled", QUICK, keep=kept)
+    again = pool([kept], tmp_path / "again", QUICK)
+    assert again.evaluated.model_name == first.evaluated.model_name == "2 models, each on the fold that it has not seen"
+    assert (again.evaluated.cases, again.evaluated.selection) == ("a, b", "folds 0, 1, pooled")
+    texts = []
+    for evaluation in (first, again):
+        console = Console(file=StringIO(), width=200)
+        print_evaluation(evaluation, console)
+        texts.append(console.file.getvalue())  # type: ignore[attr-defined]
+    assert texts[0] == texts[1]
+    pairs = zip((*first.scores, *first.group_scores), (*again.scores, *again.group_scores), strict=True)
+    for one, other in pairs:
+        assert (one.name, one.n, one.reason) == (other.name, other.n, other.reason)
+        assert other.value == pytest.approx(one.value, rel=1e-4, abs=1e-5)
+        assert other.low == pytest.approx(one.low, rel=1e-4, abs=1e-5)
+    assert again.selective[0].aurc.value == pytest.approx(first.selective[0].aurc.value)
+    assert again.subgroups[0].name == first.subgroups[0].name
+
+
+def test_a_kept_table_holds_names_and_numbers_alone_and_is_small(cases: list[Case], tmp_path: Path) -> None:
+    evaluation = run(cases, tmp_path / "out", lambda case, mask_HW: np.roll(mask_HW, 3, axis=1))
+    text = compact_case_scores(evaluation.cases)
+    header, *lines = text.splitlines()
+    assert str(tmp_path) not in text
+    assert "/" not in text
+    for name in ("case_id", "fold", "group", "dice", "iou", "nsd_px", "malignancy_logit", "risk", "malignancy"):
+        assert name in header.split(",")
+    assert not {"nsd_mm", "row_mm", "hd95_reason"} & set(header.split(",")), "empty throughout"
+    assert max(map(len, lines)) < 200
+
+
+def test_an_older_table_lacks_what_was_added_later(tmp_path: Path) -> None:
+    path = tmp_path / "per_case.csv"
+    write_case_scores([scored("c0", mean_probability=0.75)], path)
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    assert lines[0].endswith("seconds")
+    path.write_text("\n".join(lines) + "\n")
+    assert read_case_scores(path) == [scored("c0")]
+
+
+def test_pooled_folds_keep_what_their_evaluations_agree_on(cases: list[Case], tmp_path: Path) -> None:
+    for fold in (0, 1):
+        run(cases, tmp_path / f"fold{fold}", fold=fold)
+    parts = [tmp_path / "fold0" / "per_case.csv", tmp_path / "fold1"]
+    assert pool(parts, tmp_path / "pooled", QUICK).evaluated.risk_meaning == "risk of being drawn as high"
+    path = tmp_path / "fold1" / "evaluation.json"
+    path.write_text(
+        path.read_text()
+        .replace("risk of being drawn as high", "cancer")
+        .replace('"with_tta": false', '"with_tta": true')
+    )
+    mixed = pool(parts, tmp_path / "mixed", QUICK).evaluated
+    assert (mixed.risk_meaning, mixed.with_tta) == ("", True)
+
+
+def test_the_sureness_of_an_outline_is_its_mean_probability(cases: list[Case], tmp_path: Path) -> None:
+    def change(case: Case, reference_HW: BoolArray) -> BoolArray:
+        return np.zeros_like(reference_HW) if case.case_id == "c0" else reference_HW
+
+    evaluation = run(cases, tmp_path / "out", change)
+    assert [row.mean_probability for row in evaluation.cases] == [None, *[0.75] * 11]
+    outline = evaluation.selective[1]
+    assert outline.curve("dice").values[0] == pytest.approx(11 / 12, abs=1e-6)
+    assert outline.curve("dice").values[1] == 1.0, "at 90 % the one without an outline is the first to go"
 
 
 def test_tables_for_people(cases: list[Case], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,9 +13,10 @@ torch = pytest.importorskip("torch")
 
 from thyrosight.bundle import default_bundle_path, load_bundle  # noqa: E402
 from thyrosight.config import NetworkConfig  # noqa: E402
-from thyrosight.errors import BundleError  # noqa: E402
+from thyrosight.errors import BundleError, InputError  # noqa: E402
 from thyrosight.export import (  # noqa: E402
     checked_onnx,
+    export_run,
     load_start_weights,
     parity,
     round_to_half,
@@ -71,6 +73,18 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
         torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
     with pytest.raises(BundleError, match="don't fit this network"):
         load_start_weights(VNet2d(), path)
+
+
+def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
+    record = {"config": {}, "fold": 0, "cases": []}
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    (tmp_path / "rows.json").write_text("{}")
+    with pytest.raises(InputError, match=r"its config.json has no started_with, so it was begun by an older version"):
+        export_run(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**record, "started_with": {}}))
+    (tmp_path / "rows.json").unlink()
+    with pytest.raises(InputError, match=r"no rows.json in it"):
+        export_run(tmp_path)
 
 
 def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:

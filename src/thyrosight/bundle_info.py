@@ -162,7 +162,7 @@ class BundleInfo(_Record):
     robustness: tuple[Score, ...] = ()
     failures: tuple[Count, ...] = ()
     recipe: dict[str, Any] = Field(default_factory=dict)
-    num_validation: int | None = Field(default=None, ge=0)
+    num_validation_images: int | None = Field(default=None, ge=0)
     compute: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
     sha256: str = ""

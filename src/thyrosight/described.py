@@ -17,12 +17,17 @@ IN_THE_BUNDLE_ELSEWHERE = ("about", "network")
 
 
 def described(
-    info: BundleInfo, config: Config, run: Path, tables: Sequence[str], fit_cases: Sequence[Case], num_validation: int
+    info: BundleInfo,
+    config: Config,
+    run: Path,
+    tables: Sequence[str],
+    fit_cases: Sequence[Case],
+    num_validation_images: int,
 ) -> BundleInfo:
     """Info as far as `run_info` makes it, the run (tables relative to it), its fitted rows -> with all the rest."""
     told = _dataset_records(run, tables)
     recipe = {key: value for key, value in config_to_dict(config).items() if key not in IN_THE_BUNDLE_ELSEWHERE}
-    chosen = info.has_mask and num_validation > 0 and config.run.choose_threshold
+    chosen = info.has_mask and num_validation_images > 0 and config.run.choose_threshold
     return info.model_copy(
         update={
             "training_sets": tuple(
@@ -30,7 +35,7 @@ def described(
                 for place, entry in enumerate(info.training_sets)
             ),
             "recipe": json.loads(json.dumps(recipe)),
-            "num_validation": num_validation,
+            "num_validation_images": num_validation_images,
             "compute": compute_of(run),
             "mask_threshold_from": "best mean Dice on the validation groups of the training rows"
             if chosen

@@ -164,9 +164,9 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
         trained_on=(),
         risk_meaning=meanings.pop() if len(meanings) == 1 and len(known) == len(parts) else "",
         operating_points=(),
-        cases=", ".join(_name_of(path) for path in parts),
+        cases=", ".join(sorted({row.source for row in rows})),
         cases_sha256="",
-        selection="pooled folds",
+        selection=f"folds {', '.join(map(str, sorted(folds)))}, pooled" if folds else f"{len(parts)} tables, pooled",
         created=_now(),
         hardware=_hardware(),
         notes=(note,) if across_folds else (),
@@ -177,13 +177,6 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
 def _evaluation_of(part: Path) -> Path:
     """A fold's per_case.csv, or its folder -> the evaluation.json beside it; a kept table has none."""
     return part / "evaluation.json" if part.is_dir() else part.with_name("evaluation.json")
-
-
-def _name_of(part: Path) -> str:
-    """A fold's table -> the folder that it lies in (and the run above it), or its own name if that says more."""
-    if part.name != "per_case.csv":
-        return part.stem
-    return "/".join(part.parts[-3:-1] if part.parent.name.startswith("evaluation") else part.parts[-2:-1]) or part.stem
 
 
 # Which cases

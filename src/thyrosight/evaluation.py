@@ -169,8 +169,8 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
         "images and are a little optimistic as a promise; the model's own operating points were set elsewhere.",
         "ECE": f"{settings.num_bins} bins of equal mass. Even a perfect model's ECE is above 0 with few images, so the "
         "ECE that it would have stands beside it; the bootstrap interval of the ECE is biased upwards.",
-        "Selective prediction": "The least sure images are declined first: for the risk by its distance from 0.5, for the "
-        "outline by the mean probability inside it (nothing outlined: before all others). Coverage is the share that "
+        "Selective prediction": "The least sure images are declined first: the risk's by its distance from 0.5, the "
+        "outline's by the mean probability inside it (nothing outlined: before all others). Coverage is the share that "
         "is answered (Geifman & El-Yaniv 2017). AURC is the mean loss over all coverages, lower is better (Geifman et "
         "al. 2019; Ding et al. 2020).",
         "Intervals": f"95 %, percentile bootstrap of {settings.draws} draws that resample whole groups (patients, or "

@@ -294,15 +294,16 @@ def _coverage_chart(selective: Selective) -> tuple[str, str, str] | None:
     ]
     parts.append(charts.dots(axes, _points(selective.coverage, first), 2.6))
     title = f"{selective.title}: the least sure images declined"
+    words = " and ".join(curve.title for curve in shown)
     lines = ", ".join(
         f"{curve.title} ({style})" for curve, style in zip(shown, ("solid, band 95 %", "dashed"), strict=False)
     )
     caption = (
         f"{lines}; dotted: declined at random. Sureness: {selective.confidence}. "
-        f"AURC {number_text(selective.aurc.value)} ({interval_text(selective.aurc)}); without order {selective.aurc_without_order:.3f}, at best "
-        f"{selective.aurc_of_best_order:.3f}."
+        f"AURC {number_text(selective.aurc.value)} ({interval_text(selective.aurc)}); without order "
+        f"{selective.aurc_without_order:.3f}, at best {selective.aurc_of_best_order:.3f}."
     )
-    return title, caption, charts.drawing(axes, parts, "coverage: share of the images answered", "score", title)
+    return title, caption, charts.drawing(axes, parts, "coverage: share of the images answered", words, title)
 
 
 def _points(coverage: Sequence[float], curve: CoverageCurve) -> list[tuple[float, float]]:

@@ -87,7 +87,7 @@ def selective_text(selective: Selective) -> str:
     aurc = selective.aurc
     interval = "" if aurc.low is None or aurc.high is None else f" ({interval_text(aurc)})"
     return (
-        f"{selective.title}, the surest images alone: {curve.title} {', '.join(parts)} of {aurc.n} images; "
+        f"{selective.title}, the surest images alone: {curve.title}: {', '.join(parts)} of {aurc.n} images; "
         f"AURC {number_text(aurc.value)}{interval}, without order {selective.aurc_without_order:.3f}, "
         f"at best {selective.aurc_of_best_order:.3f}"
     )

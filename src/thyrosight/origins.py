@@ -12,7 +12,7 @@ ORIGINS = {
         citation="Pedraza et al., An open access thyroid ultrasound image database, Proc. SPIE 9287, 2015",
         place="Colombia (Universidad Nacional de Colombia; screens labelled in Spanish)",
         devices="TOSHIBA Nemio 30 and Nemio MX, 12 MHz",
-        population="patients with thyroiditis, cystic nodules, adenomas or cancers; the files give age and sex of a part",
+        population="patients with thyroiditis, cystic nodules, adenomas or cancers; age and sex of a part are given",
         outlines_by="expert radiologists of the publication, as polygons in XML",
         labels_by="TI-RADS category read by the publication's radiologists; it says that malignant ones were confirmed "
         "by biopsy, but the files hold no pathology",

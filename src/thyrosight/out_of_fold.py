@@ -1,8 +1,8 @@
 """CaseScores of several folds -> what no fold decided for itself: recalibrated risks, measured operating points.
 
 Every case's logit comes from a model that has not seen it; calibration and thresholds for a fold come from the logits
-of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a fold reach
-its own calibration only through the weights of the other folds' models.
+of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a fold
+reach its own calibration only through the weights of the other folds' models.
 """
 
 from __future__ import annotations

@@ -19,10 +19,12 @@ from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated, risk_of
 from thyrosight.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
+from thyrosight.selective_scores import selective_scores
 
 ONE_FOLD_LEFT_OUT = "folds other than"
 """How `export` begins to say what a model was trained on that leaves a fold out."""
-OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model")
+OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
+"""Scores that rest on the calibration: this bundle's, not the folds' own."""
 
 
 def recalibrate(
@@ -59,7 +61,7 @@ def recalibrate(
             names = {score.name for score in own}
             changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)
     if runs is not None:
-        changes |= _mask_threshold(old.info, runs)
+        changes |= _mask_threshold(old.info, runs, len({row.fold for row in rows}))
     if stress is not None:
         changes["robustness"] = robustness_of(stress)
     info = old.info.model_copy(update=changes)
@@ -137,10 +139,11 @@ def _rate(estimate: Estimate, n: int) -> Rate | None:
 
 
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> tuple[Score, ...]:
-    """Brier, ECE and a perfect model's ECE of risks that each fold has from the logits of the others.
+    """Brier, ECE, a perfect model's ECE and the AURC of risks that each fold has from the logits of the others.
 
     They stand for this bundle's calibration; those of the evaluation speak of the folds' own.
     """
+    risks = recalibrated(rows, str(per_case))
     return tuple(
         Score(
             name=estimate.title,
@@ -148,9 +151,9 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, scorer: Score
             low=estimate.low,
             high=estimate.high,
             n=estimate.n,
-            split="out of fold, each fold calibrated on the others",
+            split=f"{', '.join(sorted({row.source for row in rows}))}, each fold calibrated on the others",
         )
-        for estimate in scorer.risks(recalibrated(rows, str(per_case)))
+        for estimate in (*scorer.risks(risks), *(part.aurc for part in selective_scores(risks, scorer)))
         if estimate.name in OF_CALIBRATION and estimate.value is not None
     )
 
@@ -168,7 +171,7 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
     if meaning and meaning != info.risk_meaning:
         raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")
     num_models = len({row.fold for row in rows})
-    but = f" but {info.num_validation} kept for validation" if info.num_validation else ""
+    but = f" but {info.num_validation_images} kept for validation" if info.num_validation_images else ""
     return {
         "scores": scores_of(record),
         "scores_meaning": f"scores of {num_models} models by the same recipe, each on the fold it had not seen; this "
@@ -181,14 +184,16 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 # The mask
 
 
-def _mask_threshold(info: BundleInfo, runs: Path) -> dict[str, Any]:
+def _mask_threshold(info: BundleInfo, runs: Path, num_folds: int) -> dict[str, Any]:
     """The bundle, a cross-validation's folder -> the mean of its folds' mask thresholds, and that in words.
 
-    InputError where fewer than two folds have a bundle, or one is of another network or preprocessing.
+    InputError where not every fold has a bundle, or one is of another network or preprocessing.
     """
     folders = sorted(path.parent for path in runs.glob("fold*/bundle/bundle.json"))
-    if len(folders) < 2:
-        raise InputError(f"{runs}: {len(folders)} of its fold*/bundle found; pass the folder of `cross-validate`")
+    if len(folders) != num_folds:
+        raise InputError(
+            f"{runs}: {len(folders)} bundles fold*/bundle for {num_folds} folds; pass the folder of `cross-validate`"
+        )
     thresholds, num_validated = [], 0
     for folder in folders:
         other = load_bundle(folder).info
@@ -196,7 +201,7 @@ def _mask_threshold(info: BundleInfo, runs: Path) -> dict[str, Any]:
         if not same or not any(part.split.startswith(ONE_FOLD_LEFT_OUT) for part in other.training_sets):
             raise InputError(f"{folder}: no fold of the same recipe (another network, input or split)")
         thresholds.append(other.mask_threshold)
-        num_validated += bool(other.num_validation)
+        num_validated += bool(other.num_validation_images)
     mean = round(sum(thresholds) / len(thresholds), 4)
     chosen = " (each chosen on validation groups of its own training folds)" * (num_validated == len(thresholds))
     listed = ", ".join(f"{threshold:g}" for threshold in thresholds)

@@ -342,6 +342,9 @@ def _print_bundle(loaded: Bundle) -> None:
     for part in tables["training_sets"]:
         for name in ("label_meaning", "left_out", "notes", "origin"):
             part.pop(name)
+    for part in tables["operating_points"]:
+        for name in ("sensitivity", "specificity"):  # its meaning says them in words
+            part.pop(name)
     for name in ("files", "sha256", "format_version", "recipe", "subgroups", "robustness", "failures"):
         facts.pop(name)
     facts["familiarity"] = familiarity_line(loaded.info)
