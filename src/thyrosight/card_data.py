@@ -17,7 +17,7 @@ ORIGIN_TITLES = {
     "collected": "Collected",
     "place": "Place",
     "devices": "Devices",
-    "population": "People",
+    "population": "People, of the whole set",
     "eligibility": "Eligibility",
     "outlines_by": "Reference outlines by",
     "labels_by": "Reference labels by",
@@ -30,9 +30,11 @@ def data_text(info: BundleInfo) -> str:
         return f"The training sets are {NOT_SAID}."
     titles = ("Set", "Images", "Part", "Groups", "Outlined", "Labelled", "High", "SHA-256 of its list")
     parts = [table(titles, [_counts(entry) for entry in info.training_sets])]
+    rating = _table_of(info.recipe, "data").get("malignancy_sources")
+    only = f" The risk is taught by the labels of {', '.join(map(str, rating))} alone." if rating else ""
     parts.append(
         "A group is a patient, or a cluster of near-duplicates where patients are not known. Images without a label "
-        "have no part in the risk's loss, those without an outline none in the mask's."
+        f"have no part in the risk's loss, those without an outline none in the mask's.{only}"
     )
     told = set()
     for entry in info.training_sets:

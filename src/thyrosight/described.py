@@ -89,6 +89,6 @@ def compute_of(run: Path) -> dict[str, str]:
             rows = list(csv.DictReader(stream))
         seconds = sum(float(row["seconds"]) for row in rows)
         last = rows[-1]
-        return {"epochs": last["epoch"], "steps": last["step"], "hours": f"{seconds / 3600:.2f} (sum of the epochs)"}
+        return {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
     except (OSError, ValueError, KeyError, IndexError):
         return {}

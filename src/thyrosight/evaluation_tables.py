@@ -64,7 +64,7 @@ def number_text(value: float | None, unit: str = "") -> str:
     """A value and its unit -> text for people: shares with three decimals, px, mm and percent with one; None a dash."""
     if value is None:
         return "-"
-    return f"{value:.1f} {unit}" if unit else f"{value:.3f}"
+    return f"{value:z.1f} {unit}" if unit else f"{value:z.3f}"
 
 
 def interval_text(estimate: Estimate) -> str:
@@ -72,7 +72,7 @@ def interval_text(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return estimate.reason or "-"
     digits = 1 if estimate.unit else 3
-    return f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+    return f"{estimate.low:z.{digits}f} to {estimate.high:z.{digits}f}"
 
 
 def selective_text(selective: Selective) -> str:
