@@ -78,6 +78,8 @@ class AugmentConfig:
     """Probability of an acoustic shadow."""
     blur: float = 0.15
     """Probability of a slight blur."""
+    calipers: float = 0.0
+    """Probability of measurement crosses: half of them on a nodule, half where none is, so that they give no hint."""
     elastic: float = 0.0
     """Largest displacement of a smooth warp in shares of the width."""
 
