@@ -62,6 +62,13 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
     record = {"fold": None, "started_with": {"versions": {"torch": "x"}, "git_revision": "abc"}}
     info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], record)
     assert (info.git_revision, info.versions) == ("abc", {"torch": "x"})
+    assert info.training_sets == ()
+    before = {"source": "busi", "num_images": 7, "sha256": "0" * 64, "split": "all rows"}
+    start = {"name": "first", "sha256": "1" * 64, "training_sets": [before]}
+    resumed = run_info(
+        config_from_dict({}), network, [], {"fold": None, "started_with": {**record["started_with"], "bundle": start}}
+    )
+    assert [(part.source, part.split) for part in resumed.training_sets] == [("busi", "before, by first: all rows")]
     path = write_bundle(
         tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
     )

@@ -46,7 +46,9 @@ class DataConfig:
     cache_mb: int = 2048
     """Decoded views kept in memory, each process; 0 for none."""
     repeat: dict[str, float] = field(default_factory=dict)
-    """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named."""
+    """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named. A
+    source at 0 teaches nothing and has no part in validation; its frames are only known as ultrasound (the flag
+    unlike_training), as is right where the weights that a run starts from have seen them."""
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
     """Rows whose mask outlines something else (gland) give no mask loss."""
     healthy_sources: tuple[str, ...] = ()

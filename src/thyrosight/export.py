@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import platform
-import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +33,7 @@ from thyrosight.errors import BundleError, InputError
 from thyrosight.familiarity import fit_familiarity
 from thyrosight.images import load_frame
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
+from thyrosight.provenance import git_revision, library_versions
 from thyrosight.types import Case
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -190,8 +188,11 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     round_to_half(network)
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
-    fit_cases, validation = ([cases[name] for name in rows[part]] for part in ("fit", "validation"))
-    info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": fit_familiarity(fit_cases)})
+    fit_cases, validation, shown = (
+        [cases[name] for name in rows.get(part, ())] for part in ("fit", "validation", "shown")
+    )
+    familiarity = fit_familiarity([*fit_cases, *shown])
+    info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:
@@ -254,9 +255,12 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         mask_threshold=config.run.mask_threshold,
         min_area_fraction=config.run.min_area_fraction,
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",
-        training_sets=tuple(
-            TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split)
-            for source, rows in sorted(by_source.items())
+        training_sets=(
+            *(
+                TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split)
+                for source, rows in sorted(by_source.items())
+            ),
+            *_pretraining_sets(record["started_with"].get("bundle")),
         ),
         calibration=Calibration(),
         operating_points=(),
@@ -267,6 +271,23 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         seed=config.run.seed,
         notes=config.about,
     )
+
+
+def start_record(config: Config) -> dict[str, Any] | None:
+    """What a run remembers of the bundle that it starts from: name, hash and training sets; None without one."""
+    if not config.network.start_from:
+        return None
+    info = load_bundle(Path(config.network.start_from)).info
+    return info.model_dump(mode="json", include={"name", "sha256", "training_sets"})
+
+
+def _pretraining_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
+    """start_record -> the training sets behind the weights that a run began with, said to be that."""
+    if start is None:
+        return
+    for entry in start["training_sets"]:
+        known = TrainingSet.model_validate(entry)
+        yield known.model_copy(update={"split": f"before, by {start['name']}: {known.split}"})
 
 
 def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
@@ -321,41 +342,6 @@ def list_hash(cases: Sequence[Case]) -> str:
 
     lines = sorted(f"{case.source}/{case.case_id} {case.malignancy} {case.group}" for case in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what shaped the weights."""
-    found = {"python": platform.python_version()}
-    for name in (
-        "thyrosight",
-        "torch",
-        "lightning",
-        "onnx",
-        "onnxruntime",
-        "numpy",
-        "opencv-python-headless",
-    ):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def git_revision() -> str:
-    """Revision of the source tree this runs from, with `+` where it was changed; empty outside a checkout."""
-    folder = Path(__file__).resolve().parent
-    try:
-        git = ["git", "-C", str(folder)]
-        revision = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return revision + ("+" if changed.strip() else "")
 
 
 def import_tensorflow(checkpoint: Path, out: Path, size_hw: tuple[int, int] = (512, 512)) -> Path:

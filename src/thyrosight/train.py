@@ -33,11 +33,12 @@ from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_to_dict
 from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.export import export_run, git_revision, library_versions, load_start_weights, read_run
+from thyrosight.export import export_run, load_start_weights, read_run, start_record
 from thyrosight.files import write_atomic
 from thyrosight.losses import LossSettings, multitask_loss
 from thyrosight.model import build_network
 from thyrosight.model.sync_norm import convert_sync_norm
+from thyrosight.provenance import git_revision, library_versions
 from thyrosight.ranking import auroc
 from thyrosight.types import Batch, Case, Output
 
@@ -212,7 +213,9 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     out = Path(out)
     rows = [case for path in cases for case in read_cases(path)]
     training, kept_out = choose_rows(rows, fold)
-    fit_rows, validation_rows = split_validation(training, config.run.validation_share, config.run.seed)
+    learnt = [case for case in training if config.data.repeat.get(case.source, 1.0) > 0]
+    shown = [case for case in training if config.data.repeat.get(case.source, 1.0) <= 0]
+    fit_rows, validation_rows = split_validation(learnt, config.run.validation_share, config.run.seed)
     if not fit_rows:
         raise InputError("no training rows: every row is in the scored fold, the test split or the validation share")
     if rank == 0:
@@ -220,7 +223,7 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
             out,
             resume,
             run_record(config, cases, out, fold),
-            {"fit": fit_rows, "validation": validation_rows, "kept_out": kept_out},
+            {"fit": fit_rows, "validation": validation_rows, "shown": shown, "kept_out": kept_out},
         )
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -339,7 +342,7 @@ def has_fast_bf16() -> bool:
 def run_record(config: Config, cases: Sequence[Path], out: Path, fold: int | None) -> dict[str, Any]:
     """What config.json holds; the paths of the tables are relative to the run."""
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
-    code = {"git_revision": git_revision(), "versions": library_versions()}
+    code = {"git_revision": git_revision(), "versions": library_versions(), "bundle": start_record(config)}
     return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": code}
 
 
