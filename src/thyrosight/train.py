@@ -369,10 +369,10 @@ def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names; newer code may go on with a run."""
+    """The settings that differ, as dotted names; newer code may go on with a run, and what is said about it may change."""
     found = []
     now = json.loads(json.dumps(now))
-    for key in sorted((set(before) | set(now)) - {"started_with"}):
+    for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = _difference(one, other, f"{prefix}{key}.")
