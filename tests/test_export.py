@@ -15,7 +15,6 @@ from thyrosight.config import NetworkConfig  # noqa: E402
 from thyrosight.errors import BundleError  # noqa: E402
 from thyrosight.export import (  # noqa: E402
     checked_onnx,
-    load_start_weights,
     parity,
     round_to_half,
     to_onnx,
@@ -23,6 +22,7 @@ from thyrosight.export import (  # noqa: E402
     write_vnet2d,
 )
 from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
+from thyrosight.start import load_start_weights  # noqa: E402
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -73,11 +73,11 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
         tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
     )
     again = UNet(pretrained=False).eval()
-    load_start_weights(again, path)
+    load_start_weights(again, load_bundle(path))
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
     with pytest.raises(BundleError, match="don't fit this network"):
-        load_start_weights(VNet2d(), path)
+        load_start_weights(VNet2d(), load_bundle(path))
 
 
 def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
 
     bundle = load_bundle()
     network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()
-    load_start_weights(network, default_bundle_path())
+    load_start_weights(network, load_bundle())
     frames = [load_frame(path) for path in sorted((DATA / "ddti" / "original").glob("*.jpg"))[:100]]
     for size_hw in ((256, 256), (224, 320)):
         images = [

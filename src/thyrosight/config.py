@@ -27,7 +27,8 @@ class NetworkConfig:
     """The encoder's stem and its first stages that are not trained; 0 trains all."""
     init: Literal["original", "he"] = "original"
     start_from: str = ""
-    """A bundle whose weights to begin with; empty for none. A relative path is taken from the working directory."""
+    """A bundle whose weights to begin with: a path (a relative one from the working directory), or `shipped`. Empty for
+    none. A bundle that has learnt from rows which are to be scored is refused."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from thyrosight.bundle import (
     Preprocessing,
     Score,
     TrainingSet,
-    load_bundle,
     model_card,
     write_bundle,
 )
@@ -34,6 +33,7 @@ from thyrosight.familiarity import fit_familiarity
 from thyrosight.images import load_frame
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
 from thyrosight.provenance import git_revision, library_versions
+from thyrosight.start import pretraining_sets, split_in_words
 from thyrosight.types import Case
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -151,22 +151,6 @@ def weights_bytes(network: nn.Module, *, half: bool) -> bytes:
     return bytes(save(state))
 
 
-def load_start_weights(network: nn.Module, bundle_path: Path) -> None:
-    """Fill the network with a bundle's weights; BundleError where they belong to another network."""
-    from safetensors.torch import load
-
-    state = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in load(load_bundle(bundle_path).weights_bytes).items()
-    }
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise BundleError(
-            f"{bundle_path}: its weights don't fit this network: {str(error).splitlines()[1].strip()}"
-        ) from None
-
-
 def shipped_network(run: Path, config: Config) -> nn.Module:
     """The network of a run with the weights that it keeps: last or best, the average where there is one."""
     wanted = run / ("best.ckpt" if config.run.keep == "best" else "last.ckpt")
@@ -239,7 +223,6 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
     by_source: dict[str, list[Case]] = {}
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
-    split = "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
     risk_sources = [source for source in by_source if source in (config.data.malignancy_sources or by_source)]
     meanings = [RISK_MEANING.get(source, f"probability of the label 1 of {source}") for source in sorted(risk_sources)]
     has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
@@ -257,10 +240,10 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",
         training_sets=(
             *(
-                TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split)
+                TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split_in_words(fold))
                 for source, rows in sorted(by_source.items())
             ),
-            *_pretraining_sets(record["started_with"].get("bundle")),
+            *pretraining_sets(record["started_with"].get("bundle")),
         ),
         calibration=Calibration(),
         operating_points=(),
@@ -271,23 +254,6 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         seed=config.run.seed,
         notes=config.about,
     )
-
-
-def start_record(config: Config) -> dict[str, Any] | None:
-    """What a run remembers of the bundle that it starts from: name, hash and training sets; None without one."""
-    if not config.network.start_from:
-        return None
-    info = load_bundle(Path(config.network.start_from)).info
-    return info.model_dump(mode="json", include={"name", "sha256", "training_sets"})
-
-
-def _pretraining_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
-    """start_record -> the training sets behind the weights that a run began with, said to be that."""
-    if start is None:
-        return
-    for entry in start["training_sets"]:
-        known = TrainingSet.model_validate(entry)
-        yield known.model_copy(update={"split": f"before, by {start['name']}: {known.split}"})
 
 
 def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
