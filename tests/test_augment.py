@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.augment import PHOTOMETRIC, augment, tilt_time_gain, warp
+from thyrosight.augment import PHOTOMETRIC, augment, draw_calipers, tilt_time_gain, warp
 from thyrosight.config import AugmentConfig
+from thyrosight.marks import INK_LEVEL
 
 STILL = AugmentConfig(flip=0, rotate_degrees=0, zoom=0, shift=0)
 
@@ -76,3 +77,25 @@ def test_time_gain_changes_with_depth_alone() -> None:
     changed_HW = tilt_time_gain(np.full((40, 30), 0.5, np.float32), AugmentConfig(), np.random.default_rng(1))
     assert np.ptp(changed_HW, axis=1).max() < 1e-6
     assert np.ptp(changed_HW[:, 0]) > 0.01
+
+
+def test_calipers_lie_on_a_nodule_as_often_as_elsewhere() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    mask_HW = ((rows - 80) / 20) ** 2 + ((columns - 160) / 40) ** 2 < 1
+    near_HW = ((rows - 80) / 36) ** 2 + ((columns - 160) / 56) ** 2 < 1
+    image_HW = np.full((256, 256), 0.3, np.float32)
+    settings, num_on_it = AugmentConfig(calipers=1.0), 0
+    for seed in range(200):
+        drawn_HW = draw_calipers(image_HW, mask_HW, settings, np.random.default_rng(seed))
+        ink_HW = drawn_HW != image_HW
+        assert ink_HW.any()
+        np.testing.assert_allclose(drawn_HW[ink_HW], INK_LEVEL / 255)
+        num_on_it += not ink_HW[~near_HW].any()
+    assert 75 <= num_on_it <= 125, num_on_it  # 100 expected, SD 7
+
+
+def test_calipers_are_drawn_without_a_nodule_and_not_unless_asked_for() -> None:
+    image_HW, none_HW = np.full((128, 128), 0.3, np.float32), np.zeros((128, 128), bool)
+    drawn_HW = draw_calipers(image_HW, none_HW, AugmentConfig(calipers=1.0), np.random.default_rng(3))
+    assert (drawn_HW != image_HW).any()
+    assert draw_calipers(image_HW, none_HW, AugmentConfig(), np.random.default_rng(3)) is image_HW

@@ -17,7 +17,6 @@ from thyrosight.errors import BundleError, InputError  # noqa: E402
 from thyrosight.export import (  # noqa: E402
     checked_onnx,
     export_run,
-    load_start_weights,
     parity,
     round_to_half,
     to_onnx,
@@ -25,6 +24,7 @@ from thyrosight.export import (  # noqa: E402
     write_vnet2d,
 )
 from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
+from thyrosight.start import load_start_weights  # noqa: E402
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -64,15 +64,22 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
     record = {"fold": None, "started_with": {"versions": {"torch": "x"}, "git_revision": "abc"}}
     info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], record)
     assert (info.git_revision, info.versions) == ("abc", {"torch": "x"})
+    assert info.training_sets == ()
+    before = {"source": "busi", "num_images": 7, "sha256": "0" * 64, "split": "all rows"}
+    start = {"name": "first", "sha256": "1" * 64, "training_sets": [before]}
+    resumed = run_info(
+        config_from_dict({}), network, [], {"fold": None, "started_with": {**record["started_with"], "bundle": start}}
+    )
+    assert [(part.source, part.split) for part in resumed.training_sets] == [("busi", "before, by first: all rows")]
     path = write_bundle(
         tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
     )
     again = UNet(pretrained=False).eval()
-    load_start_weights(again, path)
+    load_start_weights(again, load_bundle(path))
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
     with pytest.raises(BundleError, match="don't fit this network"):
-        load_start_weights(VNet2d(), path)
+        load_start_weights(VNet2d(), load_bundle(path))
 
 
 def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
@@ -110,7 +117,7 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
 
     bundle = load_bundle()
     network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()
-    load_start_weights(network, default_bundle_path())
+    load_start_weights(network, load_bundle())
     frames = [load_frame(path) for path in sorted((DATA / "ddti" / "original").glob("*.jpg"))[:100]]
     for size_hw in ((256, 256), (224, 320)):
         images = [

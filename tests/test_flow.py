@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from thyrosight import Predictor
-from thyrosight.cases.table import read_cases
+from thyrosight.cases.table import read_cases, write_cases
 from thyrosight.cli import app
 from tiny_bundle import make_tiny_bundle
 
@@ -101,6 +102,24 @@ def test_training_leaves_a_bundle_that_predicts_without_torch(trained: Path, cas
     prediction = json.loads(done.stdout)
     assert 0 < prediction["risk"] < 1
     assert prediction["image"]["name"] == image.name
+
+
+@pytest.mark.slow
+def test_a_run_that_starts_from_a_bundle_says_so(trained: Path, cases_csv: Path, tmp_path: Path) -> None:
+    others = [replace(case, source="other") for case in read_cases(cases_csv)]
+    write_cases(others, tmp_path / "other.csv")
+    bundle = trained / "bundle"
+    starts = ["--set", f"network.start_from={bundle}", "--set", "data.repeat={other = 0.0}"]
+    tables = ["--cases", cases_csv, "--cases", tmp_path / "other.csv"]
+    run("train", trained.parent / "config.toml", *tables, "-o", tmp_path / "run", "--fold", "0", *starts)
+    rows = json.loads((tmp_path / "run" / "rows.json").read_text())
+    assert {name.partition("/")[0] for name in rows["fit"] + rows["validation"]} == {"phantom"}
+    assert {name.partition("/")[0] for name in rows["shown"]} == {"other"}
+    told = json.loads(run("info", tmp_path / "run" / "bundle", "--json"))["bundle"]
+    first = json.loads(run("info", bundle, "--json"))["bundle"]
+    assert [part["source"] for part in told["training_sets"]] == ["phantom", "phantom"]
+    assert told["training_sets"][1]["split"].startswith(f"before, by {first['name']}: ")
+    assert told["training_sets"][1]["sha256"] == first["training_sets"][0]["sha256"]
 
 
 @pytest.mark.slow

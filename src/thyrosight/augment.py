@@ -1,7 +1,7 @@
 """(image_HW in [0, 1], mask_HW, valid_HW), rng -> the same, as another scanner, hand or patient would give it.
 
 Geometry (depth and zoom, small rotation, shift, horizontal flip, smooth warp) moves image and mask alike; gain, gamma,
-time-gain, speckle, shadow and blur touch the image alone. Never a vertical flip: depth runs downwards.
+time-gain, speckle, shadow, blur and calipers touch the image alone. Never a vertical flip: depth runs downwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ import cv2
 import numpy as np
 
 from thyrosight.config import AugmentConfig
+from thyrosight.geometry import components
+from thyrosight.marks import INK_LEVEL, draw_cross, draw_dots
+from thyrosight.measure import PointXY, measure
 from thyrosight.types import BoolArray, FloatArray
+
+MIN_MEASURED_PX = 25
+"""Smaller parts of a mask get no calipers."""
 
 View = tuple[FloatArray, BoolArray, BoolArray]
 Rng = np.random.Generator
@@ -25,6 +31,7 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
     image_HW, mask_HW, valid_HW = warp(view, settings, rng)
     for change in PHOTOMETRIC:
         image_HW = change(image_HW, settings, rng)
+    image_HW = draw_calipers(image_HW, mask_HW, settings, rng)
     image_HW = np.clip(image_HW, 0.0, 1.0) * valid_HW
     return np.ascontiguousarray(image_HW, dtype=np.float32), mask_HW, valid_HW
 
@@ -127,6 +134,40 @@ def blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
         return image_HW
     sigma = rng.uniform(0.4, 1.2)
     return np.asarray(cv2.GaussianBlur(image_HW, (0, 0), sigma), np.float32)
+
+
+def draw_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+    """Measurement crosses, with dots between them or not; as often on a nodule's diameters as anywhere else."""
+    if settings.calipers <= 0 or rng.random() >= settings.calipers:
+        return image_HW
+    parts = components(mask_HW, MIN_MEASURED_PX)
+    if parts and rng.random() < 0.5:
+        size = measure(parts[rng.integers(len(parts))], None)
+        diameters = [size.longest_ends_xy, size.perpendicular_ends_xy]
+    else:
+        diameters = _diameters_anywhere(image_HW.shape, rng)
+    cross_px = int(rng.uniform(0.025, 0.09) * image_HW.shape[0]) | 1
+    is_open, has_dots = rng.random() < 0.5, rng.random() < 0.5
+    ink_HW = np.zeros(image_HW.shape, np.uint8)
+    for ends_xy in diameters[: rng.integers(1, 3)]:
+        if has_dots:
+            draw_dots(ink_HW, ends_xy, cross_px)
+        for end_xy in ends_xy:
+            draw_cross(ink_HW, end_xy, cross_px, is_open)
+    return np.where(ink_HW > 0, np.float32(INK_LEVEL / 255), image_HW)
+
+
+def _diameters_anywhere(size_hw: tuple[int, ...], rng: Rng) -> list[tuple[PointXY, PointXY]]:
+    """-> the two axes of an ellipse of some size at some place."""
+    height, width = size_hw
+    centre_xy = rng.uniform(0.15, 0.85, 2) * (width, height)
+    half_px, angle = rng.uniform(0.05, 0.25) * height, rng.uniform(0, np.pi)
+    axes = []
+    for length_px, turn in ((half_px, 0.0), (half_px * rng.uniform(0.5, 0.95), np.pi / 2)):
+        arm_xy = length_px * np.array([np.cos(angle + turn), np.sin(angle + turn)])
+        (x0, y0), (x1, y1) = centre_xy - arm_xy, centre_xy + arm_xy
+        axes.append(((float(x0), float(y0)), (float(x1), float(y1))))
+    return axes
 
 
 PHOTOMETRIC: tuple[Callable[[FloatArray, AugmentConfig, Rng], FloatArray], ...] = (

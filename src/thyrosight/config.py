@@ -27,7 +27,8 @@ class NetworkConfig:
     """The encoder's stem and its first stages that are not trained; 0 trains all."""
     init: Literal["original", "he"] = "original"
     start_from: str = ""
-    """A bundle whose weights to begin with; empty for none. A relative path is taken from the working directory."""
+    """A bundle whose weights to begin with: a path (a relative one from the working directory), or `shipped`. Empty for
+    none. A bundle that has learnt from rows which are to be scored is refused."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class DataConfig:
     cache_mb: int = 2048
     """Decoded views kept in memory, each process; 0 for none."""
     repeat: dict[str, float] = field(default_factory=dict)
-    """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named."""
+    """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named. A
+    source at 0 teaches nothing and has no part in validation; its frames are only known as ultrasound (the flag
+    unlike_training), as is right where the weights that a run starts from have seen them."""
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
     """Rows whose mask outlines something else (gland) give no mask loss."""
     healthy_sources: tuple[str, ...] = ()
@@ -78,6 +81,8 @@ class AugmentConfig:
     """Probability of an acoustic shadow."""
     blur: float = 0.15
     """Probability of a slight blur."""
+    calipers: float = 0.0
+    """Probability of measurement crosses: half of them on a nodule, half where none is, so that they give no hint."""
     elastic: float = 0.0
     """Largest displacement of a smooth warp in shares of the width."""
 

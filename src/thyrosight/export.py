@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import platform
-import subprocess
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +22,6 @@ from thyrosight.bundle import (
     Preprocessing,
     Score,
     TrainingSet,
-    load_bundle,
     model_card,
     write_bundle,
 )
@@ -38,6 +34,8 @@ from thyrosight.errors import BundleError, InputError
 from thyrosight.familiarity import fit_familiarity
 from thyrosight.images import load_frame
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
+from thyrosight.provenance import git_revision, library_versions
+from thyrosight.start import pretraining_sets, split_in_words
 from thyrosight.types import Case
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -153,22 +151,6 @@ def weights_bytes(network: nn.Module, *, half: bool) -> bytes:
     return bytes(save(state))
 
 
-def load_start_weights(network: nn.Module, bundle_path: Path) -> None:
-    """Fill the network with a bundle's weights; BundleError where they belong to another network."""
-    from safetensors.torch import load
-
-    state = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in load(load_bundle(bundle_path).weights_bytes).items()
-    }
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise BundleError(
-            f"{bundle_path}: its weights don't fit this network: {str(error).splitlines()[1].strip()}"
-        ) from None
-
-
 def shipped_network(run: Path, config: Config) -> nn.Module:
     """The network of a run with the weights that it keeps: last or best, the average where there is one."""
     wanted = run / ("best.ckpt" if config.run.keep == "best" else "last.ckpt")
@@ -190,8 +172,11 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     round_to_half(network)
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
-    fit_cases, validation = ([cases[name] for name in rows[part]] for part in ("fit", "validation"))
-    info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": fit_familiarity(fit_cases)})
+    fit_cases, validation, shown = (
+        [cases[name] for name in rows.get(part, ())] for part in ("fit", "validation", "shown")
+    )
+    familiarity = fit_familiarity([*fit_cases, *shown])
+    info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     info = described(info, config, run, record["cases"], fit_cases, len(validation))
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
@@ -232,7 +217,6 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
     by_source: dict[str, list[Case]] = {}
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
-    split = "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
     risk_sources = [source for source in by_source if source in (config.data.malignancy_sources or by_source)]
     meanings = [RISK_MEANING.get(source, f"probability of the label 1 of {source}") for source in sorted(risk_sources)]
     has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
@@ -248,9 +232,12 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         mask_threshold=config.run.mask_threshold,
         min_area_fraction=config.run.min_area_fraction,
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",
-        training_sets=tuple(
-            TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split)
-            for source, rows in sorted(by_source.items())
+        training_sets=(
+            *(
+                TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split_in_words(fold))
+                for source, rows in sorted(by_source.items())
+            ),
+            *pretraining_sets(record["started_with"].get("bundle")),
         ),
         calibration=Calibration(),
         operating_points=(),
@@ -315,41 +302,6 @@ def list_hash(cases: Sequence[Case]) -> str:
 
     lines = sorted(f"{case.source}/{case.case_id} {case.malignancy} {case.group}" for case in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what shaped the weights."""
-    found = {"python": platform.python_version()}
-    for name in (
-        "thyrosight",
-        "torch",
-        "lightning",
-        "onnx",
-        "onnxruntime",
-        "numpy",
-        "opencv-python-headless",
-    ):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def git_revision() -> str:
-    """Revision of the source tree this runs from, with `+` where it was changed; empty outside a checkout."""
-    folder = Path(__file__).resolve().parent
-    try:
-        git = ["git", "-C", str(folder)]
-        revision = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return revision + ("+" if changed.strip() else "")
 
 
 def import_tensorflow(checkpoint: Path, out: Path, size_hw: tuple[int, int] = (512, 512)) -> Path:

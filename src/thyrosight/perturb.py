@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.geometry import components
-from thyrosight.measure import PointXY, measure
+from thyrosight.marks import INK_LEVEL, draw_cross, draw_dots, draw_number
+from thyrosight.measure import measure
 from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
 
 Rng = np.random.Generator
@@ -30,7 +31,6 @@ STRENGTHS = (1, 2, 3, 4, 5)
 LEVELS_PER_DB = 4.0
 BLACK_LEVELS = 24.0
 """Below it a change fades out: where there was no echo there is none to amplify."""
-INK_LEVEL = 225  # of what a scanner writes into its images
 MIN_MEASURED_PX = 25  # smaller parts of a reference are not measured
 
 
@@ -187,10 +187,10 @@ def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
         diameters = (size.longest_ends_xy, size.perpendicular_ends_xy)[: calipers.num_diameters]
         for line, ends_xy in enumerate(diameters, start=1 + index * calipers.num_diameters):
             if calipers.has_line:
-                _draw_dots(ink_HW, ends_xy, cross_px)
+                draw_dots(ink_HW, ends_xy, cross_px)
             for end_xy in ends_xy:
-                _draw_cross(ink_HW, end_xy, cross_px, is_open)
-            _draw_number(ink_HW, str(line), ends_xy, cross_px)
+                draw_cross(ink_HW, end_xy, cross_px, is_open)
+            draw_number(ink_HW, str(line), ends_xy, cross_px)
     return _inked(scene, ink_HW[scene.fov.slices])
 
 
@@ -256,49 +256,6 @@ def _place(
         "remark across the middle": ((0.25 + 0.15 * offset) * width, (0.35 + 0.3 * offset) * height, step),
         "rows all over": (near, 1.5 * step, 1.5 * step),
     }[block]
-
-
-def _draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: bool) -> None:
-    x, y = round(centre_xy[0]), round(centre_xy[1])
-    arm, thick = cross_px // 2, _stroke_px(cross_px)
-    hole = max(1, arm // 3) if is_open else 0
-    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        cv2.line(ink_HW, (x + hole * dx, y + hole * dy), (x + arm * dx, y + arm * dy), 255, thick)
-
-
-def _draw_dots(ink_HW: UInt8Array, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
-    """Dots from one cross to the other, as far apart as a third of a cross."""
-    start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])
-    length_px = float(np.hypot(*(end_xy - start_xy)))
-    side = _stroke_px(cross_px)
-    for along_px in np.arange(0.6 * cross_px, length_px - 0.6 * cross_px, max(3.0, cross_px / 3)):
-        x, y = np.rint(start_xy + (end_xy - start_xy) * along_px / length_px).astype(int)
-        ink_HW[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)] = 255
-
-
-def _draw_number(ink_HW: UInt8Array, text: str, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
-    """The number of a line beside its first end, on the side away from the other."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])
-    away_xy = (start_xy - end_xy) / max(1e-6, float(np.hypot(*(start_xy - end_xy))))
-    place_xy = start_xy + 0.9 * cross_px * away_xy
-    height, width = ink_HW.shape
-    canvas = Image.new("L", (width, height))
-    draw = ImageDraw.Draw(canvas)
-    draw.fontmode = "1"
-    draw.text(
-        (float(place_xy[0]), float(place_xy[1])),
-        text,
-        fill=255,
-        font=ImageFont.load_default(1.2 * cross_px),
-        anchor="mm",
-    )
-    np.maximum(ink_HW, np.asarray(canvas), out=ink_HW)
-
-
-def _stroke_px(cross_px: int) -> int:
-    return max(1, round(0.14 * cross_px))
 
 
 def _inked(scene: Scene, ink_HW: UInt8Array) -> Scene:

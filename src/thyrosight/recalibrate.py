@@ -20,9 +20,8 @@ from thyrosight.files import sha256_of
 from thyrosight.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated, risk_of
 from thyrosight.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
 from thyrosight.selective_scores import selective_scores
+from thyrosight.start import split_in_words
 
-ONE_FOLD_LEFT_OUT = "folds other than"
-"""How `export` begins to say what a model was trained on that leaves a fold out."""
 OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
 """Scores that rest on the calibration: this bundle's, not the folds' own."""
 
@@ -61,7 +60,7 @@ def recalibrate(
             names = {score.name for score in own}
             changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)
     if runs is not None:
-        changes |= _mask_threshold(old.info, runs, len({row.fold for row in rows}))
+        changes |= _mask_threshold(old.info, runs, _left_out(rows))
     if stress is not None:
         changes["robustness"] = robustness_of(stress)
     info = old.info.model_copy(update=changes)
@@ -71,7 +70,7 @@ def recalibrate(
 
 def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path, per_case: Path) -> None:
     """InputError where the bundle has left a fold out, or has not learned from the sets that were scored."""
-    if any(part.split.startswith(ONE_FOLD_LEFT_OUT) for part in info.training_sets):
+    if any(part.split in _left_out(rows) for part in info.training_sets):
         raise InputError(
             f"{bundle}: was trained without one fold, and would be calibrated on it; pass the bundle of "
             "`train --fold all`, or keep this one's own calibration"
@@ -82,6 +81,11 @@ def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path,
             f"{per_case}: scores of {', '.join(sorted(strangers))}, from which {bundle} has not learned; pass the "
             "cross-validation of the same recipe on the same sets"
         )
+
+
+def _left_out(rows: Sequence[CaseScore]) -> set[str]:
+    """Rows -> how a bundle says that it was trained without one of their folds."""
+    return {split_in_words(row.fold) for row in rows if row.fold is not None}
 
 
 # The risk
@@ -184,21 +188,21 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 # The mask
 
 
-def _mask_threshold(info: BundleInfo, runs: Path, num_folds: int) -> dict[str, Any]:
+def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[str, Any]:
     """The bundle, a cross-validation's folder -> the mean of its folds' mask thresholds, and that in words.
 
     InputError where not every fold has a bundle, or one is of another network or preprocessing.
     """
     folders = sorted(path.parent for path in runs.glob("fold*/bundle/bundle.json"))
-    if len(folders) != num_folds:
+    if len(folders) != len(left_out):
         raise InputError(
-            f"{runs}: {len(folders)} bundles fold*/bundle for {num_folds} folds; pass the folder of `cross-validate`"
+            f"{runs}: {len(folders)} bundles fold*/bundle for {len(left_out)} folds; pass the folder of `cross-validate`"
         )
     thresholds, num_validated = [], 0
     for folder in folders:
         other = load_bundle(folder).info
         same = (other.network_settings, other.preprocessing) == (info.network_settings, info.preprocessing)
-        if not same or not any(part.split.startswith(ONE_FOLD_LEFT_OUT) for part in other.training_sets):
+        if not same or not any(part.split in left_out for part in other.training_sets):
             raise InputError(f"{folder}: no fold of the same recipe (another network, input or split)")
         thresholds.append(other.mask_threshold)
         num_validated += bool(other.num_validation_images)

@@ -28,17 +28,20 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from thyrosight.bundle import Bundle
 from thyrosight.callbacks import training_callbacks
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_to_dict
 from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.export import export_run, git_revision, library_versions, load_start_weights, read_run
+from thyrosight.export import export_run, read_run
 from thyrosight.files import write_atomic
 from thyrosight.losses import LossSettings, multitask_loss
 from thyrosight.model import build_network
 from thyrosight.model.sync_norm import convert_sync_norm
+from thyrosight.provenance import git_revision, library_versions
 from thyrosight.ranking import auroc
+from thyrosight.start import load_start_weights, refuse_seen, start_bundle, start_record
 from thyrosight.types import Batch, Case, Output
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -212,15 +215,20 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     out = Path(out)
     rows = [case for path in cases for case in read_cases(path)]
     training, kept_out = choose_rows(rows, fold)
-    fit_rows, validation_rows = split_validation(training, config.run.validation_share, config.run.seed)
+    learnt = [case for case in training if config.data.repeat.get(case.source, 1.0) > 0]
+    shown = [case for case in training if config.data.repeat.get(case.source, 1.0) <= 0]
+    fit_rows, validation_rows = split_validation(learnt, config.run.validation_share, config.run.seed)
     if not fit_rows:
         raise InputError("no training rows: every row is in the scored fold, the test split or the validation share")
+    start = start_bundle(config.network.start_from) if config.network.start_from else None
+    if start is not None:
+        refuse_seen(start, [case for case in kept_out if config.data.repeat.get(case.source, 1.0) > 0], fold)
     if rank == 0:
         _prepare_run(
             out,
             resume,
-            run_record(config, cases, out, fold),
-            {"fit": fit_rows, "validation": validation_rows, "kept_out": kept_out},
+            run_record(config, cases, out, fold, start),
+            {"fit": fit_rows, "validation": validation_rows, "shown": shown, "kept_out": kept_out},
         )
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -228,8 +236,8 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
 
     fit_set = ViewDataset(fit_rows, config, augmented=True)
     network = build_network(config.network)
-    if config.network.start_from:
-        load_start_weights(network, Path(config.network.start_from))
+    if start is not None:
+        load_start_weights(network, start)
     if world > 1:
         network = convert_sync_norm(network)
     loader = training_loader(fit_set, config, rank, world)
@@ -336,10 +344,12 @@ def has_fast_bf16() -> bool:
     return any(check() for check in (getattr(torch.cpu, name, None) for name in checks) if check is not None)
 
 
-def run_record(config: Config, cases: Sequence[Path], out: Path, fold: int | None) -> dict[str, Any]:
+def run_record(
+    config: Config, cases: Sequence[Path], out: Path, fold: int | None, start: Bundle | None = None
+) -> dict[str, Any]:
     """What config.json holds; the paths of the tables are relative to the run."""
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
-    code = {"git_revision": git_revision(), "versions": library_versions()}
+    code = {"git_revision": git_revision(), "versions": library_versions(), "bundle": start and start_record(start)}
     return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": code}
 
 
@@ -366,10 +376,10 @@ def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names; newer code may go on with a run."""
+    """The settings that differ, as dotted names; newer code may go on with a run, and its description may change."""
     found = []
     now = json.loads(json.dumps(now))
-    for key in sorted((set(before) | set(now)) - {"started_with"}):
+    for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = _difference(one, other, f"{prefix}{key}.")

@@ -1,0 +1,69 @@
+"""A bundle -> the weights that a run begins with, unless it has seen what will be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thyrosight.bundle import Bundle, TrainingSet, load_bundle
+from thyrosight.errors import BundleError, ConfigError
+from thyrosight.types import Case
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SHIPPED = "shipped"
+"""The name that stands for the bundle inside the package."""
+
+
+def start_bundle(start_from: str) -> Bundle:
+    """`network.start_from` -> the bundle: the shipped one by its name, else a path."""
+    return load_bundle(None if start_from == SHIPPED else Path(start_from))
+
+
+def load_start_weights(network: nn.Module, bundle: Bundle) -> None:
+    """Fill the network with a bundle's weights; BundleError where they belong to another network."""
+    from safetensors.torch import load
+
+    state = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in load(bundle.weights_bytes).items()
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise BundleError(
+            f"{bundle.info.name}: its weights don't fit this network: {str(error).splitlines()[1].strip()}"
+        ) from None
+
+
+def split_in_words(fold: int | None) -> str:
+    """Which rows a run learns from when it keeps this fold aside, as a bundle says it."""
+    return "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
+
+
+def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> None:
+    """ConfigError where the bundle has learnt from a set of which rows are kept out now, unless by the same split."""
+    kept = {case.source for case in kept_out}
+    for entry in bundle.info.training_sets:
+        if entry.source in kept and (fold is None or entry.split != split_in_words(fold)):
+            raise ConfigError(
+                f"network.start_from: {bundle.info.name} has learnt from {entry.source} ({entry.split}), so the rows "
+                f"of {entry.source} that are kept out now would not be unseen; start from another bundle, or from "
+                'ImageNet by network.start_from=""'
+            )
+
+
+def start_record(bundle: Bundle) -> dict[str, Any]:
+    """What a run remembers of the bundle that it starts from: name, hash and training sets."""
+    return bundle.info.model_dump(mode="json", include={"name", "sha256", "training_sets"})
+
+
+def pretraining_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
+    """start_record (None: begun afresh) -> the sets behind the weights that a run began with, said to be that."""
+    if start is None:
+        return
+    for entry in start["training_sets"]:
+        known = TrainingSet.model_validate(entry)
+        yield known.model_copy(update={"split": f"before, by {start['name']}: {known.split}"})
