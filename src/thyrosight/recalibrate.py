@@ -196,7 +196,7 @@ def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[st
     folders = sorted(path.parent for path in runs.glob("fold*/bundle/bundle.json"))
     if len(folders) != len(left_out):
         raise InputError(
-            f"{runs}: {len(folders)} bundles fold*/bundle for {len(left_out)} folds; pass the folder of `cross-validate`"
+            f"{runs}: {len(folders)} bundles (fold*/bundle) for {len(left_out)} folds; pass what `cross-validate` wrote"
         )
     thresholds, num_validated = [], 0
     for folder in folders:
