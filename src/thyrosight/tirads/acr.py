@@ -91,18 +91,22 @@ LEVELS = {
 }
 
 
-def points_of(signs: Signs) -> dict[str, int]:
-    """Descriptors without gaps -> points of each category; a spongiform nodule has none in the others."""
+def points_of(signs: Signs) -> dict[str, int | None]:
+    """Descriptors -> points of each category, None where it is missing; a spongiform nodule has none in the others."""
     if signs.composition == SPONGIFORM:
         return dict.fromkeys(POINTS, 0)
-    one_word = {name: POINTS[name][str(getattr(signs, name))] for name in POINTS if name != "foci"}
-    return one_word | {"foci": sum(POINTS["foci"][focus] for focus in signs.foci or ())}
+    one_word = {name: POINTS[name].get(getattr(signs, name)) for name in POINTS if name != "foci"}
+    return one_word | {"foci": None if signs.foci is None else sum(POINTS["foci"][focus] for focus in signs.foci)}
+
+
+def total_of(signs: Signs) -> int:
+    """Descriptors without gaps -> all of their points."""
+    return sum(points or 0 for points in points_of(signs).values())
 
 
 def level_of(signs: Signs) -> int:
     """Descriptors without gaps -> level 1 to 5."""
-    total = sum(points_of(signs).values())
-    return next(level for least, level in LEVEL_FROM if total >= least)
+    return next(level for least, level in LEVEL_FROM if total_of(signs) >= least)
 
 
 def notes(signs: Signs) -> tuple[str, ...]:
@@ -110,7 +114,7 @@ def notes(signs: Signs) -> tuple[str, ...]:
     found = []
     if signs.composition == SPONGIFORM and any(word is not None for word in signs[1:]):
         found.append("spongiform: no points are added for the other categories")
-    if None not in signs and sum(points_of(signs).values()) == 1:
+    if None not in signs and total_of(signs) == 1:
         found.append("one point is no row of the chart (0 or at least 2): descriptors contradict; taken as TR2")
     if signs.composition == CYSTIC and None not in signs and level_of(signs) > 1:
         found.append("cystic: the chart adds points all the same; some calculators stop at TR1")

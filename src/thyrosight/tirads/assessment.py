@@ -12,7 +12,7 @@ from pydantic import Field
 from thyrosight.errors import InputError
 from thyrosight.prediction import Record
 from thyrosight.tirads.acr import ACR
-from thyrosight.tirads.descriptors import LEXICON, Descriptors, Signs, completions, contradictions
+from thyrosight.tirads.descriptors import Descriptors, Signs, completions, contradictions
 from thyrosight.tirads.eu import EU
 from thyrosight.tirads.korean import KOREAN
 from thyrosight.tirads.system import Action, Level, System
@@ -69,7 +69,7 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
     signs = descriptors.signs
     filled = list(completions(chosen.as_read(signs)))
     numbers = sorted({chosen.level_of(one) for one in filled})
-    totals = {sum(chosen.points_of(one).values()) for one in filled} if chosen.points_of is not None else set()
+    totals = _totals(chosen, filled)
     lowest, highest = chosen.levels[numbers[0]], chosen.levels[numbers[-1]]
     return Assessment(
         system=system,
@@ -78,10 +78,10 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
         level_words=lowest.meaning if lowest is highest else None,
         lowest_level=lowest.name,
         highest_level=highest.name,
-        points=min(totals) if len(totals) == 1 else None,
-        lowest_points=min(totals, default=None),
-        highest_points=max(totals, default=None),
-        points_by=_points_by(chosen, signs, filled),
+        points=totals[0] if len(totals) == 1 else None,
+        lowest_points=totals[0] if totals else None,
+        highest_points=totals[-1] if totals else None,
+        points_by=chosen.points_of(signs) if chosen.points_of is not None else {},
         missing=descriptors.missing,
         proposed=descriptors.proposed,
         longest_mm=longest_mm,
@@ -92,13 +92,11 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
     )
 
 
-def _points_by(system: System, signs: Signs, filled: list[Signs]) -> dict[str, int | None]:
-    """Points of each category, where they are the same however the gaps are filled; {} in systems without points."""
+def _totals(system: System, filled: list[Signs]) -> list[int]:
+    """Every sum of points that is possible, fewest first; none in systems without points."""
     if system.points_of is None:
-        return {}
-    rows = [system.points_of(one) for one in filled]
-    columns = {name: {row[name] for row in rows} for name in LEXICON}
-    return {name: min(points) if len(points) == 1 else None for name, points in columns.items()}
+        return []
+    return sorted({sum(points or 0 for points in system.points_of(one).values()) for one in filled})
 
 
 def _advice(system: System, numbers: list[int], longest_mm: float | None) -> Advice:

@@ -174,6 +174,9 @@ def unknown_word(name: str, text: str) -> str:
     others = {other: term for other, term in SAME_AS.items() if term in LEXICON[name]}
     near = get_close_matches(text.lower(), (*choices(name), *others), n=1, cutoff=0.5)
     hint = f"; the nearest is '{others.get(near[0], near[0])}'" if near else ""
+    fitting = [term for term in choices(name) if text.strip() and text.strip().lower() in term]
+    if len(fitting) > 1:
+        hint = f"; it fits {', '.join(fitting)}"
     return f"{name} '{text}' is no one term of the lexicon{hint}; known: {'; '.join(choices(name))}"
 
 

@@ -58,7 +58,8 @@ class Level:
 class System:
     """One TI-RADS. level_of takes descriptors without gaps; as_read gives them in this system's own terms first.
 
-    points_of: {category: points}, for the one system that has points. notes: what to know of this reading.
+    points_of: {category: points, None where it is missing}, for the one system that has points. notes: what to know of
+    this reading.
     """
 
     name: str
@@ -67,4 +68,4 @@ class System:
     level_of: Callable[[Signs], int]
     as_read: Callable[[Signs], Signs]
     notes: Callable[[Signs], tuple[str, ...]]
-    points_of: Callable[[Signs], dict[str, int]] | None = None
+    points_of: Callable[[Signs], dict[str, int | None]] | None = None
