@@ -2,7 +2,7 @@
 
 A proposal is a starting point for a reader, never a reading. The limits below are provisional: they were set by what
 the words mean, not fitted to readers, and a set of one's own may need others. What can't be told from such numbers is
-not proposed: spongiform, ill-defined, extra-thyroidal extension, macro- and rim calcifications, comet tails.
+not proposed: spongiform, ill-defined, extra-thyroidal extension, macro- and rim calcifications, comet tails, no foci.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from thyrosight.tirads.descriptors import (
     IRREGULAR,
     ISOECHOIC,
     MIXED,
-    NO_FOCI,
     PUNCTATE,
     SMOOTH,
     SOLID,
@@ -34,9 +33,10 @@ class MeasuredSigns(Record):
     """What was measured of one nodule; None is not measured.
 
     taller_than_wide: anteroposterior extent above transverse; means something on transverse views alone.
-    echogenicity_ratio: mean gray of the nodule's tissue over that of the thyroid around it, on the screen's gray scale.
+    echogenicity_ratio: gray of the nodule's tissue over that of what is around it, on the screen's gray scale.
     cystic_share: share of the nodule's area that is cystic.
-    irregularity: 0 for an ellipse, growing with lobes and spikes.
+    irregularity: bending energy of the outline over that of the ellipse alike, less 1: 0 for an ellipse, growing with
+    lobes and spikes.
     num_foci: echogenic spots that may be foci.
     """
 
@@ -51,14 +51,17 @@ class Limits(Record):
     """Where one word ends and the next begins; provisional, and to be given otherwise where you know better.
 
     very_hypoechoic_below: the word compares with strap muscle, which a ratio to the thyroid can only stand in for.
-    foci_from: fewer spots than this, but some, propose nothing: speckle makes spots too.
+    irregular_from: 1 is an outline that bends twice as much as its ellipse. On a circle five lobes of 6 % of its radius
+    come to that, by a^2 (k^2 - 1)^2 / 2 for k lobes of share a, as far as the smoothing of the outline leaves them.
+    foci_from: fewer spots than this propose nothing. Speckle makes spots too; and where none is found a reader may see
+    some, so that `none` is never proposed: it would take away points that no one has looked for.
     """
 
     very_hypoechoic_below: float = Field(default=0.5, gt=0)
     hypoechoic_below: float = Field(default=0.85, gt=0)
     mixed_from: float = Field(default=0.1, gt=0, le=1)
     cystic_from: float = Field(default=0.9, gt=0, le=1)
-    irregular_from: float = Field(default=0.1, gt=0)
+    irregular_from: float = Field(default=1.0, gt=0)
     foci_from: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")
@@ -136,7 +139,6 @@ def _margin(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
 
 def _foci(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
     number = signs.num_foci
-    if number is None or 0 < number < limits.foci_from:
+    if number is None or number < limits.foci_from:
         return None
-    rule = f"{limits.foci_from} or more" if number else "no spot at all"
-    return PUNCTATE if number else NO_FOCI, Evidence(measure="num_foci", value=float(number), rule=rule)
+    return PUNCTATE, Evidence(measure="num_foci", value=float(number), rule=f"{limits.foci_from} or more")
