@@ -1,30 +1,15 @@
 """A set's own words -> the terms of the ACR TI-RADS lexicon, where there is exactly one; otherwise nothing.
 
-Terms as in the scoring chart of Tessler et al., ACR Thyroid Imaging, Reporting and Data System (TI-RADS): white paper
-of the ACR TI-RADS committee, J Am Coll Radiol 14 (2017), in lower case.
+The lexicon itself is thyrosight.tirads.LEXICON.
 """
 
 from __future__ import annotations
 
 import re
 
-LEXICON: dict[str, tuple[str, ...]] = {
-    "composition": (
-        "cystic or almost completely cystic",
-        "spongiform",
-        "mixed cystic and solid",
-        "solid or almost completely solid",
-    ),
-    "echogenicity": ("anechoic", "hyperechoic or isoechoic", "hypoechoic", "very hypoechoic"),
-    "shape": ("wider-than-tall", "taller-than-wide"),
-    "margin": ("smooth", "ill-defined", "lobulated or irregular", "extra-thyroidal extension"),
-    "foci": (
-        "none or large comet-tail artifacts",
-        "macrocalcifications",
-        "peripheral (rim) calcifications",
-        "punctate echogenic foci",
-    ),
-}
+from thyrosight.tirads import LEXICON
+
+__all__ = ["LEXICON", "to_lexicon"]
 
 _SAME_AS: dict[str, dict[str, str]] = {
     "composition": {

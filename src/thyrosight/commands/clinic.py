@@ -1,0 +1,69 @@
+"""What a reader asks for beside the image: the command tirads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from thyrosight.commands.show import in_line, print_facts, print_json, remark
+from thyrosight.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from thyrosight.tirads import Assessment, SystemName
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
+
+
+def tirads(
+    composition: Annotated[str | None, typer.Option("--composition", help="cystic, spongiform, mixed, solid.")] = None,
+    echogenicity: Annotated[
+        str | None, typer.Option("--echogenicity", help="anechoic, isoechoic (or hyper-), hypoechoic, very hypoechoic.")
+    ] = None,
+    shape: Annotated[str | None, typer.Option("--shape", help="wider-than-tall, taller-than-wide.")] = None,
+    margin: Annotated[
+        str | None, typer.Option("--margin", help="smooth, ill-defined, irregular (or lobulated), extra-thyroidal.")
+    ] = None,
+    foci: Annotated[
+        list[str] | None, typer.Option("--foci", help="none, macrocalcifications, rim, punctate; repeat for more.")
+    ] = None,
+    longest_mm: Annotated[
+        float | None, typer.Option("--longest-mm", help="The longest diameter, for the advice.")
+    ] = None,
+    system: Annotated[str, typer.Option("--system", help="acr (2017), eu (2017) or k (2021).")] = "acr",
+    as_json: Json = False,
+) -> None:
+    """A nodule's descriptors -> TI-RADS level, advice.
+
+    Words of the ACR lexicon; a beginning will do. What is left out leaves the level open, and the range is said;
+    composition, echogenicity and margin may also be `cannot be determined`.
+    """
+    from thyrosight.tirads import Descriptors, assess, term_of
+
+    given = {"composition": composition, "echogenicity": echogenicity, "shape": shape, "margin": margin}
+    try:
+        words: dict[str, Any] = {name: term_of(name, text) for name, text in given.items() if text is not None}
+        words["foci"] = tuple(term_of("foci", text) for text in foci or ())
+        assessment = assess(Descriptors(**words), longest_mm, cast("SystemName", system))
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+    if as_json:
+        print_json(assessment)
+    else:
+        _print_assessment(assessment)
+
+
+def _print_assessment(assessment: Assessment) -> None:
+    level = f"{assessment.level}, {assessment.level_words}"
+    if assessment.level is None:
+        level = f"{assessment.lowest_level} to {assessment.highest_level}"
+    facts = {"level": level}
+    if assessment.points_by:
+        points = assessment.points
+        total = f"{assessment.lowest_points} to {assessment.highest_points}" if points is None else str(points)
+        facts["points"] = f"{total} ({in_line(assessment.points_by)})"
+    facts |= {"advice": assessment.advice.words, "by size": assessment.advice.thresholds}
+    facts |= {"missing": in_line(assessment.missing)} if assessment.missing else {}
+    print_facts(facts | {"system": assessment.system_name, "source": assessment.source})
+    for warning in assessment.warnings:
+        remark(f"note: {warning}")

@@ -1,0 +1,26 @@
+"""Descriptors of a nodule -> its TI-RADS level and advice: ACR 2017, EU 2017, Korea 2021; proposals from measurements.
+
+`assess` rates descriptors, `propose` turns measured numbers into descriptors that are marked as proposals, `override`
+puts a reader's words over them. Nothing here looks at an image, and nothing here is advice to a patient.
+"""
+
+from thyrosight.tirads.assessment import Advice, Assessment, SystemName, assess
+from thyrosight.tirads.descriptors import LEXICON, UNDETERMINED, Descriptors, Evidence, Source, override, term_of
+from thyrosight.tirads.proposals import Limits, MeasuredSigns, propose
+
+__all__ = [
+    "LEXICON",
+    "UNDETERMINED",
+    "Advice",
+    "Assessment",
+    "Descriptors",
+    "Evidence",
+    "Limits",
+    "MeasuredSigns",
+    "Source",
+    "SystemName",
+    "assess",
+    "override",
+    "propose",
+    "term_of",
+]

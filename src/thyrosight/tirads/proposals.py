@@ -1,0 +1,144 @@
+"""Measured numbers -> proposed descriptors, each with the number and the rule that it came from.
+
+A proposal is a starting point for a reader, never a reading. The limits below are provisional: they were set by what
+the words mean, not fitted to readers, and a set of one's own may need others. What can't be told from such numbers is
+not proposed: spongiform, ill-defined, extra-thyroidal extension, macro- and rim calcifications, comet tails, no foci.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from thyrosight.prediction import Record
+from thyrosight.tirads.descriptors import (
+    ANECHOIC,
+    CYSTIC,
+    HYPOECHOIC,
+    IRREGULAR,
+    ISOECHOIC,
+    MIXED,
+    PUNCTATE,
+    SMOOTH,
+    SOLID,
+    TALLER,
+    VERY_HYPOECHOIC,
+    WIDER,
+    Descriptors,
+    Evidence,
+    Source,
+)
+
+
+class MeasuredSigns(Record):
+    """What was measured of one nodule; None is not measured.
+
+    taller_than_wide: anteroposterior extent above transverse; means something on transverse views alone.
+    echogenicity_ratio: gray of the nodule's tissue over that of what is around it, on the screen's gray scale.
+    cystic_share: share of the nodule's area that is cystic.
+    irregularity: bending energy of the outline over that of the ellipse alike, less 1: 0 for an ellipse, growing with
+    lobes and spikes.
+    num_foci: echogenic spots that may be foci.
+    """
+
+    taller_than_wide: bool | None = None
+    echogenicity_ratio: float | None = Field(default=None, ge=0)
+    cystic_share: float | None = Field(default=None, ge=0, le=1)
+    irregularity: float | None = Field(default=None, ge=0)
+    num_foci: int | None = Field(default=None, ge=0)
+
+
+class Limits(Record):
+    """Where one word ends and the next begins; provisional, and to be given otherwise where you know better.
+
+    very_hypoechoic_below: the word compares with strap muscle, which a ratio to the thyroid can only stand in for.
+    irregular_from: 1 is an outline that bends twice as much as its ellipse. On a circle five lobes of 6 % of its radius
+    come to that, by a^2 (k^2 - 1)^2 / 2 for k lobes of share a, as far as the smoothing of the outline leaves them.
+    foci_from: fewer spots than this propose nothing. Speckle makes spots too; and where none is found a reader may see
+    some, so that `none` is never proposed: it would take away points that no one has looked for.
+    """
+
+    very_hypoechoic_below: float = Field(default=0.5, gt=0)
+    hypoechoic_below: float = Field(default=0.85, gt=0)
+    mixed_from: float = Field(default=0.1, gt=0, le=1)
+    cystic_from: float = Field(default=0.9, gt=0, le=1)
+    irregular_from: float = Field(default=1.0, gt=0)
+    foci_from: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _rise(self) -> Limits:
+        if self.very_hypoechoic_below > self.hypoechoic_below or self.mixed_from > self.cystic_from:
+            raise ValueError("limits must rise: very_hypoechoic_below, hypoechoic_below; mixed_from, cystic_from")
+        return self
+
+
+LIMITS = Limits()
+Proposal = tuple[str, Evidence]
+
+
+def propose(signs: MeasuredSigns, limits: Limits = LIMITS) -> Descriptors:
+    """What was measured -> Descriptors of source `measured` with their evidence; what wasn't measured stays missing."""
+    composition = _composition(signs, limits)
+    found = {
+        "composition": composition,
+        "echogenicity": _echogenicity(signs, limits, composition),
+        "shape": _shape(signs),
+        "margin": _margin(signs, limits),
+        "foci": _foci(signs, limits),
+    }
+    there = {name: proposal for name, proposal in found.items() if proposal is not None}
+    words = {name: (word,) if name == "foci" else word for name, (word, _) in there.items()}
+    sources: dict[str, Source] = dict.fromkeys(there, "measured")
+    return Descriptors.model_validate(
+        words | {"sources": sources, "evidence": {name: evidence for name, (_, evidence) in there.items()}}
+    )
+
+
+def _composition(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
+    share = signs.cystic_share
+    if share is None:
+        return None
+    word, rule = SOLID, f"below {limits.mixed_from:g}"
+    if share >= limits.cystic_from:
+        word, rule = CYSTIC, f"{limits.cystic_from:g} or more"
+    elif share >= limits.mixed_from:
+        word, rule = MIXED, f"{limits.mixed_from:g} or more; a share can't tell spongiform"
+    return word, Evidence(measure="cystic_share", value=share, rule=rule)
+
+
+def _echogenicity(signs: MeasuredSigns, limits: Limits, composition: Proposal | None) -> Proposal | None:
+    """A nodule proposed as cystic has no tissue to compare: it is anechoic."""
+    if composition is not None and composition[0] == CYSTIC:
+        return ANECHOIC, composition[1]
+    ratio = signs.echogenicity_ratio
+    if ratio is None:
+        return None
+    word, rule = ISOECHOIC, f"{limits.hypoechoic_below:g} or more"
+    if ratio < limits.very_hypoechoic_below:
+        word, rule = VERY_HYPOECHOIC, f"below {limits.very_hypoechoic_below:g}; not held against strap muscle"
+    elif ratio < limits.hypoechoic_below:
+        word, rule = HYPOECHOIC, f"below {limits.hypoechoic_below:g}"
+    return word, Evidence(measure="echogenicity_ratio", value=ratio, rule=rule)
+
+
+def _shape(signs: MeasuredSigns) -> Proposal | None:
+    if signs.taller_than_wide is None:
+        return None
+    rule = "anteroposterior extent against transverse; on a transverse view alone"
+    evidence = Evidence(measure="taller_than_wide", value=float(signs.taller_than_wide), rule=rule)
+    return TALLER if signs.taller_than_wide else WIDER, evidence
+
+
+def _margin(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
+    value = signs.irregularity
+    if value is None:
+        return None
+    is_irregular = value >= limits.irregular_from
+    rule = f"{limits.irregular_from:g} or more" if is_irregular else f"below {limits.irregular_from:g}"
+    return IRREGULAR if is_irregular else SMOOTH, Evidence(measure="irregularity", value=value, rule=rule)
+
+
+def _foci(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
+    number = signs.num_foci
+    if number is None or number < limits.foci_from:
+        return None
+    return PUNCTATE, Evidence(measure="num_foci", value=float(number), rule=f"{limits.foci_from} or more")
