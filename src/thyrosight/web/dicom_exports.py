@@ -6,7 +6,7 @@ import importlib
 from typing import Any, Literal
 
 from thyrosight.errors import InputError
-from thyrosight.web.exported import Download, Exported
+from thyrosight.web.exported import Download, Exported, nobody_corrected
 from thyrosight.web.problems import ApiError
 
 FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
@@ -27,6 +27,8 @@ def _dicom(exported: Exported, kind: Literal["seg", "sr"]) -> Download:
     case = _dicom_out(exported)
     source = exported.store.source(exported.item)
     corrected = exported.corrections() if exported.reader != "network" else {}
+    if exported.reader == "person" and not corrected:
+        raise nobody_corrected(exported.item)
     predictions = [
         exported.by_person(corrected[index]) if index in corrected else exported.prediction(index)
         for index in range(exported.num_frames)

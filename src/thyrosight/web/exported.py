@@ -97,4 +97,11 @@ class Exported:
         correction = None if self.reader == "network" else read_correction(self.store, self.item, frame_index)
         if correction is not None:
             return self.by_person(correction), "person"
+        if self.reader == "person":
+            raise nobody_corrected(self.item)
         return self.prediction(frame_index), "network"
+
+
+def nobody_corrected(item: ItemRow) -> ApiError:
+    """-> 409: a person's outlines are asked for, and there are none."""
+    return ApiError(409, "no_correction", f"{item.name}: nobody has corrected it")

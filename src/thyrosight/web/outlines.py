@@ -17,6 +17,10 @@ from thyrosight.web.schemas import OutlineMeasure
 
 Outline = Sequence[tuple[float, float]]
 
+IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
+NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
+"""What the network's outlines were flagged for, and a person's are not."""
+
 
 def measure_outlines(
     predictor: Predictor, examination: Examination, outlines_xy: Sequence[Outline]
@@ -35,13 +39,27 @@ def measure_outlines(
 
 
 def person_prediction(predictor: Predictor, examination: Examination, outlines_xy: Sequence[Outline]) -> Prediction:
-    """The frame's prediction with a person's outlines in the place of the network's; risks follow from them.
+    """The frame's prediction with a person's outlines in the place of the network's, and the risk of each.
 
-    Without an outline there is no nodule, and the image's risk stays what the network said of the whole field.
+    The image has no risk of its own then: the network's was found under its own outlines.
     """
-    rated = _rated(predictor, examination, _masks(examination, outlines_xy))
-    changed = ("nodules", "risk", "operating_points")
-    return examination.prediction.model_copy(update={name: getattr(rated, name) for name in changed})
+    panels = examination.raw.panels
+    nodules = _rated(predictor, examination, _masks(examination, outlines_xy)).nodules
+    return examination.prediction.model_copy(
+        update={
+            "nodules": tuple(nodule.model_copy(update={"panel_index": panel_of(nodule, panels)}) for nodule in nodules),
+            "risk": None,
+            "risk_reason": IMAGE_RISK_REASON,
+            "operating_points": (),
+            "flags": tuple(flag for flag in examination.prediction.flags if flag.code not in NODULE_FLAGS),
+        }
+    )
+
+
+def panel_of(nodule: Nodule, panels: Sequence[Box]) -> int:
+    """-> the panel that holds most of the outline's points."""
+    points_xy = np.asarray(nodule.outline_xy)
+    return int(np.argmax([((points_xy >= panel[:2]) & (points_xy < panel[2:])).all(axis=1).sum() for panel in panels]))
 
 
 def _masks(examination: Examination, outlines_xy: Sequence[Outline]) -> list[BoolArray]:
@@ -66,13 +84,9 @@ def _rated(predictor: Predictor, examination: Examination, masks: Sequence[BoolA
     union_HW = np.zeros((height, width), np.bool_)
     for mask_HW in masks:
         union_HW |= mask_HW
-    map_HW = raw.malignancy_map_HW
-    inside_HW = union_HW & panels_HW
-    has_map = predictor.info.has_malignancy and predictor.info.has_malignancy_map
     substitute = replace(
         raw,
-        malignancy_map_HW=_filled_outside(map_HW, panels_HW, masks),
-        malignancy_logit=float(map_HW[inside_HW].mean()) if has_map and masks else raw.malignancy_logit,
+        malignancy_map_HW=_filled_outside(raw.malignancy_map_HW, panels_HW, masks),
         panels=(Box(0, 0, width, height),),
         mask_HW=union_HW,
         nodule_masks=(tuple(masks),),

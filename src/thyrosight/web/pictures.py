@@ -14,10 +14,7 @@ from thyrosight.web.store import IMAGE_NAME, MAP_NAME
 
 
 def frame_files(examination: Examination, info: BundleInfo) -> dict[str, bytes]:
-    """Examination -> the files that are kept of its frame, in the order of writing: result.json says done.
-
-    The overlay is not among them: it is drawn when it is asked for.
-    """
+    """Examination -> the files that are kept of its frame. The overlay is drawn when it is asked for."""
     picture_HW3, _ = shown_frame(examination.frame, examination.prediction)
     files = {MASK_NAME: mask_png(examination.mask_HW), IMAGE_NAME: picture_png(picture_HW3)}
     if info.has_malignancy and info.has_malignancy_map:

@@ -79,12 +79,13 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(ThyrosightError, _on_thyrosight)
+    app.add_exception_handler(Exception, _on_unexpected)
 
 
 def unexpected(error: BaseException) -> JSONResponse:
     """A fault of ours -> 500 that says so and no more; the traceback goes to stderr."""
     traceback.print_exception(error, file=sys.stderr)
-    return error_response(500, "internal_error", f"internal error ({type(error).__name__}); please report it")
+    return _internal_error(error)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
@@ -112,6 +113,14 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
     return error_response(422, "unusable", str(error))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    return _internal_error(error)  # raised again after it was sent, so that the guard reports it
+
+
+def _internal_error(error: BaseException) -> JSONResponse:
+    return error_response(500, "internal_error", f"internal error ({type(error).__name__}); please report it")
 
 
 def _legal(value: Any) -> Any:

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import Response
 from pydantic import ValidationError
 
 from thyrosight.predict import Predictor
@@ -15,6 +15,8 @@ from thyrosight.web.metrics import metrics_text
 from thyrosight.web.problems import ApiError
 from thyrosight.web.schemas import Health, QueueState, ServedModel, ServedOperatingPoint, TiradsIn
 from thyrosight.web.service import Service
+
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 router = APIRouter(tags=["service"])
 
@@ -32,10 +34,10 @@ def get_health(service: Here) -> Health:
     )
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
-def get_metrics(service: Here) -> PlainTextResponse:
+@router.get("/metrics", response_class=Response, responses=_TEXT | refusals())
+def get_metrics(service: Here) -> Response:
     """Counts and times in the text format of Prometheus."""
-    return PlainTextResponse(metrics_text(service), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics_text(service), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.post("/api/v1/tirads", responses=refusals(413))

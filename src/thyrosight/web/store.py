@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import sync_folder, write_atomic
+from thyrosight.files import sync_folder, write_folder_atomic
 from thyrosight.prediction import Prediction
 from thyrosight.report import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.web.queue import ItemRow
@@ -103,13 +103,12 @@ class Store:
         return self.frame_folder(item, frame_index) / name
 
     def write_frame(self, item: ItemRow, frame_index: int, files: Mapping[str, bytes]) -> None:
-        """A frame's files in the order given; result.json last says that it is done. StoreError where that fails."""
+        """A frame's files, all of them or none. StoreError where the disk refuses, or the job is gone."""
+        assert files.keys() <= FRAME_FILES
         folder = self.frame_folder(item, frame_index)
         try:
-            for parent in (folder.parent, folder):  # not the item's own: a job that was deleted stays so
-                parent.mkdir(exist_ok=True)
-            for name, content in files.items():
-                write_atomic(self.frame_file(item, frame_index, name), content)
+            folder.parent.mkdir(exist_ok=True)  # not the item's own: a job that was deleted stays so
+            write_folder_atomic(folder, files)
         except OSError as error:
             raise StoreError(f"{item.name}: its results can't be kept ({error.strerror})") from error
         except InputError as error:
