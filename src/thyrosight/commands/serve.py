@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,7 +90,8 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
     )
     server = Server(config)
     try:
-        server.run()
+        with suppress(KeyboardInterrupt):  # that is how one stops it
+            server.run()
     except SystemExit as error:  # uvicorn's word for an address that can't be had; its reason is on stderr already
         raise InputError(f"{host}:{port}: can't listen there; choose another --port") from error
     if not server.started:

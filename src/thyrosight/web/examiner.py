@@ -6,15 +6,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
-from thyrosight.errors import InputError
-from thyrosight.images import load_frame
 from thyrosight.predict import Examination, Predictor
 from thyrosight.types import Frame
 from thyrosight.web.problems import try_later
 from thyrosight.web.queue import ItemRow
+from thyrosight.web.sources import open_source
 from thyrosight.web.store import Store
 
 MAX_WAITING = 12
@@ -69,12 +66,7 @@ class Examiner:
     def frame(self, item: ItemRow, frame_index: int) -> Frame:
         """-> a frame as decoded; to be called within a turn."""
         kept = self._kept.get((item.id, frame_index))
-        return kept.frame if kept else load_named(self._store.source(item), item.name, frame_index)
-
-
-def load_named(path: Path, name: str, frame_index: int) -> Frame:
-    """File under a name of ours -> Frame under the sender's; InputError names that one."""
-    try:
-        return replace(load_frame(path, frame_index), path=Path(name))
-    except InputError as error:
-        raise InputError(str(error).replace(str(path), name)) from error
+        if kept is not None:
+            return kept.frame
+        with open_source(self._store.source(item), item.name) as source:
+            return source.frame(frame_index)

@@ -6,14 +6,16 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import write_atomic
 from thyrosight.web.clips import clip_summary
-from thyrosight.web.examiner import Examiner, load_named
+from thyrosight.web.examiner import Examiner
 from thyrosight.web.pictures import frame_files
 from thyrosight.web.queue import ItemRow, JobQueue
+from thyrosight.web.sources import Source, open_source
 from thyrosight.web.store import CLIP_NAME, Store, StoreError
 
 MAX_FRAMES = 1_000
@@ -96,35 +98,34 @@ class Worker(threading.Thread):
 
     def _examine(self, item: ItemRow) -> None:
         """Every frame of an item; those that an earlier try has finished stay."""
-        num_frames, index = 1, 0
-        while index < num_frames:
-            if self._stopping.is_set():
-                raise _StoppedError
-            if item.num_frames is None or self._store.prediction(item, index) is None:
-                num_frames = self._examine_frame(item, index)
-            else:
-                num_frames = item.num_frames
-            index += 1
-            if not self._queue.note_progress(item.id, num_frames, index):
-                raise _DeletedError
+        with ExitStack() as stack:
+            with self._examiner.alone():
+                source = stack.enter_context(open_source(self._store.source(item), item.name))
+            num_frames = source.num_frames
+            if num_frames > MAX_FRAMES:
+                fault = f"{num_frames:,} frames, the limit is {MAX_FRAMES:,}"
+                raise InputError(f"{item.name}: {fault}; send a part of it")
+            for index in range(num_frames):
+                if self._stopping.is_set():
+                    raise _StoppedError
+                if not self._queue.note_progress(item.id, num_frames, index):
+                    raise _DeletedError
+                if self._store.prediction(item, index) is None:
+                    self._examine_frame(item, source, index)
         if num_frames > 1:
             found = (self._store.prediction(item, index) for index in range(num_frames))
             summary = clip_summary(prediction for prediction in found if prediction is not None)
             write_atomic(self._store.item_folder(item) / CLIP_NAME, summary.model_dump_json())
+        if not self._queue.note_progress(item.id, num_frames, num_frames):
+            raise _DeletedError
 
-    def _examine_frame(self, item: ItemRow, index: int) -> int:
-        """-> how many frames the file has."""
+    def _examine_frame(self, item: ItemRow, source: Source, index: int) -> None:
         predictor = self._examiner.predictor
         with self._examiner.alone():
-            frame = load_named(self._store.source(item), item.name, index)
-            if frame.num_frames > MAX_FRAMES:
-                fault = f"{frame.num_frames:,} frames, the limit is {MAX_FRAMES:,}"
-                raise InputError(f"{item.name}: {fault}; send a part of it")
-            examination = predictor.examine(frame)
+            examination = predictor.examine(source.frame(index))
             files = frame_files(examination, predictor.info)
         self.tally.add(examination.prediction.seconds)
         self._store.write_frame(item, index, files)
-        return frame.num_frames
 
 
 def fault_of(error: Exception, name: str) -> tuple[str, str]:
