@@ -24,7 +24,8 @@ class Source:
         """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
         if not 0 <= index < self.num_frames:
             raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
-        return replace(self._file.frame(index), path=Path(self._name))
+        frame: Frame = self._file.frame(index)
+        return replace(frame, path=Path(self._name))
 
 
 class _OneByOne:
