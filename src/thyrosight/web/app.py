@@ -20,6 +20,7 @@ from thyrosight.web.service import Service
 
 STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
+NO_PAGE = b"Thyrosight is running. This installation has no page; the API is at /api/v1/openapi.json\n"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -75,7 +76,7 @@ def page_files(folder: Path) -> dict[str, tuple[bytes, str]]:
 
     Every file is found at /NAME and at /static/NAME, index.html at / as well.
     """
-    found = {}
+    found = {"/": (NO_PAGE, "text/plain; charset=utf-8")}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in MEDIA_TYPES:
             name = path.relative_to(folder).as_posix()
