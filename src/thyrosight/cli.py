@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, results, training
+from thyrosight.commands import clinic, data, results, serve, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -67,6 +67,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pool-stress": results.pool_stress,
     "predict": results.predict,
     "tirads": clinic.tirads,
+    "serve": serve.serve,
     "info": results.info,
     "demo": results.demo,
 }

@@ -26,7 +26,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         try:
             _write_new(temporary, content.encode() if isinstance(content, str) else content)
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -44,9 +44,9 @@ def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
             temporary.mkdir()
             for name, content in contents.items():
                 _write_new(temporary / name, content)
-            _sync_folder(temporary)
+            sync_folder(temporary)
             _swap(temporary, path, aside)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     _discard(aside)
@@ -75,7 +75,7 @@ def _write_new(path: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename inside the folder survive a power cut, where the system can (not on Windows)."""
     if not hasattr(os, "O_DIRECTORY"):
         return

@@ -62,6 +62,18 @@ def draw_overlay(frame: Frame, prediction: Prediction) -> UInt8Array:
     return _with_text(base_HW3, prediction, place, threshold)
 
 
+def shown_frame(frame: Frame, prediction: Prediction) -> tuple[UInt8Array, Box]:
+    """-> (RGB picture _HW3 in the source's own pixels, the field): blank outside it, text inside it filled in."""
+    height, width = frame.size_hw
+    field = prediction.field_of_view.box
+    if field == Box(0, 0, width, height):  # a model for whole frames: the field is still all that a picture shows
+        field = field_of_view(frame.image_HW, frame.rgb_HW3)
+    picture_HW3 = np.empty((height, width, 3), np.uint8)
+    picture_HW3[:] = BLANK
+    picture_HW3[field.slices] = _without_text(frame, field)[field.slices]
+    return picture_HW3, field
+
+
 def picture_png(picture_HW3: UInt8Array) -> bytes:
     """RGB picture -> PNG."""
     return _png(np.ascontiguousarray(picture_HW3[..., ::-1]))
@@ -132,17 +144,12 @@ class _Place:
 
 def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
     """-> (place, RGB picture of the ultrasound field and of all nodules, what is outside the field blanked)."""
+    shown_HW3, field = shown_frame(frame, prediction)
     height, width = frame.size_hw
-    field = prediction.field_of_view.box
-    if field == Box(0, 0, width, height):  # a model for whole frames: the field is still all that a picture shows
-        field = field_of_view(frame.image_HW, frame.rgb_HW3)
     xs = [field.x0, field.x1] + [x for nodule in prediction.nodules for x, _ in nodule.outline_xy]
     ys = [field.y0, field.y1] + [y for nodule in prediction.nodules for _, y in nodule.outline_xy]
     box = Box(max(0, min(xs)), max(0, min(ys)), min(width, max(xs) + 1), min(height, max(ys) + 1))
-    picture_HW3 = np.empty((height, width, 3), np.uint8)
-    picture_HW3[:] = BLANK
-    picture_HW3[field.slices] = _without_text(frame, field)[field.slices]
-    return _scaled(np.ascontiguousarray(picture_HW3[box.slices]), box)
+    return _scaled(np.ascontiguousarray(shown_HW3[box.slices]), box)
 
 
 def _without_text(frame: Frame, field: Box) -> UInt8Array:

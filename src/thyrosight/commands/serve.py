@@ -1,0 +1,103 @@
+"""The page and the API on this machine: serve."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thyrosight.commands.results import BundleOption, Threads, Tta
+from thyrosight.commands.show import remark
+from thyrosight.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+DATA_FOLDER = "serve"
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder for uploads and results; one of the user's own where not given."),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with the secret that every request must carry.", exists=True),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="Another name of this server; repeat for more.")
+    ] = None,
+    bundle: BundleOption = None,
+    max_upload_mb: Annotated[int, typer.Option("--max-upload-mb", min=1, help="Megabytes in one upload.")] = 512,
+    max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Files that may wait.")] = 1000,
+    threads: Threads = None,
+    tta: Tta = False,
+) -> None:
+    """A page in the browser, and an API.
+
+    Listens on this machine alone unless a token is given. What is sent stays in the data folder until it is deleted
+    there or on the page. Stop it with Ctrl-C: what waits goes on at the next start.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(f'the server needs {error.name}; run: pip install "thyrosight[serve]"') from error
+    from thyrosight.predict import Predictor
+    from thyrosight.web.app import create_app
+    from thyrosight.web.security import read_token, rules_for
+    from thyrosight.web.service import Limits, Service
+
+    token = read_token(token_file) if token_file else None
+    rules = rules_for(host, token, allow_host or ())
+    folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
+    predictor = Predictor.load(bundle, threads=threads, tta=tta)
+    service = Service(predictor, folder, Limits(max_upload_mb << 20, max_queue))
+    remark(f"data in {folder}")
+    _run(create_app(service, rules), host, port)
+
+
+def _run(app: ASGIApp, host: str, port: int) -> None:
+    """Serve until interrupted; says the address once it listens."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            for one in self.servers:
+                for socket in one.sockets:
+                    typer.echo(_address(socket.getsockname()))
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=32 << 10,
+    )
+    server = Server(config)
+    try:
+        with suppress(KeyboardInterrupt):  # that is how one stops it
+            server.run()
+    except SystemExit as error:  # uvicorn's word for an address that can't be had; its reason is on stderr already
+        raise InputError(f"{host}:{port}: can't listen there; choose another --port") from error
+    if not server.started:
+        raise InputError(f"{host}:{port}: can't listen there; choose another --port")
+
+
+def _address(name: tuple[str, int]) -> str:
+    host, port = name[0], name[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

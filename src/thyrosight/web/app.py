@@ -1,0 +1,92 @@
+"""Service, rules -> the ASGI app: the page, /api/v1, /metrics, one shape for every refusal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from thyrosight.web import item_routes, job_routes, service_routes
+from thyrosight.web.problems import add_error_handlers
+from thyrosight.web.security import Guard, Rules
+from thyrosight.web.service import Service
+
+STATIC = Path(__file__).parent / "static"
+INDEX = "index.html"
+NO_PAGE = b"Thyrosight is running. This installation has no page; the API is at /api/v1/openapi.json\n"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".json": "application/json",
+}
+
+
+def create_app(service: Service, rules: Rules | None = None) -> ASGIApp:
+    """Service -> the app, guarded. It starts the service when the server starts, and stops it with it."""
+    api = create_api(service)
+    return Guard(api, replace(rules or Rules(), open_paths=frozenset(api.state.pages)))
+
+
+def create_api(service: Service) -> FastAPI:
+    """Service -> the app without its guard."""
+    from thyrosight import __version__
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.stop)
+
+    api = FastAPI(
+        title="Thyrosight",
+        version=__version__,
+        summary="Nodules in thyroid ultrasound: outline, size, risk of malignancy. For research; not a medical device.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    api.state.service = service
+    api.state.pages = page_files(STATIC)
+    add_error_handlers(api)
+    for part in (job_routes, item_routes, service_routes):
+        api.include_router(part.router)
+    for path, (content, media_type) in api.state.pages.items():
+        api.add_route(path, _answer(content, media_type), methods=["GET"], include_in_schema=False)
+    return api
+
+
+def page_files(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Folder of the page -> {path of a request: (content, media type)}, read once: nothing else can be asked for.
+
+    Every file is found at /NAME and at /static/NAME, index.html at / as well.
+    """
+    found = {"/": (NO_PAGE, "text/plain; charset=utf-8")}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in MEDIA_TYPES:
+            name = path.relative_to(folder).as_posix()
+            for place in (f"/{name}", f"/static/{name}", *(["/"] if name == INDEX else [])):
+                found[place] = (path.read_bytes(), MEDIA_TYPES[path.suffix])
+    return found
+
+
+def _answer(content: bytes, media_type: str) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return answer

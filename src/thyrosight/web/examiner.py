@@ -1,0 +1,72 @@
+"""One Predictor for the worker and for questions about single frames, asked one at a time: memory stays bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from thyrosight.predict import Examination, Predictor
+from thyrosight.types import Frame
+from thyrosight.web.problems import try_later
+from thyrosight.web.queue import ItemRow
+from thyrosight.web.sources import open_source
+from thyrosight.web.store import Store
+
+MAX_WAITING = 12
+"""Questions that may wait for their turn; threads that wait can't answer others."""
+WAIT_SECONDS = 20.0
+MAX_KEPT = 2
+MAX_KEPT_PIXELS = 4_000_000
+"""An examination takes some 14 bytes a pixel; larger ones are made anew for each question."""
+
+
+class Examiner:
+    """Frames by item and number -> Frame and Examination, decoded and run on demand; the last few are kept."""
+
+    def __init__(self, predictor: Predictor, store: Store) -> None:
+        self.predictor = predictor
+        self._store = store
+        self._turn = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
+        self._kept: OrderedDict[tuple[str, int], Examination] = OrderedDict()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The worker's turn: it waits as long as it must."""
+        with self._turn:
+            yield
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Alone with the memory that a large image takes. ApiError 503 where too many wait, or for too long."""
+        if not self._waiting.acquire(blocking=False):
+            raise try_later("busy", "too many requests wait for the network", 2)
+        try:
+            if not self._turn.acquire(timeout=WAIT_SECONDS):
+                raise try_later("busy", "the network is busy", 5)
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._waiting.release()
+
+    def examination(self, item: ItemRow, frame_index: int) -> Examination:
+        """-> all that the network says of a frame; to be called within a turn."""
+        key = (item.id, frame_index)
+        found = self._kept.pop(key, None) or self.predictor.examine(self.frame(item, frame_index))
+        if found.frame.image_HW.size <= MAX_KEPT_PIXELS:
+            self._kept[key] = found
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def frame(self, item: ItemRow, frame_index: int) -> Frame:
+        """-> a frame as decoded; to be called within a turn."""
+        kept = self._kept.get((item.id, frame_index))
+        if kept is not None:
+            return kept.frame
+        with open_source(self._store.source(item), item.name) as source:
+            return source.frame(frame_index)

@@ -1,0 +1,107 @@
+"""A finished item -> what its exports are made of: results, a person's corrections, pictures of either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Literal
+
+from thyrosight.overlay import draw_overlay, picture_png
+from thyrosight.prediction import Prediction
+from thyrosight.web.clips import clip_summary
+from thyrosight.web.corrections import read_correction
+from thyrosight.web.examiner import Examiner
+from thyrosight.web.outlines import person_prediction
+from thyrosight.web.problems import ApiError
+from thyrosight.web.queue import ItemRow
+from thyrosight.web.schemas import Correction
+from thyrosight.web.store import Store
+
+Reader = Literal["network", "person"]
+MAX_PICTURES = 12
+"""Frames of a clip that a report shows: the one with the largest section, those of highest risk, those corrected."""
+BY_PERSON = "; outlines by a person"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file for the sender: its name, its media type, its bytes or where they lie (to be removed after sending)."""
+
+    name: str
+    media_type: str
+    content: bytes | Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One item with what is needed to export it. reader: whose outlines; None: a person's where there are any."""
+
+    item: ItemRow
+    store: Store
+    examiner: Examiner
+    frame_index: int | None
+    reader: Reader | None
+
+    @property
+    def num_frames(self) -> int:
+        return self.item.num_frames or 1
+
+    @property
+    def stem(self) -> str:
+        return PurePath(self.item.name).stem or "image"
+
+    def prediction(self, frame_index: int) -> Prediction:
+        found = self.store.prediction(self.item, frame_index)
+        if found is None:
+            raise ApiError(409, "damaged", f"{self.item.name}: the result of frame {frame_index} can't be read")
+        return found
+
+    def predictions(self) -> Iterator[Prediction]:
+        return (self.prediction(index) for index in range(self.num_frames))
+
+    def corrections(self) -> dict[int, Correction]:
+        found = {index: read_correction(self.store, self.item, index) for index in range(self.num_frames)}
+        return {index: correction for index, correction in found.items() if correction is not None}
+
+    def by_person(self, correction: Correction) -> Prediction:
+        """-> the frame's prediction with the person's outlines, and with that in the model's name."""
+        examination = self.examiner.examination(self.item, correction.frame_index)
+        found = person_prediction(self.examiner.predictor, examination, correction.outlines_xy)
+        model = found.model.model_copy(update={"name": found.model.name + BY_PERSON})
+        return found.model_copy(update={"model": model})
+
+    def overlay(self, prediction: Prediction) -> bytes:
+        frame = self.examiner.frame(self.item, prediction.image.frame_index)
+        return picture_png(draw_overlay(frame, prediction))
+
+    def main_frame(self) -> int:
+        """-> the frame that was asked for, else the one with the largest section, else the first."""
+        if self.frame_index is not None:
+            if self.frame_index >= self.num_frames:
+                raise ApiError(404, "no_frame", f"{self.item.name}: has {self.num_frames} frames, counted from 0")
+            return self.frame_index
+        return 0 if self.num_frames == 1 else clip_summary(self.predictions()).largest_frame or 0
+
+    def shown_frames(self) -> list[int]:
+        """-> the frames of which a report shows pictures."""
+        if self.num_frames <= MAX_PICTURES:
+            return list(range(self.num_frames))
+        frames = clip_summary(self.predictions()).frames
+        by_risk = sorted(frames, key=lambda frame: -(frame.risk or 0.0))
+        wanted = [self.main_frame(), *sorted(self.corrections()), *(frame.frame_index for frame in by_risk)]
+        return sorted(list(dict.fromkeys(wanted))[:MAX_PICTURES])
+
+    def in_force(self, frame_index: int) -> tuple[Prediction, Reader]:
+        """-> the frame's prediction as a person corrected it, unless the network's is asked for; and whose it is."""
+        correction = None if self.reader == "network" else read_correction(self.store, self.item, frame_index)
+        if correction is not None:
+            return self.by_person(correction), "person"
+        if self.reader == "person":
+            raise nobody_corrected(self.item)
+        return self.prediction(frame_index), "network"
+
+
+def nobody_corrected(item: ItemRow) -> ApiError:
+    """-> 409: a person's outlines are asked for, and there are none."""
+    return ApiError(409, "no_correction", f"{item.name}: nobody has corrected it")

@@ -1,0 +1,128 @@
+"""An item, what kind of file -> that file: what the network said and what a person said, each marked as what it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from thyrosight.files import write_atomic
+from thyrosight.prediction import Prediction
+from thyrosight.report import CSV_COLUMNS, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME, csv_row, write_results
+from thyrosight.web.clips import clip_summary
+from thyrosight.web.dicom_exports import export_seg, export_sr
+from thyrosight.web.exported import Download, Exported
+from thyrosight.web.problems import ApiError
+from thyrosight.web.store import IMAGE_NAME, MAP_NAME
+
+
+def export_json(exported: Exported) -> Download:
+    """-> every frame's result, the clip's summary, and the corrections beside them."""
+    predictions = list(exported.predictions())
+    content = {
+        "name": exported.item.name,
+        "network": [prediction.model_dump(mode="json") for prediction in predictions],
+        "clip": clip_summary(predictions).model_dump(mode="json") if len(predictions) > 1 else None,
+        "person": [correction.model_dump(mode="json") for correction in exported.corrections().values()],
+    }
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return Download(f"{exported.stem}.json", "application/json", text.encode())
+
+
+def export_csv(exported: Exported) -> Download:
+    """-> a row a frame, and one more for each that a person corrected; made_by says whose."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*CSV_COLUMNS, "made_by"])
+    corrections = exported.corrections()
+    for prediction in exported.predictions():
+        writer.writerow([*csv_row(exported.stem, prediction), "network"])
+        correction = corrections.get(prediction.image.frame_index)
+        if correction is not None:
+            writer.writerow([*csv_row(exported.stem, exported.by_person(correction)), "person"])
+    return Download(f"{exported.stem}.csv", "text/csv; charset=utf-8", text.getvalue().encode())
+
+
+def export_png(exported: Exported) -> Download:
+    """-> the picture with outlines of the frame asked for; of a clip without one, that with the largest section."""
+    index = exported.main_frame()
+    prediction, reader = exported.in_force(index)
+    suffix = f"-frame{index}" if exported.num_frames > 1 else ""
+    return Download(f"{exported.stem}{suffix}-{reader}.png", "image/png", exported.overlay(prediction))
+
+
+def export_report(exported: Exported) -> Download:
+    """-> the report as one HTML page."""
+    scratch = exported.store.new_incoming()
+    try:
+        content = _report(exported, scratch)
+    finally:
+        exported.store.discard(scratch)
+    return Download(f"{exported.stem}.html", "text/html; charset=utf-8", content)
+
+
+def export_zip(exported: Exported) -> Download:
+    """-> everything: results and pictures by frame, CSV, JSON, report; DICOM where the source is one."""
+    scratch = exported.store.new_incoming()
+    path = scratch / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for make in (export_json, export_csv, export_report, export_seg, export_sr):
+            try:
+                made = make(exported)
+            except ApiError as error:
+                if error.status_code != 409:
+                    raise
+                continue
+            assert isinstance(made.content, bytes)
+            archive.writestr(made.name, made.content)
+        names = (RESULT_NAME, MASK_NAME, IMAGE_NAME, MAP_NAME)
+        for index in range(exported.num_frames):
+            for name in names:
+                file = exported.store.frame_file(exported.item, index, name)
+                if file.is_file():
+                    archive.write(file, f"frame{index}/{name}")
+        for index in exported.shown_frames():
+            archive.writestr(f"frame{index}/{OVERLAY_NAME}", exported.overlay(exported.prediction(index)))
+        for index, correction in exported.corrections().items():
+            archive.writestr(f"frame{index}/person/correction.json", correction.model_dump_json(indent=2))
+            archive.writestr(f"frame{index}/person/{OVERLAY_NAME}", exported.overlay(exported.by_person(correction)))
+    return Download(f"{exported.stem}.zip", "application/zip", path)
+
+
+EXPORTS: dict[str, Callable[[Exported], Download]] = {
+    "json": export_json,
+    "csv": export_csv,
+    "png": export_png,
+    "report": export_report,
+    "zip": export_zip,
+    "seg": export_seg,
+    "sr": export_sr,
+}
+
+
+def _report(exported: Exported, scratch: Path) -> bytes:
+    """-> report.html of a results folder that holds the frames shown, and the corrected ones as cases of their own."""
+    corrections = exported.corrections()
+    for index in exported.shown_frames():
+        label = f"{exported.stem}, frame {index}" if exported.num_frames > 1 else exported.stem
+        _write_case(exported, scratch, label, exported.prediction(index))
+        if index in corrections:
+            _write_case(exported, scratch, f"{label}, corrected by a person", exported.by_person(corrections[index]))
+    write_results(scratch)
+    return (scratch / REPORT_NAME).read_bytes()
+
+
+def _write_case(exported: Exported, scratch: Path, label: str, prediction: Prediction) -> None:
+    folder = scratch / _folder_name(label)
+    folder.mkdir(exist_ok=True)
+    write_atomic(folder / OVERLAY_NAME, exported.overlay(prediction))
+    write_atomic(folder / RESULT_NAME, prediction.to_json())
+
+
+def _folder_name(label: str) -> str:
+    """A label -> a name that is legal on every file system, and is what the report calls the case."""
+    legal = "".join(mark if mark.isalnum() or mark in " -_.,()" else "_" for mark in label)
+    return legal.encode()[-180:].decode("utf-8", "ignore").strip(" .") or "image"

@@ -1,0 +1,180 @@
+"""Items and their frames: results, pictures, a person's outlines, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.overlay import draw_overlay, picture_png
+from thyrosight.prediction import Prediction
+from thyrosight.report import MASK_NAME, OVERLAY_NAME, RESULT_NAME
+from thyrosight.web.corrections import keep_correction, read_correction, remove_correction
+from thyrosight.web.exported import Download, Exported, Reader
+from thyrosight.web.exports import EXPORTS
+from thyrosight.web.job_routes import Here, item_of, refusals
+from thyrosight.web.outlines import measure_outlines
+from thyrosight.web.problems import ApiError, not_found
+from thyrosight.web.schemas import ClipSummary, Correction, CorrectionIn, Item, OutlineMeasure, OutlinesIn
+from thyrosight.web.service import Service
+from thyrosight.web.store import CLIP_NAME, IMAGE_NAME, MAP_NAME
+
+ItemId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+FrameIndex = Annotated[int, Path(ge=0, le=1_000_000, description="0 for a still")]
+Kind = Literal["json", "csv", "png", "report", "zip", "seg", "sr"]
+
+_PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+}
+_REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+router = APIRouter(prefix="/api/v1/items/{item_id}", tags=["items"])
+
+
+@router.get("", responses=refusals(404))
+def get_item(item_id: ItemId, service: Here) -> Item:
+    """One file and its state."""
+    return item_of(service.item(item_id))
+
+
+@router.get("/clip", response_model=ClipSummary, responses=refusals(404, 409))
+def get_clip(item_id: ItemId, service: Here) -> FileResponse:
+    """A clip as one examination; 404 for stills."""
+    item = service.finished_item(item_id)
+    if item.num_frames == 1:
+        raise ApiError(404, "no_clip", f"{item.name}: a still, no clip")
+    return _sent(service.store.item_folder(item) / CLIP_NAME, "application/json")
+
+
+@router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
+def get_result(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+    """What the network says of a frame: the same JSON as `thyrosight predict` writes."""
+    return _kept_file(service, item_id, frame, RESULT_NAME, "application/json")
+
+
+@router.get("/frames/{frame}/image.png", response_class=Response, responses=_PNG | refusals(404, 409))
+def get_image(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+    """The frame in the source's own pixels; what lies outside the ultrasound field is blank, text in it filled in."""
+    return _kept_file(service, item_id, frame, IMAGE_NAME, "image/png")
+
+
+@router.get("/frames/{frame}/mask.png", response_class=Response, responses=_PNG | refusals(404, 409))
+def get_mask(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+    """The network's nodules: 0 and 255, in the source's own pixels."""
+    return _kept_file(service, item_id, frame, MASK_NAME, "image/png")
+
+
+@router.get("/frames/{frame}/malignancy_map.png", response_class=Response, responses=_PNG | refusals(404, 409))
+def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+    """Calibrated risk of each pixel, 0 to 255 for 0 to 1, in the source's own pixels; 404 if the model has none."""
+    info = service.predictor.info
+    if not (info.has_malignancy and info.has_malignancy_map):
+        raise ApiError(404, "no_map", f"the model {info.name} has no malignancy map")
+    return _kept_file(service, item_id, frame, MAP_NAME, "image/png")
+
+
+@router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
+def get_overlay(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+    """The picture with outlines and legend, cropped to the field and enlarged: not in the source's pixels."""
+    item = service.item_with_frame(item_id, frame)
+    path = service.store.frame_file(item, frame, OVERLAY_NAME)
+    if not path.is_file():
+        prediction = service.store.prediction(item, frame)
+        if prediction is None:
+            raise not_found("result")
+        with service.examiner.turn():
+            picture_HW3 = draw_overlay(service.examiner.frame(item, frame), prediction)
+            try:
+                write_atomic(path, picture_png(picture_HW3))
+            except InputError as error:
+                raise not_found("item") from error  # deleted meanwhile
+    return _sent(path, "image/png")
+
+
+@router.post("/frames/{frame}/measure", responses=refusals(404, 409, 413, 503))
+def measure_frame(item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: Here) -> list[OutlineMeasure]:
+    """Measure a person's outlines by the network's own formulas; nothing is kept."""
+    item = service.item_with_frame(item_id, frame)
+    with service.examiner.turn():
+        examination = service.examiner.examination(item, frame)
+        return measure_outlines(service.predictor, examination, given.outlines_xy)
+
+
+@router.get("/frames/{frame}/correction", responses=refusals(404, 409))
+def get_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> Correction:
+    """What a person said of the frame."""
+    found = read_correction(service.store, service.item_with_frame(item_id, frame), frame)
+    if found is None:
+        raise ApiError(404, "no_correction", "nobody has corrected this frame")
+    return found
+
+
+@router.put("/frames/{frame}/correction", responses=refusals(404, 409, 413, 503))
+def put_correction(item_id: ItemId, frame: FrameIndex, given: CorrectionIn, service: Here) -> Correction:
+    """Keep a person's outlines and words, apart from the network's result; an earlier correction is replaced."""
+    item = service.item_with_frame(item_id, frame)
+    return keep_correction(service.store, service.examiner, item, frame, given)
+
+
+@router.delete("/frames/{frame}/correction", status_code=204, response_class=Response, responses=refusals(404, 409))
+def delete_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> None:
+    """Forget what a person said; the network's result stands as it was."""
+    if not remove_correction(service.store, service.item_with_frame(item_id, frame), frame):
+        raise ApiError(404, "no_correction", "nobody has corrected this frame")
+
+
+@router.get("/export/{kind}", response_class=Response, responses=refusals(404, 409, 503))
+def export_item(
+    item_id: ItemId,
+    kind: Kind,
+    service: Here,
+    frame: Annotated[int | None, Query(ge=0, le=1_000_000, description="which frame, for png")] = None,
+    reader: Annotated[
+        Reader | None, Query(description="whose outlines, for png, seg and sr; a person's where there are any")
+    ] = None,
+) -> Response:
+    """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
+    item = service.finished_item(item_id)
+    with service.examiner.turn():
+        made = EXPORTS[kind](Exported(item, service.store, service.examiner, frame, reader))
+    return _download(service, made)
+
+
+def _kept_file(service: Service, item_id: str, frame: int, name: str, media_type: str) -> FileResponse:
+    item = service.item_with_frame(item_id, frame)
+    return _sent(service.store.frame_file(item, frame, name), media_type)
+
+
+def _sent(path: FilePath, media_type: str) -> FileResponse:
+    try:
+        status = path.stat()
+    except OSError:
+        raise not_found("result") from None
+    return FileResponse(path, media_type=media_type, stat_result=status)
+
+
+def _download(service: Service, made: Download) -> Response:
+    """-> the file under its name, never shown in place: a report is a page of its own, not one of ours."""
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(made.name, safe='')}",
+        "content-security-policy": _REPORT_POLICY,
+    }
+    if isinstance(made.content, bytes):
+        return Response(made.content, media_type=made.media_type, headers=headers)
+    return StreamingResponse(_blocks(service, made.content), media_type=made.media_type, headers=headers)
+
+
+def _blocks(service: Service, path: FilePath) -> Iterator[bytes]:
+    """A file -> its blocks; its folder goes when all was sent, or the receiver gone."""
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 18):
+                yield block
+    finally:
+        service.store.discard(path.parent)

@@ -1,0 +1,128 @@
+"""What a request can't have -> one typed answer, {error: {code, message, detail?}}, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from thyrosight.errors import ThyrosightError
+
+MAX_FAULTS = 20
+"""Faults of one request that are told."""
+MAX_TEXT = 300
+
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+class ApiError(HTTPException):
+    """A refusal written for the caller: HTTP status, a code for programs, a line for people, the single faults."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        detail: Sequence[Mapping[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, dict(headers) if headers else None)
+        self.code = code
+        self.message = message
+        self.faults = detail
+
+    @property
+    def response(self) -> JSONResponse:
+        return error_response(self.status_code, self.code, self.message, self.faults, self.headers)
+
+
+def not_found(what: str) -> ApiError:
+    """`job`, `item` ... -> 404: there is none of that name."""
+    return ApiError(404, "not_found", f"there is no such {what}; it may have been deleted")
+
+
+def try_later(code: str, message: str, seconds: int) -> ApiError:
+    """-> 503 with Retry-After."""
+    return ApiError(503, code, message, headers={"Retry-After": str(seconds)})
+
+
+def error_response(
+    status: int,
+    code: str,
+    message: str,
+    detail: Sequence[Mapping[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """-> the one shape in which anything is refused."""
+    error: dict[str, Any] = {"code": code, "message": _legal(message)}
+    if detail:
+        error["detail"] = [{key: _legal(value) for key, value in fault.items()} for fault in detail]
+    return JSONResponse({"error": error}, status, headers)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """App -> the same, whose every refusal has the one shape."""
+    app.add_exception_handler(StarletteHTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ThyrosightError, _on_thyrosight)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def unexpected(error: BaseException) -> JSONResponse:
+    """A fault of ours -> 500 that says so and no more; the traceback goes to stderr."""
+    traceback.print_exception(error, file=sys.stderr)
+    return _internal_error(error)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ApiError):
+        return error.response
+    assert isinstance(error, StarletteHTTPException)
+    status = error.status_code
+    message = {
+        404: f"there is nothing at {request.url.path[:MAX_TEXT]}",
+        405: f"{request.method[:20]} is not possible here",
+    }.get(status, str(error.detail) or HTTPStatus(status).phrase)
+    return error_response(status, _CODES.get(status, "refused"), message, headers=error.headers)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Pydantic's findings -> 422. The values themselves are not repeated: they may be huge, or no legal JSON."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"where": ".".join(str(part) for part in fault["loc"]), "fault": str(fault["msg"])}
+        for fault in error.errors()[:MAX_FAULTS]
+    ]
+    first = faults[0] if faults else {"where": "request", "fault": "not valid"}
+    return error_response(422, "invalid_request", f"{first['where']}: {first['fault']}", faults)
+
+
+async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
+    return error_response(422, "unusable", str(error))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    return _internal_error(error)  # raised again after it was sent, so that the guard reports it
+
+
+def _internal_error(error: BaseException) -> JSONResponse:
+    return error_response(500, "internal_error", f"internal error ({type(error).__name__}); please report it")
+
+
+def _legal(value: Any) -> Any:
+    """Text -> text that is legal UTF-8 and not endless; any other value as it is."""
+    return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else value

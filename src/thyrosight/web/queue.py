@@ -1,0 +1,218 @@
+"""Jobs and their items in one SQLite file: what was accepted stays accepted, through a crash and a restart.
+
+An item is queued, running, done or failed. Taking it counts as a try; what a stopped server left running is queued
+again, and failed after MAX_TRIES: a file that takes the server down must not do so for ever.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from thyrosight.errors import InputError
+
+MAX_TRIES = 2
+BUSY_SECONDS = 20.0
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS items (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+  job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', tries INTEGER NOT NULL DEFAULT 0,
+  error_code TEXT, error_message TEXT, num_frames INTEGER, frames_done INTEGER NOT NULL DEFAULT 0, seconds REAL
+);
+CREATE INDEX IF NOT EXISTS items_by_state ON items (state, number);
+CREATE INDEX IF NOT EXISTS items_by_job ON items (job_id, number);
+"""
+_ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_frames, frames_done, seconds"
+
+
+class QueueFullError(Exception):
+    """More would wait than may."""
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    """One file of a job, as the queue knows it."""
+
+    id: str
+    job_id: str
+    name: str
+    state: str
+    tries: int
+    error_code: str | None
+    error_message: str | None
+    num_frames: int | None
+    frames_done: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """Files that were sent together."""
+
+    id: str
+    created: str
+    items: tuple[ItemRow, ...]
+
+    @property
+    def state(self) -> str:
+        """queued: none was begun; running: some are unfinished; failed: all failed; done otherwise."""
+        states = {item.state for item in self.items}
+        if states in ({"queued"}, {"failed"}):
+            return states.pop()
+        return "done" if states <= {"done", "failed"} else "running"
+
+
+class JobQueue:
+    """The queue's file, opened for this process alone; its methods may be called from several threads."""
+
+    def __init__(self, path: Path, capacity: int) -> None:
+        self.capacity = capacity
+        self._lock = threading.Lock()
+        self._guard = _lock_folder(path)
+        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            self.close()
+            raise InputError(f"{path}: a queue of another version ({version}); choose another --data folder")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+            self._guard.close()
+
+    def recover(self) -> None:
+        """After a start: what was left running is queued again, or failed where it was tried MAX_TRIES times."""
+        message = f"the server stopped {MAX_TRIES} times while it worked on this file; export the image again"
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE items SET state = 'failed', error_code = 'interrupted', error_message = ?"
+                " WHERE state = 'running' AND tries >= ?",
+                (message, MAX_TRIES),
+            )
+            db.execute("UPDATE items SET state = 'queued' WHERE state = 'running'")
+
+    def accept(self, job_id: str, items: Sequence[tuple[str, str]]) -> JobRow:
+        """Job id, (item id, name) of its files -> the job, now on the disk. QueueFullError where too many wait."""
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._transaction() as db:
+            (num_queued,) = db.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
+            if num_queued + len(items) > self.capacity:
+                raise QueueFullError
+            db.execute("INSERT INTO jobs (id, created) VALUES (?, ?)", (job_id, created))
+            db.executemany(
+                "INSERT INTO items (id, job_id, name) VALUES (?, ?, ?)",
+                [(item_id, job_id, name) for item_id, name in items],
+            )
+        rows = [ItemRow(item_id, job_id, name, "queued", 0, None, None, None, 0, None) for item_id, name in items]
+        return JobRow(job_id, created, tuple(rows))
+
+    def take(self) -> ItemRow | None:
+        """-> the item that has waited longest, now running; None where none waits."""
+        with self._transaction() as db:
+            row = db.execute(
+                "UPDATE items SET state = 'running', tries = tries + 1 WHERE number ="
+                f" (SELECT number FROM items WHERE state = 'queued' ORDER BY number LIMIT 1) RETURNING {_ITEM_COLUMNS}"
+            ).fetchone()
+        return ItemRow(*row) if row else None
+
+    def give_back(self, item_id: str) -> None:
+        """A running item -> queued, as if it had not been tried: the server is asked to stop."""
+        self._write("UPDATE items SET state = 'queued', tries = tries - 1 WHERE id = ?", (item_id,))
+
+    def note_progress(self, item_id: str, num_frames: int, frames_done: int) -> bool:
+        """-> whether the item is still wanted: its job may have been deleted meanwhile."""
+        statement = "UPDATE items SET num_frames = ?, frames_done = ? WHERE id = ?"
+        return self._write(statement, (num_frames, frames_done, item_id)) == 1
+
+    def finish(self, item_id: str, seconds: float) -> None:
+        self._write("UPDATE items SET state = 'done', seconds = ? WHERE id = ?", (round(seconds, 3), item_id))
+
+    def fail(self, item_id: str, code: str, message: str, seconds: float) -> None:
+        self._write(
+            "UPDATE items SET state = 'failed', error_code = ?, error_message = ?, seconds = ? WHERE id = ?",
+            (code, message, round(seconds, 3), item_id),
+        )
+
+    def remove(self, job_id: str) -> bool:
+        """-> whether there was such a job."""
+        return self._write("DELETE FROM jobs WHERE id = ?", (job_id,)) == 1
+
+    def item(self, item_id: str) -> ItemRow | None:
+        rows = self._read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE id = ?", (item_id,))
+        return ItemRow(*rows[0]) if rows else None
+
+    def job(self, job_id: str) -> JobRow | None:
+        rows = self._read("SELECT id, created FROM jobs WHERE id = ?", (job_id,))
+        return self._with_items(rows)[0] if rows else None
+
+    def jobs(self, limit: int, offset: int) -> tuple[list[JobRow], int]:
+        """-> (jobs, newest first, without the first `offset`; how many there are in all)."""
+        rows = self._read("SELECT id, created FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?", (limit, offset))
+        return self._with_items(rows), int(self._read("SELECT count(*) FROM jobs", ())[0][0])
+
+    def job_ids(self) -> set[str]:
+        return {row[0] for row in self._read("SELECT id FROM jobs", ())}
+
+    def counts(self) -> dict[str, int]:
+        """-> {state: number of items}, every state named."""
+        found = dict(self._read("SELECT state, count(*) FROM items GROUP BY state", ()))
+        return {state: int(found.get(state, 0)) for state in ("queued", "running", "done", "failed")}
+
+    def _with_items(self, jobs: Sequence[tuple[Any, ...]]) -> list[JobRow]:
+        ids = [job_id for job_id, _ in jobs]
+        marks = ", ".join("?" * len(ids))
+        found: dict[str, list[ItemRow]] = {job_id: [] for job_id in ids}
+        for row in self._read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE job_id IN ({marks}) ORDER BY number", ids):
+            item = ItemRow(*row)
+            found[item.job_id].append(item)
+        return [JobRow(job_id, created, tuple(found[job_id])) for job_id, created in jobs if found[job_id]]
+
+    def _read(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return list(self._db.execute(statement, values).fetchall())
+
+    def _write(self, statement: str, values: Sequence[Any]) -> int:
+        with self._transaction() as db:
+            return db.execute(statement, values).rowcount
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Alone in the file until it ends: committed to the disk, or undone where the block raises."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+
+def _lock_folder(path: Path) -> sqlite3.Connection:
+    """The queue's path -> an exclusive hold on a neighbouring file, which the system drops when this process ends."""
+    guard = sqlite3.connect(path.with_suffix(".lock"), timeout=0.2, isolation_level=None, check_same_thread=False)
+    try:
+        guard.execute("PRAGMA locking_mode = EXCLUSIVE")
+        guard.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        guard.close()
+        raise InputError(
+            f"{path.parent}: another server uses this folder; stop it, or choose another --data folder"
+        ) from None
+    return guard

@@ -1,0 +1,241 @@
+"""Who may ask for what: loopback or a token, known hosts, no foreign page, bounded bodies, headers that close the door.
+
+A page of another site that is open in the same browser can send requests here. It is kept out by the Host header
+(DNS rebinding), by Origin and Sec-Fetch-Site (forged requests), and by the lack of any CORS header (reading).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.web.problems import ApiError, unexpected
+
+MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
+MAX_JSON_BYTES = 2 << 20
+BODY_SECONDS = 60.0
+"""A sender that is silent for so long is given up."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """hosts: names under which this server may be asked; any_address: any IP address as well, as nobody can rebind one.
+
+    token_digest: SHA-256 of the token, None where none is asked for. upload_path: the one path with a body of its own
+    limit; all other bodies are held to MAX_JSON_BYTES. open_paths: what needs no token, the page without any data.
+    """
+
+    hosts: frozenset[str] = _LOOPBACK_NAMES
+    any_address: bool = False
+    token_digest: bytes | None = None
+    upload_path: str = "/api/v1/jobs"
+    open_paths: frozenset[str] = frozenset()
+
+
+def is_loopback(host: str) -> bool:
+    """`127.0.0.1`, `::1`, `localhost` -> True: only this machine can reach it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def rules_for(host: str, token: str | None, allowed_hosts: Iterable[str] = ()) -> Rules:
+    """Where the server listens, its token -> its rules. ConfigError where others could use it without a token."""
+    names = _LOOPBACK_NAMES | {name.lower() for name in allowed_hosts}
+    if is_loopback(host):
+        return Rules(hosts=names | {host.lower()}, token_digest=_digest(token))
+    if token is None:
+        raise ConfigError(
+            f"--host {host}: others could reach it, and nobody is asked who they are; give --token-file FILE with a "
+            "secret in it, or leave --host out"
+        )
+    own = {host.lower(), platform.node().lower()}
+    return Rules(hosts=frozenset(names | own - {""}), any_address=True, token_digest=_digest(token))
+
+
+def read_token(path: Path) -> str:
+    """File -> the token in it: one line of 16 to 512 printable ASCII characters."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            token = stream.read(MAX_TOKEN_LENGTH + 2).strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not plain ASCII text"
+        raise InputError(f"{path}: no token can be read from it ({reason})") from None
+    if not MIN_TOKEN_LENGTH <= len(token) <= MAX_TOKEN_LENGTH or not all(33 <= ord(mark) < 127 for mark in token):
+        raise InputError(
+            f"{path}: a token is one line of {MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} characters without spaces; "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
+        )
+    return token
+
+
+class Guard:
+    """Around the whole app: refuses, counts, bounds, adds the headers, and turns a fault of ours into a plain 500."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app, self.rules = app, rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        has_begun = False
+
+        async def send_closed(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        response = refusal(scope, self.rules)
+        if response is None:
+            try:
+                await self.app(scope, _bounded(scope, receive, self.rules), send_closed)
+                return
+            except Exception as error:
+                response = unexpected(error)
+        if not has_begun:
+            await response(scope, receive, send_closed)
+
+
+def refusal(scope: Scope, rules: Rules) -> JSONResponse | None:
+    """Request -> the answer that refuses it before anything is done; None where it may pass."""
+    headers = Headers(scope=scope)
+    error = (
+        _host_fault(headers, rules)
+        or _origin_fault(headers, scope["method"])
+        or _token_fault(headers, scope["path"], rules)
+        or _length_fault(headers, scope["path"], rules)
+    )
+    return error.response if error else None
+
+
+def _host_fault(headers: Headers, rules: Rules) -> ApiError | None:
+    host = _host_name(headers.get("host", ""))
+    if host in rules.hosts or (rules.any_address and _is_address(host)):
+        return None
+    return ApiError(403, "unknown_host", "this server is not known under that host name; use the address it printed")
+
+
+def _origin_fault(headers: Headers, method: str) -> ApiError | None:
+    """A request that a page of another site made; what changes something needs the right Origin where one is sent."""
+    is_foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    origin = headers.get("origin")
+    if origin is not None and method not in SAFE_METHODS:
+        is_foreign |= _authority(origin) != _without_default_port(headers.get("host", "").lower())
+    is_navigation = headers.get("sec-fetch-mode") == "navigate" and method in SAFE_METHODS
+    if not is_foreign or is_navigation:
+        return None
+    return ApiError(403, "foreign_origin", "a page of another site may not use this server")
+
+
+def _token_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
+    if rules.token_digest is None or path in rules.open_paths:
+        return None
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    is_right = hmac.compare_digest(_digest(given.strip()) or b"", rules.token_digest)
+    if kind.lower() == "bearer" and is_right:
+        return None
+    message = "a token is needed: send `Authorization: Bearer TOKEN`"
+    return ApiError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
+    """What a length claims is refused early; what it hides is counted as it comes."""
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()) or len(length) > 18:
+        return ApiError(400, "bad_request", "Content-Length is no length")
+    return _too_large() if path != rules.upload_path and int(length) > MAX_JSON_BYTES else None
+
+
+def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
+    """receive -> the same; ApiError once the body is too large, or its sender silent for too long."""
+    num_bytes, has_more = 0, True
+
+    async def bounded() -> Message:
+        nonlocal num_bytes, has_more
+        if not has_more:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_SECONDS)
+        except TimeoutError:
+            has_more = False
+            raise ApiError(408, "too_slow", f"nothing came for {BODY_SECONDS:.0f} s; send it again") from None
+        has_more = message.get("more_body", False)
+        num_bytes += len(message.get("body", b""))
+        if num_bytes > MAX_JSON_BYTES and scope["path"] != rules.upload_path:
+            raise _too_large()
+        return message
+
+    return bounded
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, "too_large", f"the request is larger than {MAX_JSON_BYTES // 1024**2} MB")
+
+
+def _digest(token: str | None) -> bytes | None:
+    return None if token is None else hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _host_name(host: str) -> str:
+    """`Name:8000`, `[::1]:8000` -> `name`, `::1`."""
+    host = host.lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _authority(origin: str) -> str:
+    """`https://name:8000` -> `name:8000`; empty for `null` and whatever else is no origin."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return ""
+    return _without_default_port(parts.netloc.lower()) if parts.scheme in ("http", "https") else ""
+
+
+def _without_default_port(authority: str) -> str:
+    return authority.removesuffix(":80").removesuffix(":443")

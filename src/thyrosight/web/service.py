@@ -1,0 +1,105 @@
+"""Predictor, data folder, limits -> everything that stands behind the routes, started and stopped together."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from thyrosight.predict import Predictor
+from thyrosight.web.examiner import Examiner
+from thyrosight.web.problems import ApiError, not_found, try_later
+from thyrosight.web.queue import ItemRow, JobQueue
+from thyrosight.web.store import Store
+from thyrosight.web.uploads import UploadLimits
+from thyrosight.web.worker import Worker
+
+MAX_FILES = 200
+MAX_UPLOADS = 32
+"""At a time; each may hold as much of the disk as one upload may."""
+SPARE_BYTES = 256 << 20
+"""Of the disk that stay free for results."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """max_upload_bytes: of one upload; max_queue: items that may wait."""
+
+    max_upload_bytes: int = 512 << 20
+    max_queue: int = 1_000
+
+    @property
+    def upload(self) -> UploadLimits:
+        return UploadLimits(self.max_upload_bytes, min(MAX_FILES, self.max_queue))
+
+
+class Service:
+    """Queue, store, worker and Predictor of one data folder."""
+
+    def __init__(self, predictor: Predictor, folder: Path, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.predictor = predictor
+        self.store = Store(folder)
+        self.queue = JobQueue(self.store.queue_path, self.limits.max_queue)
+        self.examiner = Examiner(predictor, self.store)
+        self.worker = Worker(self.queue, self.store, self.examiner)
+        self.refused: Counter[str] = Counter()
+        self._uploads = threading.BoundedSemaphore(MAX_UPLOADS)
+
+    def start(self) -> None:
+        """Puts right what an earlier stop left behind, and begins to work."""
+        self.queue.recover()
+        self.store.sweep(self.queue.job_ids())
+        self.worker.start()
+
+    def stop(self) -> None:
+        if self.worker.is_alive():
+            self.worker.stop()
+        self.queue.close()
+
+    def begin_upload(self) -> None:
+        """Room for one more upload, or ApiError 503; to be followed by end_upload."""
+        if self.queue.counts()["queued"] >= self.queue.capacity:
+            raise queue_full()
+        if self.store.free_bytes() < SPARE_BYTES + self.limits.max_upload_bytes:
+            raise try_later("disk_full", "the disk of this server is nearly full; delete jobs", 60)
+        if not self._uploads.acquire(blocking=False):
+            raise try_later("busy", "too many uploads at a time", 2)
+
+    def end_upload(self) -> None:
+        self._uploads.release()
+
+    def item(self, item_id: str) -> ItemRow:
+        """Item id -> item, or ApiError 404."""
+        found = self.queue.item(item_id)
+        if found is None:
+            raise not_found("item")
+        return found
+
+    def item_with_frame(self, item_id: str, frame_index: int) -> ItemRow:
+        """-> the item, whose frame has its result; ApiError 404 or 409 says why there is none."""
+        found = self.item(item_id)
+        if found.num_frames is not None and frame_index >= found.num_frames:
+            raise ApiError(404, "no_frame", f"{found.name}: has {found.num_frames} frames, counted from 0")
+        if frame_index < found.frames_done:
+            return found
+        raise unfinished(found)
+
+    def finished_item(self, item_id: str) -> ItemRow:
+        """-> the item, all of whose frames are done; ApiError 404 or 409 where they are not."""
+        found = self.item(item_id)
+        if found.state != "done":
+            raise unfinished(found)
+        return found
+
+
+def queue_full() -> ApiError:
+    return try_later("queue_full", "too many images wait already", 10)
+
+
+def unfinished(item: ItemRow) -> ApiError:
+    """-> 409 for results that are not there yet, or never will be."""
+    if item.state == "failed":
+        return ApiError(409, item.error_code or "failed", item.error_message or f"{item.name}: failed")
+    return ApiError(409, "not_ready", f"{item.name}: not finished yet", headers={"Retry-After": "1"})

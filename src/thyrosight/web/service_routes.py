@@ -1,0 +1,84 @@
+"""Health, metrics, and TI-RADS, which needs no image."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from thyrosight.predict import Predictor
+from thyrosight.web.job_routes import Here, refusals
+from thyrosight.web.metrics import metrics_text
+from thyrosight.web.problems import ApiError
+from thyrosight.web.schemas import Health, QueueState, ServedModel, ServedOperatingPoint, TiradsIn
+from thyrosight.web.service import Service
+
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/api/v1/health", responses=refusals())
+def get_health(service: Here) -> Health:
+    """Is the service up, what does it serve, how much waits?"""
+    from thyrosight import __version__
+
+    return Health(
+        status="ok" if service.worker.is_alive() else "worker_stopped",
+        version=__version__,
+        model=served_model(service.predictor),
+        queue=queue_state(service),
+    )
+
+
+@router.get("/metrics", response_class=Response, responses=_TEXT | refusals())
+def get_metrics(service: Here) -> Response:
+    """Counts and times in the text format of Prometheus."""
+    return Response(metrics_text(service), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.post("/api/v1/tirads", responses=refusals(413))
+def rate_tirads(given: TiradsIn) -> dict[str, Any]:
+    """Descriptors and the longest diameter -> points, level and advice of a TI-RADS."""
+    try:
+        tirads = importlib.import_module("thyrosight.tirads")
+    except ImportError:
+        raise ApiError(404, "no_tirads", "this installation rates no TI-RADS") from None
+    words = given.model_dump(include={"composition", "echogenicity", "shape", "margin", "foci"}, exclude_none=True)
+    try:
+        descriptors = tirads.Descriptors.model_validate(words)
+    except ValueError as error:
+        raise ApiError(422, "invalid_request", _first_line(error)) from error
+    answer: dict[str, Any] = tirads.assess(descriptors, given.longest_mm, given.system).model_dump(mode="json")
+    return answer
+
+
+def served_model(predictor: Predictor) -> ServedModel:
+    """-> what the page and a client need to know of the network."""
+    info = predictor.info
+    return ServedModel(
+        name=predictor.model.name,
+        id=predictor.model.id,
+        risk_meaning=info.risk_meaning,
+        operating_points=[
+            ServedOperatingPoint(name=point.name, threshold=point.threshold, meaning=point.meaning)
+            for point in info.operating_points
+        ],
+        mask_threshold=info.mask_threshold,
+        has_malignancy_map=info.has_malignancy and info.has_malignancy_map,
+    )
+
+
+def queue_state(service: Service) -> QueueState:
+    """-> how much waits and runs."""
+    counts = service.queue.counts()
+    return QueueState(queued=counts["queued"], running=counts["running"], capacity=service.queue.capacity)
+
+
+def _first_line(error: ValueError) -> str:
+    """A pydantic error -> what is wrong with the first field, in its own words."""
+    faults = error.errors() if isinstance(error, ValidationError) else []
+    return str(faults[0]["msg"]).removeprefix("Value error, ") if faults else str(error)

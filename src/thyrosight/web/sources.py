@@ -1,0 +1,53 @@
+"""A file under a name of ours -> its frames under the sender's: opened once, decoded one at a time, of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from thyrosight import images
+from thyrosight.errors import InputError
+from thyrosight.types import Frame
+
+
+class Source:
+    """An open file: how many frames it has, and each of them, under the sender's name."""
+
+    def __init__(self, path: Path, name: str, file: Any) -> None:
+        self._path, self._name, self._file = path, name, file
+        self.num_frames: int = file.num_frames
+
+    def frame(self, index: int) -> Frame:
+        """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
+        if not 0 <= index < self.num_frames:
+            raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
+        frame: Frame = self._file.frame(index)
+        return replace(frame, path=Path(self._name))
+
+
+class _OneByOne:
+    """A file that is read anew for each frame."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._first = path, images.load_frame(path, 0)
+        self.num_frames = self._first.num_frames
+
+    def frame(self, index: int) -> Frame:
+        return images.load_frame(self._path, index) if index else self._first
+
+
+@contextmanager
+def open_source(path: Path, name: str) -> Iterator[Source]:
+    """Path, the sender's name for it -> the open file. InputError names the file as the sender does."""
+    try:
+        open_frames = getattr(images, "open_frames", None)
+        if open_frames is None:
+            yield Source(path, name, _OneByOne(path))
+        else:
+            with open_frames(path) as file:
+                yield Source(path, name, file)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from error

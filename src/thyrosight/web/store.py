@@ -1,0 +1,128 @@
+"""The data folder: what was sent and what came out, under random names of our own; a sender's file name is a label.
+
+DATA/queue.sqlite             the queue
+DATA/incoming/ID/             files that are being received
+DATA/jobs/JOB/ITEM/source     a file as it was sent
+DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png; correction.json is a person's
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.files import sync_folder, write_folder_atomic
+from thyrosight.prediction import Prediction
+from thyrosight.report import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
+from thyrosight.web.queue import ItemRow
+
+IMAGE_NAME, MAP_NAME, CORRECTION_NAME, CLIP_NAME = "image.png", "malignancy_map.png", "correction.json", "clip.json"
+QUEUE_NAME, SOURCE_NAME = "queue.sqlite", "source"
+FRAME_FILES = frozenset({RESULT_NAME, MASK_NAME, OVERLAY_NAME, IMAGE_NAME, MAP_NAME, CORRECTION_NAME})
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def new_id() -> str:
+    """-> 128 random bits as 32 hexadecimal digits: nobody guesses another's."""
+    return secrets.token_hex(16)
+
+
+class StoreError(InputError):
+    """The disk refuses; the file that was sent is not at fault."""
+
+
+class Store:
+    """The data folder, made where it is missing and readable by its owner alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("incoming", "jobs", "trash"):
+                (folder / name).mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise InputError(f"{folder}: can't hold the data ({error.strerror}); choose another --data") from error
+
+    @property
+    def queue_path(self) -> Path:
+        return self.folder / QUEUE_NAME
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.folder).free
+
+    def new_incoming(self) -> Path:
+        """-> an empty folder for the files of one upload."""
+        path = self.folder / "incoming" / new_id()
+        path.mkdir(mode=0o700)
+        return path
+
+    def keep(self, incoming: Path, job_id: str) -> None:
+        """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that lasts."""
+        os.rename(incoming, self._job(job_id))
+        sync_folder(self.folder / "jobs")
+
+    def discard(self, path: Path) -> None:
+        shutil.rmtree(path, ignore_errors=True)
+
+    def remove(self, job_id: str) -> None:
+        """A job's folder goes at once: it is moved aside first, so that nobody sees half of it."""
+        aside = self.folder / "trash" / new_id()
+        try:
+            os.rename(self._job(job_id), aside)
+        except FileNotFoundError:
+            return
+        self.discard(aside)
+
+    def sweep(self, job_ids: set[str]) -> None:
+        """After a start: uploads that were never finished and folders of no job go; nothing of another make does."""
+        for name in ("incoming", "trash"):
+            for path in _own_folders(self.folder / name):
+                self.discard(path)
+        for path in _own_folders(self.folder / "jobs"):
+            if path.name not in job_ids:
+                self.discard(path)
+
+    def source(self, item: ItemRow) -> Path:
+        return self.item_folder(item) / SOURCE_NAME
+
+    def item_folder(self, item: ItemRow) -> Path:
+        assert _ID.fullmatch(item.id), "ids are our own"
+        return self._job(item.job_id) / item.id
+
+    def frame_folder(self, item: ItemRow, frame_index: int) -> Path:
+        return self.item_folder(item) / "frames" / str(int(frame_index))
+
+    def frame_file(self, item: ItemRow, frame_index: int, name: str) -> Path:
+        assert name in FRAME_FILES
+        return self.frame_folder(item, frame_index) / name
+
+    def write_frame(self, item: ItemRow, frame_index: int, files: Mapping[str, bytes]) -> None:
+        """A frame's files, all of them or none. StoreError where the disk refuses, or the job is gone."""
+        assert files.keys() <= FRAME_FILES
+        folder = self.frame_folder(item, frame_index)
+        try:
+            folder.parent.mkdir(exist_ok=True)  # not the item's own: a job that was deleted stays so
+            write_folder_atomic(folder, files)
+        except OSError as error:
+            raise StoreError(f"{item.name}: its results can't be kept ({error.strerror})") from error
+        except InputError as error:
+            raise StoreError(f"{item.name}: its results can't be kept; is the disk full?") from error
+
+    def prediction(self, item: ItemRow, frame_index: int) -> Prediction | None:
+        """-> a frame's result; None where there is none yet."""
+        return read_result(self.frame_folder(item, frame_index))
+
+    def _job(self, job_id: str) -> Path:
+        assert _ID.fullmatch(job_id), "ids are our own"
+        return self.folder / "jobs" / job_id
+
+
+def _own_folders(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [Path(e.path) for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]

@@ -1,0 +1,79 @@
+"""schemathesis over the OpenAPI document, in this process: no server error, every answer one that is declared."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("schemathesis")
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.python import asgi
+
+from thyrosight.predict import Predictor
+from thyrosight.web.app import create_api, create_app
+from thyrosight.web.security import Rules
+from thyrosight.web.service import Limits, Service
+from tiny_bundle import make_tiny_bundle
+from web_server import clip_tiff
+
+pytestmark = pytest.mark.slow
+
+schemathesis.checks.load_all_checks()
+NOT_ASKED = [
+    schemathesis.checks.CHECKS.get_one("positive_data_acceptance"),  # a schema can't say that an outline lies inside
+]
+
+
+class Door:
+    """Leads to the app of the service that the fixture started; starting and stopping are none of its business."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+
+DOOR = Door()
+schema = schemathesis.openapi.from_dict(create_api(cast("Service", None)).openapi())
+schema.app = DOOR
+
+
+@pytest.fixture(scope="module")
+def item_id(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """-> a clip that is done, in a service that accepts jobs and does not work on them."""
+    folder = tmp_path_factory.mktemp("schema")
+    predictor = Predictor.load(make_tiny_bundle(folder / "tiny"), threads=1)
+    service = Service(predictor, folder / "data", Limits(max_queue=100_000))
+    DOOR.app = create_app(service, Rules(hosts=frozenset({"127.0.0.1", asgi.HOST})))
+    job_id, item_id, incoming = "1" * 32, "2" * 32, service.store.new_incoming()
+    (incoming / item_id).mkdir()
+    (incoming / item_id / "source").write_bytes(clip_tiff(2))
+    service.store.keep(incoming, job_id)
+    service.queue.accept(job_id, [(item_id, "clip.tif")])
+    item = service.queue.take()
+    assert item is not None
+    service.worker.work(item)
+    return item_id
+
+
+@schema.parametrize()
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_every_answer_is_a_declared_one(case: Any, item_id: str) -> None:
+    given = case.path_parameters or {}
+    if re.fullmatch("[0-9a-f]{32}", str(given.get("item_id", ""))):
+        given["item_id"] = item_id  # else nothing is ever found
+        if str(given.get("frame", "")).isdigit():
+            given["frame"] = int(given["frame"]) % 3
+    case.call_and_validate(excluded_checks=NOT_ASKED)
