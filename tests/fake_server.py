@@ -131,7 +131,9 @@ class FakeServer:
     def picture(self, item_id: str, name: str) -> bytes:
         examination = self._examination(item_id)
         if name == "image.png":
-            gray_HW = examination.frame.image_HW
+            field = examination.prediction.field_of_view.box
+            gray_HW = np.full_like(examination.frame.image_HW, 16)
+            gray_HW[field.slices] = examination.frame.image_HW[field.slices]
             return picture_png(np.repeat(gray_HW[..., None], 3, axis=2))
         if name == "mask.png":
             return mask_png(examination.mask_HW)
@@ -309,7 +311,7 @@ def _health(fake: FakeServer) -> dict[str, Any]:
     model = {"name": fake.predictor.model.name, "id": fake.predictor.model.id, "operating_points": []}
     model |= {"risk_meaning": fake.predictor.info.risk_meaning, "mask_threshold": fake.predictor.info.mask_threshold}
     queue = {"queued": 0, "running": 0, "capacity": 64}
-    return {"status": "ok", "version": "thyrosight 0.1.0", "model": model, "queue": queue}
+    return {"status": "ok", "version": "0.1.0", "model": model, "queue": queue}
 
 
 def _files(kind: str, body: bytes) -> list[tuple[str, bytes]]:

@@ -31,9 +31,10 @@ export function onTokenNeeded(ask) {
 /** Path below api/v1, options of fetch and `onBusy` -> the Response, which is ok. */
 export async function request(path, { onBusy, ...options } = {}) {
   for (let tries = 1; ; tries += 1) {
-    const response = await send(path, options);
+    const token = sessionStorage.getItem(TOKEN_KEY);
+    const response = await send(path, options, token);
     if (response.ok) return response;
-    if (response.status === 401 && (await renewToken(options))) continue;
+    if (response.status === 401 && (await renewToken(token, options.signal))) continue;
     if (response.status === 503 && tries < MAX_TRIES) {
       const seconds = waitOf(response);
       (onBusy ?? announceBusy)(seconds);
@@ -75,8 +76,7 @@ export async function getFile(path, fallbackName, options) {
   return { blob: await response.blob(), name };
 }
 
-async function send(path, options) {
-  const token = sessionStorage.getItem(TOKEN_KEY);
+async function send(path, options, token) {
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   try {
     const response = await fetch(new URL(path, ROOT), { cache: "no-store", ...options, headers });
@@ -99,11 +99,11 @@ function announceBusy(seconds) {
   connection.dispatchEvent(new CustomEvent("busy", { detail: seconds }));
 }
 
-/** Asks once, however many requests wait for it; -> is there a token to try. */
-async function renewToken(options) {
-  options.signal?.throwIfAborted();
-  const wasRefused = sessionStorage.getItem(TOKEN_KEY) !== null;
-  asking ??= askForToken(wasRefused).finally(() => {
+/** The token that was refused -> is there another to try; asks once, however many requests wait for the answer. */
+async function renewToken(refused, signal) {
+  signal?.throwIfAborted();
+  if (sessionStorage.getItem(TOKEN_KEY) !== refused) return true;
+  asking ??= askForToken(refused !== null).finally(() => {
     asking = null;
   });
   const token = await asking;
@@ -122,7 +122,11 @@ async function errorOf(response) {
     const { error } = await response.json();
     return new ApiError(response.status, error.code, error.message, error.detail ?? null);
   } catch {
-    return new ApiError(response.status, "http", `The server answered ${response.status} ${response.statusText}.`.replace(" .", "."));
+    return new ApiError(
+      response.status,
+      "http",
+      `The server answered ${response.status} ${response.statusText}.`.replace(" .", "."),
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { getJson, onTokenNeeded } from "./api.js";
 import { announce, byId, h, icon } from "./dom.js";
 import { ClipBar } from "./clip.js";
 import { askToken, confirmed, wireDialogs } from "./dialogs.js";
+import { Correcting } from "./correcting.js";
 import { Editor } from "./editor.js";
 import { showExports, showHolds } from "./exports.js";
 import { percent, plural } from "./format.js";
@@ -12,7 +13,7 @@ import { wireGestures } from "./gestures.js";
 import { wireKeys } from "./keyboard.js";
 import { keyGroups } from "./keys.js";
 import { contains } from "./outline.js";
-import { showFindings, showFlags, showIdentity, showMeasures, showProvenance, showRisk } from "./panel.js";
+import { showDigest, showFindings, showFlags, showIdentity, showMeasures, showProvenance, showRisk } from "./panel.js";
 import { Queue } from "./queue.js";
 import { QueueList } from "./queue-list.js";
 import { Reading, isTouched } from "./reading.js";
@@ -26,19 +27,20 @@ const editor = new Editor(viewer);
 const queue = new Queue();
 const frames = new Frames();
 const clip = new ClipBar(byId("clip"));
-const tirads = new TiradsForm(byId("tirads"));
+const tirads = new TiradsForm(byId("tirads"), (level) => showDigest(byId("digest"), here.reading, chosen(), level));
 const stage = new Stage(viewer, editor);
 const list = new QueueList(byId("jobs"), queue, { choose: (id) => open(queue.item(id)), remove });
 
 /** What is open: { item, frame, reading, selected }; readings with unsaved changes are kept under item/frame. */
 const here = { item: null, frame: 0, reading: null, selected: null };
 const unsaved = new Map();
+const correcting = new Correcting(here, editor, { keepUnsaved, select, drawPanel, pause: () => clip.pause() });
 let opening = 0;
 
 async function open(item, frame = null) {
   if (!item) return;
   const isOther = item.id !== here.item?.id;
-  if (isOther) stopEditing();
+  if (isOther) correcting.stop();
   const wanted = frame ?? (isOther ? 0 : here.frame);
   Object.assign(here, { item, frame: wanted });
   list.mark(item.id);
@@ -67,11 +69,19 @@ async function open(item, frame = null) {
 function failToOpen(item, frame, error) {
   leave();
   const again = h("button", { type: "button", class: "primary", onclick: () => open(item, frame) }, "Try again");
-  stage.say(error.isOffline ? "The server does not answer" : "This image can't be shown", error.isOffline ? "What you have here stays. It is tried again on its own." : error.message, { action: again });
+  stage.say(
+    error.isOffline ? "The server does not answer" : "This image can't be shown",
+    error.isOffline ? "What you have here stays. It is tried again on its own." : error.message,
+    { action: again },
+  );
 }
 
 const failedWords = (item) => ["This file gave no result", item.error?.message ?? "The server does not say why."];
-const waitingWords = (item) => [item.state === "running" ? "In work" : "Waiting for its turn", item.name, { isBusy: true }];
+const waitingWords = (item) => [
+  item.state === "running" ? "In work" : "Waiting for its turn",
+  item.name,
+  { isBusy: true },
+];
 
 /** Nothing is open any more: the panel goes, the stage is empty. */
 function leave() {
@@ -96,12 +106,13 @@ function keepUnsaved() {
 
 function show(item, frame, loaded, isOther) {
   keepUnsaved();
-  if (!isOther) stopEditing();
+  if (!isOther) correcting.stop();
   here.reading = unsaved.get(`${item.id}/${frame}`) ?? new Reading(item, frame, loaded.prediction, loaded.correction);
   here.loaded = loaded;
   wireReading(here.reading);
   const kept = here.reading.finding(here.selected);
-  here.selected = (!isOther && kept ? here.selected : here.reading.findings.find((finding) => !finding.isRemoved)?.key) ?? null;
+  here.selected =
+    (!isOther && kept ? here.selected : here.reading.findings.find((finding) => !finding.isRemoved)?.key) ?? null;
   stage.hush();
   viewer.keepsPlace = !isOther;
   viewer.show(loaded.picture, loaded.prediction.field_of_view);
@@ -126,16 +137,22 @@ function wireReading(reading) {
   if (wired.has(reading)) return;
   wired.add(reading);
   const ifHere = (call) => () => reading === here.reading && call();
-  reading.addEventListener("outlines", ifHere(() => {
-    redraw();
-    drawFindings();
-    drawSaved();
-  }));
-  reading.addEventListener("measured", ifHere(() => {
-    drawFindings();
-    redraw();
-    announceMeasures();
-  }));
+  reading.addEventListener(
+    "outlines",
+    ifHere(() => {
+      redraw();
+      drawFindings();
+      drawSaved();
+    }),
+  );
+  reading.addEventListener(
+    "measured",
+    ifHere(() => {
+      drawFindings();
+      redraw();
+      announceMeasures();
+    }),
+  );
   reading.addEventListener("chosen", ifHere(drawSaved));
   reading.addEventListener("saved", ifHere(drawSaved));
 }
@@ -144,7 +161,8 @@ function announceMeasures() {
   const finding = here.reading.finding(here.selected);
   if (!finding?.measured || !isTouched(finding) || !editor.isOn) return;
   const { size, risk } = finding.measured;
-  const longest = size.longest_mm === null ? `${Math.round(size.longest_px)} pixels` : `${size.longest_mm.toFixed(1)} millimetres`;
+  const longest =
+    size.longest_mm === null ? `${Math.round(size.longest_px)} pixels` : `${size.longest_mm.toFixed(1)} millimetres`;
   byId("stage").setAttribute("aria-description", `Longest ${longest}${risk === null ? "" : `, risk ${percent(risk)}`}`);
 }
 
@@ -152,7 +170,7 @@ function drawPanel() {
   const { reading } = here;
   showIdentity(byId("identity"), reading);
   showFlags(byId("flags"), reading);
-  showExports(byId("exports"), reading, save);
+  showExports(byId("exports"), reading, () => correcting.save());
   showProvenance(byId("provenance"), reading);
   byId("note").value = reading.note;
   drawFindings();
@@ -163,10 +181,17 @@ function drawPanel() {
 function drawFindings() {
   const { reading, selected } = here;
   const finding = reading.finding(selected);
-  showRisk(byId("risk"), reading, finding?.isRemoved ? null : finding);
+  if (!chosen()) showDigest(byId("digest"), reading, null, null);
+  showRisk(byId("risk"), reading, chosen());
   showFindings(byId("findings"), reading, selected, select);
   showMeasures(byId("measures"), reading, finding);
   tirads.show(reading, finding);
+}
+
+/** The chosen finding; null where there is none, or a person has removed it. */
+function chosen() {
+  const finding = here.reading.finding(here.selected);
+  return finding && !finding.isRemoved ? finding : null;
 }
 
 function drawSaved() {
@@ -176,7 +201,7 @@ function drawSaved() {
   byId("saved-state").className = `tag ${reading.isChanged ? "missing" : reading.saved ? "yours" : ""}`;
   byId("save").disabled = !reading.isChanged;
   byId("discard").disabled = !reading.isChanged;
-  showHolds(reading, save);
+  showHolds(reading, () => correcting.save());
 }
 
 function redraw() {
@@ -210,60 +235,10 @@ async function showMap() {
   if (isWanted && !map) announce("This model has no malignancy map.");
 }
 
-async function save() {
-  const { reading, loaded } = here;
-  if (!reading) return false;
-  byId("save-problem").hidden = true;
-  try {
-    await reading.save();
-    loaded.correction = reading.saved ? reading.toCorrection() : null;
-    keepUnsaved();
-    announce("Correction saved.");
-    return true;
-  } catch (error) {
-    byId("save-problem").textContent = `Not saved: ${error.message}`;
-    byId("save-problem").hidden = false;
-    return false;
-  }
-}
-
-async function discard() {
-  if (!(await confirmed("Discard what you have changed?", "Your outlines, descriptors and note go back to what was saved last.", "Discard"))) return;
-  stopEditing();
-  here.reading.discard(here.loaded.correction);
-  if (!here.reading.finding(here.selected)) here.selected = here.reading.findings[0]?.key ?? null;
-  drawPanel();
-}
-
-function edit() {
-  if (!here.reading || editor.isOn) return;
-  clip.pause();
-  const finding = here.reading.finding(here.selected);
-  editor.start(here.reading, finding && !finding.isRemoved ? here.selected : null);
-  editor.before = here.reading.past.length;
-  byId("stage").focus({ preventScroll: true });
-  announce("Correcting. Press question mark for the keys.");
-}
-
-function stopEditing() {
-  if (editor.isOn) editor.stop();
-}
-
-async function finishEditing() {
-  if (await save()) stopEditing();
-}
-
-function cancelEditing() {
-  while (here.reading.past.length > editor.before && here.reading.undo());
-  here.reading.future = [];
-  stopEditing();
-  if (!here.reading.finding(here.selected)) select(here.reading.findings[0]?.key ?? null);
-  announce("Changes dropped.");
-}
-
 async function remove(job) {
   const what = job.items.length === 1 ? job.items[0].name : plural(job.items.length, "image");
-  if (!(await confirmed(`Remove ${what}?`, "Results and corrections go with it, from the server too.", "Remove"))) return;
+  if (!(await confirmed(`Remove ${what}?`, "Results and corrections go with it, from the server too.", "Remove")))
+    return;
   try {
     await queue.remove(job);
   } catch (error) {
@@ -272,10 +247,11 @@ async function remove(job) {
   }
   for (const item of job.items) frames.forget(item);
   if (job.items.some((item) => item.id === here.item?.id)) {
-    stopEditing();
+    correcting.stop();
     Object.assign(here.reading ?? {}, { saved: null });
     leave();
-    for (const item of job.items) for (const key of unsaved.keys()) if (key.startsWith(`${item.id}/`)) unsaved.delete(key);
+    for (const item of job.items)
+      for (const key of unsaved.keys()) if (key.startsWith(`${item.id}/`)) unsaved.delete(key);
     here.item = null;
     const next = queue.items.find((item) => item.state === "done");
     if (next) open(next);
@@ -285,10 +261,21 @@ async function remove(job) {
 
 /** The empty page: what to do. */
 function welcome() {
-  const add = h("button", { type: "button", class: "primary", onclick: () => byId("file-input").click() }, "Choose images");
-  const folder = h("button", { type: "button", class: "small-button", onclick: () => byId("folder-input").click() }, "Choose a folder");
+  const add = h(
+    "button",
+    { type: "button", class: "primary", onclick: () => byId("file-input").click() },
+    "Choose images",
+  );
+  const folder = h(
+    "button",
+    { type: "button", class: "small-button", onclick: () => byId("folder-input").click() },
+    "Choose a folder",
+  );
   const what = "DICOM, PNG, JPEG, TIFF, BMP; clips too. They go to this server and nowhere else.";
-  stage.say("Drop thyroid ultrasound here", what, { action: h("div", { class: "row" }, add, folder), mark: icon("image") });
+  stage.say("Drop thyroid ultrasound here", what, {
+    action: h("div", { class: "row" }, add, folder),
+    mark: icon("image"),
+  });
 }
 
 // Wiring.
@@ -305,7 +292,10 @@ function wireQueue() {
     if (!queue.items.length && !here.item && queue.isLoaded) welcome();
   });
   queue.addEventListener("told", (event) => tell(event.detail));
-  for (const [button, input] of [["add-files", "file-input"], ["add-folder", "folder-input"]]) {
+  for (const [button, input] of [
+    ["add-files", "file-input"],
+    ["add-folder", "folder-input"],
+  ]) {
     byId(button).addEventListener("click", () => byId(input).click());
     byId(input).addEventListener("change", (event) => {
       queue.add([...event.target.files]);
@@ -316,11 +306,11 @@ function wireQueue() {
 
 function wirePanel() {
   byId("note").addEventListener("input", (event) => here.reading?.setNote(event.target.value));
-  byId("save").addEventListener("click", save);
-  byId("discard").addEventListener("click", discard);
-  byId("correct").addEventListener("click", edit);
-  byId("edit-save").addEventListener("click", finishEditing);
-  byId("edit-cancel").addEventListener("click", cancelEditing);
+  byId("save").addEventListener("click", () => correcting.save());
+  byId("discard").addEventListener("click", () => correcting.discard());
+  byId("correct").addEventListener("click", () => correcting.start());
+  byId("edit-save").addEventListener("click", () => correcting.finish());
+  byId("edit-cancel").addEventListener("click", () => correcting.cancel());
   stage.addEventListener("map", showMap);
   stage.addEventListener("redraw", redraw);
   editor.addEventListener("changed", redraw);
@@ -346,7 +336,7 @@ function wirePanel() {
 /** Asks the server who it is and what it holds; also after it was away. */
 async function start() {
   const health = await getJson("health");
-  byId("served").textContent = `${health.model.name} · ${health.version}`;
+  byId("served").textContent = `${health.model.name} · version ${health.version}`;
   byId("served").title = `Model ${health.model.id}. ${health.model.risk_meaning}`;
   await queue.load();
   if (here.reading) return;
@@ -364,14 +354,18 @@ async function main() {
   wirePanel();
   wireConnection(start);
   byId("help").addEventListener("click", () => byId("help-dialog").showModal());
-  wireKeys(keyGroups({ here, viewer, editor, clip, stage, list, queue, open, step, edit, save, finishEditing, cancelEditing }));
+  wireKeys(keyGroups({ here, viewer, editor, clip, stage, list, queue, open, step, correcting }));
   leave();
   stage.say("Loading…", "", { isBusy: true });
   try {
     await start();
   } catch (error) {
-    if (error.isOffline) stage.say("The server does not answer", "Is thyrosight serve still running? It is tried again on its own.");
-    else stage.say("The server refuses", error.message, { action: h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again") });
+    if (error.isOffline)
+      stage.say("The server does not answer", "Is thyrosight serve still running? It is tried again on its own.");
+    else
+      stage.say("The server refuses", error.message, {
+        action: h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again"),
+      });
   }
 }
 

@@ -93,7 +93,8 @@ export class ClipBar extends EventTarget {
 
 function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk }) {
   const parts = [`nodule in ${some} of ${all} frames`];
-  if (risk) parts.push(`risk over frames ${percent(risk.mean)} (${Math.round(100 * risk.minimum)}–${percent(risk.maximum)})`);
+  if (risk)
+    parts.push(`risk over frames ${percent(risk.mean)} (${Math.round(100 * risk.minimum)}–${percent(risk.maximum)})`);
   return parts.join(" · ");
 }
 
@@ -104,9 +105,14 @@ function drawTrack(track, summary, count, frame) {
     .filter((one) => one.num_nodules > 0)
     .map((one) => {
       const height = 3 + (11 * (one.area_px ?? 0)) / largest;
-      return svg("rect", { x: one.frame_index + 0.1, width: 0.8, y: 14 - height, height, class: riskClass(one.risk, 0.5) });
+      return svg("rect", {
+        x: one.frame_index + 0.1,
+        width: 0.8,
+        y: 14 - height,
+        height,
+        class: riskClass(one.risk, 0.5),
+      });
     });
   track.setAttribute("viewBox", `0 0 ${count} 14`);
   track.replaceChildren(...bars, svg("rect", { x: frame, y: 0, width: 1, height: 14, class: "now" }));
 }
-

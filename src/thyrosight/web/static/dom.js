@@ -8,7 +8,8 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+const present = (children) =>
+  children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 
 /** Element, new children (null ones are left out) -> the element with these and no others. */
 export function fill(element, ...children) {

@@ -12,7 +12,8 @@ const SCALE_BAR_SHARE = 0.25;
 export const riskThreshold = (prediction) => prediction.operating_points[0]?.threshold ?? 0.5;
 
 /** Risk -> the class that colours it. */
-export const riskClass = (risk, threshold) => (risk === null || risk === undefined ? "none" : risk >= threshold ? "high" : "low");
+export const riskClass = (risk, threshold) =>
+  risk === null || risk === undefined ? "none" : risk >= threshold ? "high" : "low";
 
 /** Draws everything of a reading; what is shown is { outlines, calipers, opacity, compare, selected, editor }. */
 export function drawReading(layer, viewer, reading, shown) {
@@ -36,7 +37,13 @@ function drawFinding(viewer, finding, shown, threshold) {
   const parts = [];
   if (shown.outlines && showsNetwork) {
     const faint = compare === "both" && (hasOwn || finding.isRemoved) ? " is-behind" : "";
-    parts.push(...ringPaths(viewer, finding.network.outline_xy, `network ${riskClass(finding.network.risk, threshold)}${faint}${mark}`));
+    parts.push(
+      ...ringPaths(
+        viewer,
+        finding.network.outline_xy,
+        `network ${riskClass(finding.network.risk, threshold)}${faint}${mark}`,
+      ),
+    );
   }
   if (shown.outlines && showsOwn) parts.push(...ringPaths(viewer, finding.ring, `yours${mark}`));
   const measured = showsOwn ? current(finding) : showsNetwork ? finding.network : null;
@@ -54,7 +61,12 @@ function ringPaths(viewer, ring, kind) {
 }
 
 function pathOf(viewer, points, isClosed) {
-  const places = points.map((point) => viewer.toStage(point).map((value) => value.toFixed(1)).join(","));
+  const places = points.map((point) =>
+    viewer
+      .toStage(point)
+      .map((value) => value.toFixed(1))
+      .join(","),
+  );
   return places.length ? `M${places.join("L")}${isClosed ? "Z" : ""}` : "";
 }
 

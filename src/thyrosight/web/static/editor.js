@@ -1,12 +1,27 @@
 // Correcting an outline: drag, insert and delete points, draw it anew, add and delete nodules; by pointer and by keys.
 
 import { announce } from "./dom.js";
-import { bounds, ellipse, grown, insideImage, moved, nearestPoint, nearestSide, ringArea, simplified, untangled } from "./outline.js";
+import {
+  bounds,
+  ellipse,
+  evened,
+  grown,
+  insideImage,
+  moved,
+  nearestPoint,
+  nearestSide,
+  ringArea,
+  simplified,
+  softWeights,
+  untangled,
+} from "./outline.js";
 
 const REACH_PX = { mouse: 10, pen: 12, touch: 24 };
 const MIN_AREA_PX = 16;
 const HANDLE_TOLERANCE = { smallest: 0.8, share: 0.008 };
 const FREEHAND_TOLERANCE_PX = 1.2;
+const NUM_SIDES = 26;
+const SOFT_SHARE = 0.1;
 
 /** Events: `changed` (tool, selection of a point, draft). The outlines themselves are the Reading's. */
 export class Editor extends EventTarget {
@@ -48,7 +63,10 @@ export class Editor extends EventTarget {
     const { x0, y0, x1, y1 } = bounds(ring);
     const tolerance = Math.max(HANDLE_TOLERANCE.smallest, HANDLE_TOLERANCE.share * Math.hypot(x1 - x0, y1 - y0));
     const isFine = ring === this.reading.finding(this.key).network?.outline_xy || ring.length > 120;
-    Object.assign(this, { handlesOf: ring, handlesMade: isFine ? simplified(ring, tolerance) : ring });
+    Object.assign(this, {
+      handlesOf: ring,
+      handlesMade: isFine ? evened(simplified(ring, tolerance), NUM_SIDES) : ring,
+    });
     return this.handlesMade;
   }
 
@@ -76,17 +94,24 @@ export class Editor extends EventTarget {
     return this.dragging(side.index + 1, true);
   }
 
+  /** A point is dragged and its neighbours follow, less and less; with Ctrl it goes alone. */
   dragging(index, isInserted = false) {
     const before = this.reading.finding(this.key).ring;
+    const points = this.handles();
+    const weights = softWeights(points, index, SOFT_SHARE);
     let isMoved = isInserted;
     this.active = index;
     this.changed();
     return {
-      move: (at) => {
+      move: (at, event) => {
         if (!isMoved) this.reading.remember();
         isMoved = true;
-        const points = this.handles().map((point, i) => (i === index ? this.viewer.toImage(at) : point));
-        this.setRing(points);
+        const to = this.viewer.toImage(at);
+        const [dx, dy] = [to[0] - points[index][0], to[1] - points[index][1]];
+        const isAlone = event.ctrlKey || event.metaKey;
+        this.setRing(
+          points.map(([x, y], i) => (i === index ? to : isAlone ? [x, y] : [x + weights[i] * dx, y + weights[i] * dy])),
+        );
       },
       end: () => {
         if (isMoved) this.tidy();
@@ -123,7 +148,10 @@ export class Editor extends EventTarget {
   }
 
   finishDrawing() {
-    const clean = this.draft.length > 2 ? untangled(simplified(this.draft, FREEHAND_TOLERANCE_PX / Math.min(1, this.viewer.scale))) : [];
+    const clean =
+      this.draft.length > 2
+        ? untangled(simplified(this.draft, FREEHAND_TOLERANCE_PX / Math.min(1, this.viewer.scale)))
+        : [];
     const isAdding = this.tool === "add";
     Object.assign(this, { draft: [], active: -1 });
     if (clean.length < 3 || ringArea(clean) < MIN_AREA_PX) {
@@ -224,7 +252,11 @@ export class Editor extends EventTarget {
     if (!this.canEdit()) return;
     this.reading.remember();
     const points = this.handles();
-    this.setRing(this.active < 0 ? moved(points, dx, dy) : points.map(([x, y], i) => (i === this.active ? [x + dx, y + dy] : [x, y])));
+    this.setRing(
+      this.active < 0
+        ? moved(points, dx, dy)
+        : points.map(([x, y], i) => (i === this.active ? [x + dx, y + dy] : [x, y])),
+    );
     this.tidy();
     this.tellPoint();
   }

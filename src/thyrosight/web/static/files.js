@@ -1,12 +1,15 @@
 // Files from a drop, a folder or a button -> the images among them, and how many were left out.
 
-const NEVER = /\.(txt|csv|tsv|json|xml|html?|pdf|md|docx?|xlsx?|py|js|css|zip|gz|tar|7z|exe|dll|db|ini|log|nii|npy|npz|onnx)$/i;
+const NEVER =
+  /\.(txt|csv|tsv|json|xml|html?|pdf|md|docx?|xlsx?|py|js|css|zip|gz|tar|7z|exe|dll|db|ini|log|nii|npy|npz|onnx)$/i;
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 
 /** Files -> { images, numSkipped }: what is surely no image is left out; what only may be none goes to the server. */
 export function chosenImages(files) {
   const isWanted = (file) => file.size > 0 && !NEVER.test(file.name) && !HIDDEN.test(file.name);
-  const images = [...files].filter(isWanted).sort((a, b) => pathOf(a).localeCompare(pathOf(b), undefined, { numeric: true }));
+  const images = [...files]
+    .filter(isWanted)
+    .sort((a, b) => pathOf(a).localeCompare(pathOf(b), undefined, { numeric: true }));
   return { images, numSkipped: files.length - images.length };
 }
 

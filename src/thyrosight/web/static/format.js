@@ -14,13 +14,15 @@ export function length(size, name) {
 export function extent(size, first, second) {
   const a = size[`${first}_mm`];
   const b = size[`${second}_mm`];
-  if (a === null || a === undefined) return `${Math.round(size[`${first}_px`])} × ${Math.round(size[`${second}_px`])} px`;
+  if (a === null || a === undefined)
+    return `${Math.round(size[`${first}_px`])} × ${Math.round(size[`${second}_px`])} px`;
   return `${a.toFixed(1)} × ${b.toFixed(1)} mm`;
 }
 
 /** NoduleSize -> `54 mm²` or `4 210 px`. */
 export function area(size) {
-  if (size.area_mm2 !== null && size.area_mm2 !== undefined) return `${size.area_mm2.toFixed(size.area_mm2 < 10 ? 1 : 0)} mm²`;
+  if (size.area_mm2 !== null && size.area_mm2 !== undefined)
+    return `${size.area_mm2.toFixed(size.area_mm2 < 10 ? 1 : 0)} mm²`;
   return `${size.area_px.toLocaleString("en").replaceAll(",", "\u202f")} px`;
 }
 

@@ -53,7 +53,8 @@ export class Frames {
 
   /** The frames that are likely next. */
   prepare(item, frame, count) {
-    for (const next of [frame + 1, frame + 2, frame - 1]) if (next >= 0 && next < count) this.load(item, next).catch(() => {});
+    for (const next of [frame + 1, frame + 2, frame - 1])
+      if (next >= 0 && next < count) this.load(item, next).catch(() => {});
   }
 
   forget(item) {

@@ -21,7 +21,8 @@ export function wireKeys(groups) {
 
 /** KeyboardEvent -> `Ctrl+z`, `Shift+ArrowLeft`, `?`: shift is named only where it does not make another character. */
 function nameOf(event) {
-  const key = event.key.length === 1 ? (event.ctrlKey || event.metaKey ? event.key.toLowerCase() : event.key) : event.key;
+  const key =
+    event.key.length === 1 ? (event.ctrlKey || event.metaKey ? event.key.toLowerCase() : event.key) : event.key;
   const parts = [];
   if (event.ctrlKey || event.metaKey) parts.push("Ctrl");
   if (event.altKey) parts.push("Alt");
@@ -37,13 +38,38 @@ function isTyping(event) {
   if (target.closest("textarea, select, [contenteditable]")) return true;
   if (target.closest("input:not([type=checkbox], [type=range])")) return true;
   if (target.closest("input[type=range]")) return /^(Arrow|Home|End|Page)/.test(event.key);
-  if (target.closest("button, summary, a, input[type=checkbox]")) return event.key === " " || event.key === "Enter" || (event.key.startsWith("Arrow") && !target.closest(".stage"));
+  if (target.closest("button, summary, a, input[type=checkbox]"))
+    return event.key === " " || event.key === "Enter" || (event.key.startsWith("Arrow") && !target.closest(".stage"));
   return false;
 }
 
 function drawHelp(groups) {
-  fill(byId("help-keys"), groups.map(({ title, keys }) =>
-      h("section", {}, h("h3", {}, title), h("dl", { class: "keys" }, keys.filter(({ shown }) => shown).map(({ shown, does }) => h("div", {}, h("dt", {}, shown.split(" ").map((one) => h("kbd", {}, one))), h("dd", {}, does))))),
+  fill(
+    byId("help-keys"),
+    groups.map(({ title, keys }) =>
+      h(
+        "section",
+        {},
+        h("h3", {}, title),
+        h(
+          "dl",
+          { class: "keys" },
+          keys
+            .filter(({ shown }) => shown)
+            .map(({ shown, does }) =>
+              h(
+                "div",
+                {},
+                h(
+                  "dt",
+                  {},
+                  shown.split(" ").map((one) => h("kbd", {}, one)),
+                ),
+                h("dd", {}, does),
+              ),
+            ),
+        ),
+      ),
     ),
   );
   const single = byId("single-keys");

@@ -12,17 +12,36 @@ export const DESCRIPTORS = [
   {
     name: "composition",
     title: "Composition",
-    terms: ["cystic or almost completely cystic", "spongiform", "mixed cystic and solid", "solid or almost completely solid", UNDETERMINED],
+    terms: [
+      "cystic or almost completely cystic",
+      "spongiform",
+      "mixed cystic and solid",
+      "solid or almost completely solid",
+      UNDETERMINED,
+    ],
   },
-  { name: "echogenicity", title: "Echogenicity", terms: ["anechoic", "hyperechoic or isoechoic", "hypoechoic", "very hypoechoic", UNDETERMINED] },
+  {
+    name: "echogenicity",
+    title: "Echogenicity",
+    terms: ["anechoic", "hyperechoic or isoechoic", "hypoechoic", "very hypoechoic", UNDETERMINED],
+  },
   { name: "shape", title: "Shape", terms: ["wider-than-tall", "taller-than-wide"] },
-  { name: "margin", title: "Margin", terms: ["smooth", "ill-defined", "lobulated or irregular", "extra-thyroidal extension", UNDETERMINED] },
+  {
+    name: "margin",
+    title: "Margin",
+    terms: ["smooth", "ill-defined", "lobulated or irregular", "extra-thyroidal extension", UNDETERMINED],
+  },
   {
     name: "foci",
     title: "Echogenic foci",
     isMany: true,
     none: "none or large comet-tail artifacts",
-    terms: ["none or large comet-tail artifacts", "macrocalcifications", "peripheral (rim) calcifications", "punctate echogenic foci"],
+    terms: [
+      "none or large comet-tail artifacts",
+      "macrocalcifications",
+      "peripheral (rim) calcifications",
+      "punctate echogenic foci",
+    ],
   },
 ];
 
@@ -32,10 +51,14 @@ export function proposalsOf(measured) {
   const found = {};
   for (const { name } of DESCRIPTORS) {
     const value = measured.proposed?.[name];
-    if (value !== null && value !== undefined) found[name] = { value, why: evidenceText(measured.proposed.evidence?.[name]) };
+    if (value !== null && value !== undefined)
+      found[name] = { value, why: evidenceText(measured.proposed.evidence?.[name]) };
   }
   const isTaller = measured.size.taller_than_wide;
-  found.shape ??= { value: isTaller ? "taller-than-wide" : "wider-than-tall", why: "From the outline; it counts on transverse views only." };
+  found.shape ??= {
+    value: isTaller ? "taller-than-wide" : "wider-than-tall",
+    why: "From the outline; it counts on transverse views only.",
+  };
   return found;
 }
 

@@ -3,7 +3,8 @@
 /** Ring -> its area by the shoelace formula, without sign. */
 export function ringArea(ring) {
   let twice = 0;
-  for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) twice += ring[j][0] * ring[i][1] - ring[i][0] * ring[j][1];
+  for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1)
+    twice += ring[j][0] * ring[i][1] - ring[i][0] * ring[j][1];
   return Math.abs(twice) / 2;
 }
 
@@ -90,7 +91,40 @@ function simplifiedLine(line, tolerance) {
     if (distance > worst.distance) worst = { index: i, distance };
   }
   if (worst.index < 0) return [line[0], line[last]];
-  return [...simplifiedLine(line.slice(0, worst.index + 1), tolerance).slice(0, -1), ...simplifiedLine(line.slice(worst.index), tolerance)];
+  return [
+    ...simplifiedLine(line.slice(0, worst.index + 1), tolerance).slice(0, -1),
+    ...simplifiedLine(line.slice(worst.index), tolerance),
+  ];
+}
+
+const sideLengths = (ring) =>
+  ring.map(([x, y], i) => Math.hypot(ring[(i + 1) % ring.length][0] - x, ring[(i + 1) % ring.length][1] - y));
+
+/** Ring, number -> the same ring with points added on its long sides, so that none is longer than its share. */
+export function evened(ring, numSides) {
+  const lengths = sideLengths(ring);
+  const longest = lengths.reduce((sum, length) => sum + length, 0) / numSides;
+  return ring.flatMap(([x, y], i) => {
+    const [nx, ny] = ring[(i + 1) % ring.length];
+    const count = Math.max(1, Math.ceil(lengths[i] / longest));
+    return Array.from({ length: count }, (_, step) => [x + ((nx - x) * step) / count, y + ((ny - y) * step) / count]);
+  });
+}
+
+/** Ring, a point, share of the ring's length -> how much each point follows it: 1 at the point, 0 from that share on. */
+export function softWeights(ring, index, share) {
+  const lengths = sideLengths(ring);
+  const whole = lengths.reduce((sum, length) => sum + length, 0);
+  const along = [];
+  lengths.reduce((sum, length, i) => {
+    along[i] = sum;
+    return sum + length;
+  }, 0);
+  return along.map((at) => {
+    const gap = Math.abs(at - along[index]);
+    const part = Math.min(gap, whole - gap) / (share * whole);
+    return part >= 1 ? 0 : Math.cos((part * Math.PI) / 2) ** 2;
+  });
 }
 
 /** Ring that may cross itself -> its largest loop; a ring that does not cross itself comes back as it is. */
@@ -153,10 +187,12 @@ export function grown(ring, pixels) {
 }
 
 function signedArea(ring) {
-  return ring.reduce((sum, [x, y], i) => {
-    const [nx, ny] = ring[(i + 1) % ring.length];
-    return sum + x * ny - nx * y;
-  }, 0) / 2;
+  return (
+    ring.reduce((sum, [x, y], i) => {
+      const [nx, ny] = ring[(i + 1) % ring.length];
+      return sum + x * ny - nx * y;
+    }, 0) / 2
+  );
 }
 
 /** Ring, image size -> the ring with its points inside the image, to hundredths of a pixel. */

@@ -11,36 +11,85 @@ export function showIdentity(parent, reading) {
   const facts = [`${image.width_px} × ${image.height_px} px`];
   if (image.num_frames > 1) facts.unshift(`frame ${reading.frame + 1} of ${image.num_frames}`);
   if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm a pixel`);
-  fill(parent, h("h2", { class: "file", title: reading.item.name }, reading.item.name),
+  fill(
+    parent,
+    h("h2", { class: "file", title: reading.item.name }, reading.item.name),
     h("p", { class: "faint" }, facts.join(" · ")),
   );
 }
 
-/** The chosen finding's risk, large, with its interval and what it means. */
+/** The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known). */
+export function showDigest(parent, reading, finding, level) {
+  const { prediction } = reading;
+  const now = finding && lastKnown(finding);
+  const cells = [];
+  if (finding) {
+    const num = reading.findings.filter((one) => !one.isRemoved).length;
+    const size = now ? extent(now.size, "longest", "perpendicular") : "…";
+    cells.push(
+      cell(
+        `Nodule ${finding.number}${num > 1 ? ` of ${num}` : ""}`,
+        size,
+        isTouched(finding) ? "your outline" : "longest × across",
+        isTouched(finding) ? "yours" : "",
+      ),
+    );
+  } else {
+    cells.push(
+      cell(
+        "Nodule",
+        reading.findings.length ? "removed" : "none found",
+        reading.findings.length ? "by you" : "does not exclude one",
+      ),
+    );
+  }
+  const risk = now ? now.risk : prediction.risk;
+  const isWaiting = finding && isTouched(finding) && !current(finding) && !finding.failure;
+  const interval = now?.risk_interval ? percentRange(...now.risk_interval) : finding ? "" : "whole image";
+  cells.push(
+    cell(
+      "Risk",
+      percent(risk),
+      interval,
+      `risk ${riskClass(risk, riskThreshold(prediction))}${isWaiting ? " is-waiting" : ""}`,
+    ),
+  );
+  if (finding) cells.push(cell("TI-RADS", level?.text ?? "–", level?.under ?? "", "grade"));
+  fill(parent, cells);
+}
+
+const cell = (label, value, under, kind = "") =>
+  h(
+    "div",
+    { class: `cell ${kind}` },
+    h("span", { class: "label" }, label),
+    h("strong", {}, value),
+    h("span", { class: "under" }, under || "\u00a0"),
+  );
+
+/** The chosen finding's risk as a bar with its interval, and what it means in words. */
 export function showRisk(parent, reading, finding) {
   const { prediction } = reading;
   const threshold = riskThreshold(prediction);
   const now = finding && lastKnown(finding);
   const risk = now ? now.risk : prediction.risk;
-  if (!finding && !reading.findings.length) {
-    fill(parent, h("div", { class: "risk-head" }, h("h3", {}, "No nodule found"), prediction.risk === null ? null : h("span", { class: "faint" }, `image risk ${percent(prediction.risk)}`)),
-      h("p", { class: "faint" }, "That does not exclude one. If you see one, outline it with Correct."),
+  const title = finding ? `Risk, nodule ${finding.number}` : "Risk, whole image";
+  if (risk === null || risk === undefined) {
+    fill(
+      parent,
+      h("h3", {}, title),
+      h("p", { class: "faint" }, prediction.risk_reason ?? "The model gives no risk here."),
     );
     return;
   }
-  const title = finding ? `Risk, nodule ${finding.number}` : "Risk, image";
-  if (risk === null || risk === undefined) {
-    fill(parent, h("h3", {}, title), h("p", { class: "faint" }, prediction.risk_reason ?? "The model gives no risk here."));
-    return;
-  }
-  const isWaiting = finding && isTouched(finding) && !current(finding) && !finding.failure;
   const interval = now?.risk_interval ?? null;
-  fill(parent, h("div", { class: "risk-head" }, h("h3", {}, title), finding && isTouched(finding) ? h("span", { class: "tag yours" }, "your outline") : null),
+  fill(
+    parent,
     h(
-      "p",
-      { class: `risk-value ${riskClass(risk, threshold)}`, "aria-busy": String(Boolean(isWaiting)) },
-      h("strong", {}, percent(risk)),
-      interval ? h("span", { class: "faint" }, `95 % interval ${percentRange(...interval)}`) : null,
+      "div",
+      { class: "section-head" },
+      h("h3", {}, `${title}: ${percent(risk)}`),
+      interval ? h("span", { class: "faint small" }, `95 % interval ${percentRange(...interval)}`) : null,
     ),
     riskBar(risk, interval, prediction.operating_points, threshold),
     h("p", { class: "small" }, `${meaning(prediction.risk_meaning)}.`),
@@ -76,18 +125,31 @@ function riskDetails(prediction, now, finding) {
   const reason = now?.risk_interval_reason ?? finding?.network?.risk_interval_reason;
   if (reason) lines.push(`Interval: ${reason}.`);
   for (const point of prediction.operating_points) {
-    lines.push(`${meaning(point.name)}: ${point.is_above ? "at or above" : "below"} ${percent(point.threshold)} – ${point.meaning}.`);
+    lines.push(
+      `${meaning(point.name)}: ${point.is_above ? "at or above" : "below"} ${percent(point.threshold)} – ${point.meaning}.`,
+    );
   }
   if (!lines.length) return null;
-  return h("details", { class: "more" }, h("summary", {}, "About this number"), lines.map((line) => h("p", { class: "small faint" }, line)));
+  return h(
+    "details",
+    { class: "more" },
+    h("summary", {}, "About this number"),
+    lines.map((line) => h("p", { class: "small faint" }, line)),
+  );
 }
 
 /** What to know before the result is relied on; hidden where there is nothing. */
 export function showFlags(parent, reading) {
   const { flags } = reading.prediction;
   parent.hidden = !flags.length;
-  fill(parent, h("h3", {}, "Know before you rely on it"),
-    h("ul", { class: "flags" }, flags.map((flag) => h("li", {}, icon("flag"), h("span", {}, meaning(flag.message))))),
+  fill(
+    parent,
+    h("h3", {}, "Know before you rely on it"),
+    h(
+      "ul",
+      { class: "flags" },
+      flags.map((flag) => h("li", {}, icon("flag"), h("span", {}, meaning(flag.message)))),
+    ),
   );
 }
 
@@ -103,7 +165,13 @@ export function showFindings(parent, reading, selected, choose) {
 function findingRow(finding, isSelected, threshold, choose) {
   const now = lastKnown(finding);
   const own = isTouched(finding);
-  const remark = finding.isRemoved ? "removed by you" : !finding.network ? "added by you" : own ? "corrected by you" : null;
+  const remark = finding.isRemoved
+    ? "removed by you"
+    : !finding.network
+      ? "added by you"
+      : own
+        ? "corrected by you"
+        : null;
   const swatch = finding.isRemoved ? "none" : own ? "yours" : riskClass(now.risk, threshold);
   return h(
     "li",
@@ -122,10 +190,19 @@ function findingRow(finding, isSelected, threshold, choose) {
         "span",
         { class: "finding-text" },
         h("span", { class: "sr" }, `Nodule ${finding.number}: `),
-        h("span", {}, now ? extent(now.size, "longest", "perpendicular") : finding.failure ? "not measured" : "measuring"),
+        h(
+          "span",
+          {},
+          now ? extent(now.size, "longest", "perpendicular") : finding.failure ? "not measured" : "measuring",
+        ),
         remark ? h("span", { class: "remark" }, remark) : null,
       ),
-      h("span", { class: "finding-risk" }, now && now.risk !== null ? percent(now.risk) : "–", h("span", { class: "sr" }, " risk")),
+      h(
+        "span",
+        { class: "finding-risk" },
+        now && now.risk !== null ? percent(now.risk) : "–",
+        h("span", { class: "sr" }, " risk"),
+      ),
     ),
   );
 }
@@ -149,13 +226,30 @@ export function showMeasures(parent, reading, finding) {
   const columns = [];
   if (finding.network) columns.push(["Network", finding.network, "network"]);
   if (isTouched(finding)) columns.push(["Yours", own ?? finding.measured, own ? "yours" : "yours is-stale"]);
-  const head = h("tr", {}, h("th", { scope: "col" }, h("span", { class: "sr" }, "Measure")), columns.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name)));
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, h("span", { class: "sr" }, "Measure")),
+    columns.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name)),
+  );
   const body = ROWS.map(([name, text]) =>
-    h("tr", {}, h("th", { scope: "row" }, name), columns.map(([, value, kind]) => h("td", { class: kind }, value ? text(value) : "…"))),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      columns.map(([, value, kind]) => h("td", { class: kind }, value ? text(value) : "…")),
+    ),
   );
   const size = (own ?? finding.measured ?? finding.network)?.size;
-  fill(parent, h("h3", {}, `Measures, nodule ${finding.number}`),
-    h("table", { class: "measures" }, columns.length > 1 ? h("thead", {}, head) : h("thead", { class: "sr" }, head), h("tbody", {}, body)),
+  fill(
+    parent,
+    h("h3", {}, `Measures, nodule ${finding.number}`),
+    h(
+      "table",
+      { class: "measures" },
+      columns.length > 1 ? h("thead", {}, head) : h("thead", { class: "sr" }, head),
+      h("tbody", {}, body),
+    ),
     finding.failure ? h("p", { class: "problem" }, `Not measured: ${finding.failure}`) : null,
     size?.mm_reason ? h("p", { class: "small faint" }, `Pixels, not millimetres: ${size.mm_reason}.`) : null,
     h("p", { class: "small faint" }, "Taller than wide counts on transverse views only."),
@@ -171,6 +265,17 @@ export function showProvenance(parent, reading) {
     ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image" : ""}`],
     ["Image SHA-256", image.sha256],
   ];
-  fill(parent, h("details", { class: "more" }, h("summary", {}, "Where this comes from"), h("dl", { class: "facts" }, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]))),
+  fill(
+    parent,
+    h(
+      "details",
+      { class: "more" },
+      h("summary", {}, "Where this comes from"),
+      h(
+        "dl",
+        { class: "facts" },
+        rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]),
+      ),
+    ),
   );
 }

@@ -36,7 +36,9 @@ export class Picture {
 
 /** Window -> 256 shown values: 0 below it, 255 above it, straight between. */
 export function windowTable(width, level) {
-  return Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.round(((value + 0.5 - (level - width / 2)) / width) * 255));
+  return Uint8ClampedArray.from({ length: 256 }, (_, value) =>
+    Math.round(((value + 0.5 - (level - width / 2)) / width) * 255),
+  );
 }
 
 const LOW = [70, 205, 255];

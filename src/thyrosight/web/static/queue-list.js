@@ -3,7 +3,7 @@
 import { framePath, getJson, getPicture } from "./api.js";
 import { byId, fill, h, icon } from "./dom.js";
 import { riskClass, riskThreshold } from "./drawing.js";
-import { clock, percent, plural } from "./format.js";
+import { capitalised, clock, percent, plural } from "./format.js";
 
 const THUMB = { width: 56, height: 42 };
 const STATE_WORDS = { queued: "waiting", running: "in work", done: "done", failed: "failed" };
@@ -11,7 +11,10 @@ const STATE_WORDS = { queued: "waiting", running: "in work", done: "done", faile
 export class QueueList {
   constructor(parent, queue, { choose, remove }) {
     Object.assign(this, { parent, queue, choose, remove, rows: new Map(), chosen: null, summaries: new Map() });
-    this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && this.fill(entry.target)), { rootMargin: "120px" });
+    this.seen = new IntersectionObserver(
+      (entries) => entries.forEach((entry) => entry.isIntersecting && this.fill(entry.target)),
+      { rootMargin: "120px" },
+    );
     queue.addEventListener("changed", () => this.draw());
     parent.addEventListener("keydown", (event) => this.onKey(event));
   }
@@ -19,7 +22,20 @@ export class QueueList {
   draw() {
     const { queue } = this;
     const groups = queue.jobs.map((job) => this.group(job));
-    const sending = queue.sending.length ? [h("li", { class: "job" }, this.sendingHead(), h("ul", { class: "items" }, queue.sending.map((entry) => this.sendingRow(entry))))] : [];
+    const sending = queue.sending.length
+      ? [
+          h(
+            "li",
+            { class: "job" },
+            this.sendingHead(),
+            h(
+              "ul",
+              { class: "items" },
+              queue.sending.map((entry) => this.sendingRow(entry)),
+            ),
+          ),
+        ]
+      : [];
     const focused = this.parent.contains(document.activeElement) ? document.activeElement : null;
     fill(this.parent, sending, ...groups);
     focused?.focus({ preventScroll: true });
@@ -43,13 +59,18 @@ export class QueueList {
   group(job) {
     const rows = job.items.map((item) => this.row(item));
     const finished = job.items.filter((item) => item.state === "done" || item.state === "failed").length;
-    const state = finished < job.items.length ? `${finished} of ${job.items.length}` : plural(job.items.length, "image");
+    const state =
+      finished < job.items.length ? `${finished} of ${job.items.length}` : plural(job.items.length, "image");
     const label = `Remove the ${plural(job.items.length, "image")} of ${clock(job.created)}`;
     const head = h(
       "div",
       { class: "job-head" },
       h("span", {}, `${clock(job.created)} · ${state}`),
-      h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick: () => this.remove(job) }, icon("bin")),
+      h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": label, title: label, onclick: () => this.remove(job) },
+        icon("bin"),
+      ),
     );
     return h("li", { class: "job" }, head, h("ul", { class: "items" }, rows));
   }
@@ -73,7 +94,12 @@ export class QueueList {
     canvas.setAttribute("aria-hidden", "true");
     const words = h("span", { class: "item-words" });
     const name = h("span", { class: "item-name", title: item.name }, item.name);
-    const button = h("button", { type: "button", class: "item", dataset: { item: item.id }, onclick: () => this.choose(item.id) }, canvas, h("span", { class: "item-text" }, name, words));
+    const button = h(
+      "button",
+      { type: "button", class: "item", dataset: { item: item.id }, onclick: () => this.choose(item.id) },
+      canvas,
+      h("span", { class: "item-text" }, name, words),
+    );
     const row = { element: h("li", {}, button), button, words, canvas };
     row.element.dataset.item = item.id;
     this.rows.set(item.id, row);
@@ -81,7 +107,7 @@ export class QueueList {
   }
 
   wordsOf(item) {
-    if (item.state === "failed") return [h("span", { class: "problem" }, item.error?.message ?? "failed")];
+    if (item.state === "failed") return [h("span", { class: "problem", title: item.error?.message }, faultOf(item))];
     if (item.state === "running") {
       const progress = item.num_frames > 1 ? `frame ${item.frames_done ?? 0} of ${item.num_frames}` : "in work";
       return [h("span", { class: "spinner", "aria-hidden": "true" }), progress];
@@ -108,7 +134,11 @@ export class QueueList {
   }
 
   sendingHead() {
-    return h("div", { class: "job-head" }, h("span", {}, this.queue.sending.some((entry) => !entry.error) ? "Sending" : "Not sent"));
+    return h(
+      "div",
+      { class: "job-head" },
+      h("span", {}, this.queue.sending.some((entry) => !entry.error) ? "Sending" : "Not sent"),
+    );
   }
 
   sendingRow(entry) {
@@ -116,12 +146,29 @@ export class QueueList {
     const words = entry.error
       ? [
           h("span", { class: "problem" }, entry.error),
-          h("span", { class: "row-actions" },
+          h(
+            "span",
+            { class: "row-actions" },
             h("button", { type: "button", class: "link", onclick: () => queue.retry(entry) }, "Try again"),
-            h("button", { type: "button", class: "link", onclick: () => queue.dismiss(entry) }, "Dismiss")),
+            h("button", { type: "button", class: "link", onclick: () => queue.dismiss(entry) }, "Dismiss"),
+          ),
         ]
       : [h("span", { class: "spinner", "aria-hidden": "true" }), "sending"];
-    return h("li", {}, h("div", { class: "item is-sending" }, h("span", { class: "thumb" }), h("span", { class: "item-text" }, h("span", { class: "item-name" }, entry.name), h("span", { class: "item-words" }, words))));
+    return h(
+      "li",
+      {},
+      h(
+        "div",
+        { class: "item is-sending" },
+        h("span", { class: "thumb" }),
+        h(
+          "span",
+          { class: "item-text" },
+          h("span", { class: "item-name" }, entry.name),
+          h("span", { class: "item-words" }, words),
+        ),
+      ),
+    );
   }
 
   mark(itemId) {
@@ -149,12 +196,24 @@ export class QueueList {
   }
 }
 
+/** The fault without the file's name, which stands above it. */
+function faultOf({ name, error }) {
+  const text = error?.message ?? "failed";
+  return capitalised(text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
+}
+
 function summaryOf(item, prediction) {
-  const { nodules, risk } = prediction;
+  const { nodules } = prediction;
+  const risk = nodules.length
+    ? nodules.reduce((most, nodule) => (nodule.risk > most ? nodule.risk : most), null)
+    : prediction.risk;
   const parts = [nodules.length ? plural(nodules.length, "nodule") : "no nodule found"];
   if (item.num_frames > 1) parts.unshift(`${item.num_frames} frames`);
   if (risk === null) return [parts.join(" · ")];
-  return [`${parts.join(" · ")} · `, h("span", { class: `risk-word ${riskClass(risk, riskThreshold(prediction))}` }, percent(risk))];
+  return [
+    `${parts.join(" · ")} · `,
+    h("span", { class: `risk-word ${riskClass(risk, riskThreshold(prediction))}` }, percent(risk)),
+  ];
 }
 
 /** The ultrasound field, cut to the thumbnail's shape. */
@@ -164,7 +223,17 @@ function drawThumb(canvas, bitmap, field) {
   const [w, hgt] = [canvas.width / scale, canvas.height / scale];
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, field.x0 + (width - w) / 2, field.y0 + (height - hgt) / 2, w, hgt, 0, 0, canvas.width, canvas.height);
+  context.drawImage(
+    bitmap,
+    field.x0 + (width - w) / 2,
+    field.y0 + (height - hgt) / 2,
+    w,
+    hgt,
+    0,
+    0,
+    canvas.width,
+    canvas.height,
+  );
   bitmap.close();
   canvas.classList.add("is-drawn");
 }

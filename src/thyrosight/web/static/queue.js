@@ -35,11 +35,11 @@ export class Queue extends EventTarget {
   /** Every job that the server holds, newest first. */
   async load() {
     const jobs = [];
-    let path = "jobs";
+    let path = "jobs?limit=50";
     for (let page = 0; path && page < MAX_PAGES; page += 1) {
       const answer = await getJson(path);
       jobs.push(...(Array.isArray(answer) ? answer : answer.jobs));
-      path = answer.next_offset ? `jobs?offset=${answer.next_offset}` : null;
+      path = answer.next_offset ? `jobs?limit=50&offset=${answer.next_offset}` : null;
     }
     this.jobs = await Promise.all(jobs.map((job) => (job.items ? job : getJson(`jobs/${job.id}`))));
     this.isLoaded = true;
@@ -80,7 +80,10 @@ export class Queue extends EventTarget {
       const response = await request("jobs", { method: "POST", body: form, onBusy });
       const job = await response.json();
       this.sending = this.sending.filter((entry) => !entries.includes(entry));
-      this.jobs = [{ ...job, items: job.items.map((item) => ({ error: null, num_frames: null, ...item })) }, ...this.jobs];
+      this.jobs = [
+        { ...job, items: job.items.map((item) => ({ error: null, num_frames: null, ...item })) },
+        ...this.jobs,
+      ];
     } catch (error) {
       if (entries.length > 1 && (error.status === 413 || error.status === 422)) {
         for (const entry of entries) await this.send([entry]);
@@ -112,7 +115,9 @@ export class Queue extends EventTarget {
     try {
       while (this.isBusy) {
         await pause(document.hidden ? POLL_MS.patient : POLL_MS.busy);
-        const open = this.jobs.filter((job) => job.items.some((item) => item.state === "queued" || item.state === "running"));
+        const open = this.jobs.filter((job) =>
+          job.items.some((item) => item.state === "queued" || item.state === "running"),
+        );
         for (const job of open) await this.refresh(job);
         this.changed();
       }
@@ -129,7 +134,8 @@ export class Queue extends EventTarget {
       const before = new Map(job.items.map((item) => [item.id, item.state]));
       this.jobs = this.jobs.map((other) => (other.id === job.id ? fresh : other));
       for (const item of fresh.items) {
-        if (item.state === "done" && before.get(item.id) !== "done") this.dispatchEvent(new CustomEvent("done", { detail: item }));
+        if (item.state === "done" && before.get(item.id) !== "done")
+          this.dispatchEvent(new CustomEvent("done", { detail: item }));
       }
     } catch (error) {
       if (error.status !== 404) throw error;

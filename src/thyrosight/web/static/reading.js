@@ -148,7 +148,9 @@ export class Reading extends EventTarget {
     const path = framePath(this.item.id, this.frame, "measure");
     try {
       const answers = await sendJson("POST", path, { outlines_xy: asked.map(({ ring }) => ring) }, { signal });
-      asked.forEach(({ finding, ring }, index) => Object.assign(finding, { measured: answers[index], measuredRing: ring, failure: null }));
+      asked.forEach(({ finding, ring }, index) =>
+        Object.assign(finding, { measured: answers[index], measuredRing: ring, failure: null }),
+      );
     } catch (error) {
       if (error.name === "AbortError" || error.status !== 422) throw error;
       if (asked.length === 1) fail(asked, error);
@@ -194,21 +196,35 @@ export const isTouched = (finding) => !finding.network || !sameRing(finding.ring
 const needsMeasure = (finding) => !finding.isRemoved && isTouched(finding) && finding.measuredRing !== finding.ring;
 
 function fail(asked, error) {
-  for (const { finding, ring } of asked) Object.assign(finding, { measured: null, measuredRing: ring, failure: error.message });
+  for (const { finding, ring } of asked)
+    Object.assign(finding, { measured: null, measuredRing: ring, failure: error.message });
 }
 
 function emptyFinding(key, number, network, ring) {
-  return { key, number, network, ring, isRemoved: false, measured: null, measuredRing: null, failure: null, chosen: {} };
+  return {
+    key,
+    number,
+    network,
+    ring,
+    isRemoved: false,
+    measured: null,
+    measuredRing: null,
+    failure: null,
+    chosen: {},
+  };
 }
 
 /** The network's nodules and a saved correction -> findings: each saved outline beside the nodule that it overlaps most. */
 function findingsOf(nodules, correction) {
-  const findings = nodules.map((nodule) => emptyFinding(`network-${nodule.number}`, nodule.number, nodule, nodule.outline_xy));
+  const findings = nodules.map((nodule) =>
+    emptyFinding(`network-${nodule.number}`, nodule.number, nodule, nodule.outline_xy),
+  );
   if (!correction) return findings;
   const free = new Set(findings);
   const added = [];
   correction.outlines_xy.forEach((ring, index) => {
-    const finding = bestMatch(free, ring) ?? emptyFinding(`saved-${index}`, findings.length + added.length + 1, null, ring);
+    const finding =
+      bestMatch(free, ring) ?? emptyFinding(`saved-${index}`, findings.length + added.length + 1, null, ring);
     if (!free.delete(finding)) added.push(finding);
     finding.ring = finding.network && sameRing(ring, finding.network.outline_xy) ? finding.network.outline_xy : ring;
     finding.chosen = { ...(correction.descriptors?.[index] ?? {}) };

@@ -6,11 +6,15 @@ import { bounds } from "./outline.js";
 
 const STEPS = ["network", "yours", "both"];
 const HINTS = {
-  points: "Drag a point. Press on the line to insert one, Alt and click to delete one.",
+  points: "Drag a point (with Ctrl: it alone). Press on the line to insert one, Alt and click to delete one.",
   draw: "Draw once round the nodule: the line replaces this outline.",
   add: "Draw once round the new nodule, or press Enter for an ellipse.",
 };
-const TOUCH_HINTS = { points: "Drag a point. Press on the line to insert one.", draw: HINTS.draw, add: "Draw once round the new nodule." };
+const TOUCH_HINTS = {
+  points: "Drag a point. Press on the line to insert one.",
+  draw: HINTS.draw,
+  add: "Draw once round the new nodule.",
+};
 
 /** Events: `map` (the map is wanted or not any more), `redraw`. */
 export class Stage extends EventTarget {
@@ -50,8 +54,10 @@ export class Stage extends EventTarget {
     byId("view-tools").hidden = editor.isOn;
     byId("edit-tools").hidden = !editor.isOn;
     byId("compare").hidden = !reading?.hasCorrection;
-    for (const name of ["outlines", "calipers", "map"]) byId(`show-${name}`).setAttribute("aria-pressed", String(this.shown[name]));
-    for (const button of byId("compare").children) button.setAttribute("aria-pressed", String(button.dataset.compare === this.shown.compare));
+    for (const name of ["outlines", "calipers", "map"])
+      byId(`show-${name}`).setAttribute("aria-pressed", String(this.shown[name]));
+    for (const button of byId("compare").children)
+      button.setAttribute("aria-pressed", String(button.dataset.compare === this.shown.compare));
     for (const id of ["show-outlines", "show-calipers", "show-map", "correct"]) byId(id).disabled = !hasImage;
     document.body.classList.toggle("has-image", hasImage);
     byId("stage").classList.toggle("is-editing", editor.isOn);
@@ -77,9 +83,12 @@ export class Stage extends EventTarget {
   }
 
   wireTools() {
-    for (const name of ["outlines", "calipers", "map"]) byId(`show-${name}`).addEventListener("click", () => this.toggle(name));
-    for (const button of byId("compare").children) button.addEventListener("click", () => this.compare(button.dataset.compare));
-    for (const button of document.querySelectorAll("#edit-tools [data-tool]")) button.addEventListener("click", () => this.editor.choose(button.dataset.tool));
+    for (const name of ["outlines", "calipers", "map"])
+      byId(`show-${name}`).addEventListener("click", () => this.toggle(name));
+    for (const button of byId("compare").children)
+      button.addEventListener("click", () => this.compare(button.dataset.compare));
+    for (const button of document.querySelectorAll("#edit-tools [data-tool]"))
+      button.addEventListener("click", () => this.editor.choose(button.dataset.tool));
     byId("undo").addEventListener("click", () => this.editor.undo());
     byId("redo").addEventListener("click", () => this.editor.undo(true));
     byId("delete-nodule").addEventListener("click", () => this.editor.deleteNodule());
@@ -111,8 +120,12 @@ export class Stage extends EventTarget {
       this.viewer.draw();
       this.dispatchEvent(new Event("redraw"));
     });
-    byId("window-width").addEventListener("input", (event) => this.viewer.setWindow({ ...this.viewer.window, width: event.target.valueAsNumber }));
-    byId("window-level").addEventListener("input", (event) => this.viewer.setWindow({ ...this.viewer.window, level: event.target.valueAsNumber }));
+    byId("window-width").addEventListener("input", (event) =>
+      this.viewer.setWindow({ ...this.viewer.window, width: event.target.valueAsNumber }),
+    );
+    byId("window-level").addEventListener("input", (event) =>
+      this.viewer.setWindow({ ...this.viewer.window, level: event.target.valueAsNumber }),
+    );
     byId("window-reset").addEventListener("click", () => this.resetWindow());
   }
 
@@ -144,7 +157,16 @@ export class Stage extends EventTarget {
   /** What stands where no image is: a title, a line, perhaps a way on. */
   say(title, text, { action = null, isBusy = false, mark = null } = {}) {
     byId("state").hidden = false;
-    fill(byId("state"), h("div", { class: "state-card" }, isBusy ? h("span", { class: "spinner large", "aria-hidden": "true" }) : mark, h("p", { class: "state-title" }, title), text ? h("p", { class: "faint" }, text) : null, action),
+    fill(
+      byId("state"),
+      h(
+        "div",
+        { class: "state-card" },
+        isBusy ? h("span", { class: "spinner large", "aria-hidden": "true" }) : mark,
+        h("p", { class: "state-title" }, title),
+        text ? h("p", { class: "faint" }, text) : null,
+        action,
+      ),
     );
     byId("stage").setAttribute("aria-label", title);
   }

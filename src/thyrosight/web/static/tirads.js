@@ -8,8 +8,8 @@ import { DESCRIPTORS, SYSTEMS, proposalsOf } from "./lexicon.js";
 
 /** The form for one finding at a time. `parent` holds it; `reading` keeps what was chosen. */
 export class TiradsForm {
-  constructor(parent) {
-    this.parent = parent;
+  constructor(parent, told) {
+    Object.assign(this, { parent, told });
     this.system = localStorage.getItem("thyrosight-tirads") ?? SYSTEMS[0].name;
     this.sizes = new Map();
     this.result = null;
@@ -69,15 +69,28 @@ export class TiradsForm {
 
   drawResult() {
     const { result, problem } = this;
-    for (const mark of this.parent.querySelectorAll(".points")) mark.textContent = pointsText(result?.points_by?.[mark.dataset.name]);
+    this.told(result ? { text: shortLevel(result), under: shortPoints(result) } : null);
+    for (const mark of this.parent.querySelectorAll(".points"))
+      mark.textContent = pointsText(result?.points_by?.[mark.dataset.name]);
     if (problem) fill(this.output, h("p", { class: "problem" }, problem));
     else if (!result) fill(this.output, h("p", { class: "level-line faint" }, "…"));
     else {
-      const open = (result.missing ?? []).map((name) => DESCRIPTORS.find((descriptor) => descriptor.name === name).title.toLowerCase());
-      fill(this.output, h("p", { class: "level-line" }, h("strong", { class: `level-badge${result.level ? "" : " is-open"}` }, levelText(result)), h("span", {}, wordsOf(result))),
+      const open = (result.missing ?? []).map((name) =>
+        DESCRIPTORS.find((descriptor) => descriptor.name === name).title.toLowerCase(),
+      );
+      fill(
+        this.output,
+        h(
+          "p",
+          { class: "level-line" },
+          h("strong", { class: `level-badge${result.level ? "" : " is-open"}` }, levelText(result)),
+          h("span", {}, wordsOf(result)),
+        ),
         result.advice?.words ? h("p", { class: "advice" }, capitalised(result.advice.words)) : null,
         open.length ? h("p", { class: "small faint" }, `Open until you choose ${listed(open)}.`) : null,
-        !open.length && this.restsOnProposals() ? h("p", { class: "small faint" }, "Rests on proposals: check each descriptor.") : null,
+        !open.length && this.restsOnProposals()
+          ? h("p", { class: "small faint" }, "Rests on proposals: check each descriptor.")
+          : null,
         (result.warnings ?? []).map((text) => h("p", { class: "small warning" }, capitalised(text))),
         result.advice?.thresholds ? h("p", { class: "small faint" }, result.advice.thresholds) : null,
       );
@@ -95,22 +108,39 @@ export class TiradsForm {
   }
 
   systemChoice() {
-    const options = SYSTEMS.map(({ name, title }) => h("option", { value: name, selected: name === this.system }, title));
+    const options = SYSTEMS.map(({ name, title }) =>
+      h("option", { value: name, selected: name === this.system }, title),
+    );
     const onchange = (event) => {
       this.system = event.target.value;
       localStorage.setItem("thyrosight-tirads", this.system);
       this.draw();
       this.ask();
     };
-    return h("select", { class: "quiet", "aria-label": "TI-RADS system", dataset: { key: "system" }, onchange }, options);
+    return h(
+      "select",
+      { class: "quiet", "aria-label": "TI-RADS system", dataset: { key: "system" }, onchange },
+      options,
+    );
   }
 
   one({ name, title, terms }) {
     const value = this.value(name);
     const options = terms.map((term) => h("option", { value: term, selected: term === value }, term));
     if (value === null) options.unshift(h("option", { value: "", selected: true, disabled: true }, "choose"));
-    const select = h("select", { id: `tirads-${name}`, dataset: { key: name }, onchange: (event) => this.choose(name, event.target.value) }, options);
-    return h("div", { class: "descriptor" }, h("label", { htmlFor: `tirads-${name}` }, title), this.origin(name), select, this.why(name));
+    const select = h(
+      "select",
+      { id: `tirads-${name}`, dataset: { key: name }, onchange: (event) => this.choose(name, event.target.value) },
+      options,
+    );
+    return h(
+      "div",
+      { class: "descriptor" },
+      h("label", { htmlFor: `tirads-${name}` }, title),
+      this.origin(name),
+      select,
+      this.why(name),
+    );
   }
 
   many({ name, title, terms, none }) {
@@ -124,11 +154,23 @@ export class TiradsForm {
       h(
         "label",
         { class: "check" },
-        h("input", { type: "checkbox", checked: chosen.includes(term), dataset: { key: `${name}-${term}` }, onchange: toggle(term) }),
+        h("input", {
+          type: "checkbox",
+          checked: chosen.includes(term),
+          dataset: { key: `${name}-${term}` },
+          onchange: toggle(term),
+        }),
         h("span", {}, term),
       ),
     );
-    return h("div", { class: "descriptor", role: "group", "aria-labelledby": `tirads-${name}` }, h("span", { id: `tirads-${name}`, class: "title" }, title), this.origin(name), h("div", { class: "checks" }, boxes), this.why(name));
+    return h(
+      "div",
+      { class: "descriptor", role: "group", "aria-labelledby": `tirads-${name}` },
+      h("span", { id: `tirads-${name}`, class: "title" }, title),
+      this.origin(name),
+      h("div", { class: "checks" }, boxes),
+      this.why(name),
+    );
   }
 
   /** Whose value it is: proposed, yours (with the way back), or neither yet. */
@@ -136,12 +178,28 @@ export class TiradsForm {
     const isOwn = this.finding.chosen[name] !== undefined;
     const proposal = this.proposals[name];
     const points = h("span", { class: "points", dataset: { name } });
-    if (!isOwn) return h("span", { class: "origin" }, h("span", { class: proposal ? "tag proposed" : "tag missing" }, proposal ? "proposed" : "not set"), points);
+    if (!isOwn)
+      return h(
+        "span",
+        { class: "origin" },
+        h("span", { class: proposal ? "tag proposed" : "tag missing" }, proposal ? "proposed" : "not set"),
+        points,
+      );
     const title = proposal ? "Back to the proposal" : "Clear";
     return h(
       "span",
       { class: "origin" },
-      h("button", { type: "button", class: "link", dataset: { key: `${name}-reset` }, onclick: () => this.choose(name, null), "aria-label": `${title}: ${name}` }, proposal ? "Undo" : "Clear"),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          dataset: { key: `${name}-reset` },
+          onclick: () => this.choose(name, null),
+          "aria-label": `${title}: ${name}`,
+        },
+        proposal ? "Undo" : "Clear",
+      ),
       h("span", { class: "tag yours" }, "yours"),
       points,
     );
@@ -149,7 +207,9 @@ export class TiradsForm {
 
   why(name) {
     const proposal = this.proposals[name];
-    return proposal?.why && this.finding.chosen[name] === undefined ? h("p", { class: "small faint" }, proposal.why) : null;
+    return proposal?.why && this.finding.chosen[name] === undefined
+      ? h("p", { class: "small faint" }, proposal.why)
+      : null;
   }
 
   sizeRow() {
@@ -166,7 +226,17 @@ export class TiradsForm {
       { class: "descriptor" },
       h("label", { htmlFor: "tirads-size" }, "Longest diameter, mm"),
       h("span", { class: "tag missing" }, "not in the file"),
-      h("input", { id: "tirads-size", type: "number", min: "0.1", max: "200", step: "0.1", inputMode: "decimal", value: this.sizes.get(this.finding) ?? "", dataset: { key: "size" }, oninput }),
+      h("input", {
+        id: "tirads-size",
+        type: "number",
+        min: "0.1",
+        max: "200",
+        step: "0.1",
+        inputMode: "decimal",
+        value: this.sizes.get(this.finding) ?? "",
+        dataset: { key: "size" },
+        oninput,
+      }),
       h("p", { class: "small faint" }, "For the advice alone; read it off the scanner's own calipers."),
     );
   }
@@ -183,4 +253,12 @@ function wordsOf({ points, lowest_points: lowest, highest_points: highest, level
   if (points !== null && points !== undefined) parts.push(plural(points, "point"));
   else if (lowest !== null && lowest !== undefined) parts.push(`${lowest} to ${highest} points`);
   return parts.join(" · ");
+}
+
+const shortLevel = ({ level, lowest_level: lowest, highest_level: highest }) =>
+  level ?? `${lowest}–${highest.replace(/^\D+/, "")}`;
+
+function shortPoints({ points, level }) {
+  if (points !== null && points !== undefined) return plural(points, "point");
+  return level ? "" : "still open";
 }

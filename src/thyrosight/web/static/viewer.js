@@ -21,7 +21,8 @@ export class Viewer extends EventTarget {
 
   /** Shows a Picture; its place is kept on request (the next frame of a clip), else what matters of it is fitted. */
   show(picture, part = null) {
-    const isSameSize = this.picture && picture && this.picture.width === picture.width && this.picture.height === picture.height;
+    const isSameSize =
+      this.picture && picture && this.picture.width === picture.width && this.picture.height === picture.height;
     Object.assign(this, { picture, part, map: null });
     picture?.setWindow(this.window);
     if (picture && !(isSameSize && this.keepsPlace)) this.fit();
@@ -36,7 +37,10 @@ export class Viewer extends EventTarget {
   }
 
   setWindow({ width, level }) {
-    this.window = { width: Math.round(Math.min(512, Math.max(2, width))), level: Math.round(Math.min(255, Math.max(0, level))) };
+    this.window = {
+      width: Math.round(Math.min(512, Math.max(2, width))),
+      level: Math.round(Math.min(255, Math.max(0, level))),
+    };
     this.picture?.setWindow(this.window);
     this.draw();
     this.dispatchEvent(new Event("window"));
