@@ -69,6 +69,7 @@ class FakeServer:
     num_frames: int = 1
     seconds_an_item: float = 0.0
     mm_a_pixel: float | None = None
+    has_signs: bool = False
     is_away: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     examined: dict[str, Examination] = field(default_factory=dict)
@@ -113,6 +114,8 @@ class FakeServer:
     def result(self, item_id: str, frame: int) -> dict[str, Any]:
         prediction = self._examination(item_id).prediction.model_dump(mode="json")
         prediction["image"].update(frame_index=frame, num_frames=self.num_frames)
+        for nodule in prediction["nodules"]:
+            nodule["signs"] = self.signs()
         return prediction
 
     def measure(self, item_id: str, outlines_xy: list[list[list[float]]]) -> list[dict[str, Any]]:
@@ -126,7 +129,12 @@ class FakeServer:
             mean = float(raw.probability_HW[mask_HW].mean())
             risk, interval = calibrated_risk(info, logit), risk_interval(info, logit)
             answers.append({"size": size, "mean_probability": mean, "risk": risk, "risk_interval": interval})
+            answers[-1]["signs"] = self.signs()
         return answers
+
+    def signs(self) -> dict[str, Any] | None:
+        signs = {"echogenicity_ratio": 0.62, "cystic_share": 0.02, "irregularity": 0.04, "num_foci": 1, "foci": []}
+        return signs if self.has_signs else None
 
     def picture(self, item_id: str, name: str) -> bytes:
         examination = self._examination(item_id)
@@ -176,6 +184,15 @@ class FakeServer:
 def tirads(body: dict[str, Any]) -> dict[str, Any]:
     """ACR points of what is given; a range of levels where something is missing, told coarsely."""
     names = ("composition", "echogenicity", "shape", "margin", "foci")
+    sources = {name: "reader" for name in names if body[name]}
+    for name, value in proposed_of(body.get("signs")).items():
+        if not body[name]:
+            body[name], sources[name] = value, "measured"
+    evidence = {
+        name: {"measure": "cystic_share", "value": 0.02, "rule": "below 0.1"}
+        for name in sources
+        if sources[name] == "measured"
+    }
     by = {n: None if not body[n] else sum(POINTS.get(w, 0) for w in ([body[n]], body[n])[n == "foci"]) for n in names}
     missing = [name for name in names if by[name] is None]
     points = sum(value or 0 for value in by.values())
@@ -185,8 +202,8 @@ def tirads(body: dict[str, Any]) -> dict[str, Any]:
     advice["thresholds"] = f"{name}: FNA at 1.5 cm or more, follow-up at 1.0 cm or more"
     return {
         "system": body["system"],
-        "level": None if missing else name,
-        "level_words": None if missing else words,
+        "level": None if missing and name != "TR5" else name,
+        "level_words": None if missing and name != "TR5" else words,
         "lowest_level": name,
         "highest_level": "TR5" if missing else name,
         "points": None if missing else points,
@@ -194,9 +211,18 @@ def tirads(body: dict[str, Any]) -> dict[str, Any]:
         "highest_points": 14 if missing else points,
         "points_by": by,
         "missing": missing,
+        "descriptors": {**{name: body[name] or None for name in names}, "sources": sources, "evidence": evidence},
         "warnings": [],
         "advice": advice,
     }
+
+
+def proposed_of(signs: dict[str, Any] | None) -> dict[str, str]:
+    """Measured signs -> words, by rules of the fake's own."""
+    if signs is None:
+        return {}
+    shape = "taller-than-wide" if signs["taller_than_wide"] else "wider-than-tall"
+    return {"composition": "solid or almost completely solid", "echogenicity": "hypoechoic", "shape": shape}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -264,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.fake
         if found := re.fullmatch(r"items/([\w-]+)/export/(\w+)", path):
             if found[2] == "seg" and fake.is_refusing_seg:
-                raise Refused(409, "not_possible", "the source is no DICOM file, so there is nothing a SEG could refer to")
+                raise Refused(409, "not_possible", "the source is no DICOM file: a SEG has nothing to refer to")
             return (fake._examination(found[1]).prediction.to_json().encode(), "application/octet-stream")
         if found := re.fullmatch(r"items/([\w-]+)/clip", path):
             return fake.clip(found[1])

@@ -57,7 +57,7 @@ async function open(item, frame = null) {
     if (turn !== opening) return;
     show(item, wanted, loaded, isOther);
     await clip.show(item, wanted);
-    frames.prepare(item, wanted, item.num_frames ?? 1);
+    frames.prepare(item, wanted, item.num_frames ?? 1, clip.isPlaying);
   } catch (error) {
     if (turn === opening) failToOpen(item, wanted, error);
   } finally {
@@ -66,14 +66,19 @@ async function open(item, frame = null) {
   }
 }
 
+/** Without an answer what was open stays open; else the stage says why there is nothing. */
 function failToOpen(item, frame, error) {
+  if (error.isOffline && here.reading) {
+    Object.assign(here, { item: here.reading.item, frame: here.reading.frame });
+    list.mark(here.item.id);
+    stage.hush();
+    clip.show(here.item, here.frame);
+    return;
+  }
   leave();
   const again = h("button", { type: "button", class: "primary", onclick: () => open(item, frame) }, "Try again");
-  stage.say(
-    error.isOffline ? "The server does not answer" : "This image can't be shown",
-    error.isOffline ? "What you have here stays. It is tried again on its own." : error.message,
-    { action: again },
-  );
+  const title = error.isOffline ? "The server does not answer" : "This image can't be shown";
+  stage.say(title, error.isOffline ? "It is tried again on its own." : error.message, { action: again });
 }
 
 const failedWords = (item) => ["This file gave no result", item.error?.message ?? "The server does not say why."];

@@ -48,6 +48,7 @@ function drawFinding(viewer, finding, shown, threshold) {
   if (shown.outlines && showsOwn) parts.push(...ringPaths(viewer, finding.ring, `yours${mark}`));
   const measured = showsOwn ? current(finding) : showsNetwork ? finding.network : null;
   if (shown.calipers && isSelected && measured && !shown.editor?.isOn) parts.push(...calipers(viewer, measured.size));
+  if (shown.calipers && isSelected && measured?.signs?.foci) parts.push(...fociMarks(viewer, measured.signs.foci));
   if (shown.outlines && (showsNetwork || showsOwn)) {
     const kind = showsOwn ? "yours" : `network ${riskClass(finding.network.risk, threshold)}`;
     parts.push(numberMark(viewer, showsOwn ? finding.ring : finding.network.outline_xy, finding.number, kind));
@@ -93,6 +94,14 @@ function calipers(viewer, size) {
     parts.push(lengthMark(viewer, ends, length(size, name)));
   }
   return parts;
+}
+
+/** Candidates for echogenic foci: a ring round each. */
+function fociMarks(viewer, foci) {
+  return foci.map(({ centre_xy: centre, diameter_px: diameter }) => {
+    const [cx, cy] = viewer.toStage(centre);
+    return svg("circle", { cx, cy, r: Math.max(5, (diameter * viewer.scale) / 2 + 3), class: "focus" });
+  });
 }
 
 /** The length, beyond the end that lies farther right (or lower), turned away from the nodule. */

@@ -16,7 +16,7 @@ import {
   untangled,
 } from "./outline.js";
 
-const REACH_PX = { mouse: 10, pen: 12, touch: 24 };
+const REACH_PX = { mouse: 8, pen: 12, touch: 24 };
 const MIN_AREA_PX = 16;
 const HANDLE_TOLERANCE = { smallest: 0.8, share: 0.008 };
 const FREEHAND_TOLERANCE_PX = 1.2;

@@ -52,9 +52,12 @@ export class Frames {
   }
 
   /** The frames that are likely next. */
-  prepare(item, frame, count) {
-    for (const next of [frame + 1, frame + 2, frame - 1])
+  prepare(item, frame, count, isPlaying) {
+    const steps = isPlaying ? [1, 2, 3, 4, 5, 6] : [1, 2, -1];
+    for (const step of steps) {
+      const next = isPlaying ? (frame + step) % count : frame + step;
       if (next >= 0 && next < count) this.load(item, next).catch(() => {});
+    }
   }
 
   forget(item) {

@@ -45,24 +45,39 @@ export const DESCRIPTORS = [
   },
 ];
 
-/** What is known of a nodule -> { descriptor: { value, why } }: the server's proposals; of the shape, the outline's own. */
-export function proposalsOf(measured) {
+const MEASURED = ["echogenicity_ratio", "cystic_share", "irregularity", "num_foci"];
+
+/** Nodule or OutlineMeasure -> the measured signs from which the server proposes words; null where none were measured. */
+export function signsOf(measured) {
+  if (!measured?.signs) return null;
+  const signs = { taller_than_wide: measured.size.taller_than_wide };
+  for (const name of MEASURED) signs[name] = measured.signs[name] ?? null;
+  return signs;
+}
+
+/** What the outline itself proposes: { descriptor: { value, why } }. */
+export function shapeProposal(measured) {
   if (!measured) return {};
+  const value = measured.size.taller_than_wide ? "taller-than-wide" : "wider-than-tall";
+  return { shape: { value, why: "From the outline; it counts on transverse views only." } };
+}
+
+/** The server's Descriptors -> { descriptor: { value, why } } of those that no reader has said. */
+export function proposalsOf(descriptors) {
   const found = {};
-  for (const { name } of DESCRIPTORS) {
-    const value = measured.proposed?.[name];
-    if (value !== null && value !== undefined)
-      found[name] = { value, why: evidenceText(measured.proposed.evidence?.[name]) };
+  for (const [name, source] of Object.entries(descriptors?.sources ?? {})) {
+    if (source !== "reader")
+      found[name] = { value: descriptors[name], why: evidenceText(descriptors.evidence?.[name]) };
   }
-  const isTaller = measured.size.taller_than_wide;
-  found.shape ??= {
-    value: isTaller ? "taller-than-wide" : "wider-than-tall",
-    why: "From the outline; it counts on transverse views only.",
-  };
   return found;
 }
 
 function evidenceText(evidence) {
   if (!evidence) return null;
-  return `${evidence.measure.replaceAll("_", " ")} ${Number(evidence.value.toFixed(2))} (${evidence.rule})`;
+  const measure = evidence.measure.replaceAll("_", " ");
+  const text =
+    measure === "taller than wide"
+      ? evidence.rule
+      : `${measure} ${Number(evidence.value.toFixed(2))}: ${evidence.rule}`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -218,6 +218,28 @@ const ROWS = [
   ["Risk", (n) => percent(n.risk)],
 ];
 
+const SIGN_ROWS = [
+  ["Irregularity", (signs) => decimals(signs.irregularity, 2), "0 for an ellipse; more with lobes and spikes"],
+  ["Echogenicity ratio", (signs) => decimals(signs.echogenicity_ratio, 2), "gray of its tissue over that around it"],
+  ["Cystic share", (signs) => percent(signs.cystic_share), "of its area"],
+  ["Bright foci", (signs) => decimals(signs.num_foci, 0), "candidates; speckle makes some too"],
+];
+
+const decimals = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+
+/** Columns of measures -> rows for what was measured of margin and inside; none where nothing was. */
+function signRows(columns) {
+  if (!columns.some(([, value]) => value?.signs)) return [];
+  return SIGN_ROWS.map(([name, text, about]) =>
+    h(
+      "tr",
+      { title: about },
+      h("th", { scope: "row" }, name),
+      columns.map(([, value, kind]) => h("td", { class: kind }, value?.signs ? text(value.signs) : "…")),
+    ),
+  );
+}
+
 /** The chosen finding's measures; the network's and the person's beside each other where there are both. */
 export function showMeasures(parent, reading, finding) {
   parent.hidden = !finding || finding.isRemoved;
@@ -248,7 +270,7 @@ export function showMeasures(parent, reading, finding) {
       "table",
       { class: "measures" },
       columns.length > 1 ? h("thead", {}, head) : h("thead", { class: "sr" }, head),
-      h("tbody", {}, body),
+      h("tbody", {}, body, signRows(columns)),
     ),
     finding.failure ? h("p", { class: "problem" }, `Not measured: ${finding.failure}`) : null,
     size?.mm_reason ? h("p", { class: "small faint" }, `Pixels, not millimetres: ${size.mm_reason}.`) : null,

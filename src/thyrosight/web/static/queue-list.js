@@ -207,8 +207,8 @@ function summaryOf(item, prediction) {
   const risk = nodules.length
     ? nodules.reduce((most, nodule) => (nodule.risk > most ? nodule.risk : most), null)
     : prediction.risk;
-  const parts = [nodules.length ? plural(nodules.length, "nodule") : "no nodule found"];
-  if (item.num_frames > 1) parts.unshift(`${item.num_frames} frames`);
+  const found = nodules.length ? plural(nodules.length, "nodule") : "no nodule found";
+  const parts = [item.num_frames > 1 ? `${item.num_frames} frames` : found];
   if (risk === null) return [parts.join(" · ")];
   return [
     `${parts.join(" · ")} · `,

@@ -4,7 +4,7 @@ import { sendJson } from "./api.js";
 import { fill, h, replaceKeepingFocus } from "./dom.js";
 import { capitalised, plural } from "./format.js";
 import { lastKnown } from "./reading.js";
-import { DESCRIPTORS, SYSTEMS, proposalsOf } from "./lexicon.js";
+import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lexicon.js";
 
 /** The form for one finding at a time. `parent` holds it; `reading` keeps what was chosen. */
 export class TiradsForm {
@@ -22,7 +22,9 @@ export class TiradsForm {
     this.parent.hidden = !finding || finding.isRemoved;
     if (this.parent.hidden) return;
     if (isOther) Object.assign(this, { result: null, problem: null, asked: null });
-    this.proposals = proposalsOf(lastKnown(finding));
+    const measured = lastKnown(finding);
+    this.signs = signsOf(measured);
+    this.proposals = { ...(isOther ? {} : this.proposals), ...shapeProposal(measured) };
     this.draw();
     this.ask();
   }
@@ -38,8 +40,7 @@ export class TiradsForm {
   }
 
   async ask() {
-    const question = { system: this.system, longest_mm: this.longestMm() };
-    for (const { name, isMany } of DESCRIPTORS) question[name] = this.value(name) ?? (isMany ? [] : null);
+    const question = this.question();
     const text = JSON.stringify(question);
     if (text === this.asked) return;
     this.asked = text;
@@ -48,11 +49,31 @@ export class TiradsForm {
     try {
       const result = await sendJson("POST", "tirads", question, { signal: this.asking.signal });
       Object.assign(this, { result, problem: null });
+      if (this.propose(result.descriptors)) this.draw();
     } catch (error) {
       if (error.name === "AbortError") return;
       Object.assign(this, { result: null, problem: error.message, asked: null });
     }
     this.drawResult();
+  }
+
+  /** What a person chose, and the signs from which the server proposes the rest; without signs the outline's shape. */
+  question() {
+    const question = { system: this.system, longest_mm: this.longestMm() };
+    for (const { name, isMany } of DESCRIPTORS) {
+      const value = this.signs ? (this.finding.chosen[name] ?? null) : this.value(name);
+      question[name] = value ?? (isMany ? [] : null);
+    }
+    return this.signs ? { ...question, signs: this.signs } : question;
+  }
+
+  /** The server's proposals -> are they others than before; those that a person has overridden are remembered. */
+  propose(descriptors) {
+    if (!this.signs) return false;
+    const before = JSON.stringify(this.proposals);
+    const kept = Object.entries(this.proposals).filter(([name]) => this.finding.chosen[name] !== undefined);
+    this.proposals = { ...Object.fromEntries(kept), ...proposalsOf(descriptors) };
+    return JSON.stringify(this.proposals) !== before;
   }
 
   draw() {
@@ -255,6 +276,7 @@ function wordsOf({ points, lowest_points: lowest, highest_points: highest, level
   return parts.join(" · ");
 }
 
+/** `TR4`, or `TR2–5` while it is open. */
 const shortLevel = ({ level, lowest_level: lowest, highest_level: highest }) =>
   level ?? `${lowest}–${highest.replace(/^\D+/, "")}`;
 
