@@ -1,0 +1,118 @@
+// A clip: the slider over its frames, playing, which frames hold a nodule, the frame with the largest section.
+
+import { getJson, itemPath } from "./api.js";
+import { byId, svg } from "./dom.js";
+import { percent } from "./format.js";
+import { riskClass } from "./drawing.js";
+
+const FRAMES_A_SECOND = 12;
+
+/** Events: `frame` (detail: which). */
+export class ClipBar extends EventTarget {
+  constructor(parent) {
+    super();
+    Object.assign(this, { parent, item: null, frame: 0, count: 1, summary: null, timer: 0 });
+    byId("play").addEventListener("click", () => this.toggle());
+    byId("frame").addEventListener("input", (event) => this.go(event.target.valueAsNumber));
+    byId("frame-back").addEventListener("click", () => this.step(-1));
+    byId("frame-on").addEventListener("click", () => this.step(1));
+    byId("largest").addEventListener("click", () => this.go(this.summary.largest_frame));
+  }
+
+  /** Item with its number of frames -> the bar, hidden for a still. */
+  async show(item, frame) {
+    const isOther = item.id !== this.item?.id;
+    const count = item.num_frames ?? 1;
+    this.parent.hidden = count < 2;
+    if (isOther) this.pause();
+    Object.assign(this, { item, count, frame });
+    if (isOther) this.summary = null;
+    this.draw();
+    if (!isOther || count < 2) return;
+    try {
+      const summary = await getJson(itemPath(item.id, "clip"));
+      if (this.item.id === item.id) this.summary = summary;
+    } catch (error) {
+      if (error.status !== 404 && error.status !== 409 && !error.isOffline) throw error;
+    }
+    this.draw();
+  }
+
+  draw() {
+    const slider = byId("frame");
+    slider.max = String(this.count - 1);
+    slider.value = String(this.frame);
+    slider.setAttribute("aria-valuetext", `frame ${this.frame + 1} of ${this.count}`);
+    byId("frame-text").textContent = `${this.frame + 1} / ${this.count}`;
+    byId("largest").hidden = this.summary?.largest_frame === null || this.summary?.largest_frame === undefined;
+    byId("clip-words").textContent = this.summary ? wordsOf(this.summary) : "";
+    drawTrack(byId("track"), this.summary, this.count, this.frame);
+  }
+
+  go(frame) {
+    const next = Math.min(this.count - 1, Math.max(0, frame));
+    if (next === this.frame) return;
+    this.frame = next;
+    this.draw();
+    this.dispatchEvent(new CustomEvent("frame", { detail: next }));
+  }
+
+  step(by) {
+    this.pause();
+    this.go(this.frame + by);
+  }
+
+  get isPlaying() {
+    return this.timer !== 0;
+  }
+
+  toggle() {
+    if (this.isPlaying) this.pause();
+    else this.play();
+  }
+
+  play() {
+    if (this.count < 2) return;
+    this.setButton(true);
+    this.timer = setInterval(() => {
+      if (!this.isLoading) this.go(this.frame === this.count - 1 ? 0 : this.frame + 1);
+    }, 1000 / FRAMES_A_SECOND);
+  }
+
+  pause() {
+    clearInterval(this.timer);
+    this.timer = 0;
+    this.setButton(false);
+  }
+
+  setButton(isPlaying) {
+    byId("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+    byId("play").classList.toggle("is-playing", isPlaying);
+  }
+}
+
+function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk }) {
+  const parts = [`nodule in ${some} of ${all} frames`];
+  if (risk)
+    parts.push(`risk over frames ${percent(risk.mean)} (${Math.round(100 * risk.minimum)}–${percent(risk.maximum)})`);
+  return parts.join(" · ");
+}
+
+/** One stroke a frame that holds a nodule, coloured by risk, as high as the section is large. */
+function drawTrack(track, summary, count, frame) {
+  const largest = Math.max(1, ...(summary?.frames ?? []).map((one) => one.area_px ?? 0));
+  const bars = (summary?.frames ?? [])
+    .filter((one) => one.num_nodules > 0)
+    .map((one) => {
+      const height = 3 + (11 * (one.area_px ?? 0)) / largest;
+      return svg("rect", {
+        x: one.frame_index + 0.1,
+        width: 0.8,
+        y: 14 - height,
+        height,
+        class: riskClass(one.risk, 0.5),
+      });
+    });
+  track.setAttribute("viewBox", `0 0 ${count} 14`);
+  track.replaceChildren(...bars, svg("rect", { x: frame, y: 0, width: 1, height: 14, class: "now" }));
+}

@@ -1,0 +1,138 @@
+// Findings -> lines over the image: outlines, calipers, numbers, the editor's points, in the stage's own pixels.
+// The network's outlines are solid, amber or cyan by risk; a person's are dashed and pink, and both can be shown.
+
+import { svg } from "./dom.js";
+import { length } from "./format.js";
+import { current, isTouched } from "./reading.js";
+
+const CROSS_PX = 5;
+const SCALE_BAR_SHARE = 0.25;
+
+/** Prediction -> the risk from which the page says high: its first operating point, 0.5 where it has none. */
+export const riskThreshold = (prediction) => prediction.operating_points[0]?.threshold ?? 0.5;
+
+/** Risk -> the class that colours it. */
+export const riskClass = (risk, threshold) =>
+  risk === null || risk === undefined ? "none" : risk >= threshold ? "high" : "low";
+
+/** Draws everything of a reading; what is shown is { outlines, calipers, opacity, compare, selected, editor }. */
+export function drawReading(layer, viewer, reading, shown) {
+  const parts = [];
+  if (reading && viewer.picture && shown.isVisible) {
+    const threshold = riskThreshold(reading.prediction);
+    for (const finding of reading.findings) parts.push(...drawFinding(viewer, finding, shown, threshold));
+    if (shown.editor?.isOn) parts.push(...drawEditor(viewer, reading, shown.editor));
+  }
+  layer.replaceChildren(...parts);
+  layer.style.opacity = shown.editor?.isOn ? 1 : shown.opacity;
+}
+
+function drawFinding(viewer, finding, shown, threshold) {
+  const isSelected = finding.key === shown.selected;
+  const mark = isSelected ? " is-selected" : "";
+  const hasOwn = isTouched(finding) && !finding.isRemoved;
+  const compare = shown.editor?.isOn ? "both" : shown.compare;
+  const showsNetwork = finding.network && (compare !== "yours" || !(hasOwn || finding.isRemoved));
+  const showsOwn = hasOwn && compare !== "network";
+  const parts = [];
+  if (shown.outlines && showsNetwork) {
+    const faint = compare === "both" && (hasOwn || finding.isRemoved) ? " is-behind" : "";
+    parts.push(
+      ...ringPaths(
+        viewer,
+        finding.network.outline_xy,
+        `network ${riskClass(finding.network.risk, threshold)}${faint}${mark}`,
+      ),
+    );
+  }
+  if (shown.outlines && showsOwn) parts.push(...ringPaths(viewer, finding.ring, `yours${mark}`));
+  const measured = showsOwn ? current(finding) : showsNetwork ? finding.network : null;
+  if (shown.calipers && isSelected && measured && !shown.editor?.isOn) parts.push(...calipers(viewer, measured.size));
+  if (shown.calipers && isSelected && measured?.signs?.foci) parts.push(...fociMarks(viewer, measured.signs.foci));
+  if (shown.outlines && (showsNetwork || showsOwn)) {
+    const kind = showsOwn ? "yours" : `network ${riskClass(finding.network.risk, threshold)}`;
+    parts.push(numberMark(viewer, showsOwn ? finding.ring : finding.network.outline_xy, finding.number, kind));
+  }
+  return parts;
+}
+
+function ringPaths(viewer, ring, kind) {
+  const d = pathOf(viewer, ring, true);
+  return [svg("path", { d, class: "halo" }), svg("path", { d, class: `outline ${kind}` })];
+}
+
+function pathOf(viewer, points, isClosed) {
+  const places = points.map((point) =>
+    viewer
+      .toStage(point)
+      .map((value) => value.toFixed(1))
+      .join(","),
+  );
+  return places.length ? `M${places.join("L")}${isClosed ? "Z" : ""}` : "";
+}
+
+/** The number at the outline's upper left, where no length stands. */
+function numberMark(viewer, ring, number, kind) {
+  const corner = ring.reduce((best, point) => (point[0] + point[1] < best[0] + best[1] ? point : best));
+  const [x, y] = viewer.toStage(corner);
+  const place = { x: Math.max(x - 7, 16), y: Math.max(y - 5, 16), "text-anchor": "end" };
+  return svg("text", { ...place, class: `number ${kind}` }, String(number));
+}
+
+/** The two diameters, each between crosses as on an ultrasound machine, with its length at one end. */
+function calipers(viewer, size) {
+  const parts = [];
+  for (const name of ["longest", "perpendicular"]) {
+    const ends = size[`${name}_ends_xy`].map((point) => viewer.toStage(point));
+    const [[ax, ay], [bx, by]] = ends;
+    const d = `M${ax},${ay}L${bx},${by}`;
+    parts.push(svg("path", { d, class: "caliper-halo" }), svg("path", { d, class: `caliper ${name}` }));
+    for (const [x, y] of ends) {
+      const cross = `M${x - CROSS_PX},${y}h${2 * CROSS_PX}M${x},${y - CROSS_PX}v${2 * CROSS_PX}`;
+      parts.push(svg("path", { d: cross, class: "cross-halo" }), svg("path", { d: cross, class: "cross" }));
+    }
+    parts.push(lengthMark(viewer, ends, length(size, name)));
+  }
+  return parts;
+}
+
+/** Candidates for echogenic foci: a ring round each. */
+function fociMarks(viewer, foci) {
+  return foci.map(({ centre_xy: centre, diameter_px: diameter }) => {
+    const [cx, cy] = viewer.toStage(centre);
+    return svg("circle", { cx, cy, r: Math.max(5, (diameter * viewer.scale) / 2 + 3), class: "focus" });
+  });
+}
+
+/** The length, beyond the end that lies farther right (or lower), turned away from the nodule. */
+function lengthMark(viewer, ends, text) {
+  const [[ax, ay], [bx, by]] = ends[0][0] > ends[1][0] ? [ends[1], ends[0]] : ends;
+  const size = Math.hypot(bx - ax, by - ay) || 1;
+  const [ux, uy] = [(bx - ax) / size, (by - ay) / size];
+  const width = text.length * 7;
+  const x = Math.min(Math.max(bx + ux * 12 - (ux < 0.4 ? width / 2 : 0), 6), viewer.box.width - width - 6);
+  const y = Math.min(Math.max(by + uy * 20 + 4, 16), viewer.box.height - 8);
+  return svg("text", { x, y, class: "length" }, text);
+}
+
+function drawEditor(viewer, reading, editor) {
+  const parts = [];
+  if (editor.draft.length > 1) parts.push(svg("path", { d: pathOf(viewer, editor.draft, false), class: "draft" }));
+  if (editor.tool !== "points" || !reading.finding(editor.key)) return parts;
+  const handles = editor.handles();
+  handles.forEach((point, index) => {
+    const [cx, cy] = viewer.toStage(point);
+    const isActive = index === editor.active;
+    parts.push(svg("circle", { cx, cy, r: isActive ? 6.5 : 4.5, class: isActive ? "handle is-active" : "handle" }));
+  });
+  return parts;
+}
+
+/** Spacing -> { px, mm }: a round length that a bar of a quarter of the stage can show; null without spacing. */
+export function scaleBar(viewer, spacing) {
+  if (!spacing || !viewer.picture) return null;
+  const mmPerPx = spacing.column_mm / viewer.scale;
+  const longest = viewer.box.width * SCALE_BAR_SHARE * mmPerPx;
+  const mm = [50, 20, 10, 5, 2, 1, 0.5].find((length_mm) => length_mm <= longest);
+  return mm ? { mm, px: mm / mmPerPx } : null;
+}

@@ -1,0 +1,44 @@
+// Numbers -> the words on the page. Legend: `_px` source pixels, `_mm` millimetres.
+
+export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(100 * share)} %`);
+
+export const percentRange = (low, high) => `${Math.round(100 * low)}–${Math.round(100 * high)} %`;
+
+/** NoduleSize, the name of a length -> `12.3 mm`, or `87 px` where there are no millimetres. */
+export function length(size, name) {
+  const mm = size[`${name}_mm`];
+  return mm === null || mm === undefined ? `${Math.round(size[`${name}_px`])} px` : `${mm.toFixed(1)} mm`;
+}
+
+/** NoduleSize, two names -> `12.3 × 8.1 mm`. */
+export function extent(size, first, second) {
+  const a = size[`${first}_mm`];
+  const b = size[`${second}_mm`];
+  if (a === null || a === undefined)
+    return `${Math.round(size[`${first}_px`])} × ${Math.round(size[`${second}_px`])} px`;
+  return `${a.toFixed(1)} × ${b.toFixed(1)} mm`;
+}
+
+/** NoduleSize -> `54 mm²` or `4 210 px`. */
+export function area(size) {
+  if (size.area_mm2 !== null && size.area_mm2 !== undefined)
+    return `${size.area_mm2.toFixed(size.area_mm2 < 10 ? 1 : 0)} mm²`;
+  return `${size.area_px.toLocaleString("en").replaceAll(",", "\u202f")} px`;
+}
+
+/** Count, word -> `1 nodule`, `2 nodules`. */
+export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+/** Time stamp -> `14:32`, with the day where it is not today. */
+export function clock(stamp) {
+  const time = new Date(stamp);
+  if (Number.isNaN(time.getTime())) return "";
+  const hours = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+  const isToday = time.toDateString() === new Date().toDateString();
+  return isToday ? hours : `${time.toLocaleDateString([], { day: "numeric", month: "short" })}, ${hours}`;
+}
+
+export const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** File name -> the same as one word of a POSIX shell. */
+export const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

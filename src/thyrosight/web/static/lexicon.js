@@ -1,0 +1,83 @@
+// The words of ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), as thyrosight.tirads has them; the rules are the server's.
+
+export const SYSTEMS = [
+  { name: "acr", title: "ACR 2017" },
+  { name: "eu", title: "EU 2017" },
+  { name: "k", title: "Korea 2021" },
+];
+
+const UNDETERMINED = "cannot be determined";
+
+export const DESCRIPTORS = [
+  {
+    name: "composition",
+    title: "Composition",
+    terms: [
+      "cystic or almost completely cystic",
+      "spongiform",
+      "mixed cystic and solid",
+      "solid or almost completely solid",
+      UNDETERMINED,
+    ],
+  },
+  {
+    name: "echogenicity",
+    title: "Echogenicity",
+    terms: ["anechoic", "hyperechoic or isoechoic", "hypoechoic", "very hypoechoic", UNDETERMINED],
+  },
+  { name: "shape", title: "Shape", terms: ["wider-than-tall", "taller-than-wide"] },
+  {
+    name: "margin",
+    title: "Margin",
+    terms: ["smooth", "ill-defined", "lobulated or irregular", "extra-thyroidal extension", UNDETERMINED],
+  },
+  {
+    name: "foci",
+    title: "Echogenic foci",
+    isMany: true,
+    none: "none or large comet-tail artifacts",
+    terms: [
+      "none or large comet-tail artifacts",
+      "macrocalcifications",
+      "peripheral (rim) calcifications",
+      "punctate echogenic foci",
+    ],
+  },
+];
+
+const MEASURED = ["echogenicity_ratio", "cystic_share", "irregularity", "num_foci"];
+
+/** Nodule or OutlineMeasure -> the measured signs from which the server proposes words; null where none were measured. */
+export function signsOf(measured) {
+  if (!measured?.signs) return null;
+  const signs = { taller_than_wide: measured.size.taller_than_wide };
+  for (const name of MEASURED) signs[name] = measured.signs[name] ?? null;
+  return signs;
+}
+
+/** What the outline itself proposes: { descriptor: { value, why } }. */
+export function shapeProposal(measured) {
+  if (!measured) return {};
+  const value = measured.size.taller_than_wide ? "taller-than-wide" : "wider-than-tall";
+  return { shape: { value, why: "From the outline; it counts on transverse views only." } };
+}
+
+/** The server's Descriptors -> { descriptor: { value, why } } of those that no reader has said. */
+export function proposalsOf(descriptors) {
+  const found = {};
+  for (const [name, source] of Object.entries(descriptors?.sources ?? {})) {
+    if (source !== "reader")
+      found[name] = { value: descriptors[name], why: evidenceText(descriptors.evidence?.[name]) };
+  }
+  return found;
+}
+
+function evidenceText(evidence) {
+  if (!evidence) return null;
+  const measure = evidence.measure.replaceAll("_", " ");
+  const text =
+    measure === "taller than wide"
+      ? evidence.rule
+      : `${measure} ${Number(evidence.value.toFixed(2))}: ${evidence.rule}`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

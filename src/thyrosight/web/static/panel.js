@@ -1,0 +1,303 @@
+// What was found, in words and numbers: risk, what to know first, the nodules, their measures.
+
+import { fill, h, icon, replaceKeepingFocus } from "./dom.js";
+import { riskClass, riskThreshold } from "./drawing.js";
+import { area, extent, length, percent, percentRange, plural } from "./format.js";
+import { current, isTouched, lastKnown } from "./reading.js";
+
+/** Reading -> the head of the panel: which image this is, and what it says of itself. */
+export function showIdentity(parent, reading) {
+  const { image } = reading.prediction;
+  const facts = [`${image.width_px} × ${image.height_px} px`];
+  if (image.num_frames > 1) facts.unshift(`frame ${reading.frame + 1} of ${image.num_frames}`);
+  if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm a pixel`);
+  fill(
+    parent,
+    h("h2", { class: "file", title: reading.item.name }, reading.item.name),
+    h("p", { class: "faint" }, facts.join(" · ")),
+  );
+}
+
+/** The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known). */
+export function showDigest(parent, reading, finding, level) {
+  const { prediction } = reading;
+  const now = finding && lastKnown(finding);
+  const cells = [];
+  if (finding) {
+    const num = reading.findings.filter((one) => !one.isRemoved).length;
+    const size = now ? extent(now.size, "longest", "perpendicular") : "…";
+    cells.push(
+      cell(
+        `Nodule ${finding.number}${num > 1 ? ` of ${num}` : ""}`,
+        size,
+        isTouched(finding) ? "your outline" : "longest × across",
+        isTouched(finding) ? "yours" : "",
+      ),
+    );
+  } else {
+    cells.push(
+      cell(
+        "Nodule",
+        reading.findings.length ? "removed" : "none found",
+        reading.findings.length ? "by you" : "does not exclude one",
+      ),
+    );
+  }
+  const risk = now ? now.risk : prediction.risk;
+  const isWaiting = finding && isTouched(finding) && !current(finding) && !finding.failure;
+  const interval = now?.risk_interval ? percentRange(...now.risk_interval) : finding ? "" : "whole image";
+  cells.push(
+    cell(
+      "Risk",
+      percent(risk),
+      interval,
+      `risk ${riskClass(risk, riskThreshold(prediction))}${isWaiting ? " is-waiting" : ""}`,
+    ),
+  );
+  if (finding) cells.push(cell("TI-RADS", level?.text ?? "–", level?.under ?? "", "grade"));
+  fill(parent, cells);
+}
+
+const cell = (label, value, under, kind = "") =>
+  h(
+    "div",
+    { class: `cell ${kind}` },
+    h("span", { class: "label" }, label),
+    h("strong", {}, value),
+    h("span", { class: "under" }, under || "\u00a0"),
+  );
+
+/** The chosen finding's risk as a bar with its interval, and what it means in words. */
+export function showRisk(parent, reading, finding) {
+  const { prediction } = reading;
+  const threshold = riskThreshold(prediction);
+  const now = finding && lastKnown(finding);
+  const risk = now ? now.risk : prediction.risk;
+  const title = finding ? `Risk, nodule ${finding.number}` : "Risk, whole image";
+  if (risk === null || risk === undefined) {
+    fill(
+      parent,
+      h("h3", {}, title),
+      h("p", { class: "faint" }, prediction.risk_reason ?? "The model gives no risk here."),
+    );
+    return;
+  }
+  const interval = now?.risk_interval ?? null;
+  fill(
+    parent,
+    h(
+      "div",
+      { class: "section-head" },
+      h("h3", {}, `${title}: ${percent(risk)}`),
+      interval ? h("span", { class: "faint small" }, `95 % interval ${percentRange(...interval)}`) : null,
+    ),
+    riskBar(risk, interval, prediction.operating_points, threshold),
+    h("p", { class: "small" }, `${meaning(prediction.risk_meaning)}.`),
+    riskDetails(prediction, now, finding),
+  );
+}
+
+const meaning = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+
+function riskBar(risk, interval, points, threshold) {
+  const at = (share) => `${(100 * share).toFixed(1)}%`;
+  const band = h("i", { class: "band" });
+  const mark = h("b", { class: "mark" });
+  mark.style.left = at(risk);
+  if (interval) Object.assign(band.style, { left: at(interval[0]), right: at(1 - interval[1]) });
+  else Object.assign(band.style, { left: "0", right: at(1 - risk) });
+  const ticks = points.map((point) => {
+    const tick = h("s", { class: "tick", title: `${point.name}: ${percent(point.threshold)}` });
+    tick.style.left = at(point.threshold);
+    return tick;
+  });
+  return h(
+    "div",
+    { class: `bar ${riskClass(risk, threshold)}`, "aria-hidden": "true" },
+    h("div", { class: "track" }, band, ticks, mark),
+    h("div", { class: "scale" }, h("span", {}, "0"), h("span", {}, "50"), h("span", {}, "100 %")),
+  );
+}
+
+function riskDetails(prediction, now, finding) {
+  const lines = [];
+  if (finding && prediction.risk !== null) lines.push(`Whole image: ${percent(prediction.risk)}.`);
+  const reason = now?.risk_interval_reason ?? finding?.network?.risk_interval_reason;
+  if (reason) lines.push(`Interval: ${reason}.`);
+  for (const point of prediction.operating_points) {
+    lines.push(
+      `${meaning(point.name)}: ${point.is_above ? "at or above" : "below"} ${percent(point.threshold)} – ${point.meaning}.`,
+    );
+  }
+  if (!lines.length) return null;
+  return h(
+    "details",
+    { class: "more" },
+    h("summary", {}, "About this number"),
+    lines.map((line) => h("p", { class: "small faint" }, line)),
+  );
+}
+
+/** What to know before the result is relied on; hidden where there is nothing. */
+export function showFlags(parent, reading) {
+  const { flags } = reading.prediction;
+  parent.hidden = !flags.length;
+  fill(
+    parent,
+    h("h3", {}, "Know before you rely on it"),
+    h(
+      "ul",
+      { class: "flags" },
+      flags.map((flag) => h("li", {}, icon("flag"), h("span", {}, meaning(flag.message)))),
+    ),
+  );
+}
+
+/** The nodules as a list of which one is chosen. */
+export function showFindings(parent, reading, selected, choose) {
+  const threshold = riskThreshold(reading.prediction);
+  const rows = reading.findings.map((finding) => findingRow(finding, finding.key === selected, threshold, choose));
+  parent.hidden = !rows.length;
+  const count = reading.findings.filter((finding) => !finding.isRemoved).length;
+  replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
+}
+
+function findingRow(finding, isSelected, threshold, choose) {
+  const now = lastKnown(finding);
+  const own = isTouched(finding);
+  const remark = finding.isRemoved
+    ? "removed by you"
+    : !finding.network
+      ? "added by you"
+      : own
+        ? "corrected by you"
+        : null;
+  const swatch = finding.isRemoved ? "none" : own ? "yours" : riskClass(now.risk, threshold);
+  return h(
+    "li",
+    {},
+    h(
+      "button",
+      {
+        type: "button",
+        class: `finding${finding.isRemoved ? " is-removed" : ""}`,
+        "aria-pressed": String(isSelected),
+        dataset: { key: finding.key },
+        onclick: () => choose(finding.key),
+      },
+      h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }, String(finding.number)),
+      h(
+        "span",
+        { class: "finding-text" },
+        h("span", { class: "sr" }, `Nodule ${finding.number}: `),
+        h(
+          "span",
+          {},
+          now ? extent(now.size, "longest", "perpendicular") : finding.failure ? "not measured" : "measuring",
+        ),
+        remark ? h("span", { class: "remark" }, remark) : null,
+      ),
+      h(
+        "span",
+        { class: "finding-risk" },
+        now && now.risk !== null ? percent(now.risk) : "–",
+        h("span", { class: "sr" }, " risk"),
+      ),
+    ),
+  );
+}
+
+const ROWS = [
+  ["Longest", (n) => length(n.size, "longest")],
+  ["Perpendicular", (n) => length(n.size, "perpendicular")],
+  ["Anteroposterior", (n) => length(n.size, "anteroposterior")],
+  ["Transverse", (n) => length(n.size, "transverse")],
+  ["Area", (n) => area(n.size)],
+  ["Taller than wide", (n) => (n.size.taller_than_wide ? "yes" : "no")],
+  ["Mean probability", (n) => percent(n.mean_probability)],
+  ["Risk", (n) => percent(n.risk)],
+];
+
+const SIGN_ROWS = [
+  ["Irregularity", (signs) => decimals(signs.irregularity, 2), "0 for an ellipse; more with lobes and spikes"],
+  ["Echogenicity ratio", (signs) => decimals(signs.echogenicity_ratio, 2), "gray of its tissue over that around it"],
+  ["Cystic share", (signs) => percent(signs.cystic_share), "of its area"],
+  ["Bright foci", (signs) => decimals(signs.num_foci, 0), "candidates; speckle makes some too"],
+];
+
+const decimals = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+
+/** Columns of measures -> rows for what was measured of margin and inside; none where nothing was. */
+function signRows(columns) {
+  if (!columns.some(([, value]) => value?.signs)) return [];
+  return SIGN_ROWS.map(([name, text, about]) =>
+    h(
+      "tr",
+      { title: about },
+      h("th", { scope: "row" }, name),
+      columns.map(([, value, kind]) => h("td", { class: kind }, value?.signs ? text(value.signs) : "…")),
+    ),
+  );
+}
+
+/** The chosen finding's measures; the network's and the person's beside each other where there are both. */
+export function showMeasures(parent, reading, finding) {
+  parent.hidden = !finding || finding.isRemoved;
+  if (parent.hidden) return;
+  const own = isTouched(finding) ? current(finding) : null;
+  const columns = [];
+  if (finding.network) columns.push(["Network", finding.network, "network"]);
+  if (isTouched(finding)) columns.push(["Yours", own ?? finding.measured, own ? "yours" : "yours is-stale"]);
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, h("span", { class: "sr" }, "Measure")),
+    columns.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name)),
+  );
+  const body = ROWS.map(([name, text]) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      columns.map(([, value, kind]) => h("td", { class: kind }, value ? text(value) : "…")),
+    ),
+  );
+  const size = (own ?? finding.measured ?? finding.network)?.size;
+  fill(
+    parent,
+    h("h3", {}, `Measures, nodule ${finding.number}`),
+    h(
+      "table",
+      { class: "measures" },
+      columns.length > 1 ? h("thead", {}, head) : h("thead", { class: "sr" }, head),
+      h("tbody", {}, body, signRows(columns)),
+    ),
+    finding.failure ? h("p", { class: "problem" }, `Not measured: ${finding.failure}`) : null,
+    size?.mm_reason ? h("p", { class: "small faint" }, `Pixels, not millimetres: ${size.mm_reason}.`) : null,
+    h("p", { class: "small faint" }, "Taller than wide counts on transverse views only."),
+  );
+}
+
+/** Which network and program it was. */
+export function showProvenance(parent, reading) {
+  const { model, software_version: software, seconds, with_tta: isMirrored, image } = reading.prediction;
+  const rows = [
+    ["Model", `${model.name} (${model.id})`],
+    ["Program", software],
+    ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image" : ""}`],
+    ["Image SHA-256", image.sha256],
+  ];
+  fill(
+    parent,
+    h(
+      "details",
+      { class: "more" },
+      h("summary", {}, "Where this comes from"),
+      h(
+        "dl",
+        { class: "facts" },
+        rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,153 @@
+// The jobs on this server: sending files, following them until they are done, removing them. What is shown of it: queue-list.js.
+
+import { ApiError, getJson, pause, request } from "./api.js";
+import { chosenImages, parcels } from "./files.js";
+import { plural } from "./format.js";
+
+const POLL_MS = { busy: 500, patient: 2000 };
+const MAX_PAGES = 5;
+
+/** Events: `changed`; `done` (detail: an item that has just been finished); `told` (detail: a line for people). */
+export class Queue extends EventTarget {
+  constructor() {
+    super();
+    Object.assign(this, { jobs: [], sending: [], isLoaded: false, isPolling: false, wait: null });
+  }
+
+  get items() {
+    return this.jobs.flatMap((job) => job.items);
+  }
+
+  item(id) {
+    return this.items.find((item) => item.id === id) ?? null;
+  }
+
+  get counts() {
+    const counts = { queued: this.sending.filter((one) => !one.error).length, running: 0, done: 0, failed: 0 };
+    for (const item of this.items) counts[item.state] += 1;
+    return counts;
+  }
+
+  get isBusy() {
+    return this.items.some((item) => item.state === "queued" || item.state === "running");
+  }
+
+  /** Every job that the server holds, newest first. */
+  async load() {
+    const jobs = [];
+    let path = "jobs?limit=50";
+    for (let page = 0; path && page < MAX_PAGES; page += 1) {
+      const answer = await getJson(path);
+      jobs.push(...(Array.isArray(answer) ? answer : answer.jobs));
+      path = answer.next_offset ? `jobs?limit=50&offset=${answer.next_offset}` : null;
+    }
+    this.jobs = await Promise.all(jobs.map((job) => (job.items ? job : getJson(`jobs/${job.id}`))));
+    this.isLoaded = true;
+    this.changed();
+    this.poll();
+  }
+
+  changed() {
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  tell(text) {
+    this.dispatchEvent(new CustomEvent("told", { detail: text }));
+  }
+
+  /** Files -> jobs, parcel by parcel; a parcel that is refused is sent file by file, so that each fault finds its file. */
+  async add(files) {
+    const { images, numSkipped } = chosenImages(files);
+    if (numSkipped) this.tell(`${plural(numSkipped, "file")} left out: not an image.`);
+    if (!images.length) return;
+    const waiting = images.map((file) => ({ file, name: file.name, error: null }));
+    this.sending = [...this.sending, ...waiting];
+    this.changed();
+    for (const parcel of parcels(images)) {
+      const entries = waiting.filter((entry) => parcel.includes(entry.file));
+      await this.send(entries);
+    }
+  }
+
+  async send(entries) {
+    const form = new FormData();
+    for (const { file } of entries) form.append("files", file, file.name);
+    const onBusy = (seconds) => {
+      this.wait = seconds;
+      this.changed();
+    };
+    try {
+      const response = await request("jobs", { method: "POST", body: form, onBusy });
+      const job = await response.json();
+      this.sending = this.sending.filter((entry) => !entries.includes(entry));
+      this.jobs = [
+        { ...job, items: job.items.map((item) => ({ error: null, num_frames: null, ...item })) },
+        ...this.jobs,
+      ];
+    } catch (error) {
+      if (entries.length > 1 && (error.status === 413 || error.status === 422)) {
+        for (const entry of entries) await this.send([entry]);
+        return;
+      }
+      for (const entry of entries) entry.error = error instanceof ApiError ? error.message : "It could not be sent.";
+    } finally {
+      this.wait = null;
+    }
+    this.changed();
+    this.poll();
+  }
+
+  dismiss(entry) {
+    this.sending = this.sending.filter((other) => other !== entry);
+    this.changed();
+  }
+
+  async retry(entry) {
+    entry.error = null;
+    this.changed();
+    await this.send([entry]);
+  }
+
+  /** Follows the jobs that are not finished until they are. */
+  async poll() {
+    if (this.isPolling) return;
+    this.isPolling = true;
+    try {
+      while (this.isBusy) {
+        await pause(document.hidden ? POLL_MS.patient : POLL_MS.busy);
+        const open = this.jobs.filter((job) =>
+          job.items.some((item) => item.state === "queued" || item.state === "running"),
+        );
+        for (const job of open) await this.refresh(job);
+        this.changed();
+      }
+    } catch (error) {
+      if (!error.isOffline) this.tell(error.message);
+    } finally {
+      this.isPolling = false;
+    }
+  }
+
+  async refresh(job) {
+    try {
+      const fresh = await getJson(`jobs/${job.id}`);
+      const before = new Map(job.items.map((item) => [item.id, item.state]));
+      this.jobs = this.jobs.map((other) => (other.id === job.id ? fresh : other));
+      for (const item of fresh.items) {
+        if (item.state === "done" && before.get(item.id) !== "done")
+          this.dispatchEvent(new CustomEvent("done", { detail: item }));
+      }
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.jobs = this.jobs.filter((other) => other.id !== job.id);
+    }
+  }
+
+  async remove(job) {
+    await request(`jobs/${job.id}`, { method: "DELETE" }).catch((error) => {
+      if (error.status !== 404) throw error;
+    });
+    this.jobs = this.jobs.filter((other) => other.id !== job.id);
+    this.changed();
+  }
+}

@@ -1,0 +1,286 @@
+// TI-RADS: descriptors proposed, each of them the person's to set; points, level and advice follow from the server.
+
+import { sendJson } from "./api.js";
+import { fill, h, replaceKeepingFocus } from "./dom.js";
+import { capitalised, plural } from "./format.js";
+import { lastKnown } from "./reading.js";
+import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lexicon.js";
+
+/** The form for one finding at a time. `parent` holds it; `reading` keeps what was chosen. */
+export class TiradsForm {
+  constructor(parent, told) {
+    Object.assign(this, { parent, told });
+    this.system = localStorage.getItem("thyrosight-tirads") ?? SYSTEMS[0].name;
+    this.sizes = new Map();
+    this.result = null;
+    this.problem = null;
+  }
+
+  show(reading, finding) {
+    const isOther = finding?.key !== this.finding?.key || reading !== this.reading;
+    Object.assign(this, { reading, finding });
+    this.parent.hidden = !finding || finding.isRemoved;
+    if (this.parent.hidden) return;
+    if (isOther) Object.assign(this, { result: null, problem: null, asked: null });
+    const measured = lastKnown(finding);
+    this.signs = signsOf(measured);
+    this.proposals = { ...(isOther ? {} : this.proposals), ...shapeProposal(measured) };
+    this.draw();
+    this.ask();
+  }
+
+  /** -> the value in force for a descriptor, the person's before the proposed; null where there is neither. */
+  value(name) {
+    return this.finding.chosen[name] ?? this.proposals[name]?.value ?? null;
+  }
+
+  longestMm() {
+    const measured = lastKnown(this.finding)?.size.longest_mm ?? null;
+    return measured ?? this.sizes.get(this.finding) ?? null;
+  }
+
+  async ask() {
+    const question = this.question();
+    const text = JSON.stringify(question);
+    if (text === this.asked) return;
+    this.asked = text;
+    this.asking?.abort();
+    this.asking = new AbortController();
+    try {
+      const result = await sendJson("POST", "tirads", question, { signal: this.asking.signal });
+      Object.assign(this, { result, problem: null });
+      if (this.propose(result.descriptors)) this.draw();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      Object.assign(this, { result: null, problem: error.message, asked: null });
+    }
+    this.drawResult();
+  }
+
+  /** What a person chose, and the signs from which the server proposes the rest; without signs the outline's shape. */
+  question() {
+    const question = { system: this.system, longest_mm: this.longestMm() };
+    for (const { name, isMany } of DESCRIPTORS) {
+      const value = this.signs ? (this.finding.chosen[name] ?? null) : this.value(name);
+      question[name] = value ?? (isMany ? [] : null);
+    }
+    return this.signs ? { ...question, signs: this.signs } : question;
+  }
+
+  /** The server's proposals -> are they others than before; those that a person has overridden are remembered. */
+  propose(descriptors) {
+    if (!this.signs) return false;
+    const before = JSON.stringify(this.proposals);
+    const kept = Object.entries(this.proposals).filter(([name]) => this.finding.chosen[name] !== undefined);
+    this.proposals = { ...Object.fromEntries(kept), ...proposalsOf(descriptors) };
+    return JSON.stringify(this.proposals) !== before;
+  }
+
+  draw() {
+    this.output = h("div", { class: "level", role: "status", "aria-label": "TI-RADS level" });
+    replaceKeepingFocus(
+      this.parent,
+      h("div", { class: "section-head" }, h("h3", {}, `TI-RADS, nodule ${this.finding.number}`), this.systemChoice()),
+      this.output,
+      DESCRIPTORS.map((descriptor) => (descriptor.isMany ? this.many(descriptor) : this.one(descriptor))),
+      this.sizeRow(),
+    );
+    this.drawResult();
+  }
+
+  drawResult() {
+    const { result, problem } = this;
+    this.told(result ? { text: shortLevel(result), under: shortPoints(result) } : null);
+    for (const mark of this.parent.querySelectorAll(".points"))
+      mark.textContent = pointsText(result?.points_by?.[mark.dataset.name]);
+    if (problem) fill(this.output, h("p", { class: "problem" }, problem));
+    else if (!result) fill(this.output, h("p", { class: "level-line faint" }, "…"));
+    else {
+      const open = (result.missing ?? []).map((name) =>
+        DESCRIPTORS.find((descriptor) => descriptor.name === name).title.toLowerCase(),
+      );
+      fill(
+        this.output,
+        h(
+          "p",
+          { class: "level-line" },
+          h("strong", { class: `level-badge${result.level ? "" : " is-open"}` }, levelText(result)),
+          h("span", {}, wordsOf(result)),
+        ),
+        result.advice?.words ? h("p", { class: "advice" }, capitalised(result.advice.words)) : null,
+        open.length ? h("p", { class: "small faint" }, `Open until you choose ${listed(open)}.`) : null,
+        !open.length && this.restsOnProposals()
+          ? h("p", { class: "small faint" }, "Rests on proposals: check each descriptor.")
+          : null,
+        (result.warnings ?? []).map((text) => h("p", { class: "small warning" }, capitalised(text))),
+        result.advice?.thresholds ? h("p", { class: "small faint" }, result.advice.thresholds) : null,
+      );
+    }
+  }
+
+  restsOnProposals() {
+    return DESCRIPTORS.some(({ name }) => this.finding.chosen[name] === undefined && this.proposals[name]);
+  }
+
+  choose(name, value) {
+    this.reading.choose(this.finding.key, name, value);
+    this.draw();
+    this.ask();
+  }
+
+  systemChoice() {
+    const options = SYSTEMS.map(({ name, title }) =>
+      h("option", { value: name, selected: name === this.system }, title),
+    );
+    const onchange = (event) => {
+      this.system = event.target.value;
+      localStorage.setItem("thyrosight-tirads", this.system);
+      this.draw();
+      this.ask();
+    };
+    return h(
+      "select",
+      { class: "quiet", "aria-label": "TI-RADS system", dataset: { key: "system" }, onchange },
+      options,
+    );
+  }
+
+  one({ name, title, terms }) {
+    const value = this.value(name);
+    const options = terms.map((term) => h("option", { value: term, selected: term === value }, term));
+    if (value === null) options.unshift(h("option", { value: "", selected: true, disabled: true }, "choose"));
+    const select = h(
+      "select",
+      { id: `tirads-${name}`, dataset: { key: name }, onchange: (event) => this.choose(name, event.target.value) },
+      options,
+    );
+    return h(
+      "div",
+      { class: "descriptor" },
+      h("label", { htmlFor: `tirads-${name}` }, title),
+      this.origin(name),
+      select,
+      this.why(name),
+    );
+  }
+
+  many({ name, title, terms, none }) {
+    const chosen = this.value(name) ?? [];
+    const toggle = (term) => (event) => {
+      const rest = chosen.filter((other) => other !== term && other !== none);
+      const next = term === none ? [none] : event.target.checked ? [...rest, term] : rest;
+      this.choose(name, next.length ? next : [none]);
+    };
+    const boxes = terms.map((term) =>
+      h(
+        "label",
+        { class: "check" },
+        h("input", {
+          type: "checkbox",
+          checked: chosen.includes(term),
+          dataset: { key: `${name}-${term}` },
+          onchange: toggle(term),
+        }),
+        h("span", {}, term),
+      ),
+    );
+    return h(
+      "div",
+      { class: "descriptor", role: "group", "aria-labelledby": `tirads-${name}` },
+      h("span", { id: `tirads-${name}`, class: "title" }, title),
+      this.origin(name),
+      h("div", { class: "checks" }, boxes),
+      this.why(name),
+    );
+  }
+
+  /** Whose value it is: proposed, yours (with the way back), or neither yet. */
+  origin(name) {
+    const isOwn = this.finding.chosen[name] !== undefined;
+    const proposal = this.proposals[name];
+    const points = h("span", { class: "points", dataset: { name } });
+    if (!isOwn)
+      return h(
+        "span",
+        { class: "origin" },
+        h("span", { class: proposal ? "tag proposed" : "tag missing" }, proposal ? "proposed" : "not set"),
+        points,
+      );
+    const title = proposal ? "Back to the proposal" : "Clear";
+    return h(
+      "span",
+      { class: "origin" },
+      h(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          dataset: { key: `${name}-reset` },
+          onclick: () => this.choose(name, null),
+          "aria-label": `${title}: ${name}`,
+        },
+        proposal ? "Undo" : "Clear",
+      ),
+      h("span", { class: "tag yours" }, "yours"),
+      points,
+    );
+  }
+
+  why(name) {
+    const proposal = this.proposals[name];
+    return proposal?.why && this.finding.chosen[name] === undefined
+      ? h("p", { class: "small faint" }, proposal.why)
+      : null;
+  }
+
+  sizeRow() {
+    const size = lastKnown(this.finding)?.size;
+    if (!size || (size.longest_mm !== null && size.longest_mm !== undefined)) return null;
+    const oninput = (event) => {
+      const mm = event.target.valueAsNumber;
+      if (mm > 0 && mm < 200) this.sizes.set(this.finding, mm);
+      else this.sizes.delete(this.finding);
+      this.ask();
+    };
+    return h(
+      "div",
+      { class: "descriptor" },
+      h("label", { htmlFor: "tirads-size" }, "Longest diameter, mm"),
+      h("span", { class: "tag missing" }, "not in the file"),
+      h("input", {
+        id: "tirads-size",
+        type: "number",
+        min: "0.1",
+        max: "200",
+        step: "0.1",
+        inputMode: "decimal",
+        value: this.sizes.get(this.finding) ?? "",
+        dataset: { key: "size" },
+        oninput,
+      }),
+      h("p", { class: "small faint" }, "For the advice alone; read it off the scanner's own calipers."),
+    );
+  }
+}
+
+const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+
+const levelText = ({ level, lowest_level: lowest, highest_level: highest }) => level ?? `${lowest} to ${highest}`;
+
+const pointsText = (points) => (points === null || points === undefined ? "" : `+${points}`);
+
+function wordsOf({ points, lowest_points: lowest, highest_points: highest, level_words: words }) {
+  const parts = words ? [words] : [];
+  if (points !== null && points !== undefined) parts.push(plural(points, "point"));
+  else if (lowest !== null && lowest !== undefined) parts.push(`${lowest} to ${highest} points`);
+  return parts.join(" · ");
+}
+
+/** `TR4`, or `TR2–5` while it is open. */
+const shortLevel = ({ level, lowest_level: lowest, highest_level: highest }) =>
+  level ?? `${lowest}–${highest.replace(/^\D+/, "")}`;
+
+function shortPoints({ points, level }) {
+  if (points !== null && points !== undefined) return plural(points, "point");
+  return level ? "" : "still open";
+}

@@ -1,0 +1,559 @@
+"""The page in a headless browser, against a small server of the tests' own and, where it is there, the real one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fake_server import STATIC, FakeServer
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+SIZES = {"desk": (1280, 800), "phone": (390, 844)}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PICTURES = os.environ.get("THYROSIGHT_PICTURES")
+"""A folder for screenshots, for people to look at; none are written where it is not named."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Any:
+    from thyrosight.predict import Predictor
+
+    return Predictor.load(threads=1)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two phantoms in which the shipped model finds a nodule."""
+    from thyrosight.phantom import PhantomSettings, draw_phantom
+
+    folder = tmp_path_factory.mktemp("images")
+    for index in range(2):
+        settings = PhantomSettings(size_hw=(480, 640), no_nodule=0, split_screen=0)
+        phantom = draw_phantom(np.random.default_rng([8, index]), settings)
+        cv2.imwrite(str(folder / f"phantom-{index}.png"), phantom.image_HW)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def fake(predictor: Any) -> Iterator[FakeServer]:
+    server = FakeServer(predictor, mm_a_pixel=0.09)
+    server.address = server.start()  # type: ignore[attr-defined]
+    yield server
+    server.stop()
+
+
+class Sight:
+    """One page, with what it complained of."""
+
+    def __init__(self, browser: Any, address: str, size: str = "desk", **options: Any) -> None:
+        width, height = SIZES[size]
+        viewport = {"width": width, "height": height}
+        self.context = browser.new_context(viewport=viewport, has_touch=size == "phone", **options)
+        self.context.set_default_timeout(90_000)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self.hear(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(address)
+        self.size = size
+
+    def hear(self, kind: str, text: str) -> None:
+        """Errors and warnings; a browser also tells of each answer that is no 2xx, which the page is made for."""
+        if kind in ("error", "warning") and "Failed to load resource" not in text:
+            self.complaints.append(text)
+
+    def drop(self, files: list[Path]) -> None:
+        """Files dropped on the page, as from the desktop."""
+        contents = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in files]
+        self.page.evaluate(
+            """contents => {
+              const transfer = new DataTransfer();
+              for (const [name, text] of contents) {
+                const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+                transfer.items.add(new File([bytes], name));
+              }
+              for (const kind of ["dragenter", "dragover", "drop"]) {
+                const options = {dataTransfer: transfer, bubbles: true, cancelable: true};
+                document.body.dispatchEvent(new DragEvent(kind, options));
+              }
+            }""",
+            contents,
+        )
+
+    def wait_until_open(self, num_done: int = 1) -> None:
+        self.page.wait_for_selector(f"button.item[data-state=done] >> nth={num_done - 1}", timeout=60_000)
+        self.page.wait_for_selector("#lines .outline", state="attached")
+
+    def digest(self) -> list[str]:
+        """-> size, risk, level as they stand above the findings."""
+        return self.page.locator("#digest strong").all_text_contents()
+
+    def stroke(self, points: list[tuple[float, float]]) -> None:
+        """Draws on the stage: shares of its width and height."""
+        box = self.page.locator("#stage").bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place)
+        self.page.mouse.up()
+
+    def handles(self) -> np.ndarray:
+        """-> the centres of the points that can be dragged, (N, 2) on the page."""
+        return np.array(
+            self.page.evaluate(
+                """() => {
+                  const { x, y } = document.getElementById("lines").getBoundingClientRect();
+                  const of = (circle, name) => Number(circle.getAttribute(name));
+                  return [...document.querySelectorAll(".handle")].map((one) => [x + of(one, "cx"), y + of(one, "cy")]);
+                }"""
+            )
+        )
+
+    def picture(self, name: str) -> None:
+        if PICTURES:
+            self.page.screenshot(path=Path(PICTURES) / f"{name}-{self.size}.png")
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+
+
+def ellipse(x: float, y: float, half_width: float, half_height: float) -> list[tuple[float, float]]:
+    angles = np.linspace(0, 2 * np.pi, 25)
+    return [(x + half_width * float(np.cos(a)), y + half_height * float(np.sin(a))) for a in angles]
+
+
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+
+
+# The files themselves.
+
+
+def test_files_are_small_and_all_of_them_are_used() -> None:
+    """What app.js imports, and what that imports: a script that does not parse then stops the browser tests."""
+    assert not [path.name for path in STATIC.iterdir() if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    todo, seen = ["app.js"], set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += re.findall(r'from "\./([\w-]+\.js)"', (STATIC / name).read_text(encoding="utf-8"))
+    assert seen == {path.name for path in STATIC.glob("*.js")}
+
+
+def test_page_needs_nothing_from_elsewhere() -> None:
+    text = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert text.count("<script") == 1
+    assert '<script type="module" src="static/app.js"></script>' in text
+    assert " style=" not in text
+    assert " onclick=" not in text
+    for path in STATIC.iterdir():
+        content = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in content, path.name
+        assert "https:" not in content, path.name
+
+
+# What a person does.
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_two_images_from_drop_to_export(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
+    sight = Sight(browser, fake.address, size)
+    page = sight.page
+    page.wait_for_selector("text=Drop thyroid ultrasound here")
+    sight.picture("empty")
+    sight.drop(images)
+    sight.wait_until_open(2)
+    nodules = fake.result("job0-0", 0)["nodules"]
+    assert page.locator("#lines .outline.network").count() == len(nodules)
+    size_mm = nodules[0]["size"]
+    expected = f"{size_mm['longest_mm']:.1f} × {size_mm['perpendicular_mm']:.1f} mm"
+    assert sight.digest()[:2] == [expected, f"{round(100 * nodules[0]['risk'])} %"]
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
+    sight.picture("result")
+    with page.expect_download() as waiting:
+        page.click("button[data-kind=json]")
+    assert json.loads(Path(waiting.value.path()).read_text())["nodules"] == nodules
+    assert waiting.value.suggested_filename == "phantom-0.json"
+    page.click("button[data-kind=seg]")
+    page.wait_for_selector("#exports .problem:has-text('no DICOM file')")
+    assert page.inner_text("#command") == "thyrosight predict phantom-0.png --out results"
+    page.click("button.item >> nth=1")
+    page.wait_for_selector("#identity :text('phantom-1.png')")
+    sight.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_new_outline_and_what_follows_from_it(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
+    sight = Sight(browser, fake.address, size)
+    page = sight.page
+    sight.drop(images[1:])
+    sight.wait_until_open()
+    for name, term in (("composition", "solid"), ("echogenicity", "hypo"), ("margin", "smooth")):
+        options = page.locator(f"#tirads-{name} option").all_text_contents()
+        page.select_option(f"#tirads-{name}", next(option for option in options if option.startswith(term)))
+    page.check("text=none or large comet-tail artifacts")
+    wait_for(lambda: sight.digest()[2] == "TR5")
+    before = sight.digest()
+    page.click("#correct")
+    page.click("[data-tool=draw] >> visible=true")
+    sight.stroke(ellipse(0.5, 0.5, 0.3, 0.08))
+    wait_for(lambda: sight.digest()[2] == "TR4")
+    after = sight.digest()
+    assert after[0] != before[0]
+    assert page.input_value("#tirads-shape") == "wider-than-tall"
+    sight.picture("edit")
+    page.click("#undo")
+    wait_for(lambda: sight.digest()[2] == "TR5")
+    assert sight.digest() == before
+    page.click("#redo")
+    wait_for(lambda: sight.digest()[2] == "TR4")
+    page.click("#edit-save")
+    wait_for(lambda: fake.corrections)
+    saved = fake.corrections["job0-0", 0]
+    assert saved["descriptors"][0]["composition"] == "solid or almost completely solid"
+    assert "shape" not in saved["descriptors"][0], "a proposal is no word of the person's"
+    ring = np.array(saved["outlines_xy"][0])
+    assert np.ptp(ring[:, 0]) > 2 * np.ptp(ring[:, 1])
+    page.wait_for_selector("#compare >> visible=true")
+    assert page.locator("#lines .outline.network.is-behind").count() == 1
+    assert page.locator("#lines .outline.yours").count() == 1
+    page.click("[data-compare=network]")
+    assert page.locator("#lines .outline.yours").count() == 0
+    page.click("[data-compare=yours]")
+    assert page.locator("#lines .outline.network").count() == len(fake.result("job0-0", 0)["nodules"]) - 1
+    sight.picture("corrected")
+    page.reload()
+    sight.wait_until_open()
+    wait_for(lambda: sight.digest()[::2] == after[::2])
+    sight.close()
+
+
+def test_points_by_hand(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    """A point is dragged, its neighbours follow and the far side stays; a press on the line adds one, Alt takes one."""
+    sight = Sight(browser, fake.address)
+    page = sight.page
+    sight.drop(images[1:])
+    sight.wait_until_open()
+    page.click("#correct")
+    before = sight.handles()
+    page.mouse.move(*before[0])
+    page.mouse.down()
+    page.mouse.move(before[0][0] + 30, before[0][1] - 30, steps=4)
+    page.mouse.up()
+    after = sight.handles()
+    steps = np.linalg.norm(after - before, axis=1)
+    assert steps[0] == pytest.approx(30 * np.sqrt(2), abs=0.5)
+    assert 0 < steps[1] < steps[0]
+    assert steps[len(steps) // 2] == 0
+    sides = np.linalg.norm(np.roll(after, -1, axis=0) - after, axis=1)
+    longest = int(np.argmax(sides))
+    page.mouse.click(*((after[longest] + after[(longest + 1) % len(after)]) / 2))
+    assert len(sight.handles()) == len(after) + 1
+    page.keyboard.down("Alt")
+    page.mouse.click(*after[longest])
+    page.keyboard.up("Alt")
+    assert len(sight.handles()) == len(after)
+    page.wait_for_selector("#measures td.yours:not(.is-stale)")
+    page.click("#edit-cancel")
+    assert page.locator(".outline.yours").count() == 0
+    assert fake.corrections == {}
+    sight.close()
+
+
+def test_proposals_are_the_servers_and_a_person_overrides_them(
+    browser: Any, fake: FakeServer, images: list[Path]
+) -> None:
+    fake.has_signs = True
+    sight = Sight(browser, fake.address)
+    page = sight.page
+    sight.drop(images[1:])
+    sight.wait_until_open()
+    wait_for(lambda: page.input_value("#tirads-composition") == "solid or almost completely solid")
+    assert page.locator("#tirads .tag.proposed").count() == 3
+    assert page.locator("#tirads .tag.missing").count() == 2
+    page.select_option("#tirads-composition", "spongiform")
+    wait_for(lambda: page.locator("#tirads .tag.yours").count() == 1)
+    page.click("[data-key=composition-reset]")
+    wait_for(lambda: page.input_value("#tirads-composition") == "solid or almost completely solid")
+    assert page.locator("#tirads .tag.yours").count() == 0
+    assert "Echogenicity ratio" in page.inner_text("#measures")
+    sight.close()
+
+
+def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    sight = Sight(browser, fake.address)
+    page, keys = sight.page, sight.page.keyboard
+    page.wait_for_selector("text=Drop thyroid ultrasound here")
+    keys.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    with page.expect_file_chooser() as waiting:
+        keys.press("o")
+    waiting.value.set_files([str(path) for path in images])
+    sight.wait_until_open(2)
+    keys.press("j")
+    page.wait_for_selector("#identity :text('phantom-1.png')")
+    keys.press("?")
+    assert page.locator("#help-dialog[open]").count() == 1
+    keys.press("Escape")
+    zoom = page.text_content("#zoom-text")
+    keys.press("+")
+    assert page.text_content("#zoom-text") != zoom
+    keys.press("0")
+    wait_for(lambda: page.text_content("#zoom-text") == zoom)
+    keys.press("e")
+    assert page.evaluate("document.activeElement.id") == "stage"
+    before = sight.digest()[0]
+    for _ in range(3):
+        keys.press("g")
+    wait_for(lambda: sight.digest()[0] != before)
+    keys.press(".")
+    keys.press("Shift+ArrowUp")
+    assert page.locator(".handle.is-active").count() == 1
+    number = page.locator(".handle").count()
+    keys.press("Delete")
+    assert page.locator(".handle").count() == number - 1
+    keys.press("a")
+    keys.press("Enter")
+    keys.press("Control+s")
+    wait_for(lambda: ("job0-1", 0) in fake.corrections)
+    num_network = len(fake.result("job0-1", 0)["nodules"])
+    assert len(fake.corrections["job0-1", 0]["outlines_xy"]) == num_network + 1
+    page.focus("#tirads-composition")
+    keys.type("solid")
+    keys.press("Control+s")
+    wait_for(lambda: page.text_content("#saved-state") in ("saved", "not saved"))
+    sight.close()
+
+
+def test_single_keys_can_be_switched_off(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    sight = Sight(browser, fake.address)
+    sight.drop(images[:1])
+    sight.wait_until_open()
+    sight.page.keyboard.press("?")
+    sight.page.uncheck("#single-keys")
+    sight.page.keyboard.press("Escape")
+    sight.page.keyboard.press("e")
+    assert sight.page.locator("#edit-tools").is_hidden()
+    sight.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_barrier_that_axe_finds(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
+    script = axe_script()
+    sight = Sight(browser, fake.address, size, bypass_csp=True)
+    page = sight.page
+    page.wait_for_selector("text=Drop thyroid ultrasound here")
+    page.add_script_tag(content=script.read_text(encoding="utf-8"))
+    assert barriers(page) == []
+    sight.drop([*images, broken_file(images)])
+    sight.wait_until_open(2)
+    page.wait_for_selector("button.item[data-state=failed]")
+    for state in ("result", "light", "map", "edit", "help"):
+        if state == "light":
+            page.click("#theme")
+        elif state == "map":
+            page.click("#theme")
+            page.click("#show-map")
+            page.wait_for_selector("#map-legend >> visible=true")
+        elif state == "edit":
+            page.click("#correct")
+        elif state == "help":
+            page.keyboard.press("?")
+        assert barriers(page) == [], state
+    sight.close()
+
+
+# When things go wrong.
+
+
+def test_each_file_has_its_own_fault(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    sight = Sight(browser, fake.address)
+    fake.num_busy = 1
+    sight.drop([*images, broken_file(images)])
+    sight.page.wait_for_selector("#queue-summary:has-text('the server is full')")
+    sight.wait_until_open(2)
+    sight.page.click("button.item[data-state=failed]")
+    sight.page.wait_for_selector("#state:has-text('the file ends in the middle')")
+    assert "1 failed" in (sight.page.text_content("#queue-summary") or "")
+    sight.picture("failed")
+    sight.page.click("button[aria-label^='Remove the 3 images']")
+    sight.page.click("#confirm-yes")
+    sight.page.wait_for_selector("text=Drop thyroid ultrasound here")
+    assert fake.jobs == {}
+    sight.close()
+
+
+def test_token_is_asked_once_and_sent(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    fake.token = "a secret of some length"
+    sight = Sight(browser, fake.address)
+    page = sight.page
+    page.fill("#token", "another one")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=That token was refused")
+    page.fill("#token", fake.token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Drop thyroid ultrasound here")
+    sight.drop(images[:1])
+    sight.wait_until_open()
+    page.reload()
+    sight.wait_until_open()
+    assert page.locator("#token-dialog[open]").count() == 0
+    assert page.evaluate("JSON.stringify(localStorage)").find("secret") < 0
+    sight.close()
+
+
+def test_server_goes_away_and_comes_back(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    sight = Sight(browser, fake.address)
+    page = sight.page
+    sight.drop(images)
+    sight.wait_until_open(2)
+    fake.is_away = True
+    page.click("button.item >> nth=1")
+    page.wait_for_selector("#banner:has-text('does not answer')")
+    assert page.locator("#lines .outline").count() > 0, "what was open stays"
+    sight.picture("offline")
+    fake.is_away = False
+    page.click("#banner-retry")
+    page.wait_for_selector("#banner", state="hidden")
+    page.click("button.item >> nth=1")
+    page.wait_for_selector("#identity :text('phantom-1.png')")
+    sight.close()
+
+
+def test_clip_has_frames(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    fake.num_frames = 12
+    sight = Sight(browser, fake.address)
+    page = sight.page
+    sight.drop(images[:1])
+    sight.wait_until_open()
+    page.wait_for_selector("#clip >> visible=true")
+    page.wait_for_selector("#clip-words:has-text('nodule in 8 of 12 frames')")
+    page.keyboard.press(".")
+    page.wait_for_selector("#identity :text('frame 2 of 12')")
+    page.keyboard.press("l")
+    page.wait_for_selector("#identity :text('frame 6 of 12')")
+    assert "--frame 5" in page.inner_text("#command")
+    page.click("#play")
+    wait_for(lambda: page.input_value("#frame") != "5")
+    page.click("#play")
+    sight.picture("clip")
+    sight.close()
+
+
+# The real server.
+
+
+def test_with_the_real_server(browser: Any, predictor: Any, images: list[Path], tmp_path: Path) -> None:
+    """Two images in, an outline corrected and kept, a picture and a report out."""
+    pytest.importorskip("uvicorn", reason="the server's extra is not installed")
+    app = pytest.importorskip("thyrosight.web.app", reason="this version has no server")
+    from thyrosight.web.service import Service
+
+    sight = None
+    with served(app.create_app(Service(predictor, tmp_path / "data"))) as address:
+        try:
+            sight = Sight(browser, address)
+            page = sight.page
+            page.wait_for_selector("text=Drop thyroid ultrasound here")
+            sight.drop(images)
+            sight.wait_until_open(2)
+            wait_for(lambda: sight.digest()[2].startswith("TR"))
+            before = sight.digest()
+            page.click("#correct")
+            page.click("[data-tool=draw] >> visible=true")
+            sight.stroke(ellipse(0.5, 0.5, 0.12, 0.2))
+            wait_for(lambda: sight.digest()[0] != before[0] and "is-waiting" not in page.inner_html("#digest"))
+            page.click("#edit-save")
+            wait_for(lambda: page.text_content("#saved-state") == "saved")
+            for kind in ("json", "csv", "png", "report", "zip"):
+                with page.expect_download() as waiting:
+                    page.click(f"button[data-kind={kind}]")
+                assert Path(waiting.value.path()).stat().st_size > 100, kind
+            page.click("button[data-kind=seg]")
+            page.wait_for_selector("#exports .problem >> visible=true")
+            after = sight.digest()
+            page.reload()
+            sight.wait_until_open(2)
+            wait_for(lambda: sight.digest()[:2] == after[:2])
+        finally:
+            if sight is not None:
+                sight.context.close()
+    assert sight.complaints == []
+
+
+class served:
+    """ASGI app -> its address, in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        import uvicorn
+
+        self.server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        wait_for(lambda: self.server.started)
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}/"
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+
+
+def broken_file(images: list[Path]) -> Path:
+    path = images[0].parent.parent / "broken.png"
+    path.write_bytes(images[0].read_bytes()[:200])
+    return path
+
+
+def axe_script() -> Path:
+    """axe-core's script: a file or folder named by AXE_CORE, or an installed package; skips where there is none."""
+    places = [Path(os.environ[name]) for name in ("AXE_CORE",) if os.environ.get(name)]
+    places += [folder / "node_modules" / "axe-core" for folder in (Path.cwd(), *Path.cwd().parents)]
+    for place in places:
+        for path in (place, place / "axe.min.js"):
+            if path.is_file():
+                return path
+    pytest.skip("no axe-core: name its axe.min.js in AXE_CORE")
+
+
+def barriers(page: Any) -> list[str]:
+    """-> what axe calls serious or critical, with where."""
+    page.wait_for_timeout(400)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
