@@ -134,7 +134,7 @@ def calibrate(
         Path | None, typer.Option("--stress", help="stress.json of `pool-stress`, to quote in the card.", exists=True)
     ] = None,
 ) -> None:
-    """A final network's bundle -> calibrated and scored by its folds.
+    """Final bundle, its folds' scores -> calibrated bundle.
 
     A network trained on all rows has seen every label. Its calibration, operating points, mask threshold and scores are
     therefore taken from models by the same recipe, each on the fold that it had not seen. The weights stay as they are.
