@@ -63,9 +63,10 @@ class DecodeChild:
         watchdog.daemon = True
         watchdog.start()
         try:
-            self._process.stdin.write(json.dumps(request | {"num_bytes": len(body)}).encode() + b"\n")
-            self._process.stdin.write(body)
-            self._process.stdin.flush()
+            with suppress(BrokenPipeError):  # its last word may be there all the same
+                self._process.stdin.write(json.dumps(request | {"num_bytes": len(body)}).encode() + b"\n")
+                self._process.stdin.write(body)
+                self._process.stdin.flush()
             reply = json.loads(self._process.stdout.readline(MAX_LINE_BYTES))
             content = self._read(int(reply.get("num_bytes", 0)))
         except (OSError, ValueError, EOFError):

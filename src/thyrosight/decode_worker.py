@@ -41,14 +41,13 @@ def main() -> None:
     frames: Frames | None = None
     while line := requests.readline(MAX_REQUEST_BYTES):
         request = json.loads(line)
-        body = requests.read(request["num_bytes"])
         allow_cpu(cpu_seconds)
         pixels: bytes | memoryview = b""
         is_fit = True
         try:
             if request["op"] == "open":
                 frames = None
-                frames = open_frames(request["kind"], request["path"], body)
+                frames = open_frames(request["kind"], request["path"], requests.read(request["num_bytes"]))
                 reply: dict[str, Any] = {"header": frames.header}
             else:
                 assert frames is not None
@@ -80,11 +79,18 @@ def fault(error: BaseException) -> str:
     """What went wrong inside -> a line for people; nothing of the file's own text is in it."""
     if isinstance(error, HeaderError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if _is_behind(error, MemoryError):
         return "takes more memory to decode than it is allowed; export the frames that you need as PNG"
-    if isinstance(error, RecursionError):
+    if _is_behind(error, RecursionError):
         return "damaged: sequences nested too deep; export the image again"
     return f"damaged: it can't be decoded ({type(error).__name__}); copy or export the image again"
+
+
+def _is_behind(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error is of that kind, or came up while one was handled."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__context__
+    return error is not None
 
 
 def set_limits(memory_bytes: int) -> None:

@@ -75,7 +75,7 @@ class DecodedFile:
         """Index in 0..num_frames-1 -> Frame. InputError where it can't be decoded."""
         if not 0 <= index < self.num_frames:
             raise InputError(f"{self._name}: {self.num_frames} frames; there is no frame {index}")
-        reply, content = _asked(self._child, self._name, {"op": "frame", "index": index})
+        reply, content = _asked(self._child, self._where(index), {"op": "frame", "index": index})
         shape = tuple(reply["shape"])
         if shape not in (self._size_hw, (*self._size_hw, 3)):
             raise InputError(f"{self._name}: damaged: a frame is not of the size that its header says")
@@ -83,6 +83,9 @@ class DecodedFile:
         gray_HW, rgb_HW3 = (image, None) if image.ndim == 2 else gray_and_rgb(image)
         return Frame(self._path, gray_HW, rgb_HW3, sha256=self._sha256, frame_index=index, num_frames=self.num_frames,
                      **self._facts)  # fmt: skip
+
+    def _where(self, index: int) -> str:
+        return f"{self._name}: frame {index}" if self.num_frames > 1 else self._name
 
 
 @contextmanager
@@ -92,18 +95,24 @@ def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Ite
     InputError, naming the file, where it is damaged, too large, or no ultrasound.
     """
     name = str(path) if path is not None else "image"
-    if data is None:
-        assert path is not None
-        num_bytes = path.stat().st_size
-        if num_bytes > MAX_FILE_BYTES:
-            limit_mb = MAX_FILE_BYTES >> 20
-            raise InputError(f"{name}: {num_bytes / 2**20:,.0f} MB, the limit is {limit_mb} MB; export fewer frames")
-    sha256 = sha256_of(path) if data is None and path is not None else hashlib.sha256(data or b"").hexdigest()
-    place = os.path.abspath(path) if data is None and path is not None else None
+    sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))
+    place = os.path.abspath(name) if data is None else None
     with borrowed_child() as child:
         request = {"op": "open", "kind": kind, "path": place}
         header = _asked(child, name, request, data or b"")[0]["header"]
         yield DecodedFile(child, header, path, name, sha256)
+
+
+def _bounded_sha256(path: Path) -> str:
+    """Path -> SHA-256 of a file of at most MAX_FILE_BYTES."""
+    try:
+        num_bytes = path.stat().st_size
+        if num_bytes <= MAX_FILE_BYTES:
+            return sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); check the path and its permissions") from error
+    limit_mb = MAX_FILE_BYTES >> 20
+    raise InputError(f"{path}: {num_bytes / 2**20:,.0f} MB, the limit is {limit_mb:,} MB; export fewer frames")
 
 
 def _asked(

@@ -29,7 +29,8 @@ PALETTE = "PALETTE COLOR"
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 RLE = "1.2.840.10008.1.2.5"
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
-_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+_JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55))
+"""Baseline, extended, and the retired spectral selection and progression: what libjpeg decodes at 8 bits."""
 _PLUGINS = {
     "1.2.840.10008.1.2.4.57": "gdcm",
     "1.2.840.10008.1.2.4.70": "gdcm",
