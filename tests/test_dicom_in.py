@@ -539,7 +539,7 @@ def test_a_child_that_takes_too_long_or_dies_is_replaced(monkeypatch: pytest.Mon
     data = files.native(gray_picture())
     with frames_of(data) as file:
         file._child._process.kill()  # type: ignore[attr-defined]
-        with pytest.raises(InputError, match="takes more than 60 s"):
+        with pytest.raises(InputError, match="its decoder ended without an answer"):
             file.frame(0)
     assert np.array_equal(shown(data), gray_picture())
     end_children()
@@ -644,3 +644,23 @@ def test_regions_are_records() -> None:
     assert fault is None
     assert regions == (Region(Box(0, 0, 64, 48), "tissue", True, True, Spacing(0.1, 0.1), None),)
     assert isinstance(decode_frame(with_regions(region())), Frame)
+
+
+def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydicom.pixels.decoders.base import Decoder
+
+    from thyrosight.dicom_frames import open_dicom
+
+    as_array, asked = Decoder.as_array, []
+
+    def fails_first(self: Decoder, *arguments: Any, decoding_plugin: str, **more: Any) -> Any:
+        asked.append(decoding_plugin)
+        if len(asked) == 1:
+            raise RuntimeError("no")
+        return as_array(self, *arguments, decoding_plugin=decoding_plugin, **more)
+
+    monkeypatch.setattr(Decoder, "as_array", fails_first)
+    opened = open_dicom(io.BytesIO(encoded("jpeg 2000 gray")[0]))
+    assert np.array_equal(opened.frame(0), gray_picture())
+    assert asked[0] == "pylibjpeg"
+    assert len(asked) == 2

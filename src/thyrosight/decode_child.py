@@ -50,6 +50,7 @@ class DecodeChild:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
+        self._is_late = False
         self.num_files = 0
         self.is_fit = True
         """False once it failed in a way that may have left it damaged; it is not used again then."""
@@ -59,7 +60,7 @@ class DecodeChild:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.num_files += request["op"] == "open"
-        watchdog = threading.Timer(WALL_SECONDS, self._process.kill)
+        watchdog = threading.Timer(WALL_SECONDS, self._stop_late)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -87,11 +88,15 @@ class DecodeChild:
             raise EOFError
         return content
 
+    def _stop_late(self) -> None:
+        self._is_late = True
+        self._process.kill()
+
     def _why_it_died(self) -> str:
         self.is_fit = False
         self._process.kill()
         code = self._process.wait()
-        if code in (-getattr(signal, "SIGXCPU", 0), -getattr(signal, "SIGKILL", 0)):
+        if self._is_late or code == -getattr(signal, "SIGXCPU", 0):
             return f"takes more than {CPU_SECONDS} s to decode; export the frames that you need as PNG"
         return f"damaged: its decoder ended without an answer (code {code}); copy or export the image again"
 

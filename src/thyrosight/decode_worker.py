@@ -81,6 +81,8 @@ def fault(error: BaseException) -> str:
         return str(error)
     if _is_behind(error, MemoryError):
         return "takes more memory to decode than it is allowed; export the frames that you need as PNG"
+    if isinstance(error, ImportError):
+        return "can't be decoded here, a library is missing; install thyrosight again with all that it needs"
     if _is_behind(error, RecursionError):
         return "damaged: sequences nested too deep; export the image again"
     return f"damaged: it can't be decoded ({type(error).__name__}); copy or export the image again"

@@ -39,7 +39,6 @@ _PLUGINS = {
     **{f"1.2.840.10008.1.2.4.{number}": "pylibjpeg" for number in (90, 91, 201, 202, 203)},
 }
 """Transfer syntax -> the decoder that is asked first, by pydicom's name for it."""
-_FALLBACKS = ("gdcm", "pillow", "pylibjpeg", "pyjpegls")
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
@@ -207,9 +206,8 @@ def plugin_samples(layout: Layout, data: bytes, claim: Codestream) -> Values:
         named = "".join(c for c in layout.transfer_syntax[:64] if c in "0123456789.")
         raise HeaderError(f"its compression ({named}) can't be decoded", "export it uncompressed") from None
     preferred = _PLUGINS.get(layout.transfer_syntax, "")
-    order = [preferred, *(name for name in _FALLBACKS if name != preferred)]
-    plugin = next((name for name in order if name in decoder.available_plugins), None)
-    if plugin is None:
+    plugins = sorted(decoder.available_plugins, key=lambda name: name != preferred)
+    if not plugins:
         raise HeaderError("no decoder for its compression is installed", "pip install python-gdcm pylibjpeg-openjpeg")
     options: dict[str, Any] = {
         "rows": layout.rows,
@@ -224,7 +222,13 @@ def plugin_samples(layout: Layout, data: bytes, claim: Codestream) -> Values:
         "pixel_keyword": "PixelData",
     }
     one_frame = encapsulate([data], has_bot=False)
-    samples, _ = decoder.as_array(one_frame, index=0, raw=True, decoding_plugin=plugin, **options)
+    for number, plugin in enumerate(plugins, start=1):
+        try:
+            samples, _ = decoder.as_array(one_frame, index=0, raw=True, decoding_plugin=plugin, **options)
+            break
+        except (RuntimeError, ValueError, NotImplementedError, AttributeError):
+            if number == len(plugins):
+                raise
     values: Values = np.asarray(samples)
     return values.view(f"u{values.dtype.itemsize}")
 
