@@ -336,8 +336,8 @@ def test_content_counts_not_the_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_frame(path).image_HW, speckle(SIZE_HW))
 
 
-def test_dicom_is_named() -> None:
-    assert "DICOM input is not supported yet; export the image as PNG" in refusal(bytes(128) + b"DICM" + bytes(100))
+def test_dicom_without_an_image_is_named() -> None:
+    assert "a DICOM file without an image" in refusal(bytes(128) + b"DICM" + bytes(100))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,8 @@ def test_dicom_is_named() -> None:
         (b"%PDF-1.7\n%\xe2\xe3\0\xd3\n", "not an image in a known format"),
         (b"PK\x03\x04" + bytes(40), "not an image in a known format"),
         (b"<!DOCTYPE html><html></html>", "text, not an image"),
-        (b"RIFF\x10\0\0\0AVI LIST", "sound or video"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "sound or video"),
+        (b"RIFF\x10\0\0\0AVI LIST", "a video that can't be decoded"),
         (b"\x89PNG\r\n\x1a\n", "cut off inside its header"),
         (b"\xff\xd8\xff\xd9", "holds no JPEG image data"),
         (b"\xff\xd8\xff" + b"\xff" * 100_000, "cut off"),

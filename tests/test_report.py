@@ -121,10 +121,10 @@ def test_a_fault_of_ours_costs_one_file(tiny: Predictor, tmp_path: Path, monkeyp
     write_scans(tmp_path / "in", "a.png", "b.png")
     examine = tiny.examine
 
-    def breaks_on_a(path: Path, **options: Any) -> Any:
-        if path.name == "a.png":
+    def breaks_on_a(frame: Frame) -> Any:
+        if frame.path is not None and frame.path.name == "a.png":
             raise ZeroDivisionError("by zero")
-        return examine(path, **options)
+        return examine(frame)
 
     monkeypatch.setattr(tiny, "examine", breaks_on_a)
     summary = run(tmp_path / "in", tmp_path / "out", tiny)

@@ -216,7 +216,9 @@ def examine(predictor: Predictor, case: Case, settings: EvaluationSettings) -> t
     """
     frame = load_frame(case.image)
     if case.row_mm and case.column_mm:
-        frame = replace(frame, spacing=Spacing(case.row_mm, case.column_mm), spacing_reason="from cases.csv")
+        frame = replace(
+            frame, spacing=Spacing(case.row_mm, case.column_mm), spacing_reason="from cases.csv", regions=()
+        )
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
     start = time.perf_counter()
     raw = predictor.raw(frame, fov=case.fov, panels=case.panels)

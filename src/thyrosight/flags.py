@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COLOUR_DIFFERENCE = 64
 """Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""
 COLOUR_SHARE = 0.01
+DECLARED_COLOUR_SHARE = 0.001
+"""Enough where the file's header says that there is colour; many say so of every picture that is stored in RGB."""
 SMALL_FIELD_SHARE = 0.15
 SMALL_IMAGE_PX = 96
 LOW_CONTRAST_SD = 6.0
@@ -27,7 +29,7 @@ BORDER_PX = 1
 
 def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
     """Frame, its maps and nodules, the model's declaration -> flags, those of the image before the nodules'."""
-    flags = unlike_flags(frame, raw, info) + image_flags(frame, raw.fov, raw.panels)
+    flags = unlike_flags(frame, raw, info) + header_flags(frame) + image_flags(frame, raw.fov, raw.panels)
     if raw.text:
         message = "text is burned into the ultrasound field; it was filled in before the model saw the image"
         flags.append(Flag(code="text_in_field", message=message))
@@ -55,6 +57,19 @@ def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Fla
     return [Flag(code="unlike_training", message=message)]
 
 
+def header_flags(frame: Frame) -> list[Flag]:
+    """-> flags of what a DICOM header says of the picture: no ultrasound, no B-mode; none without such a header."""
+    flags = []
+    if frame.modality not in (None, "US"):
+        message = f"the file does not say that it is ultrasound (modality {frame.modality}); check that it is B-mode"
+        flags.append(Flag(code="not_declared_ultrasound", message=message))
+    kinds = sorted({region.kind for region in frame.regions})
+    if kinds and not any(region.is_two_d for region in frame.regions):
+        message = f"the file's ultrasound regions are not 2-D images ({', '.join(kinds)}); the model reads B-mode only"
+        flags.append(Flag(code="not_b_mode", message=message))
+    return flags
+
+
 def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
     """-> flags of the picture itself: size, field, panels, colour, contrast."""
     flags = []
@@ -70,12 +85,12 @@ def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
     if len(panels) > 1:
         message = f"split screen: {len(panels)} views, each outlined by itself; one nodule may appear in several"
         flags.append(Flag(code="several_panels", message=message))
-    coloured = coloured_share(frame, fov)
-    if coloured > COLOUR_SHARE:
-        message = (
-            f"{coloured:.0%} of the field is coloured (Doppler, elastography or drawings); the model reads gray only"
-        )
-        flags.append(Flag(code="colour_overlay", message=message))
+    elif num_views(frame) > 1:
+        message = f"the file says that it shows {num_views(frame)} views, but they were not told apart; seen as one"
+        flags.append(Flag(code="several_panels", message=message))
+    colour = colour_flag(frame, fov)
+    if colour is not None:
+        flags.append(colour)
     if float(np.std(field_HW)) < LOW_CONTRAST_SD:
         flags.append(Flag(code="low_contrast", message="the field is nearly uniform; is this an ultrasound image?"))
     return flags
@@ -99,6 +114,34 @@ def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_thre
         message = f"{_numbers(doubtful)}: uncertain outline, mean probability {values}"
         flags.append(Flag(code="low_probability", message=message))
     return flags
+
+
+def num_views(frame: Frame) -> int:
+    """-> 2-D ultrasound regions of tissue that the file's header names, those inside another not counted."""
+    boxes = {region.box for region in frame.regions if region.is_two_d and region.kind == "tissue"}
+    return sum(not any(_is_inside(box, other) for other in boxes if other != box) for box in boxes)
+
+
+def _is_inside(box: Box, other: Box) -> bool:
+    return other.x0 <= box.x0 and other.y0 <= box.y0 and box.x1 <= other.x1 and box.y1 <= other.y1
+
+
+def colour_flag(frame: Frame, fov: Box) -> Flag | None:
+    """-> the flag of colour in the field: seen in the pixels, or told by a DICOM header and faintly seen."""
+    coloured = coloured_share(frame, fov)
+    if any(region.kind == "colour flow" for region in frame.regions):
+        message = (
+            f"the file has a colour flow region ({coloured:.0%} of the field is coloured); the model reads gray only"
+        )
+    elif coloured > COLOUR_SHARE:
+        message = (
+            f"{coloured:.0%} of the field is coloured (Doppler, elastography or drawings); the model reads gray only"
+        )
+    elif frame.has_colour_data and coloured > DECLARED_COLOUR_SHARE:
+        message = f"the file says that it holds colour data, and {coloured:.1%} of the field is coloured"
+    else:
+        return None
+    return Flag(code="colour_overlay", message=message)
 
 
 def _numbers(nodules: list[Nodule]) -> str:

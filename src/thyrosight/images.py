@@ -3,6 +3,8 @@
 Eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles left alone.
 Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats says reliably how many millimetres a pixel is:
 PNG pHYs and JPEG or TIFF resolution describe a printer's page, so `spacing` is None.
+
+DICOM and video come through the same doors and are decoded by a child process (dicom_in.py).
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import re
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thyrosight.dicom_in import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.errors import InputError
 from thyrosight.headers import Claim, HeaderError, read_claim
+from thyrosight.luma import gray_and_rgb
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
@@ -36,7 +41,10 @@ MAX_DECODED_PIXELS = 2_000_000_000
 MIN_SIDE_PX = 32
 """A nodule needs some pixels: below this an image is an icon or a mistake."""
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
+    | {".dcm", ".dicom", ".mp4", ".m4v", ".mov", ".avi"}
+)
 """What a folder is searched for; a file that is named explicitly is always taken, and judged by its content."""
 
 NO_SPACING = "the file format does not say how many millimetres a pixel is (resolution tags describe print, not tissue)"
@@ -50,23 +58,79 @@ _RESULT_FILES = ("run.json", "result.json")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
+class FrameFile(Protocol):
+    """An open file of frames. is_clip: a DICOM or video of several, all of which are looked at where none is chosen."""
+
+    num_frames: int
+    frame_ms: float | None
+
+    @property
+    def is_clip(self) -> bool: ...
+
+    def frame(self, index: int) -> Frame:
+        """Index in 0..num_frames-1 -> Frame."""
+        ...
+
+
+class StillFile:
+    """A file of one of Pillow's formats, whole in memory. Several frames in it are no clip: one has to be chosen."""
+
+    is_clip = False
+    frame_ms: float | None = None
+
+    def __init__(self, data: bytes, path: Path | None) -> None:
+        self._data, self._path = data, path
+        self._name = str(path) if path is not None else "image"
+        try:
+            self._claim = read_claim(data)
+        except HeaderError as error:
+            raise InputError(f"{self._name}: {error}") from None
+        self.num_frames = self._claim.num_frames
+
+    def frame(self, index: int) -> Frame:
+        """Index in 0..num_frames-1 -> Frame."""
+        return _still_frame(self._data, self._path, self._name, self._claim, index)
+
+
+@contextmanager
+def open_frames(path: Path | str) -> Iterator[FrameFile]:
+    """Path -> the open file, of any format. Frames of DICOM and video are decoded when they are asked for."""
+    path = Path(path)
+    kind = kind_of(_read_bounded(path, HEAD_BYTES))
+    if kind is None:
+        yield StillFile(_read_bounded(path), path)
+    else:
+        with open_decoded(kind, path) as file:
+            yield file
+
+
+@contextmanager
+def frames_of(data: bytes, path: Path | None = None) -> Iterator[FrameFile]:
+    """Bytes of a file -> the open file, as open_frames; path is only recorded and named in errors, never opened."""
+    kind = kind_of(data[:HEAD_BYTES])
+    if kind is None:
+        yield StillFile(data, path)
+    else:
+        with open_decoded(kind, path, data) as file:
+            yield file
+
+
 def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
     """Path, frame (None: the only one) -> Frame. Raises InputError alone, which names the file, the fault and the mend.
 
     A file of several frames needs a frame_index in 0..num_frames-1: none is chosen silently.
     """
-    path = Path(path)
-    return decode_frame(_read_bounded(path), path, frame_index)
+    with open_frames(path) as file:
+        return file.frame(chosen_frame(str(path), file.num_frames, frame_index))
 
 
 def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None = None) -> Frame:
     """Bytes of an image file -> Frame, as load_frame; path is only recorded and named in errors, never opened."""
-    name = str(path) if path is not None else "image"
-    try:
-        claim = read_claim(data)
-    except HeaderError as error:
-        raise InputError(f"{name}: {error}") from None
-    index = _choose_frame(name, claim.num_frames, frame_index)
+    with frames_of(data, path) as file:
+        return file.frame(chosen_frame(str(path) if path is not None else "image", file.num_frames, frame_index))
+
+
+def _still_frame(data: bytes, path: Path | None, name: str, claim: Claim, index: int) -> Frame:
     _check_cost(name, claim, index)
     try:
         image_HW, rgb_HW3 = _decode(data, claim.format, index)
@@ -84,8 +148,8 @@ def find_images(paths: Iterable[Path | str]) -> list[Path]:
     """Files and folders -> image files, in the order given, folders recursively in natural order, each file once.
 
     Explicit files are kept whatever their name, missing ones too (load_frame then says so). In folders: files with a
-    known suffix; hidden files and folders, `__MACOSX` and folders of our own results are skipped, and links to folders
-    are not followed.
+    known suffix, and DICOM of any other name, told by its preamble (a DICOMDIR is no image). Hidden files and folders,
+    `__MACOSX` and folders of our own results are skipped, and links to folders are not followed.
     """
     found: dict[str, Path] = {}
     for path in map(Path, paths):
@@ -101,8 +165,18 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=_natural)
         for name in sorted(names, key=_natural):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+            if not name.startswith(".") and (Path(name).suffix.lower() in SUFFIXES or _is_dicom(Path(root, name))):
                 yield Path(root, name)
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file of any other name has the preamble of DICOM; what can't be read, and indexes, have not."""
+    if path.name.upper() == "DICOMDIR":
+        return False
+    try:
+        return _read_bounded(path, HEAD_BYTES)[128:132] == b"DICM"
+    except InputError:
+        return False
 
 
 def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -111,13 +185,15 @@ def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], name
 
 
-def _read_bounded(path: Path) -> bytes:
-    """Path -> bytes of a regular file of at most MAX_FILE_BYTES; pipes, devices and folders are refused unread."""
+def _read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
+    """Path -> bytes of a regular file, all of at most MAX_FILE_BYTES or its first; pipes and devices are not read."""
     try:
         with open(path, "rb", opener=_open_without_waiting) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path}: not a regular file; copy it to one")
+            if head_bytes is not None:
+                return stream.read(head_bytes)
             if status.st_size > MAX_FILE_BYTES:
                 raise InputError(_too_many_bytes(path, status.st_size))
             data = stream.read(MAX_FILE_BYTES + 1)
@@ -143,7 +219,8 @@ def _too_many_bytes(path: Path, num_bytes: int) -> str:
     return f"{path}: {num_bytes / 1024**2:,.0f} MB, the limit is {limit_mb} MB; export the frames that you need"
 
 
-def _choose_frame(name: str, num_frames: int, frame_index: int | None) -> int:
+def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
+    """Frames in a file, the frame that was asked for (None: the only one) -> its index; InputError without a choice."""
     if frame_index is None and num_frames == 1:
         return 0
     if frame_index is not None and 0 <= frame_index < num_frames:
@@ -202,12 +279,7 @@ def _to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8
     image = _on_black(image)
     if image.mode == "L":
         return np.array(image), None
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    rgb_HW3: UInt8Array = np.array(rgb)
-    red_HW = rgb_HW3[..., 0]
-    if np.array_equal(red_HW, rgb_HW3[..., 1]) and np.array_equal(red_HW, rgb_HW3[..., 2]):
-        return red_HW.copy(), None
-    return np.array(rgb.convert("L")), rgb_HW3
+    return gray_and_rgb(np.array(image if image.mode == "RGB" else image.convert("RGB")))
 
 
 def _on_black(image: PillowImage) -> PillowImage:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ from thyrosight.errors import BundleError, InputError
 from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.flags import flags_of
 from thyrosight.geometry import Letterbox, fill_outlines, letterbox, outlines
-from thyrosight.measure import Measurements, measure
+from thyrosight.measure import measure
 from thyrosight.prediction import (
     ImageIdentity,
     ModelIdentity,
@@ -220,7 +221,7 @@ class Predictor:
             number=1,
             panel_index=panel_index,
             outline_xy=tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0]),
-            size=_nodule_size(measure(mask_HW, frame.spacing), frame.spacing_reason),
+            size=_nodule_size(mask_HW, frame),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,
             risk_interval=interval,
@@ -351,11 +352,16 @@ def _restore(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple
     return whole_HW
 
 
-def _nodule_size(size: Measurements, spacing_reason: str | None) -> NoduleSize:
-    """-> the record, with thousandths of pixels and millimetres, which is more than an outline can tell."""
-    values = {name: _rounded(value) for name, value in asdict(size).items()}
-    if size.mm_reason is not None:
-        values["mm_reason"] = spacing_reason or size.mm_reason
+def _nodule_size(mask_HW: BoolArray, frame: Frame) -> NoduleSize:
+    """-> the record, with thousandths of pixels and millimetres, which is more than an outline can tell.
+
+    The millimetres are those of the part of the frame in which the nodule lies.
+    """
+    x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
+    spacing, reason = frame.spacing_in(Box(x, y, x + width, y + height))
+    values = {name: _rounded(value) for name, value in asdict(measure(mask_HW, spacing)).items()}
+    if spacing is None:
+        values["mm_reason"] = reason or values["mm_reason"]
     return NoduleSize(**values)
 
 

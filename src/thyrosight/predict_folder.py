@@ -26,8 +26,10 @@ from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.images import find_images
 from thyrosight.overlay import draw_overlay, mask_png, picture_png
-from thyrosight.predict import Examination, Predictor, software_version
+from thyrosight.predict import Predictor, software_version
+from thyrosight.predict_clip import CaseResult, Choice, examine_file
 from thyrosight.report import (
+    CLIP_NAME,
     CSV_NAME,
     MASK_NAME,
     OVERLAY_NAME,
@@ -38,6 +40,7 @@ from thyrosight.report import (
     read_result,
     write_results,
 )
+from thyrosight.types import Spacing
 
 RUN_KIND = "thyrosight results"
 MAX_FAILED_WRITES = 3
@@ -98,10 +101,14 @@ def predict_folder(
     overwrite: bool = False,
     threads: int | None = None,
     frame_index: int | None = None,
+    every: int | None = None,
+    spacing: Spacing | None = None,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Images and folders -> OUT/case_id/{mask.png, overlay.png, result.json}, results.csv, report.html, run.json.
 
+    A clip (DICOM or video of several frames) has clip.json too, and the other three are of the frame that stands for
+    it; with a frame_index it is that frame alone. every: each n-th frame of a clip. spacing: instead of what files say.
     bundle: None for the shipped model; a Predictor brings its own tta and threads. mask.png is 0 / 255 in the source's
     own pixels as decoded (EXIF orientation applied). progress None: a bar and the failures' lines on stderr. Results of
     another model or setting in OUT are refused unless `overwrite`. After Ctrl-C what is done stays, tables and all.
@@ -111,12 +118,15 @@ def predict_folder(
     out = Path(out)
     tasks = _tasks([Path(source) for source in given], out, frame_index)
     predictor = bundle if isinstance(bundle, Predictor) else Predictor.load(bundle, threads=threads, tta=tta)
-    run = _open_run(out, predictor, len(tasks), {"overwrite": overwrite, "threads": threads, "frame": frame_index})
+    choice = Choice(frame_index, every, spacing)
+    settings: dict[str, Any] = {"overwrite": overwrite, "threads": threads, "frame": frame_index, "every": every}
+    settings["mm_per_pixel"] = list(spacing) if spacing else None
+    run = _open_run(out, predictor, len(tasks), settings)
     tally, status = Tally(), "stopped"
     try:
         with _shown(progress, len(tasks)) as show:
             for task in tasks:
-                fault = _predict_one(predictor, task, out, tally, overwrite=overwrite, frame_index=frame_index)
+                fault = _predict_one(predictor, task, out, tally, choice, overwrite=overwrite)
                 show(tally.num_finished, len(tasks), task.name, fault)
         status = "done"
     except KeyboardInterrupt:
@@ -142,7 +152,7 @@ def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> list[
     if not images:
         names = ", ".join(str(source) for source in sources)
         raise InputError(
-            f"{names or 'no source'}: no image found; pass PNG, JPEG, TIFF, BMP or WebP files, or folders of them"
+            f"{names or 'no source'}: no image found; pass DICOM, PNG, JPEG, TIFF, BMP or WebP files, or folders"
         )
     suffix = f"_frame{frame_index}" if frame_index else ""
     return assign_case_ids(sources, images, suffix=suffix, reserved=RUN_FILES)
@@ -168,7 +178,7 @@ def _open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[s
         for what, was, now in (
             ("model", earlier["model"], run["model"]),
             ("tta", earlier["settings"]["tta"], predictor.with_tta),
-            ("frame", earlier["settings"]["frame"], settings["frame"]),
+            *((name, earlier["settings"].get(name), settings[name]) for name in ("frame", "every", "mm_per_pixel")),
         ):
             if was != now:
                 raise InputError(
@@ -197,17 +207,16 @@ def _earlier_run(out: Path) -> dict[str, Any] | None:
 
 
 def _predict_one(
-    predictor: Predictor, task: Task, out: Path, tally: Tally, *, overwrite: bool, frame_index: int | None
+    predictor: Predictor, task: Task, out: Path, tally: Tally, choice: Choice, *, overwrite: bool
 ) -> str | None:
     """One image -> its case folder; counts it, and returns the line about its failure, None where there is none."""
     folder = out / task.case_id
     try:
-        if not overwrite and _is_done(folder, task, frame_index):
+        if not overwrite and _is_done(folder, task, choice.frame_index):
             tally.num_skipped += 1
             return None
         _check_case_folder(folder)
-        examination = predictor.examine(task.path, frame_index=frame_index)
-        files = case_files(examination)
+        files = case_files(examine_file(predictor, task.path, choice))
     except ThyrosightError as error:
         return _failed(tally, task, str(error))
     except Exception as error:  # a fault of ours in one file must not cost the others
@@ -238,7 +247,10 @@ def _is_done(folder: Path, task: Task, frame_index: int | None) -> bool:
         return False
     if not task.path.is_file():
         return False
-    if result.image.sha256 == sha256_of(task.path) and result.image.frame_index == (frame_index or 0):
+    is_chosen = result.image.frame_index == (frame_index or 0)
+    if frame_index is None and (folder / CLIP_NAME).is_file():
+        is_chosen = True  # any frame may stand for a clip
+    if is_chosen and result.image.sha256 == sha256_of(task.path):
         return True
     raise InputError(
         f"{task.path}: {folder.name} holds the result of another image; choose another folder or pass --overwrite"
@@ -251,25 +263,26 @@ def _check_case_folder(folder: Path) -> None:
         return
     if folder.is_symlink() or not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; move it away or choose another results folder")
-    strangers = {name for name in os.listdir(folder) if not name.startswith(".")} - CASE_FILES
+    strangers = {name for name in os.listdir(folder) if not name.startswith(".")} - CASE_FILES - {CLIP_NAME}
     if strangers:
         raise InputError(f"{folder}: holds {min(strangers)}, which is no result; choose another results folder")
 
 
-def case_files(examination: Examination) -> dict[str, bytes]:
-    """Examination -> the files of its case folder, in the order of writing: result.json last, as it says done."""
+def case_files(result: CaseResult) -> dict[str, bytes]:
+    """CaseResult -> the files of its case folder, in the order of writing: result.json last, as it says done."""
+    examination = result.examination
     overlay_HW3 = draw_overlay(examination.frame, examination.prediction)
-    return {
-        MASK_NAME: mask_png(examination.mask_HW),
-        OVERLAY_NAME: picture_png(overlay_HW3),
-        RESULT_NAME: examination.prediction.to_json().encode(),
-    }
+    files = {MASK_NAME: mask_png(examination.mask_HW), OVERLAY_NAME: picture_png(overlay_HW3)}
+    if result.clip_json is not None:
+        files[CLIP_NAME] = result.clip_json.encode()
+    return files | {RESULT_NAME: examination.prediction.to_json().encode()}
 
 
 def _write_case(folder: Path, files: dict[str, bytes]) -> None:
     try:
         folder.mkdir(exist_ok=True)
-        (folder / RESULT_NAME).unlink(missing_ok=True)
+        for name in (RESULT_NAME, CLIP_NAME):
+            (folder / name).unlink(missing_ok=True)
         for leftover in folder.glob(".thyrosight-*.tmp"):
             leftover.unlink(missing_ok=True)
     except OSError as error:

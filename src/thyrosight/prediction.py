@@ -33,6 +33,8 @@ FlagCode = Literal[
     "no_risk",
     "no_outline",
     "unlike_training",
+    "not_declared_ultrasound",
+    "not_b_mode",
 ]
 
 

@@ -26,7 +26,7 @@ from thyrosight.overlay import strip_height
 from thyrosight.pages import page_template
 from thyrosight.prediction import Nodule, Prediction
 
-MASK_NAME, OVERLAY_NAME, RESULT_NAME = "mask.png", "overlay.png", "result.json"
+MASK_NAME, OVERLAY_NAME, RESULT_NAME, CLIP_NAME = "mask.png", "overlay.png", "result.json", "clip.json"
 CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
 
 GALLERY_LIMIT = 200

@@ -50,12 +50,33 @@ class Spacing(NamedTuple):
     column_mm: float
 
 
+class Region(NamedTuple):
+    """A part of the picture that the file's header describes, as DICOM ultrasound has them.
+
+    kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels are this one's.
+    spacing is None where the region has no sound scale; reason then says why.
+    """
+
+    box: Box
+    kind: str
+    is_two_d: bool
+    is_priority: bool
+    spacing: Spacing | None
+    reason: str | None = None
+
+
+REGION_HOLDS_SHARE = 0.9
+"""Of a box that must lie in a region for the region to hold it."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One decoded image, as the file shows it (EXIF orientation applied, 8 bit).
 
     image_HW: uint8 gray. rgb_HW3: uint8, or None where the file is gray.
-    spacing is None where the file does not say; spacing_reason then says why.
+    spacing is that of the whole frame, None where the file does not say or where its regions differ; spacing_reason
+    then says why. Where the file describes regions, `spacing_in` gives that of a part.
+    modality and has_colour_data are what a DICOM header says, None where there is no such header.
     """
 
     path: Path | None
@@ -66,11 +87,37 @@ class Frame:
     sha256: str
     frame_index: int = 0
     num_frames: int = 1
+    regions: tuple[Region, ...] = ()
+    modality: str | None = None
+    has_colour_data: bool | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:
         height, width = self.image_HW.shape
         return height, width
+
+    def spacing_in(self, box: Box) -> tuple[Spacing | None, str | None]:
+        """Part of the frame -> (its spacing, or None; where that comes from, or why there is none).
+
+        With regions that have a scale, the one that holds the part decides; of several, the one with priority.
+        """
+        scaled = [region for region in self.regions if region.spacing is not None]
+        if not scaled:
+            return self.spacing, self.spacing_reason
+        holding = [region for region in scaled if _share_in(box, region.box) >= REGION_HOLDS_SHARE]
+        holding = [region for region in holding if region.is_priority] or holding
+        if not holding:
+            return None, "it lies outside the ultrasound regions that have a scale"
+        if self.spacing is None and len({region.spacing for region in holding}) > 1:
+            return None, "it lies in several ultrasound regions of different scale"
+        return holding[0].spacing, self.spacing_reason if self.spacing is not None else None
+
+
+def _share_in(inner: Box, outer: Box) -> float:
+    """-> the share of the inner box that lies in the outer one, 0 to 1."""
+    width = min(inner.x1, outer.x1) - max(inner.x0, outer.x0)
+    height = min(inner.y1, outer.y1) - max(inner.y0, outer.y0)
+    return max(0, width) * max(0, height) / max(1, inner.width * inner.height)
 
 
 @dataclass(frozen=True)

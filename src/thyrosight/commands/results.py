@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from thyrosight.bundle import Bundle
     from thyrosight.evaluation import Evaluation
     from thyrosight.stress_scores import StressTest
+    from thyrosight.types import Spacing
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 BundleOption = Annotated[
@@ -41,6 +42,10 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")] = False,
     threads: Threads = None,
     frame: Annotated[int | None, typer.Option("--frame", min=0, help="Which frame of a file with several.")] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Of a clip, each n-th frame.")] = None,
+    mm_per_pixel: Annotated[
+        str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the files say.")
+    ] = None,
     submission: Annotated[
         bool, typer.Option("--submission", help="Write the TN-SCUI challenge's files alone.")
     ] = False,
@@ -50,16 +55,28 @@ def predict(
 
     Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. What is there already
     is kept. A file that fails is one line and the rest is done all the same; the exit code is then 1.
+    A clip (DICOM or video of several frames) is read whole: CASE/clip.json has all frames, the others the one to show.
     With --submission it writes mask/, submission.csv and probability.csv instead.
     """
     if submission:
         _write_submission(images, out, bundle, tta, threads, as_json)
         return
+    if frame is not None and every is not None:
+        raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
+    spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
     from thyrosight.predict_folder import predict_folder
 
     with stdout_kept_for_json(as_json):
         summary = predict_folder(
-            images, out, bundle=bundle, tta=tta, overwrite=overwrite, threads=threads, frame_index=frame
+            images,
+            out,
+            bundle=bundle,
+            tta=tta,
+            overwrite=overwrite,
+            threads=threads,
+            frame_index=frame,
+            every=every,
+            spacing=spacing,
         )
     if as_json:
         print_json(summary)
@@ -272,6 +289,20 @@ def strength_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
+
+
+def spacing_given(text: str) -> Spacing:
+    """--mm-per-pixel as given, one number or row,column -> Spacing; ConfigError where that can't be."""
+    from thyrosight.dicom_spacing import checked_spacing
+
+    try:
+        row_mm, column_mm = [float(part) for part in text.split(",")] * (1 if "," in text else 2)
+    except ValueError:
+        raise ConfigError(f"--mm-per-pixel {text}: give one number or row,column, e.g. 0.06 or 0.06,0.05") from None
+    spacing, reason = checked_spacing(row_mm, column_mm, "--mm-per-pixel")
+    if spacing is None:
+        raise ConfigError(f"{reason}; give millimetres, e.g. 0.06")
+    return spacing
 
 
 def _write_submission(

@@ -1,0 +1,160 @@
+"""A request -> the reply of a child process that decodes: memory, time and files of a bad input stay in there.
+
+DICOM and video go through large C libraries that were not written for hostile files. They run in a child that may take
+MAX_MEMORY_BYTES, CPU_SECONDS and no file of its own; it is killed after WALL_SECONDS, and a new one takes its place.
+Starting one costs most of a second, so a child serves many files, one at a time; the child's side is decode_worker.py.
+
+The wire: one line of JSON each way, with the bytes that follow it counted in `num_bytes`. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from thyrosight.errors import InputError
+
+MAX_MEMORY_BYTES = 1 << 30
+CPU_SECONDS = 60
+WALL_SECONDS = 180.0
+MAX_FILES_A_CHILD = 200
+MAX_IDLE_CHILDREN = 2
+MAX_LINE_BYTES = 1 << 20
+MAX_REPLY_BYTES = 64 << 20
+
+_COMMAND = ("-P", "-s", "-S", "-B", "-m", "thyrosight.decode_worker")
+
+
+class DecodeChild:
+    """One child process; for one caller at a time."""
+
+    def __init__(self) -> None:
+        home = str(Path(__file__).resolve().parents[1])
+        environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
+        limits = [str(MAX_MEMORY_BYTES), str(CPU_SECONDS)]
+        self._process = subprocess.Popen(
+            [sys.executable, *_COMMAND, *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        self._is_late = False
+        self.num_files = 0
+        self.is_fit = True
+        """False once it failed in a way that may have left it damaged; it is not used again then."""
+
+    def ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytearray]:
+        """Request and the bytes with it -> (reply, the bytes with it). InputError, without the file's name."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.num_files += request["op"] == "open"
+        watchdog = threading.Timer(WALL_SECONDS, self._stop_late)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            with suppress(BrokenPipeError):  # its last word may be there all the same
+                self._process.stdin.write(json.dumps(request | {"num_bytes": len(body)}).encode() + b"\n")
+                self._process.stdin.write(body)
+                self._process.stdin.flush()
+            reply = json.loads(self._process.stdout.readline(MAX_LINE_BYTES))
+            content = self._read(int(reply.get("num_bytes", 0)))
+        except (OSError, ValueError, EOFError):
+            raise InputError(self._why_it_died()) from None
+        finally:
+            watchdog.cancel()
+        if "error" in reply:
+            self.is_fit = bool(reply.get("is_fit", False))
+            raise InputError(str(reply["error"]))
+        return reply, content
+
+    def _read(self, num_bytes: int) -> bytearray:
+        assert self._process.stdout is not None
+        if not 0 <= num_bytes <= MAX_REPLY_BYTES:
+            raise ValueError(num_bytes)
+        content = bytearray(num_bytes)
+        if self._process.stdout.readinto(content) != num_bytes:  # type: ignore[attr-defined]
+            raise EOFError
+        return content
+
+    def _stop_late(self) -> None:
+        self._is_late = True
+        self._process.kill()
+
+    def _why_it_died(self) -> str:
+        self.is_fit = False
+        self._process.kill()
+        code = self._process.wait()
+        if self._is_late or code == -getattr(signal, "SIGXCPU", 0):
+            return f"takes more than {CPU_SECONDS} s to decode; export the frames that you need as PNG"
+        return f"damaged: its decoder ended without an answer (code {code}); copy or export the image again"
+
+    def close(self) -> None:
+        """Ends the process; whatever it was doing is given up."""
+        self.is_fit = False
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        self._process.wait()
+
+
+_idle: list[DecodeChild] = []
+_idle_of_process = os.getpid()
+_lock = threading.Lock()
+
+
+@contextmanager
+def borrowed_child() -> Iterator[DecodeChild]:
+    """-> a child for this caller alone, one that is idle or a new one; it goes back where it is still fit."""
+    child = _idle_child() or DecodeChild()
+    try:
+        yield child
+    except InputError:
+        _give_back(child)
+        raise
+    except BaseException:  # it may be in the midst of an answer
+        child.close()
+        raise
+    _give_back(child)
+
+
+def end_children() -> None:
+    """Ends every idle child; later requests start new ones."""
+    with _lock:
+        children, _idle[:] = list(_idle), []
+    for child in children:
+        child.close()
+
+
+def _idle_child() -> DecodeChild | None:
+    global _idle_of_process
+    with _lock:
+        if _idle_of_process != os.getpid():  # after a fork the children are the other process's
+            _idle.clear()
+            _idle_of_process = os.getpid()
+        return _idle.pop() if _idle else None
+
+
+def _give_back(child: DecodeChild) -> None:
+    with _lock:
+        is_kept = child.is_fit and child.num_files < MAX_FILES_A_CHILD and len(_idle) < MAX_IDLE_CHILDREN
+        if is_kept:
+            _idle.append(child)
+    if not is_kept:
+        child.close()
+
+
+atexit.register(end_children)

@@ -1,0 +1,140 @@
+"""The child process: requests on stdin -> decoded frames on stdout, within limits that it sets on itself first.
+
+Run as `python -m thyrosight.decode_worker MEMORY_BYTES CPU_SECONDS` by decode_child.py, which describes the wire. What
+a file is at fault for becomes a line for people; its own words (they may name a patient) never do.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import stat
+import sys
+from typing import Any, BinaryIO, Protocol
+
+from thyrosight.headers import HeaderError
+from thyrosight.types import UInt8Array
+
+MAX_REQUEST_BYTES = 1 << 16
+
+
+class Frames(Protocol):
+    """An open file: what its header says, and its frames one at a time."""
+
+    header: dict[str, Any]
+
+    def frame(self, index: int) -> UInt8Array:
+        """Index -> uint8 _HW gray or _HW3 RGB."""
+        ...
+
+
+def main() -> None:
+    """Serves requests until stdin ends."""
+    memory_bytes, cpu_seconds = (int(argument) for argument in sys.argv[1:3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends this process
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a C library prints must not get between the replies
+    _silence()
+    set_limits(memory_bytes)
+    frames: Frames | None = None
+    while line := requests.readline(MAX_REQUEST_BYTES):
+        request = json.loads(line)
+        allow_cpu(cpu_seconds)
+        pixels: bytes | memoryview = b""
+        is_fit = True
+        try:
+            if request["op"] == "open":
+                frames = None
+                frames = open_frames(request["kind"], request["path"], requests.read(request["num_bytes"]))
+                reply: dict[str, Any] = {"header": frames.header}
+            else:
+                assert frames is not None
+                image = frames.frame(request["index"])
+                reply, pixels = {"shape": image.shape}, image.data.cast("B")
+        except BaseException as error:  # the child's last word, whatever happened
+            frames, is_fit = None, isinstance(error, HeaderError)
+            reply = {"error": fault(error), "is_fit": is_fit}
+        replies.write(json.dumps(reply | {"num_bytes": len(pixels)}).encode() + b"\n")
+        replies.write(pixels)
+        replies.flush()
+        if not is_fit:
+            return
+
+
+def open_frames(kind: str, path: str | None, body: bytes) -> Frames:
+    """Kind ("dicom", "video"), path or the file's bytes -> its frames."""
+    stream = _open_regular(path) if path is not None else io.BytesIO(body)
+    if kind == "video":
+        from thyrosight.video_frames import VideoFrames
+
+        return VideoFrames(stream)
+    from thyrosight.dicom_frames import open_dicom
+
+    return open_dicom(stream)
+
+
+def fault(error: BaseException) -> str:
+    """What went wrong inside -> a line for people; nothing of the file's own text is in it."""
+    if isinstance(error, HeaderError):
+        return str(error)
+    if _is_behind(error, MemoryError):
+        return "takes more memory to decode than it is allowed; export the frames that you need as PNG"
+    if isinstance(error, ImportError):
+        return "can't be decoded here, a library is missing; install thyrosight again with all that it needs"
+    if _is_behind(error, RecursionError):
+        return "damaged: sequences nested too deep; export the image again"
+    return f"damaged: it can't be decoded ({type(error).__name__}); copy or export the image again"
+
+
+def _is_behind(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error is of that kind, or came up while one was handled."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__context__
+    return error is not None
+
+
+def set_limits(memory_bytes: int) -> None:
+    """At most so much address space, no file written, no core dumped; where the system can (not on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
+    for kind, limit in limits:
+        hard = resource.getrlimit(kind)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
+
+
+def allow_cpu(seconds: int) -> None:
+    """From now on at most so many seconds of processor time; the system kills the process after that."""
+    try:
+        import resource
+    except ImportError:
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    limit = int(usage.ru_utime + usage.ru_stime) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _silence() -> None:
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+
+
+def _open_regular(path: str) -> BinaryIO:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    stream = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        raise HeaderError("not a regular file", "copy it to one")
+    return stream
+
+
+if __name__ == "__main__":
+    main()

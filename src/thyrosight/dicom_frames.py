@@ -1,0 +1,177 @@
+"""DICOM stream -> header facts and frames, one at a time; runs in the decoding child (decode_worker.py).
+
+Only the elements in WANTED are read: nothing that names a patient is among them. The pixel data stays in the file; a
+frame's bytes are found by their place (native), or by a walk over the fragments (compressed), and held against the
+header before a decoder sees them.
+
+Source: DICOM PS3.5 annex A (transfer syntaxes, fragments, offset tables), PS3.3 C.7.6.3 (image pixel).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from thyrosight.codestream import starts_frame
+from thyrosight.dicom_header import BIG, LONG_VRS, Bounded, Encoding, header_facts, read_dataset, read_layout
+from thyrosight.dicom_pixels import NATIVE, FrameDecoder, Layout
+from thyrosight.headers import HeaderError
+from thyrosight.types import UInt8Array
+from thyrosight.video_frames import VideoFrames
+
+MAX_FRAGMENTS = 100_000
+MAX_FRAME_BYTES = 256 << 20
+
+VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+"""MPEG-2, H.264 and H.265 transfer syntaxes: one stream for all frames."""
+_DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+_ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+
+Places = list[tuple[tuple[int, int], ...]]
+"""One entry a frame: (position, bytes) of its parts in the stream."""
+
+
+class DicomFrames:
+    """A DICOM image, open: `header` for the parent, `frame` decodes one."""
+
+    def __init__(self, bytes_of: Callable[[int], bytes], decoder: FrameDecoder, header: dict[str, Any]) -> None:
+        self._bytes_of, self._decoder = bytes_of, decoder
+        self.header = header
+
+    def frame(self, index: int) -> UInt8Array:
+        """Index -> uint8 _HW gray or _HW3 RGB."""
+        return self._decoder.frame(self._bytes_of(index))
+
+
+def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
+    """Stream of a DICOM file -> its frames, or the video inside it. HeaderError with fault and mend."""
+    stream, encoding, dataset = read_dataset(Bounded(source))
+    at, num_bytes, vr = _pixel_data(stream, encoding, dataset)
+    header = header_facts(dataset)
+    if encoding.transfer_syntax in VIDEO:
+        parts = tuple(_fragments(stream, at)[1:])
+        return VideoFrames(io.BytesIO(frame_bytes(stream, parts)), header)
+    layout = read_layout(dataset, encoding, vr)
+    header |= {"rows": layout.rows, "columns": layout.columns, "num_frames": layout.num_frames}
+    if encoding.transfer_syntax in NATIVE:
+        check_native(layout, at, num_bytes, stream.num_bytes)
+
+        def bytes_of(index: int) -> bytes:
+            return _native_frame(stream, layout, at, index)
+    else:
+        if num_bytes != _UNDEFINED:
+            raise HeaderError("damaged: its pixel data is said to be compressed, but is not in fragments")
+        places = frame_places(stream, _fragments(stream, at), layout.num_frames, dataset)
+
+        def bytes_of(index: int) -> bytes:
+            return frame_bytes(stream, places[index])
+
+    decoder = FrameDecoder(layout, dataset)
+    decoder.learn_range(bytes_of)
+    return DicomFrames(bytes_of, decoder, header)
+
+
+def _pixel_data(stream: Bounded, encoding: Encoding, dataset: Any) -> tuple[int, int, str | None]:
+    """Stream at the pixel data's element -> (where its value begins, bytes or _UNDEFINED, VR)."""
+    head = stream.read(8)
+    order = "<" if encoding.is_little else ">"
+    if len(head) < 8:
+        if str(dataset.get("SOPClassUID") or "").startswith(_DOCUMENT_CLASSES):
+            raise HeaderError("an encapsulated document, not an image", "export the image itself")
+        if "Rows" in dataset:
+            raise HeaderError("holds no pixel data")
+        raise HeaderError("a DICOM file without an image", "pass the ultrasound image itself")
+    group, element = struct.unpack_from(order + "HH", head)
+    if (group, element) != (0x7FE0, 0x0010):
+        raise HeaderError("floating-point pixels are no ultrasound image", "export it with 8 bits")
+    if encoding.is_implicit:
+        return stream.tell(), struct.unpack_from(order + "I", head, 4)[0], None
+    if head[4:6] not in LONG_VRS:
+        raise HeaderError("damaged: the pixel data's type is unknown")
+    return stream.tell() + 4, struct.unpack(order + "I", stream.exactly(stream.tell(), 4))[0], head[4:6].decode()
+
+
+def frame_bytes(stream: Bounded, parts: tuple[tuple[int, int], ...]) -> bytes:
+    """Parts of a frame -> its bytes."""
+    if sum(num_bytes for _, num_bytes in parts) > MAX_FRAME_BYTES:
+        raise HeaderError(f"a frame of more than {MAX_FRAME_BYTES >> 20} MB", "export it as PNG")
+    return b"".join(stream.exactly(at, num_bytes) for at, num_bytes in parts)
+
+
+def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> None:
+    """Place of uncompressed pixel data -> nothing; HeaderError where the header claims more than there is."""
+    if num_bytes == _UNDEFINED:
+        raise HeaderError("damaged: its pixel data is in fragments, but not said to be compressed")
+    if at + num_bytes > file_bytes:
+        raise HeaderError("cut off: the file ends inside the image")
+    held = num_bytes // layout.frame_bytes
+    if held < layout.num_frames:
+        claim = f"{layout.num_frames:,} x {layout.columns:,} x {layout.rows:,}"
+        raise HeaderError(f"its header claims {claim} pixels, but it holds {held:,} of these frames")
+
+
+def _native_frame(stream: Bounded, layout: Layout, at: int, index: int) -> bytes:
+    """Uncompressed pixel data -> one frame's bytes. Bytes in big-endian words stand the other way round in pairs."""
+    start, num_bytes = index * layout.frame_bytes, layout.frame_bytes
+    if not (layout.transfer_syntax == BIG and layout.vr == "OW" and layout.bits_allocated == 8):
+        return stream.exactly(at + start, num_bytes)
+    first, end = start // 2 * 2, -(-(start + num_bytes) // 2) * 2
+    words = bytearray(stream.exactly(at + first, end - first))
+    words[0::2], words[1::2] = words[1::2], words[0::2]
+    return bytes(words[start - first : start - first + num_bytes])
+
+
+def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
+    """Compressed pixel data -> (position, bytes) of its items, the offset table first (PS3.5 A.4)."""
+    found: list[tuple[int, int]] = []
+    while len(found) <= MAX_FRAGMENTS:
+        stream.seek(at)
+        head = stream.read(8)
+        if len(head) < 8:
+            break
+        group, element, length = struct.unpack("<HHI", head)
+        if group << 16 | element == _END:
+            break
+        if group << 16 | element != _ITEM or at + 8 + length > stream.num_bytes:
+            raise HeaderError("cut off or damaged: its compressed frames are not whole")
+        found.append((at + 8, length))
+        at += 8 + length
+    else:
+        raise HeaderError(f"holds more than {MAX_FRAGMENTS:,} fragments")
+    if len(found) < 2:
+        raise HeaderError("holds no compressed frame")
+    return found
+
+
+def frame_places(stream: Bounded, items: list[tuple[int, int]], num_frames: int, dataset: Any) -> Places:
+    """Offset table and fragments -> the fragments of each frame.
+
+    One fragment a frame; else by the offset table, basic or extended; else by where a compressed frame begins.
+    """
+    (table_at, table_bytes), fragments = items[0], items[1:]
+    if len(fragments) == num_frames:
+        return [(fragment,) for fragment in fragments]
+    if num_frames == 1:
+        return [tuple(fragments)]
+    extended = dataset.get("ExtendedOffsetTable")
+    starts: Callable[[tuple[int, int]], bool] = lambda fragment: starts_frame(  # noqa: E731
+        stream.exactly(fragment[0], min(12, fragment[1]))
+    )
+    table, step = (bytes(extended), 8) if extended else (stream.exactly(table_at, table_bytes), 4)
+    if len(table) == step * num_frames:
+        first = fragments[0][0] - 8
+        offsets = {first + value for (value,) in struct.iter_unpack("<Q" if step == 8 else "<I", table)}
+        starts = lambda fragment: fragment[0] - 8 in offsets  # noqa: E731
+    places: list[list[tuple[int, int]]] = []
+    for fragment in fragments:
+        if starts(fragment):
+            places.append([])
+        if not places:
+            break
+        places[-1].append(fragment)
+    if len(places) != num_frames:
+        raise HeaderError(f"its header claims {num_frames:,} frames, but its pixel data holds {len(places):,}")
+    return [tuple(parts) for parts in places]

@@ -1,0 +1,164 @@
+"""DICOM and video -> frames: what the decoding child says, made into Frames; what is no ultrasound is refused.
+
+The parent reads no DICOM itself: it tells the kind by the first bytes, and holds what the child answers against what
+the child said before. Nothing of the patient comes across: the child reads none of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thyrosight.decode_child import DecodeChild, borrowed_child
+from thyrosight.dicom_spacing import frame_spacing, read_regions
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of
+from thyrosight.luma import gray_and_rgb
+from thyrosight.types import Frame, Region, Spacing, UInt8Array
+
+HEAD_BYTES = 160
+MAX_FILE_BYTES = 2 << 30
+"""A clip of 300 uncompressed frames of 1024 x 768 has 700 MB; it is read a frame at a time."""
+
+ULTRASOUND = "US"
+VIDEO_SPACING = "a video does not say how many millimetres a pixel is"
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_ULTRASOUND_CLASSES = frozenset(_STORAGE + number for number in ("3", "3.1", "6", "6.1"))
+_VOLUME_CLASS = _STORAGE + "6.2"
+_CAPTURE_CLASSES = frozenset(("", *(_STORAGE + number for number in ("7", "7.1", "7.2", "7.3", "7.4"))))
+_CAPTURE_MODALITIES = frozenset(("", "OT", "SC"))
+_VIDEO_BRANDS = (b"ftyp", b"moov", b"mdat", b"wide")
+
+
+def kind_of(head: bytes) -> str | None:
+    """First HEAD_BYTES of a file -> "dicom", "video", or None for anything else.
+
+    DICOM without its preamble is told by its first element: group 2 or 8, low element, with a type or a short length.
+    """
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head[4:8] in _VIDEO_BRANDS or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
+        return "video"
+    if len(head) < 12:
+        return None
+    if head[:2] in (b"\x02\0", b"\x08\0") and head[3] == 0 and head[2] < 0x80:
+        has_type = head[4:6].isalpha() and head[4:6].isupper()
+        return "dicom" if has_type or int.from_bytes(head[4:8], "little") <= 1024 else None
+    if head[0] == 0 and head[1] in (2, 8) and head[2] == 0 and head[4:6].isalpha() and head[4:6].isupper():
+        return "dicom"
+    return None
+
+
+class DecodedFile:
+    """An open DICOM or video file: its frames, each decoded when it is asked for."""
+
+    def __init__(self, child: DecodeChild, header: dict[str, Any], path: Path | None, name: str, sha256: str) -> None:
+        self._child, self._path, self._name, self._sha256 = child, path, name, sha256
+        self.num_frames = int(header["num_frames"])
+        self.frame_ms: float | None = header["frame_ms"]
+        """Milliseconds from frame to frame, None where the file does not say."""
+        self._size_hw = int(header["rows"]), int(header["columns"])
+        self._facts = _facts(name, header, self._size_hw)
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether its frames are one sweep: all are looked at where none is chosen."""
+        return self.num_frames > 1
+
+    def frame(self, index: int) -> Frame:
+        """Index in 0..num_frames-1 -> Frame. InputError where it can't be decoded."""
+        if not 0 <= index < self.num_frames:
+            raise InputError(f"{self._name}: {self.num_frames} frames; there is no frame {index}")
+        reply, content = _asked(self._child, self._where(index), {"op": "frame", "index": index})
+        shape = tuple(reply["shape"])
+        if shape not in (self._size_hw, (*self._size_hw, 3)):
+            raise InputError(f"{self._name}: damaged: a frame is not of the size that its header says")
+        image: UInt8Array = np.frombuffer(content, np.uint8).reshape(shape)
+        gray_HW, rgb_HW3 = (image, None) if image.ndim == 2 else gray_and_rgb(image)
+        return Frame(self._path, gray_HW, rgb_HW3, sha256=self._sha256, frame_index=index, num_frames=self.num_frames,
+                     **self._facts)  # fmt: skip
+
+    def _where(self, index: int) -> str:
+        return f"{self._name}: frame {index}" if self.num_frames > 1 else self._name
+
+
+@contextmanager
+def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Iterator[DecodedFile]:
+    """Kind from kind_of, path (or the file's bytes; the path is then only named) -> the open file.
+
+    InputError, naming the file, where it is damaged, too large, or no ultrasound.
+    """
+    name = str(path) if path is not None else "image"
+    sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))
+    place = os.path.abspath(name) if data is None else None
+    with borrowed_child() as child:
+        request = {"op": "open", "kind": kind, "path": place}
+        header = _asked(child, name, request, data or b"")[0]["header"]
+        yield DecodedFile(child, header, path, name, sha256)
+
+
+def _bounded_sha256(path: Path) -> str:
+    """Path -> SHA-256 of a file of at most MAX_FILE_BYTES."""
+    try:
+        num_bytes = path.stat().st_size
+        if num_bytes <= MAX_FILE_BYTES:
+            return sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); check the path and its permissions") from error
+    limit_mb = MAX_FILE_BYTES >> 20
+    raise InputError(f"{path}: {num_bytes / 2**20:,.0f} MB, the limit is {limit_mb:,} MB; export fewer frames")
+
+
+def _asked(
+    child: DecodeChild, name: str, request: dict[str, Any], body: bytes = b""
+) -> tuple[dict[str, Any], bytearray]:
+    try:
+        return child.ask(request, body)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:
+    """Header as the child read it -> the fields of a Frame that are the same for all frames."""
+    if "sop_class" not in header:
+        return {"spacing": None, "spacing_reason": VIDEO_SPACING}
+    modality = ultrasound_modality(name, header["sop_class"], header["modality"])
+    regions, fault = read_regions(header["regions"], size_hw[1], size_hw[0])
+    spacing, reason = frame_spacing(regions, fault, header["pixel_spacing"])
+    return {
+        "spacing": spacing,
+        "spacing_reason": reason,
+        "regions": regions,
+        "modality": modality,
+        "has_colour_data": bool(header["has_colour_data"]),
+    }
+
+
+def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:
+    """Class and modality of a DICOM image -> its modality, "US" for ultrasound; InputError for what is surely none.
+
+    A secondary capture that names no modality is let through: many systems store ultrasound so. It is flagged later.
+    """
+    if sop_class == _VOLUME_CLASS:
+        raise InputError(f"{name}: a 3-D ultrasound volume; export 2-D images from it")
+    if modality == ULTRASOUND or sop_class in _ULTRASOUND_CLASSES:
+        return ULTRASOUND
+    if sop_class in _CAPTURE_CLASSES and modality in _CAPTURE_MODALITIES:
+        return modality or "none"
+    raise InputError(f"{name}: its header says {modality or 'class ' + sop_class}, not ultrasound; pass B-mode images")
+
+
+def with_spacing(frame: Frame, spacing: Spacing | None) -> Frame:
+    """Frame, millimetres given by a person (None: leave it) -> the frame with these, whatever its file says."""
+    if spacing is None:
+        return frame
+    from dataclasses import replace
+
+    regions: tuple[Region, ...] = ()
+    return replace(frame, spacing=spacing, spacing_reason="given by the user (--mm-per-pixel)", regions=regions)

@@ -1,0 +1,113 @@
+"""Numbers of a DICOM header -> regions of the picture with their millimetres, or the reason why there are none.
+
+Millimetres come from the ultrasound regions (PS3.3 C.8.5.5), else from PixelSpacing (10.7.1.1), and nothing is guessed:
+a header that contradicts the picture gives none. ImagerPixelSpacing and NominalScannedPixelSpacing are lengths on a
+detector and on paper, not in tissue, and are not read.
+"""
+
+from __future__ import annotations
+
+import math
+
+from thyrosight.types import Box, Region, Spacing
+
+TWO_D, CENTIMETRES = 1, 3
+LOW_PRIORITY = 1
+DATA_TYPES = {1: "tissue", 2: "colour flow", 3: "spectral Doppler", 4: "spectral Doppler"}
+BARS = frozenset({0xD, 0xE})
+"""Region data types of the gray and the colour bar."""
+MIN_MM, MAX_MM = 0.005, 2.0
+"""A pixel of ultrasound: from far below what any probe resolves to 1 m on 500 rows."""
+MAX_RATIO = 4.0
+SAME_SHARE = 0.005
+"""Two spacings that differ by less are one."""
+
+NOT_CENTIMETRES = "is not measured in centimetres"
+NO_SCALE = "the DICOM header has no 2-D ultrasound region and no PixelSpacing"
+Numbers = dict[str, float | None]
+
+
+def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[Region, ...], str | None]:
+    """Items of SequenceOfUltrasoundRegions, image size -> (regions with a place, why the header is not believed).
+
+    A region that reaches beyond the picture means that it was cropped or resized after the header was written; then no
+    region's scale holds. A region whose own scale is unsound keeps its place, with the reason.
+    """
+    regions = []
+    for number, item in enumerate(items, start=1):
+        corners = [item.get(name) for name in ("x0", "y0", "x1", "y1")]
+        if any(corner is None for corner in corners):
+            continue
+        x0, y0, x1, y1 = (int(corner) for corner in corners if corner is not None)
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+            place = f"({x0}, {y0}) to ({x1}, {y1}) in {width} x {height} pixels"
+            return (), (
+                f"ultrasound region {number} lies beyond the image, {place}: it was cropped or resized after the scan"
+            )
+        if x1 <= x0 or y1 <= y0 or item.get("data_type") in BARS:
+            continue
+        spacing, reason = _scale(item, number)
+        kind = DATA_TYPES.get(int(item.get("data_type") or 0), "other")
+        is_first = not int(item.get("flags") or 0) & LOW_PRIORITY
+        box = Box(x0, y0, min(x1 + 1, width), min(y1 + 1, height))
+        regions.append(Region(box, kind, item.get("format") == TWO_D, is_first, spacing, reason))
+    return tuple(regions), None
+
+
+def _scale(item: Numbers, number: int) -> tuple[Spacing | None, str | None]:
+    """One region -> (its spacing, None) or (None, why it has none)."""
+    if item.get("format") != TWO_D:
+        return None, f"ultrasound region {number} is not 2-D"
+    units = item.get("units_x"), item.get("units_y")
+    if units != (CENTIMETRES, CENTIMETRES):
+        return None, f"ultrasound region {number} {NOT_CENTIMETRES}"
+    return checked_spacing(
+        _times_ten(item.get("delta_y")), _times_ten(item.get("delta_x")), f"ultrasound region {number}"
+    )
+
+
+def _times_ten(value: float | None) -> float | None:
+    """Centimetres -> millimetres."""
+    return None if value is None else value * 10
+
+
+def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) -> tuple[Spacing | None, str | None]:
+    """Millimetres a row and a column -> (Spacing, None), or (None, why that can't be)."""
+    if row_mm is None or column_mm is None or not (math.isfinite(row_mm) and math.isfinite(column_mm)):
+        return None, f"{what} gives no pixel size"
+    size = f"{row_mm:g} x {column_mm:g} mm"
+    if row_mm <= 0 or column_mm <= 0:
+        return None, f"{what} gives a pixel of {size}, which is not above zero"
+    if min(row_mm, column_mm) < MIN_MM or max(row_mm, column_mm) > MAX_MM:
+        return None, f"{what} gives a pixel of {size}, outside {MIN_MM:g} to {MAX_MM:g} mm"
+    if max(row_mm, column_mm) > MAX_RATIO * min(row_mm, column_mm):
+        return None, f"{what} gives a pixel of {size}, more than {MAX_RATIO:g} times as long as wide"
+    return Spacing(row_mm, column_mm), None
+
+
+def frame_spacing(
+    regions: tuple[Region, ...], fault: str | None, pixel_spacing: list[float | None] | None
+) -> tuple[Spacing | None, str]:
+    """Regions, what is wrong with the header, PixelSpacing -> (spacing of the whole frame or None, where from or why).
+
+    None with regions that disagree: each part of the picture then has the scale of its own region (Frame.spacing_in).
+    """
+    if fault is not None:
+        return None, fault
+    scaled = [region.spacing for region in regions if region.spacing is not None]
+    if scaled:
+        if all(is_same(scaled[0], other) for other in scaled):
+            return scaled[0], "from the ultrasound regions of the DICOM header"
+        return None, "the DICOM header's ultrasound regions have different scales; each nodule has that of its own"
+    unsound = next((region.reason for region in regions if region.is_two_d), None)
+    if unsound is not None and not unsound.endswith(NOT_CENTIMETRES):  # it contradicts itself
+        return None, unsound
+    if pixel_spacing is not None:
+        spacing, reason = checked_spacing(pixel_spacing[0], pixel_spacing[1], "PixelSpacing")
+        return spacing, reason or "from PixelSpacing in the DICOM header"
+    return None, unsound or next((region.reason for region in regions if region.reason), None) or NO_SCALE
+
+
+def is_same(one: Spacing, other: Spacing) -> bool:
+    """Two spacings -> whether they are one within rounding."""
+    return all(abs(a - b) <= SAME_SHARE * a for a, b in zip(one, other, strict=True))

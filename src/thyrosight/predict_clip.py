@@ -1,0 +1,98 @@
+"""A file, open -> its prediction; of a clip, those of its frames, the frame to show, and clip.json.
+
+A DICOM or a video of several frames is one examination: every frame is looked at, or every n-th. Of them the one with
+the largest outline stands for the clip: its mask, overlay and result.json are the case's.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thyrosight.dicom_in import with_spacing
+from thyrosight.errors import InputError
+from thyrosight.images import FrameFile, chosen_frame, open_frames
+from thyrosight.predict import Examination, Predictor
+from thyrosight.prediction import Prediction
+from thyrosight.types import Spacing
+
+MAX_CLIP_FRAMES = 300
+"""Frames of one clip that are predicted; of a longer one every n-th."""
+CLIP_KIND = "thyrosight clip"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a file is predicted: one frame, or every n-th of a clip (None: as many as may be); a given spacing."""
+
+    frame_index: int | None = None
+    every: int | None = None
+    spacing: Spacing | None = None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case: the frame that stands for it, and the text of clip.json where it is a clip."""
+
+    examination: Examination
+    clip_json: str | None
+
+
+def examine_file(predictor: Predictor, path: Path, choice: Choice) -> CaseResult:
+    """File -> CaseResult. A clip is taken whole where no frame is chosen; other files of several frames need one."""
+    with open_frames(path) as file:
+        if file.is_clip and choice.frame_index is None:
+            return _examine_clip(predictor, file, path, choice)
+        frame = file.frame(chosen_frame(str(path), file.num_frames, choice.frame_index))
+    return CaseResult(predictor.examine(with_spacing(frame, choice.spacing)), None)
+
+
+def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, choice: Choice) -> CaseResult:
+    every = step_of(path, file.num_frames, choice.every)
+
+    def examine(index: int) -> Examination:
+        return predictor.examine(with_spacing(file.frame(index), choice.spacing))
+
+    predictions = [examine(index).prediction for index in range(0, file.num_frames, every)]
+    shown = representative(predictions)
+    return CaseResult(examine(shown.image.frame_index), clip_text(predictions, shown, every, file.frame_ms))
+
+
+def step_of(path: Path, num_frames: int, every: int | None) -> int:
+    """Frames in a clip, the n that was asked for -> n; the smallest that keeps to MAX_CLIP_FRAMES where none was."""
+    needed = -(-num_frames // MAX_CLIP_FRAMES)
+    if every is not None and every < needed:
+        raise InputError(f"{path}: {num_frames:,} frames, of which {MAX_CLIP_FRAMES} are read; pass --every {needed}")
+    return every or needed
+
+
+def representative(predictions: Sequence[Prediction]) -> Prediction:
+    """Predictions of a clip's frames -> the one with the largest nodule; of those without any, the middle one."""
+    found = [prediction for prediction in predictions if prediction.nodules]
+    if not found:
+        return predictions[len(predictions) // 2]
+    return max(found, key=lambda prediction: prediction.nodules[0].size.area_px)
+
+
+def clip_text(predictions: Sequence[Prediction], shown: Prediction, every: int, frame_ms: float | None) -> str:
+    """Predictions of a clip's frames -> the JSON of clip.json: what was read, the spread of the risk, every frame."""
+    with_nodule = [prediction for prediction in predictions if prediction.nodules]
+    risks = sorted(prediction.risk for prediction in with_nodule or predictions if prediction.risk is not None)
+    clip: dict[str, Any] = {
+        "kind": CLIP_KIND,
+        "schema_version": 1,
+        "sha256": shown.image.sha256,
+        "num_frames": shown.image.num_frames,
+        "every": every,
+        "frame_ms": frame_ms,
+        "representative_frame": shown.image.frame_index,
+        "num_read": len(predictions),
+        "num_with_nodule": len(with_nodule),
+        "risk": {"lowest": risks[0], "median": statistics.median(risks), "highest": risks[-1]} if risks else None,
+        "frames": [prediction.model_dump(mode="json") for prediction in predictions],
+    }
+    return json.dumps(clip, ensure_ascii=False, allow_nan=False) + "\n"
