@@ -24,7 +24,7 @@ from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
 from thyrosight.dicom_out.case import Corrections, Wanted, case_dicom_files
-from thyrosight.dicom_out.findings import Judgement, findings_of, nodule_mask, tracks_by_overlap
+from thyrosight.dicom_out.findings import findings_of
 from thyrosight.dicom_out.seg import packed
 from thyrosight.dicom_out.source import read_source
 from thyrosight.errors import InputError
@@ -39,6 +39,7 @@ from thyrosight.prediction import (
     PixelBox,
     Prediction,
 )
+from thyrosight.tracks import nodule_mask, tracks_by_overlap
 from thyrosight.types import BoolArray, Frame, Spacing
 
 WRITTEN = datetime(2025, 3, 4, 5, 6, 7)
@@ -447,7 +448,7 @@ def test_without_a_nodule_the_report_says_so_and_there_is_no_segmentation(tmp_pa
     files = case_dicom_files(path, [predicted(path, [])], wanted=NONE)
     assert list(files) == ["sr.dcm"]
     (group,) = groups_of(read(files["sr.dcm"]))
-    assert answers(group)[1] == ("Outcome of the software's search for nodules", "No nodule found by the software")
+    assert ("Outcome of the software's search for nodules", "No nodule found by the software") in answers(group)
     assert not validator_errors(files["sr.dcm"], tmp_path)
 
 
@@ -473,16 +474,32 @@ def test_report_holds_the_tirads_assessment_where_the_nodule_is_largest(tmp_path
         margin=None,
         foci=("macrocalcifications", "punctate echogenic foci"),
     )
-    assessment = SimpleNamespace(system="ACR TI-RADS", points=8, level="TR5")
-    judgements = {1: Judgement(assessment, descriptors, is_proposal=False)}
-    content = case_dicom_files(path, predictions, corrections=Corrections(judgements=judgements))["sr.dcm"]
+    assessment = SimpleNamespace(
+        system="acr",
+        system_name="ACR TI-RADS 2017",
+        level=None,
+        lowest_level="TR5",
+        highest_level="TR6",
+        points=8,
+        proposed=("echogenicity",),
+        descriptors=descriptors,
+        advice=SimpleNamespace(words="FNA (longest diameter 21 mm)"),
+        warnings=("two words contradict",),
+    )
+    content = case_dicom_files(path, predictions, corrections=Corrections(assessments={1: assessment}))["sr.dcm"]
     groups = groups_of(read(content))
     said = [[pair for pair in answers(group) if "TI-RADS" in pair[0]] for group in groups]
     assert [len(pairs) for pairs in said] == [0, 6, 0, 0, 0, 0]
     assert ("TI-RADS echogenic foci", "punctate echogenic foci") in said[1]
-    assert ("TI-RADS level", "ACR TI-RADS TR5") in said[1]
+    assert ("TI-RADS level", "ACR TI-RADS 2017: TR5 to TR6") in said[1]
     assert numbers(groups[1])["TI-RADS points"] == (8, "1")
-    assert ("Who chose the descriptors", "chosen by a person") in answers(groups[1])
+    assert ("Proposed by the software, confirmed by no reader", "TI-RADS echogenicity") in answers(groups[1])
+    comments = [item.TextValue for item in groups[1].ContentSequence if meaning(item) == "Comment"]
+    assert comments[1:] == [
+        "ACR TI-RADS 2017: FNA (longest diameter 21 mm)",
+        "ACR TI-RADS 2017: two words contradict",
+    ]
+    assert "Long Code Value" not in str(read(content))
     assert not validator_errors(content, tmp_path)
 
 
@@ -518,7 +535,7 @@ def test_without_identity_nothing_of_the_patient_is_left(tmp_path: Path) -> None
     path, predictions = clip(tmp_path, num_frames=3)
     files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, wanted=NONE)
     assert len(files) == 3
-    secrets = [*IDENTITY.values(), *STUDY.values(), *UIDS.values(), "House", "Plainsboro", "Neck", "ller", "Anna"]
+    secrets = [*IDENTITY.values(), *STUDY.values(), *UIDS.values(), "House", "Plainsboro", "Neck", "Anna"]
     secrets = [secret for secret in secrets if len(secret) > 2]
     for name, content in files.items():
         leaks = [secret for secret in secrets if secret.encode() in content]
@@ -714,6 +731,20 @@ def test_command_writes_what_was_asked_for_of_one_case(tmp_path: Path) -> None:
     assert [file.name for file in out.iterdir()] == ["seg.dcm"]
     seg = pydicom.dcmread(out / "seg.dcm")
     assert (seg.NumberOfFrames, seg.PatientID) == (1, "4711")
+
+
+def test_command_takes_all_frames_of_a_clip_from_one_case(tmp_path: Path) -> None:
+    path, predictions = clip(tmp_path, num_frames=4)
+    folder, out = results_folder(tmp_path, predictions[2:3]), tmp_path / "out"
+    clip_path = folder / "case_2" / "clip.json"
+    clip_path.write_text(json.dumps({"frames": [json.loads(prediction.to_json()) for prediction in predictions]}))
+    for chosen in (folder, folder / "case_2"):
+        done = run(chosen, "--source", path, "-o", out)
+        assert done.exit_code == 0, done.output
+        assert pydicom.dcmread(out / "seg.dcm").NumberOfFrames == 4
+        assert sorted(file.name for file in out.iterdir()) == ["capture_0003.dcm", "seg.dcm", "sr.dcm"]
+    clip_path.write_text("{}")
+    assert "clip.json: damaged" in run(folder, "--source", path, "-o", out).output
 
 
 def test_command_says_a_word_where_there_is_no_nodule(tmp_path: Path) -> None:

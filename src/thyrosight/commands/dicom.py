@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,9 @@ from thyrosight.errors import InputError
 if TYPE_CHECKING:
     from thyrosight.prediction import Prediction
     from thyrosight.types import UInt8Array
+
+CLIP_NAME = "clip.json"
+"""The predictions of all frames of a clip, beside the one that stands for it."""
 
 
 def dicom(
@@ -37,8 +41,8 @@ def dicom(
     """A result -> DICOM SEG, SR, picture.
 
     Writes all three where none of --seg, --sr, --capture is given. Of a results folder those cases are taken that are
-    of the source: every frame of a clip that was predicted. Where no nodule was outlined there is no SEG; the SR says
-    that none was found.
+    of the source, and of a clip every frame that was predicted. Where no nodule was outlined there is no SEG; the SR
+    says that none was found.
     """
     from thyrosight.dicom_out.case import SEG_NAME, Wanted, case_dicom_files
     from thyrosight.files import write_atomic
@@ -81,12 +85,24 @@ def _results(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[P
             raise InputError(f"{case / RESULT_NAME}: damaged or of another version; predict again with --overwrite")
         if not is_case and prediction.image.sha256 != sha256:
             continue
-        predictions.append(prediction)
+        predictions += _clip(case / CLIP_NAME) or [prediction]
         if with_pictures and (case / OVERLAY_NAME).is_file():
             pictures[prediction.image.frame_index] = _picture(case / OVERLAY_NAME)
     if not predictions:
         raise InputError(f"{folder}: holds no result of {source}; predict that file into it first")
     return predictions, pictures
+
+
+def _clip(path: Path) -> list[Prediction]:
+    """clip.json -> the predictions of its frames; none where there is no such file."""
+    from thyrosight.prediction import Prediction
+
+    if not path.is_file():
+        return []
+    try:
+        return [Prediction.model_validate(frame) for frame in json.loads(path.read_bytes())["frames"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged or of another version; predict again with --overwrite") from error
 
 
 def _picture(path: Path) -> UInt8Array:

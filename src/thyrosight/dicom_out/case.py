@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from thyrosight.dicom_out.capture import capture
-from thyrosight.dicom_out.findings import Findings, Judgement, NoduleKey, OutlinedBy, findings_of
+from thyrosight.dicom_out.findings import Findings, OutlinedBy, findings_of
 from thyrosight.dicom_out.seg import segmentation
 from thyrosight.dicom_out.source import Identity, Source, part10, read_source
 from thyrosight.dicom_out.sr import report
 from thyrosight.errors import InputError
 from thyrosight.prediction import Prediction
+from thyrosight.tracks import NoduleKey
 from thyrosight.types import UInt8Array
 
 SEG_NAME, SR_NAME = "seg.dcm", "sr.dcm"
@@ -25,7 +27,7 @@ class Corrections:
 
     tracks: Mapping[NoduleKey, int] | None = None
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None
-    judgements: Mapping[int, Judgement] | None = None
+    assessments: Mapping[int, Any] | None = None
     reader: str | None = None
 
 
@@ -59,7 +61,7 @@ def case_dicom_files(
         predictions,
         tracks=added.tracks,
         outlined_by=added.outlined_by,
-        judgements=added.judgements,
+        assessments=added.assessments,
         reader=added.reader,
     )
     check_findings(source_path, source, findings)

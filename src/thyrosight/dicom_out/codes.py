@@ -6,6 +6,8 @@ the calibrated risk, the extents by the frame's axes, the TI-RADS lexicon, the f
 
 from __future__ import annotations
 
+import re
+
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
@@ -53,7 +55,7 @@ NODULE_SEARCH = Code("nodule_search", SCHEME, "Outcome of the software's search 
 NODULES_FOUND = Code("found", SCHEME, "Nodule found by the software")
 NO_NODULE_FOUND = Code("not_found", SCHEME, "No nodule found by the software")
 OUTLINE_ORIGIN = Code("outline_origin", SCHEME, "Who drew the outline")
-DESCRIPTOR_ORIGIN = Code("descriptors_by", SCHEME, "Who chose the descriptors")
+PROPOSED = Code("proposed", SCHEME, "Proposed by the software, confirmed by no reader")
 FLAG = Code("flag", SCHEME, "To know before this result is relied on")
 TIRADS_POINTS = Code("tirads_points", SCHEME, "TI-RADS points")
 TIRADS_LEVEL = Code("tirads_level", SCHEME, "TI-RADS level")
@@ -66,6 +68,21 @@ OUTLINE_ORIGINS = {
 LEXICON = ("composition", "echogenicity", "shape", "margin", "foci")
 """The TI-RADS descriptors, in the order of the points table."""
 
+SHORT_TERMS = {
+    "cystic or almost completely cystic": "cystic",
+    "mixed cystic and solid": "mixed",
+    "solid or almost completely solid": "solid",
+    "hyperechoic or isoechoic": "isoechoic",
+    "lobulated or irregular": "irregular",
+    "extra-thyroidal extension": "extension",
+    "cannot be determined": "undetermined",
+    "none or large comet-tail artifacts": "no_foci",
+    "macrocalcifications": "macro",
+    "peripheral (rim) calcifications": "rim",
+    "punctate echogenic foci": "punctate",
+}
+"""Codes of the lexicon's longer terms: a Code Value has 16 characters, and few programs know Long Code Value."""
+
 
 def own_code(value: str, meaning: str | None = None) -> Code:
     """A value in our scheme -> its code; without a meaning the value's words are one."""
@@ -74,7 +91,12 @@ def own_code(value: str, meaning: str | None = None) -> Code:
 
 def lexicon_code(descriptor: str) -> Code:
     """composition, echogenicity, shape, margin or foci -> the concept that it answers."""
-    return own_code(f"tirads_{descriptor}", f"TI-RADS {'echogenic foci' if descriptor == 'foci' else descriptor}")
+    return own_code(descriptor, f"TI-RADS {'echogenic foci' if descriptor == 'foci' else descriptor}")
+
+
+def term_code(term: str) -> Code:
+    """A term of the TI-RADS lexicon -> its code."""
+    return own_code(SHORT_TERMS.get(term, re.sub(r"[^a-z0-9]+", "_", term.lower())), term)
 
 
 def code_item(code: Code) -> Dataset:

@@ -1,7 +1,6 @@
 """Predictions of one source's frames -> Findings: what SEG and SR are to say, nodules numbered over frames.
 
 A nodule in a frame is named by its key (frame_index, number); a track is one nodule over the frames of a clip.
-Legend: `_HW` masks in the source frame's pixels.
 """
 
 from __future__ import annotations
@@ -11,32 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-import numpy as np
-
 from thyrosight.errors import InputError
-from thyrosight.geometry import fill_outlines
 from thyrosight.prediction import Nodule, Prediction
-from thyrosight.types import BoolArray
+from thyrosight.tracks import NoduleKey, tracks_by_overlap
 
-NoduleKey = tuple[int, int]
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
 """DICOM's words: by the software, by the software and then a person, by a person alone."""
-
-MIN_OVERLAP = 0.1
-"""Intersection over union from which outlines in neighbouring frames are one nodule."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A nodule's TI-RADS assessment, as thyrosight.tirads gives it, and who chose the descriptors.
-
-    assessment has system, points and level; descriptors has composition, echogenicity, shape, margin and foci. Either
-    may lack what it does not know. is_proposal: software proposed them and no person has confirmed them.
-    """
-
-    assessment: Any
-    descriptors: Any = None
-    is_proposal: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,13 +23,13 @@ class Findings:
     """What is said of one source: predictions in the order of the frames, and what links and judges their nodules.
 
     tracks: every nodule's track, from 1 without a gap. outlined_by: those outlines that a person had a hand in.
-    judgements: by track. reader: the person's name, where one had a hand in it.
+    assessments: by track, as thyrosight.tirads gives them. reader: the person's name, where one had a hand in it.
     """
 
     predictions: tuple[Prediction, ...]
     tracks: Mapping[NoduleKey, int]
     outlined_by: Mapping[NoduleKey, OutlinedBy]
-    judgements: Mapping[int, Judgement]
+    assessments: Mapping[int, Any]
     reader: str | None = None
 
     @property
@@ -79,7 +58,7 @@ def findings_of(
     *,
     tracks: Mapping[NoduleKey, int] | None = None,
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None,
-    judgements: Mapping[int, Judgement] | None = None,
+    assessments: Mapping[int, Any] | None = None,
     reader: str | None = None,
 ) -> Findings:
     """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked where they overlap.
@@ -103,53 +82,9 @@ def findings_of(
         predictions=ordered,
         tracks={key: linked[key] for key in sorted(keys)},
         outlined_by=dict(outlined_by or {}),
-        judgements=dict(judgements or {}),
+        assessments=dict(assessments or {}),
         reader=reader,
     )
-
-
-def nodule_mask(prediction: Prediction, nodule: Nodule) -> BoolArray:
-    """Prediction and one of its nodules -> mask_HW: the filled outline, border included, as the contract says."""
-    shape = (prediction.image.height_px, prediction.image.width_px)
-    return fill_outlines([np.asarray(nodule.outline_xy)], shape)
-
-
-def tracks_by_overlap(predictions: Sequence[Prediction]) -> dict[NoduleKey, int]:
-    """Predictions in the order of the frames -> every nodule's track: the best overlap with the frame before.
-
-    Pairs are taken greedily, the largest intersection over union first, down to MIN_OVERLAP; what is left over begins
-    a track. A nodule that is missed in one frame is a new track in the next: nothing says that it is the same.
-    """
-    tracks: dict[NoduleKey, int] = {}
-    before: list[tuple[int, BoolArray]] = []
-    num_tracks = 0
-    for prediction in predictions:
-        here = [(nodule.number, nodule_mask(prediction, nodule)) for nodule in prediction.nodules]
-        linked = _best_pairs(before, here)
-        now = []
-        for number, mask_HW in here:
-            if number not in linked:
-                num_tracks += 1
-            track = linked.get(number, num_tracks)
-            tracks[prediction.image.frame_index, number] = track
-            now.append((track, mask_HW))
-        before = now
-    return tracks
-
-
-def _best_pairs(before: Sequence[tuple[int, BoolArray]], here: Sequence[tuple[int, BoolArray]]) -> dict[int, int]:
-    """(track, mask) and (number, mask) -> {number: track}, each used once."""
-    pairs = []
-    for track, one_HW in before:
-        for number, other_HW in here:
-            overlap = int((one_HW & other_HW).sum()) / max(1, int((one_HW | other_HW).sum()))
-            if overlap >= MIN_OVERLAP:
-                pairs.append((-overlap, track, number))
-    linked: dict[int, int] = {}
-    for _, track, number in sorted(pairs):
-        if number not in linked and track not in linked.values():
-            linked[number] = track
-    return linked
 
 
 def _check_one_source(predictions: Sequence[Prediction]) -> None:

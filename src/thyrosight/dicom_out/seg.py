@@ -16,9 +16,10 @@ from pydicom.uid import SegmentationStorage
 
 from thyrosight.dicom_out import codes
 from thyrosight.dicom_out.codes import code_item
-from thyrosight.dicom_out.findings import Findings, nodule_mask
+from thyrosight.dicom_out.findings import Findings
 from thyrosight.dicom_out.source import LOSSY, Source, new_instance
 from thyrosight.prediction import ModelIdentity, Nodule, Prediction
+from thyrosight.tracks import nodule_mask
 from thyrosight.types import BoolArray
 
 SERIES_NUMBER = 9901

@@ -100,9 +100,6 @@ def new_instance(source: Source, *, sop_class: str, modality: str, series_number
     dataset = Dataset()
     dataset.SOPClassUID = sop_class
     dataset.SOPInstanceUID = source.uid(sop_class)
-    for name in (*PATIENT, *STUDY, *KEPT_IF_THERE, "PatientIdentityRemoved", "DeidentificationMethod"):
-        if name in source.header:
-            dataset[name] = source.header[name]
     dataset.Modality, dataset.BodyPartExamined = modality, "THYROID"
     dataset.SeriesNumber = series_number
     dataset.SeriesDescription = description
@@ -112,8 +109,11 @@ def new_instance(source: Source, *, sop_class: str, modality: str, series_number
 
 
 def set_origin(dataset: Dataset, source: Source) -> None:
-    """An instance -> the same with what says where, when and by what it was made."""
+    """An instance -> the same with whom and which study it is of, where, when and by what it was made."""
     written = source.written
+    for name in (*PATIENT, *STUDY, *KEPT_IF_THERE, "PatientIdentityRemoved", "DeidentificationMethod"):
+        if name in source.header:
+            dataset[name] = source.header[name]
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SeriesInstanceUID = source.uid("series", dataset.SOPClassUID, written.isoformat())
     for name in ("InstanceCreation", "Content"):

@@ -7,9 +7,7 @@ prediction has them, else in pixels. SEG and SR name a nodule by the same tracki
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from typing import Any
 
 import highdicom.sr as hd
@@ -18,10 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from thyrosight.dicom_out import codes
-from thyrosight.dicom_out.findings import Findings, Judgement
+from thyrosight.dicom_out.findings import Findings
 from thyrosight.dicom_out.seg import creator_name, tracking
-from thyrosight.dicom_out.source import MANUFACTURER, Source, set_origin
-from thyrosight.errors import InputError
+from thyrosight.dicom_out.source import MANUFACTURER, PATIENT, REFERENCE, STUDY, Source, set_origin
 from thyrosight.predict import software_version
 from thyrosight.prediction import Nodule, NoduleSize, Prediction
 
@@ -46,7 +43,7 @@ def report(source: Source, findings: Findings) -> Dataset:
         imaging_measurements=groups,
     )
     dataset = hd.ComprehensiveSR(
-        evidence=[source.header],
+        evidence=[_evidence(source)],
         content=content[0],
         series_instance_uid=source.uid("series"),
         series_number=SERIES_NUMBER,
@@ -57,12 +54,11 @@ def report(source: Source, findings: Findings) -> Dataset:
         is_final=False,
         is_verified=False,
     )
-    for name in ("PatientIdentityRemoved", "DeidentificationMethod"):
-        if name in source.header:
-            dataset[name] = source.header[name]
     dataset.SeriesDescription = "Thyroid nodules, measurements"
     dataset.DeviceSerialNumber = findings.predictions[0].model.id
     dataset.CodingSchemeIdentificationSequence = [codes.scheme_item()]
+    for library in dataset.get("ContributingEquipmentSequence", []):
+        library.ContributionDateTime = source.written.strftime("%Y%m%d%H%M%S.%f")
     set_origin(dataset, source)
     return Dataset(dataset)
 
@@ -91,18 +87,40 @@ def size_numbers(size: NoduleSize) -> Iterator[Number]:
         yield codes.AREA, size.area_mm2, codes.SQUARE_MILLIMETRE
 
 
-def tirads_answers(judgement: Judgement) -> Iterator[Answer]:
-    """A TI-RADS judgement -> its descriptors, its level, and who chose them."""
-    described = judgement.descriptors or getattr(judgement.assessment, "descriptors", None)
+def tirads_answers(assessment: Any) -> Iterator[Answer]:
+    """A TI-RADS Assessment -> its descriptors, which of them no reader has confirmed, and its level or levels."""
+    described = getattr(assessment, "descriptors", None)
     for descriptor in codes.LEXICON:
-        for value in _several(getattr(described, descriptor, None)):
-            yield codes.lexicon_code(descriptor), codes.own_code(f"{descriptor}_{_slug(value)}", value)
-    level = _word(getattr(judgement.assessment, "level", None))
+        value = getattr(described, descriptor, None)
+        for term in (value,) if isinstance(value, str) else value or ():
+            yield codes.lexicon_code(descriptor), codes.term_code(term)
+    for descriptor in getattr(assessment, "proposed", ()):
+        yield codes.PROPOSED, codes.lexicon_code(descriptor)
+    lowest, highest = (getattr(assessment, name, None) for name in ("lowest_level", "highest_level"))
+    level = assessment.level or (f"{lowest} to {highest}" if lowest and highest else None)
     if level is not None:
-        system = _word(getattr(judgement.assessment, "system", None)) or "TI-RADS"
-        yield codes.TIRADS_LEVEL, codes.own_code(_slug(f"{system} {level}"), f"{system} {level}")
-    by = "proposed by the software" if judgement.is_proposal else "chosen by a person"
-    yield codes.DESCRIPTOR_ORIGIN, codes.own_code("proposed" if judgement.is_proposal else "chosen", by)
+        yield codes.TIRADS_LEVEL, codes.own_code(level.lower().replace(" ", "_"), f"{_system(assessment)}: {level}")
+
+
+def _system(assessment: Any) -> str:
+    return str(getattr(assessment, "system_name", None) or assessment.system)
+
+
+def _advice(assessment: Any) -> list[str]:
+    """A TI-RADS Assessment -> what it advises and warns of, as comments."""
+    words = getattr(getattr(assessment, "advice", None), "words", None)
+    said = [words] if words else []
+    return [f"{_system(assessment)}: {text}" for text in (*said, *getattr(assessment, "warnings", ()))]
+
+
+def _evidence(source: Source) -> Dataset:
+    """-> the source's UIDs alone; patient and study are copied as they are, without the library's opinion of them."""
+    evidence = Dataset()
+    for name in (*PATIENT, *STUDY):
+        setattr(evidence, name, None)
+    for name in REFERENCE:
+        evidence[name] = source.header[name]
+    return evidence
 
 
 def _nodules(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
@@ -143,11 +161,12 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         (codes.TALLER_THAN_WIDE, codes.YES if nodule.size.taller_than_wide else codes.NO),
         (codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[findings.origin(key)]),
     ]
-    judgement = findings.judgements.get(track)
-    if judgement is not None and key == _largest_section(findings, track):
-        answers += tirads_answers(judgement)
-        points = getattr(judgement.assessment, "points", None)
-        numbers += [] if points is None else [(codes.TIRADS_POINTS, points, codes.NO_UNITS)]
+    comments = [nodule.size.mm_reason]
+    assessment = findings.assessments.get(track)
+    if assessment is not None and key == _largest_section(findings, track):
+        answers += tirads_answers(assessment)
+        comments += _advice(assessment)
+        numbers += [] if assessment.points is None else [(codes.TIRADS_POINTS, assessment.points, codes.NO_UNITS)]
     identifier, unique = tracking(source, track)
     group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.TrackingIdentifier(uid=unique, identifier=identifier),
@@ -158,7 +177,7 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         measurements=[_measurement(*number) for number in numbers],
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
     )
-    return _with_comments(group, [nodule.size.mm_reason])
+    return _with_comments(group, comments)
 
 
 def _frame_group(source: Source, prediction: Prediction) -> Any:
@@ -229,26 +248,7 @@ def _with_comments(group: Any, texts: Iterable[str | None]) -> Any:
 
 
 def _largest_section(findings: Findings, track: int) -> tuple[int, int]:
-    """-> the key of the track's nodule with the most pixels: where its judgement is written."""
+    """-> the key of the track's nodule with the most pixels: where its assessment is written."""
     sections = [(p.image.frame_index, n.number, n.size.area_px) for p, n in findings.nodules_of(track)]
     frame_index, number, _ = max(sections, key=lambda section: section[2])
     return frame_index, number
-
-
-def _several(value: Any) -> list[str]:
-    """A descriptor's value: None, a word, or several -> words."""
-    values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-    words = [_word(item) for item in values]
-    return sorted(word for word in words if word) if isinstance(value, set | frozenset) else [w for w in words if w]
-
-
-def _word(value: Any) -> str | None:
-    value = value.value if isinstance(value, Enum) else value
-    return None if value is None else str(value)
-
-
-def _slug(text: str) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    if not slug:
-        raise InputError(f"{text!r} can't be a TI-RADS descriptor; give a word of the lexicon")
-    return slug
