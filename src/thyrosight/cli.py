@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, results, serve, training
+from thyrosight.commands import clinic, data, dicom, results, serve, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -68,6 +68,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": results.predict,
     "tirads": clinic.tirads,
     "serve": serve.serve,
+    "dicom": dicom.dicom,
     "info": results.info,
     "demo": results.demo,
 }

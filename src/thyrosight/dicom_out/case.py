@@ -1,0 +1,91 @@
+"""Source file, predictions -> DICOM files' bytes: the one door for the command, the API and the PACS service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from thyrosight.dicom_out.capture import capture
+from thyrosight.dicom_out.findings import Findings, OutlinedBy, findings_of
+from thyrosight.dicom_out.seg import segmentation
+from thyrosight.dicom_out.source import Identity, Source, part10, read_source
+from thyrosight.dicom_out.sr import report
+from thyrosight.errors import InputError
+from thyrosight.prediction import Prediction
+from thyrosight.tracks import NoduleKey
+from thyrosight.types import UInt8Array
+
+SEG_NAME, SR_NAME = "seg.dcm", "sr.dcm"
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What a person or the clip's own reading adds to predictions; see Findings."""
+
+    tracks: Mapping[NoduleKey, int] | None = None
+    outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None
+    assessments: Mapping[int, Any] | None = None
+    reader: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files to make, and how much of the source's identity they carry; uid_key and written as in read_source."""
+
+    seg: bool = True
+    sr: bool = True
+    identity: Identity = "none"
+    uid_key: str | None = None
+    written: datetime | None = None
+
+
+def case_dicom_files(
+    source_path: Path,
+    predictions: Sequence[Prediction],
+    *,
+    pictures: Mapping[int, UInt8Array] | None = None,
+    corrections: Corrections | None = None,
+    wanted: Wanted | None = None,
+) -> dict[str, bytes]:
+    """DICOM file and the predictions of its frames -> {file name: DICOM file}.
+
+    seg.dcm, where a nodule was outlined; sr.dcm; capture.dcm, or capture_0001.dcm and on for a clip's frames, of the
+    pictures _HW3 given by frame_index. Raises InputError where the file is no DICOM image, or not the predictions' own.
+    """
+    wanted, added = wanted or Wanted(), corrections or Corrections()
+    source = read_source(source_path, identity=wanted.identity, uid_key=wanted.uid_key, written=wanted.written)
+    findings = findings_of(
+        predictions,
+        tracks=added.tracks,
+        outlined_by=added.outlined_by,
+        assessments=added.assessments,
+        reader=added.reader,
+    )
+    check_findings(source_path, source, findings)
+    files: dict[str, bytes] = {}
+    if wanted.seg and (dataset := segmentation(source, findings)) is not None:
+        files[SEG_NAME] = part10(dataset, source)
+    if wanted.sr:
+        files[SR_NAME] = part10(report(source, findings), source)
+    for frame_index, picture_HW3 in sorted((pictures or {}).items()):
+        name = f"capture_{frame_index + 1:04d}.dcm" if source.num_frames > 1 else "capture.dcm"
+        files[name] = part10(capture(source, picture_HW3, frame_index=frame_index), source)
+    return files
+
+
+def check_findings(path: Path, source: Source, findings: Findings) -> None:
+    """Raises InputError where a prediction is not of this very file, or not in its pixels."""
+    for prediction in findings.predictions:
+        image = prediction.image
+        if image.sha256 != source.sha256:
+            name = f" ({image.name})" if image.name else ""
+            raise InputError(f"{path}: the result is of another file{name}; give the file that was predicted")
+        size, there = (image.width_px, image.height_px), (source.columns, source.rows)
+        if size != there or image.frame_index >= source.num_frames:
+            raise InputError(
+                f"{path}: has {source.num_frames} frames of {there[0]} x {there[1]} pixels, the result is of frame "
+                f"{image.frame_index} with {size[0]} x {size[1]}; predict the file again"
+            )

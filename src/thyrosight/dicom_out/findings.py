@@ -1,0 +1,103 @@
+"""Predictions of one source's frames -> Findings: what SEG and SR are to say, nodules numbered over frames.
+
+A nodule in a frame is named by its key (frame_index, number); a track is one nodule over the frames of a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from thyrosight.errors import InputError
+from thyrosight.prediction import Nodule, Prediction
+from thyrosight.tracks import NoduleKey, tracks_by_overlap
+
+OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
+"""DICOM's words: by the software, by the software and then a person, by a person alone."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is said of one source: predictions in the order of the frames, and what links and judges their nodules.
+
+    tracks: every nodule's track, from 1 without a gap. outlined_by: those outlines that a person had a hand in.
+    assessments: by track, as thyrosight.tirads gives them. reader: the person's name, where one had a hand in it.
+    """
+
+    predictions: tuple[Prediction, ...]
+    tracks: Mapping[NoduleKey, int]
+    outlined_by: Mapping[NoduleKey, OutlinedBy]
+    assessments: Mapping[int, Any]
+    reader: str | None = None
+
+    @property
+    def track_numbers(self) -> tuple[int, ...]:
+        return tuple(sorted(set(self.tracks.values())))
+
+    def origin(self, key: NoduleKey) -> OutlinedBy:
+        """A nodule's key -> who drew its outline."""
+        return self.outlined_by.get(key, "AUTOMATIC")
+
+    def track_origin(self, track: int) -> OutlinedBy:
+        """A track -> who drew its outlines: one word where all are of one kind, else SEMIAUTOMATIC."""
+        origins = {self.origin(key) for key, number in self.tracks.items() if number == track}
+        return origins.pop() if len(origins) == 1 else "SEMIAUTOMATIC"
+
+    def nodules_of(self, track: int) -> Iterator[tuple[Prediction, Nodule]]:
+        """A track -> its nodules in the order of the frames."""
+        for prediction in self.predictions:
+            for nodule in prediction.nodules:
+                if self.tracks[prediction.image.frame_index, nodule.number] == track:
+                    yield prediction, nodule
+
+
+def findings_of(
+    predictions: Sequence[Prediction],
+    *,
+    tracks: Mapping[NoduleKey, int] | None = None,
+    outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None,
+    assessments: Mapping[int, Any] | None = None,
+    reader: str | None = None,
+) -> Findings:
+    """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked where they overlap.
+
+    Raises InputError where the predictions are of several files or models, or name a frame twice.
+    """
+    ordered = tuple(sorted(predictions, key=lambda prediction: prediction.image.frame_index))
+    _check_one_source(ordered)
+    keys = {(prediction.image.frame_index, nodule.number) for prediction in ordered for nodule in prediction.nodules}
+    linked = tracks_by_overlap(ordered) if tracks is None else dict(tracks)
+    if missing := sorted(keys - linked.keys()):
+        raise InputError(f"nodule {missing[0][1]} of frame {missing[0][0]} is in no track; give every nodule its track")
+    places = sorted((linked[key], key[0]) for key in keys)
+    if twice_in_frame := [place for place, after in pairwise(places) if place == after]:
+        track, frame = twice_in_frame[0]
+        raise InputError(f"track {track} has several nodules in frame {frame}; a track is one nodule")
+    order = {track: place for place, track in enumerate(sorted({linked[key] for key in keys}), start=1)}
+    if tracks is not None and any(track != place for track, place in order.items()):
+        raise InputError(f"tracks {sorted(order)}: number them from 1 without a gap")
+    return Findings(
+        predictions=ordered,
+        tracks={key: linked[key] for key in sorted(keys)},
+        outlined_by=dict(outlined_by or {}),
+        assessments=dict(assessments or {}),
+        reader=reader,
+    )
+
+
+def _check_one_source(predictions: Sequence[Prediction]) -> None:
+    if not predictions:
+        raise InputError("no prediction was given: there is nothing to write")
+    first = predictions[0]
+    for other in predictions[1:]:
+        for what, one, two in (
+            ("files", first.image.sha256, other.image.sha256),
+            ("models", first.model, other.model),
+        ):
+            if one != two:
+                raise InputError(f"the predictions are of several {what}; write one DICOM set for each")
+    frames = [prediction.image.frame_index for prediction in predictions]
+    if twice := sorted({frame for frame in frames if frames.count(frame) > 1}):
+        raise InputError(f"frame {twice[0]} has several predictions; give one a frame")

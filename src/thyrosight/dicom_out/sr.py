@@ -1,0 +1,254 @@
+"""Source, Findings -> DICOM SR after TID 1500: a group a nodule (TID 1410) and a group a frame (TID 1501).
+
+A nodule's group holds its outline on the source frame, sizes, risk and descriptors; a frame's group says whether a
+nodule was found, the frame's risk and what to know before it is relied on. Lengths are in millimetres where the
+prediction has them, else in pixels. SEG and SR name a nodule by the same tracking identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import highdicom.sr as hd
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+
+from thyrosight.dicom_out import codes
+from thyrosight.dicom_out.findings import Findings
+from thyrosight.dicom_out.seg import creator_name, tracking
+from thyrosight.dicom_out.source import MANUFACTURER, PATIENT, REFERENCE, STUDY, Source, set_origin
+from thyrosight.predict import software_version
+from thyrosight.prediction import Nodule, NoduleSize, Prediction
+
+SERIES_NUMBER = 9902
+UNNAMED_READER = "Reader^Unnamed"
+PIXEL_CENTRE = 0.5
+"""DICOM's spatial coordinates start at the upper left corner of the first pixel, ours at its centre."""
+
+Number = tuple[Code, float, Code]
+Answer = tuple[Code, Code]
+
+
+def report(source: Source, findings: Findings) -> Dataset:
+    """Source and its Findings -> Comprehensive SR, complete and not verified; where no nodule was found it says so."""
+    groups = []
+    for track, prediction, nodule in _nodules(findings):
+        groups.append(_nodule_group(source, findings, track, prediction, nodule))
+    groups += [_frame_group(source, prediction) for prediction in findings.predictions]
+    content = hd.MeasurementReport(
+        observation_context=_observers(source, findings),
+        procedure_reported=codes.IMAGING_PROCEDURE,
+        imaging_measurements=groups,
+    )
+    dataset = hd.ComprehensiveSR(
+        evidence=[_evidence(source)],
+        content=content[0],
+        series_instance_uid=source.uid("series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=source.uid("report"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+    )
+    dataset.SeriesDescription = "Thyroid nodules, measurements"
+    dataset.DeviceSerialNumber = findings.predictions[0].model.id
+    dataset.CodingSchemeIdentificationSequence = [codes.scheme_item()]
+    for library in dataset.get("ContributingEquipmentSequence", []):
+        library.ContributionDateTime = source.written.strftime("%Y%m%d%H%M%S.%f")
+    set_origin(dataset, source)
+    return Dataset(dataset)
+
+
+def size_numbers(size: NoduleSize) -> Iterator[Number]:
+    """A nodule's size -> (concept, value, unit) of its lengths and its area, in millimetres where they are known."""
+    for concept, name in (
+        (codes.LONG_AXIS, "longest"),
+        (codes.SHORT_AXIS, "perpendicular"),
+        (codes.ANTEROPOSTERIOR, "anteroposterior"),
+        (codes.TRANSVERSE, "transverse"),
+    ):
+        in_mm = getattr(size, f"{name}_mm")
+        yield (
+            (concept, getattr(size, f"{name}_px"), codes.PIXELS)
+            if in_mm is None
+            else (
+                concept,
+                in_mm,
+                codes.MILLIMETRE,
+            )
+        )
+    if size.area_mm2 is None:
+        yield codes.AREA, size.area_px, codes.PIXELS
+    else:
+        yield codes.AREA, size.area_mm2, codes.SQUARE_MILLIMETRE
+
+
+def tirads_answers(assessment: Any) -> Iterator[Answer]:
+    """A TI-RADS Assessment -> its descriptors, which of them no reader has confirmed, and its level or levels."""
+    described = getattr(assessment, "descriptors", None)
+    for descriptor in codes.LEXICON:
+        value = getattr(described, descriptor, None)
+        for term in (value,) if isinstance(value, str) else value or ():
+            yield codes.lexicon_code(descriptor), codes.term_code(term)
+    for descriptor in getattr(assessment, "proposed", ()):
+        yield codes.PROPOSED, codes.lexicon_code(descriptor)
+    lowest, highest = (getattr(assessment, name, None) for name in ("lowest_level", "highest_level"))
+    level = assessment.level or (f"{lowest} to {highest}" if lowest and highest else None)
+    if level is not None:
+        yield codes.TIRADS_LEVEL, codes.own_code(level.lower().replace(" ", "_"), f"{_system(assessment)}: {level}")
+
+
+def _system(assessment: Any) -> str:
+    return str(getattr(assessment, "system_name", None) or assessment.system)
+
+
+def _advice(assessment: Any) -> list[str]:
+    """A TI-RADS Assessment -> what it advises and warns of, as comments."""
+    words = getattr(getattr(assessment, "advice", None), "words", None)
+    said = [words] if words else []
+    return [f"{_system(assessment)}: {text}" for text in (*said, *getattr(assessment, "warnings", ()))]
+
+
+def _evidence(source: Source) -> Dataset:
+    """-> the source's UIDs alone; patient and study are copied as they are, without the library's opinion of them."""
+    evidence = Dataset()
+    for name in (*PATIENT, *STUDY):
+        setattr(evidence, name, None)
+    for name in REFERENCE:
+        evidence[name] = source.header[name]
+    return evidence
+
+
+def _nodules(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
+    """-> (track, prediction, nodule), frame by frame."""
+    for prediction in findings.predictions:
+        for nodule in prediction.nodules:
+            yield findings.tracks[prediction.image.frame_index, nodule.number], prediction, nodule
+
+
+def _observers(source: Source, findings: Findings) -> hd.ObservationContext:
+    """The software as a device; the person who corrected it beside it, by name where identity is kept."""
+    model = findings.predictions[0].model
+    device = hd.DeviceObserverIdentifyingAttributes(
+        uid=source.uid("device", model.id),
+        name=software_version(),
+        manufacturer_name=MANUFACTURER,
+        model_name=model.name,
+        serial_number=model.id,
+    )
+    person = None
+    if findings.reader or findings.outlined_by:
+        name = creator_name(source, findings) or UNNAMED_READER
+        person = hd.ObserverContext(
+            hd.CodedConcept("121006", "DCM", "Person"), hd.PersonObserverIdentifyingAttributes(name)
+        )
+    return hd.ObservationContext(
+        observer_person_context=person,
+        observer_device_context=hd.ObserverContext(hd.CodedConcept("121007", "DCM", "Device"), device),
+    )
+
+
+def _nodule_group(source: Source, findings: Findings, track: int, prediction: Prediction, nodule: Nodule) -> Any:
+    """-> TID 1410: one nodule on one frame."""
+    key = (prediction.image.frame_index, nodule.number)
+    numbers = [*size_numbers(nodule.size), (codes.MEAN_PROBABILITY, nodule.mean_probability, codes.NO_UNITS)]
+    numbers += _risk_numbers(nodule.risk, nodule.risk_interval)
+    answers = [
+        (codes.TALLER_THAN_WIDE, codes.YES if nodule.size.taller_than_wide else codes.NO),
+        (codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[findings.origin(key)]),
+    ]
+    comments = [nodule.size.mm_reason]
+    assessment = findings.assessments.get(track)
+    if assessment is not None and key == _largest_section(findings, track):
+        answers += tirads_answers(assessment)
+        comments += _advice(assessment)
+        numbers += [] if assessment.points is None else [(codes.TIRADS_POINTS, assessment.points, codes.NO_UNITS)]
+    identifier, unique = tracking(source, track)
+    group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.TrackingIdentifier(uid=unique, identifier=identifier),
+        referenced_region=_outline(source, prediction, nodule),
+        finding_type=codes.THYROID_NODULE,
+        algorithm_id=_algorithm(prediction),
+        finding_sites=[hd.FindingSite(codes.THYROID)],
+        measurements=[_measurement(*number) for number in numbers],
+        qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
+    )
+    return _with_comments(group, comments)
+
+
+def _frame_group(source: Source, prediction: Prediction) -> Any:
+    """-> TID 1501: one frame as a whole."""
+    found = codes.NODULES_FOUND if prediction.nodules else codes.NO_NODULE_FOUND
+    answers = [(codes.NODULE_SEARCH, found)]
+    for point in prediction.operating_points:
+        side = "at or above" if point.is_above else "below"
+        text = f"{side} {point.name} ({point.threshold:.3f})"
+        answers.append((codes.OPERATING_POINT, codes.own_code("above" if point.is_above else "below", text)))
+    answers += [(codes.FLAG, codes.own_code(flag.code)) for flag in prediction.flags]
+    frame = prediction.image.frame_index
+    group = hd.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.TrackingIdentifier(uid=source.uid("frame", str(frame)), identifier=f"Frame {frame + 1}"),
+        finding_type=codes.THYROID,
+        algorithm_id=_algorithm(prediction),
+        measurements=[_measurement(*number) for number in _risk_numbers(prediction.risk, None)] or None,
+        qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
+        source_images=[hd.SourceImageForMeasurementGroup(*_reference(source, frame))],
+    )
+    flags = [f"{flag.code}: {flag.message}" for flag in prediction.flags]
+    meaning = prediction.risk_reason if prediction.risk is None else f"Risk: {prediction.risk_meaning}"
+    return _with_comments(group, [meaning, *flags])
+
+
+def _outline(source: Source, prediction: Prediction, nodule: Nodule) -> hd.ImageRegion:
+    """-> the closed polygon through the centres of the outline's pixels, on its source frame."""
+    points_xy = np.asarray(nodule.outline_xy, np.float64) + PIXEL_CENTRE
+    return hd.ImageRegion(
+        graphic_type=hd.GraphicTypeValues.POLYLINE,
+        graphic_data=np.concatenate([points_xy, points_xy[:1]]),
+        source_image=hd.SourceImageForRegion(*_reference(source, prediction.image.frame_index)),
+    )
+
+
+def _reference(source: Source, frame_index: int) -> tuple[str, str, list[int] | None]:
+    frames = [frame_index + 1] if source.is_multiframe else None
+    return source.header.SOPClassUID, source.header.SOPInstanceUID, frames
+
+
+def _algorithm(prediction: Prediction) -> hd.AlgorithmIdentification:
+    return hd.AlgorithmIdentification(
+        name=prediction.model.name,
+        version=prediction.model.id,
+        parameters=["averaged with the mirror image"] if prediction.with_tta else None,
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+    )
+
+
+def _risk_numbers(risk: float | None, interval: tuple[float, float] | None) -> list[Number]:
+    values = [(codes.RISK, risk)]
+    if interval is not None:
+        values += [(codes.RISK_LOW, interval[0]), (codes.RISK_HIGH, interval[1])]
+    return [(concept, value, codes.NO_UNITS) for concept, value in values if value is not None]
+
+
+def _measurement(concept: Code, value: float, unit: Code) -> hd.Measurement:
+    return hd.Measurement(name=concept, value=float(value), unit=unit)
+
+
+def _with_comments(group: Any, texts: Iterable[str | None]) -> Any:
+    """A measurement group -> the same with its comments, each a text of its own."""
+    for text in texts:
+        if text:
+            item = hd.TextContentItem(codes.COMMENT, text, hd.RelationshipTypeValues.CONTAINS)
+            group[0].ContentSequence.append(item)
+    return group
+
+
+def _largest_section(findings: Findings, track: int) -> tuple[int, int]:
+    """-> the key of the track's nodule with the most pixels: where its assessment is written."""
+    sections = [(p.image.frame_index, n.number, n.size.area_px) for p, n in findings.nodules_of(track)]
+    frame_index, number, _ = max(sections, key=lambda section: section[2])
+    return frame_index, number
