@@ -336,6 +336,7 @@ def test_what_lies_outside_the_field_has_no_say_in_an_outlines_risk(client: Test
         [[[1, 1], [2, 2], [3]]],
         [[[1, 1], [2, 2], [1e999, 3]]],
         [[[1, 1], [2, 2], ["x", 3]]],
+        [[[1, 1], [2, 2], [True, 3]]],
         [square(1, 1, 5)] * 33,
         [[[1, 1]] * 2001],
         None,

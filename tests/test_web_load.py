@@ -152,6 +152,7 @@ def test_sixty_four_clients_meet_a_full_queue_and_bounded_memory(bundle: Path, t
                 time.sleep(0.05)
             for one in running:
                 one.result()
+        print(f"{before_mb:.0f} MB before, {peak_mb:.0f} MB at most; answers {dict(statuses)}")
         assert set(statuses) == {200, 202, 503}
         assert statuses[200] == 128
         assert peak_mb < before_mb + 200, f"{before_mb:.0f} MB before, {peak_mb:.0f} MB at most"

@@ -65,9 +65,13 @@ class Exported:
         return {index: correction for index, correction in found.items() if correction is not None}
 
     def by_person(self, correction: Correction) -> Prediction:
-        """-> the frame's prediction with the person's outlines, and with that in the model's name."""
+        """-> the frame's prediction with the person's outlines."""
         examination = self.examiner.examination(self.item, correction.frame_index)
-        found = person_prediction(self.examiner.predictor, examination, correction.outlines_xy)
+        return person_prediction(self.examiner.predictor, examination, correction.outlines_xy)
+
+    def by_person_marked(self, correction: Correction) -> Prediction:
+        """-> the same, with whose outlines they are in the model's name: for what has no other place to say so."""
+        found = self.by_person(correction)
         model = found.model.model_copy(update={"name": found.model.name + BY_PERSON})
         return found.model_copy(update={"model": model})
 
@@ -96,7 +100,7 @@ class Exported:
         """-> the frame's prediction as a person corrected it, unless the network's is asked for; and whose it is."""
         correction = None if self.reader == "network" else read_correction(self.store, self.item, frame_index)
         if correction is not None:
-            return self.by_person(correction), "person"
+            return self.by_person_marked(correction), "person"
         if self.reader == "person":
             raise nobody_corrected(self.item)
         return self.prediction(frame_index), "network"

@@ -42,7 +42,7 @@ def export_csv(exported: Exported) -> Download:
         writer.writerow([*csv_row(exported.stem, prediction), "network"])
         correction = corrections.get(prediction.image.frame_index)
         if correction is not None:
-            writer.writerow([*csv_row(exported.stem, exported.by_person(correction)), "person"])
+            writer.writerow([*csv_row(exported.stem, exported.by_person_marked(correction)), "person"])
     return Download(f"{exported.stem}.csv", "text/csv; charset=utf-8", text.getvalue().encode())
 
 
@@ -88,7 +88,9 @@ def export_zip(exported: Exported) -> Download:
             archive.writestr(f"frame{index}/{OVERLAY_NAME}", exported.overlay(exported.prediction(index)))
         for index, correction in exported.corrections().items():
             archive.writestr(f"frame{index}/person/correction.json", correction.model_dump_json(indent=2))
-            archive.writestr(f"frame{index}/person/{OVERLAY_NAME}", exported.overlay(exported.by_person(correction)))
+            archive.writestr(
+                f"frame{index}/person/{OVERLAY_NAME}", exported.overlay(exported.by_person_marked(correction))
+            )
     return Download(f"{exported.stem}.zip", "application/zip", path)
 
 
@@ -110,7 +112,9 @@ def _report(exported: Exported, scratch: Path) -> bytes:
         label = f"{exported.stem}, frame {index}" if exported.num_frames > 1 else exported.stem
         _write_case(exported, scratch, label, exported.prediction(index))
         if index in corrections:
-            _write_case(exported, scratch, f"{label}, corrected by a person", exported.by_person(corrections[index]))
+            _write_case(
+                exported, scratch, f"{label}, corrected by a person", exported.by_person_marked(corrections[index])
+            )
     write_results(scratch)
     return (scratch / REPORT_NAME).read_bytes()
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from thyrosight.errors import ThyrosightError
 
@@ -82,6 +83,15 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unexpected)
 
 
+def allowed_methods(request: Request) -> set[str]:
+    """-> what can be done at the path of the request; each route by itself knows of its own methods alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= set(getattr(route, "methods", None) or ())
+    return found
+
+
 def unexpected(error: BaseException) -> JSONResponse:
     """A fault of ours -> 500 that says so and no more; the traceback goes to stderr."""
     traceback.print_exception(error, file=sys.stderr)
@@ -97,7 +107,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         404: f"there is nothing at {request.url.path[:MAX_TEXT]}",
         405: f"{request.method[:20]} is not possible here",
     }.get(status, str(error.detail) or HTTPStatus(status).phrase)
-    return error_response(status, _CODES.get(status, "refused"), message, headers=error.headers)
+    headers = {"Allow": ", ".join(sorted(allowed_methods(request)))} if status == 405 else error.headers
+    return error_response(status, _CODES.get(status, "refused"), message, headers=headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ MAX_OUTLINES = 32
 MAX_OUTLINE_POINTS = 2_000
 MAX_COORDINATE = 100_000
 
-Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
+Coordinate = Annotated[float, Field(strict=True, ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 OutlineXY = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=3, max_length=MAX_OUTLINE_POINTS)]
 ShortText = Annotated[str, Field(max_length=100)]
 DescriptorValue = ShortText | bool | Annotated[list[ShortText], Field(max_length=16)] | None

@@ -40,7 +40,7 @@ def get_metrics(service: Here) -> Response:
     return Response(metrics_text(service), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.post("/api/v1/tirads", responses=refusals(413))
+@router.post("/api/v1/tirads", responses=refusals(404, 413))
 def rate_tirads(given: TiradsIn) -> dict[str, Any]:
     """Descriptors and the longest diameter -> points, level and advice of a TI-RADS."""
     try:
