@@ -10,6 +10,7 @@ import json
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -329,8 +330,9 @@ class _Handler(BaseHTTPRequestHandler):
         every = {"Content-Type": kind, "Content-Length": str(len(data)), "Content-Security-Policy": POLICY}
         for name, value in (every | {"Cache-Control": "no-store"} | (headers or {})).items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(ConnectionError):  # the page asks no more: it has a newer question
+            self.end_headers()
+            self.wfile.write(data)
 
 
 def _health(fake: FakeServer) -> dict[str, Any]:
