@@ -166,13 +166,16 @@ class FakeServer:
             }
             for n in range(self.num_frames)
         ]
-        risk = {"mean": 0.41, "standard_deviation": 0.06, "minimum": 0.32, "maximum": 0.55, "num_frames": 8}
+        spread = {"minimum": 0.32, "median": 0.4, "maximum": 0.55, "sd": 0.06, "num_frames": 8}
         some = sum(one["num_nodules"] > 0 for one in frames)
         return {
             "num_frames": self.num_frames,
             "num_frames_with_nodule": some,
             "largest_frame": 5,
-            "risk": risk,
+            "risk": 0.41,
+            "risk_spread": spread,
+            "risk_reason": None,
+            "tracks": [],
             "frames": frames,
         }
 

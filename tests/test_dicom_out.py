@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from thyrosight.dicom_out.case import Corrections, Wanted, case_dicom_files
 from thyrosight.dicom_out.findings import findings_of
-from thyrosight.dicom_out.seg import packed
+from thyrosight.dicom_out.seg import nodule_mask, packed
 from thyrosight.dicom_out.source import read_source
 from thyrosight.errors import InputError
 from thyrosight.geometry import outlines
@@ -39,7 +39,6 @@ from thyrosight.prediction import (
     PixelBox,
     Prediction,
 )
-from thyrosight.tracks import nodule_mask, tracks_by_overlap
 from thyrosight.types import BoolArray, Frame, Spacing
 
 WRITTEN = datetime(2025, 3, 4, 5, 6, 7)
@@ -333,22 +332,6 @@ def test_segment_says_what_it_is_and_who_drew_it(tmp_path: Path) -> None:
 
 
 # Tracks.
-
-
-def test_nodules_are_linked_where_they_overlap(tmp_path: Path) -> None:
-    _, predictions = clip(tmp_path)
-    tracks = tracks_by_overlap(predictions)
-    assert {tracks[index, 1] for index in range(30)} == {1}
-    assert {tracks[index, 2] for index in range(10, 20)} == {2}
-
-
-def test_a_nodule_that_was_missed_in_between_is_a_new_track(tmp_path: Path) -> None:
-    path = write_source(tmp_path, (30, 30), 3)
-    mask_HW = disc((30, 30), 14, 14, 6, 1)
-    tracks = tracks_by_overlap(
-        [predicted(path, masks, index) for index, masks in enumerate([[mask_HW], [], [mask_HW]])]
-    )
-    assert tracks == {(0, 1): 1, (2, 1): 2}
 
 
 def test_tracks_that_are_given_are_taken_or_refused(tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_a_clip_is_read_whole_and_its_largest_section_stands_for_it(tiny: Predic
     frames = [Prediction.model_validate(frame) for frame in clip["frames"]]
     assert [frame.image.frame_index for frame in frames] == [0, 1, 2, 3, 4]
     assert frames[2].nodules == result_of(case).nodules
-    assert clip["risk"]["lowest"] <= clip["risk"]["median"] <= clip["risk"]["highest"]
+    (track,) = clip["tracks"]
+    assert (track["frames"], track["largest_frame"]) == ([0, 1, 2, 3, 4], clip["representative_frame"])
+    assert clip["risk_spread"]["minimum"] <= clip["risk"] <= clip["risk_spread"]["maximum"]
     assert "SECRET" not in (case / "clip.json").read_text(encoding="utf-8").upper()
     (row,) = csv.DictReader((tmp_path / "out" / "results.csv").read_text(encoding="utf-8").splitlines())
     assert (row["case_id"], row["frame"]) == ("clip", "2")

@@ -1,18 +1,18 @@
 """A file, open -> its prediction; of a clip, those of its frames, the frame to show, and clip.json.
 
-A DICOM or a video of several frames is one examination: every frame is looked at, or every n-th. Of them the one with
-the largest outline stands for the clip: its mask, overlay and result.json are the case's.
+A DICOM or a video of several frames is one examination: every frame is looked at, or every n-th. Nodules are linked
+over frames; the frame with the largest section stands for the clip: its mask, overlay and result.json are the case's.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thyrosight.cine import Clip, summarise_clip
 from thyrosight.dicom_in import with_spacing
 from thyrosight.errors import InputError
 from thyrosight.images import FrameFile, chosen_frame, open_frames
@@ -58,8 +58,8 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, choice: Cho
         return predictor.examine(with_spacing(file.frame(index), choice.spacing))
 
     predictions = [examine(index).prediction for index in range(0, file.num_frames, every)]
-    shown = representative(predictions)
-    return CaseResult(examine(shown.image.frame_index), clip_text(predictions, shown, every, file.frame_ms))
+    clip = summarise_clip(predictions)
+    return CaseResult(examine(clip.representative_frame), clip_text(clip, predictions, every, file.frame_ms))
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:
@@ -70,29 +70,20 @@ def step_of(path: Path, num_frames: int, every: int | None) -> int:
     return every or needed
 
 
-def representative(predictions: Sequence[Prediction]) -> Prediction:
-    """Predictions of a clip's frames -> the one with the largest nodule; of those without any, the middle one."""
-    found = [prediction for prediction in predictions if prediction.nodules]
-    if not found:
-        return predictions[len(predictions) // 2]
-    return max(found, key=lambda prediction: prediction.nodules[0].size.area_px)
-
-
-def clip_text(predictions: Sequence[Prediction], shown: Prediction, every: int, frame_ms: float | None) -> str:
-    """Predictions of a clip's frames -> the JSON of clip.json: what was read, the spread of the risk, every frame."""
-    with_nodule = [prediction for prediction in predictions if prediction.nodules]
-    risks = sorted(prediction.risk for prediction in with_nodule or predictions if prediction.risk is not None)
-    clip: dict[str, Any] = {
+def clip_text(clip: Clip, predictions: Sequence[Prediction], every: int, frame_ms: float | None) -> str:
+    """What a clip says, its frames' predictions -> the JSON of clip.json: what was read, tracks, risk, every frame."""
+    image = predictions[0].image
+    said = clip.model_dump(mode="json", exclude={"num_frames"})
+    told: dict[str, Any] = {
         "kind": CLIP_KIND,
         "schema_version": 1,
-        "sha256": shown.image.sha256,
-        "num_frames": shown.image.num_frames,
+        "sha256": image.sha256,
+        "num_frames": image.num_frames,
         "every": every,
         "frame_ms": frame_ms,
-        "representative_frame": shown.image.frame_index,
         "num_read": len(predictions),
-        "num_with_nodule": len(with_nodule),
-        "risk": {"lowest": risks[0], "median": statistics.median(risks), "highest": risks[-1]} if risks else None,
+        "num_with_nodule": sum(bool(prediction.nodules) for prediction in predictions),
+        **said,
         "frames": [prediction.model_dump(mode="json") for prediction in predictions],
     }
-    return json.dumps(clip, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"

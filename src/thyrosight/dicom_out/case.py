@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from thyrosight.cine import NoduleKey
 from thyrosight.dicom_out.capture import capture
 from thyrosight.dicom_out.findings import Findings, OutlinedBy, findings_of
 from thyrosight.dicom_out.seg import segmentation
@@ -15,7 +16,6 @@ from thyrosight.dicom_out.source import Identity, Source, part10, read_source
 from thyrosight.dicom_out.sr import report
 from thyrosight.errors import InputError
 from thyrosight.prediction import Prediction
-from thyrosight.tracks import NoduleKey
 from thyrosight.types import UInt8Array
 
 SEG_NAME, SR_NAME = "seg.dcm", "sr.dcm"

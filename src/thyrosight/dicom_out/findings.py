@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from thyrosight.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.errors import InputError
 from thyrosight.prediction import Nodule, Prediction
-from thyrosight.tracks import NoduleKey, tracks_by_overlap
 
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
 """DICOM's words: by the software, by the software and then a person, by a person alone."""
@@ -61,14 +61,14 @@ def findings_of(
     assessments: Mapping[int, Any] | None = None,
     reader: str | None = None,
 ) -> Findings:
-    """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked where they overlap.
+    """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked over frames.
 
     Raises InputError where the predictions are of several files or models, or name a frame twice.
     """
     ordered = tuple(sorted(predictions, key=lambda prediction: prediction.image.frame_index))
     _check_one_source(ordered)
     keys = {(prediction.image.frame_index, nodule.number) for prediction in ordered for nodule in prediction.nodules}
-    linked = tracks_by_overlap(ordered) if tracks is None else dict(tracks)
+    linked = track_numbers(summarise_clip(ordered).tracks) if tracks is None else dict(tracks)
     if missing := sorted(keys - linked.keys()):
         raise InputError(f"nodule {missing[0][1]} of frame {missing[0][0]} is in no track; give every nodule its track")
     places = sorted((linked[key], key[0]) for key in keys)

@@ -18,8 +18,8 @@ from thyrosight.dicom_out import codes
 from thyrosight.dicom_out.codes import code_item
 from thyrosight.dicom_out.findings import Findings
 from thyrosight.dicom_out.source import LOSSY, Source, new_instance
+from thyrosight.geometry import fill_outlines
 from thyrosight.prediction import ModelIdentity, Nodule, Prediction
-from thyrosight.tracks import nodule_mask
 from thyrosight.types import BoolArray
 
 SERIES_NUMBER = 9901
@@ -28,6 +28,12 @@ MAX_LONG_STRING = 64
 
 SEGMENT_COLOURS_LAB = ((48909, 40679, 50141), (51903, 26353, 26087), (45875, 52942, 20303), (60000, 24000, 52000))
 """Suggested colours of segments as CIELab in 16 bits (DICOM PS3.3 C.10.7.1.1): amber, cyan, pink, green; then again."""
+
+
+def nodule_mask(prediction: Prediction, nodule: Nodule) -> BoolArray:
+    """Prediction and one of its nodules -> mask_HW: the filled outline, border included, as the contract says."""
+    shape = (prediction.image.height_px, prediction.image.width_px)
+    return fill_outlines([np.asarray(nodule.outline_xy)], shape)
 
 
 def segmentation(source: Source, findings: Findings) -> Dataset | None:

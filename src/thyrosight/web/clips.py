@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
 
+from thyrosight.cine import summarise_clip
 from thyrosight.prediction import Prediction
-from thyrosight.web.schemas import ClipFrame, ClipSummary, RiskOverFrames
+from thyrosight.web.schemas import ClipFrame, ClipSummary
 
 
 def clip_frame(prediction: Prediction) -> ClipFrame:
@@ -22,28 +22,17 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
 
 
 def clip_summary(predictions: Iterable[Prediction]) -> ClipSummary:
-    """Results of all frames, in order -> summary; of frames whose sections are equally large the first is named."""
-    frames = [clip_frame(prediction) for prediction in predictions]
-    with_nodule = [frame for frame in frames if frame.num_nodules]
-    largest = max(with_nodule, key=lambda frame: frame.area_px or 0, default=None)
-    risks = [frame.risk for frame in with_nodule or frames if frame.risk is not None]
+    """Results of all frames, in order -> summary: what the frames say together, and each of them in a line."""
+    found = list(predictions)
+    clip = summarise_clip(found)
+    frames = [clip_frame(prediction) for prediction in found]
     return ClipSummary(
-        num_frames=len(frames),
-        num_frames_with_nodule=len(with_nodule),
-        largest_frame=largest.frame_index if largest else None,
-        risk=risk_over_frames(risks) if risks else None,
+        num_frames=clip.num_frames,
+        num_frames_with_nodule=sum(frame.num_nodules > 0 for frame in frames),
+        largest_frame=clip.representative_frame if clip.tracks else None,
+        risk=clip.risk,
+        risk_spread=clip.risk_spread,
+        risk_reason=clip.risk_reason,
+        tracks=clip.tracks,
         frames=frames,
-    )
-
-
-def risk_over_frames(risks: list[float]) -> RiskOverFrames:
-    """Risks -> mean, sample standard deviation (0 for a single one), range."""
-    mean = sum(risks) / len(risks)
-    squares = sum((risk - mean) ** 2 for risk in risks)
-    return RiskOverFrames(
-        mean=round(mean, 6),
-        standard_deviation=round(sqrt(squares / max(1, len(risks) - 1)), 6),
-        minimum=min(risks),
-        maximum=max(risks),
-        num_frames=len(risks),
     )

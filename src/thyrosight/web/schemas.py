@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from thyrosight.cine import Spread, Track
 from thyrosight.prediction import ModelIdentity, NoduleSize, Record
 
 State = Literal["queued", "running", "done", "failed"]
@@ -182,23 +183,16 @@ class ClipFrame(Record):
     risk: float | None
 
 
-class RiskOverFrames(Record):
-    """The image risk over the frames in which a nodule was found, over all where none was."""
-
-    mean: float
-    standard_deviation: float
-    minimum: float
-    maximum: float
-    num_frames: int
-
-
 class ClipSummary(Record):
-    """A clip as one examination."""
+    """A clip as one examination; see thyrosight.cine for tracks and risk."""
 
     num_frames: int
     num_frames_with_nodule: int
     largest_frame: int | None = Field(description="the frame that shows the largest section; None without a nodule")
-    risk: RiskOverFrames | None
+    risk: float | None = Field(ge=0, le=1, description="of the leading nodule over its frames")
+    risk_spread: Spread | None
+    risk_reason: str | None
+    tracks: tuple[Track, ...]
     frames: list[ClipFrame]
 
 

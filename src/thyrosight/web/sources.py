@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from thyrosight import images
 from thyrosight.errors import InputError
+from thyrosight.images import FrameFile, open_frames
 from thyrosight.types import Frame
 
 
 class Source:
     """An open file: how many frames it has, and each of them, under the sender's name."""
 
-    def __init__(self, path: Path, name: str, file: Any) -> None:
+    def __init__(self, path: Path, name: str, file: FrameFile) -> None:
         self._path, self._name, self._file = path, name, file
         self.num_frames: int = file.num_frames
 
@@ -24,30 +23,14 @@ class Source:
         """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
         if not 0 <= index < self.num_frames:
             raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
-        frame: Frame = self._file.frame(index)
-        return replace(frame, path=Path(self._name))
-
-
-class _OneByOne:
-    """A file that is read anew for each frame."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._first = path, images.load_frame(path, 0)
-        self.num_frames = self._first.num_frames
-
-    def frame(self, index: int) -> Frame:
-        return images.load_frame(self._path, index) if index else self._first
+        return replace(self._file.frame(index), path=Path(self._name))
 
 
 @contextmanager
 def open_source(path: Path, name: str) -> Iterator[Source]:
     """Path, the sender's name for it -> the open file. InputError names the file as the sender does."""
     try:
-        open_frames = getattr(images, "open_frames", None)
-        if open_frames is None:
-            yield Source(path, name, _OneByOne(path))
-        else:
-            with open_frames(path) as file:
-                yield Source(path, name, file)
+        with open_frames(path) as file:
+            yield Source(path, name, file)
     except InputError as error:
         raise InputError(str(error).replace(str(path), name)) from error

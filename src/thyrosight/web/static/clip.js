@@ -91,10 +91,10 @@ export class ClipBar extends EventTarget {
   }
 }
 
-function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk }) {
+function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spread: spread }) {
   const parts = [`nodule in ${some} of ${all} frames`];
-  if (risk)
-    parts.push(`risk over frames ${percent(risk.mean)} (${Math.round(100 * risk.minimum)}–${percent(risk.maximum)})`);
+  if (spread)
+    parts.push(`risk over frames ${percent(risk)} (${Math.round(100 * spread.minimum)}–${percent(spread.maximum)})`);
   return parts.join(" · ");
 }
 
