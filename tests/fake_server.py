@@ -295,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"items/([\w-]+)/export/(\w+)", path):
             if found[2] == "seg" and fake.is_refusing_seg:
                 raise Refused(409, "not_possible", "the source is no DICOM file: a SEG has nothing to refer to")
-            return (fake._examination(found[1]).prediction.to_json().encode(), "application/octet-stream")
+            return (json.dumps(fake.result(found[1], 0)).encode(), "application/octet-stream")
         if found := re.fullmatch(r"items/([\w-]+)/clip", path):
             return fake.clip(found[1])
         found = re.fullmatch(r"items/([\w-]+)/frames/(\d+)/([\w.]+)", path)

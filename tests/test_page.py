@@ -313,12 +313,14 @@ def test_proposals_are_the_servers_and_a_person_overrides_them(
 def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     sight = Sight(browser, fake.address)
     page, keys = sight.page, sight.page.keyboard
+    choosers: list[Any] = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     page.wait_for_selector("text=Drop thyroid ultrasound here")
     keys.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    with page.expect_file_chooser() as waiting:
-        keys.press("o")
-    waiting.value.set_files([str(path) for path in images])
+    keys.press("o")
+    wait_for(lambda: page.evaluate("true") and choosers)
+    choosers[0].set_files([str(path) for path in images])
     sight.wait_until_open(2)
     keys.press("j")
     page.wait_for_selector("#identity :text('phantom-1.png')")
