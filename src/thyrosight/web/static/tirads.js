@@ -108,7 +108,7 @@ export class TiradsForm {
           h("span", {}, wordsOf(result)),
         ),
         result.advice?.words ? h("p", { class: "advice" }, capitalised(result.advice.words)) : null,
-        open.length ? h("p", { class: "small faint" }, `Open until you choose ${listed(open)}.`) : null,
+        open.length ? h("p", { class: "small faint" }, `Not chosen yet: ${listed(open)}.`) : null,
         !open.length && this.restsOnProposals()
           ? h("p", { class: "small faint" }, "Rests on proposals: check each descriptor.")
           : null,
