@@ -95,6 +95,7 @@ class Service:
 
 
 def queue_full() -> ApiError:
+    """-> 503: no room for more."""
     return try_later("queue_full", "too many images wait already", 10)
 
 
