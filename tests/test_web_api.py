@@ -517,3 +517,15 @@ def test_too_many_questions_at_a_time_are_told_to_come_again(client: TestClient,
 
 def test_tiny_network_is_what_these_tests_take_it_for() -> None:
     assert DARK / 255 < MAP_EDGE
+
+
+def test_tirads_proposes_what_a_person_left_out_from_what_was_measured(client: TestClient) -> None:
+    signs = {"taller_than_wide": True, "echogenicity_ratio": 0.5, "cystic_share": None, "irregularity": None}
+    body = {"signs": signs, "composition": "solid or almost completely solid", "longest_mm": 12.0}
+    answer = client.post("/api/v1/tirads", json=body).json()
+    found = answer["descriptors"]
+    assert found["shape"] == "taller-than-wide"
+    assert (found["sources"]["shape"], found["sources"]["composition"]) == ("measured", "reader")
+    assert found["margin"] is None
+    overridden = client.post("/api/v1/tirads", json=body | {"shape": "wider-than-tall"}).json()["descriptors"]
+    assert (overridden["shape"], overridden["sources"]["shape"]) == ("wider-than-tall", "reader")

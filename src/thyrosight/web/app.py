@@ -9,8 +9,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from thyrosight.web import item_routes, job_routes, service_routes
@@ -64,10 +66,12 @@ def create_api(service: Service) -> FastAPI:
     api.state.service = service
     api.state.pages = page_files(STATIC)
     add_error_handlers(api)
-    for part in (job_routes, item_routes, service_routes):
-        api.include_router(part.router)
     for path, (content, media_type) in api.state.pages.items():
         api.add_route(path, _answer(content, media_type), methods=["GET"], include_in_schema=False)
+    api.state.routes = [route for route in api.routes if isinstance(route, Route)]
+    for part in (job_routes, item_routes, service_routes):
+        api.include_router(part.router)
+        api.state.routes += [route for route in part.router.routes if isinstance(route, Route | APIRoute)]
     return api
 
 

@@ -86,9 +86,9 @@ def add_error_handlers(app: FastAPI) -> None:
 def allowed_methods(request: Request) -> set[str]:
     """-> what can be done at the path of the request; each route by itself knows of its own methods alone."""
     found: set[str] = set()
-    for route in request.app.routes:
+    for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
-            found |= set(getattr(route, "methods", None) or ())
+            found |= route.methods or set()
     return found
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from thyrosight.cine import Spread, Track
 from thyrosight.prediction import ModelIdentity, NoduleSize, Record
+from thyrosight.tirads import MeasuredSigns
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -206,3 +207,4 @@ class TiradsIn(Record):
     shape: ShortText | None = None
     margin: ShortText | None = None
     foci: Annotated[list[ShortText], Field(max_length=16)] | None = None
+    signs: MeasuredSigns | None = Field(default=None, description="what was measured; proposes words that are left out")

@@ -95,7 +95,7 @@ class Service:
 
 
 def queue_full() -> ApiError:
-    """-> what is answered where no more is taken: 503, with the seconds after which to ask again."""
+    """-> 503: no room for more."""
     return try_later("queue_full", "too many images wait already", 10)
 
 

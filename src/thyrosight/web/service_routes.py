@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from thyrosight.predict import Predictor
+from thyrosight.tirads import Assessment, Descriptors, assess, override, propose
 from thyrosight.web.job_routes import Here, refusals
 from thyrosight.web.metrics import metrics_text
 from thyrosight.web.problems import ApiError
@@ -40,20 +40,17 @@ def get_metrics(service: Here) -> Response:
     return Response(metrics_text(service), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.post("/api/v1/tirads", responses=refusals(404, 413))
-def rate_tirads(given: TiradsIn) -> dict[str, Any]:
-    """Descriptors and the longest diameter -> points, level and advice of a TI-RADS."""
-    try:
-        tirads = importlib.import_module("thyrosight.tirads")
-    except ImportError:
-        raise ApiError(404, "no_tirads", "this installation rates no TI-RADS") from None
+@router.post("/api/v1/tirads", responses=refusals(413))
+def rate_tirads(given: TiradsIn) -> Assessment:
+    """Descriptors, those proposed from measured signs among them, and the longest diameter -> level and advice."""
     words = given.model_dump(include={"composition", "echogenicity", "shape", "margin", "foci"}, exclude_none=True)
     try:
-        descriptors = tirads.Descriptors.model_validate(words)
+        descriptors = Descriptors.model_validate(words)
     except ValueError as error:
         raise ApiError(422, "invalid_request", _first_line(error)) from error
-    answer: dict[str, Any] = tirads.assess(descriptors, given.longest_mm, given.system).model_dump(mode="json")
-    return answer
+    if given.signs is not None:
+        descriptors = override(propose(given.signs), descriptors)
+    return assess(descriptors, given.longest_mm, given.system)
 
 
 def served_model(predictor: Predictor) -> ServedModel:
