@@ -17,7 +17,7 @@ from thyrosight.errors import ConfigError
 class NetworkConfig:
     """Which network, and its form. `init` and `dropout` as the network's own documentation says."""
 
-    name: Literal["unet", "vnet2d"] = "unet"
+    name: Literal["unet", "vnet2d", "resenc", "monai_unet"] = "unet"
     encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
     pretrained: bool = True
     head: Literal["map", "pooled"] = "map"
@@ -26,6 +26,8 @@ class NetworkConfig:
     frozen_stages: int = 0
     """The encoder's stem and its first stages that are not trained; 0 trains all."""
     init: Literal["original", "he"] = "original"
+    width: int = 32
+    """Channels of the first stage of `resenc` and `monai_unet`, doubled a stage up to 16 times; nnU-Net has 32."""
     start_from: str = ""
     """A bundle whose weights to begin with: a path (a relative one from the working directory), or `shipped`. Empty for
     none. A bundle that has learnt from rows which are to be scored is refused."""
@@ -265,6 +267,7 @@ def _check_ranges(config: Config, where: str) -> None:
         (0 <= config.run.validation_share < 0.9, "run.validation_share must lie in [0, 0.9)"),
         (0 < config.run.mask_threshold < 1, "run.mask_threshold must lie between 0 and 1"),
         (0 <= config.network.dropout < 1, "network.dropout must lie in [0, 1)"),
+        (config.network.width >= 1, "network.width must be at least 1"),
         (
             config.loss.mask_weight > 0 or config.loss.malignancy_weight > 0,
             "loss.mask_weight and loss.malignancy_weight are both 0: nothing would be learnt",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thyrosight.config import NetworkConfig
+from thyrosight.model.peers import monai_unet, resenc
 from thyrosight.model.tensorflow import read_tensorflow_checkpoint, vnet2d_from_tensorflow
 from thyrosight.model.unet import UNet
 from thyrosight.model.vnet2d import VNet2d
@@ -24,6 +25,8 @@ NETWORKS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
         drop_path=settings.drop_path,
         frozen_stages=settings.frozen_stages,
     ),
+    "resenc": lambda settings: resenc(settings.width, settings.dropout),
+    "monai_unet": lambda settings: monai_unet(settings.width, settings.dropout),
 }
 
 
