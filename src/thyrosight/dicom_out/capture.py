@@ -1,7 +1,8 @@
 """Source, picture -> DICOM Secondary Capture: the overlay as any viewer shows it.
 
-The picture is ours: what lies outside the ultrasound field is blank in it and the text inside is filled in, so that
-nothing burned in tells who the patient is. It is not in the source's pixels; SEG is.
+The picture is ours: what lies outside the ultrasound field is not in it, and text found inside is filled in. That is
+done without anybody looking, and a field may be found too large, so that Burned In Annotation is left out: the picture
+may or may not hold text. It is not in the source's pixels; SEG is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ def capture(source: Source, picture_HW3: UInt8Array, *, frame_index: int = 0) ->
     dataset.InstanceNumber = frame_index + 1
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.PatientOrientation = None
-    dataset.BurnedInAnnotation = "NO"
     dataset.RecognizableVisualFeatures = "NO"
     for name in LOSSY:
         if source.header.get(name) is not None:

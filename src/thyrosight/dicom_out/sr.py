@@ -1,8 +1,10 @@
-"""Source, Findings -> DICOM SR after TID 1500: a group a nodule (TID 1410) and a group a frame (TID 1501).
+"""Source, Findings -> DICOM SR after TID 1500: a group a nodule and frame (TID 1410), or a group a frame (TID 1501).
 
-A nodule's group holds its outline on the source frame, sizes, risk and descriptors; a frame's group says whether a
-nodule was found, the frame's risk and what to know before it is relied on. Lengths are in millimetres where the
-prediction has them, else in pixels. SEG and SR name a nodule by the same tracking identifiers.
+A nodule's group holds its outline on the source frame, sizes, risk and descriptors; that of a frame's largest nodule
+also what is said of the frame: its risk and what to know before it is relied on. Where no nodule was found at all,
+every frame has a group that says so. The two kinds of group are never mixed: a validator tells them apart by what all
+of them hold together. Lengths are in millimetres where the prediction has them, else in pixels. SEG and SR name a
+nodule by the same tracking identifiers.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def report(source: Source, findings: Findings) -> Dataset:
     groups = []
     for track, prediction, nodule in _nodules(findings):
         groups.append(_nodule_group(source, findings, track, prediction, nodule))
-    groups += [_frame_group(source, prediction) for prediction in findings.predictions]
+    if not groups:
+        groups = [_frame_group(source, prediction) for prediction in findings.predictions]
     content = hd.MeasurementReport(
         observation_context=_observers(source, findings),
         procedure_reported=codes.IMAGING_PROCEDURE,
@@ -162,6 +165,10 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         (codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[findings.origin(key)]),
     ]
     comments = [nodule.size.mm_reason]
+    if nodule == prediction.nodules[0]:
+        numbers += _frame_numbers(prediction)
+        answers += _frame_answers(prediction)
+        comments += _frame_comments(prediction)
     assessment = findings.assessments.get(track)
     if assessment is not None and key == _largest_section(findings, track):
         answers += tirads_answers(assessment)
@@ -181,26 +188,37 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
 
 
 def _frame_group(source: Source, prediction: Prediction) -> Any:
-    """-> TID 1501: one frame as a whole."""
-    found = codes.NODULES_FOUND if prediction.nodules else codes.NO_NODULE_FOUND
-    answers = [(codes.NODULE_SEARCH, found)]
-    for point in prediction.operating_points:
-        side = "at or above" if point.is_above else "below"
-        text = f"{side} {point.name} ({point.threshold:.3f})"
-        answers.append((codes.OPERATING_POINT, codes.own_code("above" if point.is_above else "below", text)))
-    answers += [(codes.FLAG, codes.own_code(flag.code)) for flag in prediction.flags]
+    """-> TID 1501: one frame in which no nodule was found."""
     frame = prediction.image.frame_index
+    answers = [(codes.NODULE_SEARCH, codes.NO_NODULE_FOUND), *_frame_answers(prediction)]
     group = hd.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.TrackingIdentifier(uid=source.uid("frame", str(frame)), identifier=f"Frame {frame + 1}"),
         finding_type=codes.THYROID,
         algorithm_id=_algorithm(prediction),
-        measurements=[_measurement(*number) for number in _risk_numbers(prediction.risk, None)] or None,
+        measurements=[_measurement(*number) for number in _frame_numbers(prediction)] or None,
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
         source_images=[hd.SourceImageForMeasurementGroup(*_reference(source, frame))],
     )
-    flags = [f"{flag.code}: {flag.message}" for flag in prediction.flags]
+    return _with_comments(group, _frame_comments(prediction))
+
+
+def _frame_numbers(prediction: Prediction) -> list[Number]:
+    return [] if prediction.risk is None else [(codes.FRAME_RISK, prediction.risk, codes.NO_UNITS)]
+
+
+def _frame_answers(prediction: Prediction) -> list[Answer]:
+    """-> on which side of the operating points the frame's risk lies, and its flags."""
+    answers = []
+    for point in prediction.operating_points:
+        side = "at or above" if point.is_above else "below"
+        text = f"{side} {point.name} ({point.threshold:.3f})"
+        answers.append((codes.OPERATING_POINT, codes.own_code("above" if point.is_above else "below", text)))
+    return answers + [(codes.FLAG, codes.own_code(flag.code)) for flag in prediction.flags]
+
+
+def _frame_comments(prediction: Prediction) -> list[str | None]:
     meaning = prediction.risk_reason if prediction.risk is None else f"Risk: {prediction.risk_meaning}"
-    return _with_comments(group, [meaning, *flags])
+    return [meaning, *(f"{flag.code}: {flag.message}" for flag in prediction.flags)]
 
 
 def _outline(source: Source, prediction: Prediction, nodule: Nodule) -> hd.ImageRegion:
