@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import data, results, training
+from thyrosight.commands import data, measure, results, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -65,6 +65,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stress": results.stress,
     "pool-stress": results.pool_stress,
     "predict": results.predict,
+    "measure": measure.measure,
     "info": results.info,
     "demo": results.demo,
 }

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.geometry import components
-from thyrosight.measure import PointXY, measure
+from thyrosight.measure import measure
+from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
 
 Rng = np.random.Generator
