@@ -23,8 +23,9 @@ import numpy as np
 
 from thyrosight.geometry import fill_outlines
 from thyrosight.images import decode_frame
+from thyrosight.measure import measure
 from thyrosight.overlay import draw_overlay, mask_png, picture_png
-from thyrosight.predict import Examination, Predictor, _nodule_size, calibrated_risk, risk_interval
+from thyrosight.predict import Examination, Predictor, calibrated_risk, risk_interval
 from thyrosight.types import Spacing
 
 STATIC = Path(__file__).resolve().parents[1] / "src" / "thyrosight" / "web" / "static"
@@ -125,7 +126,7 @@ class FakeServer:
         for outline_xy in outlines_xy:
             mask_HW = fill_outlines([np.array(outline_xy)], frame.size_hw)
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
-            size = _nodule_size(mask_HW, frame).model_dump(mode="json")
+            size = measure(mask_HW, frame.spacing, frame.spacing_reason).model_dump(mode="json")
             mean = float(raw.probability_HW[mask_HW].mean())
             risk, interval = calibrated_risk(info, logit), risk_interval(info, logit)
             answers.append({"size": size, "mean_probability": mean, "risk": risk, "risk_interval": interval})

@@ -29,7 +29,8 @@ from thyrosight.dicom_out.seg import nodule_mask, packed
 from thyrosight.dicom_out.source import read_source
 from thyrosight.errors import InputError
 from thyrosight.geometry import outlines
-from thyrosight.predict import _identity, _nodule_size
+from thyrosight.measure import measure
+from thyrosight.predict import _identity
 from thyrosight.prediction import (
     Flag,
     ModelIdentity,
@@ -119,7 +120,7 @@ def predicted(
                 number=number,
                 panel_index=0,
                 outline_xy=outline_xy,
-                size=_nodule_size(mask_HW, frame),
+                size=measure(mask_HW, spacing, frame.spacing_reason),
                 mean_probability=0.875,
                 risk=0.25,
                 risk_interval=(0.125, 0.5),

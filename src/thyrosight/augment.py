@@ -14,7 +14,8 @@ import numpy as np
 from thyrosight.config import AugmentConfig
 from thyrosight.geometry import components
 from thyrosight.marks import INK_LEVEL, draw_cross, draw_dots
-from thyrosight.measure import PointXY, measure
+from thyrosight.measure import measure
+from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, FloatArray
 
 MIN_MEASURED_PX = 25

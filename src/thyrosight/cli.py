@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, dicom, results, serve, training
+from thyrosight.commands import clinic, data, dicom, measure, results, serve, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -66,6 +66,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stress": results.stress,
     "pool-stress": results.pool_stress,
     "predict": results.predict,
+    "measure": measure.measure,
     "tirads": clinic.tirads,
     "serve": serve.serve,
     "dicom": dicom.dicom,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from thyrosight.measure import PointXY
+from thyrosight.prediction import PointXY
 from thyrosight.types import UInt8Array
 
 INK_LEVEL = 225

@@ -1,108 +1,111 @@
-"""Mask (+ spacing) -> Measurements: area, diameters and extents, in pixels and, with a spacing, in millimetres.
+"""Mask (+ spacing) -> NoduleSize: area, diameters and extents, in pixels and, with a spacing, in millimetres.
 
 Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel centres at whole numbers, so that pixel
 (3, 5) covers columns 2.5 to 3.5 and rows 4.5 to 5.5; `_px`, `_mm` units.
 
-Lengths run along the pixels' outer edges: a rectangle of 12 x 7 pixels measures 12 across and 7 down, not 11 and 6.
+A pixel counts for its whole square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7
+down, not 11 and 6. Lengths are those of the outline finer than a pixel (fine_outline.py), which for a rectangle is the
+rectangle and for a smooth margin neither favours a direction nor steps with the pixels.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
+from thyrosight.fine_outline import fine_outlines
+from thyrosight.prediction import NoduleSize, PointXY
 from thyrosight.types import BoolArray, Spacing
 
-PointXY = tuple[float, float]
 PointsXY = NDArray[np.float64]
 
+ROUNDING = 1e-6
+"""Extents nearer to each other than this are equal: what is as tall as wide is not taller."""
 NO_SPACING = "the image does not say how large its pixels are"
 
 
-@dataclass(frozen=True)
-class Measurements:
-    """Sizes of one mask. Every `_mm` is None where there is no spacing; mm_reason then says so.
+def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | None = None) -> NoduleSize:
+    """Mask of one nodule, and its spacing or why there is none -> its size; several parts are measured as one.
 
-    longest: the largest distance between two points of the mask. perpendicular: the mask's extent at right angles to
-    it. With a spacing both are sought in millimetres, and their `_px` is the length of that same line in pixels.
-    anteroposterior is the vertical extent, transverse the horizontal one.
-    """
-
-    area_px: int
-    area_mm2: float | None
-    longest_px: float
-    longest_mm: float | None
-    longest_ends_xy: tuple[PointXY, PointXY]
-    perpendicular_px: float
-    perpendicular_mm: float | None
-    perpendicular_ends_xy: tuple[PointXY, PointXY]
-    anteroposterior_px: float
-    anteroposterior_mm: float | None
-    transverse_px: float
-    transverse_mm: float | None
-    taller_than_wide: bool
-    mm_reason: str | None
-
-
-def measure(mask_HW: BoolArray, spacing: Spacing | None) -> Measurements:
-    """Mask of one nodule, and its spacing where known -> Measurements; several parts are measured as one.
-
-    taller-than-wide: anteroposterior over transverse above 1, as ACR TI-RADS has it (Tessler et al., J Am Coll
-    Radiol 14:587, 2017), where it counts on transverse views only. An empty mask is an InputError.
+    longest: the largest distance between two points of the outline. perpendicular: its extent at right angles to that.
+    With a spacing both are sought in millimetres, and their `_px` is the length of that same line in pixels; where two
+    diameters are nearly the longest, a pixel may decide which is, and the perpendicular turns with it.
+    anteroposterior is the vertical extent, transverse the horizontal one; taller-than-wide: the first over the second
+    above 1, as ACR TI-RADS has it (Tessler et al., J Am Coll Radiol 14:587, 2017), where it counts on transverse views
+    only. Every `_mm` is None where there is no spacing; mm_reason then says so. An empty mask is an InputError.
     """
     if not mask_HW.any():
         raise InputError("the mask is empty: there is nothing to measure")
     if spacing is not None and not all(math.isfinite(mm) and mm > 0 for mm in spacing):
         raise InputError(f"spacing {tuple(spacing)}: millimetres must be above zero")
     step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])
-    hull_xy = _edge_hull(mask_HW)
+    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))  # so that its place changes no digit
+    hull_xy = convex_hull(np.concatenate(fine_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width])))
+    origin_xy = np.array([x0, y0], np.float64)
     longest_xy = _longest(hull_xy * step_xy) / step_xy
     perpendicular_xy = _perpendicular(hull_xy * step_xy, longest_xy * step_xy) / step_xy
     transverse_px, anteroposterior_px = (float(extent) for extent in np.ptp(hull_xy, axis=0))
     area_px = int(np.count_nonzero(mask_HW))
     transverse, anteroposterior = transverse_px * step_xy[0], anteroposterior_px * step_xy[1]
     is_mm = spacing is not None
-    return Measurements(
+    return NoduleSize(
         area_px=area_px,
         area_mm2=area_px * float(step_xy.prod()) if is_mm else None,
         longest_px=_length(longest_xy),
         longest_mm=_length(longest_xy * step_xy) if is_mm else None,
-        longest_ends_xy=_ends(longest_xy),
+        longest_ends_xy=_ends(longest_xy + origin_xy),
         perpendicular_px=_length(perpendicular_xy),
         perpendicular_mm=_length(perpendicular_xy * step_xy) if is_mm else None,
-        perpendicular_ends_xy=_ends(perpendicular_xy),
+        perpendicular_ends_xy=_ends(perpendicular_xy + origin_xy),
         anteroposterior_px=anteroposterior_px,
         anteroposterior_mm=float(anteroposterior) if is_mm else None,
         transverse_px=transverse_px,
         transverse_mm=float(transverse) if is_mm else None,
-        taller_than_wide=bool(anteroposterior > transverse),
-        mm_reason=None if is_mm else NO_SPACING,
+        mm_reason=None if is_mm else no_mm_reason or NO_SPACING,
+        taller_than_wide=bool(anteroposterior > transverse * (1 + ROUNDING)),
     )
 
 
-def _edge_hull(mask_HW: BoolArray) -> PointsXY:
-    """Mask -> convex hull (N, 2) `_xy` of its pixels' corners; only the ends of a row can be on it."""
-    rows = np.flatnonzero(mask_HW.any(axis=1))
-    first = mask_HW[rows].argmax(axis=1)
-    last = mask_HW.shape[1] - mask_HW[rows, ::-1].argmax(axis=1)
-    corners_xy = np.concatenate([np.stack([x, y], axis=1) for x in (first, last) for y in (rows, rows + 1)])
-    hull_xy = cv2.convexHull(corners_xy.astype(np.int32)).reshape(-1, 2)
-    return np.asarray(hull_xy, dtype=np.float64) - 0.5
+def ellipsoid_volume_mm3(length_mm: float, width_mm: float, depth_mm: float) -> float:
+    """Three diameters at right angles to each other, in mm -> the volume of that ellipsoid, pi / 6 a b c, in mm3.
+
+    The rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981, whose 0.479 is for lobes;
+    pi / 6 is the ellipsoid's own). Of one view take longest and perpendicular, which span its ellipse whichever way
+    that is turned, and from the view at right angles the extent along the third direction.
+    """
+    diameters_mm = (length_mm, width_mm, depth_mm)
+    if not all(math.isfinite(mm) and mm > 0 for mm in diameters_mm):
+        raise InputError(f"diameters {diameters_mm} mm: all three must be above zero")
+    return math.pi / 6 * length_mm * width_mm * depth_mm
+
+
+def convex_hull(points_xy: PointsXY) -> PointsXY:
+    """Points (N, 2) -> the corners of their convex hull in order."""
+    origin_xy = points_xy.mean(axis=0)
+    hull = cv2.convexHull((points_xy - origin_xy).astype(np.float32), returnPoints=False)
+    return np.asarray(points_xy[hull.ravel()], dtype=np.float64)
 
 
 def _longest(hull_xy: PointsXY) -> PointsXY:
     """Hull -> its two corners farthest apart: a set's diameter is that of its hull's corners.
 
-    Preparata and Shamos, Computational Geometry, 1985, section 4.2. All pairs are compared: a hull on a pixel grid has
-    few corners, in the order of the two-thirds power of its size. Of equal pairs the first is taken.
+    Preparata and Shamos, Computational Geometry, 1985, section 4.2. All pairs are compared, block by block: a hull has
+    some hundred corners at usual sizes. Of equal pairs the one that starts nearest to the lower right is taken.
     """
-    square_NN = ((hull_xy[:, None] - hull_xy[None]) ** 2).sum(axis=-1)
-    return hull_xy[list(np.unravel_index(square_NN.argmax(), square_NN.shape))]
+    hull_xy = np.roll(hull_xy, -int(hull_xy.sum(axis=1).argmax()), axis=0)
+    best, ends = -1.0, (0, 0)
+    for start in range(0, len(hull_xy), 512):
+        block_xy = hull_xy[start : start + 512]
+        square_NN = np.square(np.subtract.outer(block_xy[:, 0], hull_xy[:, 0]))
+        square_NN += np.square(np.subtract.outer(block_xy[:, 1], hull_xy[:, 1]))
+        first, second = np.unravel_index(int(square_NN.argmax()), square_NN.shape)
+        if square_NN[first, second] > best:
+            best, ends = float(square_NN[first, second]), (start + int(first), int(second))
+    return hull_xy[list(ends)]
 
 
 def _perpendicular(hull_xy: PointsXY, longest_xy: PointsXY) -> PointsXY:

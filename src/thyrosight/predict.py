@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from thyrosight.prediction import (
     Prediction,
     SpacingMm,
 )
+from thyrosight.signs import nodule_signs
 from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array
 
 Source = Path | str | UInt8Array | Frame
@@ -217,17 +218,26 @@ class Predictor:
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
             risk = calibrated_risk(self.info, logit)
         interval = risk_interval(self.info, logit)
+        x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
+        spacing, spacing_reason = frame.spacing_in(Box(x, y, x + width, y + height))
         return Nodule(
             number=1,
             panel_index=panel_index,
             outline_xy=tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0]),
-            size=_nodule_size(mask_HW, frame),
+            size=_rounded(measure(mask_HW, spacing, spacing_reason)),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,
             risk_interval=interval,
             risk_interval_reason=NO_INTERVAL
             if interval is None
             else INTERVAL_MEANING.format(n=self.info.calibration.n),
+            signs=nodule_signs(
+                mask_HW,
+                frame.image_HW,
+                spacing=spacing,
+                view=raw.panels[panel_index],
+                excluded_HW=_no_tissue(raw, mask_HW),
+            ),
         )
 
 
@@ -352,23 +362,23 @@ def _restore(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple
     return whole_HW
 
 
-def _nodule_size(mask_HW: BoolArray, frame: Frame) -> NoduleSize:
-    """-> the record, with thousandths of pixels and millimetres, which is more than an outline can tell.
-
-    The millimetres are those of the part of the frame in which the nodule lies.
-    """
-    x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
-    spacing, reason = frame.spacing_in(Box(x, y, x + width, y + height))
-    values = {name: _rounded(value) for name, value in asdict(measure(mask_HW, spacing)).items()}
-    if spacing is None:
-        values["mm_reason"] = reason or values["mm_reason"]
-    return NoduleSize(**values)
+def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:
+    """-> the other nodules and the burned-in text: what a nodule isn't compared with."""
+    excluded_HW = raw.mask_HW & ~mask_HW
+    for box in raw.text:
+        excluded_HW[box.slices] = True
+    return excluded_HW
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_rounded(item) for item in value)
-    return round(value, 3) if isinstance(value, float) else value
+def _rounded(size: NoduleSize) -> NoduleSize:
+    """-> the same in thousandths of pixels and millimetres, which is more than an outline can tell."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(short(item) for item in value)
+        return round(value, 3) if isinstance(value, float) else value
+
+    return NoduleSize(**{name: short(value) for name, value in size.model_dump().items()})
 
 
 def _identity(frame: Frame) -> ImageIdentity:

@@ -107,6 +107,38 @@ class NoduleSize(Record):
     taller_than_wide: bool = Field(description="anteroposterior > transverse; a sign on transverse views only")
 
 
+class EchogenicFocus(Record):
+    """A small bright spot inside a nodule: a candidate for an echogenic focus, which speckle can be as well."""
+
+    centre_xy: PointXY
+    diameter_px: float = Field(description="of the disc of equal area")
+    diameter_mm: float | None
+
+
+class NoduleSigns(Record):
+    """What can be measured of a nodule's margin and inside; None where it can't be, with the reason.
+
+    Formulas and their sources are in shape.py and tissue.py. Gray levels are those of the screen, 0 to 255, whose
+    relation to echo strength is the scanner's own.
+    """
+
+    perimeter_px: float | None
+    perimeter_mm: float | None = Field(description="None also where the nodule's size has no millimetres")
+    compactness: float | None = Field(description="4 pi area / perimeter^2: 1 for a disc, less for all else")
+    solidity: float | None = Field(description="area over that of the convex hull: 1 where nothing is dented")
+    bending_energy: float | None = Field(description="mean squared curvature on the scale of a circle: 1 for a disc")
+    irregularity: float | None = Field(description="bending energy above that of the ellipse alike: 0 for an ellipse")
+    shape_reason: str | None
+    echogenicity_ratio: float | None = Field(description="median gray of the nodule's tissue over its surroundings'")
+    echogenicity_difference: float | None = Field(description="the same as a difference, in gray levels")
+    surrounding_gray: float | None = Field(description="median gray of the tissue around the nodule")
+    echogenicity_reason: str | None
+    cystic_share: float | None = Field(ge=0, le=1, description="share of the nodule's area that is next to echo-free")
+    num_foci: int | None = Field(ge=0, description="echogenic-foci candidates; provisional")
+    foci: tuple[EchogenicFocus, ...] = Field(description="the candidates, the brightest first")
+    inside_reason: str | None = Field(description="why there is no cystic share and no foci")
+
+
 class Nodule(Record):
     """One outlined nodule. Its mask is the filled outline, border pixels included."""
 
@@ -118,6 +150,7 @@ class Nodule(Record):
     risk: Probability | None = Field(ge=0, le=1)
     risk_interval: tuple[Probability, Probability] | None
     risk_interval_reason: str | None
+    signs: NoduleSigns | None = Field(default=None, description="None in results of versions that didn't measure them")
 
 
 class OperatingPointResult(Record):

@@ -36,10 +36,12 @@ NUM_RISK_BINS = 10
 
 UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
 
+SIGN_COLUMNS = ("compactness", "solidity", "irregularity", "echogenicity_ratio", "cystic_share", "num_foci")
 CSV_COLUMNS = (
     *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "nodule_risk"),
     *("area_px", "area_mm2", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm"),
     *("anteroposterior_px", "anteroposterior_mm", "transverse_px", "transverse_mm", "taller_than_wide"),
+    *SIGN_COLUMNS,
     *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
 )
 """One row an image; from nodule_risk to mean_probability they speak of its largest nodule, empty without one."""
@@ -204,11 +206,13 @@ def _thumbnail(path: Path, strip_px: int) -> str | None:
 
 
 def _nodule_values(nodule: Nodule) -> list[Any]:
-    size = nodule.size
+    size, signs = nodule.size, nodule.signs
     return [
         *(nodule.risk, size.area_px, size.area_mm2, size.longest_px, size.longest_mm),
         *(size.perpendicular_px, size.perpendicular_mm, size.anteroposterior_px, size.anteroposterior_mm),
-        *(size.transverse_px, size.transverse_mm, size.taller_than_wide, nodule.mean_probability),
+        *(size.transverse_px, size.transverse_mm, size.taller_than_wide),
+        *(getattr(signs, name, None) for name in SIGN_COLUMNS),
+        nodule.mean_probability,
     ]
 
 

@@ -1,0 +1,117 @@
+"""Outlines of one nodule -> how irregular its margin is: compactness, solidity, bending energy.
+
+All on the outline finer than a pixel (fine_outline.py), in millimetres where pixels are not square. Legend: `_xy`
+points (column, row), N points of a closed outline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.fine_outline import fine_outlines
+from thyrosight.geometry import components
+from thyrosight.types import BoolArray, Spacing
+
+PointsXY = NDArray[np.float64]
+
+NUM_POINTS = 512
+SCALE_SHARE = 0.02
+"""Curvature is taken on the scale of this share of the perimeter (the Gaussian's standard deviation)."""
+MIN_AREA_PX = 64
+"""A smaller mask is too coarse to tell a margin."""
+
+TOO_SMALL = f"the mask holds fewer than {MIN_AREA_PX} pixels, too few to tell its margin"
+SEVERAL_PARTS = "the mask has several parts, which have no one margin"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of one closed margin; lengths in the unit of the outline. irregularity is 0 for an ellipse."""
+
+    perimeter: float
+    compactness: float
+    solidity: float
+    bending_energy: float
+    irregularity: float
+
+
+def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
+    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or the reason why not."""
+    if np.count_nonzero(mask_HW) < MIN_AREA_PX:
+        return TOO_SMALL
+    parts = fine_outlines(mask_HW)
+    if len(parts) > 1 and len(components(mask_HW, MIN_AREA_PX)) > 1:
+        return SEVERAL_PARTS
+    step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])
+    return outline_shape(max(parts, key=len) * step_xy)
+
+
+def outline_shape(outline_xy: PointsXY) -> Shape:
+    """Closed outline (N, 2) -> its Shape.
+
+    compactness 4 pi A / P^2 (Cox, J Paleontol 1:179, 1927): 1 for a disc, 0.785 for a square. solidity A / A of the
+    convex hull (Zhang and Lu, Pattern Recognition 37:1, 2004). Both at most 1 up to rounding.
+    bending energy P / (4 pi^2) times the integral of squared curvature along the outline (Young, Walker and Bowie,
+    Inform Control 25:357, 1974, on the scale of a circle): 1 for a disc whatever its size. The curvature is that of the
+    outline smoothed by a Gaussian of SCALE_SHARE of the perimeter (Mokhtarian and Mackworth, IEEE PAMI 8:34, 1986), so
+    that pixels and the hand that drew don't count, lobes and spikes do.
+    irregularity: bending energy over that of the ellipse of the same second moments, less 1, at least 0.
+    """
+    perimeter, area = _perimeter(outline_xy), abs(signed_area(outline_xy))
+    hull = cv2.convexHull((outline_xy - outline_xy.mean(axis=0)).astype(np.float32)).reshape(-1, 2)
+    energy = bending_energy(outline_xy)
+    return Shape(
+        perimeter=perimeter,
+        compactness=4 * math.pi * area / perimeter**2,
+        solidity=min(1.0, area / abs(signed_area(hull.astype(np.float64)))),
+        bending_energy=energy,
+        irregularity=max(0.0, energy / bending_energy(ellipse_alike(outline_xy)) - 1),
+    )
+
+
+def bending_energy(outline_xy: PointsXY) -> float:
+    """Closed outline (N, 2) -> P / (4 pi^2) x integral of squared curvature, of the smoothed outline; a circle has 1.
+
+    Curvature |x' y'' - y' x''| / (x'^2 + y'^2)^1.5, derivatives by Fourier series: the outline is closed.
+    """
+    points_xy = _evenly(outline_xy, NUM_POINTS)
+    frequency = np.fft.fftfreq(NUM_POINTS, 1 / NUM_POINTS)
+    z = np.fft.fft(points_xy[:, 0] + 1j * points_xy[:, 1]) * np.exp(-0.5 * (2 * math.pi * SCALE_SHARE * frequency) ** 2)
+    first, second = np.fft.ifft(1j * frequency * z), np.fft.ifft(-(frequency**2) * z)
+    speed = np.maximum(np.abs(first), 1e-12)
+    curvature = np.imag(np.conj(first) * second) / speed**3
+    length = speed.mean() * 2 * math.pi
+    return float(length / (4 * math.pi**2) * (curvature**2 * speed).mean() * 2 * math.pi)
+
+
+def ellipse_alike(outline_xy: PointsXY) -> PointsXY:
+    """Closed outline (N, 2) -> points of the ellipse with the second moments of what it encloses."""
+    moments = cv2.moments((outline_xy - outline_xy.mean(axis=0)).astype(np.float32))
+    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]]) / moments["m00"]
+    squares, axes = np.linalg.eigh(covariance)
+    angle = np.linspace(0, 2 * math.pi, NUM_POINTS, endpoint=False)
+    half = 2 * np.sqrt(np.maximum(squares, 1e-12))
+    return np.asarray((np.stack([np.cos(angle), np.sin(angle)], axis=1) * half) @ axes.T)
+
+
+def signed_area(outline_xy: PointsXY) -> float:
+    """Closed polygon (N, 2) -> its area by the shoelace formula; the sign tells the sense of turning."""
+    x, y = (outline_xy - outline_xy[0]).T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def _perimeter(outline_xy: PointsXY) -> float:
+    return float(np.hypot(*(np.roll(outline_xy, -1, axis=0) - outline_xy).T).sum())
+
+
+def _evenly(outline_xy: PointsXY, num: int) -> PointsXY:
+    """Closed outline -> num points at equal steps along it."""
+    closed_xy = np.concatenate([outline_xy, outline_xy[:1]])
+    at = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed_xy, axis=0).T))])
+    wanted = np.arange(num) * (at[-1] / num)
+    return np.stack([np.interp(wanted, at, axis) for axis in closed_xy.T], axis=1)

@@ -1,0 +1,170 @@
+"""Gray image and nodule -> how its inside looks against the tissue around it: echogenicity, fluid, bright spots.
+
+All of it is relative to the median gray of a band around the nodule in the same view, as a gain or a gray curve of the
+scanner moves both. It stays the screen's gray scale: log-compressed, and each maker's own. The bounds below are set on
+phantoms with known truth (tests/test_tissue.py, docs/experiments.md), not on readers: what comes out are candidates.
+
+Legend: `_HW` arrays in source pixels; "equivalent diameter" is that of the disc of the nodule's area, in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.types import BoolArray, FloatArray, Spacing, UInt8Array
+
+BAND = (0.06, 0.35)
+"""The band around the nodule: from this to that far outside the outline, in equivalent diameters."""
+MIN_BAND_SHARE = 0.2
+"""The band has to hold this share of the nodule's pixels, else there is no tissue around it to compare with."""
+MIN_GRAY = 16.0
+"""A band darker than this shows no tissue."""
+RIM_SHARE = 0.03
+"""What is nearer to the outline than this belongs to the margin and not to the inside, in equivalent diameters."""
+FOCUS_RIM_SHARE = 0.06
+"""The same for spots: a nodule's rim is a bright line with brighter places."""
+SMOOTHING_SHARE = 0.012
+"""Standard deviation of the Gaussian against speckle, in equivalent diameters; at least 1 pixel."""
+FLUID_BELOW = 0.4
+"""Smoothed gray over the band's median under which a pixel counts as echo-free."""
+MIN_SOLID_SHARE = 0.05
+"""Less tissue than this inside the nodule has no echogenicity of its own."""
+FOCUS_MM = 1.2
+FOCUS_SHARE = 0.08
+"""The largest spot: a punctate focus is below 1 mm (Tessler 2017), and blurred; in equivalent diameters without mm."""
+FOCUS_CONTRAST = 0.55
+FOCUS_NOISE = 6.0
+"""How far a spot rises above its surroundings: in the band's median gray, and in deviations of the nodule's speckle."""
+MAX_FOCI = 99
+
+NO_TISSUE = "there is too little tissue around the nodule in the view to compare with"
+DARK_TISSUE = "the surroundings are too dark to compare with"
+NO_SOLID = "nearly all of the nodule is echo-free: no tissue to compare"
+TOO_SMALL = "the nodule is too small to look inside"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The tissue that a nodule is compared with: its pixels and their median gray."""
+
+    band_HW: BoolArray
+    gray: float
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A bright spot: centre (column, row), diameter of the disc of equal area, how far it rises above the tissue."""
+
+    centre_xy: tuple[float, float]
+    diameter_px: float
+    rise: float
+
+
+def equivalent_diameter(mask_HW: BoolArray) -> float:
+    """Mask -> diameter of the disc of equal area, in pixels."""
+    return 2 * math.sqrt(np.count_nonzero(mask_HW) / math.pi)
+
+
+def surroundings_of(image_HW: UInt8Array, mask_HW: BoolArray, excluded_HW: BoolArray) -> Surroundings | str:
+    """View, nodule, what is no tissue (other nodules, text) -> Surroundings, or why there are none.
+
+    The band lies BAND equivalent diameters outside the outline, without what lies below the nodule between its sides:
+    sound that went through it comes back enhanced or shadowed.
+    """
+    diameter = equivalent_diameter(mask_HW)
+    distance_HW = cv2.distanceTransform((~mask_HW).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    band_HW = (distance_HW > BAND[0] * diameter) & (distance_HW <= BAND[1] * diameter)
+    band_HW &= ~_behind(mask_HW) & ~excluded_HW
+    if np.count_nonzero(band_HW) < max(MIN_BAND_SHARE * np.count_nonzero(mask_HW), 16):
+        return NO_TISSUE
+    gray = float(np.median(image_HW[band_HW]))
+    return Surroundings(band_HW, gray) if gray >= MIN_GRAY else DARK_TISSUE
+
+
+def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
+    """Mask -> the mask without its margin, rim_share equivalent diameters wide."""
+    padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
+    distance_HW = cv2.distanceTransform(padded_HW, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+    return np.asarray(distance_HW > rim_share * equivalent_diameter(mask_HW))
+
+
+def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> BoolArray:
+    """Image, nodule, surroundings -> where inside the nodule there is next to no echo.
+
+    Anechoic is what looks black beside the thyroid: the Gaussian-smoothed gray lies below FLUID_BELOW of the band's
+    median. Speckle in fluid is rare and in tissue averages out, which is what the smoothing is for.
+    """
+    return mask_HW & (_smoothed(image_HW, mask_HW) < FLUID_BELOW * around.gray)
+
+
+def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings) -> tuple[float, float]:
+    """Image, the nodule's tissue without fluid, surroundings -> median gray as (ratio, difference) to the band's.
+
+    Medians, as speckle's bright tail and single foci or vessels would pull a mean.
+    """
+    inside = float(np.median(image_HW[solid_HW]))
+    return inside / around.gray, inside - around.gray
+
+
+def echogenic_foci(
+    image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings, spacing: Spacing | None
+) -> tuple[Focus, ...]:
+    """Image, nodule, surroundings, spacing -> small bright spots inside, the brightest first; candidates, no more.
+
+    White top-hat (Meyer 1979; Serra, Image Analysis and Mathematical Morphology, 1982): the lightly smoothed image less
+    its opening by a disc of FOCUS_MM (FOCUS_SHARE of the equivalent diameter without millimetres), which keeps what is
+    smaller than the disc and brighter than around it. A spot rises by FOCUS_CONTRAST of the surroundings' gray and by
+    FOCUS_NOISE robust deviations of the nodule's own top-hat, is no brighter-than-black speck in fluid (its peak
+    reaches the surroundings' gray), and lies off the margin.
+    """
+    width = FOCUS_SHARE * equivalent_diameter(mask_HW)
+    sizes = (width, width) if spacing is None else (FOCUS_MM / spacing.column_mm, FOCUS_MM / spacing.row_mm)
+    kernel_wh = tuple(2 * max(2, round(size / 2)) + 1 for size in sizes)
+    light_HW = cv2.GaussianBlur(image_HW, (0, 0), 0.8).astype(np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, kernel_wh)
+    rise_HW: FloatArray = np.asarray(cv2.morphologyEx(light_HW, cv2.MORPH_TOPHAT, disc), np.float32)
+    inner_HW = inner_part(mask_HW, FOCUS_RIM_SHARE)
+    if not inner_HW.any():
+        return ()
+    rises = rise_HW[inner_HW]
+    middle = float(np.median(rises))
+    deviation = 1.4826 * float(np.median(np.abs(rises - middle)))
+    bound = max(FOCUS_CONTRAST * around.gray, middle + FOCUS_NOISE * deviation)
+    spots_HW = inner_HW & (rise_HW > 0.5 * bound)
+    return _spots(spots_HW, rise_HW, light_HW, bound, around.gray)
+
+
+def _spots(
+    spots_HW: BoolArray, rise_HW: FloatArray, light_HW: FloatArray, bound: float, gray: float
+) -> tuple[Focus, ...]:
+    """Where the top-hat is above half the bound -> the parts whose peak is above all of it."""
+    num, labels_HW, stats, centres_xy = cv2.connectedComponentsWithStats(spots_HW.astype(np.uint8), connectivity=8)
+    found = []
+    for label in range(1, num):
+        x, y, width, height, area = (int(value) for value in stats[label])
+        here = (slice(y, y + height), slice(x, x + width))
+        part_HW = labels_HW[here] == label
+        peak = float(rise_HW[here][part_HW].max())
+        if peak >= bound and float(light_HW[here][part_HW].max()) >= gray:
+            centre_xy = (float(centres_xy[label][0]), float(centres_xy[label][1]))
+            found.append(Focus(centre_xy, 2 * math.sqrt(area / math.pi), peak))
+    found.sort(key=lambda focus: -focus.rise)
+    return tuple(found[:MAX_FOCI])
+
+
+def _behind(mask_HW: BoolArray) -> BoolArray:
+    """Mask -> what lies below its lowest pixel in each of its columns."""
+    return np.logical_or.accumulate(mask_HW, axis=0) & ~mask_HW
+
+
+def _smoothed(image_HW: UInt8Array, mask_HW: BoolArray) -> NDArray[np.float32]:
+    """-> the image smoothed within the mask alone: what lies outside does not leak in (normalised convolution)."""
+    sigma = max(1.0, SMOOTHING_SHARE * equivalent_diameter(mask_HW))
+    weight_HW = mask_HW.astype(np.float32)
+    total_HW = cv2.GaussianBlur(image_HW.astype(np.float32) * weight_HW, (0, 0), sigma)
+    return np.asarray(total_HW / np.maximum(cv2.GaussianBlur(weight_HW, (0, 0), sigma), 1e-6), np.float32)
