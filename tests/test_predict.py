@@ -26,6 +26,7 @@ from thyrosight.geometry import fill_outlines
 from thyrosight.measure import measure
 from thyrosight.predict import Predictor, calibrated_risk, default_threads, nodule_masks_of
 from thyrosight.prediction import Prediction, json_schema
+from thyrosight.tissue import NO_SOLID
 from thyrosight.types import Box, Frame, Spacing
 from tiny_bundle import MAP_EDGE, MEAN_EDGE, make_tiny_bundle, tiny_onnx
 
@@ -88,10 +89,14 @@ def test_a_disc_is_outlined_measured_and_rated(whole: Predictor) -> None:
     assert nodule.size.area_px == found.mask_HW.sum()
     assert nodule.size.area_mm2 == pytest.approx(nodule.size.area_px * 0.02)
     assert nodule.size.anteroposterior_px == pytest.approx(41, abs=2)
-    assert nodule.size.anteroposterior_mm == pytest.approx(nodule.size.anteroposterior_px * 0.2)
-    assert nodule.size.transverse_mm == pytest.approx(nodule.size.transverse_px * 0.1)
+    assert nodule.size.anteroposterior_mm == pytest.approx(nodule.size.anteroposterior_px * 0.2, abs=1e-3)
+    assert nodule.size.transverse_mm == pytest.approx(nodule.size.transverse_px * 0.1, abs=1e-3)
     assert nodule.size.taller_than_wide
     assert nodule.size.mm_reason is None
+    assert nodule.signs is not None
+    assert nodule.signs.cystic_share == 1
+    assert (nodule.signs.echogenicity_ratio, nodule.signs.echogenicity_reason) == (None, NO_SOLID)
+    assert nodule.signs.perimeter_mm is not None
     assert nodule.mean_probability == pytest.approx(float(found.raw.probability_HW[found.mask_HW].mean()), abs=1e-6)
     assert np.array_equal(fill_outlines([np.array(nodule.outline_xy)], (128, 128)), found.mask_HW)
     assert found.prediction.image.name == "case.png"

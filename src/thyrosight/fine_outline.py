@@ -129,11 +129,11 @@ def _after_corner(side: IntArray) -> BoolArray:
     is_corner = side != np.roll(side, 1)
     for k in range(1, CORNER_RUN):
         is_corner &= (np.roll(side, -k) == side) & (np.roll(side, 1 + k) == np.roll(side, 1))
-    return is_corner & ((side - np.roll(side, 1)) % 2 == 1)
+    return np.asarray(is_corner & ((side - np.roll(side, 1)) % 2 == 1))
 
 
 def _fitted(steps: Steps, after_corner: BoolArray, index_MK: IntArray) -> tuple[NDArray[np.float64], BoolArray]:
-    """Windows of steps -> (shift of each step onto its window's parabola (M, K, 2), whether that parts the pixels (M,)).
+    """Windows of steps -> (shift of each step onto its window's parabola (M, K, 2), whether that parts all pixels).
 
     The parabola is v = a0 + a1 u + a2 u^2, u along the line between the window's ends and v across it. A step runs
     half a pixel from the inner pixel's centre and half a pixel from the outer's: the parabola has to cross it there.

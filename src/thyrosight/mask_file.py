@@ -37,8 +37,8 @@ def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[Boo
         return [part for part in parts if np.count_nonzero(part) >= MIN_PART_PX] or parts[:1]
     if len(found) > MAX_LABEL or found[-1] > MAX_LABEL:
         raise InputError(
-            f"{path}: not a mask: {len(found)} values from {found[0]} to {found[-1]} beside 0; save it without loss, as "
-            f"0 and 255, or with labels 1 to {MAX_LABEL}"
+            f"{path}: not a mask: {len(found)} values from {found[0]} to {found[-1]} beside 0; save it without loss, "
+            f"as 0 and 255, or with labels 1 to {MAX_LABEL}"
         )
     return [values_HW == value for value in found]
 
@@ -50,11 +50,8 @@ def _values(path: Path) -> NDArray[np.generic]:
 
     with Image.open(path) as image:
         is_gray_palette = image.mode == "P" and _is_gray(np.asarray(image.convert("RGB")))
-        if is_gray_palette or image.mode in ("LA", "PA"):
-            image = image.convert("L")
-        elif image.mode == "RGBA":
-            image = image.convert("RGB")
-        values = np.asarray(image)
+        wanted = "L" if is_gray_palette or image.mode in ("LA", "PA") else "RGB" if image.mode == "RGBA" else image.mode
+        values = np.asarray(image.convert(wanted) if wanted != image.mode else image)
     if values.ndim == 3:
         if not _is_gray(values):
             raise InputError(f"{path}: not a mask: it is coloured; save the outline filled, as 0 and 255")

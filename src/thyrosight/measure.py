@@ -3,8 +3,8 @@
 Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel centres at whole numbers, so that pixel
 (3, 5) covers columns 2.5 to 3.5 and rows 4.5 to 5.5; `_px`, `_mm` units.
 
-A pixel counts for its whole square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7 down,
-not 11 and 6. Lengths are those of the outline finer than a pixel (fine_outline.py), which for a rectangle is the
+A pixel counts for its whole square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7
+down, not 11 and 6. Lengths are those of the outline finer than a pixel (fine_outline.py), which for a rectangle is the
 rectangle and for a smooth margin neither favours a direction nor steps with the pixels.
 """
 
@@ -23,6 +23,8 @@ from thyrosight.types import BoolArray, Spacing
 
 PointsXY = NDArray[np.float64]
 
+ROUNDING = 1e-6
+"""Extents nearer to each other than this are equal: what is as tall as wide is not taller."""
 NO_SPACING = "the image does not say how large its pixels are"
 
 
@@ -41,7 +43,9 @@ def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | Non
     if spacing is not None and not all(math.isfinite(mm) and mm > 0 for mm in spacing):
         raise InputError(f"spacing {tuple(spacing)}: millimetres must be above zero")
     step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])
-    hull_xy = convex_hull(np.concatenate(fine_outlines(mask_HW)))
+    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))  # so that its place changes no digit
+    hull_xy = convex_hull(np.concatenate(fine_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width])))
+    origin_xy = np.array([x0, y0], np.float64)
     longest_xy = _longest(hull_xy * step_xy) / step_xy
     perpendicular_xy = _perpendicular(hull_xy * step_xy, longest_xy * step_xy) / step_xy
     transverse_px, anteroposterior_px = (float(extent) for extent in np.ptp(hull_xy, axis=0))
@@ -53,16 +57,16 @@ def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | Non
         area_mm2=area_px * float(step_xy.prod()) if is_mm else None,
         longest_px=_length(longest_xy),
         longest_mm=_length(longest_xy * step_xy) if is_mm else None,
-        longest_ends_xy=_ends(longest_xy),
+        longest_ends_xy=_ends(longest_xy + origin_xy),
         perpendicular_px=_length(perpendicular_xy),
         perpendicular_mm=_length(perpendicular_xy * step_xy) if is_mm else None,
-        perpendicular_ends_xy=_ends(perpendicular_xy),
+        perpendicular_ends_xy=_ends(perpendicular_xy + origin_xy),
         anteroposterior_px=anteroposterior_px,
         anteroposterior_mm=float(anteroposterior) if is_mm else None,
         transverse_px=transverse_px,
         transverse_mm=float(transverse) if is_mm else None,
         mm_reason=None if is_mm else no_mm_reason or NO_SPACING,
-        taller_than_wide=bool(anteroposterior > transverse),
+        taller_than_wide=bool(anteroposterior > transverse * (1 + ROUNDING)),
     )
 
 
@@ -90,8 +94,9 @@ def _longest(hull_xy: PointsXY) -> PointsXY:
     """Hull -> its two corners farthest apart: a set's diameter is that of its hull's corners.
 
     Preparata and Shamos, Computational Geometry, 1985, section 4.2. All pairs are compared, block by block: a hull has
-    some hundred corners at usual sizes. Of equal pairs the first is taken.
+    some hundred corners at usual sizes. Of equal pairs the one that starts nearest to the lower right is taken.
     """
+    hull_xy = np.roll(hull_xy, -int(hull_xy.sum(axis=1).argmax()), axis=0)
     best, ends = -1.0, (0, 0)
     for start in range(0, len(hull_xy), 512):
         block_xy = hull_xy[start : start + 512]

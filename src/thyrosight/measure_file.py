@@ -52,7 +52,9 @@ def measure_file(
     if second_view_mm is not None and not 0 < second_view_mm < 1000:
         raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres, above 0")
     if second_view_mm is not None and len(masks) > 1:
-        raise InputError(f"{mask_path}: {len(masks)} nodules, and --second-view-mm speaks of one; measure them one by one")
+        raise InputError(
+            f"{mask_path}: {len(masks)} nodules, and --second-view-mm speaks of one; measure them one by one"
+        )
     return [_measured(number, masks, frame, spacing, second_view_mm) for number in range(1, len(masks) + 1)]
 
 

@@ -20,7 +20,7 @@ from thyrosight.types import BoolArray, Spacing
 PointsXY = NDArray[np.float64]
 
 NUM_POINTS = 512
-SCALE_SHARE = 0.01
+SCALE_SHARE = 0.02
 """Curvature is taken on the scale of this share of the perimeter (the Gaussian's standard deviation)."""
 MIN_AREA_PX = 64
 """A smaller mask is too coarse to tell a margin."""
@@ -41,7 +41,7 @@ class Shape:
 
 
 def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
-    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or the reason why there is none."""
+    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or the reason why not."""
     if np.count_nonzero(mask_HW) < MIN_AREA_PX:
         return TOO_SMALL
     parts = fine_outlines(mask_HW)

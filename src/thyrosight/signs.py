@@ -40,13 +40,19 @@ def nodule_signs(
     view: Box | None = None,
     excluded_HW: BoolArray | None = None,
 ) -> NoduleSigns:
-    """Mask of one nodule, gray image, view (None: all of it), what is no tissue (other nodules, text) -> NoduleSigns."""
+    """Mask of one nodule, gray image, view (None: all), what is no tissue (other nodules, text) -> NoduleSigns."""
     if not mask_HW.any():
         raise InputError("the mask is empty: there is nothing to measure")
     height, width = mask_HW.shape
     view = view or Box(0, 0, width, height)
-    values = {**_margin(mask_HW, spacing, view), **_inside(mask_HW, image_HW, spacing, view, excluded_HW)}
-    return NoduleSigns(**{name: round(v, DIGITS) if isinstance(v, float) else v for name, v in values.items()})
+    values: dict[str, Any] = {
+        **_margin(mask_HW, spacing, view),
+        **_inside(mask_HW, image_HW, spacing, view, excluded_HW),
+    }
+    rounded: dict[str, Any] = {
+        name: round(value, DIGITS) if isinstance(value, float) else value for name, value in values.items()
+    }
+    return NoduleSigns(**rounded)
 
 
 def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box) -> dict[str, Any]:

@@ -25,10 +25,12 @@ MIN_BAND_SHARE = 0.2
 MIN_GRAY = 16.0
 """A band darker than this shows no tissue."""
 RIM_SHARE = 0.03
-"""What is nearer than this to the outline belongs to the margin, neither inside nor outside, in equivalent diameters."""
+"""What is nearer to the outline than this belongs to the margin and not to the inside, in equivalent diameters."""
+FOCUS_RIM_SHARE = 0.06
+"""The same for spots: a nodule's rim is a bright line with brighter places."""
 SMOOTHING_SHARE = 0.012
 """Standard deviation of the Gaussian against speckle, in equivalent diameters; at least 1 pixel."""
-FLUID_BELOW = 0.3
+FLUID_BELOW = 0.4
 """Smoothed gray over the band's median under which a pixel counts as echo-free."""
 MIN_SOLID_SHARE = 0.05
 """Less tissue than this inside the nodule has no echogenicity of its own."""
@@ -84,11 +86,11 @@ def surroundings_of(image_HW: UInt8Array, mask_HW: BoolArray, excluded_HW: BoolA
     return Surroundings(band_HW, gray) if gray >= MIN_GRAY else DARK_TISSUE
 
 
-def inner_part(mask_HW: BoolArray) -> BoolArray:
-    """Mask -> the mask without its margin, RIM_SHARE equivalent diameters wide."""
+def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
+    """Mask -> the mask without its margin, rim_share equivalent diameters wide."""
     padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
     distance_HW = cv2.distanceTransform(padded_HW, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
-    return np.asarray(distance_HW > RIM_SHARE * equivalent_diameter(mask_HW))
+    return np.asarray(distance_HW > rim_share * equivalent_diameter(mask_HW))
 
 
 def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> BoolArray:
@@ -125,8 +127,8 @@ def echogenic_foci(
     kernel_wh = tuple(2 * max(2, round(size / 2)) + 1 for size in sizes)
     light_HW = cv2.GaussianBlur(image_HW, (0, 0), 0.8).astype(np.float32)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, kernel_wh)
-    rise_HW = cv2.morphologyEx(light_HW, cv2.MORPH_TOPHAT, disc)
-    inner_HW = inner_part(mask_HW)
+    rise_HW: FloatArray = np.asarray(cv2.morphologyEx(light_HW, cv2.MORPH_TOPHAT, disc), np.float32)
+    inner_HW = inner_part(mask_HW, FOCUS_RIM_SHARE)
     if not inner_HW.any():
         return ()
     rises = rise_HW[inner_HW]

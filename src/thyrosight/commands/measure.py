@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def measure(
     mask: Annotated[Path, typer.Argument(help="A mask: 0 and 255, 0 and 1, or labels 1, 2, 3 ...", exists=True)],
-    image: Annotated[Path | None, typer.Option("--image", help="Its image, to look inside as well.", exists=True)] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Its image, to look inside as well.", exists=True)
+    ] = None,
     mm_per_pixel: Annotated[
         str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the image says.")
     ] = None,
