@@ -37,7 +37,7 @@ def test_replaces_and_has_the_users_permissions(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-@pytest.mark.parametrize("step", ["_write_new", "_sync_folder"])
+@pytest.mark.parametrize("step", ["_write_new", "sync_folder"])
 def test_a_failed_write_leaves_a_whole_file_and_no_litter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -7,6 +7,7 @@ here rests on models by the same recipe, each asked for the fold that it had not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from thyrosight.bundle import BundleInfo, Calibration, OperatingPoint, Score, load_bundle, model_card, write_bundle
 from thyrosight.bundle_info import Rate
 from thyrosight.case_scores import CaseScore, read_case_scores
+from thyrosight.config import NetworkConfig
 from thyrosight.declared import failures_of, read_evaluation, robustness_of, scores_of, subgroups_of
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
@@ -188,6 +190,11 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 # The mask
 
 
+def _settings(info: BundleInfo) -> dict[str, Any]:
+    """-> the network's settings, those that were not yet there when it was trained at their defaults."""
+    return asdict(NetworkConfig()) | info.network_settings
+
+
 def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[str, Any]:
     """The bundle, a cross-validation's folder -> the mean of its folds' mask thresholds, and that in words.
 
@@ -201,7 +208,7 @@ def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[st
     thresholds, num_validated = [], 0
     for folder in folders:
         other = load_bundle(folder).info
-        same = (other.network_settings, other.preprocessing) == (info.network_settings, info.preprocessing)
+        same = _settings(other) == _settings(info) and other.preprocessing == info.preprocessing
         if not same or not any(part.split in left_out for part in other.training_sets):
             raise InputError(f"{folder}: no fold of the same recipe (another network, input or split)")
         thresholds.append(other.mask_threshold)

@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from thyrosight.bundle import Bundle
 from thyrosight.callbacks import training_callbacks
 from thyrosight.cases.table import read_cases
-from thyrosight.config import Config, config_to_dict
+from thyrosight.config import Config, config_from_dict, config_to_dict
 from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.export import export_run, read_run
@@ -370,7 +370,10 @@ def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str
 
 def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
     """ConfigError that names the settings in which the run there differs from `record`."""
-    difference = _difference(read_run(run), record)
+    before = read_run(run)
+    # A setting that was not yet there then had its default's effect.
+    before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))
+    difference = _difference(before, record)
     if difference:
         raise ConfigError(f"{run}: was started with other settings ({difference}); resume with the same")
 
