@@ -126,7 +126,7 @@ class FakeServer:
         for outline_xy in outlines_xy:
             mask_HW = fill_outlines([np.array(outline_xy)], frame.size_hw)
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
-            size = measure(mask_HW, frame.spacing, frame.spacing_reason).model_dump(mode="json")
+            size = measure(mask_HW, frame.spacing, frame.spacing_reason).rounded().model_dump(mode="json")
             mean = float(raw.probability_HW[mask_HW].mean())
             risk, interval = calibrated_risk(info, logit), risk_interval(info, logit)
             answers.append({"size": size, "mean_probability": mean, "risk": risk, "risk_interval": interval})

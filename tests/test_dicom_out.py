@@ -120,7 +120,7 @@ def predicted(
                 number=number,
                 panel_index=0,
                 outline_xy=outline_xy,
-                size=measure(mask_HW, spacing, frame.spacing_reason),
+                size=measure(mask_HW, spacing, frame.spacing_reason).rounded(),
                 mean_probability=0.875,
                 risk=0.25,
                 risk_interval=(0.125, 0.5),

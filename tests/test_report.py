@@ -357,8 +357,29 @@ def test_the_table_says_what_the_results_say(tiny: Predictor, tmp_path: Path) ->
             assert float(row["longest_px"]) == size.longest_px
             assert row["longest_mm"] == ""
             assert int(row["taller_than_wide"]) == size.taller_than_wide
+            signs = result.nodules[0].signs
+            assert signs is not None
+            assert [row[name] for name in report.SIGN_COLUMNS] == [
+                "" if getattr(signs, name) is None else str(getattr(signs, name)) for name in report.SIGN_COLUMNS
+            ]
+            assert row["compactness"] != ""
     assert rows[3]["area_px"] == rows[3]["nodule_risk"] == rows[3]["mean_probability"] == ""
     assert rows[3]["flags"] == "small_image;no_nodule"
+
+
+def test_results_from_before_there_were_signs_are_read(tiny: Predictor, tmp_path: Path) -> None:
+    write_scans(tmp_path / "in", "a.png")
+    run(tmp_path / "in", tmp_path / "out", tiny)
+    path = tmp_path / "out" / "a" / "result.json"
+    found = json.loads(path.read_text())
+    for nodule in found["nodules"]:
+        del nodule["signs"]
+    path.write_text(json.dumps(found))
+    report.write_results(tmp_path / "out")
+    (row,) = rows_of(tmp_path / "out")
+    assert float(row["longest_px"]) > 0
+    assert [row[name] for name in report.SIGN_COLUMNS] == [""] * 6
+    assert "irregularity" not in (tmp_path / "out" / "report.html").read_text().split("<footer")[0]
 
 
 # The page.

@@ -29,7 +29,6 @@ from thyrosight.prediction import (
     ImageIdentity,
     ModelIdentity,
     Nodule,
-    NoduleSize,
     OperatingPointResult,
     PixelBox,
     Prediction,
@@ -224,7 +223,7 @@ class Predictor:
             number=1,
             panel_index=panel_index,
             outline_xy=tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0]),
-            size=_rounded(measure(mask_HW, spacing, spacing_reason)),
+            size=measure(mask_HW, spacing, spacing_reason).rounded(),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,
             risk_interval=interval,
@@ -368,17 +367,6 @@ def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:
     for box in raw.text:
         excluded_HW[box.slices] = True
     return excluded_HW
-
-
-def _rounded(size: NoduleSize) -> NoduleSize:
-    """-> the same in thousandths of pixels and millimetres, which is more than an outline can tell."""
-
-    def short(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(short(item) for item in value)
-        return round(value, 3) if isinstance(value, float) else value
-
-    return NoduleSize(**{name: short(value) for name, value in size.model_dump().items()})
 
 
 def _identity(frame: Frame) -> ImageIdentity:

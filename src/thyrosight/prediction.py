@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -105,6 +105,16 @@ class NoduleSize(Record):
     transverse_mm: float | None
     mm_reason: str | None
     taller_than_wide: bool = Field(description="anteroposterior > transverse; a sign on transverse views only")
+
+    def rounded(self) -> NoduleSize:
+        """-> the same in thousandths of pixels and millimetres, which is more than an outline can tell."""
+        return NoduleSize(**{name: _rounded(value) for name, value in self.model_dump().items()})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_rounded(item) for item in value)
+    return round(value, 3) if isinstance(value, float) else value
 
 
 class EchogenicFocus(Record):

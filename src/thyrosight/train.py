@@ -381,7 +381,7 @@ def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
     """The settings that differ, as dotted names; newer code may go on with a run, and its description may change."""
     found = []
-    now = json.loads(json.dumps(now))
+    before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
     for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
