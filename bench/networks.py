@@ -85,7 +85,8 @@ def training_step(network: nn.Module, config: Config, size_hw: tuple[int, int], 
     optimizer = torch.optim.AdamW(groups, lr=config.optim.lr, fused=True)
     image = torch.rand(batch_size, 1, *size_hw).contiguous(memory_format=layout)
     valid, every = torch.ones_like(image, dtype=torch.bool), torch.ones(batch_size, dtype=torch.bool)
-    batch = Batch(image, (image > 0.7).float(), valid, every, torch.arange(batch_size) % 2)
+    labels = torch.arange(batch_size) % 2
+    batch = Batch(image, (image > 0.7).float(), valid, every, labels, labels.float())
     is_half = choose_precision(config, "cpu") == "bf16-mixed"
 
     def step() -> None:

@@ -138,3 +138,20 @@ def test_the_cache_gives_way_when_memory_is_short(cohort: Path) -> None:
     before = dataset[1].image_HW
     assert len(dataset._cache) == 0
     np.testing.assert_array_equal(before, dataset[1].image_HW)
+
+
+def test_a_category_is_taught_as_its_grade_and_scored_by_its_label(cohort: Path) -> None:
+    case = replace(read_cases(cohort)[0], malignancy=0, descriptors={"tirads": "4a"})
+    settings = config_from_dict({"data": {"size_hw": [64, 64], "risk_of_category": {"4a": 0.3}}})
+    sample = ViewDataset([case], settings, augmented=False)[0]
+    assert (sample.malignancy, sample.risk) == (0, 0.3)
+    unnamed = replace(case, descriptors={"tirads": "2"})
+    assert ViewDataset([unnamed], settings, augmented=False)[0].risk == 0.0
+    unlabelled = replace(case, malignancy=None)
+    assert ViewDataset([unlabelled], settings, augmented=False)[0].risk == -1
+
+
+def test_only_the_named_sources_are_validated() -> None:
+    cases = [row(number, source="ab"[number % 2]) for number in range(40)]
+    fit, validation = split_validation(cases, 0.2, 0, ("a",))
+    assert {case.source for case in validation} == {"a"} and len(fit) + len(validation) == 40

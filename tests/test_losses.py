@@ -115,6 +115,16 @@ def test_classification_by_hand_leaves_out_unlabelled_rows():
     torch.testing.assert_close(logits.grad, torch.tensor([[0.25, -0.25], [-0.1, 0.1], [0.0, 0.0]]))
 
 
+def test_a_grade_belongs_to_both_classes_in_its_share():
+    logits = torch.tensor([[0.0, logit(0.8)]], requires_grad=True)
+    loss = classification_cross_entropy(logits, torch.tensor([0.7]))
+    loss.backward()
+    assert loss.item() == pytest.approx(-0.7 * math.log(0.8) - 0.3 * math.log(0.2))
+    torch.testing.assert_close(logits.grad, torch.tensor([[-0.1, 0.1]]))
+    weighted = classification_cross_entropy(logits, torch.tensor([0.7]), (1.0, 3.0))
+    assert weighted.item() == pytest.approx((-2.1 * math.log(0.8) - 0.3 * math.log(0.2)) / 2.4)
+
+
 def test_unlabelled_rows_do_not_matter_even_if_not_finite():
     logits = torch.tensor([[0.0, 0.0], [math.nan, math.inf]], requires_grad=True)
     loss = classification_cross_entropy(logits, torch.tensor([0, -1]))
@@ -180,7 +190,14 @@ def make_batch(has_mask: list[bool], malignancy: list[int]) -> Batch:
     num = len(has_mask)
     mask = (torch.rand(num, 1, 4, 4, generator=generator) > 0.5).float()
     image = torch.rand(num, 1, 4, 4, generator=generator)
-    return Batch(image, mask, torch.ones(num, 1, 4, 4).bool(), torch.tensor(has_mask), torch.tensor(malignancy))
+    return Batch(
+        image,
+        mask,
+        torch.ones(num, 1, 4, 4).bool(),
+        torch.tensor(has_mask),
+        torch.tensor(malignancy),
+        torch.tensor(malignancy).float(),
+    )
 
 
 def test_total_is_twice_dice_plus_cross_entropy():

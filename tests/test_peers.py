@@ -48,7 +48,14 @@ def blobs(number: int = 4, side: int = 128) -> Batch:
     images = np.where(masks, level, 0.55) + 0.05 * rng.standard_normal(masks.shape)
     image, mask = (torch.from_numpy(array[:, None].astype(np.float32)) for array in (images, masks))
     every = torch.ones(number, dtype=torch.bool)
-    return Batch(image, mask, torch.ones_like(mask, dtype=torch.bool), every, torch.from_numpy(labels))
+    return Batch(
+        image,
+        mask,
+        torch.ones_like(mask, dtype=torch.bool),
+        every,
+        torch.from_numpy(labels),
+        torch.from_numpy(labels).float(),
+    )
 
 
 # ---- what the package built ----
@@ -151,7 +158,7 @@ def test_unlabelled_rows_give_no_gradient(name: str) -> None:
     image = batch.image_B1HW.clone().requires_grad_()
     has_mask = torch.tensor([True, False, False])
     malignancy = torch.tensor([-1, -1, 1])
-    rows = Batch(image, batch.mask_B1HW, batch.valid_B1HW, has_mask, malignancy)
+    rows = Batch(image, batch.mask_B1HW, batch.valid_B1HW, has_mask, malignancy, malignancy.float())
     network = small(name)
     parts = multitask_loss(network(image), rows, LossSettings(mask="dice+cross_entropy"))
     (of_mask,) = torch.autograd.grad(parts.mask, image, retain_graph=True)

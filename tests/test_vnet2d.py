@@ -79,7 +79,9 @@ def batch() -> Batch:
     mask_BHW1 = (rng.random((2, 512, 512, 1)) > 0.7).astype(np.float32)
     image, mask = (torch.from_numpy(array.transpose(0, 3, 1, 2).copy()) for array in (image_BHW1, mask_BHW1))
     every = torch.ones(2, dtype=torch.bool)
-    return Batch(image, mask, torch.ones_like(mask, dtype=torch.bool), every, torch.tensor([0, 1]))
+    return Batch(
+        image, mask, torch.ones_like(mask, dtype=torch.bool), every, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])
+    )
 
 
 @pytest.fixture(scope="session")

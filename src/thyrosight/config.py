@@ -58,6 +58,9 @@ class DataConfig:
     """Sources whose images hold no nodule, whatever their masks outline (tg3k: healthy glands): an empty mask each."""
     malignancy_sources: tuple[str, ...] = ()
     """Sources whose malignancy label has this model's meaning; others give no risk loss. Empty: all."""
+    risk_of_category: dict[str, float] = field(default_factory=dict)
+    """TI-RADS category of a row -> the risk, 0 to 1, that it is taught as, instead of its label's 0 or 1: a reader who
+    says 4a is nearer to 4b than one who says 2. Scores and calibration still ask for the label."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class RunConfig:
     """`auto`: bf16 where the processor or GPU has it in hardware, else 32 on a CPU and 16 on a GPU."""
     validation_share: float = 0.12
     """Share of the training groups kept aside for early stopping, threshold and calibration; never the scored fold."""
+    validation_sources: tuple[str, ...] = ()
+    """Sources that give that share, so that others only teach. Empty: all that are learnt from."""
     early_stopping_epochs: int = 0
     """Epochs without a better validation before the run stops; 0 for never."""
     keep: Literal["last", "best"] = "last"
@@ -268,6 +273,10 @@ def _check_ranges(config: Config, where: str) -> None:
         (0 < config.run.mask_threshold < 1, "run.mask_threshold must lie between 0 and 1"),
         (0 <= config.network.dropout < 1, "network.dropout must lie in [0, 1)"),
         (config.network.width >= 1, "network.width must be at least 1"),
+        (
+            all(0 <= risk <= 1 for risk in config.data.risk_of_category.values()),
+            "data.risk_of_category: each risk must lie in [0, 1]",
+        ),
         (
             config.loss.mask_weight > 0 or config.loss.malignancy_weight > 0,
             "loss.mask_weight and loss.malignancy_weight are both 0: nothing would be learnt",

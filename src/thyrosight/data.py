@@ -73,10 +73,12 @@ def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], li
     return training, kept_out
 
 
-def split_validation(cases: Sequence[Case], share: float, seed: int) -> tuple[list[Case], list[Case]]:
+def split_validation(
+    cases: Sequence[Case], share: float, seed: int, sources: Sequence[str] = ()
+) -> tuple[list[Case], list[Case]]:
     """Training rows -> (rows to fit, rows for validation), whole groups, the share taken within source and label.
 
-    Sources that are only auxiliary still give their share, so that nothing of a group is on both sides.
+    Only rows of `sources` are validated (empty: of all). Groups belong to their source, so none is on both sides.
     """
     if share <= 0:
         return list(cases), []
@@ -84,6 +86,8 @@ def split_validation(cases: Sequence[Case], share: float, seed: int) -> tuple[li
     strata: dict[tuple[str, str], list[str]] = {}
     labels: dict[str, tuple[str, str]] = {}
     for case in cases:
+        if sources and case.source not in sources:
+            continue
         key = (case.source, str(case.malignancy))
         labels.setdefault(group_key(case), key)
     for group, key in labels.items():
@@ -142,12 +146,14 @@ class ViewDataset(Dataset[Sample]):
             view = augment(view, self.augment, np.random.default_rng([self.seed, epoch, place, number]))
         is_healthy = case.source in self.settings.healthy_sources
         is_outlined = case.mask is not None and case.target in self.settings.mask_targets and not is_healthy
+        malignancy = self._malignancy(case)
         return Sample(
             image_HW=view[0],
             mask_HW=view[1] if is_outlined else np.zeros_like(view[1]),
             valid_HW=view[2],
             has_mask=is_outlined or is_healthy,
-            malignancy=self._malignancy(case),
+            malignancy=malignancy,
+            risk=malignancy if malignancy < 0 else self._grade(case, malignancy),
             case_index=ref.case_index,
             view_index=ref.view_index,
         )
@@ -156,6 +162,10 @@ class ViewDataset(Dataset[Sample]):
         if case.malignancy is None or (self.risk_sources and case.source not in self.risk_sources):
             return -1
         return case.malignancy
+
+    def _grade(self, case: Case, malignancy: int) -> float:
+        """A labelled case -> the risk that it is taught as: its category's, where the configuration names that."""
+        return self.settings.risk_of_category.get(case.descriptors.get("tirads", ""), float(malignancy))
 
     def _decoded(self, number: int) -> tuple[UInt8Array, BoolArray]:
         """The view's own pixels and mask, kept in memory as far as the configuration allows (least used goes first)."""
@@ -232,6 +242,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         valid_B1HW=torch.from_numpy(np.stack([sample.valid_HW for sample in samples])[:, None]),
         has_mask_B=torch.tensor([sample.has_mask for sample in samples], dtype=torch.bool),
         malignancy_B=torch.tensor([sample.malignancy for sample in samples], dtype=torch.int64),
+        risk_B=torch.tensor([sample.risk for sample in samples], dtype=torch.float32),
     )
 
 

@@ -90,37 +90,41 @@ MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def classification_cross_entropy(
     class_logits_B2: Tensor,
-    malignancy_B: Tensor,
+    risk_B: Tensor,
     class_weights: tuple[float, float] | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Logits (benign, malignant) and labels 0, 1 or -1 -> mean softmax cross-entropy of the labelled images, a scalar.
+    """Logits (benign, malignant) and risks 0 to 1 or -1 -> mean softmax cross-entropy of the labelled images, a scalar.
 
-    With class_weights it is the weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016,
-    arXiv:1512.00567) moves that part of the truth to both classes alike. Unlabelled rows have no part in the value nor
-    in the gradient, whatever their logits; where no image is labelled the loss is 0 and its gradient exactly 0.
+    A label is the risk 0 or 1; a grade between them belongs to both classes in that share. With class_weights it is the
+    weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016, arXiv:1512.00567) moves that part of the
+    truth to both classes alike. Unlabelled rows have no part in the value nor in the gradient, whatever their logits;
+    where no image is labelled the loss is 0 and its gradient exactly 0.
     """
-    labelled_B = malignancy_B != UNLABELLED
-    logits, truth = class_logits_B2[labelled_B].float(), malignancy_B[labelled_B].long()
-    weights = None if class_weights is None else logits.new_tensor(class_weights)
-    if truth.numel() == 0:
+    labelled_B = risk_B != UNLABELLED
+    logits, risk = class_logits_B2[labelled_B].float(), risk_B[labelled_B].float()
+    if risk.numel() == 0:
         return logits.sum()
-    return F.cross_entropy(logits, truth, weight=weights, label_smoothing=label_smoothing)
+    weights = logits.new_tensor(class_weights or (1.0, 1.0))
+    truth = torch.stack([1.0 - risk, risk], dim=1)
+    smoothed = truth * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    loss = -(smoothed * weights * F.log_softmax(logits, dim=1)).sum()
+    return loss / (truth * weights).sum()
 
 
 def malignancy_map_cross_entropy(
-    malignancy_map_B1HW: Tensor, mask_B1HW: Tensor, malignancy_B: Tensor, label_smoothing: float = 0.0
+    malignancy_map_B1HW: Tensor, mask_B1HW: Tensor, risk_B: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Per-pixel malignancy logits, true mask and labels -> mean cross-entropy under the mask, a scalar.
+    """Per-pixel malignancy logits, true mask and risks -> mean cross-entropy under the mask, a scalar.
 
-    Every pixel of the nodule has its image's label, and every image the same part, whatever the nodule's size. Images
+    Every pixel of the nodule has its image's risk, and every image the same part, whatever the nodule's size. Images
     without label or with an empty mask have none; 0 where no image is left.
     """
-    rated_B = (malignancy_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
+    rated_B = (risk_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
     logits, mask = malignancy_map_B1HW[rated_B].float(), (mask_B1HW[rated_B] > 0).float()
     if logits.shape[0] == 0:
         return logits.sum()
-    truth = malignancy_B[rated_B].float() * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    truth = risk_B[rated_B].float() * (1.0 - label_smoothing) + 0.5 * label_smoothing
     target = truth[:, None, None, None].expand_as(logits)
     loss_B1HW = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return ((loss_B1HW * mask).sum(dim=PIXELS) / mask.sum(dim=PIXELS)).mean()
@@ -175,13 +179,13 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
         mask = loss_B.sum() / max(loss_B.numel(), 1)
     if settings.malignancy_weight > 0:
         malignancy = classification_cross_entropy(
-            output.class_logits_B2, batch.malignancy_B, settings.class_weights, settings.label_smoothing
+            output.class_logits_B2, batch.risk_B, settings.class_weights, settings.label_smoothing
         )
     if settings.map_weight > 0:
         malignancy_map = malignancy_map_cross_entropy(
             output.malignancy_map_B1HW[has_mask_B],
             batch.mask_B1HW[has_mask_B],
-            batch.malignancy_B[has_mask_B],
+            batch.risk_B[has_mask_B],
             settings.label_smoothing,
         )
     total = settings.mask_weight * mask + settings.malignancy_weight * malignancy + settings.map_weight * malignancy_map

@@ -217,7 +217,9 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     training, kept_out = choose_rows(rows, fold)
     learnt = [case for case in training if config.data.repeat.get(case.source, 1.0) > 0]
     shown = [case for case in training if config.data.repeat.get(case.source, 1.0) <= 0]
-    fit_rows, validation_rows = split_validation(learnt, config.run.validation_share, config.run.seed)
+    fit_rows, validation_rows = split_validation(
+        learnt, config.run.validation_share, config.run.seed, config.run.validation_sources
+    )
     if not fit_rows:
         raise InputError("no training rows: every row is in the scored fold, the test split or the validation share")
     start = start_bundle(config.network.start_from) if config.network.start_from else None

@@ -151,7 +151,8 @@ class Sample:
     """One view of one case, letterboxed to the network's input.
 
     image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
-    border; malignancy 1, 0 or -1 (not labelled); view_index counts the views of the case.
+    border; malignancy 1, 0 or -1 (not labelled); risk is what is taught, the label or a grade between 0 and 1, or -1;
+    view_index counts the views of the case.
     """
 
     image_HW: FloatArray
@@ -159,19 +160,24 @@ class Sample:
     valid_HW: BoolArray
     has_mask: bool
     malignancy: int
+    risk: float
     case_index: int
     view_index: int
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1."""
+    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
+
+    risk_B float32: what is taught of the risk, 0 to 1, or -1.
+    """
 
     image_B1HW: Tensor
     mask_B1HW: Tensor
     valid_B1HW: Tensor
     has_mask_B: Tensor
     malignancy_B: Tensor
+    risk_B: Tensor
 
 
 class Output(NamedTuple):
