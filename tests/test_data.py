@@ -154,4 +154,5 @@ def test_a_category_is_taught_as_its_grade_and_scored_by_its_label(cohort: Path)
 def test_only_the_named_sources_are_validated() -> None:
     cases = [row(number, source="ab"[number % 2]) for number in range(40)]
     fit, validation = split_validation(cases, 0.2, 0, ("a",))
-    assert {case.source for case in validation} == {"a"} and len(fit) + len(validation) == 40
+    assert {case.source for case in validation} == {"a"}
+    assert len(fit) + len(validation) == 40

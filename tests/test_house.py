@@ -30,7 +30,16 @@ ONE_LONG_LOOP = {"train.py"}
 ARGUMENTS_ARE_OPTIONS = "commands/"
 """A command's arguments are its options; they are as many as the user may give."""
 
-MAY_IMPORT_TORCH = ("augment.py", "callbacks.py", "data.py", "export.py", "losses.py", "train.py", "model/")
+MAY_IMPORT_TORCH = (
+    "augment.py",
+    "callbacks.py",
+    "data.py",
+    "ensemble.py",
+    "export.py",
+    "losses.py",
+    "train.py",
+    "model/",
+)
 MAY_IMPORT_MATPLOTLIB = ("callbacks.py",)
 NOT_BEHIND_PREDICT = ("augment", "cases", "data", "losses", "model", "train", "callbacks", "export", "phantom")
 """Nothing that `predict` reaches may reach one of these."""

@@ -58,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": training.train,
     "cross-validate": training.cross_validate,
     "export": training.export,
+    "ensemble": training.ensemble,
     "import-tensorflow": training.import_tensorflow,
     "evaluate": results.evaluate,
     "pool": results.pool,

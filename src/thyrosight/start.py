@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 """The name that stands for the bundle inside the package."""
+BEFORE = "before, by "
+"""How the split of a set begins that only the weights which a run began with have seen."""
 
 
 def start_bundle(start_from: str) -> Bundle:
@@ -66,4 +68,4 @@ def pretraining_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
         return
     for entry in start["training_sets"]:
         known = TrainingSet.model_validate(entry)
-        yield known.model_copy(update={"split": f"before, by {start['name']}: {known.split}"})
+        yield known.model_copy(update={"split": f"{BEFORE}{start['name']}: {known.split}"})

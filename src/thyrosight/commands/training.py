@@ -1,4 +1,4 @@
-"""cases.csv -> a trained model bundle: train, cross-validate, export, import-tensorflow. Only these load torch."""
+"""cases.csv -> a trained bundle: train, cross-validate, export, ensemble, import-tensorflow. Only these load torch."""
 
 from __future__ import annotations
 
@@ -88,6 +88,22 @@ def export(
     from thyrosight.export import export_run
 
     typer.echo(export_run(run, out, evaluation))
+
+
+def ensemble(
+    bundles: Annotated[
+        list[Path], typer.Argument(help="Bundles, or folders of cross-validations by the same folds.", exists=True)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write, or a folder for one a fold.")],
+) -> None:
+    """Several bundles -> one that answers with their mean.
+
+    It costs the sum of their time and size. Its risk is not calibrated: see `calibrate`.
+    """
+    require_training_extra()
+    from thyrosight.ensemble import ensemble as make_ensemble
+
+    typer.echo(make_ensemble(bundles, out))
 
 
 def import_tensorflow(

@@ -1,0 +1,144 @@
+"""Bundles of one task -> one bundle whose network asks them all and answers with their mean.
+
+Everything that takes a bundle takes this one: prediction, evaluation, calibration, stress. It costs the sum of their
+time and size. The members' own calibrations are dropped, because the mean's logits spread less than theirs:
+`calibrate` sets it by out-of-fold logits of ensembles like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from thyrosight.bundle import Bundle, BundleInfo, Calibration, TrainingSet, load_bundle, model_card, write_bundle
+from thyrosight.config import config_from_dict
+from thyrosight.errors import InputError
+from thyrosight.export import checked_onnx, weights_bytes
+from thyrosight.model import NETWORKS, build_network
+from thyrosight.provenance import library_versions
+from thyrosight.start import BEFORE, load_start_weights
+from thyrosight.types import Output
+
+NETWORK = "ensemble"
+MUST_AGREE = ("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction")
+CERTAIN = 1e-6
+"""Mean probabilities are kept this far from 0 and 1, so that their logit stays finite."""
+
+
+class Ensemble(nn.Module):
+    """Networks of one form of output -> mean of mask probability, malignancy logit and malignancy map."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image_B1HW: Tensor) -> Output:
+        outputs = [member(image_B1HW) for member in self.members]
+        probability = torch.stack([torch.sigmoid(one.mask_logits_B1HW) for one in outputs]).mean(dim=0)
+        return Output(
+            torch.logit(probability.clamp(CERTAIN, 1 - CERTAIN)),
+            torch.stack([one.class_logits_B2 for one in outputs]).mean(dim=0),
+            torch.stack([one.malignancy_map_B1HW for one in outputs]).mean(dim=0),
+        )
+
+
+def ensemble(bundles: Sequence[Path], out: Path) -> Path:
+    """Two or more bundles, or as many folders of cross-validations -> `out`: their ensemble, or one a fold.
+
+    Of cross-validations fold K's ensemble is of the bundles that have not seen fold K, as OUT/foldK/bundle. InputError
+    where they disagree on input, outputs, the meaning of the risk or the rows that were kept aside.
+    """
+    if len(bundles) < 2:
+        raise InputError("an ensemble is of two bundles or more; name them all")
+    folds = [_folds(path) for path in bundles]
+    if not any(folds):
+        return _ensemble_of(bundles, out)
+    if any(names != folds[0] for names in folds):
+        raise InputError(f"{bundles[0]} and {bundles[-1]}: not the same folds; finish both cross-validations first")
+    for name in folds[0]:
+        _ensemble_of([path / name / "bundle" for path in bundles], out / name / "bundle")
+    return out
+
+
+def _folds(path: Path) -> list[str]:
+    """A cross-validation's folder -> the names of its folds that have a bundle; none for anything else."""
+    return sorted(found.parent.parent.name for found in path.glob("fold*/bundle/bundle.json"))
+
+
+def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
+    members = [load_bundle(path) for path in paths]
+    _refuse_strangers(members, paths)
+    network = Ensemble([network_of(member) for member in members]).eval()
+    info = ensemble_info([member.info for member in members])
+    onnx_bytes = checked_onnx(network, info.preprocessing.size_hw)
+    return write_bundle(out, info, onnx_bytes, weights_bytes(network, half=True), model_card(info))
+
+
+def network_of(bundle: Bundle) -> nn.Module:
+    """A bundle -> its network with its weights, for torch."""
+    settings = config_from_dict({"network": bundle.info.network_settings}, where=bundle.info.name).network
+    network = build_network(replace(settings, start_from=""), with_pretrained=False)
+    load_start_weights(network, bundle)
+    return network.eval()
+
+
+def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
+    """InputError where the members do not answer the same question, or have not kept the same rows aside."""
+    first, where = members[0].info, paths[0]
+    for member, path in zip(members, paths, strict=True):
+        if member.info.network not in NETWORKS:
+            raise InputError(f"{path}: its network {member.info.network!r} can't be a member; name its members instead")
+        for name in MUST_AGREE:
+            if getattr(member.info, name) != getattr(first, name):
+                raise InputError(f"{path} and {where} differ in {name}; an ensemble's members answer one question")
+        if not (_keeps_aside(first, member.info) and _keeps_aside(member.info, first)):
+            raise InputError(f"{path} and {where} have not kept the same rows aside; take bundles of one fold")
+
+
+def _keeps_aside(one: BundleInfo, other: BundleInfo) -> bool:
+    """Whether the other has seen no more than `one` of the sets that `one` was trained on (both by what they say)."""
+    splits = {(part.source, part.split) for part in one.training_sets}
+    own = {part.source for part in one.training_sets if not part.split.startswith(BEFORE)}
+    return all((part.source, part.split) in splits for part in other.training_sets if part.source in own)
+
+
+def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
+    """The members' infos -> the ensemble's: their sets together, the mean of their mask thresholds, no calibration."""
+    first = infos[0]
+    sets: list[TrainingSet] = []
+    for part in (part for info in infos for part in info.training_sets):
+        if (part.source, part.split) not in {(known.source, known.split) for known in sets}:
+            sets.append(part)
+    thresholds = [info.mask_threshold for info in infos]
+    changes: dict[str, Any] = {
+        "name": f"{NETWORK}-of-{len(infos)}-{first.name}"[:100],
+        "network": NETWORK,
+        "network_settings": {"members": [info.network_settings for info in infos]},
+        "parameters": sum(info.parameters for info in infos),
+        "mask_threshold": round(sum(thresholds) / len(thresholds), 4),
+        "mask_threshold_from": f"mean of the members' ({', '.join(f'{threshold:g}' for threshold in thresholds)})",
+        "calibration": Calibration(),
+        "operating_points": (),
+        "training_sets": tuple(sets),
+        "scores": (),
+        "versions": library_versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": None,
+        "notes": f"Mean of {len(infos)} networks: {', '.join(f'{info.name} ({info.sha256[:12]})' for info in infos)}.",
+        "scores_meaning": "",
+        "subgroups": (),
+        "robustness": (),
+        "failures": (),
+        "recipe": {},
+        "num_validation_images": None,
+        "compute": {},
+        "files": {},
+        "sha256": "",
+    }
+    return first.model_copy(update=changes)
