@@ -151,7 +151,7 @@ def test_holes_are_filled_and_specks_are_dropped(whole: Predictor) -> None:
 
 @pytest.mark.parametrize(("num_pixels", "is_kept"), [(31, False), (32, True)])
 def test_the_smallest_nodule_is_the_declared_fraction_of_the_view(num_pixels: int, is_kept: bool) -> None:
-    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.002)
+    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.002, min_mean_probability=0.0)
     probability_HW = np.zeros((100, 160), np.float32)  # 0.002 of it are 32 pixels
     probability_HW[50, 20 : 20 + num_pixels] = 0.9
     assert bool(nodule_masks_of(probability_HW, info)) == is_kept
@@ -159,7 +159,7 @@ def test_the_smallest_nodule_is_the_declared_fraction_of_the_view(num_pixels: in
 
 
 def test_noise_does_not_become_thousands_of_nodules() -> None:
-    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.0)
+    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.0, min_mean_probability=0.0)
     probability_HW = np.random.default_rng(0).random((500, 500), np.float32)
     probability_HW[::2] = 0
     assert len(nodule_masks_of(probability_HW, info)) <= 16
@@ -515,3 +515,13 @@ def test_real_frames_give_masks_inside_the_field(fields: Predictor, fold: int) -
         assert not found.mask_HW[~inside_HW].any()
         assert (found.raw.probability_HW[~inside_HW] == 0).all()
         assert found.prediction.image.spacing is None
+
+
+def test_a_region_of_low_mean_probability_is_dropped_where_the_bundle_says_so() -> None:
+    probability_HW = np.zeros((100, 160), np.float32)
+    probability_HW[10:40, 10:40], probability_HW[60:90, 60:90] = 0.9, 0.6
+    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.002, min_mean_probability=0.0)
+    assert len(nodule_masks_of(probability_HW, info)) == 2
+    info.min_mean_probability = 0.7
+    (kept_HW,) = nodule_masks_of(probability_HW, info)
+    assert kept_HW[20, 20]

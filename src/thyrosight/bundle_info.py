@@ -128,7 +128,8 @@ class Count(_Record):
 class BundleInfo(_Record):
     """Everything that bundle.json says. files ({name: SHA-256}) and sha256 are filled on writing.
 
-    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area.
+    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area;
+    min_mean_probability: a region whose pixels have a lower mean is dropped, 0 for none.
     scores_meaning: whose scores these are, where not this very network's. recipe: the configuration it was trained by.
     robustness: what disturbed images cost; failures: how outlines go wrong. compute: {what: value} in words. sha256 is
     that of bundle.json itself with these 64 digits set to 0.
@@ -156,6 +157,7 @@ class BundleInfo(_Record):
     seed: int | None
     notes: str
     familiarity: Familiarity | None = None
+    min_mean_probability: float = Field(default=0.0, ge=0, lt=1)
     mask_threshold_from: str = ""
     scores_meaning: str = ""
     subgroups: tuple[SubgroupScores, ...] = ()

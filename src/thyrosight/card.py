@@ -86,6 +86,7 @@ def _what(info: BundleInfo) -> str:
         ("Input", f"gray, {height} x {width} pixels, aspect ratio kept; {crop}; {views}"),
         ("Mask threshold", f"{info.mask_threshold:g}, on the mask probability{threshold_from}"),
         ("Smallest nodule", f"{info.min_area_fraction:.2%} of a view's area"),
+        ("Least mean probability of a nodule", f"{info.min_mean_probability:g}"),
         ("Unlike its training images", familiarity_line(info)),
     ]
     return bullets(rows)

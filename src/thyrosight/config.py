@@ -151,7 +151,8 @@ class RunConfig:
     preview_every: int = 5
     mask_threshold: float = 0.5
     choose_threshold: bool = False
-    """Choose the mask threshold on the validation groups instead of `mask_threshold`."""
+    """Choose the mask threshold on the validation groups instead of `mask_threshold`; where some of their images hold
+    no nodule, also the least mean probability of a region."""
     min_area_fraction: float = 0.002
     """A predicted nodule smaller than this share of its view is dropped."""
 

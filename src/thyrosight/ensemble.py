@@ -122,6 +122,7 @@ def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
         "network_settings": {"members": [info.network_settings for info in infos]},
         "parameters": sum(info.parameters for info in infos),
         "mask_threshold": round(sum(thresholds) / len(thresholds), 4),
+        "min_mean_probability": round(sum(info.min_mean_probability for info in infos) / len(infos), 4),
         "mask_threshold_from": f"mean of the members' ({', '.join(f'{threshold:g}' for threshold in thresholds)})",
         "calibration": Calibration(),
         "operating_points": (),

@@ -20,27 +20,23 @@ from thyrosight.bundle import (
     BundleInfo,
     Calibration,
     Preprocessing,
-    Score,
     TrainingSet,
     model_card,
     write_bundle,
 )
-from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.cases.table import read_cases
 from thyrosight.config import Config, config_from_dict
 from thyrosight.declared import evaluation_scores
 from thyrosight.described import described
 from thyrosight.errors import BundleError, InputError
 from thyrosight.familiarity import fit_familiarity
-from thyrosight.images import load_frame
+from thyrosight.inner_validation import calibrated
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
 from thyrosight.provenance import git_revision, library_versions
 from thyrosight.start import pretraining_sets, split_in_words
 from thyrosight.types import Case
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
-MIN_CALIBRATION_IMAGES = 20
-"""Fewer labelled validation images than this calibrate nothing: the fit would be noise."""
 RISK_MEANING = {
     "ddti": "probability that a radiologist reads the nodule as TI-RADS 4b, 4c or 5 (not that it is cancer)",
     "busi": "probability that a breast lesion is malignant by pathology",
@@ -248,52 +244,6 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         seed=config.run.seed,
         notes=config.about,
     )
-
-
-def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
-    """The info with Platt scaling, threshold and scores from the validation rows, by the very path that predicts."""
-    from thyrosight.cases.load import load_mask
-    from thyrosight.metrics import dice
-    from thyrosight.predict import Predictor
-
-    predictor = Predictor.load(bundle)
-    thresholds = (
-        np.round(np.arange(0.2, 0.81, 0.05), 2) if config.run.choose_threshold else np.array([info.mask_threshold])
-    )
-    logits, labels, dices = [], [], []
-    targets = {source.source for source in info.training_sets}
-    for case in cases:
-        if case.source not in targets:
-            continue
-        frame = load_frame(case.image)
-        raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
-        rated = not config.data.malignancy_sources or case.source in config.data.malignancy_sources
-        if case.malignancy is not None and rated:
-            logits.append(raw.malignancy_logit)
-            labels.append(case.malignancy)
-        if case.mask is not None and case.target in config.data.mask_targets:
-            reference = load_mask(case, frame.size_hw)
-            dices.append([dice(reference, raw.probability_HW > threshold) for threshold in thresholds])
-    changes: dict[str, Any] = {}
-    if info.has_malignancy and len(labels) >= MIN_CALIBRATION_IMAGES and len(set(labels)) == 2:
-        scale, offset = fit_platt(logits, labels)
-        changes["calibration"] = Calibration(
-            scale=scale,
-            offset=offset,
-            covariance=platt_covariance(logits, scale, offset),
-            n=len(labels),
-            fitted_on="validation groups of the training rows",
-        )
-    if info.has_mask and dices:
-        means = np.mean(dices, axis=0)
-        best = int(np.argmax(means))
-        changes["mask_threshold"] = float(thresholds[best])
-        changes["scores"] = (
-            Score(
-                name="Dice, validation", value=float(means[best]), low=None, high=None, n=len(dices), split="validation"
-            ),
-        )
-    return info.model_copy(update=changes)
 
 
 def list_hash(cases: Sequence[Case]) -> str:

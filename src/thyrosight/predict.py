@@ -243,14 +243,21 @@ class Predictor:
 def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
     """Mask probability of one view -> its nodules' masks, largest first: above the threshold, holes filled, no specks.
 
-    A region must hold min_area_fraction of the view's pixels once its holes are filled.
+    A region must hold min_area_fraction of the view's pixels once its holes are filled, and have a mean probability of
+    min_mean_probability.
     """
     if not info.has_mask:
         return ()
-    min_area_px = max(1, math.ceil(info.min_area_fraction * probability_HW.size))
+    regions = regions_of(probability_HW, info.mask_threshold, info.min_area_fraction)
+    return tuple(mask_HW for mask_HW in regions if probability_HW[mask_HW].mean() >= info.min_mean_probability)
+
+
+def regions_of(probability_HW: FloatArray, threshold: float, min_area_fraction: float) -> tuple[BoolArray, ...]:
+    """Mask probability of one view -> the masks of its regions above the threshold, largest first, holes filled."""
+    min_area_px = max(1, math.ceil(min_area_fraction * probability_HW.size))
     filled = (
         fill_outlines([outline_xy], probability_HW.shape)
-        for outline_xy in outlines(probability_HW > info.mask_threshold)[:MAX_NODULES_PER_PANEL]
+        for outline_xy in outlines(probability_HW > threshold)[:MAX_NODULES_PER_PANEL]
     )
     return tuple(mask_HW for mask_HW in filled if mask_HW.sum() >= min_area_px)
 

@@ -1,0 +1,51 @@
+"""Validation rows -> the rule by which a bundle outlines: threshold and least mean probability of a region."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from thyrosight.inner_validation import LEAST_MEANS, chosen_rule, dices_of
+from thyrosight.types import Box
+
+
+def raw(probability_HW: np.ndarray) -> Any:
+    height, width = probability_HW.shape
+    return SimpleNamespace(probability_HW=probability_HW, panels=(Box(0, 0, width, height),))
+
+
+def blob(value: float) -> np.ndarray:
+    probability_HW = np.zeros((40, 40), np.float32)
+    probability_HW[10:20, 10:20] = value
+    return probability_HW
+
+
+def test_a_region_counts_up_to_its_own_mean() -> None:
+    reference_HW = blob(0.71) > 0
+    dices_L = dices_of(reference_HW, raw(blob(0.71)), 0.5, 0.002)
+    assert dices_L.tolist() == [1.0 if least_mean <= 0.71 else 0.0 for least_mean in LEAST_MEANS]
+    empty_L = dices_of(np.zeros_like(reference_HW), raw(blob(0.71)), 0.5, 0.002)
+    assert (empty_L + dices_L == 1.0).all()
+    assert (dices_of(reference_HW, raw(blob(0.71)), 0.75, 0.002) == 0).all()
+    assert (dices_of(reference_HW, raw(blob(0.71)), 0.5, 0.1) == 0).all(), "a speck is dropped whatever its mean"
+
+
+def test_the_rule_is_that_of_the_best_mean() -> None:
+    nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), 0.5, 0.002) for value in (0.9, 0.85, 0.95)]
+    nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), 0.5, 0.002) for value in (0.6, 0.7)]
+    dices_NTL = np.array(nodules + nothing)[:, None]
+    rule = chosen_rule(dices_NTL, (0.5,), may_drop=True)
+    assert 0.7 <= rule["min_mean_probability"] <= 0.85
+    assert rule["scores"][0].value == 1.0
+    assert rule["scores"][0].n == 5
+    kept = chosen_rule(dices_NTL, (0.5,), may_drop=False)
+    assert kept["min_mean_probability"] == 0.0
+    assert kept["scores"][0].value == 0.6
+
+
+def test_the_threshold_is_chosen_with_it() -> None:
+    dices_NTL = np.zeros((4, 3, len(LEAST_MEANS)))
+    dices_NTL[:, 2, 0] = 0.5
+    assert chosen_rule(dices_NTL, (0.3, 0.4, 0.6), may_drop=True)["mask_threshold"] == 0.6
