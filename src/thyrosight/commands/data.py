@@ -27,7 +27,9 @@ def prepare(
     folder: Annotated[Path, typer.Argument(help="A set in its own layout, or a CSV with named columns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for cases.csv, dataset.json and the masks.")],
     source: Annotated[str | None, typer.Option("--source", help="The set, where the layout does not tell.")] = None,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Folds of the cross-validation; 0 for a set that only teaches.")
+    ] = 5,
     hold_out: Annotated[float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share kept for the test.")] = 0.0,
     seed: Seed = 0,
     columns: Annotated[
