@@ -156,6 +156,16 @@ def _zip(contents: Mapping[str, bytes]) -> bytes:
 # Loading
 
 
+def fold_bundles(folder: Path) -> dict[int, Path]:
+    """A cross-validation's folder -> {fold: its bundle}, of those that are finished; empty for any other folder."""
+    found = {}
+    for path in folder.glob(f"fold*/bundle/{INFO_NAME}"):
+        number = path.parent.parent.name.removeprefix("fold")
+        if number.isdecimal():
+            found[int(number)] = path.parent
+    return dict(sorted(found.items()))
+
+
 def load_bundle(path: Path | None = None) -> Bundle:
     """Folder or zip (None: the shipped model) -> Bundle, all of it verified. BundleError says fault and mend."""
     path = default_bundle_path() if path is None else Path(path)

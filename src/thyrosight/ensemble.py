@@ -16,7 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from thyrosight.bundle import Bundle, BundleInfo, Calibration, TrainingSet, load_bundle, model_card, write_bundle
+from thyrosight.bundle import (
+    Bundle,
+    BundleInfo,
+    Calibration,
+    TrainingSet,
+    fold_bundles,
+    load_bundle,
+    model_card,
+    write_bundle,
+)
 from thyrosight.config import config_from_dict
 from thyrosight.errors import InputError
 from thyrosight.export import checked_onnx, weights_bytes
@@ -56,19 +65,15 @@ def ensemble(bundles: Sequence[Path], out: Path) -> Path:
     """
     if len(bundles) < 2:
         raise InputError("an ensemble is of two bundles or more; name them all")
-    folds = [_folds(path) for path in bundles]
+    folds = [fold_bundles(path) for path in bundles]
     if not any(folds):
         return _ensemble_of(bundles, out)
-    if any(names != folds[0] for names in folds):
-        raise InputError(f"{bundles[0]} and {bundles[-1]}: not the same folds; finish both cross-validations first")
-    for name in folds[0]:
-        _ensemble_of([path / name / "bundle" for path in bundles], out / name / "bundle")
+    for path, its in zip(bundles, folds, strict=True):
+        if its.keys() != folds[0].keys():
+            raise InputError(f"{path} and {bundles[0]}: not the same folds; finish both cross-validations first")
+    for fold in folds[0]:
+        _ensemble_of([its[fold] for its in folds], out / f"fold{fold}" / "bundle")
     return out
-
-
-def _folds(path: Path) -> list[str]:
-    """A cross-validation's folder -> the names of its folds that have a bundle; none for anything else."""
-    return sorted(found.parent.parent.name for found in path.glob("fold*/bundle/bundle.json"))
 
 
 def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:

@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.bundle import BundleInfo, Calibration, OperatingPoint, Score, load_bundle, model_card, write_bundle
+from thyrosight.bundle import (
+    BundleInfo,
+    Calibration,
+    OperatingPoint,
+    Score,
+    fold_bundles,
+    load_bundle,
+    model_card,
+    write_bundle,
+)
 from thyrosight.bundle_info import Rate
 from thyrosight.case_scores import CaseScore, read_case_scores
 from thyrosight.config import NetworkConfig
@@ -200,7 +209,7 @@ def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[st
 
     InputError where not every fold has a bundle, or one is of another network or preprocessing.
     """
-    folders = sorted(path.parent for path in runs.glob("fold*/bundle/bundle.json"))
+    folders = list(fold_bundles(runs).values())
     if len(folders) != len(left_out):
         raise InputError(
             f"{runs}: {len(folders)} bundles (fold*/bundle) for {len(left_out)} folds; pass what `cross-validate` wrote"

@@ -90,7 +90,7 @@ def predict(
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
+    bundle: Annotated[Path, typer.Argument(help="A model bundle, or a folder with one a fold.", exists=True)],
     cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html, per_case.csv, evaluation.json.")],
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
@@ -101,13 +101,19 @@ def evaluate(
 ) -> None:
     """Labelled cases -> scores with intervals.
 
-    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Exit code 1 where a case
-    could not be scored.
+    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Of a folder with one bundle
+    a fold each is scored on the fold that it has not seen, and all are pooled. Exit code 1 where a case has no score.
     """
+    from thyrosight.bundle import fold_bundles
     from thyrosight.evaluate import evaluate as evaluate_bundle
+    from thyrosight.fold_scores import evaluate_folds
 
     with stdout_kept_for_json(as_json):
-        evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads, tta=tta)
+        if split is None and fold is None and fold_bundles(bundle):
+            evaluation = evaluate_folds(bundle, cases, out, threads=threads, tta=tta)
+            out = out / "pooled"
+        else:
+            evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads, tta=tta)
     _print_evaluation(evaluation, out, as_json)
 
 

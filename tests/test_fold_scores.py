@@ -1,0 +1,47 @@
+"""A bundle a fold -> each scored on the fold that it says it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from thyrosight.bundle import TrainingSet, default_bundle_path, fold_bundles, load_bundle, write_bundle
+from thyrosight.card import model_card
+from thyrosight.cases.table import read_cases
+from thyrosight.errors import InputError
+from thyrosight.fold_scores import evaluate_folds
+
+
+def fold_folder(folder: Path, fold: int, split: str) -> None:
+    """The shipped network under foldK/bundle, with another claim of what it has seen of the phantoms."""
+    shipped = load_bundle(default_bundle_path())
+    seen = TrainingSet(source="phantom", num_images=10, sha256="", split=split)
+    info = shipped.info.model_copy(update={"training_sets": (seen,)})
+    out = folder / f"fold{fold}" / "bundle"
+    write_bundle(out, info, shipped.onnx_bytes, shipped.weights_bytes, model_card(info))
+
+
+def test_every_fold_is_scored_by_its_own_bundle_and_pooled(cohort: Path, tmp_path: Path) -> None:
+    for fold in (0, 1):
+        fold_folder(tmp_path / "runs", fold, f"folds other than {fold}, but validation")
+    assert list(fold_bundles(tmp_path / "runs")) == [0, 1]
+    pooled = evaluate_folds(tmp_path / "runs", cohort, tmp_path / "out", threads=1)
+    expected = {case.case_id: case.fold for case in read_cases(cohort) if case.fold in (0, 1)}
+    assert {row.case_id: row.fold for row in pooled.cases} == expected
+    assert (tmp_path / "out" / "pooled" / "report.html").exists()
+
+
+@pytest.mark.parametrize("split", ["all rows but test and validation", "folds other than 1, but validation"])
+def test_a_bundle_that_has_seen_its_fold_is_refused(split: str, cohort: Path, tmp_path: Path) -> None:
+    fold_folder(tmp_path / "runs", 0, split)
+    with pytest.raises(InputError, match="fold 0 of it is not unseen"):
+        evaluate_folds(tmp_path / "runs", cohort, tmp_path / "out", threads=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_folders_have_no_folds(tmp_path: Path) -> None:
+    (tmp_path / "foldable" / "bundle").mkdir(parents=True)
+    (tmp_path / "foldable" / "bundle" / "bundle.json").write_text("{}")
+    assert fold_bundles(tmp_path) == {}
+    assert fold_bundles(default_bundle_path()) == {}
