@@ -165,7 +165,7 @@ def test_recipe_compute_and_selection_come_from_the_bundle() -> None:
             "loss": {"mask_weight": 1.0},
             "data": {"repeat": {"busi": 0.4}, "size_steps": []},
         },
-        compute={"hours": "0.55", "epochs": "44"},
+        compute={"hours": "0.55", "epochs": "44", "processor": "a fast one, 2 threads"},
         num_validation_images=0,
     )
     for line in (
@@ -174,7 +174,7 @@ def test_recipe_compute_and_selection_come_from_the_bundle() -> None:
         "- Average of the weights: exponential, decay 0.99",
         "- Optimiser: `lr` 0.0004, `ema_decay` 0.99",
         "- Data: `repeat` busi 0.4, `size_steps` none",
-        "Compute: 0.55 hours, 44 epochs.",
+        "Compute: 0.55 hours, 44 epochs, on a fast one, 2 threads.",
     ):
         assert line in told.splitlines(), line
     assert "No image was kept for validation" in told

@@ -130,8 +130,10 @@ def training_text(info: BundleInfo) -> str:
 
 def compute_text(info: BundleInfo) -> str:
     """-> what the training took, as far as it was recorded."""
-    told = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in info.compute.items())
-    return f"Compute: {told or NOT_RECORDED}."
+    counted = {name: value for name, value in info.compute.items() if name != "processor"}
+    told = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in counted.items()) or NOT_RECORDED
+    on = f", on {one_line(info.compute['processor'])}" if "processor" in info.compute else ""
+    return f"Compute: {told}{on}."
 
 
 def _table_of(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -23,8 +23,12 @@ def described(
     tables: Sequence[str],
     fit_cases: Sequence[Case],
     num_validation_images: int,
+    processor: str = "",
 ) -> BundleInfo:
-    """Info as far as `run_info` makes it, the run (tables relative to it), its fitted rows -> with all the rest."""
+    """Info as far as `run_info` makes it, the run (tables relative to it), its fitted rows -> with all the rest.
+
+    processor: what the run began on, empty where it did not record that.
+    """
     told = _dataset_records(run, tables)
     recipe = {key: value for key, value in config_to_dict(config).items() if key not in IN_THE_BUNDLE_ELSEWHERE}
     chosen = info.has_mask and num_validation_images > 0 and config.run.choose_threshold
@@ -36,7 +40,7 @@ def described(
             ),
             "recipe": json.loads(json.dumps(recipe)),
             "num_validation_images": num_validation_images,
-            "compute": compute_of(run),
+            "compute": compute_of(run, processor),
             "mask_threshold_from": "best mean Dice on the validation groups of the training rows"
             if chosen
             else "set in the configuration",
@@ -82,13 +86,14 @@ def _dataset_records(run: Path, tables: Sequence[str]) -> dict[str, dict[str, An
     return found
 
 
-def compute_of(run: Path) -> dict[str, str]:
-    """The run -> epochs, steps and hours that its metrics.csv counts; empty where it has none."""
+def compute_of(run: Path, processor: str) -> dict[str, str]:
+    """The run -> epochs, steps and hours that its metrics.csv counts, and on what; empty where it has none."""
     try:
         with (run / "metrics.csv").open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         seconds = sum(float(row["seconds"]) for row in rows)
         last = rows[-1]
-        return {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
+        told = {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
+        return {**told, "processor": processor} if processor else told
     except (OSError, ValueError, KeyError, IndexError):
         return {}

@@ -173,7 +173,8 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     )
     familiarity = fit_familiarity([*fit_cases, *shown])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
-    info = described(info, config, run, record["cases"], fit_cases, len(validation))
+    processor = record["started_with"].get("processor", "")
+    info = described(info, config, run, record["cases"], fit_cases, len(validation), processor)
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:

@@ -1,7 +1,8 @@
-"""This installation -> what made a result: versions of the libraries, revision of the source tree."""
+"""This installation -> what made a result: versions of the libraries, revision of the source tree, the processor."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -41,3 +42,19 @@ def git_revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return revision + ("+" if changed.strip() else "")
+
+
+def processor() -> str:
+    """-> this machine's processor and how many of its threads this process may use, as the system names them."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() == "model name" and value.strip():
+            name = value.strip()
+            break
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {threads} threads"

@@ -39,7 +39,7 @@ from thyrosight.files import write_atomic
 from thyrosight.losses import LossSettings, multitask_loss
 from thyrosight.model import build_network
 from thyrosight.model.sync_norm import convert_sync_norm
-from thyrosight.provenance import git_revision, library_versions
+from thyrosight.provenance import git_revision, library_versions, processor
 from thyrosight.ranking import auroc
 from thyrosight.start import load_start_weights, refuse_seen, start_bundle, start_record
 from thyrosight.types import Batch, Case, Output
@@ -351,8 +351,13 @@ def run_record(
 ) -> dict[str, Any]:
     """What config.json holds; the paths of the tables are relative to the run."""
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
-    code = {"git_revision": git_revision(), "versions": library_versions(), "bundle": start and start_record(start)}
-    return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": code}
+    started_with = {
+        "git_revision": git_revision(),
+        "versions": library_versions(),
+        "processor": processor(),
+        "bundle": start and start_record(start),
+    }
+    return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": started_with}
 
 
 def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[Case]]) -> None:
