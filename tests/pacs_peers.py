@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE, evt
+
 from web_server import noisy_frame
 
 US, US_CLIP, US_RETIRED, SC, CT = (f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("6.1", "3.1", "6", "7", "2"))

@@ -71,6 +71,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve.serve,
     "dicom": dicom.dicom,
     "listen": pacs.listen,
+    "dicomweb": pacs.dicomweb,
     "info": results.info,
     "demo": results.demo,
 }

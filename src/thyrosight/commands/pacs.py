@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -9,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.results import BundleOption, Threads, Tta
-from thyrosight.commands.show import remark
-from thyrosight.errors import ConfigError, MissingExtraError
+from thyrosight.commands.results import BundleOption, Json, Threads, Tta
+from thyrosight.commands.show import print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.errors import ConfigError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import ssl
 
     from thyrosight.pacs.entities import Destination
     from thyrosight.pacs.service import PacsService
+    from thyrosight.pacs.web_client import Found
 
+SECRET_VARIABLE = "THYROSIGHT_DICOMWEB_SECRET"
 SPOOL_FOLDER = "listen"
 
 
@@ -133,3 +136,79 @@ def _run(service: PacsService, host: str, title: str, destination: Destination) 
     asked.wait()
     remark("stopping after the file in work; again to stop at once")
     service.stop()
+
+
+def dicomweb(
+    url: Annotated[str, typer.Argument(help="Root of the DICOMweb service, https://pacs.example/dicom-web.")],
+    study: Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")] = None,
+    series: Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of it.")] = None,
+    instance: Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of it.")] = None,
+    patient: Annotated[
+        str | None,
+        typer.Option("--patient", envvar="THYROSIGHT_PATIENT_ID", help="All studies of this patient ID instead."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; without it, only a list of images.")
+    ] = None,
+    store: Annotated[bool, typer.Option("--store", help="Store SEG and SR in the study, by STOW-RS.")] = False,
+    user: Annotated[
+        str | None, typer.Option("--user", help="User for basic authentication; the secret is then the password.")
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option("--secret-file", help="File with the token or password; else THYROSIGHT_DICOMWEB_SECRET."),
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="Authority of its certificate.", exists=True)
+    ] = None,
+    allow_http: Annotated[bool, typer.Option("--allow-http", help="Speak plain http to another machine.")] = False,
+    max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")] = 512,
+    bundle: BundleOption = None,
+    threads: Threads = None,
+    tta: Tta = False,
+    as_json: Json = False,
+) -> None:
+    """Ultrasound of a DICOMweb server -> results.
+
+    Lists the ultrasound images of a study, or of a patient; with --out fetches and predicts them as `predict` does;
+    with --store sends SEG and SR back into the study. A token or password is never given on the command line.
+    """
+    needs_pacs("dicomweb_client", "DICOMweb")
+    from thyrosight.pacs.web_client import Access, WebArchive, read_secret
+
+    if (study is None) == (patient is None):
+        raise ConfigError("name a study by --study, or a patient by --patient")
+    if study is None and (series is not None or instance is not None):
+        raise ConfigError("--series and --instance: are of a study; give --study too")
+    if store and out is None:
+        raise ConfigError("--store: stores what --out has; give --out too")
+    secret = read_secret(secret_file) if secret_file is not None else os.environ.get(SECRET_VARIABLE) or None
+    archive = WebArchive(Access(url, user, secret, ca_file, allow_http, max_mb << 20))
+    images = archive.find(study=study, series=series, instance=instance, patient=patient)
+    if out is None:
+        _print_images(images, as_json)
+        return
+    if not images:
+        raise InputError(f"{url}: no ultrasound image found there; leave out --series or --instance, or check the UID")
+    from thyrosight.pacs.study import predict_study
+    from thyrosight.predict import Predictor
+
+    with stdout_kept_for_json(as_json):
+        predictor = Predictor.load(bundle, threads=threads, tta=tta)
+        summary = predict_study(archive, images, out, predictor, is_stored=store, say=remark)
+    if as_json:
+        print_json(summary)
+    else:
+        counts = {"found": summary.num_found, "predicted": summary.num_predicted, "our own": summary.num_own}
+        counts |= {"files stored": summary.num_stored, "failed": len(summary.failures)}
+        remark(", ".join(f"{number} {what}" for what, number in counts.items() if number))
+        typer.echo(out)
+    raise typer.Exit(summary.exit_code)
+
+
+def _print_images(images: list[Found], as_json: bool) -> None:
+    if as_json:
+        print_json(images)
+        return
+    rows = [(image.modality, image.num_frames or 1, image.study, image.series, image.instance) for image in images]
+    print_table(("modality", "frames", "study", "series", "instance"), rows)
