@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from thyrosight.dicom_pixels import COMPRESSED, NATIVE
 from thyrosight.errors import InputError
 from thyrosight.pacs.entities import VERIFICATION, Callers
 from thyrosight.pacs.journal import fault
-from thyrosight.pacs.server import BoundedServer, Meter
+from thyrosight.pacs.server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
 from thyrosight.pacs.spool import OUT_OF_RESOURCES, Item, RefusedError, Spool
 
 SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
@@ -35,6 +36,8 @@ RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10
 TRANSFER_SYNTAXES = [syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED]
 """All that can be decoded but for a data set deflated as a whole, which may hide any size."""
 ANNOUNCED_PDU_BYTES = 64 << 10
+SILENT_SECONDS = 10.0
+"""For a connection to ask for an association, or to end after it was refused: it takes a sender's place meanwhile."""
 SLACK = 2
 """Up to so many times the limit is received and answered politely; beyond it the connection is cut."""
 
@@ -91,7 +94,8 @@ class Listener:
         self._ae._servers.append(self._server)
         self._received_into = received_into(self._spool.incoming)
         self._received_into.__enter__()
-        threading.Thread(target=self._server.serve_forever, name="thyrosight-listener", daemon=True).start()
+        serve = partial(self._server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, name="thyrosight-listener", daemon=True).start()
 
     def stop(self, seconds: float = 5.0) -> None:
         """No new associations; those that are open have so long to end, and are aborted then."""
@@ -105,10 +109,13 @@ class Listener:
         self._server = None
 
     def _opened(self, event: Any) -> None:
-        """Counts what the peer sends, from its first byte."""
+        """From its first byte on, counts what the peer sends and how long it is silent."""
         socket = event.assoc.dul.socket
-        meter = Meter(socket.recv, SLACK * self._spool.limits.max_bytes + (1 << 20))
+        limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
+        meter = Meter(socket.recv, lambda: hang_up(socket.socket), limit)
         socket.recv = meter
+        socket.socket.settimeout(self._door.seconds)  # of itself it waits for the rest of a PDU for ever
+        event.assoc.dul.artim_timer.timeout = min(self._door.seconds, SILENT_SECONDS)
         with self._lock:
             self._meters[event.assoc] = meter
 

@@ -1,14 +1,15 @@
 """Connections of DICOM peers -> associations, bounded: who may connect, how much one may send, how long one may take.
 
 What pynetdicom leaves open is closed here: a TLS handshake is made in the connection's own thread with a time limit
-(in the accepting thread one silent peer would hold up all others), a PDU may not claim any length, and what one
-association sends for one instance is counted as it comes.
+(in the accepting thread one silent peer would hold up all others), a PDU may not claim any length, a peer that falls
+silent within one is given up, and what one association sends for one instance is counted as it comes.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from thyrosight.errors import ConfigError
 from thyrosight.pacs.entities import Callers
 
 HANDSHAKE_SECONDS = 10.0
+BOTH_WAYS = 2
+"""SHUT_RDWR."""
 MAX_PDU_BYTES = 1 << 20
 """We announce 64 KB; a peer that claims megabytes for one PDU means no good."""
 
@@ -62,20 +65,31 @@ class BoundedServer(ThreadedAssociationServer):
 class Meter:
     """What one association has sent since its last whole instance, held against a limit."""
 
-    def __init__(self, receive: Callable[[int], Any], max_bytes: int) -> None:
-        self._receive, self._max_bytes = receive, max_bytes
+    def __init__(self, receive: Callable[[int], Any], hang_up: Callable[[], Any], max_bytes: int) -> None:
+        self._receive, self._hang_up, self._max_bytes = receive, hang_up, max_bytes
         self._num_bytes = 0
 
     def __call__(self, num_bytes: int) -> Any:
-        """In the place of the socket's recv. OSError, which ends the connection, beyond the limit."""
+        """In the place of the socket's recv. Hangs up and raises OSError, which ends the association, at the limit."""
         self._num_bytes += num_bytes
         if num_bytes > MAX_PDU_BYTES or self._num_bytes > self._max_bytes:
+            self._hang_up()
             raise OSError("more than may be sent")
-        return self._receive(num_bytes)
+        try:
+            return self._receive(num_bytes)
+        except OSError:  # silent for too long, in the midst of a PDU
+            self._hang_up()
+            raise
 
     def reset(self) -> None:
         """An instance was received whole."""
         self._num_bytes = 0
+
+
+def hang_up(connection: Any) -> None:
+    """A connection -> shut down both ways; whoever reads from it finds its end."""
+    with suppress(OSError):
+        connection.shutdown(BOTH_WAYS)
 
 
 def server_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
