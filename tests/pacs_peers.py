@@ -151,7 +151,7 @@ def archive(port: int = 0, found: Archive | None = None, classes: Sequence[str] 
         server.shutdown()
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> bool:
+def wait_until(is_so: Callable[[], bool], seconds: float = 150.0) -> bool:
     """-> whether it became so in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

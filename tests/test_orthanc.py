@@ -98,6 +98,20 @@ def test_image_sent_by_orthanc_comes_back_as_seg_and_sr(pacs: tuple[Orthanc, Pac
     assert service.spool.counts()["failed"] == 0
 
 
+def test_real_image_compressed_as_it_is(pacs: tuple[Orthanc, PacsService]) -> None:
+    """pydicom's own ultrasound in JPEG 2000: Orthanc sends it on as it has it."""
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / "examples_jpeg2k.dcm"
+    if not path.is_file():
+        pytest.skip(f"real data not at hand: {path}")
+    server, service = pacs
+    source = pydicom.dcmread(path)
+    instance = server.upload(path.read_bytes())
+    order = {"Resources": [instance], "Synchronous": True}
+    assert server.rest.post("/modalities/thyrosight/store", json=order).json()["FailedInstancesCount"] == 0
+    assert wait_until(lambda: "SR" in modalities(server, source.StudyInstanceUID) and is_idle(service))
+    assert service.spool.counts()["failed"] == 0
+
+
 def test_clip_sent_by_a_scanner_lands_in_its_study(pacs: tuple[Orthanc, PacsService]) -> None:
     server, service = pacs
     clip = us_dataset(11, num_frames=3)

@@ -340,7 +340,7 @@ def test_destination_that_refuses_is_asked_again_then_given_up(predictor: Predic
             kept.status = 0
             assert service.spool.retry_failed() == 1
             assert wait_until(lambda: kept.kinds == ["SEG", "SR"] and service.spool.counts() == NOTHING)
-    assert any("try 1 of 2, next in 0 s" in line for line in lines)
+    assert any("refused with status 0xA700; next try in 0 s" in line for line in lines)
 
 
 def test_destination_that_takes_no_seg_is_said(predictor: Predictor, tmp_path: Path) -> None:
@@ -366,6 +366,35 @@ def test_results_of_an_earlier_run_are_sent_as_they_are(predictor: Predictor, tm
     with archive() as (kept, port), listening(predictor, tmp_path / "spool", port) as service:
         assert wait_until(lambda: len(kept.received) == 2 and service.spool.counts() == NOTHING)
         assert {stored.SOPInstanceUID for stored in kept.received} == uids
+
+
+def test_disk_that_is_full_for_a_while_costs_nothing(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from thyrosight.pacs import spool, worker
+
+    lines: list[str] = []
+    write, refused = spool.write_atomic, []
+
+    def full(path: Path, content: bytes | str) -> None:
+        if path.name == "sr.dcm" and len(refused) < MAX_CRASHES + 1:
+            refused.append(path)
+            raise InputError(f"{path}: can't be written (No space left on device)")
+        write(path, content)
+
+    monkeypatch.setattr(spool, "write_atomic", full)
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.01)
+    with archive() as (kept, port), listening(predictor, tmp_path, port, lines=lines) as service:
+        assert send(service.listener.port, [us_dataset(0)]) == [0]
+        assert wait_until(lambda: kept.kinds == ["SEG", "SR"] and service.spool.counts() == NOTHING)
+    assert len(refused) == MAX_CRASHES + 1
+    assert sum("No space left" in line for line in lines) == MAX_CRASHES + 1
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    route = Route(Destination("A", "h", 1))
+    assert [route.pause(n) for n in (0, 1, 2, 8, 9, 59)] == [5, 10, 20, 1280, 1800, 1800]
+    assert 24 < sum(route.pause(n) for n in range(route.max_tries - 1)) / 3600 < 26, "over a day"
 
 
 # What is refused.
@@ -598,11 +627,19 @@ def test_program_survives_sigkill_and_ends_well_on_sigterm(bundle: Path, tmp_pat
         process.wait()
     assert len(list(spool.glob("items/*"))) == 4, "accepted is accepted"
     with archive() as (kept, archive_port), program(tmp_path, bundle, archive_port) as (process, _):
-        assert wait_until(lambda: len(kept.received) == 8 and not list(spool.glob("items/*")), 60)
+        assert wait_until(lambda: len(kept.received) == 8 and not list(spool.glob("items/*")))
         assert {stored.StudyInstanceUID for stored in kept.received} == {source.StudyInstanceUID for source in sources}
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(100) == 0
     log = (tmp_path / "log.txt").read_text()
     assert "4 waiting from before" in log or "to send from before" in log
     assert not any(word in log for word in PATIENT_WORDS)
     assert "Traceback" not in log
+
+
+def test_only_these_rooms_speak_to_others() -> None:
+    from test_house import FILES, imports_of
+
+    speakers = {"pynetdicom", "dicomweb_client"}
+    found = {name for name, path in FILES.items() if speakers & {full.split(".")[0] for full in imports_of(path)}}
+    assert found == {"pacs.listener", "pacs.sender", "pacs.server", "pacs.web_client"}

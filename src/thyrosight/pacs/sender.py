@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE
 
-from thyrosight.errors import InputError
+from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
 from thyrosight.pacs.journal import fault
 from thyrosight.pacs.spool import Item, Spool
@@ -71,43 +71,49 @@ class Sender(threading.Thread):
                 if items:
                     self.send(items)
                     continue
-            except Exception as error:  # the disk is at fault, or we are: everything stays where it is
+            except ThyrosightError as error:  # the disk refuses: everything stays where it is
+                self._say(str(error))
+            except Exception as error:
                 self._say(fault(error))
             self._wanted.wait(IDLE_SECONDS)
 
     def send(self, items: Sequence[Item]) -> None:
         """Items that are due -> sent in one association, delayed, or failed."""
+        left = list(items)
         try:
             with Association(self.route) as association:
-                for item in items:
-                    if self._stopping.is_set():
-                        return
-                    self._send_one(association, item)
+                while left and not self._stopping.is_set():
+                    self._send_one(association, left[0])
+                    left.pop(0)
         except UnreachableError as error:
-            for item in items:
-                if item.is_predicted and item.results():
-                    self._not_sent(item, str(error))
+            pauses = [self._not_sent(item, str(error)) for item in left]
+            kept = [pause for pause in pauses if pause is not None]
+            if kept:
+                self._say(f"{error}: {len(kept)} not sent; next try in {min(kept):.0f} s")
 
     def _send_one(self, association: Association, item: Item) -> None:
         """Sends what is left of an item; each file goes once the destination has confirmed it."""
         for path in item.results():
             reason = association.store(path)
             if reason is not None:
-                self._not_sent(item, f"{path.name}: {reason}")
+                pause = self._not_sent(item, f"{path.name}: {reason}")
+                if pause is not None:
+                    self._say(f"{item.label} not sent: {path.name}: {reason}; next try in {pause:.0f} s")
                 return
             path.unlink()
         self._spool.finish(item)
         self._say(f"{item.label} results stored at {self.route.destination}")
 
-    def _not_sent(self, item: Item, reason: str) -> None:
+    def _not_sent(self, item: Item, reason: str) -> float | None:
+        """Counts a try that failed -> seconds until the next; None where it was the last."""
         route = self.route
         if item.num_tries + 1 >= route.max_tries:
             self._spool.fail(item, f"not sent to {route.destination} in {route.max_tries} tries: {reason}")
-            self._say(f"{item.label} given up: {reason}")
-            return
+            self._say(f"{item.label} given up after {route.max_tries} tries: {reason}")
+            return None
         pause = route.pause(item.num_tries)
         self._spool.delay(item, pause)
-        self._say(f"{item.label} not sent ({reason}); try {item.num_tries} of {route.max_tries}, next in {pause:.0f} s")
+        return pause
 
 
 class UnreachableError(Exception):
@@ -170,5 +176,5 @@ def check_destination(route: Route) -> str | None:
     try:
         with Association(route) as association:
             return None if association.echo() else f"{route.destination} does not answer a C-ECHO"
-    except (UnreachableError, InputError, ValueError) as error:
+    except (UnreachableError, ValueError) as error:
         return str(error)

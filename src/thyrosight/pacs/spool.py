@@ -160,7 +160,11 @@ class Spool:
         if item.num_starts >= MAX_CRASHES:
             return False
         item.num_starts += 1
-        item.write()
+        try:
+            item.write()
+        except InputError:
+            item.num_starts -= 1
+            raise
         return True
 
     def keep_results(self, item: Item, files: Mapping[str, bytes]) -> None:

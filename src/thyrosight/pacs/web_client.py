@@ -149,7 +149,7 @@ class WebArchive:
         with self._asking("QIDO-RS", JSON_BYTES):
             rows = search(limit=MAX_INSTANCES + 1, **query)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{self._url}: its answer is no DICOM JSON; is this the root of a DICOMweb service?")
+            raise InputError(f"{self._url}: {_NO_JSON}")
         if len(rows) > MAX_INSTANCES:
             raise InputError(f"{self._url}: more than {MAX_INSTANCES} {level} match; name the series or the instance")
         return rows
@@ -264,7 +264,9 @@ def _reason(error: OSError) -> str:
     return type(error).__name__
 
 
+_NO_JSON = "its answer is no DICOM JSON; is this the root of a DICOMweb service?"
 _KINDS = {
+    "JSONDecodeError": _NO_JSON,
     "SSLError": "its certificate is not one that is trusted here; name its authority by --ca-file",
     "Timeout": "gave no answer in time",
     "TooManyRedirects": "sends elsewhere, which is not followed; give the address that it names",

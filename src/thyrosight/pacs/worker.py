@@ -55,8 +55,8 @@ class Worker(threading.Thread):
                 if item is not None:
                     self.work(item)
                     continue
-            except Exception as error:  # the disk is at fault: the item stays, and is tried again
-                self._say(fault(error))
+            except Exception as error:  # the disk refuses: the item stays, and is tried again
+                self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
                 pause = PAUSE_SECONDS
             self._wanted.wait(pause)
 
@@ -79,7 +79,11 @@ class Worker(threading.Thread):
         except Exception as error:  # a fault of ours in one file must not cost the others
             self._fail(item, fault(error))
             return
-        self._spool.keep_results(item, files)
+        try:
+            self._spool.keep_results(item, files)
+        except InputError:
+            item.num_starts -= 1  # that was no fault of the file
+            raise
         seconds = time.perf_counter() - started
         frames = f"{len(predictions)} frames" if len(predictions) > 1 else "1 frame"
         self._say(f"{item.label} predicted in {seconds:.1f} s: {frames}, {', '.join(files)}")
