@@ -50,8 +50,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def orthanc(folder: Path, listener_port: int) -> Iterator[Orthanc]:
-    """A folder, the port of our listener, which it knows as the modality `thyrosight` -> an Orthanc that runs."""
+def orthanc(folder: Path, listener_port: int, lua: str = "") -> Iterator[Orthanc]:
+    """A folder, the port of our listener, which it knows as the modality `thyrosight` -> an Orthanc that runs.
+
+    lua: a script of its own, for instance one that sends on what comes in.
+    """
     binary = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
     if binary is None:
         pytest.skip("Orthanc not at hand: apt install orthanc orthanc-dicomweb")
@@ -75,7 +78,9 @@ def orthanc(folder: Path, listener_port: int) -> Iterator[Orthanc]:
         "DicomModalities": {"thyrosight": ["THYROSIGHT", "127.0.0.1", listener_port]},
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         "OverwriteInstances": False,
+        "LuaScripts": [str(folder / "script.lua")],
     }
+    (folder / "script.lua").write_text(lua)
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with open(folder / "orthanc.log", "wb") as log:
         process = subprocess.Popen([binary, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder)

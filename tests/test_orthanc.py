@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pacs(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[tuple[Orthanc, PacsService]]:
     """An Orthanc and a listener that know each other."""
-    folder, port = tmp_path_factory.mktemp("orthanc"), free_port()
-    with orthanc(folder, port) as server:
+    with both(tmp_path_factory.mktemp("orthanc"), bundle) as pair:
+        yield pair
+
+
+@contextmanager
+def both(folder: Path, bundle: Path, lua: str = "") -> Iterator[tuple[Orthanc, PacsService]]:
+    port = free_port()
+    with orthanc(folder, port, lua) as server:
         door = Door(port=port, callers=Callers(("ORTHANC", "SCANNER")))
         route = Route(Destination("ORTHANC", "127.0.0.1", server.dicom_port), first_seconds=0.5)
         service = PacsService(Predictor.load(bundle), Spool(folder / "spool"), door, route, lambda _: None)
@@ -135,6 +143,17 @@ def test_orthanc_sending_the_results_on_is_refused(pacs: tuple[Orthanc, PacsServ
         assert is_refused == (tags["Modality"] != "US")
     assert service.spool.counts() == {"waiting": 0, "to send": 0, "failed": 0}
     assert len(server.found(source.StudyInstanceUID)) == 3
+
+
+def test_script_of_the_manual_sends_on_what_comes_in(bundle: Path, tmp_path: Path) -> None:
+    manual = (Path(__file__).resolve().parents[1] / "docs" / "pacs.md").read_text()
+    (lua,) = re.findall(r"```lua\n(.*?)```", manual, re.DOTALL)
+    source = us_dataset(19)
+    with both(tmp_path, bundle, lua) as (server, service):
+        server.upload(file_bytes(source))
+        assert wait_until(lambda: len(server.found(source.StudyInstanceUID)) == 3 and is_idle(service))
+        assert modalities(server, source.StudyInstanceUID) == ["SEG", "SR", "US"]
+        assert service.spool.counts()["failed"] == 0
 
 
 @pytest.fixture

@@ -19,10 +19,23 @@ if TYPE_CHECKING:
 
     from thyrosight.pacs.entities import Destination
     from thyrosight.pacs.service import PacsService
+    from thyrosight.pacs.study import StudySummary
     from thyrosight.pacs.web_client import Found
 
 SECRET_VARIABLE = "THYROSIGHT_DICOMWEB_SECRET"
 SPOOL_FOLDER = "listen"
+
+SpoolOption = Annotated[
+    Path | None, typer.Option("--spool", help="Folder for what is in work; one of the user's own where not given.")
+]
+MaxMb = Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Our certificate (PEM): listen by TLS.")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
+TlsCa = Annotated[Path | None, typer.Option("--tls-ca", help="Authority (PEM); senders need its certificate.")]
+Study = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
+Series = Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of it.")]
+Instance = Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of it.")]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Authority of its certificate.", exists=True)]
 
 
 def listen(
@@ -40,20 +53,15 @@ def listen(
     allow_from: Annotated[
         list[str] | None, typer.Option("--allow-from", help="IP address or network that may connect; repeat for more.")
     ] = None,
-    spool: Annotated[
-        Path | None,
-        typer.Option("--spool", help="Folder for what is in work; one of the user's own where not given."),
-    ] = None,
-    max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")] = 512,
+    spool: SpoolOption = None,
+    max_mb: MaxMb = 512,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Images that may be in work.")] = 1000,
     max_associations: Annotated[int, typer.Option("--max-associations", min=1, help="Senders at a time.")] = 8,
     tries: Annotated[int, typer.Option("--tries", min=1, help="Tries to send a result, over a day.")] = 60,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin with all that failed before.")] = False,
-    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Our certificate (PEM): listen by TLS.")] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option("--tls-ca", help="Authority (PEM); senders need its certificate.")
-    ] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
     send_tls: Annotated[bool, typer.Option("--send-tls", help="Send by TLS too.")] = False,
     bundle: BundleOption = None,
     threads: Threads = None,
@@ -140,9 +148,9 @@ def _run(service: PacsService, host: str, title: str, destination: Destination) 
 
 def dicomweb(
     url: Annotated[str, typer.Argument(help="Root of the DICOMweb service, https://pacs.example/dicom-web.")],
-    study: Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")] = None,
-    series: Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of it.")] = None,
-    instance: Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of it.")] = None,
+    study: Study = None,
+    series: Series = None,
+    instance: Instance = None,
     patient: Annotated[
         str | None,
         typer.Option("--patient", envvar="THYROSIGHT_PATIENT_ID", help="All studies of this patient ID instead."),
@@ -158,11 +166,9 @@ def dicomweb(
         Path | None,
         typer.Option("--secret-file", help="File with the token or password; else THYROSIGHT_DICOMWEB_SECRET."),
     ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="Authority of its certificate.", exists=True)
-    ] = None,
+    ca_file: CaFile = None,
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Speak plain http to another machine.")] = False,
-    max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")] = 512,
+    max_mb: MaxMb = 512,
     bundle: BundleOption = None,
     threads: Threads = None,
     tta: Tta = False,
@@ -196,14 +202,18 @@ def dicomweb(
     with stdout_kept_for_json(as_json):
         predictor = Predictor.load(bundle, threads=threads, tta=tta)
         summary = predict_study(archive, images, out, predictor, is_stored=store, say=remark)
+    _print_summary(summary, as_json)
+    raise typer.Exit(summary.exit_code)
+
+
+def _print_summary(summary: StudySummary, as_json: bool) -> None:
     if as_json:
         print_json(summary)
-    else:
-        counts = {"found": summary.num_found, "predicted": summary.num_predicted, "our own": summary.num_own}
-        counts |= {"files stored": summary.num_stored, "failed": len(summary.failures)}
-        remark(", ".join(f"{number} {what}" for what, number in counts.items() if number))
-        typer.echo(out)
-    raise typer.Exit(summary.exit_code)
+        return
+    counts = {"found": summary.num_found, "predicted": summary.num_predicted, "our own": summary.num_own}
+    counts |= {"files stored": summary.num_stored, "failed": len(summary.failures)}
+    remark(", ".join(f"{number} {what}" for what, number in counts.items() if number))
+    typer.echo(summary.out)
 
 
 def _print_images(images: list[Found], as_json: bool) -> None:
