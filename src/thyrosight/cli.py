@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, dicom, measure, results, serve, training
+from thyrosight.commands import clinic, data, dicom, measure, pacs, results, serve, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -71,6 +71,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tirads": clinic.tirads,
     "serve": serve.serve,
     "dicom": dicom.dicom,
+    "listen": pacs.listen,
+    "dicomweb": pacs.dicomweb,
     "info": results.info,
     "demo": results.demo,
 }

@@ -32,6 +32,8 @@ _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _ULTRASOUND_CLASSES = frozenset(_STORAGE + number for number in ("3", "3.1", "6", "6.1"))
 _VOLUME_CLASS = _STORAGE + "6.2"
 _CAPTURE_CLASSES = frozenset(("", *(_STORAGE + number for number in ("7", "7.1", "7.2", "7.3", "7.4"))))
+IMAGE_CLASSES = tuple(sorted(_ULTRASOUND_CLASSES | _CAPTURE_CLASSES - {""}))
+"""SOP classes that hold ultrasound: images and clips, today's and retired, and secondary captures of five kinds."""
 _CAPTURE_MODALITIES = frozenset(("", "OT", "SC"))
 _VIDEO_BRANDS = (b"ftyp", b"moov", b"mdat", b"wide")
 

@@ -39,6 +39,7 @@ _PLUGINS = {
     **{f"1.2.840.10008.1.2.4.{number}": "pylibjpeg" for number in (90, 91, 201, 202, 203)},
 }
 """Transfer syntax -> the decoder that is asked first, by pydicom's name for it."""
+COMPRESSED = (RLE, *_JPEG, *_PLUGINS)
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 

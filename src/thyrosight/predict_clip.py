@@ -36,9 +36,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case: the frame that stands for it, and the text of clip.json where it is a clip."""
+    """One case: the frame that stands for it, every frame's prediction, the text of clip.json where it is a clip."""
 
     examination: Examination
+    predictions: tuple[Prediction, ...]
     clip_json: str | None
 
 
@@ -48,7 +49,8 @@ def examine_file(predictor: Predictor, path: Path, choice: Choice) -> CaseResult
         if file.is_clip and choice.frame_index is None:
             return _examine_clip(predictor, file, path, choice)
         frame = file.frame(chosen_frame(str(path), file.num_frames, choice.frame_index))
-    return CaseResult(predictor.examine(with_spacing(frame, choice.spacing)), None)
+    examination = predictor.examine(with_spacing(frame, choice.spacing))
+    return CaseResult(examination, (examination.prediction,), None)
 
 
 def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, choice: Choice) -> CaseResult:
@@ -57,9 +59,10 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, choice: Cho
     def examine(index: int) -> Examination:
         return predictor.examine(with_spacing(file.frame(index), choice.spacing))
 
-    predictions = [examine(index).prediction for index in range(0, file.num_frames, every)]
+    predictions = tuple(examine(index).prediction for index in range(0, file.num_frames, every))
     clip = summarise_clip(predictions)
-    return CaseResult(examine(clip.representative_frame), clip_text(clip, predictions, every, file.frame_ms))
+    told = clip_text(clip, predictions, every, file.frame_ms)
+    return CaseResult(examine(clip.representative_frame), predictions, told)
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from thyrosight.commands.show import print_json, remark
 from thyrosight.errors import InputError
-
-if TYPE_CHECKING:
-    from thyrosight.prediction import Prediction
-    from thyrosight.types import UInt8Array
-
-CLIP_NAME = "clip.json"
-"""The predictions of all frames of a clip, beside the one that stands for it."""
 
 
 def dicom(
@@ -45,10 +37,11 @@ def dicom(
     says that none was found.
     """
     from thyrosight.dicom_out.case import SEG_NAME, Wanted, case_dicom_files
+    from thyrosight.dicom_out.results import results_of
     from thyrosight.files import write_atomic
 
     is_all = not (seg or sr or capture)
-    predictions, pictures = _results(result, source, with_pictures=capture or is_all)
+    predictions, pictures = results_of(result, source, with_pictures=capture or is_all)
     files = case_dicom_files(
         source,
         predictions,
@@ -68,49 +61,3 @@ def dicom(
         return
     for name in files:
         typer.echo(out / name)
-
-
-def _results(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[Prediction], dict[int, UInt8Array]]:
-    """Case or results folder, source file -> (its predictions, overlay pictures by frame index)."""
-    from thyrosight.files import sha256_of
-    from thyrosight.report import OVERLAY_NAME, RESULT_NAME, case_folders, read_result
-
-    is_case = (folder / RESULT_NAME).is_file()
-    cases = [folder] if is_case else [folder / name for name in case_folders(folder)]
-    sha256 = sha256_of(source) if source.is_file() else ""
-    predictions, pictures = [], {}
-    for case in cases:
-        prediction = read_result(case)
-        if prediction is None:
-            raise InputError(f"{case / RESULT_NAME}: damaged or of another version; predict again with --overwrite")
-        if not is_case and prediction.image.sha256 != sha256:
-            continue
-        predictions += _clip(case / CLIP_NAME) or [prediction]
-        if with_pictures and (case / OVERLAY_NAME).is_file():
-            pictures[prediction.image.frame_index] = _picture(case / OVERLAY_NAME)
-    if not predictions:
-        raise InputError(f"{folder}: holds no result of {source}; predict that file into it first")
-    return predictions, pictures
-
-
-def _clip(path: Path) -> list[Prediction]:
-    """clip.json -> the predictions of its frames; none where there is no such file."""
-    from thyrosight.prediction import Prediction
-
-    if not path.is_file():
-        return []
-    try:
-        return [Prediction.model_validate(frame) for frame in json.loads(path.read_bytes())["frames"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged or of another version; predict again with --overwrite") from error
-
-
-def _picture(path: Path) -> UInt8Array:
-    """PNG -> RGB picture _HW3."""
-    import cv2
-    import numpy as np
-
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"{path}: is no picture; predict again with --overwrite")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)

@@ -9,7 +9,9 @@ nodule by the same tracking identifiers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import highdicom.sr as hd
@@ -29,12 +31,19 @@ UNNAMED_READER = "Reader^Unnamed"
 PIXEL_CENTRE = 0.5
 """DICOM's spatial coordinates start at the upper left corner of the first pixel, ours at its centre."""
 
+TODAYS_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.3": "1.2.840.10008.5.1.4.1.1.3.1",
+    "1.2.840.10008.5.1.4.1.1.6": "1.2.840.10008.5.1.4.1.1.6.1",
+}
+"""Ultrasound's retired classes -> their successors: highdicom's tables know these alone."""
+
 Number = tuple[Code, float, Code]
 Answer = tuple[Code, Code]
 
 
 def report(source: Source, findings: Findings) -> Dataset:
     """Source and its Findings -> Comprehensive SR, complete and not verified; where no nodule was found it says so."""
+    retired_class, source = source.header.SOPClassUID, _of_todays_class(source)
     groups = []
     for track, prediction, nodule in _nodules(findings):
         groups.append(_nodule_group(source, findings, track, prediction, nodule))
@@ -63,7 +72,23 @@ def report(source: Source, findings: Findings) -> Dataset:
     for library in dataset.get("ContributingEquipmentSequence", []):
         library.ContributionDateTime = source.written.strftime("%Y%m%d%H%M%S.%f")
     set_origin(dataset, source)
+    if retired_class != source.header.SOPClassUID:
+        _name_class(dataset, source.header.SOPInstanceUID, retired_class)
     return Dataset(dataset)
+
+
+def _of_todays_class(source: Source) -> Source:
+    header = copy.copy(source.header)
+    header.SOPClassUID = TODAYS_CLASSES.get(header.SOPClassUID, header.SOPClassUID)
+    return replace(source, header=header)
+
+
+def _name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
+    """Every reference to the instance, however deep, names the class that it really has."""
+    for element in dataset.iterall():
+        for item in element.value if element.VR == "SQ" else ():
+            if item.get("ReferencedSOPInstanceUID") == instance_uid:
+                item.ReferencedSOPClassUID = sop_class
 
 
 def size_numbers(size: NoduleSize) -> Iterator[Number]:

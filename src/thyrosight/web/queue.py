@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
+from thyrosight.folder_lock import hold_folder
 
 MAX_TRIES = 2
 BUSY_SECONDS = 20.0
 SCHEMA_VERSION = 1
+ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -80,7 +82,7 @@ class JobQueue:
     def __init__(self, path: Path, capacity: int) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
-        self._guard = _lock_folder(path)
+        self._guard = hold_folder(path.with_suffix(".lock"), ANOTHER_SERVER)
         self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -202,17 +204,3 @@ class JobQueue:
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
-
-
-def _lock_folder(path: Path) -> sqlite3.Connection:
-    """The queue's path -> an exclusive hold on a neighbouring file, which the system drops when this process ends."""
-    guard = sqlite3.connect(path.with_suffix(".lock"), timeout=0.2, isolation_level=None, check_same_thread=False)
-    try:
-        guard.execute("PRAGMA locking_mode = EXCLUSIVE")
-        guard.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        guard.close()
-        raise InputError(
-            f"{path.parent}: another server uses this folder; stop it, or choose another --data folder"
-        ) from None
-    return guard

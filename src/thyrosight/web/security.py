@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from thyrosight.addresses import is_loopback
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.web.problems import ApiError, unexpected
 
@@ -57,14 +58,6 @@ class Rules:
     token_digest: bytes | None = None
     upload_path: str = "/api/v1/jobs"
     open_paths: frozenset[str] = frozenset()
-
-
-def is_loopback(host: str) -> bool:
-    """`127.0.0.1`, `::1`, `localhost` -> True: only this machine can reach it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def rules_for(host: str, token: str | None, allowed_hosts: Iterable[str] = ()) -> Rules:

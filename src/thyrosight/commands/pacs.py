@@ -1,0 +1,224 @@
+"""A PACS: listen receives images and sends results back, dicomweb fetches images and stores results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thyrosight.commands.results import BundleOption, Json, Threads, Tta
+from thyrosight.commands.show import print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.errors import ConfigError, InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from thyrosight.pacs.entities import Destination
+    from thyrosight.pacs.service import PacsService
+    from thyrosight.pacs.study import StudySummary
+    from thyrosight.pacs.web_client import Found
+
+SECRET_VARIABLE = "THYROSIGHT_DICOMWEB_SECRET"
+SPOOL_FOLDER = "listen"
+
+SpoolOption = Annotated[
+    Path | None, typer.Option("--spool", help="Folder for what is in work; one of the user's own where not given.")
+]
+MaxMb = Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Our certificate (PEM): listen by TLS.")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
+TlsCa = Annotated[Path | None, typer.Option("--tls-ca", help="Authority (PEM); senders need its certificate.")]
+Study = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
+Series = Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of it.")]
+Instance = Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of it.")]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Authority of its certificate.", exists=True)]
+
+
+def listen(
+    send_to: Annotated[
+        str, typer.Option("--send-to", metavar="AET@HOST:PORT", help="Where SEG and SR are sent: the PACS.")
+    ],
+    ae_title: Annotated[str, typer.Option("--ae-title", help="Our own AE title.")] = "THYROSIGHT",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; others than loopback need --allow-ae.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 11112,
+    allow_ae: Annotated[
+        list[str] | None, typer.Option("--allow-ae", help="AE title that may send; repeat for more.")
+    ] = None,
+    allow_from: Annotated[
+        list[str] | None, typer.Option("--allow-from", help="IP address or network that may connect; repeat for more.")
+    ] = None,
+    spool: SpoolOption = None,
+    max_mb: MaxMb = 512,
+    max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Images that may be in work.")] = 1000,
+    max_associations: Annotated[int, typer.Option("--max-associations", min=1, help="Senders at a time.")] = 8,
+    tries: Annotated[int, typer.Option("--tries", min=1, help="Tries to send a result, over a day.")] = 60,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin with all that failed before.")] = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
+    send_tls: Annotated[bool, typer.Option("--send-tls", help="Send by TLS too.")] = False,
+    bundle: BundleOption = None,
+    threads: Threads = None,
+    tta: Tta = False,
+) -> None:
+    """Receive ultrasound by DICOM, send results back.
+
+    Takes ultrasound and secondary captures by C-STORE, predicts each as `predict` does, and sends SEG and SR, which
+    name patient and study as their source does, to one destination. What was accepted lies in the spool until it is
+    done: a restart goes on from there. Listens on this machine alone unless --host and --allow-ae are given: DICOM has
+    no token, an AE title is no secret, and without TLS everything is readable on the wire. Ctrl-C or SIGTERM ends it
+    after the file in work.
+    """
+    needs_pacs("pynetdicom", "listening to DICOM")
+    from thyrosight.pacs.entities import callers_for, check_no_loop, read_destination, read_title
+    from thyrosight.pacs.journal import log_line
+    from thyrosight.pacs.listener import Door
+    from thyrosight.pacs.sender import Route
+    from thyrosight.pacs.service import PacsService
+    from thyrosight.pacs.spool import Spool, SpoolLimits
+    from thyrosight.predict import Predictor
+
+    destination, title = read_destination(send_to), read_title(ae_title, "--ae-title")
+    callers = callers_for(host, allow_ae or (), allow_from or ())
+    check_no_loop(host, port, destination)
+    door_tls, route_tls = _tls(tls_cert, tls_key, tls_ca, send_tls)
+    predictor = Predictor.load(bundle, threads=threads, tta=tta)
+    folder = spool or Path(typer.get_app_dir("thyrosight")) / SPOOL_FOLDER
+    held = Spool(folder, SpoolLimits(max_mb << 20, max_queue))
+    if retry_failed:
+        remark(f"{held.retry_failed()} that failed before are tried again")
+    door = Door(host, port, title, callers, max_associations, tls=door_tls)
+    route = Route(destination, title, route_tls, max_tries=tries)
+    _run(PacsService(predictor, held, door, route, log_line), door.host, title, destination)
+
+
+def needs_pacs(module: str, what: str) -> None:
+    """A module of the extra -> MissingExtraError where it is not installed."""
+    import importlib
+
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(f'{what} needs {error.name}; run: pip install "thyrosight[pacs]"') from error
+
+
+def _tls(
+    cert: Path | None, key: Path | None, ca: Path | None, is_sent_too: bool
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """The options -> (TLS for those who call us, TLS for whom we call), each None where it is not wanted."""
+    from thyrosight.pacs.server import client_context, server_context
+
+    if (cert is None) != (key is None):
+        raise ConfigError("--tls-cert and --tls-key: give both or none")
+    if cert is None and ca is not None and not is_sent_too:
+        raise ConfigError("--tls-ca: says whose certificates are good; give --tls-cert and --tls-key, or --send-tls")
+    door = server_context(cert, key, ca) if cert is not None and key is not None else None
+    return door, client_context(cert, key, ca) if is_sent_too else None
+
+
+def _run(service: PacsService, host: str, title: str, destination: Destination) -> None:
+    """Listens until it is asked to stop; says where on stdout once it does."""
+    from thyrosight.pacs.sender import check_destination
+
+    asked = threading.Event()
+
+    def ask(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second time ends it at once
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    service.start()
+    waiting = {what: number for what, number in service.spool.counts().items() if number}
+    told = ", ".join(f"{number} {what}" for what, number in waiting.items()) or "nothing"
+    remark(f"spool {service.spool.folder}: {told} from before")
+    typer.echo(f"listening as {title} at {host}:{service.listener.port}; results go to {destination}")
+    if (reason := check_destination(service.sender.route)) is not None:
+        remark(f"{reason}; results are kept until it does")
+    asked.wait()
+    remark("stopping after the file in work; again to stop at once")
+    service.stop()
+
+
+def dicomweb(
+    url: Annotated[str, typer.Argument(help="Root of the DICOMweb service, https://pacs.example/dicom-web.")],
+    study: Study = None,
+    series: Series = None,
+    instance: Instance = None,
+    patient: Annotated[
+        str | None,
+        typer.Option("--patient", envvar="THYROSIGHT_PATIENT_ID", help="All studies of this patient ID instead."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; without it, only a list of images.")
+    ] = None,
+    store: Annotated[bool, typer.Option("--store", help="Store SEG and SR in the study, by STOW-RS.")] = False,
+    user: Annotated[
+        str | None, typer.Option("--user", help="User for basic authentication; the secret is then the password.")
+    ] = None,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option("--secret-file", help="File with the token or password; else THYROSIGHT_DICOMWEB_SECRET."),
+    ] = None,
+    ca_file: CaFile = None,
+    allow_http: Annotated[bool, typer.Option("--allow-http", help="Speak plain http to another machine.")] = False,
+    max_mb: MaxMb = 512,
+    bundle: BundleOption = None,
+    threads: Threads = None,
+    tta: Tta = False,
+    as_json: Json = False,
+) -> None:
+    """Ultrasound of a DICOMweb server -> results.
+
+    Lists the ultrasound images of a study, or of a patient; with --out fetches and predicts them as `predict` does;
+    with --store sends SEG and SR back into the study. A token or password is never given on the command line.
+    """
+    needs_pacs("dicomweb_client", "DICOMweb")
+    from thyrosight.pacs.web_client import Access, WebArchive, read_secret
+
+    if (study is None) == (patient is None):
+        raise ConfigError("name a study by --study, or a patient by --patient")
+    if study is None and (series is not None or instance is not None):
+        raise ConfigError("--series and --instance: are of a study; give --study too")
+    if store and out is None:
+        raise ConfigError("--store: stores what --out has; give --out too")
+    secret = read_secret(secret_file) if secret_file is not None else os.environ.get(SECRET_VARIABLE) or None
+    archive = WebArchive(Access(url, user, secret, ca_file, allow_http, max_mb << 20))
+    images = archive.find(study=study, series=series, instance=instance, patient=patient)
+    if out is None:
+        _print_images(images, as_json)
+        return
+    if not images:
+        raise InputError(f"{url}: no ultrasound image found there; leave out --series or --instance, or check the UID")
+    from thyrosight.pacs.study import predict_study
+    from thyrosight.predict import Predictor
+
+    with stdout_kept_for_json(as_json):
+        predictor = Predictor.load(bundle, threads=threads, tta=tta)
+        summary = predict_study(archive, images, out, predictor, is_stored=store, say=remark)
+    _print_summary(summary, as_json)
+    raise typer.Exit(summary.exit_code)
+
+
+def _print_summary(summary: StudySummary, as_json: bool) -> None:
+    if as_json:
+        print_json(summary)
+        return
+    counts = {"found": summary.num_found, "predicted": summary.num_predicted, "our own": summary.num_own}
+    counts |= {"files stored": summary.num_stored, "failed": len(summary.failures)}
+    remark(", ".join(f"{number} {what}" for what, number in counts.items() if number))
+    typer.echo(summary.out)
+
+
+def _print_images(images: list[Found], as_json: bool) -> None:
+    if as_json:
+        print_json(images)
+        return
+    rows = [(image.modality, image.num_frames or 1, image.study, image.series, image.instance) for image in images]
+    print_table(("modality", "frames", "study", "series", "instance"), rows)

@@ -1,0 +1,200 @@
+"""C-STORE and C-ECHO of others -> items in the spool: the door that faces the PACS.
+
+An instance is answered 0x0000 once it lies on the disk under its final name, never before. What is no image is not even
+negotiated, so our own SEG and SR can't come back in.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.sop_class import register_uid
+
+from thyrosight.dicom_frames import VIDEO
+from thyrosight.dicom_header import DEFLATED
+from thyrosight.dicom_in import IMAGE_CLASSES
+from thyrosight.dicom_pixels import COMPRESSED, NATIVE
+from thyrosight.errors import InputError
+from thyrosight.pacs.entities import VERIFICATION, Callers
+from thyrosight.pacs.journal import fault
+from thyrosight.pacs.server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
+from thyrosight.pacs.spool import OUT_OF_RESOURCES, Item, RefusedError, Spool
+
+SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
+RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10008.5.1.4.1.1.6": "RetiredImage"}
+TRANSFER_SYNTAXES = [syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED]
+"""All that can be decoded but for a data set deflated as a whole, which may hide any size."""
+ANNOUNCED_PDU_BYTES = 64 << 10
+SILENT_SECONDS = 10.0
+"""For a connection to ask for an association, or to end after it was refused: it takes a sender's place meanwhile."""
+SLACK = 2
+"""Up to so many times the limit is received and answered politely; beyond it the connection is cut."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where and as whom to listen. max_associations: at a time. seconds: a silent peer is given up after so long."""
+
+    host: str = "127.0.0.1"
+    port: int = 11112
+    ae_title: str = "THYROSIGHT"
+    callers: Callers = field(default_factory=Callers)
+    max_associations: int = 8
+    seconds: float = 60.0
+    tls: ssl.SSLContext | None = None
+
+
+class Listener:
+    """The SCP. on_new is called with every new item; say takes a line for the log."""
+
+    def __init__(self, door: Door, spool: Spool, on_new: Callable[[Item], None], say: Say) -> None:
+        self._door, self._spool, self._on_new, self._say = door, spool, on_new, say
+        self._meters: dict[Any, Meter] = {}
+        self._lock = threading.Lock()
+        self._ae = _application_entity(door)
+        self._server: Any = None
+        self._received_into: Any = None
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begins to listen. InputError where the address can't be had."""
+        handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._opened),
+            (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_REJECTED, self._rejected),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        door = self._door
+        try:
+            self._server = self._ae.make_server(
+                (door.host, door.port), ssl_context=door.tls, evt_handlers=handlers, server_class=BoundedServer
+            )
+        except OSError as error:
+            reason = error.strerror or "not an address of this machine"
+            raise InputError(
+                f"{door.host}:{door.port}: can't listen there ({reason}); choose another --port"
+            ) from error
+        self._server.callers = door.callers
+        self._ae._servers.append(self._server)
+        self._received_into = received_into(self._spool.incoming)
+        self._received_into.__enter__()
+        serve = partial(self._server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, name="thyrosight-listener", daemon=True).start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """No new associations; those that are open have so long to end, and are aborted then."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        for association in self._ae.active_associations:
+            association.join(seconds)
+        self._ae.shutdown()
+        self._received_into.__exit__(None, None, None)
+        self._server = None
+
+    def _opened(self, event: Any) -> None:
+        """From its first byte on, counts what the peer sends and how long it is silent."""
+        socket = event.assoc.dul.socket
+        limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
+        meter = Meter(socket.recv, lambda: hang_up(socket.socket), limit)
+        socket.recv = meter
+        socket.socket.settimeout(self._door.seconds)  # of itself it waits for the rest of a PDU for ever
+        event.assoc.dul.artim_timer.timeout = min(self._door.seconds, SILENT_SECONDS)
+        with self._lock:
+            self._meters[event.assoc] = meter
+
+    def _closed(self, event: Any) -> None:
+        """What was received by half when the connection ended goes."""
+        with self._lock:
+            self._meters.pop(event.assoc, None)
+        message = getattr(event.assoc.dimse, "message", None)
+        path = getattr(message, "_data_set_path", None)
+        if isinstance(path, Path):
+            with suppress(OSError):
+                path.unlink()
+            self._say(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
+
+    def _rejected(self, event: Any) -> None:
+        self._say(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
+
+    def _store(self, event: Any) -> int:
+        """One C-STORE -> its status."""
+        peer = _peer(event)
+        try:
+            meter = self._meters.get(event.assoc)
+            if meter is not None:
+                meter.reset()
+            if str(event.request.AffectedSOPClassUID) != str(event.context.abstract_syntax):
+                raise RefusedError(CANNOT_UNDERSTAND, "its class is not the one that was agreed on")
+            item, is_new = self._spool.accept(Path(event.dataset_path), str(event.request.AffectedSOPInstanceUID))
+        except RefusedError as error:
+            self._say(f"{peer}: refused 0x{error.status:04X}: {error}")
+            return error.status
+        except OSError as error:
+            self._say(f"{peer}: refused 0x{OUT_OF_RESOURCES:04X}: it can't be kept ({error.strerror})")
+            return OUT_OF_RESOURCES
+        except Exception as error:  # a fault of ours: the sender keeps its instance
+            self._say(f"{peer}: refused 0x{CANNOT_UNDERSTAND:04X}: {fault(error)}")
+            return CANNOT_UNDERSTAND
+        if is_new:
+            self._say(f"{item.label} received from {peer}")
+            self._on_new(item)
+        else:
+            self._say(f"{item.label} received from {peer} again: it is in work or done, nothing to do")
+        return SUCCESS
+
+
+@contextmanager
+def received_into(folder: Path) -> Iterator[None]:
+    """While inside, pynetdicom writes what it receives into this folder, chunk by chunk, and nothing to its log.
+
+    Both are settings of the whole process: a process has one listener.
+    """
+    logger = logging.getLogger("pynetdicom")
+    before = tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL, logger.level
+    tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = str(folder), True
+    _config.LOG_HANDLER_LEVEL = "none"
+    logger.setLevel(logging.CRITICAL + 1)  # its lines may hold what a peer sent
+    try:
+        yield
+    finally:
+        tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = before[:3]
+        logger.setLevel(before[3])
+
+
+def _application_entity(door: Door) -> AE:
+    """Door -> what it takes, from whom and for how long."""
+    for uid, keyword in RETIRED_CLASSES.items():
+        register_uid(uid, keyword, StorageServiceClass)
+    ae = AE(ae_title=door.ae_title)
+    ae.maximum_associations = door.max_associations
+    ae.maximum_pdu_size = ANNOUNCED_PDU_BYTES
+    ae.require_calling_aet = list(door.callers.ae_titles)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = door.seconds
+    ae.add_supported_context(VERIFICATION)
+    for sop_class in IMAGE_CLASSES:
+        ae.add_supported_context(sop_class, TRANSFER_SYNTAXES)
+    return ae
+
+
+def _peer(event: Any) -> str:
+    """-> who called: its AE title and address, as one harmless word."""
+    requestor = event.assoc.requestor
+    title = "".join(mark for mark in str(requestor.ae_title or "") if mark.isascii() and mark.isprintable()).strip()
+    return f"{title[:16] or 'a peer'}@{requestor.address}"

@@ -1,0 +1,180 @@
+"""Results on the disk -> the destination: C-STORE until each is confirmed, with growing pauses, or given up."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SegmentationStorage,
+)
+from pynetdicom import AE
+
+from thyrosight.errors import ThyrosightError
+from thyrosight.pacs.entities import VERIFICATION, Destination
+from thyrosight.pacs.journal import fault
+from thyrosight.pacs.spool import Item, Spool
+
+BATCH = 50
+IDLE_SECONDS = 1.0
+WARNINGS = range(0xB000, 0xC000)
+"""Stored, with something said about it (DICOM PS3.7 C.3)."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where results go, as whom, and how patiently: the pause doubles from first_seconds to at most longest_seconds."""
+
+    destination: Destination
+    ae_title: str = "THYROSIGHT"
+    tls: ssl.SSLContext | None = None
+    max_tries: int = 60
+    first_seconds: float = 5.0
+    longest_seconds: float = 1800.0
+    network_seconds: float = 60.0
+
+    def pause(self, num_tries: int) -> float:
+        """Tries that failed before this one -> seconds until the next."""
+        return float(min(self.first_seconds * 2.0 ** min(num_tries, 30), self.longest_seconds))
+
+
+class Sender(threading.Thread):
+    """Works until `stop`; a destination that is away costs pauses and nothing that was accepted."""
+
+    def __init__(self, route: Route, spool: Spool, say: Callable[[str], None]) -> None:
+        super().__init__(name="thyrosight-sender", daemon=True)
+        self.route, self._spool, self._say = route, spool, say
+        self._wanted, self._stopping = threading.Event(), threading.Event()
+
+    def wake(self) -> None:
+        """There is something new to send."""
+        self._wanted.set()
+
+    def stop(self) -> None:
+        """Ends after the file in work."""
+        self._stopping.set()
+        self._wanted.set()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self._wanted.clear()
+            try:
+                items = self._spool.due(time.time(), BATCH)
+                if items:
+                    self.send(items)
+                    continue
+            except ThyrosightError as error:  # the disk refuses: everything stays where it is
+                self._say(str(error))
+            except Exception as error:
+                self._say(fault(error))
+            self._wanted.wait(IDLE_SECONDS)
+
+    def send(self, items: Sequence[Item]) -> None:
+        """Items that are due -> sent in one association, delayed, or failed."""
+        left = list(items)
+        try:
+            with Association(self.route) as association:
+                while left and not self._stopping.is_set():
+                    self._send_one(association, left[0])
+                    left.pop(0)
+        except UnreachableError as error:
+            pauses = [self._not_sent(item, str(error)) for item in left]
+            kept = [pause for pause in pauses if pause is not None]
+            if kept:
+                self._say(f"{error}: {len(kept)} not sent; next try in {min(kept):.0f} s")
+
+    def _send_one(self, association: Association, item: Item) -> None:
+        """Sends what is left of an item; each file goes once the destination has confirmed it."""
+        for path in item.results():
+            reason = association.store(path)
+            if reason is not None:
+                pause = self._not_sent(item, f"{path.name}: {reason}")
+                if pause is not None:
+                    self._say(f"{item.label} not sent: {path.name}: {reason}; next try in {pause:.0f} s")
+                return
+            path.unlink()
+        self._spool.finish(item)
+        self._say(f"{item.label} results stored at {self.route.destination}")
+
+    def _not_sent(self, item: Item, reason: str) -> float | None:
+        """Counts a try that failed -> seconds until the next; None where it was the last."""
+        route = self.route
+        if item.num_tries + 1 >= route.max_tries:
+            self._spool.fail(item, f"not sent to {route.destination} in {route.max_tries} tries: {reason}")
+            self._say(f"{item.label} given up after {route.max_tries} tries: {reason}")
+            return None
+        pause = route.pause(item.num_tries)
+        self._spool.delay(item, pause)
+        return pause
+
+
+class UnreachableError(Exception):
+    """The destination can't be called, or hung up."""
+
+
+class Association:
+    """An association with the destination, open within its block."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._association: Any = None
+
+    def __enter__(self) -> Association:
+        route, destination = self._route, self._route.destination
+        ae = AE(ae_title=route.ae_title)
+        ae.connection_timeout = ae.acse_timeout = min(route.network_seconds, 20.0)
+        ae.dimse_timeout = ae.network_timeout = route.network_seconds
+        for sop_class in (SegmentationStorage, ComprehensiveSRStorage):
+            ae.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        ae.add_requested_context(VERIFICATION)
+        tls = (route.tls, destination.host) if route.tls else None
+        try:
+            self._association = ae.associate(
+                destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls
+            )
+        except OSError as error:  # a name that nobody knows
+            raise UnreachableError(f"{destination}: {error.strerror or 'unknown host'}") from error
+        if not self._association.is_established:
+            what = "refused us" if self._association.is_rejected else "can't be reached"
+            raise UnreachableError(f"{destination} {what}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._association.is_established:
+            self._association.release()
+
+    def echo(self) -> bool:
+        """-> whether the destination answers a C-ECHO."""
+        return getattr(self._association.send_c_echo(), "Status", None) == 0
+
+    def store(self, path: Path) -> str | None:
+        """A DICOM file -> None once the destination has confirmed it, else why not."""
+        if not self._association.is_established:
+            raise UnreachableError(f"{self._route.destination} hung up")
+        try:
+            answer = self._association.send_c_store(path)
+        except ValueError:
+            return "the destination does not take objects of this class"
+        except (OSError, RuntimeError, AttributeError) as error:
+            return f"can't be sent ({type(error).__name__})"
+        status = getattr(answer, "Status", None)
+        if status is None:
+            raise UnreachableError(f"{self._route.destination} gave no answer")
+        return None if status == 0 or status in WARNINGS else f"refused with status 0x{status:04X}"
+
+
+def check_destination(route: Route) -> str | None:
+    """-> None where the destination answers a C-ECHO, else a line that says what it does."""
+    try:
+        with Association(route) as association:
+            return None if association.echo() else f"{route.destination} does not answer a C-ECHO"
+    except (UnreachableError, ValueError) as error:
+        return str(error)

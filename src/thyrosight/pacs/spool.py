@@ -1,0 +1,284 @@
+"""The spool folder: what was accepted lies here until its results have arrived; a restart goes on from what it finds.
+
+SPOOL/incoming/           what is being received, swept at the start
+SPOOL/items/KEY/          one accepted instance: item.json, then source.dcm, or the results that are still to be sent
+SPOOL/failed/KEY/         the same after the last try, and reason.txt: one line
+SPOOL/done/KEY            an empty file: these bytes under this UID have been done
+
+KEY is a hash of the SOP Instance UID and the file, 64 hexadecimal digits: no name here comes from a sender, and the
+same instance sent again is the same item. An item has its source or its results, never a source and results to send:
+results are whole on the disk before the source goes, and are made anew where the source is still there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of, sync_folder, write_atomic
+from thyrosight.folder_lock import hold_folder
+
+SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
+FOLDERS = ("incoming", "items", "failed", "done")
+DONE_SECONDS = 30 * 86_400.0
+"""How long it is remembered that an instance was done."""
+MAX_CRASHES = 2
+"""Starts of one prediction that ended with the process; a file that takes the service down must not do so for ever."""
+OUT_OF_RESOURCES, INVALID_INSTANCE = 0xA700, 0x0117
+"""C-STORE statuses, DICOM PS3.4 table B.2-1 and PS3.7 annex C."""
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+class RefusedError(Exception):
+    """An instance is not accepted: the status that its sender is answered, and a line that says why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class SpoolLimits:
+    """max_bytes: of one instance; max_items: accepted and not yet sent; spare_bytes: of the disk that stay free."""
+
+    max_bytes: int = 512 << 20
+    max_items: int = 1000
+    spare_bytes: int = 1 << 30
+
+
+@dataclass
+class Item:
+    """One accepted instance. uid: its SOP Instance UID. due: when it may be sent again, in seconds of time.time."""
+
+    key: str
+    folder: Path
+    uid: str
+    received: float
+    is_predicted: bool = False
+    num_starts: int = 0
+    num_tries: int = 0
+    due: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """-> what a log line calls it: nothing of it tells who the patient is."""
+        return self.key[:12]
+
+    @property
+    def source(self) -> Path:
+        return self.folder / SOURCE_NAME
+
+    def results(self) -> list[Path]:
+        """-> the DICOM files that are still to be sent."""
+        return sorted(path for path in self.folder.glob("*.dcm") if path.name != SOURCE_NAME)
+
+    def write(self) -> None:
+        told = {"uid": self.uid, "received": self.received, "starts": self.num_starts, "tries": self.num_tries}
+        write_atomic(self.folder / ITEM_NAME, json.dumps(told) + "\n")
+
+
+@dataclass
+class Spool:
+    """The folder, held for this process alone; its methods may be called from several threads."""
+
+    folder: Path
+    limits: SpoolLimits = field(default_factory=SpoolLimits)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: dict[str, Item] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in FOLDERS:
+                (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise InputError(f"{self.folder}: can't be a spool ({error.strerror}); choose another --spool") from error
+        mend = "another listener uses this folder; stop it, or choose another --spool folder"
+        self._guard = hold_folder(self.folder / "spool.lock", mend)
+        self._items = {item.key: item for item in self._recovered()}
+
+    def close(self) -> None:
+        self._guard.close()
+
+    @property
+    def incoming(self) -> Path:
+        return self.folder / "incoming"
+
+    def counts(self) -> dict[str, int]:
+        """-> {"waiting": for the network, "to send": for the destination, "failed": for a person}."""
+        with self._lock:
+            num_predicted = sum(item.is_predicted for item in self._items.values())
+            num_items = len(self._items)
+        num_failed = sum(1 for name in os.listdir(self.folder / "failed") if _KEY.fullmatch(name))
+        return {"waiting": num_items - num_predicted, "to send": num_predicted, "failed": num_failed}
+
+    def accept(self, path: Path, uid: str) -> tuple[Item, bool]:
+        """A received file, the SOP Instance UID it came under -> (its item, whether it is new); it lies on the disk.
+
+        RefusedError where it can't be kept. The file given is left to the caller.
+        """
+        if not _UID.fullmatch(uid):
+            raise RefusedError(INVALID_INSTANCE, "its SOP Instance UID is no UID")
+        num_bytes = path.stat().st_size
+        if num_bytes > self.limits.max_bytes:
+            limit = f"the limit is {self.limits.max_bytes / 2**20:,.0f} MB"
+            raise RefusedError(OUT_OF_RESOURCES, f"{num_bytes / 2**20:,.1f} MB, {limit}")
+        key = hashlib.sha256(f"{uid}\0{sha256_of(path)}".encode()).hexdigest()
+        item = Item(key, self.folder / "items" / key, uid, time.time())
+        with self._lock:
+            if key in self._items:
+                return self._items[key], False
+            if (self.folder / "done" / key).is_file():
+                return item, False
+            if len(self._items) >= self.limits.max_items:
+                raise RefusedError(OUT_OF_RESOURCES, f"the queue is full ({self.limits.max_items:,} items)")
+            if shutil.disk_usage(self.folder).free < self.limits.spare_bytes + num_bytes:
+                raise RefusedError(OUT_OF_RESOURCES, "the disk is nearly full")
+            self._place(path, item)
+            self._items[key] = item
+        return item, True
+
+    def next_to_predict(self) -> Item | None:
+        """-> the item that has waited longest for the network."""
+        with self._lock:
+            return next((item for item in self._items.values() if not item.is_predicted), None)
+
+    def start(self, item: Item) -> bool:
+        """Notes on the disk that its prediction begins -> False where it ended the process MAX_CRASHES times."""
+        if item.num_starts >= MAX_CRASHES:
+            return False
+        item.num_starts += 1
+        try:
+            item.write()
+        except InputError:
+            item.num_starts -= 1
+            raise
+        return True
+
+    def keep_results(self, item: Item, files: Mapping[str, bytes]) -> None:
+        """An item, its results -> the same with its results whole on the disk, and its source gone."""
+        for leftover in item.results():
+            leftover.unlink()
+        for name, content in files.items():
+            write_atomic(item.folder / name, content)
+        item.source.unlink()
+        sync_folder(item.folder)
+        with self._lock:
+            item.is_predicted = True
+
+    def due(self, now: float, limit: int) -> list[Item]:
+        """-> items whose results may be sent now."""
+        with self._lock:
+            found = [item for item in self._items.values() if item.is_predicted and item.due <= now]
+        return found[:limit]
+
+    def delay(self, item: Item, seconds: float) -> None:
+        """A sending that failed -> counted on the disk; the next may be after so many seconds."""
+        item.num_tries += 1
+        item.due = time.time() + seconds
+        item.write()
+
+    def finish(self, item: Item) -> None:
+        """Everything of the item has arrived, or there is nothing to do: only its key is remembered."""
+        write_atomic(self.folder / "done" / item.key, b"")
+        self._forget(item)
+        shutil.rmtree(item.folder, ignore_errors=True)
+
+    def fail(self, item: Item, reason: str) -> None:
+        """The item -> failed/KEY with reason.txt, for a person to look at."""
+        write_atomic(item.folder / REASON_NAME, " ".join(reason.split()) + "\n")
+        place = self.folder / "failed" / item.key
+        shutil.rmtree(place, ignore_errors=True)
+        os.rename(item.folder, place)
+        sync_folder(place.parent)
+        self._forget(item)
+
+    def retry_failed(self) -> int:
+        """Everything in failed/ -> items again, with all their tries -> how many."""
+        num_back = 0
+        for folder in _own(self.folder / "failed"):
+            item = _read_item(folder)
+            if item is None or item.key in self._items:
+                continue
+            item.num_starts = item.num_tries = 0
+            item.write()
+            (folder / REASON_NAME).unlink(missing_ok=True)
+            item.folder = self.folder / "items" / item.key
+            os.rename(folder, item.folder)
+            with self._lock:
+                self._items[item.key] = item
+            num_back += 1
+        return num_back
+
+    def _forget(self, item: Item) -> None:
+        with self._lock:
+            self._items.pop(item.key, None)
+
+    def _place(self, path: Path, item: Item) -> None:
+        """A received file -> the item's folder, by one rename that lasts. RefusedError where the disk refuses."""
+        new = self.incoming / f"{secrets.token_hex(8)}.new"
+        try:
+            new.mkdir(mode=0o700)
+            source = new / SOURCE_NAME
+            try:
+                os.link(path, source)
+            except OSError:
+                shutil.copyfile(path, source)
+            with open(source, "rb+") as stream:
+                os.fsync(stream.fileno())
+            Item(item.key, new, item.uid, item.received).write()
+            sync_folder(new)
+            os.rename(new, item.folder)
+            sync_folder(item.folder.parent)
+        except (OSError, InputError) as error:
+            shutil.rmtree(new, ignore_errors=True)
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RefusedError(OUT_OF_RESOURCES, f"it can't be kept ({reason})") from error
+        shutil.rmtree(self.folder / "failed" / item.key, ignore_errors=True)  # sent again: it begins anew
+
+    def _recovered(self) -> list[Item]:
+        """What an earlier run left -> its items, those received first in front; what was never accepted goes."""
+        for path in self.incoming.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in (self.folder / "done").iterdir():
+            if path.stat().st_mtime < time.time() - DONE_SECONDS:
+                path.unlink()
+        found = []
+        for folder in _own(self.folder / "items"):
+            item = _read_item(folder)
+            if (self.folder / "done" / folder.name).is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+            elif item is None:
+                self.fail(Item(folder.name, folder, "", 0.0), f"{ITEM_NAME} is damaged")
+            else:
+                found.append(item)
+        return sorted(found, key=lambda item: item.received)
+
+
+def _own(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [Path(e.path) for e in entries if _KEY.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+
+
+def _read_item(folder: Path) -> Item | None:
+    """An item's folder -> the item; None where it is damaged."""
+    try:
+        told = json.loads((folder / ITEM_NAME).read_bytes())
+        item = Item(folder.name, folder, str(told["uid"]), float(told["received"]))
+        item.num_starts, item.num_tries = int(told["starts"]), int(told["tries"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    item.is_predicted = not item.source.is_file()
+    return item

@@ -1,0 +1,107 @@
+"""Images of a DICOMweb server -> a results folder, and SEG and SR stored there, in the study that they are of."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from thyrosight.dicom_out.case import Wanted, case_dicom_files
+from thyrosight.dicom_out.results import results_of
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of
+from thyrosight.pacs.web_client import Found, WebArchive
+from thyrosight.pacs.worker import is_own
+from thyrosight.predict import Predictor
+from thyrosight.predict_folder import predict_folder
+from thyrosight.report import RESULT_NAME, Failure, case_folders, read_result
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """What became of the images: fetched and predicted, left alone as our own, stored; failures, one line each."""
+
+    out: Path
+    num_found: int
+    num_predicted: int
+    num_own: int
+    num_stored: int
+    failures: tuple[Failure, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 some image gave no result, or a result was not stored."""
+        return 1 if self.failures else 0
+
+
+def predict_study(
+    archive: WebArchive,
+    images: Sequence[Found],
+    out: Path,
+    predictor: Predictor,
+    *,
+    is_stored: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> StudySummary:
+    """Images that were found -> their results in `out`, as `predict` writes them; SEG and SR stored if asked.
+
+    The images themselves are kept in a folder of this user alone, and go when it is done: results carry no identity,
+    but for SEG and SR, which are stored where the identity comes from and lie nowhere else.
+    """
+    failures: list[Failure] = []
+    num_own = num_stored = num_predicted = 0
+    with tempfile.TemporaryDirectory(prefix="thyrosight-") as folder:
+        sources: dict[str, Path] = {}
+        for image in images:
+            path = Path(folder) / f"{image.instance}.dcm"
+            try:
+                archive.fetch(image, path)
+                if is_own(path, image.instance):
+                    num_own += 1
+                    path.unlink()
+                    continue
+                sources[image.instance] = path
+            except InputError as error:
+                failures.append(_failure(image, error, folder, say))
+        if sources:
+            summary = predict_folder(list(sources.values()), out, bundle=predictor, progress=lambda *_: None)
+            num_predicted = summary.num_done + summary.num_skipped
+            for failure in summary.failures:
+                failures.append(failure)
+                say(f"{failure.file}: {failure.message}")
+        failed = {failure.file.removesuffix(".dcm") for failure in failures}
+        for image in images if is_stored else ():
+            if image.instance not in sources or image.instance in failed:
+                continue
+            try:
+                num_stored += _store(archive, image, sources[image.instance], out)
+            except InputError as error:
+                failures.append(_failure(image, error, folder, say))
+    return StudySummary(out, len(images), num_predicted, num_own, num_stored, tuple(failures))
+
+
+def _store(archive: WebArchive, image: Found, source: Path, out: Path) -> int:
+    """A predicted image -> its SEG and SR stored; how many files. The same results again have the same UIDs."""
+    predictions, _ = results_of(out, source, with_pictures=False)
+    wanted = Wanted(identity="keep", written=_written(out, source))
+    files = case_dicom_files(source, predictions, wanted=wanted)
+    archive.store(image.study, files)
+    return len(files)
+
+
+def _written(out: Path, source: Path) -> datetime:
+    """When the results of a source were written: what is made of them is the same thing however often it is made."""
+    sha256 = sha256_of(source)
+    for name in case_folders(out):
+        result = read_result(out / name)
+        if result is not None and result.image.sha256 == sha256:
+            return datetime.fromtimestamp(int((out / name / RESULT_NAME).stat().st_mtime))
+    raise InputError(f"{out}: holds no result of {source.name}; predict it again with an empty folder")
+
+
+def _failure(image: Found, error: InputError, folder: str, say: Callable[[str], None]) -> Failure:
+    line = str(error).replace(f"{folder}/", "")
+    say(f"{image.instance}: {line}")
+    return Failure(image.instance, line)

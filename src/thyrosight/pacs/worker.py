@@ -1,0 +1,112 @@
+"""Items of the spool -> SEG and SR beside their source, one after the other, by the same path as `predict`."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from pydicom import dcmread
+
+from thyrosight.dicom_out.case import Wanted, case_dicom_files
+from thyrosight.dicom_out.source import MANUFACTURER
+from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.pacs.journal import fault, plain_line
+from thyrosight.pacs.spool import Item, Spool
+from thyrosight.predict import Predictor
+from thyrosight.predict_clip import Choice, examine_file
+
+IDLE_SECONDS = 1.0
+PAUSE_SECONDS = 30.0
+"""After a fault of the disk: what was accepted waits."""
+MAX_REASON = 300
+
+FOR_THE_STUDY = Wanted(identity="keep")
+"""The results have to land in the patient's study, so they name patient and study as the source does."""
+
+
+class Worker(threading.Thread):
+    """Works until `stop`; no file and no fault of ours ends it."""
+
+    def __init__(
+        self, predictor: Predictor, spool: Spool, on_results: Callable[[], None], say: Callable[[str], None]
+    ) -> None:
+        super().__init__(name="thyrosight-worker", daemon=True)
+        self._predictor, self._spool, self._on_results, self._say = predictor, spool, on_results, say
+        self._wanted, self._stopping = threading.Event(), threading.Event()
+
+    def wake(self) -> None:
+        """There is something new to predict."""
+        self._wanted.set()
+
+    def stop(self) -> None:
+        """Ends after the item in work."""
+        self._stopping.set()
+        self._wanted.set()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self._wanted.clear()
+            pause = IDLE_SECONDS
+            try:
+                item = self._spool.next_to_predict()
+                if item is not None:
+                    self.work(item)
+                    continue
+            except Exception as error:  # the disk refuses: the item stays, and is tried again
+                self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
+                pause = PAUSE_SECONDS
+            self._wanted.wait(pause)
+
+    def work(self, item: Item) -> None:
+        """An item with its source -> the same with its results, done where there is nothing to do, or failed."""
+        if not self._spool.start(item):
+            self._fail(item, "the service stopped each time it worked on this file; export the image again")
+            return
+        started = time.perf_counter()
+        try:
+            if is_own(item.source, item.uid):
+                self._spool.finish(item)
+                self._say(f"{item.label} left alone: it was made by this program")
+                return
+            predictions = examine_file(self._predictor, item.source, Choice()).predictions
+            files = case_dicom_files(item.source, predictions, wanted=FOR_THE_STUDY)
+        except ThyrosightError as error:
+            self._fail(item, str(error).replace(str(item.source), "the image"))
+            return
+        except Exception as error:  # a fault of ours in one file must not cost the others
+            self._fail(item, fault(error))
+            return
+        try:
+            self._spool.keep_results(item, files)
+        except InputError:
+            item.num_starts -= 1  # that was no fault of the file
+            raise
+        seconds = time.perf_counter() - started
+        frames = f"{len(predictions)} frames" if len(predictions) > 1 else "1 frame"
+        self._say(f"{item.label} predicted in {seconds:.1f} s: {frames}, {', '.join(files)}")
+        self._on_results()
+
+    def _fail(self, item: Item, reason: str) -> None:
+        line = plain_line(reason, MAX_REASON)
+        self._spool.fail(item, line)
+        self._say(f"{item.label} failed: {line}")
+
+
+def is_own(path: Path, uid: str) -> bool:
+    """A received image, the UID it was sent under -> whether this program made it (an overlay that was sent on).
+
+    InputError where the image does not have that UID: results that refer to it could not be filed beside it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            header = dcmread(path, stop_before_pixels=True, specific_tags=["Manufacturer", "SOPInstanceUID"])
+            manufacturer, found = str(header.get("Manufacturer") or ""), str(header.get("SOPInstanceUID") or "")
+        except Exception as error:  # a damaged header can fail anywhere inside the reader
+            raise InputError(f"{path}: damaged DICOM header ({type(error).__name__}); export it again") from error
+    if found != uid:
+        raise InputError(f"{path}: its SOP Instance UID is not the one that it was sent under; export it again")
+    return manufacturer == MANUFACTURER
