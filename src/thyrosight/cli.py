@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, dicom, measure, pacs, results, serve, training
+from thyrosight.commands import clinic, data, dicom, measure, pacs, results, scores, serve, training
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -60,12 +60,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": training.export,
     "ensemble": training.ensemble,
     "import-tensorflow": training.import_tensorflow,
-    "evaluate": results.evaluate,
-    "pool": results.pool,
-    "calibrate": results.calibrate,
-    "compare": results.compare,
-    "stress": results.stress,
-    "pool-stress": results.pool_stress,
+    "evaluate": scores.evaluate,
+    "pool": scores.pool,
+    "calibrate": scores.calibrate,
+    "compare": scores.compare,
+    "stress": scores.stress,
+    "pool-stress": scores.pool_stress,
     "predict": results.predict,
     "measure": measure.measure,
     "tirads": clinic.tirads,
