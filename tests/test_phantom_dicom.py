@@ -1,4 +1,4 @@
-"""Phantoms as DICOM, from the file's bytes to millimetres: a hundred against their truth, and every way to have none."""
+"""Phantoms as DICOM, from bytes to millimetres: a hundred against their truth, and every way to have none."""
 
 from __future__ import annotations
 
