@@ -171,8 +171,8 @@ export class Reading extends EventTarget {
   async save() {
     const text = this.asText();
     const path = framePath(this.item.id, this.frame, "correction");
-    if (text === this.untouched) await request(path, { method: "DELETE" }).catch(ignoreMissing);
-    else await sendJson("PUT", path, this.toCorrection());
+    if (text !== this.untouched) await sendJson("PUT", path, this.toCorrection());
+    else if (this.saved) await request(path, { method: "DELETE" }).catch(ignoreMissing);
     this.saved = text === this.untouched ? null : text;
     this.dispatchEvent(new Event("saved"));
   }
