@@ -18,8 +18,9 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("highdicom")
-pydicom = pytest.importorskip("pydicom")
+pytest.importorskip("pydicom")
 
+import pydicom
 from pydicom.data import get_testdata_file
 
 from sight import SIZES, Sight, wait_for

@@ -87,7 +87,7 @@ def _volume(size: NoduleSize, second_view_mm: float | None) -> tuple[float | Non
 
 def _view_of(mask_HW: BoolArray, frame: Frame) -> Box | None:
     """-> the view of the ultrasound field that holds the nodule; None where no view does."""
-    field = field_of_view(frame.image_HW, frame.rgb_HW3)
+    field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     views = find_panels(frame.image_HW, field)
     view = max(views, key=lambda box: int(np.count_nonzero(mask_HW[box.slices])))
     is_inside = np.count_nonzero(mask_HW[view.slices]) >= IN_VIEW_SHARE * np.count_nonzero(mask_HW)

@@ -174,7 +174,7 @@ class Predictor:
             height, width = frame.size_hw
             whole = Box(0, 0, width, height)
             return whole, (whole,)
-        fov = fov or field_of_view(frame.image_HW, frame.rgb_HW3)
+        fov = fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
         if self.info.preprocessing.views == "frame":
             return fov, (fov,)
         return fov, panels or find_panels(frame.image_HW, fov)

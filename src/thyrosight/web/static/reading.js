@@ -163,7 +163,10 @@ export class Reading extends EventTarget {
     const kept = this.findings.filter((finding) => !finding.isRemoved);
     const descriptors = kept.map((finding) => finding.chosen);
     const correction = { outlines_xy: kept.map((finding) => finding.ring) };
-    if (descriptors.some((chosen) => Object.keys(chosen).length)) correction.descriptors = descriptors;
+    if (descriptors.some((chosen) => Object.keys(chosen).length)) {
+      correction.descriptors = descriptors;
+      correction.system = localStorage.getItem("thyrosight-tirads") ?? "acr";
+    }
     if (this.note.trim()) correction.note = this.note.trim();
     return correction;
   }
