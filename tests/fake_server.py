@@ -313,9 +313,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _correction(self, method: str, key: tuple[str, int], body: bytes) -> Any:
         if method == "PUT":
             self.fake.corrections[key] = json.loads(body)
-        if key not in self.fake.corrections:
-            raise Refused(404, "not_found", "there is no correction")
-        return self.fake.corrections.pop(key) if method == "DELETE" else self.fake.corrections[key]
+        if method == "DELETE":
+            if key not in self.fake.corrections:
+                raise Refused(404, "no_correction", "nobody has corrected this frame")
+            return self.fake.corrections.pop(key)
+        return self.fake.corrections.get(key)
 
     def _file(self, path: str) -> None:
         name = "index.html" if path == "/" else path.removeprefix("/static/")

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 
 from thyrosight.field import field_of_view, find_panels, find_text, mask_text
 from thyrosight.geometry import fill_outlines
-from thyrosight.types import Box
+from thyrosight.types import Box, Region
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -323,3 +323,83 @@ def test_real_clean_frames_keep_the_gland():
         field = field_of_view(image_HW)
         assert find_panels(image_HW, field) == (field,), path.name
         assert mask_HW[field.slices].sum() >= 0.95 * mask_HW.sum(), path.name
+
+
+# What scanners draw around the field.
+
+
+def test_lines_of_text_close_above_a_small_field_are_no_view() -> None:
+    field = Box(4, 56, 316, 170)
+    image_HW = np.zeros((240, 320), np.uint8)
+    image_HW[field.slices] = speckle_HW(field.height, field.width, seed=3)
+    for row in range(4):
+        for x, text in ((10, "HOSPITAL MED 44CG43"), (170, "3cm M12L MSCSKEL 78DR")):
+            cv2.putText(image_HW, text, (x, 20 + 9 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.34, 255, 1, cv2.LINE_8)
+    found = field_of_view(image_HW)
+    assert np.abs(np.array(found) - field).max() <= 3
+    assert find_panels(image_HW, found) == (found,)
+
+
+def test_a_menu_bar_at_the_foot_is_no_part_of_the_field() -> None:
+    field = Box(90, 20, 226, 200)
+    rng = np.random.default_rng(0)
+    image_HW = rng.integers(0, 4, (240, 320)).astype(np.uint8)
+    image_HW[:20], image_HW[:, :60] = 1, 1  # what the codec left of the ground is not everywhere
+    image_HW[field.slices] = speckle_HW(field.height, field.width, seed=1)
+    image_HW[226:] = rng.integers(40, 60, (14, 320))
+    write(image_HW, "0  Sector  MB Off", 100, 238, 120)
+    found = field_of_view(image_HW)
+    assert found.y1 <= 226
+    assert np.abs(np.array(found) - field)[[0, 1, 2]].max() <= 4
+
+
+def test_a_flat_bar_with_text_on_it_is_no_ultrasound() -> None:
+    field = Box(300, 75, 560, 300)
+    image_HW = np.random.default_rng(1).integers(0, 2, (350, 800)).astype(np.uint8)
+    image_HW[:60] = 58
+    for x in range(10, 780, 90):
+        write(image_HW, "5/25/2011", x, 25, 230)
+        write(image_HW, "MI 1.1", x, 50, 230)
+    image_HW[field.slices] = speckle_HW(field.height, field.width, seed=2)
+    found = field_of_view(image_HW)
+    assert np.abs(np.array(found) - field).max() <= 4
+
+
+def region(box: Box, kind: str = "tissue", is_two_d: bool = True) -> Region:
+    return Region(box, kind, is_two_d, True, None, None)
+
+
+def test_regions_of_a_header_bound_the_field() -> None:
+    whole_HW = speckle_HW(300, 400, seed=5)
+    height, width = whole_HW.shape
+    seen = field_of_view(whole_HW)
+    assert seen == Box(0, 0, width, height)
+    tissue, trace = region(Box(50, 20, 350, 200)), region(Box(50, 210, 350, 290), "spectral Doppler", is_two_d=False)
+    assert field_of_view(whole_HW, None, (tissue, trace)) == tissue.box
+    assert field_of_view(whole_HW, None, (trace,)) == seen
+    left, right = region(Box(10, 20, 190, 200)), region(Box(200, 20, 390, 200), "colour flow")
+    assert field_of_view(whole_HW, None, (left, right)) == Box(10, 20, 390, 200)
+    field = Box(100, 40, 460, 300)
+    screen = screen_HW(field)
+    inside = field_of_view(screen, None, (region(Box(60, 10, 500, 200)),))
+    assert inside == field_of_view(screen)._replace(y1=200), "what the picture shows of it"
+    assert field_of_view(screen, None, (region(Box(470, 310, 550, 350)),)) == Box(470, 310, 550, 350)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "num_views"),
+    [
+        ("examples_rgb_color.dcm", (4, 54, 317, 169), 1),
+        ("examples_ybr_color.dcm", (90, 27, 226, 202), 1),
+        ("examples_jpeg2k.dcm", (9, 108, 632, 337), 2),
+    ],
+)
+def test_fields_of_real_scanners_as_read_by_eye(name: str, field: tuple[int, ...], num_views: int) -> None:
+    data = pytest.importorskip("pydicom.data")
+    from thyrosight.images import open_frames
+
+    with open_frames(Path(str(data.get_testdata_file(name, download=False)))) as file:
+        frame = file.frame(0)
+    found = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
+    assert np.abs(np.array(found) - field).max() <= 4
+    assert len(find_panels(frame.image_HW, found)) == num_views

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from bad_inputs import HANDLED, REFUSED, encode, png_claiming, speckle, write_bad_inputs
+from bad_inputs import CLAIMING, HANDLED, REFUSED, encode, raw_tiff, speckle, write_bad_inputs
 from thyrosight import headers, images
 from thyrosight.errors import InputError
 from thyrosight.images import decode_frame, find_images, load_frame, scale_to_uint8
@@ -43,30 +43,6 @@ def several(image_format: str, num_frames: int = 3, **options: Any) -> bytes:
     if image_format == "WEBP":
         frames = [frame.convert("RGB") for frame in frames]
     return encode(frames[0], image_format, save_all=True, append_images=frames[1:], **options)
-
-
-def raw_tiff(values_HW: NDArray[Any], photometric: int = 1, order: str = "<", is_big: bool = False) -> bytes:
-    """Array -> the plainest TIFF or BigTIFF of it, one strip, gray; for what Pillow does not write."""
-    height, width = values_HW.shape
-    pixels = values_HW.astype(values_HW.dtype.newbyteorder(order)).tobytes()
-    sample_format = {"u": 1, "i": 2, "f": 3}[values_HW.dtype.kind]
-    start = 16 if is_big else 8
-    tags = {256: width, 257: height, 258: values_HW.dtype.itemsize * 8, 259: 1, 262: photometric, 273: start}
-    tags |= {277: 1, 278: height, 279: len(pixels), 339: sample_format}
-    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if is_big else 42)
-    at = start + len(pixels)
-    if is_big:
-        entries = b"".join(struct.pack(order + "HHQQ", tag, 16, 1, value) for tag, value in tags.items())
-        return (
-            head
-            + struct.pack(order + "HHQ", 8, 0, at)
-            + pixels
-            + struct.pack(order + "Q", len(tags))
-            + entries
-            + bytes(8)
-        )
-    entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
-    return head + struct.pack(order + "I", at) + pixels + struct.pack(order + "H", len(tags)) + entries + bytes(4)
 
 
 def refusal(data: bytes, frame_index: int | None = None) -> str:
@@ -359,52 +335,14 @@ def test_strangers(data: bytes, fragment: str) -> None:
     assert fragment in refusal(data)
 
 
-def gif_claiming(width: int, height: int) -> bytes:
-    frame = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0"
-    return (
-        b"GIF89a" + struct.pack("<HHB", 64, 64, 0) + b"\0\0" + frame + b";"
-    )  # the canvas claims little, the frame much
-
-
-def jpeg_claiming(width: int, height: int) -> bytes:
-    data = bytearray(encode(gray(), "JPEG"))
-    at = data.index(b"\xff\xc0")
-    data[at + 5 : at + 9] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def tiff_claiming(width: int, height: int) -> bytes:
-    data = raw_tiff(np.zeros((32, 32), np.uint8))
-    at = data.index(struct.pack("<HHI", 256, 4, 1))
-    return (
-        data[: at + 8]
-        + struct.pack("<I", width)
-        + data[at + 12 : at + 20]
-        + struct.pack("<I", height)
-        + data[at + 24 :]
-    )
-
-
-def bmp_claiming(width: int, height: int) -> bytes:
-    data = encode(gray(), "BMP")
-    return data[:18] + struct.pack("<ii", width, -height) + data[26:]
-
-
-def webp_claiming(width: int, height: int) -> bytes:
-    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + size
-
-
-@pytest.mark.parametrize(
-    "claiming", [png_claiming, gif_claiming, jpeg_claiming, tiff_claiming, bmp_claiming, webp_claiming]
-)
+@pytest.mark.parametrize("claiming", CLAIMING.values())
 def test_huge_claims_are_refused_by_number(claiming: Any) -> None:
     assert "claims 60,000 x 50,000 pixels, the limit is 40 million" in refusal(claiming(60_000, 50_000))
 
 
 def test_huge_claims_cost_no_memory(tmp_path: Path) -> None:
     pytest.importorskip("resource")
-    for claiming in (png_claiming, gif_claiming, jpeg_claiming, tiff_claiming, bmp_claiming, webp_claiming):
+    for claiming in CLAIMING.values():
         (tmp_path / f"{claiming.__name__}.png").write_bytes(claiming(60_000, 50_000))
     (tmp_path / "good.png").write_bytes(encode(gray(), "PNG"))
     code = """if True:

@@ -66,6 +66,14 @@ def wait_for(client: Any, job_id: str, seconds: float = 240.0) -> dict[str, Any]
     raise AssertionError(f"not finished after {seconds} s: {job}")
 
 
+def _read(path: Path) -> str:
+    """-> a file of /proc; empty where its process is gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
 class Server:
     """`thyrosight serve` in a process of its own, on a free port of loopback."""
 
@@ -79,6 +87,13 @@ class Server:
         """-> memory in use now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def family_mb(self) -> list[float]:
+        """-> memory in use now by the server and by each of its children."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        children = [int(word) for path in tasks for word in _read(path).split()]
+        statuses = [_read(Path(f"/proc/{pid}/status")) for pid in (self.process.pid, *children)]
+        return [int(text.split("VmRSS:")[1].split()[0]) / 1024 for text in statuses if "VmRSS:" in text]
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""

@@ -41,7 +41,7 @@ def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
         whole = Box(0, 0, width, height)
         if settings.crop == "none":
             return (whole,)
-        field = field_of_view(frame.image_HW, frame.rgb_HW3)
+        field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
         return find_panels(frame.image_HW, field) if settings.views == "panels" else (field,)
     if settings.views == "frame" or not case.panels:
         return (case.fov,)

@@ -190,7 +190,7 @@ def _views(frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> list[UInt8
     from thyrosight.field import field_of_view, find_panels
 
     if not panels:
-        panels = find_panels(frame.image_HW, fov or field_of_view(frame.image_HW, frame.rgb_HW3))
+        panels = find_panels(frame.image_HW, fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions))
     return [np.ascontiguousarray(frame.image_HW[panel.slices]) for panel in panels]
 
 

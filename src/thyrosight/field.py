@@ -5,6 +5,7 @@ returns a box inside the image for any input; where no field stands out, the box
 
 A screen capture shows the field on a flat background, with text, rulers, gray bars and logos around it. What sets the
 field apart is that it is solid and wide: screen text covers a fraction of its surroundings, bars and rulers are thin.
+Where a DICOM header tells of ultrasound regions, the field lies within them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from thyrosight.screen_text import find_text, mask_text, without_text
-from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
+from thyrosight.types import BoolArray, Box, FloatArray, Region, UInt8Array
 
 __all__ = ["field_of_view", "find_panels", "find_text", "mask_text", "without_text"]
 
@@ -23,9 +24,14 @@ SOLID_FRACTION = 0.5  # of a window that must be signal; screen text covers abou
 BACKGROUND_SHARE = 0.3  # of the image's rim that must show one gray level for it to be the background
 MIN_FIELD_SHARE = 0.02  # of the image; a smaller field is not believed
 MIN_PART_SHARE = 0.08  # of the largest part; smaller parts are logos, thumbnails, body marks
+MIN_PART_HEIGHT_SHARE = 0.12  # of the largest part's height; lower parts are menu bars
 MIN_TEXTURE_LEVELS = 0.8  # mean change from pixel to pixel, along rows and along columns; bars and panels are smoother
+MIN_ROUGH_SHARE = 0.2  # of its pixels that differ from the one before; of a bar with text on it a twentieth do
 MIN_LINE_SHARE = 0.1  # of a row or column of the box that must be signal, or it is trimmed
 MIN_FAINT_SHARE = 0.3  # of a row below the box that must differ from the background for the box to grow
+BAR_SHARE = 0.8  # of such a row that is signal: no depth with few echoes, but a bar at the foot of the screen
+MAX_TEXT_SOLID_SHARE = 0.3  # of a band of rows that may be solid where it is lines of text
+MIN_TEXT_SHARPNESS = 0.4  # of its mean level that text changes from pixel to pixel; echoes change by 0.03 to 0.2
 
 GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
 ROW_GAP_EDGE_SHARE = 0.5  # of the rows below a gap between rows that must be signal
@@ -41,11 +47,40 @@ SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before a sea
 MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; keeps noise on a flat view from looking like a seam
 
 
-def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None) -> Box:
-    """Gray frame (and its colours, where it has any) -> box of the ultrasound field, without the screen around it.
+def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None, regions: tuple[Region, ...] = ()) -> Box:
+    """Gray frame (and its colours, and the regions of its header, where it has any) -> box of the ultrasound field.
 
     The box holds all views of a split screen. Colour flow counts as signal, even blue, which is almost black in gray.
+    Of the regions those count that show 2-D tissue: the box is what of the picture's own field lies within them.
     """
+    return _within(_field_seen(image_HW, rgb_HW3), [region.box for region in regions if _shows_tissue(region)])
+
+
+def _shows_tissue(region: Region) -> bool:
+    return region.is_two_d and region.kind in ("tissue", "colour flow")
+
+
+def _within(field: Box, boxes: list[Box]) -> Box:
+    """Field, boxes that it must lie in -> the part of it inside their common box; that box where next to none does."""
+    if not boxes:
+        return field
+    bound = _common(boxes)
+    inside = Box(max(field.x0, bound.x0), max(field.y0, bound.y0), min(field.x1, bound.x1), min(field.y1, bound.y1))
+    return inside if min(inside.width, inside.height) >= MIN_SIDE_PX else bound
+
+
+def _common(boxes: list[Box]) -> Box:
+    """-> the smallest box that holds them all."""
+    return Box(
+        min(box.x0 for box in boxes),
+        min(box.y0 for box in boxes),
+        max(box.x1 for box in boxes),
+        max(box.y1 for box in boxes),
+    )
+
+
+def _field_seen(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> Box:
+    """-> the field as the picture alone tells it."""
     height, width = image_HW.shape
     whole = Box(0, 0, width, height)
     if min(height, width) < MIN_SIDE_PX:
@@ -55,13 +90,8 @@ def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None) -> Bo
     parts = _parts(solid_HW, image_HW)
     if not parts:
         return whole
-    box = Box(
-        min(part.x0 for part in parts),
-        min(part.y0 for part in parts),
-        max(part.x1 for part in parts),
-        max(part.y1 for part in parts),
-    )
-    box = _deepen(image_HW, _trim(signal_HW, box))
+    box = _trim(signal_HW, _without_header(image_HW, signal_HW, solid_HW, _trim(signal_HW, _common(parts))))
+    box = _deepen(image_HW, box)
     return box if min(box.width, box.height) >= MIN_SIDE_PX else whole
 
 
@@ -89,12 +119,17 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
 
 
 def _background_level(image_HW: UInt8Array) -> int:
-    """The gray level of the screen around the field: the commonest of the rim where it is common there, else black."""
+    """The gray level of the screen around the field: the commonest of the rim where it is common there, else black.
+
+    To be the commonest a level counts with its two neighbours: black is 0 and 1 in many a capture.
+    """
     rim = np.concatenate(
         [image_HW[:2].ravel(), image_HW[-2:].ravel(), image_HW[:, :2].ravel(), image_HW[:, -2:].ravel()]
     )
     counts = np.bincount(rim, minlength=256)
-    level = int(counts.argmax())
+    around = np.convolve(counts, np.ones(3, np.int64), mode="same")
+    first = max(0, int(around.argmax()) - 1)
+    level = first + int(counts[first : first + 3].argmax())
     return level if counts[level] >= BACKGROUND_SHARE * rim.size else 0
 
 
@@ -126,15 +161,20 @@ def _parts(solid_HW: BoolArray, image_HW: UInt8Array) -> list[Box]:
             image_HW[box.slices], labels_HW[box.slices] == label
         ):
             parts.append((area_px, box))
-    largest_px = max((area_px for area_px, _ in parts), default=0)
-    return [box for area_px, box in parts if area_px >= MIN_PART_SHARE * largest_px]
+    largest_px, largest = max(parts, default=(0, Box(0, 0, 0, 0)))
+    return [
+        box
+        for area_px, box in parts
+        if area_px >= MIN_PART_SHARE * largest_px and box.height >= MIN_PART_HEIGHT_SHARE * largest.height
+    ]
 
 
 def _is_textured(image_HW: UInt8Array, part_HW: BoolArray) -> bool:
     values_HW = image_HW.astype(np.float32)
     along_rows = np.abs(np.diff(values_HW, axis=1))[part_HW[:, 1:] & part_HW[:, :-1]]
     along_columns = np.abs(np.diff(values_HW, axis=0))[part_HW[1:] & part_HW[:-1]]
-    return bool(min(along_rows.mean(), along_columns.mean()) >= MIN_TEXTURE_LEVELS)
+    is_rough = min((along_rows > 0).mean(), (along_columns > 0).mean()) >= MIN_ROUGH_SHARE
+    return bool(is_rough and min(along_rows.mean(), along_columns.mean()) >= MIN_TEXTURE_LEVELS)
 
 
 def _trim(signal_HW: BoolArray, box: Box) -> Box:
@@ -148,13 +188,42 @@ def _trim(signal_HW: BoolArray, box: Box) -> Box:
     )
 
 
+def _without_header(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: BoolArray, box: Box) -> Box:
+    """Box -> the same without the lines of text at its top that rows of background part from the ultrasound.
+
+    In a small capture such lines stand so close that they are taken for solid. They are sharp from pixel to pixel, as
+    echoes are not, and between the words there is nothing.
+    """
+    is_empty = signal_HW[box.slices].mean(axis=1) < GAP_SHARE
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_empty, [False]]).astype(np.int8)))
+    y0 = box.y0
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        band = Box(box.x0, y0, box.x1, box.y0 + start)
+        if band.height > 0 and not _is_lines_of_text(
+            image_HW[band.slices], signal_HW[band.slices], solid_HW[band.slices]
+        ):
+            break
+        y0 = box.y0 + end
+    return box._replace(y0=y0) if y0 < box.y1 else box
+
+
+def _is_lines_of_text(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: BoolArray) -> bool:
+    if solid_HW.mean() > MAX_TEXT_SOLID_SHARE or not signal_HW[:, 1:].any():
+        return False
+    level_HW = image_HW.astype(np.float32)
+    change = np.abs(np.diff(level_HW, axis=1))[signal_HW[:, 1:]].mean()
+    return bool(change >= MIN_TEXT_SHARPNESS * level_HW[signal_HW].mean())
+
+
 def _deepen(image_HW: UInt8Array, box: Box) -> Box:
     """Box -> the same and the rows below that still differ from the background: depths with too few echoes to be solid.
 
     Growth of less than a JPEG block is not taken: an edge rings that far.
     """
     below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
-    is_faint = (np.abs(below_HW - _background_level(image_HW)) > 1).mean(axis=1) >= MIN_FAINT_SHARE
+    off_HW = np.abs(below_HW - _background_level(image_HW))
+    is_faint = (off_HW > 1).mean(axis=1) >= MIN_FAINT_SHARE
+    is_faint &= (off_HW > SIGNAL_LEVELS).mean(axis=1) < BAR_SHARE
     num_rows = len(is_faint) if is_faint.all() else int(is_faint.argmin())
     return box._replace(y1=box.y1 + num_rows) if num_rows > 8 else box
 

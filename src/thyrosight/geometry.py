@@ -129,6 +129,12 @@ def components(mask_HW: BoolArray, min_area_px: int = 1) -> list[BoolArray]:
     return [np.asarray(labels_HW == label) for label in sorted(kept, key=lambda label: -int(areas_px[label]))]
 
 
+def bounding_box(mask_HW: BoolArray) -> Box:
+    """Mask -> the smallest box that holds it; a box of no size where the mask is empty."""
+    x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
+    return Box(x, y, x + width, y + height)
+
+
 def _resize(array_HW: FloatArray, size_hw: tuple[int, int], interpolation: int) -> FloatArray:
     if array_HW.shape == size_hw:
         return array_HW.copy()

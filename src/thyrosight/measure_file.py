@@ -9,6 +9,7 @@ from pydantic import Field
 
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.field import field_of_view, find_panels
+from thyrosight.geometry import bounding_box
 from thyrosight.images import load_frame
 from thyrosight.mask_file import read_nodules
 from thyrosight.measure import NO_SPACING, ellipsoid_volume_mm3, measure
@@ -62,9 +63,8 @@ def _measured(
     number: int, masks: list[BoolArray], frame: Frame | None, given: Spacing | None, second_view_mm: float | None
 ) -> MeasuredNodule:
     mask_HW = masks[number - 1]
-    spacing = given or (frame.spacing if frame else None)
-    reason = GIVE_MM if frame is None else frame.spacing_reason or NO_SPACING
-    size = measure(mask_HW, spacing, reason)
+    spacing, reason = (given, None) if given is not None or frame is None else frame.spacing_in(bounding_box(mask_HW))
+    size = measure(mask_HW, spacing, GIVE_MM if frame is None else reason or NO_SPACING)
     others_HW = np.logical_or.reduce(masks) & ~mask_HW
     image_HW, view = (None, None) if frame is None else (frame.image_HW, _view_of(mask_HW, frame))
     volume_ml, volume_reason = _volume(size, second_view_mm)
@@ -87,7 +87,7 @@ def _volume(size: NoduleSize, second_view_mm: float | None) -> tuple[float | Non
 
 def _view_of(mask_HW: BoolArray, frame: Frame) -> Box | None:
     """-> the view of the ultrasound field that holds the nodule; None where no view does."""
-    field = field_of_view(frame.image_HW, frame.rgb_HW3)
+    field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     views = find_panels(frame.image_HW, field)
     view = max(views, key=lambda box: int(np.count_nonzero(mask_HW[box.slices])))
     is_inside = np.count_nonzero(mask_HW[view.slices]) >= IN_VIEW_SHARE * np.count_nonzero(mask_HW)

@@ -67,7 +67,7 @@ def shown_frame(frame: Frame, prediction: Prediction) -> tuple[UInt8Array, Box]:
     height, width = frame.size_hw
     field = prediction.field_of_view.box
     if field == Box(0, 0, width, height):  # a model for whole frames: the field is still all that a picture shows
-        field = field_of_view(frame.image_HW, frame.rgb_HW3)
+        field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     picture_HW3 = np.empty((height, width, 3), np.uint8)
     picture_HW3[:] = BLANK
     picture_HW3[field.slices] = _without_text(frame, field)[field.slices]

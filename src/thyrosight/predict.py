@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,7 @@ from thyrosight.calibration import calibrated_interval
 from thyrosight.errors import BundleError, InputError
 from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.flags import flags_of
-from thyrosight.geometry import Letterbox, fill_outlines, letterbox, outlines
+from thyrosight.geometry import Letterbox, bounding_box, fill_outlines, letterbox, outlines
 from thyrosight.measure import measure
 from thyrosight.prediction import (
     ImageIdentity,
@@ -175,7 +174,7 @@ class Predictor:
             height, width = frame.size_hw
             whole = Box(0, 0, width, height)
             return whole, (whole,)
-        fov = fov or field_of_view(frame.image_HW, frame.rgb_HW3)
+        fov = fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
         if self.info.preprocessing.views == "frame":
             return fov, (fov,)
         return fov, panels or find_panels(frame.image_HW, fov)
@@ -217,8 +216,7 @@ class Predictor:
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
             risk = calibrated_risk(self.info, logit)
         interval = risk_interval(self.info, logit)
-        x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
-        spacing, spacing_reason = frame.spacing_in(Box(x, y, x + width, y + height))
+        spacing, spacing_reason = frame.spacing_in(bounding_box(mask_HW))
         return Nodule(
             number=1,
             panel_index=panel_index,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import csv
 import heapq
+import json
 import os
 import re
 import secrets
@@ -25,6 +26,7 @@ from thyrosight.errors import InputError
 from thyrosight.overlay import strip_height
 from thyrosight.pages import page_template
 from thyrosight.prediction import Nodule, Prediction
+from thyrosight.reading import Reading, in_words, rated, read_reading
 
 MASK_NAME, OVERLAY_NAME, RESULT_NAME, CLIP_NAME = "mask.png", "overlay.png", "result.json", "clip.json"
 CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
@@ -88,6 +90,17 @@ class Card:
     prediction: Prediction
     picture: str | None
     """A data: URL of the overlay, reduced; None where there is none."""
+    reading: Reading | None
+    """What a person said of it, where the outlines are that person's."""
+    clip: str | None
+    """What the whole clip says, where the case is one."""
+
+    @property
+    def tirads(self) -> dict[int, str]:
+        """-> TI-RADS in words by nodule: with what a person said of it, else what measures alone propose."""
+        said = self.reading or Reading()
+        nodules = self.prediction.nodules
+        return {nodule.number: in_words(said.assessment(nodule.number) or rated(nodule)) for nodule in nodules}
 
 
 def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
@@ -186,7 +199,24 @@ def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
     for case_id in case_ids:
         prediction = read_result(out / case_id)
         if prediction is not None:
-            yield Card(case_id, prediction, _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction)))
+            picture = _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction))
+            yield Card(case_id, prediction, picture, read_reading(out / case_id), _clip_words(out / case_id))
+
+
+def _clip_words(case_folder: Path) -> str | None:
+    """Case folder -> a line on the clip that it holds; None where it is of a still, or clip.json can't be read."""
+    try:
+        clip = json.loads((case_folder / CLIP_NAME).read_bytes())
+        words = (
+            f"Clip: {clip['num_read']} of {clip['num_frames']} frames read, a nodule in {clip['num_with_nodule']}; "
+            "shown is the one with the largest section"
+        )
+        risk, spread = clip["risk"], clip["risk_spread"]
+        if risk is None or spread is None:
+            return f"{words}. {clip['risk_reason'] or ''}".strip()
+        return f"{words}. Risk over frames {risk:.0%} ({spread['minimum']:.0%} to {spread['maximum']:.0%})."
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _thumbnail(path: Path, strip_px: int) -> str | None:

@@ -45,7 +45,7 @@ def look(path: Path, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Lo
         frame = load_frame(path)
     except (ThyrosightError, OSError) as error:
         return Look(path, fault=str(error))
-    field = fov or field_of_view(frame.image_HW, frame.rgb_HW3)
+    field = fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     return Look(
         path=path,
         fault=None,

@@ -45,7 +45,9 @@ def check_case(case: Case) -> Checked:
         return Checked({"unreadable image": str(error)})
     faults = _box_faults(case, frame)
     is_usable = case.fov is not None and not faults
-    box = case.fov if case.fov is not None and is_usable else field_of_view(frame.image_HW, frame.rgb_HW3)
+    box = (
+        case.fov if case.fov is not None and is_usable else field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
+    )
     crop_HW = np.ascontiguousarray(frame.image_HW[box.slices])
     outside, inside, left = _text(frame, box)
     mask = _mask(case, frame, box, faults)

@@ -46,6 +46,9 @@ def predict(
     submission: Annotated[
         bool, typer.Option("--submission", help="Write the TN-SCUI challenge's files alone.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print the report to report.pdf too; needs thyrosight[pdf].")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
@@ -55,6 +58,10 @@ def predict(
     A clip (DICOM or video of several frames) is read whole: CASE/clip.json has all frames, the others the one to show.
     With --submission it writes mask/, submission.csv and probability.csv instead.
     """
+    if pdf:
+        from thyrosight.report_pdf import pdf_writer
+
+        pdf_writer()
     if submission:
         _write_submission(images, out, bundle, tta, threads, as_json)
         return
@@ -75,6 +82,10 @@ def predict(
             every=every,
             spacing=spacing,
         )
+    if pdf:
+        from thyrosight.report_pdf import write_pdf
+
+        write_pdf(Path(summary.report))
     if as_json:
         print_json(summary)
     else:

@@ -28,6 +28,7 @@ class Corrections:
     tracks: Mapping[NoduleKey, int] | None = None
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None
     assessments: Mapping[int, Any] | None = None
+    notes: Mapping[int, str] | None = None
     reader: str | None = None
 
 
@@ -62,6 +63,7 @@ def case_dicom_files(
         tracks=added.tracks,
         outlined_by=added.outlined_by,
         assessments=added.assessments,
+        notes=added.notes,
         reader=added.reader,
     )
     check_findings(source_path, source, findings)

@@ -23,13 +23,15 @@ class Findings:
     """What is said of one source: predictions in the order of the frames, and what links and judges their nodules.
 
     tracks: every nodule's track, from 1 without a gap. outlined_by: those outlines that a person had a hand in.
-    assessments: by track, as thyrosight.tirads gives them. reader: the person's name, where one had a hand in it.
+    assessments: by track, as thyrosight.tirads gives them. notes: a person's, by frame. reader: the person's name,
+    where one had a hand in it.
     """
 
     predictions: tuple[Prediction, ...]
     tracks: Mapping[NoduleKey, int]
     outlined_by: Mapping[NoduleKey, OutlinedBy]
     assessments: Mapping[int, Any]
+    notes: Mapping[int, str]
     reader: str | None = None
 
     @property
@@ -59,6 +61,7 @@ def findings_of(
     tracks: Mapping[NoduleKey, int] | None = None,
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None,
     assessments: Mapping[int, Any] | None = None,
+    notes: Mapping[int, str] | None = None,
     reader: str | None = None,
 ) -> Findings:
     """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked over frames.
@@ -83,6 +86,7 @@ def findings_of(
         tracks={key: linked[key] for key in sorted(keys)},
         outlined_by=dict(outlined_by or {}),
         assessments=dict(assessments or {}),
+        notes=dict(notes or {}),
         reader=reader,
     )
 

@@ -48,7 +48,11 @@ def report(source: Source, findings: Findings) -> Dataset:
     for track, prediction, nodule in _nodules(findings):
         groups.append(_nodule_group(source, findings, track, prediction, nodule))
     if not groups:
-        groups = [_frame_group(source, prediction) for prediction in findings.predictions]
+        groups = [_frame_group(source, findings, prediction) for prediction in findings.predictions]
+    else:
+        shown = {prediction.image.frame_index for prediction in findings.predictions if prediction.nodules}
+        others = sorted(findings.notes.keys() - shown)
+        _with_comments(groups[0], (f"Reader's note on frame {n + 1}: {findings.notes[n]}" for n in others))
     content = hd.MeasurementReport(
         observation_context=_observers(source, findings),
         procedure_reported=codes.IMAGING_PROCEDURE,
@@ -194,6 +198,7 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         numbers += _frame_numbers(prediction)
         answers += _frame_answers(prediction)
         comments += _frame_comments(prediction)
+        comments += _note(findings, prediction)
     assessment = findings.assessments.get(track)
     if assessment is not None and key == _largest_section(findings, track):
         answers += tirads_answers(assessment)
@@ -212,7 +217,7 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
     return _with_comments(group, comments)
 
 
-def _frame_group(source: Source, prediction: Prediction) -> Any:
+def _frame_group(source: Source, findings: Findings, prediction: Prediction) -> Any:
     """-> TID 1501: one frame in which no nodule was found."""
     frame = prediction.image.frame_index
     answers = [(codes.NODULE_SEARCH, codes.NO_NODULE_FOUND), *_frame_answers(prediction)]
@@ -224,7 +229,12 @@ def _frame_group(source: Source, prediction: Prediction) -> Any:
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
         source_images=[hd.SourceImageForMeasurementGroup(*_reference(source, frame))],
     )
-    return _with_comments(group, _frame_comments(prediction))
+    return _with_comments(group, [*_frame_comments(prediction), *_note(findings, prediction)])
+
+
+def _note(findings: Findings, prediction: Prediction) -> list[str]:
+    note = findings.notes.get(prediction.image.frame_index)
+    return [f"Reader's note: {note}"] if note else []
 
 
 def _frame_numbers(prediction: Prediction) -> list[Number]:

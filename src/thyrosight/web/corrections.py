@@ -6,8 +6,9 @@ from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.web.examiner import Examiner
 from thyrosight.web.outlines import measure_outlines
-from thyrosight.web.problems import ApiError, not_found
+from thyrosight.web.problems import not_found
 from thyrosight.web.queue import ItemRow
+from thyrosight.web.readings import check_words
 from thyrosight.web.schemas import Correction, CorrectionIn
 from thyrosight.web.store import CORRECTION_NAME, Store
 
@@ -25,9 +26,7 @@ def keep_correction(
     store: Store, examiner: Examiner, item: ItemRow, frame_index: int, given: CorrectionIn
 ) -> Correction:
     """A person's outlines and words -> the same with what they measure, kept. ApiError 422 where they don't fit."""
-    if given.descriptors and len(given.descriptors) != len(given.outlines_xy):
-        message = f"{len(given.descriptors)} descriptors for {len(given.outlines_xy)} outlines; give one entry each"
-        raise ApiError(422, "invalid_request", message)
+    check_words(given)
     measures = []
     if given.outlines_xy:
         with examiner.turn():

@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any, Literal
 
+from thyrosight.cine import summarise_clip, track_numbers
 from thyrosight.errors import InputError
+from thyrosight.prediction import Prediction
 from thyrosight.web.exported import Download, Exported, nobody_corrected
 from thyrosight.web.problems import ApiError
+from thyrosight.web.readings import reading_of, track_assessments
+from thyrosight.web.schemas import Correction
 
 FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
 _MAGIC_AT, _MAGIC = 128, b"DICM"
@@ -33,9 +37,7 @@ def _dicom(exported: Exported, kind: Literal["seg", "sr"]) -> Download:
         exported.by_person(corrected[index]) if index in corrected else exported.prediction(index)
         for index in range(exported.num_frames)
     ]
-    outlined_by = {(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules}
-    readers = sorted({correction.who for correction in corrected.values()} - {""})
-    added = case.Corrections(outlined_by=outlined_by, reader=", ".join(readers) or None) if corrected else None
+    added = _added(case, corrected, predictions) if corrected else None
     wanted = case.Wanted(seg=kind == "seg", sr=kind == "sr")
     try:
         files = case.case_dicom_files(source, predictions, corrections=added, wanted=wanted)
@@ -46,6 +48,21 @@ def _dicom(exported: Exported, kind: Literal["seg", "sr"]) -> Download:
         raise ApiError(409, "nothing_outlined", f"{exported.item.name}: no nodule was outlined, so there is no SEG")
     reader = "person" if corrected else "network"
     return Download(f"{exported.stem}-{reader}-{name}", "application/dicom", files[name])
+
+
+def _added(case: Any, corrected: dict[int, Correction], predictions: list[Prediction]) -> Any:
+    """What persons said by frame, the predictions with their outlines -> what they add to the DICOM files."""
+    readings = {index: reading_of(correction, predictions[index]) for index, correction in corrected.items()}
+    tracks = track_numbers(summarise_clip(predictions).tracks)
+    outlined_by = {(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules}
+    readers = sorted({correction.who for correction in corrected.values()} - {""})
+    return case.Corrections(
+        tracks=tracks,
+        outlined_by=outlined_by,
+        assessments=track_assessments(readings, predictions, tracks),
+        notes={index: reading.note for index, reading in readings.items() if reading.note},
+        reader=", ".join(readers) or None,
+    )
 
 
 def _dicom_out(exported: Exported) -> Any:

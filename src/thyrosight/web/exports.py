@@ -11,11 +11,13 @@ from pathlib import Path
 
 from thyrosight.files import write_atomic
 from thyrosight.prediction import Prediction
+from thyrosight.reading import write_reading
 from thyrosight.report import CSV_COLUMNS, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME, csv_row, write_results
 from thyrosight.web.clips import clip_summary
 from thyrosight.web.dicom_exports import export_seg, export_sr
 from thyrosight.web.exported import Download, Exported
 from thyrosight.web.problems import ApiError
+from thyrosight.web.readings import reading_of
 from thyrosight.web.store import IMAGE_NAME, MAP_NAME
 
 
@@ -112,18 +114,20 @@ def _report(exported: Exported, scratch: Path) -> bytes:
         label = f"{exported.stem}, frame {index}" if exported.num_frames > 1 else exported.stem
         _write_case(exported, scratch, label, exported.prediction(index))
         if index in corrections:
-            _write_case(
-                exported, scratch, f"{label}, corrected by a person", exported.by_person_marked(corrections[index])
-            )
+            by_person = exported.by_person_marked(corrections[index])
+            folder = _write_case(exported, scratch, f"{label}, corrected by a person", by_person)
+            write_reading(folder, reading_of(corrections[index], by_person))
     write_results(scratch)
     return (scratch / REPORT_NAME).read_bytes()
 
 
-def _write_case(exported: Exported, scratch: Path, label: str, prediction: Prediction) -> None:
+def _write_case(exported: Exported, scratch: Path, label: str, prediction: Prediction) -> Path:
+    """-> the case folder, written."""
     folder = scratch / _folder_name(label)
     folder.mkdir(exist_ok=True)
     write_atomic(folder / OVERLAY_NAME, exported.overlay(prediction))
     write_atomic(folder / RESULT_NAME, prediction.to_json())
+    return folder
 
 
 def _folder_name(label: str) -> str:

@@ -107,12 +107,9 @@ def measure_frame(item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service
 
 
 @router.get("/frames/{frame}/correction", responses=refusals(404, 409))
-def get_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> Correction:
-    """What a person said of the frame."""
-    found = read_correction(service.store, service.item_with_frame(item_id, frame), frame)
-    if found is None:
-        raise ApiError(404, "no_correction", "nobody has corrected this frame")
-    return found
+def get_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> Correction | None:
+    """What a person said of the frame; null where nobody has corrected it."""
+    return read_correction(service.store, service.item_with_frame(item_id, frame), frame)
 
 
 @router.put("/frames/{frame}/correction", responses=refusals(404, 409, 413, 503))

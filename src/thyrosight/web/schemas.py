@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from thyrosight.cine import Spread, Track
 from thyrosight.prediction import ModelIdentity, NoduleSize, Record
-from thyrosight.tirads import MeasuredSigns
+from thyrosight.tirads import MeasuredSigns, SystemName
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -159,6 +159,7 @@ class CorrectionIn(Record):
 
     outlines_xy: list[OutlineXY] = Field(max_length=MAX_OUTLINES)
     descriptors: list[Descriptors | None] = Field(default=[], max_length=MAX_OUTLINES)
+    system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by in reports")
     note: str = Field("", max_length=4_000)
     who: str = Field("", max_length=200)
     when: str = Field("", max_length=64)
@@ -200,7 +201,7 @@ class ClipSummary(Record):
 class TiradsIn(Record):
     """A nodule's descriptors in the words of the lexicon; what is left out is not known."""
 
-    system: Literal["acr", "eu", "k"] = "acr"
+    system: SystemName = "acr"
     longest_mm: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] | None = None
     composition: ShortText | None = None
     echogenicity: ShortText | None = None

@@ -5,6 +5,7 @@ import { announce, byId, h, icon } from "./dom.js";
 import { ClipBar } from "./clip.js";
 import { askToken, confirmed, wireDialogs } from "./dialogs.js";
 import { Correcting } from "./correcting.js";
+import { riskThreshold } from "./drawing.js";
 import { Editor } from "./editor.js";
 import { showExports, showHolds } from "./exports.js";
 import { percent, plural } from "./format.js";
@@ -119,6 +120,7 @@ function show(item, frame, loaded, isOther) {
   here.selected =
     (!isOther && kept ? here.selected : here.reading.findings.find((finding) => !finding.isRemoved)?.key) ?? null;
   stage.hush();
+  clip.colourFrom(riskThreshold(loaded.prediction));
   viewer.keepsPlace = !isOther;
   viewer.show(loaded.picture, loaded.prediction.field_of_view);
   byId("panel").hidden = false;

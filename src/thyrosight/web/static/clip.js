@@ -11,7 +11,7 @@ const FRAMES_A_SECOND = 12;
 export class ClipBar extends EventTarget {
   constructor(parent) {
     super();
-    Object.assign(this, { parent, item: null, frame: 0, count: 1, summary: null, timer: 0 });
+    Object.assign(this, { parent, item: null, frame: 0, count: 1, summary: null, threshold: 0.5, timer: 0 });
     byId("play").addEventListener("click", () => this.toggle());
     byId("frame").addEventListener("input", (event) => this.go(event.target.valueAsNumber));
     byId("frame-back").addEventListener("click", () => this.step(-1));
@@ -38,6 +38,13 @@ export class ClipBar extends EventTarget {
     this.draw();
   }
 
+  /** The risk from which on a frame is drawn as high: the model's own. */
+  colourFrom(threshold) {
+    if (threshold === this.threshold) return;
+    this.threshold = threshold;
+    this.draw();
+  }
+
   draw() {
     const slider = byId("frame");
     slider.max = String(this.count - 1);
@@ -46,7 +53,7 @@ export class ClipBar extends EventTarget {
     byId("frame-text").textContent = `${this.frame + 1} / ${this.count}`;
     byId("largest").hidden = this.summary?.largest_frame === null || this.summary?.largest_frame === undefined;
     byId("clip-words").textContent = this.summary ? wordsOf(this.summary) : "";
-    drawTrack(byId("track"), this.summary, this.count, this.frame);
+    drawTrack(byId("track"), this);
   }
 
   go(frame) {
@@ -99,7 +106,7 @@ function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spr
 }
 
 /** One stroke a frame that holds a nodule, coloured by risk, as high as the section is large. */
-function drawTrack(track, summary, count, frame) {
+function drawTrack(track, { summary, count, frame, threshold }) {
   const largest = Math.max(1, ...(summary?.frames ?? []).map((one) => one.area_px ?? 0));
   const bars = (summary?.frames ?? [])
     .filter((one) => one.num_nodules > 0)
@@ -110,7 +117,7 @@ function drawTrack(track, summary, count, frame) {
         width: 0.8,
         y: 14 - height,
         height,
-        class: riskClass(one.risk, 0.5),
+        class: riskClass(one.risk, threshold),
       });
     });
   track.setAttribute("viewBox", `0 0 ${count} 14`);

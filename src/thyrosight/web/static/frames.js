@@ -30,10 +30,7 @@ export class Frames {
     const [prediction, bitmap, correction] = await Promise.all([
       getJson(framePath(item.id, frame, "result")),
       getPicture(framePath(item.id, frame, "image.png")),
-      getJson(framePath(item.id, frame, "correction")).catch((error) => {
-        if (error.status === 404) return null;
-        throw error;
-      }),
+      getJson(framePath(item.id, frame, "correction")),
     ]);
     return { prediction, picture: new Picture(bitmap), correction, map: null };
   }

@@ -1,6 +1,6 @@
 // The queue as a list: rows that are kept and updated in place, each with its state, its fault or what was found.
 
-import { framePath, getJson, getPicture } from "./api.js";
+import { framePath, getJson, getPicture, itemPath } from "./api.js";
 import { byId, fill, h, icon } from "./dom.js";
 import { riskClass, riskThreshold } from "./drawing.js";
 import { capitalised, clock, percent, plural } from "./format.js";
@@ -123,9 +123,10 @@ export class QueueList {
     if (this.summaries.has(item.id)) return;
     this.summaries.set(item.id, [STATE_WORDS.done]);
     try {
-      const frame = Math.floor(((item.num_frames ?? 1) - 1) / 2);
+      const clip = item.num_frames > 1 ? await getJson(itemPath(item.id, "clip")) : null;
+      const frame = clip ? (clip.largest_frame ?? Math.floor((item.num_frames - 1) / 2)) : 0;
       const prediction = await getJson(framePath(item.id, frame, "result"));
-      this.summaries.set(item.id, summaryOf(item, prediction));
+      this.summaries.set(item.id, summaryOf(item, prediction, clip));
       fill(words, this.summaries.get(item.id));
       drawThumb(canvas, await getPicture(framePath(item.id, frame, "image.png")), prediction.field_of_view);
     } catch (error) {
@@ -202,13 +203,13 @@ function faultOf({ name, error }) {
   return capitalised(text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
 }
 
-function summaryOf(item, prediction) {
+/** What was found in a file: of a clip, over all its frames. */
+function summaryOf(item, prediction, clip) {
   const { nodules } = prediction;
-  const risk = nodules.length
-    ? nodules.reduce((most, nodule) => (nodule.risk > most ? nodule.risk : most), null)
-    : prediction.risk;
+  const highest = nodules.reduce((most, nodule) => (nodule.risk > most ? nodule.risk : most), null);
+  const risk = clip ? clip.risk : nodules.length ? highest : prediction.risk;
   const found = nodules.length ? plural(nodules.length, "nodule") : "no nodule found";
-  const parts = [item.num_frames > 1 ? `${item.num_frames} frames` : found];
+  const parts = [clip ? `${item.num_frames} frames` : found];
   if (risk === null) return [parts.join(" · ")];
   return [
     `${parts.join(" · ")} · `,

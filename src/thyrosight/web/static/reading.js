@@ -163,7 +163,10 @@ export class Reading extends EventTarget {
     const kept = this.findings.filter((finding) => !finding.isRemoved);
     const descriptors = kept.map((finding) => finding.chosen);
     const correction = { outlines_xy: kept.map((finding) => finding.ring) };
-    if (descriptors.some((chosen) => Object.keys(chosen).length)) correction.descriptors = descriptors;
+    if (descriptors.some((chosen) => Object.keys(chosen).length)) {
+      correction.descriptors = descriptors;
+      correction.system = localStorage.getItem("thyrosight-tirads") ?? "acr";
+    }
     if (this.note.trim()) correction.note = this.note.trim();
     return correction;
   }
@@ -171,8 +174,8 @@ export class Reading extends EventTarget {
   async save() {
     const text = this.asText();
     const path = framePath(this.item.id, this.frame, "correction");
-    if (text === this.untouched) await request(path, { method: "DELETE" }).catch(ignoreMissing);
-    else await sendJson("PUT", path, this.toCorrection());
+    if (text !== this.untouched) await sendJson("PUT", path, this.toCorrection());
+    else if (this.saved) await request(path, { method: "DELETE" }).catch(ignoreMissing);
     this.saved = text === this.untouched ? null : text;
     this.dispatchEvent(new Event("saved"));
   }
