@@ -19,6 +19,7 @@ from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from thyrosight.bundle import Bundle
+    from thyrosight.predict_folder import RunSummary
     from thyrosight.types import Spacing
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
@@ -89,11 +90,7 @@ def predict(
     if as_json:
         print_json(summary)
     else:
-        _print_results(out / "results.csv")
-        counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
-        told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-        remark(f"{told or 'nothing to do'} in {summary.seconds:.1f} s")
-        typer.echo(summary.report)
+        _print_summary(summary, out)
     raise typer.Exit(summary.exit_code)
 
 
@@ -180,6 +177,14 @@ def _write_submission(
         remark(f"{summary.num_done} predicted, {summary.num_failed} failed")
         typer.echo(summary.out / "submission.csv")
     raise typer.Exit(1 if summary.num_failed else 0)
+
+
+def _print_summary(summary: RunSummary, out: Path) -> None:
+    _print_results(out / "results.csv")
+    counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    remark(f"{told or 'nothing to do'} in {summary.seconds:.1f} s")
+    typer.echo(summary.report)
 
 
 def _print_results(results_csv: Path) -> None:
