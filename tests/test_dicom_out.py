@@ -289,8 +289,12 @@ def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
     for groups in seg.PerFrameFunctionalGroupsSequence:
         content = groups.FrameContentSequence[0]
         places.append(tuple(content.DimensionIndexValues))
-        assert content.TemporalPositionIndex == content.DimensionIndexValues[1] + 5
+        assert content.TemporalPositionIndex == content.DimensionIndexValues[1]
+        (image,) = groups.DerivationImageSequence[0].SourceImageSequence
+        assert image.ReferencedFrameNumber == content.DimensionIndexValues[1] + 5
     assert places == [(1, n) for n in range(1, 26)] + [(2, n) for n in range(6, 16)]
+    content = case_dicom_files(path, [*predictions[:4], *predictions[9:]], wanted=NONE)["seg.dcm"]
+    assert not validator_errors(content, tmp_path), "frames without a nodule in between"
     organization = seg.DimensionOrganizationSequence[0].DimensionOrganizationUID
     assert {item.DimensionOrganizationUID for item in seg.DimensionIndexSequence} == {organization}
 

@@ -44,9 +44,7 @@ def predict(
     mm_per_pixel: Annotated[
         str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the files say.")
     ] = None,
-    submission: Annotated[
-        bool, typer.Option("--submission", help="Write the TN-SCUI challenge's files alone.")
-    ] = False,
+    submission: Annotated[bool, typer.Option("--submission", help="The TN-SCUI challenge's files alone.")] = False,
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Print the report to report.pdf too; needs thyrosight[pdf].")
     ] = False,
@@ -59,10 +57,6 @@ def predict(
     A clip (DICOM or video of several frames) is read whole: CASE/clip.json has all frames, the others the one to show.
     With --submission it writes mask/, submission.csv and probability.csv instead.
     """
-    if pdf:
-        from thyrosight.report_pdf import pdf_writer
-
-        pdf_writer()
     if submission:
         _write_submission(images, out, bundle, tta, threads, as_json)
         return
@@ -70,7 +64,10 @@ def predict(
         raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
     from thyrosight.predict_folder import predict_folder
+    from thyrosight.report_pdf import pdf_writer, write_pdf
 
+    if pdf:
+        pdf_writer()  # or it says what to install, before the work
     with stdout_kept_for_json(as_json):
         summary = predict_folder(
             images,
@@ -84,9 +81,7 @@ def predict(
             spacing=spacing,
         )
     if pdf:
-        from thyrosight.report_pdf import write_pdf
-
-        write_pdf(Path(summary.report))
+        write_pdf(summary.report)
     if as_json:
         print_json(summary)
     else:

@@ -106,7 +106,7 @@ def _set_image(dataset: Dataset, source: Source) -> None:
 
 
 def _set_dimensions(dataset: Dataset, source: Source) -> None:
-    """Frames are found by their segment and, in a clip, by their place in time: the source's frame number."""
+    """Frames are found by their segment and, in a clip, by their place in time, counted over those that show one."""
     organization = source.uid("dimensions")
     item = Dataset()
     item.DimensionOrganizationUID = organization
@@ -184,7 +184,7 @@ def _frame_groups(source: Source, track: int, frame_index: int, place: int) -> D
     image.ReferencedSOPInstanceUID = source.header.SOPInstanceUID
     if source.is_multiframe:
         content.DimensionIndexValues = [track, place]
-        content.TemporalPositionIndex = frame_index + 1
+        content.TemporalPositionIndex = place
         image.ReferencedFrameNumber = frame_index + 1
     image.SpatialLocationsPreserved = "YES"
     image.PurposeOfReferenceCodeSequence = [code_item(codes.SEGMENTATION_SOURCE)]
