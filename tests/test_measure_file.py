@@ -153,3 +153,14 @@ def test_millimetres_that_cannot_be_are_refused(mask_path, text):
     assert (code, out) == (2, "")
     assert err.startswith("error: --mm-per-pixel")
     assert err.count("\n") == 1
+
+
+def test_one_frame_of_several_is_measured(mask_path: Path, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((100, 140), level, np.uint8)) for level in (40, 90)]
+    frames[0].save(tmp_path / "frames.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match="2 frames; pass --frame"):
+        measure_file(mask_path, tmp_path / "frames.tif", None)
+    command = ["measure", str(mask_path), "--image", str(tmp_path / "frames.tif"), "--frame"]
+    assert CliRunner().invoke(app, [*command, "1"]).exit_code == 0
+    assert CliRunner().invoke(app, [*command, "2"]).exit_code == 1
+    assert CliRunner().invoke(app, ["measure", str(mask_path), "--frame", "1"]).exit_code == 2

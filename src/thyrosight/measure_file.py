@@ -41,14 +41,19 @@ class MeasuredNodule(Record):
 
 
 def measure_file(
-    mask_path: Path, image_path: Path | None, spacing: Spacing | None, second_view_mm: float | None = None
+    mask_path: Path,
+    image_path: Path | None,
+    spacing: Spacing | None,
+    second_view_mm: float | None = None,
+    *,
+    frame_index: int | None = None,
 ) -> list[MeasuredNodule]:
     """Mask file, image file, spacing (None: the image's own), third diameter in mm -> its nodules, measured.
 
     The volume takes longest and perpendicular of this view (measure.ellipsoid_volume_mm3), so a second view's extent
     belongs to one nodule: of a mask with several it is refused.
     """
-    frame = None if image_path is None else load_frame(image_path)
+    frame = None if image_path is None else load_frame(image_path, frame_index)
     masks = read_nodules(mask_path, None if frame is None else frame.size_hw)
     if second_view_mm is not None and not 0 < second_view_mm < 1000:
         raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres, above 0")

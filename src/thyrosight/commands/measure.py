@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thyrosight.commands.results import spacing_given
 from thyrosight.commands.show import print_json, print_table, remark
 from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from thyrosight.measure_file import MeasuredNodule
-    from thyrosight.types import Spacing
 
 
 def measure(
@@ -21,6 +20,7 @@ def measure(
     image: Annotated[
         Path | None, typer.Option("--image", help="Its image, to look inside as well.", exists=True)
     ] = None,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Which frame of an image with several.")] = None,
     mm_per_pixel: Annotated[
         str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the image says.")
     ] = None,
@@ -36,8 +36,10 @@ def measure(
     """
     from thyrosight.measure_file import measure_file
 
+    if frame is not None and image is None:
+        raise ConfigError("--frame says which frame of --image; give the image too")
     spacing = None if mm_per_pixel is None else spacing_given(mm_per_pixel)
-    found = measure_file(mask, image, spacing, second_view_mm)
+    found = measure_file(mask, image, spacing, second_view_mm, frame_index=frame)
     if as_json:
         print_json({"mask": mask.name, "image": image.name if image else None, "nodules": found})
         return
@@ -48,19 +50,6 @@ def measure(
     )
     for reason in dict.fromkeys(reason for nodule in found for reason in nodule.reasons):
         remark(f"-  {reason}")
-
-
-def spacing_given(text: str) -> Spacing:
-    """--mm-per-pixel as given, one number or row,column -> Spacing; ConfigError where that can't be."""
-    from thyrosight.types import Spacing
-
-    try:
-        row_mm, column_mm = [float(part) for part in text.split(",")] * (1 if "," in text else 2)
-    except ValueError:
-        raise ConfigError(f"--mm-per-pixel {text}: give one number or row,column, e.g. 0.06 or 0.06,0.05") from None
-    if not all(math.isfinite(mm) and 0 < mm < 10 for mm in (row_mm, column_mm)):
-        raise ConfigError(f"--mm-per-pixel {text}: millimetres lie above 0 and below 10")
-    return Spacing(row_mm, column_mm)
 
 
 def _lines(nodule: MeasuredNodule) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def predict(
     A clip (DICOM or video of several frames) is read whole: CASE/clip.json has all frames, the others the one to show.
     With --submission it writes mask/, submission.csv and probability.csv instead.
     """
+    if pdf and submission:
+        raise ConfigError("--pdf and --submission: the challenge's files have no report to print")
     if submission:
         _write_submission(images, out, bundle, tta, threads, as_json)
         return
