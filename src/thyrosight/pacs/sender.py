@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pynetdicom import AE
 
 from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
+from thyrosight.pacs.hand import Hand
 from thyrosight.pacs.journal import fault
 from thyrosight.pacs.spool import Item, Spool
 
@@ -46,22 +46,12 @@ class Route:
         return float(min(self.first_seconds * 2.0 ** min(num_tries, 30), self.longest_seconds))
 
 
-class Sender(threading.Thread):
+class Sender(Hand):
     """Works until `stop`; a destination that is away costs pauses and nothing that was accepted."""
 
     def __init__(self, route: Route, spool: Spool, say: Callable[[str], None]) -> None:
-        super().__init__(name="thyrosight-sender", daemon=True)
-        self.route, self._spool, self._say = route, spool, say
-        self._wanted, self._stopping = threading.Event(), threading.Event()
-
-    def wake(self) -> None:
-        """There is something new to send."""
-        self._wanted.set()
-
-    def stop(self) -> None:
-        """Ends after the file in work."""
-        self._stopping.set()
-        self._wanted.set()
+        super().__init__("sender", say)
+        self.route, self._spool = route, spool
 
     def run(self) -> None:
         while not self._stopping.is_set():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pydicom import dcmread
 from thyrosight.dicom_out.case import Wanted, case_dicom_files
 from thyrosight.dicom_out.source import MANUFACTURER
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.pacs.hand import Hand
 from thyrosight.pacs.journal import fault, plain_line
 from thyrosight.pacs.spool import Item, Spool
 from thyrosight.predict import Predictor
@@ -27,24 +27,14 @@ FOR_THE_STUDY = Wanted(identity="keep")
 """The results have to land in the patient's study, so they name patient and study as the source does."""
 
 
-class Worker(threading.Thread):
+class Worker(Hand):
     """Works until `stop`; no file and no fault of ours ends it."""
 
     def __init__(
         self, predictor: Predictor, spool: Spool, on_results: Callable[[], None], say: Callable[[str], None]
     ) -> None:
-        super().__init__(name="thyrosight-worker", daemon=True)
-        self._predictor, self._spool, self._on_results, self._say = predictor, spool, on_results, say
-        self._wanted, self._stopping = threading.Event(), threading.Event()
-
-    def wake(self) -> None:
-        """There is something new to predict."""
-        self._wanted.set()
-
-    def stop(self) -> None:
-        """Ends after the item in work."""
-        self._stopping.set()
-        self._wanted.set()
+        super().__init__("worker", say)
+        self._predictor, self._spool, self._on_results = predictor, spool, on_results
 
     def run(self) -> None:
         while not self._stopping.is_set():
