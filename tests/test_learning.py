@@ -175,6 +175,9 @@ for (name, one), (_, other) in zip(whole.named_parameters(), shared.module.named
     torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-4, msg=lambda text: name + text)
 for (name, one), (_, other) in zip(whole.named_buffers(), shared.module.named_buffers()):
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+torch.distributed.barrier()
+del shared
+torch.distributed.destroy_process_group()  # else its threads may still run when the process ends, which aborts it
 """
 
 

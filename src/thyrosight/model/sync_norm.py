@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 class SyncNorm(nn.BatchNorm2d):
@@ -34,10 +35,26 @@ class SyncNorm(nn.BatchNorm2d):
         return normed.to(input.dtype)
 
 
+class _Sum(torch.autograd.Function):
+    """Sum over all processes; each process's gradient is the sum of all of theirs, as all of them use the sum."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        return _all_reduced(values)
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        return _all_reduced(gradients[0])
+
+
+def _all_reduced(values: Tensor) -> Tensor:
+    total = values.detach().clone(memory_format=torch.contiguous_format)
+    torch.distributed.all_reduce(total)
+    return total
+
+
 def _summed(values: Tensor) -> Tensor:
-    """Sum over all processes, with the gradient of all of them."""
-    summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
-    return summed
+    return cast(Tensor, _Sum.apply(values))  # type: ignore[no-untyped-call]
 
 
 def convert_sync_norm(network: nn.Module) -> nn.Module:
