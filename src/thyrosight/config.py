@@ -25,6 +25,9 @@ class NetworkConfig:
     drop_path: float = 0.1
     frozen_stages: int = 0
     """The encoder's stem and its first stages that are not trained; 0 trains all."""
+    auxiliary: tuple[Literal["gland", "descriptors"], ...] = ()
+    """What `unet` learns beside its tasks, and no bundle answers with: the thyroid's outline (rows whose mask is of the
+    gland), the descriptors of the TI-RADS lexicon (rows that have them)."""
     init: Literal["original", "he"] = "original"
     width: int = 32
     """Channels of the first stage of `resenc` and `monai_unet`, doubled a stage up to 16 times; nnU-Net has 32."""
@@ -101,6 +104,10 @@ class LossConfig:
     malignancy_weight: float = 0.5
     label_smoothing: float = 0.0
     map_weight: float = 0.0
+    gland_weight: float = 0.0
+    """Of the mask loss of the thyroid's outline; needs network.auxiliary "gland"."""
+    descriptor_weight: float = 0.0
+    """Of the descriptors' cross-entropy, a mean over those that are known; needs network.auxiliary "descriptors"."""
     balance_classes: bool = False
     """Weigh the two classes of malignancy by their inverse frequency in the training rows."""
 

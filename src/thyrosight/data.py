@@ -21,6 +21,7 @@ from thyrosight.errors import InputError
 from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.geometry import letterbox
 from thyrosight.images import load_frame
+from thyrosight.tirads import LEXICON
 from thyrosight.types import Batch, BoolArray, Box, Case, Sample, UInt8Array
 
 
@@ -111,6 +112,14 @@ def size_at(settings: DataConfig, progress: float) -> tuple[int, int]:
     return settings.size_hw
 
 
+def terms_of(case: Case) -> tuple[int, ...]:
+    """A case -> the place of its term in each of the lexicon's descriptors, -1 where it has none of them."""
+    return tuple(
+        terms.index(case.descriptors[name]) if case.descriptors.get(name) in terms else -1
+        for name, terms in LEXICON.items()
+    )
+
+
 class ViewDataset(Dataset[Sample]):
     """Views by number; `dataset[epoch, place, number]` is augmented by (seed, epoch, place, number) alone."""
 
@@ -154,6 +163,9 @@ class ViewDataset(Dataset[Sample]):
             has_mask=is_outlined or is_healthy,
             malignancy=malignancy,
             risk=malignancy if malignancy < 0 else self._grade(case, malignancy),
+            gland_HW=view[1] if case.target == "gland" else np.zeros_like(view[1]),
+            has_gland=case.mask is not None and case.target == "gland",
+            descriptors=terms_of(case),
             case_index=ref.case_index,
             view_index=ref.view_index,
         )
@@ -243,6 +255,9 @@ def collate(samples: Sequence[Sample]) -> Batch:
         has_mask_B=torch.tensor([sample.has_mask for sample in samples], dtype=torch.bool),
         malignancy_B=torch.tensor([sample.malignancy for sample in samples], dtype=torch.int64),
         risk_B=torch.tensor([sample.risk for sample in samples], dtype=torch.float32),
+        gland_B1HW=torch.from_numpy(np.stack([sample.gland_HW for sample in samples])[:, None].astype(np.float32)),
+        has_gland_B=torch.tensor([sample.has_gland for sample in samples], dtype=torch.bool),
+        descriptors_BD=torch.tensor([sample.descriptors for sample in samples], dtype=torch.int64),
     )
 
 

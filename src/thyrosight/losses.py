@@ -6,7 +6,7 @@ The letterbox border counts as background here: a network that is free there wou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -130,6 +130,16 @@ def malignancy_map_cross_entropy(
     return ((loss_B1HW * mask).sum(dim=PIXELS) / mask.sum(dim=PIXELS)).mean()
 
 
+def descriptor_cross_entropy(logits: Sequence[Tensor], descriptors_BD: Tensor) -> Tensor:
+    """(B, terms) of each descriptor, their terms' places or -1 -> mean cross-entropy of all that are known, a scalar."""
+    known = descriptors_BD != UNLABELLED
+    losses = [
+        F.cross_entropy(logits_BK[known[:, place]].float(), descriptors_BD[known[:, place], place], reduction="sum")
+        for place, logits_BK in enumerate(logits)
+    ]
+    return torch.stack(losses).sum() / known.sum().clamp(min=1)
+
+
 @dataclass(frozen=True)
 class LossSettings:
     """What is added up: mask_weight * mask loss + malignancy_weight * cross-entropy + map_weight * that of the map.
@@ -143,6 +153,8 @@ class LossSettings:
     malignancy_weight: float = 1.0
     label_smoothing: float = 0.0
     map_weight: float = 0.0
+    gland_weight: float = 0.0
+    descriptor_weight: float = 0.0
     class_weights: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -164,6 +176,8 @@ class LossParts(NamedTuple):
     mask: Tensor
     malignancy: Tensor
     malignancy_map: Tensor
+    gland: Tensor
+    descriptors: Tensor
 
 
 def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> LossParts:
@@ -173,7 +187,7 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
     """
     has_mask_B = batch.has_mask_B.bool()
     none = output.class_logits_B2.new_zeros((), dtype=torch.float32)
-    mask = malignancy = malignancy_map = none
+    mask = malignancy = malignancy_map = gland = descriptors = none
     if settings.mask_weight > 0:
         loss_B = MASK_LOSSES[settings.mask](output.mask_logits_B1HW[has_mask_B], batch.mask_B1HW[has_mask_B])
         mask = loss_B.sum() / max(loss_B.numel(), 1)
@@ -188,8 +202,20 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
             batch.risk_B[has_mask_B],
             settings.label_smoothing,
         )
-    total = settings.mask_weight * mask + settings.malignancy_weight * malignancy + settings.map_weight * malignancy_map
-    return LossParts(total, mask, malignancy, malignancy_map)
+    if settings.gland_weight > 0 and output.gland_logits_B1HW is not None:
+        has_gland_B = batch.has_gland_B.bool()
+        loss_B = MASK_LOSSES[settings.mask](output.gland_logits_B1HW[has_gland_B], batch.gland_B1HW[has_gland_B])
+        gland = loss_B.sum() / max(loss_B.numel(), 1)
+    if settings.descriptor_weight > 0 and output.descriptor_logits is not None:
+        descriptors = descriptor_cross_entropy(output.descriptor_logits, batch.descriptors_BD)
+    total = (
+        settings.mask_weight * mask
+        + settings.malignancy_weight * malignancy
+        + settings.map_weight * malignancy_map
+        + settings.gland_weight * gland
+        + settings.descriptor_weight * descriptors
+    )
+    return LossParts(total, mask, malignancy, malignancy_map, gland, descriptors)
 
 
 def iou_at(probability_B1HW: Tensor, target_B1HW: Tensor, threshold: float = 0.8, smooth: float = 1e-5) -> Tensor:

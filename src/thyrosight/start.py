@@ -18,6 +18,9 @@ SHIPPED = "shipped"
 BEFORE = "before, by "
 """How the split of a set begins that only the weights which a run began with have seen."""
 
+AUXILIARY = ("gland.", "descriptors.")
+"""How the weights of heads begin that only teach: one run may have them and the next not."""
+
 
 def start_bundle(start_from: str) -> Bundle:
     """`network.start_from` -> the bundle: the shipped one by its name, else a path."""
@@ -25,13 +28,16 @@ def start_bundle(start_from: str) -> Bundle:
 
 
 def load_start_weights(network: nn.Module, bundle: Bundle) -> None:
-    """Fill the network with a bundle's weights; BundleError where they belong to another network."""
+    """Fill the network with a bundle's weights, auxiliary heads where both have them; BundleError where they don't fit."""
     from safetensors.torch import load
 
     state = {
         name: value.float() if value.is_floating_point() else value
         for name, value in load(bundle.weights_bytes).items()
     }
+    own = network.state_dict()
+    state = {name: value for name, value in state.items() if name in own or not name.startswith(AUXILIARY)}
+    state |= {name: value for name, value in own.items() if name not in state and name.startswith(AUXILIARY)}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

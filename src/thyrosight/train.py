@@ -92,7 +92,14 @@ class TrainingModule(L.LightningModule):
         Every part is a mean over rows that take part in it; processes hold different numbers of those.
         """
         labelled_B = batch.malignancy_B >= 0
-        own = torch.stack([batch.has_mask_B.sum(), labelled_B.sum(), (labelled_B & batch.has_mask_B).sum()]).float()
+        counts = (
+            batch.has_mask_B.sum(),
+            labelled_B.sum(),
+            (labelled_B & batch.has_mask_B).sum(),
+            batch.has_gland_B.sum(),
+            (batch.descriptors_BD >= 0).sum(),
+        )
+        own = torch.stack(counts).float()
         everywhere = own.clone()
         torch.distributed.all_reduce(everywhere)
         share = self.trainer.world_size * own / everywhere.clamp(min=1)
@@ -100,6 +107,8 @@ class TrainingModule(L.LightningModule):
             self.loss.mask_weight * share[0] * parts.mask
             + self.loss.malignancy_weight * share[1] * parts.malignancy
             + self.loss.map_weight * share[2] * parts.malignancy_map
+            + self.loss.gland_weight * share[3] * parts.gland
+            + self.loss.descriptor_weight * share[4] * parts.descriptors
         )
         return total
 

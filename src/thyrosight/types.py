@@ -152,6 +152,7 @@ class Sample:
 
     image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
     border; malignancy 1, 0 or -1 (not labelled); risk is what is taught, the label or a grade between 0 and 1, or -1;
+    gland_HW bool, the thyroid where has_gland; descriptors: a term's place in the lexicon or -1, in its order;
     view_index counts the views of the case.
     """
 
@@ -161,6 +162,9 @@ class Sample:
     has_mask: bool
     malignancy: int
     risk: float
+    gland_HW: BoolArray
+    has_gland: bool
+    descriptors: tuple[int, ...]
     case_index: int
     view_index: int
 
@@ -169,7 +173,8 @@ class Sample:
 class Batch:
     """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
 
-    risk_B float32: what is taught of the risk, 0 to 1, or -1.
+    risk_B float32: what is taught of the risk, 0 to 1, or -1. gland_B1HW 0/1 float32, has_gland_B bool.
+    descriptors_BD int64: the term of each of D descriptors, or -1.
     """
 
     image_B1HW: Tensor
@@ -178,6 +183,9 @@ class Batch:
     has_mask_B: Tensor
     malignancy_B: Tensor
     risk_B: Tensor
+    gland_B1HW: Tensor
+    has_gland_B: Tensor
+    descriptors_BD: Tensor
 
 
 class Output(NamedTuple):
@@ -185,12 +193,15 @@ class Output(NamedTuple):
 
     mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
     risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size
-    (zeros where a network has none).
+    (zeros where a network has none). What only teaches, None where a network has it not: gland_logits_B1HW, the
+    thyroid at the input's size; descriptor_logits, (B, terms) for each descriptor of the lexicon.
     """
 
     mask_logits_B1HW: Tensor
     class_logits_B2: Tensor
     malignancy_map_B1HW: Tensor
+    gland_logits_B1HW: Tensor | None = None
+    descriptor_logits: tuple[Tensor, ...] | None = None
 
 
 Json = dict[str, Any]

@@ -24,6 +24,7 @@ NETWORKS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
         dropout=settings.dropout,
         drop_path=settings.drop_path,
         frozen_stages=settings.frozen_stages,
+        auxiliary=settings.auxiliary,
     ),
     "resenc": lambda settings: resenc(settings.width, settings.dropout),
     "monai_unet": lambda settings: monai_unet(settings.width, settings.dropout),

@@ -5,12 +5,15 @@ Shapes: B batch, C channels, H rows, W columns of the padded input; maps at stri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from thyrosight.errors import ConfigError
 from thyrosight.model.efficientnet_lite import EfficientNetLite, load_imagenet
+from thyrosight.tirads import LEXICON
 from thyrosight.types import Output
 
 DECODER_CHANNELS = (128, 64, 48, 32, 16)
@@ -57,7 +60,7 @@ class UpBlock(nn.Module):
 
 
 class MalignancyHead(nn.Module):
-    """Decoder map at stride 8, deepest map and mask probability -> class_logits_B2 and a per-pixel malignancy map.
+    """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, malignancy map, features (B, n).
 
     `map`: every pixel has a malignancy logit, a local part plus one for the whole field, and the image's logit is their
     mean under the predicted mask: each nodule has its own risk, and the map explains it. `pooled`: features are pooled
@@ -72,6 +75,7 @@ class MalignancyHead(nn.Module):
         self.head = head
         hidden = 64
         self.dropout = nn.Dropout(dropout)
+        self.num_features = hidden + deep_channels
         self.local = nn.Sequential(ConvBlock(deep_channels + local_channels, hidden, 1), ConvBlock(hidden, hidden))
         if head == "map":
             self.local_logit = nn.Conv2d(hidden, 1, 1)
@@ -79,21 +83,22 @@ class MalignancyHead(nn.Module):
         else:
             self.rate = nn.Sequential(nn.Linear(hidden + deep_channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
-    def forward(self, deep: Tensor, local_8: Tensor, mask_probability_8: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, deep: Tensor, local_8: Tensor, mask_probability_8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         deep_8 = F.interpolate(deep, scale_factor=4.0, mode="bilinear", align_corners=False)
         features_8 = self.local(torch.cat([deep_8, local_8], dim=1))
         whole = self.dropout(deep.mean(dim=(2, 3)))
         # The small constant makes an image without a nodule fall back on the mean over the field.
         weight_8 = mask_probability_8.detach() + 1e-3
         weight_8 = weight_8 / weight_8.sum(dim=(2, 3), keepdim=True)
+        under_mask = self.dropout((features_8 * weight_8).sum(dim=(2, 3)))
+        features = torch.cat([under_mask, whole], dim=1)
         if self.head == "map":
             map_8 = self.local_logit(self.dropout(features_8)) + self.whole_logit(whole)[:, :, None, None]
             logit_B = (map_8 * weight_8).sum(dim=(1, 2, 3))
         else:
-            under_mask = self.dropout((features_8 * weight_8).sum(dim=(2, 3)))
-            logit_B = self.rate(torch.cat([under_mask, whole], dim=1))[:, 0]
+            logit_B = self.rate(features)[:, 0]
             map_8 = torch.zeros_like(mask_probability_8) + logit_B[:, None, None, None]
-        return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1), map_8
+        return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1), map_8, features
 
 
 class UNet(nn.Module):
@@ -107,6 +112,7 @@ class UNet(nn.Module):
         dropout: float = 0.2,
         drop_path: float = 0.0,
         frozen_stages: int = 0,
+        auxiliary: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.encoder = EfficientNetLite(encoder, drop_path, frozen_stages)
@@ -119,6 +125,12 @@ class UNet(nn.Module):
         self.mask_dropout = nn.Dropout2d(dropout / 2)
         self.mask = nn.Conv2d(DECODER_CHANNELS[4], 1, 1)
         self.malignancy = MalignancyHead(skip_channels[-1], DECODER_CHANNELS[2], head, dropout)
+        self.gland = nn.Conv2d(DECODER_CHANNELS[4], 1, 1) if "gland" in auxiliary else None
+        self.descriptors = (
+            nn.ModuleList(nn.Linear(self.malignancy.num_features, len(terms)) for terms in LEXICON.values())
+            if "descriptors" in auxiliary
+            else None
+        )
         self._initialise()
         if pretrained:
             load_imagenet(self.encoder, encoder)
@@ -147,6 +159,17 @@ class UNet(nn.Module):
         logits_2 = self.mask(self.mask_dropout(features))
         logits = F.interpolate(logits_2, scale_factor=2.0, mode="bilinear", align_corners=False)
         probability_8 = F.avg_pool2d(torch.sigmoid(logits_2.float()), 4).to(local_8.dtype)
-        class_logits_B2, map_8 = self.malignancy(maps[-1], local_8, probability_8)
+        class_logits_B2, map_8, risk_features = self.malignancy(maps[-1], local_8, probability_8)
         malignancy_map = F.interpolate(map_8, scale_factor=8.0, mode="bilinear", align_corners=False)
-        return Output(logits[:, :, :height, :width], class_logits_B2, malignancy_map[:, :, :height, :width])
+        gland = None
+        if self.gland is not None:
+            gland = F.interpolate(self.gland(features), scale_factor=2.0, mode="bilinear", align_corners=False)
+            gland = gland[:, :, :height, :width]
+        descriptors = None if self.descriptors is None else tuple(head(risk_features) for head in self.descriptors)
+        return Output(
+            logits[:, :, :height, :width],
+            class_logits_B2,
+            malignancy_map[:, :, :height, :width],
+            gland,
+            descriptors,
+        )
