@@ -19,6 +19,7 @@ from thyrosight.data import (
     collate,
     group_key,
     split_validation,
+    terms_of,
 )
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.types import Box, Case
@@ -79,6 +80,16 @@ def test_glands_give_no_mask_and_foreign_labels_no_risk(cohort: Path) -> None:
     assert not batch.has_mask_B.any()
     assert batch.mask_B1HW.sum() == 0
     assert batch.malignancy_B.tolist() == [-1, -1, -1]
+    assert batch.has_gland_B is not None
+    assert batch.gland_B1HW is not None
+    assert batch.has_gland_B.all()
+    assert all(gland.any() for gland in batch.gland_B1HW)
+
+
+def test_descriptors_are_their_places_in_the_lexicon(cohort: Path) -> None:
+    words = {"composition": "spongiform", "shape": "taller-than-wide", "margin": "not in the lexicon"}
+    case = replace(read_cases(cohort)[0], descriptors=words)
+    assert terms_of(case) == (1, -1, 1, -1, -1)
 
 
 def test_a_healthy_source_asks_for_an_empty_mask(cohort: Path) -> None:

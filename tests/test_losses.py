@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
 
 from thyrosight.errors import ConfigError  # noqa: E402
 from thyrosight.losses import (  # noqa: E402
@@ -22,6 +24,7 @@ from thyrosight.losses import (  # noqa: E402
     mask_cross_entropy,
     multitask_loss,
     soft_dice_loss,
+    teaching_rows,
 )
 from thyrosight.types import Batch, Output  # noqa: E402
 
@@ -215,7 +218,7 @@ def test_total_is_twice_dice_plus_cross_entropy():
 def test_rows_without_annotation_give_no_gradient(name):
     output, batch = make_output(), make_batch([True, False, True], [0, 1, -1])
     multitask_loss(output, batch, LossSettings(mask=name, map_weight=0.5)).total.backward()
-    mask, classes, malignancy_map = (tensor.grad.flatten(1).abs().sum(dim=1) > 0 for tensor in output)
+    mask, classes, malignancy_map = (tensor.grad.flatten(1).abs().sum(dim=1) > 0 for tensor in output[:3])
     assert mask.tolist() == [True, False, True]
     assert classes.tolist() == [True, True, False]
     assert malignancy_map.tolist() == [True, False, False]
@@ -234,7 +237,7 @@ def test_a_batch_without_any_annotation_is_zero_and_can_go_backward():
     parts = multitask_loss(output, batch, LossSettings(map_weight=1.0))
     parts.total.backward()
     assert parts.total.item() == 0.0
-    assert not any(tensor.grad.any() for tensor in output)
+    assert not any(tensor.grad.any() for tensor in output[:3])
 
 
 def test_weight_zero_switches_a_task_off_even_where_it_is_not_finite():
@@ -291,3 +294,28 @@ def test_iou_by_hand():
     target = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
     # first: above 0.8 (not at it) are pixels 0 and 2; with the target 1 shared of 3. second: both empty
     torch.testing.assert_close(iou_at(probability, target, 0.8), torch.tensor([1 / 3, 1.0]), rtol=0, atol=1e-5)
+
+
+def test_auxiliary_tasks_teach_the_rows_that_have_them():
+    torch.manual_seed(0)
+    gland_logits = torch.randn(2, 1, 4, 4, requires_grad=True)
+    terms = (torch.randn(2, 3, requires_grad=True), torch.randn(2, 2, requires_grad=True))
+    output = Output(torch.zeros(2, 1, 4, 4), torch.zeros(2, 2), torch.zeros(2, 1, 4, 4), gland_logits, terms)
+    batch = replace(
+        make_batch([False, False], [-1, -1]),
+        gland_B1HW=torch.ones(2, 1, 4, 4),
+        has_gland_B=torch.tensor([True, False]),
+        descriptors_BD=torch.tensor([[2, -1], [-1, -1]]),
+    )
+    parts = multitask_loss(output, batch, LossSettings(gland_weight=0.5, descriptor_weight=0.2))
+    torch.testing.assert_close(parts.gland, soft_dice_loss(torch.sigmoid(gland_logits[:1]), torch.ones(1, 1, 4, 4))[0])
+    torch.testing.assert_close(parts.descriptors, F.cross_entropy(terms[0][:1], torch.tensor([2])))
+    torch.testing.assert_close(parts.total, 0.5 * parts.gland + 0.2 * parts.descriptors)
+    parts.total.backward()
+    assert gland_logits.grad is not None
+    assert gland_logits.grad[1].abs().sum() == 0
+    assert terms[0].grad is not None
+    assert terms[0].grad[1].abs().sum() == 0
+    assert terms[1].grad is not None
+    assert terms[1].grad.abs().sum() == 0
+    assert teaching_rows(batch).tolist() == [0, 0, 0, 1, 1]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from thyrosight.bundle import TrainingSet, load_bundle
+from thyrosight.bundle import Bundle, TrainingSet, load_bundle
 from thyrosight.errors import BundleError, ConfigError
-from thyrosight.start import refuse_seen, split_in_words, start_bundle
+from thyrosight.start import load_start_weights, refuse_seen, split_in_words, start_bundle
 from thyrosight.types import Case
 
 CASE = Case(case_id="1", image=Path("1.png"), mask=None, malignancy=None, group="1", source="ddti", fold=2)
@@ -41,3 +41,23 @@ def test_the_shipped_bundle_has_a_name(tmp_path: Path) -> None:
     assert start_bundle("shipped").info == load_bundle().info
     with pytest.raises(BundleError, match="no such bundle"):
         start_bundle(str(tmp_path / "none"))
+
+
+def test_auxiliary_heads_are_taken_where_both_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    from thyrosight.model.unet import UNet
+
+    taught = UNet(pretrained=False, auxiliary=("gland",))
+    monkeypatch.setattr(Bundle, "weights_bytes", save(taught.state_dict()))
+    bundle = load_bundle()
+    for auxiliary in ((), ("gland",), ("descriptors",)):
+        network = UNet(pretrained=False, auxiliary=auxiliary)
+        load_start_weights(network, bundle)
+        torch.testing.assert_close(network.mask.weight, taught.mask.weight)
+        if network.gland is not None:
+            assert taught.gland is not None
+            torch.testing.assert_close(network.gland.weight, taught.gland.weight)
+    with pytest.raises(BundleError):
+        load_start_weights(UNet(encoder="lite2", pretrained=False), bundle)

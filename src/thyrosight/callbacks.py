@@ -30,7 +30,9 @@ from thyrosight.files import write_atomic
 from thyrosight.geometry import outlines
 from thyrosight.types import Case
 
-METRICS = ("train_loss", "train_mask_loss", "train_malignancy_loss", "val_dice", "val_auroc", "val_score")
+LOSSES = ("train_loss", "train_mask_loss", "train_malignancy_loss", "train_gland_loss", "train_descriptor_loss")
+SCORES = ("val_dice", "val_auroc")
+METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12
 REFERENCE_BGR, PREDICTION_BGR = (80, 220, 80), (60, 140, 255)
 
@@ -135,7 +137,7 @@ def draw_curves(rows: Sequence[dict[str, float]]) -> bytes:
 
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = (METRICS[:3], METRICS[3:5], ("lr",))
+    panels = (LOSSES, SCORES, ("lr",))
     for axes, names in zip(figure.subplots(1, 3), panels, strict=True):
         for name in names:
             points = [(row["epoch"], row[name]) for row in rows if name in row and math.isfinite(row[name])]

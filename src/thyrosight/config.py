@@ -290,6 +290,15 @@ def _check_ranges(config: Config, where: str) -> None:
             "loss.mask_weight and loss.malignancy_weight are both 0: nothing would be learnt",
         ),
         (
+            not config.network.auxiliary or config.network.name == "unet",
+            f"network.auxiliary: {config.network.name} has no auxiliary tasks, unet has",
+        ),
+        (
+            (config.loss.gland_weight > 0) == ("gland" in config.network.auxiliary)
+            and (config.loss.descriptor_weight > 0) == ("descriptors" in config.network.auxiliary),
+            "network.auxiliary and loss.gland_weight, loss.descriptor_weight must name the same auxiliary tasks",
+        ),
+        (
             config.run.validation_share > 0 or (config.run.keep == "last" and not config.run.early_stopping_epochs),
             "run.keep = 'best' and early stopping need run.validation_share > 0",
         ),

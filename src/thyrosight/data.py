@@ -163,8 +163,7 @@ class ViewDataset(Dataset[Sample]):
             has_mask=is_outlined or is_healthy,
             malignancy=malignancy,
             risk=malignancy if malignancy < 0 else self._grade(case, malignancy),
-            gland_HW=view[1] if case.target == "gland" else np.zeros_like(view[1]),
-            has_gland=case.mask is not None and case.target == "gland",
+            gland_HW=view[1] if case.mask is not None and case.target == "gland" else None,
             descriptors=terms_of(case),
             case_index=ref.case_index,
             view_index=ref.view_index,
@@ -248,6 +247,7 @@ class EpochSampler(Sampler[tuple[int, int, int]]):
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Samples -> Batch of tensors."""
+    glands = [np.zeros_like(sample.mask_HW) if sample.gland_HW is None else sample.gland_HW for sample in samples]
     return Batch(
         image_B1HW=torch.from_numpy(np.stack([sample.image_HW for sample in samples])[:, None]),
         mask_B1HW=torch.from_numpy(np.stack([sample.mask_HW for sample in samples])[:, None].astype(np.float32)),
@@ -255,8 +255,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         has_mask_B=torch.tensor([sample.has_mask for sample in samples], dtype=torch.bool),
         malignancy_B=torch.tensor([sample.malignancy for sample in samples], dtype=torch.int64),
         risk_B=torch.tensor([sample.risk for sample in samples], dtype=torch.float32),
-        gland_B1HW=torch.from_numpy(np.stack([sample.gland_HW for sample in samples])[:, None].astype(np.float32)),
-        has_gland_B=torch.tensor([sample.has_gland for sample in samples], dtype=torch.bool),
+        gland_B1HW=torch.from_numpy(np.stack(glands)[:, None].astype(np.float32)),
+        has_gland_B=torch.tensor([sample.gland_HW is not None for sample in samples], dtype=torch.bool),
         descriptors_BD=torch.tensor([sample.descriptors for sample in samples], dtype=torch.int64),
     )
 

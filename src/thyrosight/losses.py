@@ -131,7 +131,7 @@ def malignancy_map_cross_entropy(
 
 
 def descriptor_cross_entropy(logits: Sequence[Tensor], descriptors_BD: Tensor) -> Tensor:
-    """(B, terms) of each descriptor, their terms' places or -1 -> mean cross-entropy of all that are known, a scalar."""
+    """(B, terms) of each descriptor, places of their terms or -1 -> mean cross-entropy of all known ones, a scalar."""
     known = descriptors_BD != UNLABELLED
     losses = [
         F.cross_entropy(logits_BK[known[:, place]].float(), descriptors_BD[known[:, place], place], reduction="sum")
@@ -140,9 +140,15 @@ def descriptor_cross_entropy(logits: Sequence[Tensor], descriptors_BD: Tensor) -
     return torch.stack(losses).sum() / known.sum().clamp(min=1)
 
 
+def mean_mask_loss(logits_B1HW: Tensor, target_B1HW: Tensor, outlined_B: Tensor, name: str) -> Tensor:
+    """Mean of the mask loss of that name over the outlined images, a scalar; 0 where there are none."""
+    loss_B = MASK_LOSSES[name](logits_B1HW[outlined_B], target_B1HW[outlined_B])
+    return loss_B.sum() / max(loss_B.numel(), 1)
+
+
 @dataclass(frozen=True)
 class LossSettings:
-    """What is added up: mask_weight * mask loss + malignancy_weight * cross-entropy + map_weight * that of the map.
+    """What is added up: each part by its weight (mask, malignancy, malignancy map, thyroid, descriptors).
 
     The defaults are the original recipe's, 2 * Dice + cross-entropy. mask_weight 0 trains the classification alone,
     malignancy_weight 0 (and map_weight 0) the outline alone. class_weights: (benign, malignant), or None for alike.
@@ -160,13 +166,20 @@ class LossSettings:
     def __post_init__(self) -> None:
         if self.mask not in MASK_LOSSES:
             raise ConfigError(f"unknown mask loss {self.mask!r}; known: {', '.join(MASK_LOSSES)}")
-        weights = (self.mask_weight, self.malignancy_weight, self.map_weight)
-        if min(weights) < 0 or max(weights) <= 0:
-            raise ConfigError(f"mask_weight, malignancy_weight, map_weight are {weights}; none below 0 and one above")
+        if min(self.weights) < 0 or max(self.weights[:3]) <= 0:
+            raise ConfigError(
+                f"mask_weight, malignancy_weight, map_weight, gland_weight, descriptor_weight are {self.weights}; "
+                "none below 0 and one of the first three above"
+            )
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ConfigError(f"label_smoothing is {self.label_smoothing}; 0 up to but not including 1")
         if self.class_weights is not None and min(self.class_weights) <= 0:
             raise ConfigError(f"class_weights are {self.class_weights}; both must be above 0")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of the parts, in the order of LossParts."""
+        return (self.mask_weight, self.malignancy_weight, self.map_weight, self.gland_weight, self.descriptor_weight)
 
 
 class LossParts(NamedTuple):
@@ -189,8 +202,7 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
     none = output.class_logits_B2.new_zeros((), dtype=torch.float32)
     mask = malignancy = malignancy_map = gland = descriptors = none
     if settings.mask_weight > 0:
-        loss_B = MASK_LOSSES[settings.mask](output.mask_logits_B1HW[has_mask_B], batch.mask_B1HW[has_mask_B])
-        mask = loss_B.sum() / max(loss_B.numel(), 1)
+        mask = mean_mask_loss(output.mask_logits_B1HW, batch.mask_B1HW, has_mask_B, settings.mask)
     if settings.malignancy_weight > 0:
         malignancy = classification_cross_entropy(
             output.class_logits_B2, batch.risk_B, settings.class_weights, settings.label_smoothing
@@ -202,20 +214,28 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
             batch.risk_B[has_mask_B],
             settings.label_smoothing,
         )
-    if settings.gland_weight > 0 and output.gland_logits_B1HW is not None:
-        has_gland_B = batch.has_gland_B.bool()
-        loss_B = MASK_LOSSES[settings.mask](output.gland_logits_B1HW[has_gland_B], batch.gland_B1HW[has_gland_B])
-        gland = loss_B.sum() / max(loss_B.numel(), 1)
-    if settings.descriptor_weight > 0 and output.descriptor_logits is not None:
+    if settings.gland_weight > 0 and output.gland_logits_B1HW is not None and batch.gland_B1HW is not None:
+        assert batch.has_gland_B is not None
+        gland = mean_mask_loss(output.gland_logits_B1HW, batch.gland_B1HW, batch.has_gland_B, settings.mask)
+    if settings.descriptor_weight > 0 and output.descriptor_logits is not None and batch.descriptors_BD is not None:
         descriptors = descriptor_cross_entropy(output.descriptor_logits, batch.descriptors_BD)
-    total = (
-        settings.mask_weight * mask
-        + settings.malignancy_weight * malignancy
-        + settings.map_weight * malignancy_map
-        + settings.gland_weight * gland
-        + settings.descriptor_weight * descriptors
+    parts = (mask, malignancy, malignancy_map, gland, descriptors)
+    total = torch.stack([weight * part for weight, part in zip(settings.weights, parts, strict=True)]).sum()
+    return LossParts(total, *parts)
+
+
+def teaching_rows(batch: Batch) -> Tensor:
+    """How many rows, of the last part how many terms, each part of LossParts is a mean over: (5,) float."""
+    labelled_B = batch.malignancy_B >= 0
+    none = labelled_B.new_zeros(())
+    counts = (
+        batch.has_mask_B.sum(),
+        labelled_B.sum(),
+        (labelled_B & batch.has_mask_B).sum(),
+        none if batch.has_gland_B is None else batch.has_gland_B.sum(),
+        none if batch.descriptors_BD is None else (batch.descriptors_BD != UNLABELLED).sum(),
     )
-    return LossParts(total, mask, malignancy, malignancy_map, gland, descriptors)
+    return torch.stack([count.float() for count in counts])
 
 
 def iou_at(probability_B1HW: Tensor, target_B1HW: Tensor, threshold: float = 0.8, smooth: float = 1e-5) -> Tensor:

@@ -28,7 +28,10 @@ def start_bundle(start_from: str) -> Bundle:
 
 
 def load_start_weights(network: nn.Module, bundle: Bundle) -> None:
-    """Fill the network with a bundle's weights, auxiliary heads where both have them; BundleError where they don't fit."""
+    """Fill the network with a bundle's weights; BundleError where they don't fit.
+
+    Auxiliary heads are filled where both have them: the bundle's others are left out, the network's others stay fresh.
+    """
     from safetensors.torch import load
 
     state = {

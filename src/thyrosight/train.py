@@ -36,7 +36,7 @@ from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_valida
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.export import export_run, read_run
 from thyrosight.files import write_atomic
-from thyrosight.losses import LossSettings, multitask_loss
+from thyrosight.losses import LossParts, LossSettings, multitask_loss, teaching_rows
 from thyrosight.model import build_network
 from thyrosight.model.sync_norm import convert_sync_norm
 from thyrosight.provenance import git_revision, library_versions, processor
@@ -82,38 +82,29 @@ class TrainingModule(L.LightningModule):
         parts = multitask_loss(output, batch, self.loss)
         total = parts.total if self.trainer.world_size == 1 else self._shared_total(parts, batch)
         values = {"train_loss": total, "train_mask_loss": parts.mask, "train_malignancy_loss": parts.malignancy}
+        if self.loss.gland_weight > 0:
+            values["train_gland_loss"] = parts.gland
+        if self.loss.descriptor_weight > 0:
+            values["train_descriptor_loss"] = parts.descriptors
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
-    def _shared_total(self, parts: Any, batch: Batch) -> Tensor:
+    def _shared_total(self, parts: LossParts, batch: Batch) -> Tensor:
         """This process's share of the loss of the global batch, so that averaged gradients equal those of one process.
 
         Every part is a mean over rows that take part in it; processes hold different numbers of those.
         """
-        labelled_B = batch.malignancy_B >= 0
-        counts = (
-            batch.has_mask_B.sum(),
-            labelled_B.sum(),
-            (labelled_B & batch.has_mask_B).sum(),
-            batch.has_gland_B.sum(),
-            (batch.descriptors_BD >= 0).sum(),
-        )
-        own = torch.stack(counts).float()
+        own = teaching_rows(batch)
         everywhere = own.clone()
         torch.distributed.all_reduce(everywhere)
         share = self.trainer.world_size * own / everywhere.clamp(min=1)
-        total: Tensor = (
-            self.loss.mask_weight * share[0] * parts.mask
-            + self.loss.malignancy_weight * share[1] * parts.malignancy
-            + self.loss.map_weight * share[2] * parts.malignancy_map
-            + self.loss.gland_weight * share[3] * parts.gland
-            + self.loss.descriptor_weight * share[4] * parts.descriptors
-        )
-        return total
+        weights = torch.tensor(self.loss.weights, device=share.device)
+        return torch.stack(parts[1:]) @ (share * weights)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(batch).items()})
+        there = {name: value.to(device, non_blocking=True) for name, value in vars(batch).items() if value is not None}
+        return Batch(**there)
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
         """After each step: move the average. Its decay rises with the steps, so that it forgets the beginning."""

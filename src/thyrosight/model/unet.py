@@ -111,6 +111,7 @@ class UNet(nn.Module):
         head: str = "map",
         dropout: float = 0.2,
         drop_path: float = 0.0,
+        *,
         frozen_stages: int = 0,
         auxiliary: Sequence[str] = (),
     ) -> None:
