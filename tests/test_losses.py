@@ -23,6 +23,7 @@ from thyrosight.losses import (  # noqa: E402
     malignancy_map_cross_entropy,
     mask_cross_entropy,
     multitask_loss,
+    presence_cross_entropy,
     soft_dice_loss,
     teaching_rows,
 )
@@ -296,6 +297,23 @@ def test_iou_by_hand():
     torch.testing.assert_close(iou_at(probability, target, 0.8), torch.tensor([1 / 3, 1.0]), rtol=0, atol=1e-5)
 
 
+def test_presence_is_told_from_the_highest_logits_inside_the_nodule():
+    logits, target = torch.full((3, 1, 10, 10), -4.0), torch.zeros(3, 1, 10, 10)
+    logits[0, 0, 0, :4] = torch.tensor([9.0, 3.0, 2.0, 1.0])
+    target[0, 0, 0, 1:4] = 1.0  # what is brightest lies beside the nodule
+    logits[1, 0, 5, 5:7] = torch.tensor([1.0, 3.0])
+    logits.requires_grad_()
+    losses = presence_cross_entropy(logits, target, share=0.02)
+    expected = [math.log1p(math.exp(-2.5)), math.log1p(math.exp(2.0)), math.log1p(math.exp(-4.0))]
+    torch.testing.assert_close(losses, torch.tensor(expected))
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad[0].nonzero().tolist() == [[0, 0, 1], [0, 0, 2]]
+    tiny = torch.zeros(1, 1, 10, 10)
+    tiny[0, 0, 0, 2] = 1.0  # fewer pixels than are asked for
+    assert math.isfinite(presence_cross_entropy(logits[:1], tiny, share=0.05).item())
+
+
 def test_auxiliary_tasks_teach_the_rows_that_have_them():
     torch.manual_seed(0)
     gland_logits = torch.randn(2, 1, 4, 4, requires_grad=True)
@@ -318,4 +336,4 @@ def test_auxiliary_tasks_teach_the_rows_that_have_them():
     assert terms[0].grad[1].abs().sum() == 0
     assert terms[1].grad is not None
     assert terms[1].grad.abs().sum() == 0
-    assert teaching_rows(batch).tolist() == [0, 0, 0, 1, 1]
+    assert teaching_rows(batch).tolist() == [0, 0, 0, 1, 1, 0]

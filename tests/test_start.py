@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from thyrosight.bundle import Bundle, TrainingSet, load_bundle
+from thyrosight.bundle import Bundle, TrainingSet, default_bundle_path, load_bundle
 from thyrosight.errors import BundleError, ConfigError
 from thyrosight.start import load_start_weights, refuse_seen, split_in_words, start_bundle
 from thyrosight.types import Case
@@ -41,6 +42,14 @@ def test_the_shipped_bundle_has_a_name(tmp_path: Path) -> None:
     assert start_bundle("shipped").info == load_bundle().info
     with pytest.raises(BundleError, match="no such bundle"):
         start_bundle(str(tmp_path / "none"))
+
+
+def test_a_cross_validation_stands_for_its_folds(tmp_path: Path) -> None:
+    shutil.copytree(default_bundle_path(), tmp_path / "fold3" / "bundle")
+    assert start_bundle(str(tmp_path), 3).path == tmp_path / "fold3" / "bundle"
+    for fold in (2, None):
+        with pytest.raises(ConfigError, match=f"no finished fold {fold}"):
+            start_bundle(str(tmp_path), fold)
 
 
 def test_auxiliary_heads_are_taken_where_both_have_them(monkeypatch: pytest.MonkeyPatch) -> None:

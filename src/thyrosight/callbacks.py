@@ -30,7 +30,14 @@ from thyrosight.files import write_atomic
 from thyrosight.geometry import outlines
 from thyrosight.types import Case
 
-LOSSES = ("train_loss", "train_mask_loss", "train_malignancy_loss", "train_gland_loss", "train_descriptor_loss")
+LOSSES = (
+    "train_loss",
+    "train_mask_loss",
+    "train_malignancy_loss",
+    "train_gland_loss",
+    "train_descriptor_loss",
+    "train_presence_loss",
+)
 SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12

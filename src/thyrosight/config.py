@@ -33,7 +33,9 @@ class NetworkConfig:
     """Channels of the first stage of `resenc` and `monai_unet`, doubled a stage up to 16 times; nnU-Net has 32."""
     start_from: str = ""
     """A bundle whose weights to begin with: a path (a relative one from the working directory), or `shipped`. Empty for
-    none. A bundle that has learnt from rows which are to be scored is refused."""
+    none. A folder that cross-validate wrote stands for the bundle of the fold that is kept aside: give such a second
+    stage the first one's run.seed and validation_share, so that both keep the same validation groups. A bundle that has
+    learnt from rows which are to be scored is refused."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ class LossConfig:
     """Of the mask loss of the thyroid's outline; needs network.auxiliary "gland"."""
     descriptor_weight: float = 0.0
     """Of the descriptors' cross-entropy, a mean over those that are known; needs network.auxiliary "descriptors"."""
+    presence_weight: float = 0.0
+    """Of the cross-entropy of "there is a nodule at all", told from the highest mask logits: for sets that hold images
+    without one."""
     balance_classes: bool = False
     """Weigh the two classes of malignancy by their inverse frequency in the training rows."""
 

@@ -146,9 +146,26 @@ def mean_mask_loss(logits_B1HW: Tensor, target_B1HW: Tensor, outlined_B: Tensor,
     return loss_B.sum() / max(loss_B.numel(), 1)
 
 
+def presence_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor, share: float = 0.002) -> Tensor:
+    """Logits and 0/1 target -> cross-entropy of "there is a nodule", told from the highest logits, each image (B,).
+
+    What speaks for a nodule is the mean of the highest logits, as many as `share` of the image's pixels, the least area
+    that predicts one: inside the nodule where there is one, so that none elsewhere is rewarded, else anywhere.
+    """
+    logits_BN, inside_BN = mask_logits_B1HW.flatten(1).float(), target_B1HW.flatten(1) > 0.5
+    is_there_B1 = inside_BN.any(dim=1, keepdim=True)
+    lowest = torch.finfo(logits_BN.dtype).min
+    eligible_BN = torch.where(is_there_B1 & ~inside_BN, lowest, logits_BN)
+    top_BK = eligible_BN.topk(max(1, round(share * logits_BN.shape[1])), dim=1).values
+    counts_BK = top_BK > lowest
+    mean_B = torch.where(counts_BK, top_BK, 0.0).sum(dim=1) / counts_BK.sum(dim=1)
+    return F.binary_cross_entropy_with_logits(mean_B, is_there_B1[:, 0].float(), reduction="none")
+
+
 @dataclass(frozen=True)
 class LossSettings:
-    """What is added up: each part by its weight (mask, malignancy, malignancy map, thyroid, descriptors).
+    """What is added up: each part by its weight (mask, malignancy, malignancy map, thyroid, descriptors,
+    presence).
 
     The defaults are the original recipe's, 2 * Dice + cross-entropy. mask_weight 0 trains the classification alone,
     malignancy_weight 0 (and map_weight 0) the outline alone. class_weights: (benign, malignant), or None for alike.
@@ -161,6 +178,7 @@ class LossSettings:
     map_weight: float = 0.0
     gland_weight: float = 0.0
     descriptor_weight: float = 0.0
+    presence_weight: float = 0.0
     class_weights: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -168,8 +186,8 @@ class LossSettings:
             raise ConfigError(f"unknown mask loss {self.mask!r}; known: {', '.join(MASK_LOSSES)}")
         if min(self.weights) < 0 or max(self.weights[:3]) <= 0:
             raise ConfigError(
-                f"mask_weight, malignancy_weight, map_weight, gland_weight, descriptor_weight are {self.weights}; "
-                "none below 0 and one of the first three above"
+                f"mask_weight, malignancy_weight and the others are {self.weights}: none may lie below 0, and that of "
+                "mask, malignancy or map must lie above"
             )
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ConfigError(f"label_smoothing is {self.label_smoothing}; 0 up to but not including 1")
@@ -179,7 +197,14 @@ class LossSettings:
     @property
     def weights(self) -> tuple[float, ...]:
         """Of the parts, in the order of LossParts."""
-        return (self.mask_weight, self.malignancy_weight, self.map_weight, self.gland_weight, self.descriptor_weight)
+        return (
+            self.mask_weight,
+            self.malignancy_weight,
+            self.map_weight,
+            self.gland_weight,
+            self.descriptor_weight,
+            self.presence_weight,
+        )
 
 
 class LossParts(NamedTuple):
@@ -191,6 +216,7 @@ class LossParts(NamedTuple):
     malignancy_map: Tensor
     gland: Tensor
     descriptors: Tensor
+    presence: Tensor
 
 
 def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> LossParts:
@@ -200,7 +226,7 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
     """
     has_mask_B = batch.has_mask_B.bool()
     none = output.class_logits_B2.new_zeros((), dtype=torch.float32)
-    mask = malignancy = malignancy_map = gland = descriptors = none
+    mask = malignancy = malignancy_map = gland = descriptors = presence = none
     if settings.mask_weight > 0:
         mask = mean_mask_loss(output.mask_logits_B1HW, batch.mask_B1HW, has_mask_B, settings.mask)
     if settings.malignancy_weight > 0:
@@ -219,13 +245,16 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Loss
         gland = mean_mask_loss(output.gland_logits_B1HW, batch.gland_B1HW, batch.has_gland_B, settings.mask)
     if settings.descriptor_weight > 0 and output.descriptor_logits is not None and batch.descriptors_BD is not None:
         descriptors = descriptor_cross_entropy(output.descriptor_logits, batch.descriptors_BD)
-    parts = (mask, malignancy, malignancy_map, gland, descriptors)
+    if settings.presence_weight > 0:
+        loss_B = presence_cross_entropy(output.mask_logits_B1HW[has_mask_B], batch.mask_B1HW[has_mask_B])
+        presence = loss_B.sum() / max(loss_B.numel(), 1)
+    parts = (mask, malignancy, malignancy_map, gland, descriptors, presence)
     total = torch.stack([weight * part for weight, part in zip(settings.weights, parts, strict=True)]).sum()
     return LossParts(total, *parts)
 
 
 def teaching_rows(batch: Batch) -> Tensor:
-    """How many rows, of the last part how many terms, each part of LossParts is a mean over: (5,) float."""
+    """How many rows, of descriptors how many terms, each part of LossParts is a mean over: (6,) float."""
     labelled_B = batch.malignancy_B >= 0
     none = labelled_B.new_zeros(())
     counts = (
@@ -234,6 +263,7 @@ def teaching_rows(batch: Batch) -> Tensor:
         (labelled_B & batch.has_mask_B).sum(),
         none if batch.has_gland_B is None else batch.has_gland_B.sum(),
         none if batch.descriptors_BD is None else (batch.descriptors_BD != UNLABELLED).sum(),
+        batch.has_mask_B.sum(),
     )
     return torch.stack([count.float() for count in counts])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thyrosight.bundle import Bundle, TrainingSet, load_bundle
+from thyrosight.bundle import Bundle, TrainingSet, fold_bundles, load_bundle
 from thyrosight.errors import BundleError, ConfigError
 from thyrosight.types import Case
 
@@ -22,9 +22,14 @@ AUXILIARY = ("gland.", "descriptors.")
 """How the weights of heads begin that only teach: one run may have them and the next not."""
 
 
-def start_bundle(start_from: str) -> Bundle:
-    """`network.start_from` -> the bundle: the shipped one by its name, else a path."""
-    return load_bundle(None if start_from == SHIPPED else Path(start_from))
+def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
+    """`network.start_from` -> the bundle: the shipped one by its name, of a cross-validation the fold's, or a path."""
+    if start_from == SHIPPED:
+        return load_bundle(None)
+    folds = fold_bundles(Path(start_from))
+    if folds and fold not in folds:
+        raise ConfigError(f"{start_from}: is a cross-validation; it has no finished fold {fold} to begin from")
+    return load_bundle(folds[fold] if folds and fold is not None else Path(start_from))
 
 
 def load_start_weights(network: nn.Module, bundle: Bundle) -> None:

@@ -86,6 +86,8 @@ class TrainingModule(L.LightningModule):
             values["train_gland_loss"] = parts.gland
         if self.loss.descriptor_weight > 0:
             values["train_descriptor_loss"] = parts.descriptors
+        if self.loss.presence_weight > 0:
+            values["train_presence_loss"] = parts.presence
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
@@ -222,7 +224,7 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     )
     if not fit_rows:
         raise InputError("no training rows: every row is in the scored fold, the test split or the validation share")
-    start = start_bundle(config.network.start_from) if config.network.start_from else None
+    start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
     if start is not None:
         refuse_seen(start, [case for case in kept_out if config.data.repeat.get(case.source, 1.0) > 0], fold)
     if rank == 0:
