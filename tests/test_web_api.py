@@ -452,6 +452,8 @@ def test_an_export_of_a_clip_holds_all_frames(client: TestClient, service: Servi
     assert len(content["network"]) == 4
     assert content["clip"] == client.get(f"/api/v1/items/{clip}/clip").json()
     largest = content["clip"]["largest_frame"]
+    report = client.get(f"/api/v1/items/{clip}/export/report").text
+    assert report.count("Clip: 4 of 4 frames read") == 1
     png = client.get(f"/api/v1/items/{clip}/export/png")
     assert f"clip-frame{largest}-network.png" in png.headers["content-disposition"]
     assert png.content == client.get(frame_path(clip, "overlay.png", largest)).content

@@ -9,10 +9,21 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from thyrosight.cine import summarise_clip
 from thyrosight.files import write_atomic
+from thyrosight.predict_clip import clip_text
 from thyrosight.prediction import Prediction
 from thyrosight.reading import write_reading
-from thyrosight.report import CSV_COLUMNS, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME, csv_row, write_results
+from thyrosight.report import (
+    CLIP_NAME,
+    CSV_COLUMNS,
+    MASK_NAME,
+    OVERLAY_NAME,
+    REPORT_NAME,
+    RESULT_NAME,
+    csv_row,
+    write_results,
+)
 from thyrosight.web.clips import clip_summary
 from thyrosight.web.dicom_exports import export_seg, export_sr
 from thyrosight.web.exported import Download, Exported
@@ -110,9 +121,13 @@ EXPORTS: dict[str, Callable[[Exported], Download]] = {
 def _report(exported: Exported, scratch: Path) -> bytes:
     """-> report.html of a results folder that holds the frames shown, and the corrected ones as cases of their own."""
     corrections = exported.corrections()
+    predictions = list(exported.predictions())
+    clip = summarise_clip(predictions) if exported.num_frames > 1 else None
     for index in exported.shown_frames():
-        label = f"{exported.stem}, frame {index}" if exported.num_frames > 1 else exported.stem
-        _write_case(exported, scratch, label, exported.prediction(index))
+        label = exported.stem if clip is None else f"{exported.stem}, frame {index}"
+        folder = _write_case(exported, scratch, label, predictions[index])
+        if clip is not None and index == clip.representative_frame:
+            write_atomic(folder / CLIP_NAME, clip_text(clip, predictions, every=1, frame_ms=None))
         if index in corrections:
             by_person = exported.by_person_marked(corrections[index])
             folder = _write_case(exported, scratch, f"{label}, corrected by a person", by_person)
