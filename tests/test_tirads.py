@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
@@ -419,6 +419,7 @@ ANY: Any = [
 
 
 @given(five=st.tuples(*ANY), gap=st.integers(0, 4), system=st.sampled_from(["acr", "eu", "k"]))
+@example(five=(COMPOSITIONS[0], UNDETERMINED, SHAPES[0], MARGINS[0], EVERY_FOCI[1]), gap=1, system="acr")
 @settings(max_examples=150, deadline=None)
 def test_to_leave_a_word_out_only_widens_the_range(five: Any, gap: int, system: Any) -> None:
     composition, echogenicity = five[:2]
@@ -427,7 +428,7 @@ def test_to_leave_a_word_out_only_widens_the_range(five: Any, gap: int, system: 
     if composition == COMPOSITIONS[0] and echogenicity not in ("anechoic", UNDETERMINED, None):
         return
     low, high = numbers_of(assess(described(five), None, system))
-    if composition == UNDETERMINED or (system == "k" and echogenicity == UNDETERMINED):
+    if composition == UNDETERMINED or (echogenicity == UNDETERMINED and (system == "k" or gap == 1)):
         return  # `cannot be determined` is a finding of its own, which fills no gap
     wider_low, wider_high = numbers_of(assess(described((*five[:gap], None, *five[gap + 1 :])), None, system))
     assert wider_low <= low <= high <= wider_high
@@ -562,19 +563,17 @@ def test_records_survive_their_json() -> None:
         ({}, {}),
         ({"taller_than_wide": True}, {"shape": "taller-than-wide"}),
         ({"taller_than_wide": False}, {"shape": "wider-than-tall"}),
-        ({"echogenicity_ratio": 0.49}, {"echogenicity": "very hypoechoic"}),
-        ({"echogenicity_ratio": 0.5}, {"echogenicity": "hypoechoic"}),
-        ({"echogenicity_ratio": 0.849}, {"echogenicity": "hypoechoic"}),
-        ({"echogenicity_ratio": 0.85}, {"echogenicity": "hyperechoic or isoechoic"}),
+        ({"echogenicity_ratio": 0.64}, {"echogenicity": "very hypoechoic"}),
+        ({"echogenicity_ratio": 0.65}, {"echogenicity": "hypoechoic"}),
+        ({"echogenicity_ratio": 0.929}, {"echogenicity": "hypoechoic"}),
+        ({"echogenicity_ratio": 0.93}, {"echogenicity": "hyperechoic or isoechoic"}),
         ({"echogenicity_ratio": 1.7}, {"echogenicity": "hyperechoic or isoechoic"}),
         ({"cystic_share": 0.0}, {"composition": "solid or almost completely solid"}),
-        ({"cystic_share": 0.1}, {"composition": "mixed cystic and solid"}),
+        ({"cystic_share": 0.08}, {"composition": "mixed cystic and solid"}),
         (
-            {"cystic_share": 0.9, "echogenicity_ratio": 0.6},
+            {"cystic_share": 0.6, "echogenicity_ratio": 0.7},
             {"composition": "cystic or almost completely cystic", "echogenicity": "anechoic"},
         ),
-        ({"irregularity": 0.99}, {"margin": "smooth"}),
-        ({"irregularity": 1.0}, {"margin": "lobulated or irregular"}),
         ({"num_foci": 0}, {}),
         ({"num_foci": 2}, {}),
         ({"num_foci": 3}, {"foci": ("punctate echogenic foci",)}),
@@ -590,17 +589,17 @@ def test_proposals(signs: dict[str, Any], words: dict[str, Any]) -> None:
 
 def test_other_limits_other_words() -> None:
     signs = MeasuredSigns(echogenicity_ratio=0.7, num_foci=2)
-    found = propose(signs, Limits(hypoechoic_below=0.6, foci_from=1))
+    found = propose(signs, Limits(very_hypoechoic_below=0.5, hypoechoic_below=0.6, foci_from=1))
     assert (found.echogenicity, found.foci) == ("hyperechoic or isoechoic", ("punctate echogenic foci",))
     with pytest.raises(ValidationError, match="limits must rise"):
         Limits(mixed_from=0.5, cystic_from=0.4)
 
 
 def test_a_reader_overrides_and_the_level_follows() -> None:
-    signs = MeasuredSigns(cystic_share=0, echogenicity_ratio=0.7, taller_than_wide=True, irregularity=0.02, num_foci=5)
+    signs = MeasuredSigns(cystic_share=0, echogenicity_ratio=0.7, taller_than_wide=True, num_foci=5)
     proposed = propose(signs)
     before = assess(proposed, 12)
-    assert (before.level, before.points, before.proposed) == ("TR5", 10, tuple(LEXICON))
+    assert (before.level, before.proposed) == ("TR5", ("composition", "echogenicity", "shape", "foci"))
     reader = Descriptors(shape="wider-than-tall", margin="smooth", foci=("none or large comet-tail artifacts",))
     after = assess(override(proposed, reader), 12)
     assert (after.level, after.points) == ("TR4", 4)

@@ -522,7 +522,7 @@ def test_tiny_network_is_what_these_tests_take_it_for() -> None:
 
 
 def test_tirads_proposes_what_a_person_left_out_from_what_was_measured(client: TestClient) -> None:
-    signs = {"taller_than_wide": True, "echogenicity_ratio": 0.5, "cystic_share": None, "irregularity": None}
+    signs = {"taller_than_wide": True, "echogenicity_ratio": 0.5, "cystic_share": None}
     body = {"signs": signs, "composition": "solid or almost completely solid", "longest_mm": 12.0}
     answer = client.post("/api/v1/tirads", json=body).json()
     found = answer["descriptors"]

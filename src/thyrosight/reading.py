@@ -60,7 +60,6 @@ def signs_of(nodule: Nodule) -> MeasuredSigns:
         taller_than_wide=nodule.size.taller_than_wide,
         echogenicity_ratio=signs.echogenicity_ratio,
         cystic_share=signs.cystic_share,
-        irregularity=None if signs.irregularity is None else max(0.0, signs.irregularity),
         num_foci=signs.num_foci,
     )
 

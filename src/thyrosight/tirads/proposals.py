@@ -1,8 +1,8 @@
 """Measured numbers -> proposed descriptors, each with the number and the rule that it came from.
 
-A proposal is a starting point for a reader, never a reading. The limits below are provisional: they were set by what
-the words mean, not fitted to readers, and a set of one's own may need others. What can't be told from such numbers is
-not proposed: spongiform, ill-defined, extra-thyroidal extension, macro- and rim calcifications, comet tails, no foci.
+A proposal is a starting point for a reader, never a reading. The limits below are provisional: one reader's words on
+one set had a part in them (docs/experiments.md 21), and a set of one's own may need others. What can't be told from
+such numbers is not proposed: the margin, spongiform, macro- and rim calcifications, comet tails, no foci.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from thyrosight.tirads.descriptors import (
     ANECHOIC,
     CYSTIC,
     HYPOECHOIC,
-    IRREGULAR,
     ISOECHOIC,
     MIXED,
     PUNCTATE,
-    SMOOTH,
     SOLID,
     TALLER,
     VERY_HYPOECHOIC,
@@ -35,15 +33,12 @@ class MeasuredSigns(Record):
     taller_than_wide: anteroposterior extent above transverse; means something on transverse views alone.
     echogenicity_ratio: gray of the nodule's tissue over that of what is around it, on the screen's gray scale.
     cystic_share: share of the nodule's area that is cystic.
-    irregularity: bending energy of the outline over that of the ellipse alike, less 1: 0 for an ellipse, growing with
-    lobes and spikes.
     num_foci: echogenic spots that may be foci.
     """
 
     taller_than_wide: bool | None = None
     echogenicity_ratio: float | None = Field(default=None, ge=0)
     cystic_share: float | None = Field(default=None, ge=0, le=1)
-    irregularity: float | None = Field(default=None, ge=0)
     num_foci: int | None = Field(default=None, ge=0)
 
 
@@ -51,17 +46,15 @@ class Limits(Record):
     """Where one word ends and the next begins; provisional, and to be given otherwise where you know better.
 
     very_hypoechoic_below: the word compares with strap muscle, which a ratio to the thyroid can only stand in for.
-    irregular_from: 1 is an outline that bends twice as much as its ellipse. On a circle five lobes of 6 % of its radius
-    come to that, by a^2 (k^2 - 1)^2 / 2 for k lobes of share a, as far as the smoothing of the outline leaves them.
+    mixed_from, cystic_from: echo-free area; the walls and septa of a cyst are not, and shadows are.
     foci_from: fewer spots than this propose nothing. Speckle makes spots too; and where none is found a reader may see
     some, so that `none` is never proposed: it would take away points that no one has looked for.
     """
 
-    very_hypoechoic_below: float = Field(default=0.5, gt=0)
-    hypoechoic_below: float = Field(default=0.85, gt=0)
-    mixed_from: float = Field(default=0.1, gt=0, le=1)
-    cystic_from: float = Field(default=0.9, gt=0, le=1)
-    irregular_from: float = Field(default=1.0, gt=0)
+    very_hypoechoic_below: float = Field(default=0.65, gt=0)
+    hypoechoic_below: float = Field(default=0.93, gt=0)
+    mixed_from: float = Field(default=0.08, gt=0, le=1)
+    cystic_from: float = Field(default=0.6, gt=0, le=1)
     foci_from: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")
@@ -82,7 +75,6 @@ def propose(signs: MeasuredSigns, limits: Limits = LIMITS) -> Descriptors:
         "composition": composition,
         "echogenicity": _echogenicity(signs, limits, composition),
         "shape": _shape(signs),
-        "margin": _margin(signs, limits),
         "foci": _foci(signs, limits),
     }
     there = {name: proposal for name, proposal in found.items() if proposal is not None}
@@ -126,15 +118,6 @@ def _shape(signs: MeasuredSigns) -> Proposal | None:
     rule = "anteroposterior extent against transverse; on a transverse view alone"
     evidence = Evidence(measure="taller_than_wide", value=float(signs.taller_than_wide), rule=rule)
     return TALLER if signs.taller_than_wide else WIDER, evidence
-
-
-def _margin(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
-    value = signs.irregularity
-    if value is None:
-        return None
-    is_irregular = value >= limits.irregular_from
-    rule = f"{limits.irregular_from:g} or more" if is_irregular else f"below {limits.irregular_from:g}"
-    return IRREGULAR if is_irregular else SMOOTH, Evidence(measure="irregularity", value=value, rule=rule)
 
 
 def _foci(signs: MeasuredSigns, limits: Limits) -> Proposal | None:

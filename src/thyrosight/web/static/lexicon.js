@@ -45,7 +45,7 @@ export const DESCRIPTORS = [
   },
 ];
 
-const MEASURED = ["echogenicity_ratio", "cystic_share", "irregularity", "num_foci"];
+const MEASURED = ["echogenicity_ratio", "cystic_share", "num_foci"];
 
 /** Nodule or OutlineMeasure -> the measured signs from which the server proposes words; null where none were measured. */
 export function signsOf(measured) {
