@@ -25,6 +25,7 @@ from thyrosight.export import (  # noqa: E402
 )
 from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
 from thyrosight.start import load_start_weights  # noqa: E402
+from thyrosight.weights import check_onnx  # noqa: E402
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -42,6 +43,23 @@ def test_onnx_agrees_with_torch_at_other_sizes(make: object) -> None:
     assert found.num_images == 5
     assert found.probability < 1e-4
     assert found.logit < 1e-3
+
+
+def test_kernels_of_float16_are_stored_as_such_and_compute_the_same() -> None:
+    torch.manual_seed(0)
+    network = UNet(pretrained=False).eval()
+    for module in network.modules():  # norms as after training: folded into the kernels they would leave float16
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    image = np.random.default_rng(0).random((1, 1, 96, 70), dtype=np.float32)
+    whole = to_onnx(network, (64, 64))
+    round_to_half(network)
+    half = to_onnx(network, (64, 64))
+    num_values = sum(parameter.numel() for parameter in network.parameters())
+    assert len(whole) > 4 * num_values
+    assert len(half) < 2.3 * num_values
+    assert parity(network, half, [image]).probability < 1e-5
+    check_onnx(half)
 
 
 def test_weights_that_are_not_finite_never_become_a_bundle() -> None:

@@ -30,6 +30,7 @@ from thyrosight.declared import evaluation_scores
 from thyrosight.described import described
 from thyrosight.errors import BundleError, InputError
 from thyrosight.familiarity import fit_familiarity
+from thyrosight.half_onnx import with_half_kernels
 from thyrosight.inner_validation import calibrated
 from thyrosight.model import VNet2d, build_network, read_tensorflow_checkpoint, vnet2d_from_tensorflow
 from thyrosight.provenance import git_revision, library_versions
@@ -59,10 +60,11 @@ class OnnxForm(nn.Module):
 
 
 def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
-    """Network -> ONNX bytes with free batch, height and width, weights inside.
+    """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where they are.
 
     By tracing: with free sizes torch's newer exporter takes minutes for the V-Net (it solves for the padding), this one
-    seconds; `checked_onnx` holds the result against torch at sizes that were not traced.
+    seconds; `checked_onnx` holds the result against torch at sizes that were not traced. Norms are not folded into the
+    kernels, which would no longer be float16 then; ONNX Runtime folds them when it loads the network.
     """
     form = OnnxForm(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     free = {0: "batch", 2: "height", 3: "width"}
@@ -75,6 +77,7 @@ def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
             cast(Any, buffer),  # a stream is taken by the tracing exporter, whatever the annotation says
             dynamo=False,
             opset_version=17,
+            training=torch.onnx.TrainingMode.PRESERVE,
             input_names=["image"],
             output_names=list(OUTPUT_NAMES),
             dynamic_axes={
@@ -84,7 +87,7 @@ def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
                 "malignancy_map": free,
             },
         )
-    return buffer.getvalue()
+    return with_half_kernels(buffer.getvalue())
 
 
 @dataclass(frozen=True)
