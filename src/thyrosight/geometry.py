@@ -93,6 +93,14 @@ def letterbox(box: Box, size_hw: tuple[int, int]) -> Letterbox:
     return Letterbox(box, (size_hw[0], size_hw[1]), (scaled_height, scaled_width), offset_yx)
 
 
+def restored(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
+    """Maps of several letterboxed parts of one image -> one map in the image's pixels, 0 outside the parts."""
+    whole_HW = np.zeros(size_hw, np.float32)
+    for box, values_1HW in zip(boxes, values_V1HW, strict=True):
+        whole_HW[box.source.slices] = box.restore(values_1HW[0])
+    return whole_HW
+
+
 def nearest_index(num_input: int, num_output: int) -> NDArray[np.intp]:
     """Sizes of an axis -> the input pixel under each output pixel's centre: floor((i + 0.5) * num_input / num_output).
 

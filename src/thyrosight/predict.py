@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from thyrosight.calibration import calibrated_interval
 from thyrosight.errors import BundleError, InputError
 from thyrosight.field import field_of_view, find_panels, without_text
 from thyrosight.flags import flags_of
-from thyrosight.geometry import Letterbox, bounding_box, fill_outlines, letterbox, outlines
+from thyrosight.geometry import bounding_box, fill_outlines, letterbox, outlines, restored
 from thyrosight.measure import measure
 from thyrosight.prediction import (
     ImageIdentity,
@@ -33,6 +32,7 @@ from thyrosight.prediction import (
     Prediction,
     SpacingMm,
 )
+from thyrosight.second_look import closer_views
 from thyrosight.signs import nodule_signs
 from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array
 
@@ -90,7 +90,7 @@ class Predictor:
 
     @classmethod
     def load(cls, bundle: Path | None = None, *, threads: int | None = None, tta: bool = False) -> Predictor:
-        """Bundle folder or zip (None: the shipped one) -> Predictor; `tta` averages with the mirrored image."""
+        """Bundle folder or zip (None: the shipped one) -> Predictor; `tta`: mirrored, and looked at twice."""
         return cls(load_bundle(bundle), threads=threads, tta=tta)
 
     def predict(self, source: Source, *, frame_index: int | None = None) -> Prediction:
@@ -118,8 +118,10 @@ class Predictor:
         image_HW, text = without_text(frame.image_HW, fov) if is_cropped else (frame.image_HW, ())
         boxes = [letterbox(panel, self.info.preprocessing.size_hw) for panel in panels]
         probability_V1HW, logits_V, map_V1HW = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
-        probability_HW = _restore(boxes, probability_V1HW, frame.size_hw)
-        map_HW = _restore(boxes, map_V1HW, frame.size_hw)
+        probability_HW = restored(boxes, probability_V1HW, frame.size_hw)
+        if self.with_tta and self.info.has_mask:
+            self._look_again(image_HW, probability_HW, panels)
+        map_HW = restored(boxes, map_V1HW, frame.size_hw)
         nodule_masks = tuple(nodule_masks_of(probability_HW[panel.slices], self.info) for panel in panels)
         mask_HW = np.zeros(frame.size_hw, np.bool_)
         for panel, masks in zip(panels, nodule_masks, strict=True):
@@ -192,6 +194,17 @@ class Predictor:
                 f"model {self.info.name}: its network gave values that are not finite; use another bundle"
             )
         return mask_V1HW, logit_V, map_V1HW
+
+    def _look_again(self, image_HW: UInt8Array, probability_HW: FloatArray, panels: tuple[Box, ...]) -> None:
+        """Around what was found: the mean of the mask probability and that of a larger picture, in place."""
+        closer = closer_views(probability_HW, panels, self.info.mask_threshold)
+        if not closer:
+            return
+        boxes = [letterbox(box, self.info.preprocessing.size_hw) for box in closer]
+        again_V1HW, _, _ = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
+        again_HW = restored(boxes, again_V1HW, (probability_HW.shape[0], probability_HW.shape[1]))
+        for box in closer:
+            probability_HW[box.slices] = (probability_HW[box.slices] + again_HW[box.slices]) / 2
 
     def _run_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
         return tuple(self._session.run(list(OUTPUT_NAMES), {"image": image_V1HW}))
@@ -356,14 +369,6 @@ def _session(bundle: Bundle, threads: int) -> Any:
             f"{list(OUTPUT_NAMES)}; export it again"
         )
     return session
-
-
-def _restore(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
-    """Maps of the views -> one map in source pixels, 0 outside the views."""
-    whole_HW = np.zeros(size_hw, np.float32)
-    for box, values_1HW in zip(boxes, values_V1HW, strict=True):
-        whole_HW[box.source.slices] = box.restore(values_1HW[0])
-    return whole_HW
 
 
 def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:

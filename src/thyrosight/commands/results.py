@@ -27,7 +27,7 @@ BundleOption = Annotated[
     Path | None, typer.Option("--bundle", help="A model bundle; the shipped model where not given.", exists=True)
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; a few where not given.")]
-Tta = Annotated[bool, typer.Option("--tta", help="Average over the image and its mirror image: slower.")]
+Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
 
 MAX_ROWS_SHOWN = 20
 

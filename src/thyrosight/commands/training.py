@@ -47,7 +47,7 @@ def cross_validate(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
     ] = None,
-    tta: Annotated[bool, typer.Option("--tta", help="Score the mean over the image and its mirror image.")] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="Score the mean of image, mirror image, closer view.")] = False,
     keep: Annotated[
         Path | None, typer.Option("--export", help="CSV of all out-of-fold rows, compact, from which to pool again.")
     ] = None,

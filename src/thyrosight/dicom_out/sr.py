@@ -275,7 +275,7 @@ def _algorithm(prediction: Prediction) -> hd.AlgorithmIdentification:
     return hd.AlgorithmIdentification(
         name=prediction.model.name,
         version=prediction.model.id,
-        parameters=["averaged with the mirror image"] if prediction.with_tta else None,
+        parameters=["averaged with the mirror image and a closer view"] if prediction.with_tta else None,
         family=codes.ARTIFICIAL_INTELLIGENCE,
     )
 

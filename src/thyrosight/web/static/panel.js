@@ -284,7 +284,7 @@ export function showProvenance(parent, reading) {
   const rows = [
     ["Model", `${model.name} (${model.id})`],
     ["Program", software],
-    ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image" : ""}`],
+    ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image and a closer view" : ""}`],
     ["Image SHA-256", image.sha256],
   ];
   fill(
