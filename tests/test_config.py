@@ -40,7 +40,7 @@ def test_an_unknown_key_is_told_its_neighbours() -> None:
         ({"data": {"size_hw": [256]}}, "a list of 2"),
         ({"data": {"size_hw": [16, 16]}}, "at least 32 x 32"),
         ({"loss": {"mask_weight": 0, "malignancy_weight": 0}}, "nothing would be learnt"),
-        ({"loss": {"gland_weight": 0.5}}, "name the same auxiliary tasks"),
+        ({"loss": {"gland_weight": 0.5}}, "needs 'gland' in network.auxiliary"),
         ({"network": {"name": "vnet2d", "auxiliary": ["gland"]}, "loss": {"gland_weight": 0.5}}, "vnet2d has no aux"),
         ({"run": {"validation_share": 0.0, "keep": "best"}}, "validation_share > 0"),
         ({"optim": 3}, "a table of settings"),

@@ -299,9 +299,9 @@ def _check_ranges(config: Config, where: str) -> None:
             f"network.auxiliary: {config.network.name} has no auxiliary tasks, unet has",
         ),
         (
-            (config.loss.gland_weight > 0) == ("gland" in config.network.auxiliary)
-            and (config.loss.descriptor_weight > 0) == ("descriptors" in config.network.auxiliary),
-            "network.auxiliary and loss.gland_weight, loss.descriptor_weight must name the same auxiliary tasks",
+            (config.loss.gland_weight <= 0 or "gland" in config.network.auxiliary)
+            and (config.loss.descriptor_weight <= 0 or "descriptors" in config.network.auxiliary),
+            "loss.gland_weight needs 'gland' in network.auxiliary, loss.descriptor_weight 'descriptors'",
         ),
         (
             config.run.validation_share > 0 or (config.run.keep == "last" and not config.run.early_stopping_epochs),
