@@ -100,3 +100,12 @@ def test_what_came_before_counts_once() -> None:
     joined = ensemble_info([info, info])
     assert len(joined.training_sets) == len(info.training_sets)
     assert joined.notes.count(info.name) == 2
+
+
+def test_a_member_that_learnt_auxiliary_tasks_joins(members: list[Path], tmp_path: Path) -> None:
+    settings = load_bundle(members[0]).info.network_settings | {"auxiliary": ["descriptors", "gland"]}
+    taught = variant(tmp_path / "taught", 0.0, network_settings=settings)
+    both = Predictor.load(ensemble([taught, members[0]], tmp_path / "both"))
+    x_B1HW = np.random.default_rng(0).random((1, 1, 64, 96), dtype=np.float32)
+    for found, one in zip(both._run_once(x_B1HW), Predictor.load(members[0])._run_once(x_B1HW), strict=True):
+        np.testing.assert_allclose(found, one, atol=2e-4)
