@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,9 @@ from thyrosight.bundle import TrainingSet, default_bundle_path, fold_bundles, lo
 from thyrosight.card import model_card
 from thyrosight.cases.table import read_cases
 from thyrosight.errors import InputError
+from thyrosight.evaluate import evaluate_predictor
 from thyrosight.fold_scores import evaluate_folds
+from thyrosight.predict import Predictor
 
 
 def fold_folder(folder: Path, fold: int, split: str) -> None:
@@ -30,6 +35,32 @@ def test_every_fold_is_scored_by_its_own_bundle_and_pooled(cohort: Path, tmp_pat
     expected = {case.case_id: case.fold for case in read_cases(cohort) if case.fold in (0, 1)}
     assert {row.case_id: row.fold for row in pooled.cases} == expected
     assert (tmp_path / "out" / "pooled" / "report.html").exists()
+
+
+def test_across_folds_each_is_outlined_by_the_others_rule(cohort: Path, tmp_path: Path) -> None:
+    for fold in (0, 1):
+        fold_folder(tmp_path / "runs", fold, f"folds other than {fold}, but validation")
+    own = load_bundle(default_bundle_path()).info.mask_threshold
+    pooled = evaluate_folds(tmp_path / "runs", cohort, tmp_path / "out", threads=1, across_folds=True)
+    rule = pooled.evaluated.mask_rule
+    assert rule is not None
+    assert list(rule.by_fold) == [0, 1]
+    assert rule.num_images == len(pooled.cases)
+    for fold, its in rule.by_fold.items():
+        part = json.loads((tmp_path / "out" / f"fold{fold}" / "evaluation.json").read_text())
+        assert f"mask threshold {its.threshold:g}," in part["evaluated"]["notes"][-1]
+        by_hand = tmp_path / f"by_hand{fold}"
+        bundle = load_bundle(tmp_path / "runs" / f"fold{fold}" / "bundle")
+        predictor = Predictor(replace(bundle, info=its.in_bundle(bundle.info)), threads=1)
+        expected = evaluate_predictor(predictor, cohort, by_hand, fold=fold)
+        told = {row.case_id: row.dice for row in pooled.cases}
+        assert {row.case_id: row.dice for row in expected.cases}.items() <= told.items()
+    assert any(its.threshold != own for its in rule.by_fold.values())
+    record = json.loads((tmp_path / "out" / "pooled" / "evaluation.json").read_text())
+    assert record["evaluated"]["mask_rule"]["rule"]["threshold"] == rule.rule.threshold
+    shutil.rmtree(tmp_path / "runs" / "fold1")
+    with pytest.raises(InputError, match="one fold only"):
+        evaluate_folds(tmp_path / "runs", cohort, tmp_path / "again", threads=1, across_folds=True)
 
 
 @pytest.mark.parametrize("split", ["all rows but test and validation", "folds other than 1, but validation"])

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.inner_validation import LEAST_MEANS, chosen_rule, dices_of
+from thyrosight.inner_validation import chosen_rule
+from thyrosight.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, dices_of, out_of_fold_rule
 from thyrosight.types import Box
 
 
@@ -24,17 +25,17 @@ def blob(value: float) -> np.ndarray:
 
 def test_a_region_counts_up_to_its_own_mean() -> None:
     reference_HW = blob(0.71) > 0
-    dices_L = dices_of(reference_HW, raw(blob(0.71)), 0.5, 0.002)
+    dices_L = dices_of(reference_HW, raw(blob(0.71)), (0.5,), 0.002)[0]
     assert dices_L.tolist() == [1.0 if least_mean <= 0.71 else 0.0 for least_mean in LEAST_MEANS]
-    empty_L = dices_of(np.zeros_like(reference_HW), raw(blob(0.71)), 0.5, 0.002)
+    empty_L = dices_of(np.zeros_like(reference_HW), raw(blob(0.71)), (0.5,), 0.002)[0]
     assert (empty_L + dices_L == 1.0).all()
-    assert (dices_of(reference_HW, raw(blob(0.71)), 0.75, 0.002) == 0).all()
-    assert (dices_of(reference_HW, raw(blob(0.71)), 0.5, 0.1) == 0).all(), "a speck is dropped whatever its mean"
+    assert (dices_of(reference_HW, raw(blob(0.71)), (0.75,), 0.002)[0] == 0).all()
+    assert (dices_of(reference_HW, raw(blob(0.71)), (0.5,), 0.1)[0] == 0).all(), "a speck is dropped whatever its mean"
 
 
 def test_the_rule_is_that_of_the_best_mean() -> None:
-    nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), 0.5, 0.002) for value in (0.9, 0.85, 0.95)]
-    nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), 0.5, 0.002) for value in (0.6, 0.7)]
+    nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), (0.5,), 0.002)[0] for value in (0.9, 0.85, 0.95)]
+    nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), (0.5,), 0.002)[0] for value in (0.6, 0.7)]
     dices_NTL = np.array(nodules + nothing)[:, None]
     rule = chosen_rule(dices_NTL, (0.5,), may_drop=True)
     assert 0.7 <= rule["min_mean_probability"] <= 0.85
@@ -49,3 +50,17 @@ def test_the_threshold_is_chosen_with_it() -> None:
     dices_NTL = np.zeros((4, 3, len(LEAST_MEANS)))
     dices_NTL[:, 2, 0] = 0.5
     assert chosen_rule(dices_NTL, (0.3, 0.4, 0.6), may_drop=True)["mask_threshold"] == 0.6
+
+
+def test_a_folds_rule_is_the_others_choice() -> None:
+    def fold_that_wants(place: int, num_images: int) -> np.ndarray:
+        dices_NTL = np.zeros((num_images, len(THRESHOLDS), len(LEAST_MEANS)))
+        dices_NTL[:, place] = 1.0
+        return dices_NTL
+
+    tables = {0: fold_that_wants(2, 5), 1: fold_that_wants(4, 3), 3: fold_that_wants(6, 1)}
+    rule = out_of_fold_rule(tables, may_drop=True)
+    assert rule.rule == MaskRule(THRESHOLDS[2], 0.0)
+    assert rule.num_images == 9
+    chosen = {fold: own.threshold for fold, own in rule.by_fold.items()}
+    assert chosen == {0: THRESHOLDS[4], 1: THRESHOLDS[2], 3: THRESHOLDS[2]}

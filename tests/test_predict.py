@@ -269,7 +269,7 @@ def test_tta_is_the_mean_of_the_image_and_its_mirror(whole: Predictor) -> None:
     plain, mirrored = whole.raw(frame_of(image_HW)), whole.raw(frame_of(np.ascontiguousarray(image_HW[:, ::-1])))
     both = twice.raw(frame_of(image_HW))
     expected_HW = (plain.probability_HW + mirrored.probability_HW[:, ::-1]) / 2
-    (closer,) = closer_views(expected_HW, both.panels, whole.info.mask_threshold)
+    (closer,) = closer_views(expected_HW, both.panels)
     looked_twice_HW = np.zeros(expected_HW.shape, np.bool_)
     looked_twice_HW[closer.slices] = True
     assert both.probability_HW[~looked_twice_HW] == pytest.approx(expected_HW[~looked_twice_HW], abs=0.02)

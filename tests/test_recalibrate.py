@@ -19,6 +19,7 @@ from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.case_scores import CaseScore, read_case_scores, write_case_scores
 from thyrosight.errors import InputError
 from thyrosight.evaluate import pool
+from thyrosight.mask_rule import MaskRule, OutOfFoldRule
 from thyrosight.operating import AIMS, called_out_of_fold, threshold_for
 from thyrosight.out_of_fold import measured_points, rated_of, recalibrated
 from thyrosight.predict import Predictor
@@ -230,23 +231,19 @@ def test_pooling_across_folds_gives_the_same_risks(made: tuple[Path, Path, Path]
     assert "other folds" in again.evaluated.notes[0]
 
 
-def test_the_mask_threshold_is_the_mean_of_the_folds(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    bundle, per_case, _ = made
-    runs = tmp_path / "runs"
-    for fold, threshold in enumerate((0.4, 0.5, 0.6, 0.7)):
-        split = ({**SETS[0], "split": f"folds other than {fold}, but validation"},)
-        make_tiny_bundle(runs / f"fold{fold}" / "bundle", training_sets=split, mask_threshold=threshold)
-    final = recalibrate(bundle, per_case, tmp_path / "with", runs=runs, settings=QUICK)
-    info = load_bundle(final).info
-    assert info.mask_threshold == pytest.approx(0.55)
-    assert info.mask_threshold_from == "mean over 4 models by the same recipe: 0.4, 0.5, 0.6, 0.7"
-    assert "mean over 4 models" in load_bundle(final).card
-    make_tiny_bundle(runs / "fold3" / "bundle", training_sets=SETS, mask_threshold=0.7)
-    with pytest.raises(InputError, match=r"fold3.*no fold of the same recipe"):
-        recalibrate(bundle, per_case, tmp_path / "x", runs=runs, settings=QUICK)
-    with pytest.raises(InputError, match=r"0 bundles \(fold\*/bundle\) for 4 folds"):
-        recalibrate(bundle, per_case, tmp_path / "x", runs=tmp_path / "nowhere", settings=QUICK)
-    assert not (tmp_path / "x").exists()
+def test_the_mask_rule_is_the_out_of_fold_one(made: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    bundle, per_case, final = made
+    assert load_bundle(final).info.mask_threshold == load_bundle(bundle).info.mask_threshold, "none was chosen"
+    by_fold = {fold: MaskRule(0.5 + 0.05 * fold, 0.0) for fold in range(4)}
+    rule = OutOfFoldRule(MaskRule(0.6, 0.525), by_fold, num_images=80)
+    pool([per_case], tmp_path / "pooled", QUICK, mask_rule=rule)
+    info = load_bundle(
+        recalibrate(bundle, tmp_path / "pooled" / "per_case.csv", tmp_path / "with", settings=QUICK)
+    ).info
+    assert (info.mask_threshold, info.min_mean_probability) == (0.6, 0.525)
+    assert info.mask_threshold_from.startswith("best mean Dice over 80 images, each outlined by a model")
+    assert info.mask_threshold_from.endswith("that the other folds choose: 0.5, 0.55, 0.6, 0.65")
+    assert "best mean Dice over 80 images" in load_bundle(tmp_path / "with").card
 
 
 def test_what_does_not_belong_together_is_refused(made: tuple[Path, Path, Path], tmp_path: Path) -> None:

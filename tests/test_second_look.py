@@ -22,25 +22,25 @@ def probability_with(*found: Box) -> np.ndarray:
 
 
 def test_it_is_centred_on_what_was_found() -> None:
-    (box,) = closer_views(probability_with(Box(100, 60, 120, 70)), VIEWS, 0.5)
+    (box,) = closer_views(probability_with(Box(100, 60, 120, 70)), VIEWS)
     assert (box.width, box.height) == (round(SHARE * 200), round(SHARE * 100))
     assert ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) == (110, 65)
 
 
 def test_it_stays_in_its_view_and_has_room() -> None:
-    first, second = closer_views(probability_with(Box(10, 20, 20, 30), Box(222, 25, 290, 95)), VIEWS, 0.5)
+    first, second = closer_views(probability_with(Box(10, 20, 20, 30), Box(222, 25, 290, 95)), VIEWS)
     assert (first.x0, first.y0) == (10, 20)
     assert (second.width, second.height) == (80, 100), "as large as the view where what was found is large"
     assert round(ROOM * 70) > 100
-    assert closer_views(probability_with(), VIEWS, 0.5) == ()
-    assert closer_views(probability_with(Box(0, 0, 320, 15)), VIEWS, 0.5) == (), "what lies outside the views"
+    assert closer_views(probability_with(), VIEWS) == ()
+    assert closer_views(probability_with(Box(0, 0, 320, 15)), VIEWS) == (), "what lies outside the views"
 
 
 @given(x0=st.integers(10, 208), y0=st.integers(20, 118), width=st.integers(1, 200), height=st.integers(1, 100))
 @settings(max_examples=100, deadline=None)
 def test_it_holds_what_was_found(x0: int, y0: int, width: int, height: int) -> None:
     found = Box(x0, y0, min(x0 + width, 210), min(y0 + height, 120))
-    (box,) = closer_views(probability_with(found), VIEWS, 0.5)
+    (box,) = closer_views(probability_with(found), VIEWS)
     assert VIEWS[0].x0 <= box.x0 <= found.x0 < found.x1 <= box.x1 <= VIEWS[0].x1
     assert VIEWS[0].y0 <= box.y0 <= found.y0 < found.y1 <= box.y1 <= VIEWS[0].y1
 

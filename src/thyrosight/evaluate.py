@@ -44,6 +44,7 @@ from thyrosight.evaluation_report import (
 )
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.images import load_frame
+from thyrosight.mask_rule import OutOfFoldRule
 from thyrosight.out_of_fold import recalibrated
 from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings
 from thyrosight.types import Case, Spacing
@@ -82,8 +83,9 @@ def evaluate_predictor(
     split: str | None = None,
     fold: int | None = None,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
-    """As `evaluate`, with a predictor that is loaded already."""
+    """As `evaluate`, with a predictor that is loaded already; notes: what else to say of this evaluation."""
     cases_csv = cases_csv / "cases.csv" if cases_csv.is_dir() else cases_csv
     all_cases = read_cases(cases_csv)
     cases, selection = choose_cases(all_cases, cases_csv, split, fold)
@@ -97,7 +99,7 @@ def evaluate_predictor(
             rows.append(score)
         except InputError as error:
             failures.append(Failure(case.case_id, str(error)))
-    evaluated = _evaluated(predictor, cases_csv, selection, _notes(cases, split, fold))
+    evaluated = _evaluated(predictor, cases_csv, selection, (*_notes(cases, split, fold), *notes))
     evaluation = summarise(rows, evaluated, settings, failures)
     image_of = {case.case_id: case.image for case in cases}
     gallery = {
@@ -122,13 +124,15 @@ def pool(
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     *,
     across_folds: bool = False,
+    mask_rule: OutOfFoldRule | None = None,
     keep: Path | None = None,
 ) -> Evaluation:
     """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
 
     One table that holds all folds (`keep` of an earlier call) will do as well. A case that is in two of them is an
     InputError: then they are no folds of one cross-validation. across_folds: each fold's risk is first calibrated on
-    the logits of the others. keep: file for all rows as one compact table, which gives this evaluation again.
+    the logits of the others. mask_rule: by which the parts were outlined, to be told. keep: file for all rows as one
+    compact table, which gives this evaluation again.
     """
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
@@ -138,7 +142,8 @@ def pool(
         seen.add(row.case_id)
     if across_folds:
         rows = recalibrated(rows, ", ".join(map(str, parts)))
-    evaluation = summarise(rows, _pooled(parts, rows, across_folds), settings)
+    evaluated = replace(_pooled(parts, rows, across_folds), mask_rule=mask_rule)
+    evaluation = summarise(rows, evaluated, settings)
     write_evaluation(evaluation, {}, out)
     if keep is not None:
         keep_case_scores(rows, keep)

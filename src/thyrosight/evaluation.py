@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from thyrosight.calibration import ReliabilityBin, reliability
 from thyrosight.case_scores import CaseScore
 from thyrosight.errors import InputError
+from thyrosight.mask_rule import OutOfFoldRule
 from thyrosight.metrics import Agreement, bland_altman, bland_altman_percent
 from thyrosight.scores import (
     Estimate,
@@ -51,6 +52,8 @@ class Evaluated:
     hardware: dict[str, str]
     notes: tuple[str, ...] = ()
     with_tta: bool = False
+    mask_rule: OutOfFoldRule | None = None
+    """Where each fold was outlined by the rule that the other folds choose, not by its own bundle's."""
 
 
 @dataclass(frozen=True)

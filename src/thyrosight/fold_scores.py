@@ -1,44 +1,102 @@
 """One bundle a fold, cases.csv -> each scored on the fold that it has not seen, and all of them pooled.
 
 OUT/  fold0/ …  pooled/   each with per_case.csv, evaluation.json, report.html
+Across folds, what a bundle has set on its few validation images is set on the other folds' images instead: the
+calibration of its risk, and the rule by which it outlines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from thyrosight.bundle import fold_bundles, load_bundle
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.bundle import Bundle, fold_bundles, load_bundle
+from thyrosight.cases.load import load_mask
 from thyrosight.cases.table import read_cases
 from thyrosight.errors import InputError
-from thyrosight.evaluate import evaluate, pool
+from thyrosight.evaluate import evaluate_predictor, pool
 from thyrosight.evaluation import Evaluation
+from thyrosight.images import load_frame
+from thyrosight.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
+from thyrosight.predict import Predictor
 from thyrosight.start import split_in_words
 from thyrosight.types import Case
 
+BY_OTHERS = "Outlined by the rule that the other folds choose: mask threshold {:g}, least mean probability {:g}."
+
 
 def evaluate_folds(
-    runs: Path, cases_csv: Path, out: Path, *, threads: int | None = None, tta: bool = False
+    runs: Path,
+    cases_csv: Path,
+    out: Path,
+    *,
+    threads: int | None = None,
+    tta: bool = False,
+    across_folds: bool = False,
 ) -> Evaluation:
     """Folder with foldK/bundle (of `cross-validate` or `ensemble`), cases.csv -> the pooled Evaluation, written.
 
-    InputError where a bundle does not say that it kept its fold of these cases aside.
+    across_folds: mask rule and calibration of each fold come from the others' images, each seen by the model that had
+    not learnt from it. InputError where a bundle does not say that it kept its fold of these cases aside.
     """
-    bundles = fold_bundles(runs)
+    bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
     cases = read_cases(cases_csv)
-    for fold, path in bundles.items():
-        _refuse_seen(path, cases, fold)
-    for fold, path in bundles.items():
-        evaluate(path, cases_csv, out / f"fold{fold}", fold=fold, threads=threads, tta=tta)
-    return pool([out / f"fold{fold}" / "per_case.csv" for fold in bundles], out / "pooled")
+    for fold, bundle in bundles.items():
+        _refuse_seen(bundle, cases, fold)
+    if across_folds and len(bundles) < 2:
+        raise InputError(f"{runs}: one fold only; what other folds choose needs another fold")
+    rule = None
+    if across_folds:
+        rule = _rule_of({fold: Predictor(one, threads=threads, tta=tta) for fold, one in bundles.items()}, cases)
+    for fold, bundle in bundles.items():
+        notes = []
+        if rule is not None:
+            own = rule.by_fold[fold]
+            bundle = replace(bundle, info=own.in_bundle(bundle.info))
+            notes.append(BY_OTHERS.format(own.threshold, own.min_mean_probability))
+        predictor = Predictor(bundle, threads=threads, tta=tta)
+        evaluate_predictor(predictor, cases_csv, out / f"fold{fold}", fold=fold, notes=notes)
+    rates = any(bundle.info.has_malignancy for bundle in bundles.values())
+    is_rated = rates and any(case.malignancy is not None and case.fold in bundles for case in cases)
+    parts = [out / f"fold{fold}" / "per_case.csv" for fold in bundles]
+    return pool(parts, out / "pooled", across_folds=across_folds and is_rated, mask_rule=rule)
 
 
-def _refuse_seen(path: Path, cases: Sequence[Case], fold: int) -> None:
+def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:
+    """Each fold's predictor, all cases -> the mask rules; None where no bundle outlines or no case has an outline.
+
+    A case that can't be read has no part here; its evaluation tells of it.
+    """
+    dices: dict[int, NDArray[np.float64]] = {}
+    has_empty = False
+    for fold, predictor in predictors.items():
+        tables = []
+        for case in cases:
+            if case.fold != fold or case.mask is None or not predictor.info.has_mask:
+                continue
+            try:
+                frame = load_frame(case.image)
+                reference_HW = load_mask(case, frame.size_hw)
+            except InputError:
+                continue
+            raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
+            tables.append(dices_of(reference_HW, raw, THRESHOLDS, predictor.info.min_area_fraction))
+            has_empty |= not reference_HW.any()
+        if tables:
+            dices[fold] = np.array(tables)
+    return out_of_fold_rule(dices, may_drop=has_empty) if len(dices) == len(predictors) else None
+
+
+def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
     """InputError where the bundle has seen more of the cases' sets than the other folds."""
     sources = {case.source for case in cases if case.fold == fold}
-    for part in load_bundle(path).info.training_sets:
+    for part in bundle.info.training_sets:
         if part.source in sources and not part.split.endswith(split_in_words(fold)):
             raise InputError(
-                f"{path}: has learnt from {part.source} ({part.split}), so fold {fold} of it is not unseen; pass the "
-                "folder that `cross-validate` wrote for these cases"
+                f"{bundle.path}: has learnt from {part.source} ({part.split}), so fold {fold} of it is not unseen; "
+                "pass the folder that `cross-validate` wrote for these cases"
             )

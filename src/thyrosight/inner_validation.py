@@ -17,15 +17,12 @@ from thyrosight.calibration import fit_platt, platt_covariance
 from thyrosight.cases.load import load_mask
 from thyrosight.config import Config
 from thyrosight.images import load_frame
-from thyrosight.metrics import dice
-from thyrosight.predict import Predictor, RawPrediction, regions_of
-from thyrosight.types import BoolArray, Case
+from thyrosight.mask_rule import THRESHOLDS, best_rule, dices_of
+from thyrosight.predict import Predictor
+from thyrosight.types import Case
 
 MIN_CALIBRATION_IMAGES = 20
 """Fewer labelled validation images than this calibrate nothing: the fit would be noise."""
-THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))
-LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0.025), 3)))
-"""What is tried of min_mean_probability where some validation images hold no nodule."""
 
 
 def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
@@ -47,7 +44,7 @@ def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Co
         if case.mask is not None and case.target in config.data.mask_targets:
             reference_HW = load_mask(case, frame.size_hw)
             has_empty |= not reference_HW.any()
-            dices.append([dices_of(reference_HW, raw, threshold, info.min_area_fraction) for threshold in thresholds])
+            dices.append(dices_of(reference_HW, raw, thresholds, info.min_area_fraction))
     changes: dict[str, Any] = {}
     if info.has_malignancy and len(labels) >= MIN_CALIBRATION_IMAGES and len(set(labels)) == 2:
         scale, offset = fit_platt(logits, labels)
@@ -64,37 +61,11 @@ def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Co
 
 
 def chosen_rule(dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool) -> dict[str, Any]:
-    """Dice of N images by T thresholds and L least means -> the rule of the best mean, fields of a BundleInfo.
-
-    may_drop: whether regions may be dropped for a low mean probability. Only images without a nodule can ask for that.
-    """
-    means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
-    threshold, least_mean = np.unravel_index(int(np.argmax(means_TL)), means_TL.shape)
-    score = Score(
-        name="Dice, validation",
-        value=float(means_TL.max()),
-        low=None,
-        high=None,
-        n=len(dices_NTL),
-        split="validation",
-    )
+    """Dice of the validation images by rule -> the best rule and its mean Dice, fields of a BundleInfo."""
+    rule, value = best_rule(dices_NTL, thresholds, may_drop=may_drop)
+    score = Score(name="Dice, validation", value=value, low=None, high=None, n=len(dices_NTL), split="validation")
     return {
-        "mask_threshold": thresholds[int(threshold)],
-        "min_mean_probability": LEAST_MEANS[int(least_mean)],
+        "mask_threshold": rule.threshold,
+        "min_mean_probability": rule.min_mean_probability,
         "scores": (score,),
     }
-
-
-def dices_of(
-    reference_HW: BoolArray, raw: RawPrediction, threshold: float, min_area_fraction: float
-) -> NDArray[np.float64]:
-    """Reference and raw prediction of one image, a threshold -> Dice for each of LEAST_MEANS (L,).
-
-    Without a nodule in the reference it is 1 where nothing is outlined, else 0.
-    """
-    means_of_HW = np.full(reference_HW.shape, -1.0, np.float32)
-    for panel in raw.panels:
-        probability_HW, means_HW = raw.probability_HW[panel.slices], means_of_HW[panel.slices]
-        for region_HW in regions_of(probability_HW, threshold, min_area_fraction):
-            means_HW[region_HW] = probability_HW[region_HW].mean()
-    return np.array([dice(reference_HW, means_of_HW >= least_mean) for least_mean in LEAST_MEANS])

@@ -197,7 +197,7 @@ class Predictor:
 
     def _look_again(self, image_HW: UInt8Array, probability_HW: FloatArray, panels: tuple[Box, ...]) -> None:
         """Around what was found: the mean of the mask probability and that of a larger picture, in place."""
-        closer = closer_views(probability_HW, panels, self.info.mask_threshold)
+        closer = closer_views(probability_HW, panels)
         if not closer:
             return
         boxes = [letterbox(box, self.info.preprocessing.size_hw) for box in closer]

@@ -7,7 +7,6 @@ here rests on models by the same recipe, each asked for the fold that it had not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,12 @@ from thyrosight.bundle import (
     Calibration,
     OperatingPoint,
     Score,
-    fold_bundles,
     load_bundle,
     model_card,
     write_bundle,
 )
 from thyrosight.bundle_info import Rate
 from thyrosight.case_scores import CaseScore, read_case_scores
-from thyrosight.config import NetworkConfig
 from thyrosight.declared import failures_of, read_evaluation, robustness_of, scores_of, subgroups_of
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
@@ -43,15 +40,14 @@ def recalibrate(
     out: Path,
     *,
     scores: Path | None = None,
-    runs: Path | None = None,
     stress: Path | None = None,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
 ) -> Path:
     """Bundle of `train --fold all`, pooled per_case.csv of the cross-validation -> `out`, a new bundle, verified.
 
-    scores: the cross-validation's evaluation.json (None: the one beside per_case.csv, if any). runs: its folder, from
-    whose folds' bundles the mask threshold is taken. stress: a stress.json to quote. InputError where these do not
-    belong together, or the bundle left a fold out.
+    scores: the cross-validation's evaluation.json (None: the one beside per_case.csv, if any), from which the mask rule
+    is taken too where it tells one. stress: a stress.json to quote. InputError where these do not belong together, or
+    the bundle left a fold out.
     """
     if out.resolve() == bundle.resolve():
         raise InputError(f"{out}: is the bundle itself; write the new one to another path")
@@ -70,8 +66,6 @@ def recalibrate(
             own = _calibration_scores(rows, per_case, scorer)
             names = {score.name for score in own}
             changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)
-    if runs is not None:
-        changes |= _mask_threshold(old.info, runs, _left_out(rows))
     if stress is not None:
         changes["robustness"] = robustness_of(stress)
     info = old.info.model_copy(update=changes)
@@ -186,6 +180,7 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
     if meaning and meaning != info.risk_meaning:
         raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")
     num_models = len({row.fold for row in rows})
+    rule = record["evaluated"].get("mask_rule")
     but = f" but {info.num_validation_images} kept for validation" if info.num_validation_images else ""
     return {
         "scores": scores_of(record),
@@ -193,39 +188,20 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
         f"bundle's network was trained on all rows{but}",
         "subgroups": subgroups_of(record),
         "failures": failures_of(record),
+        **(_mask_rule(rule) if rule else {}),
     }
 
 
 # The mask
 
 
-def _settings(info: BundleInfo) -> dict[str, Any]:
-    """-> the network's settings, those that were not yet there when it was trained at their defaults."""
-    return asdict(NetworkConfig()) | info.network_settings
-
-
-def _mask_threshold(info: BundleInfo, runs: Path, left_out: set[str]) -> dict[str, Any]:
-    """The bundle, a cross-validation's folder -> the mean of its folds' mask thresholds, and that in words.
-
-    InputError where not every fold has a bundle, or one is of another network or preprocessing.
-    """
-    folders = list(fold_bundles(runs).values())
-    if len(folders) != len(left_out):
-        raise InputError(
-            f"{runs}: {len(folders)} bundles (fold*/bundle) for {len(left_out)} folds; pass what `cross-validate` wrote"
-        )
-    thresholds, num_validated = [], 0
-    for folder in folders:
-        other = load_bundle(folder).info
-        same = _settings(other) == _settings(info) and other.preprocessing == info.preprocessing
-        if not same or not any(part.split in left_out for part in other.training_sets):
-            raise InputError(f"{folder}: no fold of the same recipe (another network, input or split)")
-        thresholds.append(other.mask_threshold)
-        num_validated += bool(other.num_validation_images)
-    mean = round(sum(thresholds) / len(thresholds), 4)
-    chosen = " (each chosen on validation groups of its own training folds)" * (num_validated == len(thresholds))
-    listed = ", ".join(f"{threshold:g}" for threshold in thresholds)
+def _mask_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation's mask rule -> threshold, least mean probability and where they come from."""
+    by_fold = sorted((int(fold), own["threshold"]) for fold, own in rule["by_fold"].items())
+    chosen = ", ".join(f"{threshold:g}" for _, threshold in by_fold)
     return {
-        "mask_threshold": mean,
-        "mask_threshold_from": f"mean over {len(thresholds)} models by the same recipe{chosen}: {listed}",
+        "mask_threshold": rule["rule"]["threshold"],
+        "min_mean_probability": rule["rule"]["min_mean_probability"],
+        "mask_threshold_from": f"best mean Dice over {rule['num_images']} images, each outlined by a model by the same "
+        f"recipe that had not seen it; the scores are by the thresholds that the other folds choose: {chosen}",
     }

@@ -16,11 +16,13 @@ SHARE = 0.7
 """Of the view's height and width that a second look takes."""
 ROOM = 1.6
 """Times the extent of what was found, where that is more."""
+FOUND = 0.5
+"""Mask probability from which there is something to look at, whatever the threshold that a bundle outlines by."""
 
 
-def closer_views(probability_HW: FloatArray, views: Sequence[Box], threshold: float) -> tuple[Box, ...]:
-    """Mask probability of the frame, its views -> one box in every view in which anything lies above the threshold."""
-    found = (_around(probability_HW[view.slices] > threshold, view) for view in views)
+def closer_views(probability_HW: FloatArray, views: Sequence[Box]) -> tuple[Box, ...]:
+    """Mask probability of the frame, its views -> one box in every view in which anything lies above FOUND."""
+    found = (_around(probability_HW[view.slices] > FOUND, view) for view in views)
     return tuple(box for box in found if box is not None)
 
 

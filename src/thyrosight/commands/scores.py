@@ -22,6 +22,9 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html, per_case.csv, evaluation.json.")],
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
     fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
+    across_folds: Annotated[
+        bool, typer.Option("--across-folds", help="Mask rule and calibration of each fold by the others' images.")
+    ] = False,
     threads: Threads = None,
     tta: Tta = False,
     as_json: Json = False,
@@ -37,8 +40,10 @@ def evaluate(
 
     with stdout_kept_for_json(as_json):
         if split is None and fold is None and fold_bundles(bundle):
-            evaluation = evaluate_folds(bundle, cases, out, threads=threads, tta=tta)
+            evaluation = evaluate_folds(bundle, cases, out, threads=threads, tta=tta, across_folds=across_folds)
             out = out / "pooled"
+        elif across_folds:
+            raise ConfigError(f"{bundle}: --across-folds takes all folds of a folder of `cross-validate` or `ensemble`")
         else:
             evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads, tta=tta)
     _print_evaluation(evaluation, out, as_json)
@@ -71,14 +76,13 @@ def pool(
 
 def calibrate(
     bundle: Annotated[Path, typer.Argument(help="The bundle of `train --fold all`.", exists=True)],
-    per_case: Annotated[Path, typer.Option("--from", help="Pooled per_case.csv of its cross-validation.", exists=True)],
+    per_case: Annotated[
+        Path,
+        typer.Option("--from", help="Pooled per_case.csv of `evaluate --across-folds`.", exists=True),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")],
     scores: Annotated[
         Path | None, typer.Option("--scores", help="evaluation.json to declare; that beside --from if left out.")
-    ] = None,
-    threshold_from: Annotated[
-        Path | None,
-        typer.Option("--threshold-from", help="Folder of `cross-validate`: the mean of its folds' mask thresholds."),
     ] = None,
     stress: Annotated[
         Path | None, typer.Option("--stress", help="stress.json of `pool-stress`, to quote in the card.", exists=True)
@@ -86,12 +90,13 @@ def calibrate(
 ) -> None:
     """Final bundle, its folds' scores -> calibrated bundle.
 
-    A network trained on all rows has seen every label. Its calibration, operating points, mask threshold and scores are
-    therefore taken from models by the same recipe, each on the fold that it had not seen. The weights stay as they are.
+    A network trained on all rows has seen every label. Its calibration, operating points, mask rule and scores are
+    therefore taken from models by the same recipe, each on the fold that it had not seen; the mask rule only where
+    --across-folds has chosen one. The weights stay as they are.
     """
     from thyrosight.recalibrate import recalibrate
 
-    typer.echo(recalibrate(bundle, per_case, out, scores=scores, runs=threshold_from, stress=stress))
+    typer.echo(recalibrate(bundle, per_case, out, scores=scores, stress=stress))
 
 
 def compare(

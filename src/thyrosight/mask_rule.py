@@ -1,0 +1,84 @@
+"""Raw predictions, reference masks -> the rule by which a bundle outlines: mask threshold, least mean probability.
+
+The rule is the one of the best mean Dice over the images that it is chosen on. Of few images it fits their noise: a
+run has only its validation groups, a cross-validation all images outlined by models that have not seen them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.bundle_info import BundleInfo
+from thyrosight.metrics import dice
+from thyrosight.predict import RawPrediction, regions_of
+from thyrosight.types import BoolArray
+
+THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))
+LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0.025), 3)))
+"""What is tried of min_mean_probability where some images hold no nodule."""
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """A pixel belongs to a nodule above the threshold, a region is one from the least mean probability on."""
+
+    threshold: float
+    min_mean_probability: float
+
+    def in_bundle(self, info: BundleInfo) -> BundleInfo:
+        """A bundle's info -> the same with this rule."""
+        changes = {"mask_threshold": self.threshold, "min_mean_probability": self.min_mean_probability}
+        return info.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class OutOfFoldRule:
+    """The rule that all images choose; by_fold holds those that the scores rest on, each fold's by the others."""
+
+    rule: MaskRule
+    by_fold: dict[int, MaskRule]
+    num_images: int
+
+
+def dices_of(
+    reference_HW: BoolArray, raw: RawPrediction, thresholds: Sequence[float], min_area_fraction: float
+) -> NDArray[np.float64]:
+    """Reference and raw prediction of one image -> Dice for each of T thresholds and L LEAST_MEANS (T, L).
+
+    Without a nodule in the reference it is 1 where nothing is outlined, else 0.
+    """
+    return np.array([_dices_at(reference_HW, raw, threshold, min_area_fraction) for threshold in thresholds])
+
+
+def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, min_area_fraction: float) -> list[float]:
+    means_of_HW = np.full(reference_HW.shape, -1.0, np.float32)
+    for panel in raw.panels:
+        probability_HW, means_HW = raw.probability_HW[panel.slices], means_of_HW[panel.slices]
+        for region_HW in regions_of(probability_HW, threshold, min_area_fraction):
+            means_HW[region_HW] = probability_HW[region_HW].mean()
+    return [dice(reference_HW, means_of_HW >= least_mean) for least_mean in LEAST_MEANS]
+
+
+def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
+    """Dice of N images by T thresholds and L least means -> (the rule of the best mean, that mean).
+
+    may_drop: whether regions may be dropped for a low mean probability. Only images without a nodule can ask for that.
+    """
+    means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
+    threshold, least_mean = np.unravel_index(int(np.argmax(means_TL)), means_TL.shape)
+    return MaskRule(thresholds[int(threshold)], LEAST_MEANS[int(least_mean)]), float(means_TL.max())
+
+
+def out_of_fold_rule(dices_of_fold: dict[int, NDArray[np.float64]], *, may_drop: bool) -> OutOfFoldRule:
+    """Dice of each fold's images (N, T, L) by models that have not seen them -> the rule of all, and of the others."""
+    by_fold = {}
+    for fold in dices_of_fold:
+        others = [dices_NTL for its, dices_NTL in dices_of_fold.items() if its != fold]
+        by_fold[fold], _ = best_rule(np.concatenate(others), THRESHOLDS, may_drop=may_drop)
+    all_NTL = np.concatenate(list(dices_of_fold.values()))
+    rule, _ = best_rule(all_NTL, THRESHOLDS, may_drop=may_drop)
+    return OutOfFoldRule(rule, by_fold, len(all_NTL))
