@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thyrosight.inner_validation import chosen_rule
-from thyrosight.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, dices_of, out_of_fold_rule
+from thyrosight.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
 from thyrosight.types import Box
 
 
@@ -52,9 +52,19 @@ def test_the_threshold_is_chosen_with_it() -> None:
     assert chosen_rule(dices_NTL, (0.3, 0.4, 0.6), may_drop=True)["mask_threshold"] == 0.6
 
 
+def test_a_lucky_threshold_loses_to_a_good_neighbourhood() -> None:
+    means_T = np.zeros(len(THRESHOLDS))
+    means_T[2] = 0.80
+    means_T[6:9] = 0.79, 0.795, 0.79
+    dices_NTL = np.repeat(means_T[None, :, None], len(LEAST_MEANS), axis=2)
+    rule, value = best_rule(dices_NTL, THRESHOLDS, may_drop=False)
+    assert (rule.threshold, value) == (THRESHOLDS[7], 0.795)
+
+
 def test_a_folds_rule_is_the_others_choice() -> None:
     def fold_that_wants(place: int, num_images: int) -> np.ndarray:
         dices_NTL = np.zeros((num_images, len(THRESHOLDS), len(LEAST_MEANS)))
+        dices_NTL[:, place - 1 : place + 2] = 0.9
         dices_NTL[:, place] = 1.0
         return dices_NTL
 

@@ -66,11 +66,22 @@ def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, min
 def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
     """Dice of N images by T thresholds and L least means -> (the rule of the best mean, that mean).
 
-    may_drop: whether regions may be dropped for a low mean probability. Only images without a nodule can ask for that.
+    The best is that of each rule's mean with its neighbours': the top of a flat curve is noise. may_drop: whether
+    regions may be dropped for a low mean probability. Only images without a nodule can ask for that.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
-    threshold, least_mean = np.unravel_index(int(np.argmax(means_TL)), means_TL.shape)
-    return MaskRule(thresholds[int(threshold)], LEAST_MEANS[int(least_mean)]), float(means_TL.max())
+    best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)
+    threshold, least_mean = int(best[0]), int(best[1])
+    return MaskRule(thresholds[threshold], LEAST_MEANS[least_mean]), float(means_TL[threshold, least_mean])
+
+
+def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-> the mean of each entry and the eight around it, the border's repeated outwards."""
+    num_rows, num_columns = means_TL.shape
+    padded = np.pad(means_TL, 1, mode="edge")
+    shifted = [padded[row : row + num_rows, column : column + num_columns] for row in range(3) for column in range(3)]
+    mean_TL: NDArray[np.float64] = np.mean(shifted, axis=0)
+    return mean_TL
 
 
 def out_of_fold_rule(dices_of_fold: dict[int, NDArray[np.float64]], *, may_drop: bool) -> OutOfFoldRule:
