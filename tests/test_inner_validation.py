@@ -69,7 +69,7 @@ def test_a_folds_rule_is_the_others_choice() -> None:
         return dices_NTL
 
     tables = {0: fold_that_wants(2, 5), 1: fold_that_wants(4, 3), 3: fold_that_wants(6, 1)}
-    rule = out_of_fold_rule(tables, may_drop=True)
+    rule = out_of_fold_rule(tables, {}, may_drop=True)
     assert rule.rule == MaskRule(THRESHOLDS[2], 0.0)
     assert rule.num_images == 9
     chosen = {fold: own.threshold for fold, own in rule.by_fold.items()}

@@ -235,7 +235,8 @@ def test_the_mask_rule_is_the_out_of_fold_one(made: tuple[Path, Path, Path], tmp
     bundle, per_case, final = made
     assert load_bundle(final).info.mask_threshold == load_bundle(bundle).info.mask_threshold, "none was chosen"
     by_fold = {fold: MaskRule(0.5 + 0.05 * fold, 0.0) for fold in range(4)}
-    rule = OutOfFoldRule(MaskRule(0.6, 0.525), by_fold, num_images=80)
+    settings = load_bundle(bundle).info.network_settings
+    rule = OutOfFoldRule(MaskRule(0.6, 0.525), by_fold, num_images=80, network_settings=settings)
     pool([per_case], tmp_path / "pooled", QUICK, mask_rule=rule)
     info = load_bundle(
         recalibrate(bundle, tmp_path / "pooled" / "per_case.csv", tmp_path / "with", settings=QUICK)
@@ -244,6 +245,10 @@ def test_the_mask_rule_is_the_out_of_fold_one(made: tuple[Path, Path, Path], tmp
     assert info.mask_threshold_from.startswith("best mean Dice over 80 images, each outlined by a model")
     assert info.mask_threshold_from.endswith("that the other folds choose: 0.5, 0.55, 0.6, 0.65")
     assert "best mean Dice over 80 images" in load_bundle(tmp_path / "with").card
+    strange = replace(rule, network_settings=settings | {"width": 77})
+    pool([per_case], tmp_path / "strange", QUICK, mask_rule=strange)
+    with pytest.raises(InputError, match="mask rule is that of another network"):
+        recalibrate(bundle, tmp_path / "strange" / "per_case.csv", tmp_path / "x", settings=QUICK)
 
 
 def test_what_does_not_belong_together_is_refused(made: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -88,7 +88,10 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
             has_empty |= not reference_HW.any()
         if tables:
             dices[fold] = np.array(tables)
-    return out_of_fold_rule(dices, may_drop=has_empty) if len(dices) == len(predictors) else None
+    if len(dices) < len(predictors):
+        return None
+    settings = next(iter(predictors.values())).info.network_settings
+    return out_of_fold_rule(dices, settings, may_drop=has_empty)
 
 
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:

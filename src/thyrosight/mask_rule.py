@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,15 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """The rule that all images choose; by_fold holds those that the scores rest on, each fold's by the others."""
+    """The rule that all images choose; by_fold holds those that the scores rest on, each fold's by the others.
+
+    network_settings: of the networks that outlined, so that no other network is given their rule.
+    """
 
     rule: MaskRule
     by_fold: dict[int, MaskRule]
     num_images: int
+    network_settings: dict[str, Any]
 
 
 def dices_of(
@@ -84,7 +89,9 @@ def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
     return mean_TL
 
 
-def out_of_fold_rule(dices_of_fold: dict[int, NDArray[np.float64]], *, may_drop: bool) -> OutOfFoldRule:
+def out_of_fold_rule(
+    dices_of_fold: dict[int, NDArray[np.float64]], network_settings: dict[str, Any], *, may_drop: bool
+) -> OutOfFoldRule:
     """Dice of each fold's images (N, T, L) by models that have not seen them -> the rule of all, and of the others."""
     by_fold = {}
     for fold in dices_of_fold:
@@ -92,4 +99,4 @@ def out_of_fold_rule(dices_of_fold: dict[int, NDArray[np.float64]], *, may_drop:
         by_fold[fold], _ = best_rule(np.concatenate(others), THRESHOLDS, may_drop=may_drop)
     all_NTL = np.concatenate(list(dices_of_fold.values()))
     rule, _ = best_rule(all_NTL, THRESHOLDS, may_drop=may_drop)
-    return OutOfFoldRule(rule, by_fold, len(all_NTL))
+    return OutOfFoldRule(rule, by_fold, len(all_NTL), network_settings)

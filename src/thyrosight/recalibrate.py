@@ -7,6 +7,7 @@ here rests on models by the same recipe, each asked for the fold that it had not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from thyrosight.bundle import (
 )
 from thyrosight.bundle_info import Rate
 from thyrosight.case_scores import CaseScore, read_case_scores
+from thyrosight.config import NetworkConfig
 from thyrosight.declared import failures_of, read_evaluation, robustness_of, scores_of, subgroups_of
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
@@ -181,6 +183,8 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
         raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")
     num_models = len({row.fold for row in rows})
     rule = record["evaluated"].get("mask_rule")
+    if rule and _settings(rule["network_settings"]) != _settings(info.network_settings):
+        raise InputError(f"{path}: its mask rule is that of another network; pass the cross-validation of this recipe")
     but = f" but {info.num_validation_images} kept for validation" if info.num_validation_images else ""
     return {
         "scores": scores_of(record),
@@ -193,6 +197,11 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 
 
 # The mask
+
+
+def _settings(network_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """-> the network's settings, those that were not yet there when it was trained at their defaults."""
+    return asdict(NetworkConfig()) | dict(network_settings)
 
 
 def _mask_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
