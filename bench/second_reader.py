@@ -1,0 +1,80 @@
+"""A cross-validation, its scores across folds, cases.csv and a second reader's masks -> who agrees with whom.
+
+    thyrosight evaluate runs/lite2 --cases cases/ddti/cases.csv --across-folds -o scores
+    python bench/second_reader.py runs/lite2 scores cases/ddti/cases.csv DDTI/second_reader
+
+Second reader against the set's outlines, network against each, on the same images: those that both readers outlined.
+The first row is what the others can be held against. Each fold's network outlines the images that it has not seen, by
+the mask rule that the scores rest on; intervals are by bootstrap over groups.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from thyrosight.bundle import fold_bundles, load_bundle
+from thyrosight.case_scores import CaseScore, Rating, score_case
+from thyrosight.cases.load import load_mask, read_mask
+from thyrosight.cases.table import read_cases
+from thyrosight.images import load_frame
+from thyrosight.mask_rule import MaskRule
+from thyrosight.predict import Predictor
+from thyrosight.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.types import Case
+
+PAIRS = ("second reader against the set", "network against the set", "network against the second reader")
+SHOWN = ("dice", "nodule_sensitivity", "longest_percent_bias", "longest_percent_lower_limit")
+SETTINGS = EvaluationSettings()
+
+
+def scored(predictor: Predictor, case: Case, second_mask: Path) -> tuple[CaseScore, ...] | None:
+    """Case that the predictor has not seen -> the scores of PAIRS; None where a reader outlined nothing."""
+    frame = load_frame(case.image)
+    set_HW, second_HW = load_mask(case, frame.size_hw), read_mask(second_mask, frame.size_hw)
+    if not set_HW.any() or not second_HW.any():
+        return None
+    raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
+    _, network_HW = predictor.predict_raw(frame, raw)
+    rating = Rating(case.fov or raw.fov, len(raw.panels))
+    masks = ((set_HW, second_HW), (set_HW, network_HW), (second_HW, network_HW))
+    return tuple(score_case(case, reference_HW, HW, rating, SETTINGS.masks) for reference_HW, HW in masks)
+
+
+def row_of(name: str, rows: list[CaseScore]) -> str:
+    """Pair, its scores -> a row of the table."""
+    scorer = Scorer(SETTINGS)
+    scores = {one.name: one for one in (*scorer.outlines(rows), *scorer.detection(rows), *scorer.diameters(rows))}
+    upper = scores["longest_percent_upper_limit"]
+    cells = [_cell(scores[score], "+.1f" if "percent" in score else ".3f") for score in SHOWN]
+    return f"| {name} | {' | '.join(cells)} | {_cell(upper, '+.1f')} | {upper.n} |"
+
+
+def _cell(estimate: Estimate, digits: str) -> str:
+    return f"{estimate.value:{digits}} ({estimate.low:{digits}} to {estimate.high:{digits}})"
+
+
+def main() -> None:
+    runs, scores, cases_csv, second = (Path(argument) for argument in sys.argv[1:5])
+    evaluation = scores if scores.is_file() else scores / "pooled" / "evaluation.json"
+    evaluated = json.loads(evaluation.read_text(encoding="utf-8"))["evaluated"]
+    rules = evaluated["mask_rule"]["by_fold"]
+    cases = [case for case in read_cases(cases_csv) if case.mask and (second / f"{case.case_id}.png").exists()]
+    found = []
+    for fold, path in fold_bundles(runs).items():
+        bundle = load_bundle(path)
+        info = MaskRule(**rules[str(fold)]).in_bundle(bundle.info)
+        predictor = Predictor(replace(bundle, info=info), tta=evaluated["with_tta"])
+        unseen = [case for case in cases if case.fold == fold]
+        found += [one for case in unseen if (one := scored(predictor, case, second / f"{case.case_id}.png"))]
+    print(f"{len(found)} images of {len({one[0].group for one in found})} groups\n")
+    print("| | Dice | nodules found | longest diameter, bias % | lower limit % | upper limit % | nodules |")
+    print("|---|---|---|---|---|---|---|")
+    for name, rows in zip(PAIRS, zip(*found, strict=True), strict=True):
+        print(row_of(name, list(rows)))
+
+
+if __name__ == "__main__":
+    main()
