@@ -5,16 +5,21 @@
 
 Second reader against the set's outlines, network against each, on the same images: those that both readers outlined.
 The first row is what the others can be held against. Each fold's network outlines the images that it has not seen, by
-the mask rule that the scores rest on; intervals are by bootstrap over groups.
+the mask rule that the scores rest on; intervals are by bootstrap over groups. Beside the masks, in
+groups.csv, stands the level that the second reader gave: the last lines hold it and the network's risk against the set.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from thyrosight.bootstrap import grouped_bootstrap
 from thyrosight.bundle import fold_bundles, load_bundle
 from thyrosight.case_scores import CaseScore, Rating, score_case
 from thyrosight.cases.load import load_mask, read_mask
@@ -22,6 +27,7 @@ from thyrosight.cases.table import read_cases
 from thyrosight.images import load_frame
 from thyrosight.mask_rule import MaskRule
 from thyrosight.predict import Predictor
+from thyrosight.ranking import auroc_of
 from thyrosight.scores import Estimate, EvaluationSettings, Scorer
 from thyrosight.types import Case
 
@@ -56,12 +62,28 @@ def _cell(estimate: Estimate, digits: str) -> str:
     return f"{estimate.value:{digits}} ({estimate.low:{digits}} to {estimate.high:{digits}})"
 
 
+def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -> list[str]:
+    """Cases, the set's groups.csv, out-of-fold risks -> how level and risk tell the set's low from its high."""
+    with groups_csv.open(newline="", encoding="utf-8") as file:
+        level_of = {row["image_id"]: float(row["tirads_second_reader"] or "nan") for row in csv.DictReader(file)}
+    rated = [case for case in cases if case.malignancy is not None and np.isfinite(level_of[case.case_id])]
+    labels, groups = np.array([case.malignancy for case in rated]), [case.group for case in rated]
+    lines = []
+    for name, value_of in (("second reader's level", level_of), ("network's risk", risk_of)):
+        values = np.array([value_of[case.case_id] for case in rated])
+        area = grouped_bootstrap(auroc_of(labels, values), groups, np.random.default_rng(0))
+        lines.append(f"AUROC of the {name}: {area.value:.3f} ({area.low:.3f} to {area.high:.3f}), {len(rated)} images")
+    return lines
+
+
 def main() -> None:
     runs, scores, cases_csv, second = (Path(argument) for argument in sys.argv[1:5])
     evaluation = scores if scores.is_file() else scores / "pooled" / "evaluation.json"
-    evaluated = json.loads(evaluation.read_text(encoding="utf-8"))["evaluated"]
+    record = json.loads(evaluation.read_text(encoding="utf-8"))
+    evaluated, risk_of = record["evaluated"], {case["case_id"]: case["risk"] for case in record["cases"]}
     rules = evaluated["mask_rule"]["by_fold"]
-    cases = [case for case in read_cases(cases_csv) if case.mask and (second / f"{case.case_id}.png").exists()]
+    every = read_cases(cases_csv)
+    cases = [case for case in every if case.mask and (second / f"{case.case_id}.png").exists()]
     found = []
     for fold, path in fold_bundles(runs).items():
         bundle = load_bundle(path)
@@ -74,6 +96,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name, rows in zip(PAIRS, zip(*found, strict=True), strict=True):
         print(row_of(name, list(rows)))
+    print("", *risk_lines(every, second.parent / "groups.csv", risk_of), sep="\n")
 
 
 if __name__ == "__main__":
