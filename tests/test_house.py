@@ -8,10 +8,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pytest
 
@@ -242,48 +241,6 @@ def test_every_public_thing_says_what_it_is() -> None:
             if is_public and not (ast.get_docstring(node) or "").partition("\n")[0].strip():
                 silent.append(f"{name}.{node.name}")
     assert not silent
-
-
-# The documents.
-
-
-def test_reference_holds_every_setting_and_every_option() -> None:
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        import make_reference
-    finally:
-        sys.path.remove(str(ROOT / "docs"))
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert make_reference.settings_text().strip() in text, "run `make reference`"
-    sections = dict(re.findall(r"^### ([a-z-]+)\n(.*?)(?=^##|^<!--)", text, re.MULTILINE | re.DOTALL))
-    for name, function in cli_commands().items():
-        options = [option for option in options_of(function) if option not in sections[name]]
-        assert not options, f"docs/reference.md says nothing of {name} {options}; run `make reference`"
-
-
-def cli_commands() -> dict[str, Callable[..., None]]:
-    from thyrosight.cli import COMMANDS
-
-    return COMMANDS
-
-
-def options_of(function: Callable[..., None]) -> list[str]:
-    """A command -> its options' long names."""
-    declared = [getattr(hint.__metadata__[0], "param_decls", ()) for hint in hints_of(function)]
-    return [name for names in declared for name in names or () if name.startswith("--")]
-
-
-def hints_of(function: Callable[..., None]) -> list[Any]:
-    return [hint for hint in get_type_hints(function, include_extras=True).values() if hasattr(hint, "__metadata__")]
-
-
-def test_links_between_documents_lead_somewhere() -> None:
-    broken = []
-    for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
-    assert not broken
 
 
 # What is loaded when it runs.
