@@ -37,10 +37,11 @@ def session_of(onnx_bytes: bytes, threads: int) -> Callable[[np.ndarray], object
 
 
 def main() -> None:
-    from thyrosight.bundle import load_bundle
-    from thyrosight.images import load_frame
-    from thyrosight.phantom import PhantomSettings, phantom_case
-    from thyrosight.predict import Predictor
+    from thyrosight.bundle.store import load_bundle
+    from thyrosight.frames.load import load_frame
+    from thyrosight.inference.predictor import Predictor
+    from thyrosight.phantom.cohort import phantom_case
+    from thyrosight.phantom.records import PhantomSettings
     from thyrosight.types import Frame
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])

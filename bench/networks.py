@@ -61,7 +61,7 @@ def prediction(network: nn.Module, size_hw: tuple[int, int], threads: int) -> Ca
     """Network -> a call that runs its exported form on one image; its threads sleep where they wait."""
     import onnxruntime
 
-    from thyrosight.export import to_onnx
+    from thyrosight.export.onnx import to_onnx
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -75,9 +75,10 @@ def training_step(network: nn.Module, config: Config, size_hw: tuple[int, int], 
     """Network -> a call that trains it for a step on noise, as `train` would on a CPU."""
     import torch
 
-    from thyrosight.losses import LossSettings, multitask_loss
-    from thyrosight.train import choose_precision, parameter_groups
-    from thyrosight.types import Batch
+    from thyrosight.training.batch import Batch
+    from thyrosight.training.losses import LossSettings, multitask_loss
+    from thyrosight.training.module import parameter_groups
+    from thyrosight.training.train import choose_precision
 
     layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
     network = network.to(memory_format=layout).train()  # type: ignore[call-overload]
@@ -102,7 +103,7 @@ def training_step(network: nn.Module, config: Config, size_hw: tuple[int, int], 
 def row_of(path: Path, size_hw: tuple[int, int], threads: int, batch_size: int) -> Row:
     """Configuration -> its network, counted and made ready to be timed."""
     from thyrosight.config import load_config
-    from thyrosight.model import build_network
+    from thyrosight.networks import build_network
 
     config = load_config(path)
     network = build_network(config.network, with_pretrained=False).eval()
@@ -155,7 +156,7 @@ def main() -> None:
 
     import torch
 
-    from thyrosight.train import keep_freed_memory
+    from thyrosight.training.train import keep_freed_memory
 
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thyrosight.bootstrap import grouped_bootstrap
-from thyrosight.bundle import fold_bundles
-from thyrosight.cases.table import read_cases
-from thyrosight.images import load_frame
-from thyrosight.predict import Predictor
+from thyrosight.bundle.store import fold_bundles
+from thyrosight.datasets.table import read_cases
+from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap
+from thyrosight.evaluation.metrics.ranking import auroc_of
+from thyrosight.frames.load import load_frame
+from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import NoduleSigns
-from thyrosight.ranking import auroc_of
 from thyrosight.tirads.proposals import LIMITS
 from thyrosight.types import Case
 

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight.bootstrap import grouped_bootstrap
-from thyrosight.bundle import fold_bundles, load_bundle
-from thyrosight.case_scores import CaseScore, Rating, score_case
-from thyrosight.cases.load import load_mask, read_mask
-from thyrosight.cases.table import read_cases
-from thyrosight.images import load_frame
-from thyrosight.mask_rule import MaskRule
-from thyrosight.predict import Predictor
-from thyrosight.ranking import auroc_of
-from thyrosight.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.bundle.store import fold_bundles, load_bundle
+from thyrosight.datasets.masks import load_mask, read_mask
+from thyrosight.datasets.table import read_cases
+from thyrosight.evaluation.case_scores import CaseScore, Rating, score_case
+from thyrosight.evaluation.mask_rule import MaskRule
+from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap
+from thyrosight.evaluation.metrics.ranking import auroc_of
+from thyrosight.evaluation.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.frames.load import load_frame
+from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
 
 PAIRS = ("second reader against the set", "network against the set", "network against the second reader")

@@ -22,12 +22,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.bootstrap import grouped_bootstrap
-from thyrosight.cases.table import read_cases
-from thyrosight.field import field_of_view, find_panels, find_text, without_text
-from thyrosight.images import load_frame
-from thyrosight.ranking import auroc_of
+from thyrosight.datasets.table import read_cases
+from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap
+from thyrosight.evaluation.metrics.ranking import auroc_of
+from thyrosight.frames.load import load_frame
 from thyrosight.types import Box, Case, UInt8Array
+from thyrosight.views.field import field_of_view, find_panels
+from thyrosight.views.screen_text import find_text, without_text
 
 Rows = NDArray[np.float64]
 PENALTIES = tuple(10.0**power for power in range(-1, 4))

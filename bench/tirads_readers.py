@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.cases.table import read_cases
-from thyrosight.tirads import LEXICON, Descriptors, assess
+from thyrosight.datasets.table import read_cases
+from thyrosight.tirads.assessment import assess
+from thyrosight.tirads.descriptors import LEXICON, Descriptors
 from thyrosight.types import Case
 
 READERS = ("2", "3", "4a", "4b", "4c", "5")

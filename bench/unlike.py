@@ -40,8 +40,8 @@ class Table:
 
     def add(self, kind: str, images: Images, keep: str = "") -> None:
         """Measure and print one kind. keep: which pictures go to the folder, "missed" or "flagged"."""
-        from thyrosight.familiarity import distance
-        from thyrosight.predict import as_frame
+        from thyrosight.frames.load import as_frame
+        from thyrosight.inference.familiarity import distance
 
         found = []
         for name, pixels in images:
@@ -86,7 +86,7 @@ class Table:
 
 def real_frames(cases, pictures: Path | None = None) -> Images:  # type: ignore[no-untyped-def]
     """Rows -> their images as they are."""
-    from thyrosight.images import load_frame
+    from thyrosight.frames.load import load_frame
 
     for case in cases:
         frame = load_frame(case.image)
@@ -95,7 +95,7 @@ def real_frames(cases, pictures: Path | None = None) -> Images:  # type: ignore[
 
 def distorted(cases, change) -> Images:  # type: ignore[no-untyped-def]
     """Rows, what to do -> the views of their fields, each changed and shown alone."""
-    from thyrosight.images import load_frame
+    from thyrosight.frames.load import load_frame
 
     for case in cases:
         image_HW = load_frame(case.image).image_HW
@@ -105,7 +105,8 @@ def distorted(cases, change) -> Images:  # type: ignore[no-untyped-def]
 
 def phantoms() -> Images:
     """The package's own synthetic ultrasound."""
-    from thyrosight.phantom import PhantomSettings, phantom_case
+    from thyrosight.phantom.cohort import phantom_case
+    from thyrosight.phantom.records import PhantomSettings
 
     for index in range(NUM_PHANTOMS):
         yield str(index), phantom_case(index, 1, PhantomSettings()).image_HW
@@ -127,11 +128,10 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Fit, measure, print."""
-    from thyrosight.bundle import load_bundle
-    from thyrosight.cases.table import read_cases
-    from thyrosight.familiarity import conformal_quantile, distance, fit_familiarity
-    from thyrosight.images import load_frame
-    from thyrosight.predict import as_frame
+    from thyrosight.bundle.store import load_bundle
+    from thyrosight.datasets.table import read_cases
+    from thyrosight.frames.load import as_frame, load_frame
+    from thyrosight.inference.familiarity import conformal_quantile, distance, fit_familiarity
 
     arguments = parse()
     sys.path.extend(str(folder) for folder in arguments.packages)

@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thyrosight.overlay import draw_overlay
-from thyrosight.phantom import PhantomSettings, phantom_case
-from thyrosight.predict import Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.phantom.cohort import phantom_case
+from thyrosight.phantom.records import PhantomSettings
+from thyrosight.results.overlay import draw_overlay
 from thyrosight.types import Frame
 
 CASES = ((0, 1), (0, 12), (0, 3))

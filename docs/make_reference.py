@@ -52,7 +52,7 @@ def settings_text() -> str:
 
 def disturbances_text() -> str:
     """-> every disturbance of a stress test, a row a strength."""
-    from thyrosight.perturb import PERTURBATIONS
+    from thyrosight.evaluation.stress.perturb import PERTURBATIONS
 
     lines = ["| perturbation | strength | |", "|---|---|---|"]
     for name, strengths in PERTURBATIONS.items():

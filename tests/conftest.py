@@ -21,8 +21,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """cases.csv of 40 phantoms with folds 0 to 3, every one a group of its own."""
     from dataclasses import replace
 
-    from thyrosight.cases.table import read_cases, write_cases
-    from thyrosight.phantom import PhantomSettings, write_phantoms
+    from thyrosight.datasets.table import read_cases, write_cases
+    from thyrosight.phantom.cohort import write_phantoms
+    from thyrosight.phantom.records import PhantomSettings
 
     folder = tmp_path_factory.mktemp("cohort")
     table = write_phantoms(40, folder, seed=3, settings=PhantomSettings(size_hw=(160, 200)))

@@ -21,11 +21,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from thyrosight.geometry import fill_outlines
-from thyrosight.images import decode_frame
-from thyrosight.measure import measure
-from thyrosight.overlay import draw_overlay, mask_png, picture_png
-from thyrosight.predict import Examination, Predictor, calibrated_risk, risk_interval
+from thyrosight.frames.load import decode_frame
+from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.inference.risk import calibrated_risk, risk_interval
+from thyrosight.measurement.outlines import fill_outlines
+from thyrosight.measurement.size import measure
+from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
 from thyrosight.types import Spacing
 
 STATIC = Path(__file__).resolve().parents[1] / "src" / "thyrosight" / "web" / "static"

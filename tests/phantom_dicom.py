@@ -17,10 +17,9 @@ from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 import dicom_files as files
-from thyrosight.phantom import PhantomNodule, PhantomSettings
 from thyrosight.phantom.draw import Finding, _longest_ends, _truth
 from thyrosight.phantom.nodule import draw_descriptors, draw_outline
-from thyrosight.phantom.records import make_grid
+from thyrosight.phantom.records import PhantomNodule, PhantomSettings, make_grid
 from thyrosight.phantom.screen import draw_calipers, draw_layout, furnish
 from thyrosight.types import Box, Spacing
 

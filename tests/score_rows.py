@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thyrosight.case_scores import CaseScore
+from thyrosight.evaluation.case_scores import CaseScore
 
 
 def rows_of(num: int = 40) -> list[CaseScore]:

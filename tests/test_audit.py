@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from thyrosight.cases.audit import AuditReport, Finding, audit, print_audit
-from thyrosight.cases.table import write_cases
+from thyrosight.datasets.audit import AuditReport, Finding, audit, print_audit
+from thyrosight.datasets.table import write_cases
 from thyrosight.types import Box, Case
 
 REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -248,8 +248,8 @@ def test_real_ddti_has_text_before_the_crop_and_none_after(tmp_path: Path) -> No
         burned = [row["image_id"] for row in csv.DictReader(file) if row["label_text_burned"] == "1"][:12]
     cases = []
     for name in burned:
-        from thyrosight.field import field_of_view
-        from thyrosight.images import load_frame
+        from thyrosight.frames.load import load_frame
+        from thyrosight.views.field import field_of_view
 
         path = REAL / "ddti" / "original" / f"{name}.jpg"
         frame = load_frame(path)

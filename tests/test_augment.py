@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.augment import PHOTOMETRIC, augment, draw_calipers, tilt_time_gain, warp
 from thyrosight.config import AugmentConfig
-from thyrosight.marks import INK_LEVEL
+from thyrosight.training.augment import PHOTOMETRIC, augment, draw_calipers, tilt_time_gain, warp
+from thyrosight.views.calipers import INK_LEVEL
 
 STILL = AugmentConfig(flip=0, rotate_degrees=0, zoom=0, shift=0)
 

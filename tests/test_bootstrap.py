@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight import bootstrap
-from thyrosight.bootstrap import (
+from thyrosight.evaluation.metrics import bootstrap
+from thyrosight.evaluation.metrics.bootstrap import (
     draw_values,
     grouped_bootstrap,
     mean_of,
@@ -19,7 +19,7 @@ from thyrosight.bootstrap import (
     paired_bootstrap,
     ratio_of,
 )
-from thyrosight.ranking import auroc_of
+from thyrosight.evaluation.metrics.ranking import auroc_of
 
 VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
 

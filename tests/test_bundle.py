@@ -18,19 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight import bundle, files
-from thyrosight.bundle import (
-    Bundle,
-    BundleInfo,
-    Calibration,
-    Score,
-    TrainingSet,
-    bundle_id,
-    default_bundle_path,
-    load_bundle,
-    model_card,
-    write_bundle,
-)
+from thyrosight import files
+from thyrosight.bundle import store as bundle
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import BundleInfo, Calibration, Score, TrainingSet
+from thyrosight.bundle.store import Bundle, bundle_id, default_bundle_path, load_bundle, write_bundle
 from thyrosight.errors import BundleError, InputError
 from tiny_bundle import make_tiny_bundle, tiny_onnx, tiny_weights
 
@@ -477,7 +469,7 @@ def test_info_is_frozen_and_strict(written: tuple[Path, Path]) -> None:
 
 def test_loading_needs_no_training_library(written: tuple[Path, Path]) -> None:
     code = (
-        "import sys; from pathlib import Path; from thyrosight.bundle import load_bundle\n"
+        "import sys; from pathlib import Path; from thyrosight.bundle.store import load_bundle\n"
         "load_bundle(Path(sys.argv[1]))\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'safetensors', 'PIL', 'cv2', 'jinja2'} & set(sys.modules)))"
     )

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thyrosight.calibration import (
+from thyrosight.evaluation.metrics.calibration import (
     brier_of,
-    calibrated_interval,
     ece_of,
     ece_of_perfect_model,
     equal_mass_bins,
@@ -17,6 +16,7 @@ from thyrosight.calibration import (
     platt_covariance,
     reliability,
 )
+from thyrosight.inference.risk import calibrated_interval
 
 RISKS = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), min_size=1, max_size=40)
 

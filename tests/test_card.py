@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from thyrosight.bundle import BundleInfo
-from thyrosight.card import model_card
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import BundleInfo
 
 FULL: dict[str, Any] = {
     "name": "thyrosight-1",

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from thyrosight.cases import ddti, own_csv, tn_scui
-from thyrosight.cases.lexicon import LEXICON, to_lexicon
-from thyrosight.cases.load import load_mask, read_mask
-from thyrosight.cases.prepare import LAYOUTS, prepare, recognise
-from thyrosight.cases.reading import natural
-from thyrosight.cases.table import read_cases, write_cases
+from thyrosight.datasets.masks import load_mask, read_mask
+from thyrosight.datasets.prepare import LAYOUTS, prepare, recognise
+from thyrosight.datasets.sets import ddti, own_csv, tn_scui
+from thyrosight.datasets.sets.layout import natural
+from thyrosight.datasets.sets.lexicon import to_lexicon
+from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.errors import InputError
+from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Box, Case
 
 REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -705,7 +706,7 @@ def test_an_unreadable_image_is_left_out_and_counted_and_progress_told(tmp_path:
 
 
 def test_real_ddti_has_356_images_and_347_with_outlines(tmp_path: Path) -> None:
-    from thyrosight.cases.reading import Request
+    from thyrosight.datasets.sets.layout import Request
 
     reading = ddti.read(Request(real("ddti"), tmp_path / "masks"))
     assert len(reading.cases) == 356
@@ -721,8 +722,8 @@ def test_real_ddti_has_356_images_and_347_with_outlines(tmp_path: Path) -> None:
 
 
 def test_real_busi_and_tg3k_counts(tmp_path: Path) -> None:
-    from thyrosight.cases import busi, tg3k
-    from thyrosight.cases.reading import Request
+    from thyrosight.datasets.sets import busi, tg3k
+    from thyrosight.datasets.sets.layout import Request
 
     reading = busi.read(Request(real("busi"), tmp_path / "masks"))
     assert len(reading.cases) == 631 - 12

@@ -10,10 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.cine import FLICKER, NO_NODULE, NO_RISK, Clip, best_pairs, mean_risk, spread_of, summarise_clip
 from thyrosight.errors import InputError
-from thyrosight.geometry import outlines
-from thyrosight.measure import measure
+from thyrosight.measurement.cine import (
+    FLICKER,
+    NO_NODULE,
+    NO_RISK,
+    Clip,
+    best_pairs,
+    mean_risk,
+    spread_of,
+    summarise_clip,
+)
+from thyrosight.measurement.outlines import outlines
+from thyrosight.measurement.size import measure
 from thyrosight.prediction import ImageIdentity, ModelIdentity, Nodule, PixelBox, Prediction
 
 HEIGHT, WIDTH = 120, 200

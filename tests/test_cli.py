@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from thyrosight.cli import COMMANDS, app, exit_code
-from thyrosight.commands.show import cell_text, in_line, plain, progress_bar, stdout_kept_for_json, words
+from thyrosight.commands.terminal import cell_text, in_line, plain, progress_bar, stdout_kept_for_json, words
 from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
 from thyrosight.types import Box
 from tiny_bundle import make_tiny_bundle
@@ -116,7 +116,7 @@ def test_interrupted_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("thyrosight.demo.run_demo", interrupted)
+    monkeypatch.setattr("thyrosight.commands.predict.run_demo", interrupted)
     done = runner.invoke(app, ["demo", "-o", str(tmp_path)])
     assert done.exit_code == 130
     assert done.stderr.startswith("interrupted")
@@ -127,7 +127,7 @@ def test_a_fault_of_ours_is_not_dressed_as_the_users(monkeypatch: pytest.MonkeyP
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("thyrosight.demo.run_demo", broken)
+    monkeypatch.setattr("thyrosight.commands.predict.run_demo", broken)
     done = runner.invoke(app, ["demo", "-o", str(tmp_path)])
     assert isinstance(done.exception, ZeroDivisionError)
 

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 pytest.importorskip("lightning", reason="the training extra is not installed")
 
-from thyrosight.cases.table import read_cases
 from thyrosight.config import config_from_dict
-from thyrosight.cross_validate import cross_validate
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
+from thyrosight.training.cross_validate import cross_validate
 
 CONFIG = config_from_dict(
     {

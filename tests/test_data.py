@@ -10,18 +10,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from thyrosight.cases.table import read_cases
 from thyrosight.config import config_from_dict
-from thyrosight.data import (
-    EpochSampler,
-    ViewDataset,
-    choose_rows,
-    collate,
-    group_key,
-    split_validation,
-    terms_of,
-)
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
+from thyrosight.training.dataset import EpochSampler, ViewDataset, collate, terms_of
+from thyrosight.training.rows import choose_rows, group_key, split_validation
 from thyrosight.types import Box, Case
 
 SMALL = {"data": {"size_hw": [64, 64]}, "optim": {"batch_size": 8}}

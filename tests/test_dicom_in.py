@@ -29,15 +29,16 @@ from pydicom.uid import (
 
 import dicom_files as files
 from dicom_files import NATIVE, SC, bad_dicoms, colour_picture, dataset, gray_picture, region, to_ybr, with_regions
-from thyrosight import decode_child, dicom_header
-from thyrosight.codestream import decode_rle, read_codestream
-from thyrosight.decode_child import DecodeChild, borrowed_child, end_children
-from thyrosight.dicom_in import kind_of, ultrasound_modality, with_spacing
-from thyrosight.dicom_spacing import NO_SCALE, checked_spacing, frame_spacing, read_regions
 from thyrosight.errors import InputError
-from thyrosight.flags import colour_flag, header_flags, num_views
-from thyrosight.headers import HeaderError
-from thyrosight.images import decode_frame, find_images, frames_of, load_frame, open_frames
+from thyrosight.frames.decoder import client as decode_child
+from thyrosight.frames.decoder import dicom_header
+from thyrosight.frames.decoder.client import DecodeChild, borrowed_child, end_children
+from thyrosight.frames.decoder.codestream import decode_rle, read_codestream
+from thyrosight.frames.dicom import kind_of, ultrasound_modality, with_spacing
+from thyrosight.frames.headers import HeaderError
+from thyrosight.frames.load import decode_frame, find_images, frames_of, load_frame, open_frames
+from thyrosight.frames.spacing import NO_SCALE, checked_spacing, frame_spacing, read_regions
+from thyrosight.inference.flags import colour_flag, header_flags, num_views
 from thyrosight.types import Box, Frame, Region, Spacing
 
 Array = np.ndarray[Any, Any]
@@ -562,7 +563,7 @@ def test_the_parent_imports_no_dicom_library() -> None:
     import subprocess
 
     code = (
-        "import sys, io; from thyrosight.images import decode_frame; data = sys.stdin.buffer.read(); "
+        "import sys, io; from thyrosight.frames.load import decode_frame; data = sys.stdin.buffer.read(); "
         "decode_frame(data); print([n for n in ('pydicom', 'gdcm', 'cv2', 'openjpeg') if n in sys.modules])"
     )
     done = subprocess.run(
@@ -649,7 +650,7 @@ def test_regions_are_records() -> None:
 def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydicom.pixels.decoders.base import Decoder
 
-    from thyrosight.dicom_frames import open_dicom
+    from thyrosight.frames.decoder.dicom_frames import open_dicom
 
     as_array, asked = Decoder.as_array, []
 

@@ -23,22 +23,15 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
-from thyrosight.dicom_out.case import Corrections, Wanted, case_dicom_files
-from thyrosight.dicom_out.findings import findings_of
-from thyrosight.dicom_out.seg import nodule_mask, packed
-from thyrosight.dicom_out.source import read_source
 from thyrosight.errors import InputError
-from thyrosight.geometry import outlines
-from thyrosight.measure import measure
-from thyrosight.predict import _identity
-from thyrosight.prediction import (
-    Flag,
-    ModelIdentity,
-    Nodule,
-    OperatingPointResult,
-    PixelBox,
-    Prediction,
-)
+from thyrosight.inference.predictor import _identity
+from thyrosight.measurement.outlines import outlines
+from thyrosight.measurement.size import measure
+from thyrosight.prediction import Flag, ModelIdentity, Nodule, OperatingPointResult, PixelBox, Prediction
+from thyrosight.results.dicom.files import Corrections, Wanted, case_dicom_files
+from thyrosight.results.dicom.findings import findings_of
+from thyrosight.results.dicom.seg import nodule_mask, packed
+from thyrosight.results.dicom.source import read_source
 from thyrosight.types import BoolArray, Frame, Spacing
 
 WRITTEN = datetime(2025, 3, 4, 5, 6, 7)
@@ -694,7 +687,7 @@ def test_real_ultrasound_files_pass_the_validator(tmp_path: Path, name: str, ide
 
 
 def results_folder(folder: Path, predictions: Sequence[Prediction]) -> Path:
-    from thyrosight.overlay import picture_png
+    from thyrosight.results.overlay import picture_png
 
     for prediction in predictions:
         case = folder / "results" / f"case_{prediction.image.frame_index}"

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pacs_peers import file_bytes, us_dataset
 from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.pacs.web_client import MAX_INSTANCES, Access, Found, WebArchive, check_uid, check_url, read_secret
+from thyrosight.pacs.dicomweb_client import MAX_INSTANCES, Access, Found, WebArchive, check_uid, check_url, read_secret
 
 IMAGE = Found("1.2.826.0.1.1.1", "1.2.826.0.1.1.2", "1.2.826.0.1.1.3", "US", None)
 Answer = tuple[int, dict[str, str], bytes]

@@ -9,12 +9,27 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thyrosight.bundle import BundleInfo, TrainingSet, default_bundle_path, load_bundle, write_bundle  # noqa: E402
-from thyrosight.card import model_card  # noqa: E402
-from thyrosight.ensemble import ensemble, ensemble_info, network_of  # noqa: E402
-from thyrosight.errors import InputError  # noqa: E402
-from thyrosight.export import checked_onnx, weights_bytes  # noqa: E402
-from thyrosight.predict import Predictor  # noqa: E402
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import (
+    BundleInfo,
+    TrainingSet,
+)
+from thyrosight.bundle.store import (
+    default_bundle_path,
+    load_bundle,
+    write_bundle,
+)
+from thyrosight.errors import InputError
+from thyrosight.export.ensemble import (
+    ensemble,
+    ensemble_info,
+)
+from thyrosight.export.onnx import (
+    checked_onnx,
+    weights_bytes,
+)
+from thyrosight.inference.predictor import Predictor
+from thyrosight.networks.from_bundle import network_of
 
 OTHER_FOLD = "folds other than 3, but validation"
 

@@ -20,8 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from thyrosight import charts
-from thyrosight.case_scores import (
+from thyrosight.commands.evaluation import print_comparison, print_evaluation
+from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.table import read_cases, write_cases
+from thyrosight.errors import InputError
+from thyrosight.evaluation import charts
+from thyrosight.evaluation.case_scores import (
     CaseScore,
     MaskSettings,
     Rating,
@@ -30,15 +34,12 @@ from thyrosight.case_scores import (
     score_case,
     write_case_scores,
 )
-from thyrosight.cases.load import load_mask
-from thyrosight.cases.table import read_cases, write_cases
-from thyrosight.comparison import compare
-from thyrosight.errors import InputError
-from thyrosight.evaluate import evaluate_predictor, pool
-from thyrosight.evaluation import Evaluation
-from thyrosight.evaluation_report import chosen_for_galleries, galleries, outlines_of, picture_of, report_html
-from thyrosight.evaluation_tables import print_comparison, print_evaluation
-from thyrosight.scores import EvaluationSettings, Scorer, size_tertiles
+from thyrosight.evaluation.compare import compare
+from thyrosight.evaluation.evaluate import evaluate_predictor
+from thyrosight.evaluation.evaluate_folds import pool
+from thyrosight.evaluation.report import chosen_for_galleries, galleries, outlines_of, picture_of, report_html
+from thyrosight.evaluation.scores import EvaluationSettings, Scorer, size_tertiles
+from thyrosight.evaluation.summary import Evaluation
 from thyrosight.types import BoolArray, Box, Case
 
 SHAPE = (80, 120)

@@ -11,21 +11,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thyrosight.bundle import default_bundle_path, load_bundle  # noqa: E402
-from thyrosight.config import NetworkConfig  # noqa: E402
-from thyrosight.errors import BundleError, InputError  # noqa: E402
-from thyrosight.export import (  # noqa: E402
-    checked_onnx,
-    export_run,
-    parity,
-    round_to_half,
-    to_onnx,
-    weights_bytes,
-    write_vnet2d,
+from thyrosight.bundle.store import (
+    default_bundle_path,
+    load_bundle,
 )
-from thyrosight.model import UNet, VNet2d, build_network  # noqa: E402
-from thyrosight.start import load_start_weights  # noqa: E402
-from thyrosight.weights import check_onnx  # noqa: E402
+from thyrosight.bundle.weight_checks import check_onnx
+from thyrosight.config import NetworkConfig
+from thyrosight.errors import (
+    BundleError,
+    InputError,
+)
+from thyrosight.export.export_run import export_run
+from thyrosight.export.onnx import checked_onnx, parity, round_to_half, to_onnx, weights_bytes
+from thyrosight.export.tensorflow import write_vnet2d
+from thyrosight.networks import build_network
+from thyrosight.networks.from_bundle import load_start_weights
+from thyrosight.networks.unet import UNet
+from thyrosight.networks.vnet2d import VNet2d
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -74,10 +76,10 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
     torch.manual_seed(0)
     network = UNet(pretrained=False).eval()
     round_to_half(network)
-    from thyrosight.bundle import write_bundle
-    from thyrosight.card import model_card
+    from thyrosight.bundle.card import model_card
+    from thyrosight.bundle.store import write_bundle
     from thyrosight.config import config_from_dict
-    from thyrosight.export import run_info
+    from thyrosight.export.export_run import run_info
 
     record = {"fold": None, "started_with": {"versions": {"torch": "x"}, "git_revision": "abc"}}
     info = run_info(config_from_dict({"data": {"size_hw": [64, 64]}}), network, [], record)
@@ -113,9 +115,9 @@ def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
 
 
 def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
-    from thyrosight.model.tensorflow import vnet2d_from_tensorflow  # noqa: F401
+    from thyrosight.export.tensorflow import vnet2d_from_tensorflow  # noqa: F401
 
-    tensorflow = pytest.importorskip("thyrosight.model.tensorflow")
+    tensorflow = pytest.importorskip("thyrosight.export.tensorflow")
     variables = tensorflow.vnet2d_to_tensorflow(VNet2d()) if hasattr(tensorflow, "vnet2d_to_tensorflow") else None
     if variables is None:
         pytest.skip("no way back to TensorFlow's names")
@@ -129,9 +131,9 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
         pytest.skip(f"real data not at hand: {DATA}")
     if not default_bundle_path().exists():
         pytest.skip("no shipped model yet")
-    from thyrosight.geometry import letterbox
-    from thyrosight.images import load_frame
+    from thyrosight.frames.load import load_frame
     from thyrosight.types import Box
+    from thyrosight.views.letterbox import letterbox
 
     bundle = load_bundle()
     network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()

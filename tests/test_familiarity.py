@@ -18,26 +18,27 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from thyrosight.bundle import BundleInfo, load_bundle
-from thyrosight.card import familiarity_line, model_card
-from thyrosight.cases.table import read_cases
-from thyrosight.familiarity import (
+from thyrosight.bundle.card import familiarity_line, model_card
+from thyrosight.bundle.records import NUM_STATISTICS, BundleInfo, Familiarity
+from thyrosight.bundle.store import load_bundle
+from thyrosight.datasets.table import read_cases
+from thyrosight.frames.load import as_frame
+from thyrosight.inference.familiarity import (
     CLIP,
     MAX_FRAMES_A_SOURCE,
     MIN_FRAMES,
-    NUM_STATISTICS,
-    Familiarity,
     _spread,
     conformal_quantile,
     distance,
     fit_familiarity,
     shrunk_moments,
 )
-from thyrosight.phantom import PhantomSettings, phantom_case, write_phantoms
-from thyrosight.predict import Predictor, as_frame
+from thyrosight.inference.predictor import Predictor
+from thyrosight.phantom.cohort import phantom_case, write_phantoms
+from thyrosight.phantom.records import PhantomSettings
 from thyrosight.prediction import FlagCode
 from thyrosight.types import Box, Case
-from thyrosight.view_statistics import (
+from thyrosight.views.statistics import (
     MAX_ASPECT,
     MIN_SIDE_PX,
     SIDE_PX,

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from thyrosight.field import field_of_view, find_panels, find_text, mask_text
-from thyrosight.geometry import fill_outlines
+from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.types import Box, Region
+from thyrosight.views.field import field_of_view, find_panels
+from thyrosight.views.screen_text import find_text, mask_text
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -396,7 +397,7 @@ def test_regions_of_a_header_bound_the_field() -> None:
 )
 def test_fields_of_real_scanners_as_read_by_eye(name: str, field: tuple[int, ...], num_views: int) -> None:
     data = pytest.importorskip("pydicom.data")
-    from thyrosight.images import open_frames
+    from thyrosight.frames.load import open_frames
 
     with open_frames(Path(str(data.get_testdata_file(name, download=False)))) as file:
         frame = file.frame(0)

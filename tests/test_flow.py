@@ -15,8 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from thyrosight import Predictor
-from thyrosight.cases.table import read_cases, write_cases
 from thyrosight.cli import app
+from thyrosight.datasets.table import read_cases, write_cases
 from tiny_bundle import make_tiny_bundle
 
 NUM_CASES = 24

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from thyrosight.bundle import TrainingSet, default_bundle_path, fold_bundles, load_bundle, write_bundle
-from thyrosight.card import model_card
-from thyrosight.cases.table import read_cases
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import TrainingSet
+from thyrosight.bundle.store import default_bundle_path, fold_bundles, load_bundle, write_bundle
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
-from thyrosight.evaluate import evaluate_predictor
-from thyrosight.fold_scores import evaluate_folds
-from thyrosight.predict import Predictor
+from thyrosight.evaluation.evaluate import evaluate_predictor
+from thyrosight.evaluation.evaluate_folds import evaluate_folds
+from thyrosight.inference.predictor import Predictor
 
 
 def fold_folder(folder: Path, fold: int, split: str) -> None:

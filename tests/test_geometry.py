@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thyrosight.errors import InputError
-from thyrosight.geometry import components, fill_outlines, letterbox, nearest_index, outlines
+from thyrosight.measurement.outlines import components, fill_outlines, outlines
 from thyrosight.types import Box
+from thyrosight.views.letterbox import letterbox, nearest_index
 
 BOXES = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 90), st.integers(1, 90)).map(
     lambda b: Box(b[0], b[1], b[0] + b[2], b[1] + b[3])

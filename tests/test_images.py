@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bad_inputs import CLAIMING, HANDLED, REFUSED, encode, raw_tiff, speckle, write_bad_inputs
-from thyrosight import headers, images
 from thyrosight.errors import InputError
-from thyrosight.images import decode_frame, find_images, load_frame, scale_to_uint8
+from thyrosight.frames import headers
+from thyrosight.frames import load as images
+from thyrosight.frames.load import decode_frame, find_images, load_frame, scale_to_uint8
 
 SIZE_HW = (40, 48)
 REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

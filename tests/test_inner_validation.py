@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.inner_validation import chosen_rule
-from thyrosight.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
+from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
+from thyrosight.export.validation_settings import chosen_rule
 from thyrosight.types import Box
 
 

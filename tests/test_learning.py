@@ -15,13 +15,26 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thyrosight.cases.table import read_cases  # noqa: E402
-from thyrosight.config import config_from_dict  # noqa: E402
-from thyrosight.data import ViewDataset, collate  # noqa: E402
-from thyrosight.errors import ConfigError, InputError  # noqa: E402
-from thyrosight.losses import LossSettings, multitask_loss  # noqa: E402
-from thyrosight.model import UNet, VNet2d  # noqa: E402
-from thyrosight.train import choose_precision, train  # noqa: E402
+from thyrosight.config import config_from_dict
+from thyrosight.datasets.table import read_cases
+from thyrosight.errors import (
+    ConfigError,
+    InputError,
+)
+from thyrosight.networks.unet import UNet
+from thyrosight.networks.vnet2d import VNet2d
+from thyrosight.training.dataset import (
+    ViewDataset,
+    collate,
+)
+from thyrosight.training.losses import (
+    LossSettings,
+    multitask_loss,
+)
+from thyrosight.training.train import (
+    choose_precision,
+    train,
+)
 
 TINY = {
     "network": {"pretrained": False},
@@ -109,9 +122,9 @@ def test_a_run_writes_what_it_promises_and_refuses_to_be_overwritten(cohort: Pat
     with pytest.raises(ConfigError, match=r"config\.optim\.epochs: 3 then, 4 now"):
         train(config_from_dict({**TINY, "optim": {"batch_size": 8, "epochs": 4}}), [cohort], tmp_path / "run", 1, True)
 
-    from thyrosight.bundle import load_bundle
-    from thyrosight.images import load_frame
-    from thyrosight.predict import Predictor
+    from thyrosight.bundle.store import load_bundle
+    from thyrosight.frames.load import load_frame
+    from thyrosight.inference.predictor import Predictor
 
     info = load_bundle(bundle).info
     assert info.parameters == sum(parameter.numel() for parameter in UNet(pretrained=False).parameters())
@@ -225,7 +238,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 def test_either_task_alone_trains(cohort: Path, tmp_path: Path, task: str) -> None:
     off = {"mask": {"malignancy_weight": 0.0}, "malignancy": {"mask_weight": 0.0}}[task]
     config = config_from_dict({**TINY, "loss": off, "optim": {"batch_size": 8, "epochs": 1}})
-    from thyrosight.bundle import load_bundle
+    from thyrosight.bundle.store import load_bundle
 
     info = load_bundle(train(config, [cohort], tmp_path / "run", fold=0)).info
     assert (info.has_mask, info.has_malignancy) == (task == "mask", task == "malignancy")

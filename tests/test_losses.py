@@ -9,12 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from thyrosight.errors import ConfigError  # noqa: E402
-from thyrosight.losses import (  # noqa: E402
+from thyrosight.errors import ConfigError
+from thyrosight.networks.output import Output
+from thyrosight.training.batch import Batch
+from thyrosight.training.losses import (
     MASK_LOSSES,
     LossSettings,
     classification_cross_entropy,
@@ -27,7 +29,6 @@ from thyrosight.losses import (  # noqa: E402
     soft_dice_loss,
     teaching_rows,
 )
-from thyrosight.types import Batch, Output  # noqa: E402
 
 
 def logit(probability: float) -> float:

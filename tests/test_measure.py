@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thyrosight.errors import InputError
-from thyrosight.measure import NO_SPACING, ellipsoid_volume_mm3, measure
-from thyrosight.phantom import PhantomNodule, PhantomSettings
+from thyrosight.measurement.size import NO_SPACING, ellipsoid_volume_mm3, measure
 from thyrosight.phantom.draw import Finding, _truth
 from thyrosight.phantom.nodule import draw_descriptors, draw_outline
-from thyrosight.phantom.records import make_grid
+from thyrosight.phantom.records import PhantomNodule, PhantomSettings, make_grid
 from thyrosight.types import Box, Spacing
 
 SPACINGS = st.builds(Spacing, st.floats(0.02, 3.0), st.floats(0.02, 3.0))

@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.mask_file import read_nodules
-from thyrosight.measure import NO_SPACING
-from thyrosight.measure_file import GIVE_MM, measure_file
+from thyrosight.measurement.mask_file import GIVE_MM, measure_file, read_nodules
+from thyrosight.measurement.size import NO_SPACING
 from thyrosight.types import Spacing
 
 ROWS, COLUMNS = np.mgrid[:100, :140]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from thyrosight.metrics import (
+from thyrosight.evaluation.metrics.overlap import (
     SurfaceDistances,
     bland_altman,
     bland_altman_percent,

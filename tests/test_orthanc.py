@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 from orthanc_server import PASSWORD, USER, Orthanc, free_port, orthanc
 from pacs_peers import file_bytes, send, us_dataset, wait_until
 from thyrosight.cli import app
+from thyrosight.inference.predictor import Predictor
+from thyrosight.pacs.dicomweb_client import Access, WebArchive
 from thyrosight.pacs.entities import Callers, Destination
 from thyrosight.pacs.listener import Door
 from thyrosight.pacs.sender import Route
 from thyrosight.pacs.service import PacsService
 from thyrosight.pacs.spool import Spool
-from thyrosight.pacs.web_client import Access, WebArchive
-from thyrosight.predict import Predictor
 from tiny_bundle import make_tiny_bundle
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"

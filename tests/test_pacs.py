@@ -36,14 +36,14 @@ from pacs_peers import (
 )
 from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
+from thyrosight.inference.predictor import Predictor
+from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, Meter, client_context, server_context
 from thyrosight.pacs.entities import Destination, callers_for, check_no_loop, read_destination
-from thyrosight.pacs.journal import fault, plain_line
 from thyrosight.pacs.listener import TRANSFER_SYNTAXES, Door
+from thyrosight.pacs.log import fault, plain_line
 from thyrosight.pacs.sender import Route
-from thyrosight.pacs.server import MAX_PDU_BYTES, Meter, client_context, server_context
 from thyrosight.pacs.service import PacsService
 from thyrosight.pacs.spool import MAX_CRASHES, RefusedError, Spool, SpoolLimits
-from thyrosight.predict import Predictor
 from tiny_bundle import make_tiny_bundle
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"

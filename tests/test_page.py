@@ -20,7 +20,7 @@ from sight import SIZES, Sight, ellipse, wait_for
 
 @pytest.fixture(scope="module")
 def predictor() -> Any:
-    from thyrosight.predict import Predictor
+    from thyrosight.inference.predictor import Predictor
 
     return Predictor.load(threads=1)
 
@@ -28,7 +28,8 @@ def predictor() -> Any:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two phantoms in which the shipped model finds a nodule."""
-    from thyrosight.phantom import PhantomSettings, draw_phantom
+    from thyrosight.phantom.draw import draw_phantom
+    from thyrosight.phantom.records import PhantomSettings
 
     folder = tmp_path_factory.mktemp("images")
     for index in range(2):

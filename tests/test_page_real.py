@@ -63,7 +63,8 @@ def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _phantoms(folder: Path) -> list[Path]:
-    from thyrosight.phantom import PhantomSettings, draw_phantom
+    from thyrosight.phantom.draw import draw_phantom
+    from thyrosight.phantom.records import PhantomSettings
 
     settings = PhantomSettings(size_hw=(480, 640), no_nodule=0, split_screen=0)
     for index in range(2):

@@ -11,15 +11,29 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from torch import nn
+from torch.nn import functional as F
 
-from thyrosight.config import NetworkConfig, config_from_dict, load_config  # noqa: E402
-from thyrosight.errors import ConfigError, MissingExtraError  # noqa: E402
-from thyrosight.losses import LossSettings, multitask_loss  # noqa: E402
-from thyrosight.model import build_network  # noqa: E402
-from thyrosight.model.peers import InstanceNorm, replace_norms, stage_channels  # noqa: E402
-from thyrosight.types import Batch  # noqa: E402
+from thyrosight.config import (
+    NetworkConfig,
+    config_from_dict,
+    load_config,
+)
+from thyrosight.errors import (
+    ConfigError,
+    MissingExtraError,
+)
+from thyrosight.networks import build_network
+from thyrosight.networks.peers import (
+    InstanceNorm,
+    replace_norms,
+    stage_channels,
+)
+from thyrosight.training.batch import Batch
+from thyrosight.training.losses import (
+    LossSettings,
+    multitask_loss,
+)
 
 PACKAGES = {"resenc": "dynamic_network_architectures.architectures.unet", "monai_unet": "monai.networks.nets"}
 """Network -> the module that builds it."""
@@ -204,7 +218,7 @@ def test_norms_that_are_not_affine_stay_so() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_onnx_gives_the_same_on_frames_with_a_black_border(name: str) -> None:
     pytest.importorskip("onnx")
-    from thyrosight.export import parity, to_onnx
+    from thyrosight.export.onnx import parity, to_onnx
 
     network = small(name).eval()
     onnx_bytes = to_onnx(network, (128, 128))
@@ -245,10 +259,10 @@ def test_the_peers_learn_by_one_recipe() -> None:
 
 @pytest.mark.slow
 def test_from_training_to_a_prediction(name: str, cohort: Path, tmp_path: Path) -> None:
-    from thyrosight.cases.table import read_cases
-    from thyrosight.images import load_frame
-    from thyrosight.predict import Predictor
-    from thyrosight.train import train
+    from thyrosight.datasets.table import read_cases
+    from thyrosight.frames.load import load_frame
+    from thyrosight.inference.predictor import Predictor
+    from thyrosight.training.train import train
 
     tree = {
         "network": {"name": name, "width": 4},

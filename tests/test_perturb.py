@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.measure import measure
-from thyrosight.perturb import INK_LEVEL, LEVELS_PER_DB, PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
-from thyrosight.phantom import PhantomSettings, phantom_case
-from thyrosight.screen_text import find_text
+from thyrosight.evaluation.stress.perturb import LEVELS_PER_DB, PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
+from thyrosight.measurement.size import measure
+from thyrosight.phantom.cohort import phantom_case
+from thyrosight.phantom.records import PhantomSettings
 from thyrosight.types import Box
+from thyrosight.views.calipers import INK_LEVEL
+from thyrosight.views.screen_text import find_text
 
 FIELD = Box(20, 10, 340, 310)
 KINDS = list(PERTURBATIONS)

@@ -15,25 +15,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.cases.table import read_cases
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.phantom import (
-    LAYOUTS,
-    Descriptors,
-    Phantom,
-    PhantomSettings,
-    phantom_case,
-    tirads_level,
-    tirads_points,
-    write_layout,
-    write_phantoms,
-)
 from thyrosight.phantom.acoustics import Scanner, beam_sigma_mm, envelope
 from thyrosight.phantom.anatomy import Tissue, received_db
+from thyrosight.phantom.cohort import phantom_case, write_phantoms
 from thyrosight.phantom.curves import Outline
 from thyrosight.phantom.draw import diameters, polygon_area
+from thyrosight.phantom.layouts import LAYOUTS, write_layout
 from thyrosight.phantom.nodule import draw_descriptors, draw_malignancy, draw_outline, paint_nodule
-from thyrosight.phantom.records import Grid, make_grid
+from thyrosight.phantom.records import (
+    Descriptors,
+    Grid,
+    Phantom,
+    PhantomSettings,
+    make_grid,
+    tirads_level,
+    tirads_points,
+)
 from thyrosight.types import FloatArray, Spacing
 
 GRID = make_grid((300, 300), Spacing(0.13, 0.13))
@@ -140,7 +139,7 @@ def test_everything_lies_where_it_should(phantoms: list[Phantom]) -> None:
 
 
 def test_measurements_from_the_mask_agree_with_the_curve(phantoms: list[Phantom]) -> None:
-    measure = pytest.importorskip("thyrosight.measure").measure
+    measure = pytest.importorskip("thyrosight.measurement.size").measure
     for phantom in phantoms:
         if len(phantom.nodules) == 1:
             nodule, found = phantom.nodules[0], measure(phantom.mask_HW, phantom.spacing)
@@ -296,7 +295,7 @@ def test_cases_csv_reads_back(tmp_path: Path) -> None:
 
 
 def test_descriptors_in_cases_csv_are_terms_of_the_chart() -> None:
-    lexicon = pytest.importorskip("thyrosight.cases.lexicon").LEXICON
+    lexicon = pytest.importorskip("thyrosight.datasets.sets.lexicon").LEXICON
     rng = np.random.default_rng(6)
     for _ in range(200):
         columns = draw_descriptors(rng, PhantomSettings()).as_chart(4)

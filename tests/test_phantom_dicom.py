@@ -17,12 +17,12 @@ from pydicom.dataset import Dataset
 from dicom_files import region
 from phantom_dicom import KINDS, PhantomScreen, draw_screen, regions_of, write_dicom, write_labels
 from thyrosight.cli import app
-from thyrosight.decode_child import end_children
-from thyrosight.dicom_spacing import NO_SCALE
-from thyrosight.geometry import bounding_box
-from thyrosight.images import load_frame
-from thyrosight.measure_file import measure_file
-from thyrosight.phantom import PhantomNodule
+from thyrosight.frames.decoder.client import end_children
+from thyrosight.frames.load import load_frame
+from thyrosight.frames.spacing import NO_SCALE
+from thyrosight.measurement.mask_file import measure_file
+from thyrosight.measurement.outlines import bounding_box
+from thyrosight.phantom.records import PhantomNodule
 from thyrosight.prediction import NoduleSize, Prediction
 from thyrosight.types import Box, Spacing
 from tiny_bundle import make_tiny_bundle

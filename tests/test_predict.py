@@ -20,15 +20,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from thyrosight.bundle import load_bundle
+from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError, InputError
-from thyrosight.geometry import fill_outlines
-from thyrosight.measure import measure
-from thyrosight.predict import Predictor, calibrated_risk, default_threads, nodule_masks_of
+from thyrosight.inference.network import default_threads, nodule_masks_of
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.risk import calibrated_risk
+from thyrosight.measurement.outlines import fill_outlines
+from thyrosight.measurement.size import measure
+from thyrosight.measurement.tissue import NO_SOLID
 from thyrosight.prediction import Prediction, json_schema
-from thyrosight.second_look import closer_views
-from thyrosight.tissue import NO_SOLID
 from thyrosight.types import Box, Frame, Spacing
+from thyrosight.views.second_look import closer_views
 from tiny_bundle import MAP_EDGE, MEAN_EDGE, make_tiny_bundle, tiny_onnx
 
 DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

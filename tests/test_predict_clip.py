@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import dicom_files as files
 from thyrosight.cli import app
-from thyrosight.decode_child import end_children
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.images import load_frame, open_frames
-from thyrosight.predict import Predictor
-from thyrosight.predict_clip import MAX_CLIP_FRAMES, Choice, examine_file, step_of
-from thyrosight.predict_folder import RunSummary, predict_folder
+from thyrosight.frames.decoder.client import end_children
+from thyrosight.frames.load import load_frame, open_frames
+from thyrosight.inference.predict_file import MAX_CLIP_FRAMES, Choice, examine_file, step_of
+from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import Prediction
+from thyrosight.results.predict_folder import RunSummary, predict_folder
 from thyrosight.types import Spacing
 from tiny_bundle import make_tiny_bundle
 
@@ -156,14 +156,14 @@ def test_given_millimetres_go_before_the_files(bundle: Path, tiny: Predictor, tm
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "0.1,", "0.1,0.1,0.1", "30", "0.05,0.9"])
 def test_millimetres_that_can_not_be_are_refused(text: str) -> None:
-    from thyrosight.commands.results import spacing_given
+    from thyrosight.commands.options import spacing_given
 
     with pytest.raises(ConfigError, match="--mm-per-pixel"):
         spacing_given(text)
 
 
 def test_one_number_is_for_rows_and_columns() -> None:
-    from thyrosight.commands.results import spacing_given
+    from thyrosight.commands.options import spacing_given
 
     assert spacing_given("0.06") == Spacing(0.06, 0.06)
     assert spacing_given("0.07,0.06") == Spacing(0.07, 0.06)
@@ -251,7 +251,7 @@ def test_a_video_inside_a_dicom(has_regions: bool, tmp_path: Path) -> None:
 
 
 def test_progressive_jpeg_in_a_dicom() -> None:
-    from thyrosight.images import decode_frame
+    from thyrosight.frames.load import decode_frame
 
     frame = files.jpeg(scan(18), progressive=True)
     data = files.compressed([frame], "1.2.840.10008.1.2.4.55", files.dataset(SIZE_HW))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight import ranking
-from thyrosight.bootstrap import Statistic
+from thyrosight.evaluation.metrics import ranking
+from thyrosight.evaluation.metrics.bootstrap import Statistic
 
 LABELS = [1, 1, 0, 0]
 RISKS = [0.9, 0.5, 0.5, 0.1]

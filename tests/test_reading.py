@@ -18,11 +18,11 @@ import pydicom
 from fastapi.testclient import TestClient
 
 import dicom_files as files
-from thyrosight.measure import measure
-from thyrosight.predict import Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.measurement.size import measure
 from thyrosight.prediction import Nodule, Prediction
-from thyrosight.reading import RatedNodule, Reading, described, in_words, rated, read_reading, write_reading
-from thyrosight.report import write_results
+from thyrosight.results.report import write_results
+from thyrosight.tirads.reading import RatedNodule, Reading, described, in_words, rated, read_reading, write_reading
 from thyrosight.types import Spacing
 from thyrosight.web.app import create_app
 from thyrosight.web.service import Limits, Service

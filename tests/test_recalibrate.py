@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from score_rows import row, rows_of
-from thyrosight.bundle import load_bundle
-from thyrosight.calibration import fit_platt, platt_covariance
-from thyrosight.case_scores import CaseScore, read_case_scores, write_case_scores
+from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import InputError
-from thyrosight.evaluate import pool
-from thyrosight.mask_rule import MaskRule, OutOfFoldRule
-from thyrosight.operating import AIMS, called_out_of_fold, threshold_for
-from thyrosight.out_of_fold import measured_points, rated_of, recalibrated
-from thyrosight.predict import Predictor
-from thyrosight.recalibrate import recalibrate
-from thyrosight.scores import EvaluationSettings, Scorer
+from thyrosight.evaluation.case_scores import CaseScore, read_case_scores, write_case_scores
+from thyrosight.evaluation.evaluate_folds import pool
+from thyrosight.evaluation.mask_rule import MaskRule, OutOfFoldRule
+from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
+from thyrosight.evaluation.metrics.operating_points import AIMS, called_out_of_fold, threshold_for
+from thyrosight.evaluation.out_of_fold import measured_points, rated_of, recalibrated
+from thyrosight.evaluation.scores import EvaluationSettings, Scorer
+from thyrosight.export.calibrate import recalibrate
+from thyrosight.inference.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
 
 QUICK = EvaluationSettings(draws=200)

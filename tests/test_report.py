@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bad_inputs import HANDLED, REFUSED, write_bad_inputs
-from thyrosight import predict_folder as folder_run
-from thyrosight import report
-from thyrosight.case_ids import assign_case_ids
 from thyrosight.errors import InputError
-from thyrosight.overlay import BLANK, HIGH_RISK, LOW_RISK, draw_overlay, legend_lines, risk_colour, strip_height
-from thyrosight.predict import Predictor
-from thyrosight.predict_folder import RunSummary, predict_folder
+from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import Prediction
-from thyrosight.submission import write_submission
+from thyrosight.results import predict_folder as folder_run
+from thyrosight.results import report
+from thyrosight.results.case_ids import assign_case_ids
+from thyrosight.results.overlay import BLANK, HIGH_RISK, LOW_RISK, draw_overlay, legend_lines, risk_colour, strip_height
+from thyrosight.results.predict_folder import RunSummary, predict_folder
+from thyrosight.results.submission import write_submission
 from thyrosight.types import Frame, Spacing
 from tiny_bundle import make_tiny_bundle
 
@@ -616,7 +616,7 @@ def test_a_pdf_is_refused_before_the_work_where_its_part_is_missing(
 
 def test_the_report_prints_to_a_pdf(tiny: Predictor, tmp_path: Path) -> None:
     pytest.importorskip("weasyprint", reason="the extra pdf is not installed")
-    from thyrosight.report_pdf import write_pdf
+    from thyrosight.results.pages import write_pdf
 
     write_scans(tmp_path / "in", "a.png", "b.png")
     summary = run(tmp_path / "in", tmp_path / "out", tiny)

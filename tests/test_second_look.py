@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.phantom import phantom_case
-from thyrosight.predict import Predictor
-from thyrosight.second_look import ROOM, SHARE, closer_views
+from thyrosight.inference.predictor import Predictor
+from thyrosight.phantom.cohort import phantom_case
 from thyrosight.types import Box
+from thyrosight.views.second_look import ROOM, SHARE, closer_views
 
 VIEWS = (Box(10, 20, 210, 120), Box(220, 20, 300, 120))
 

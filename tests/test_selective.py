@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from score_rows import row, rows_of
-from thyrosight.bootstrap import mean_of
-from thyrosight.evaluation_report import report_html
-from thyrosight.evaluation_tables import selective_text
-from thyrosight.ranking import auroc_of
-from thyrosight.scores import EvaluationSettings, Scorer
-from thyrosight.selective import aurc_of, confidence_of_risks, curve_of, kept_of, least_confidences
-from thyrosight.selective_scores import COVERAGES, selective_scores
+from thyrosight.commands.evaluation import selective_text
+from thyrosight.evaluation.metrics.bootstrap import mean_of
+from thyrosight.evaluation.metrics.ranking import auroc_of
+from thyrosight.evaluation.metrics.selective import aurc_of, confidence_of_risks, curve_of, kept_of, least_confidences
+from thyrosight.evaluation.report import report_html
+from thyrosight.evaluation.scores import EvaluationSettings, Scorer
+from thyrosight.evaluation.selective_scores import COVERAGES, selective_scores
 
 LOSSES = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=5)
 QUICK = EvaluationSettings(draws=200)
@@ -136,8 +136,8 @@ def test_nothing_outlined_is_declined_first_and_an_old_table_has_no_curve() -> N
 
 
 def test_page_and_terminal_show_it(tmp_path: Path) -> None:
-    from thyrosight.case_scores import write_case_scores
-    from thyrosight.evaluate import pool
+    from thyrosight.evaluation.case_scores import write_case_scores
+    from thyrosight.evaluation.evaluate_folds import pool
 
     write_case_scores(rows_of(), tmp_path / "per_case.csv")
     evaluation = pool([tmp_path / "per_case.csv"], tmp_path / "out", QUICK)

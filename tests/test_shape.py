@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.fine_outline import fine_outlines, staircases
-from thyrosight.shape import (
+from thyrosight.measurement.fine_outline import fine_outlines, staircases
+from thyrosight.measurement.shape import (
     SCALE_SHARE,
     SEVERAL_PARTS,
     TOO_SMALL,

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from thyrosight.errors import InputError
-from thyrosight.phantom import PhantomSettings, draw_phantom
+from thyrosight.measurement.shape import TOO_SMALL as COARSE
+from thyrosight.measurement.signs import CUT_OFF, NO_IMAGE, nodule_signs
+from thyrosight.measurement.tissue import DARK_TISSUE, NO_SOLID, NO_TISSUE, TOO_SMALL
+from thyrosight.phantom.draw import draw_phantom
+from thyrosight.phantom.records import PhantomSettings
 from thyrosight.prediction import NoduleSigns
-from thyrosight.shape import TOO_SMALL as COARSE
-from thyrosight.signs import CUT_OFF, NO_IMAGE, nodule_signs
-from thyrosight.tissue import DARK_TISSUE, NO_SOLID, NO_TISSUE, TOO_SMALL
 from thyrosight.types import Box, Spacing
 
 ROWS, COLUMNS = np.mgrid[:240, :320]

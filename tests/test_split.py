@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.cases import duplicates
-from thyrosight.cases.duplicates import MAX_BITS, Fingerprint, close_pairs, clusters, fingerprint, near_duplicates
-from thyrosight.cases.duplicates import _count_bits as count_bits
-from thyrosight.cases.prepare import without_leaks
-from thyrosight.cases.split import assign_groups, with_folds, with_groups, with_hold_out
+from thyrosight.datasets import duplicates
+from thyrosight.datasets.duplicates import MAX_BITS, Fingerprint, close_pairs, clusters, fingerprint, near_duplicates
+from thyrosight.datasets.duplicates import _count_bits as count_bits
+from thyrosight.datasets.prepare import without_leaks
+from thyrosight.datasets.split import assign_groups, with_folds, with_groups, with_hold_out
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from thyrosight.bundle import Bundle, TrainingSet, default_bundle_path, load_bundle
+from thyrosight.bundle.records import TrainingSet
+from thyrosight.bundle.store import Bundle, default_bundle_path, load_bundle
+from thyrosight.bundle.training_sets import refuse_seen, split_in_words
 from thyrosight.errors import BundleError, ConfigError
-from thyrosight.start import load_start_weights, refuse_seen, split_in_words, start_bundle
+from thyrosight.networks.from_bundle import load_start_weights, start_bundle
 from thyrosight.types import Case
 
 CASE = Case(case_id="1", image=Path("1.png"), mask=None, malignancy=None, group="1", source="ddti", fold=2)
@@ -56,7 +58,7 @@ def test_auxiliary_heads_are_taken_where_both_have_them(monkeypatch: pytest.Monk
     torch = pytest.importorskip("torch")
     from safetensors.torch import save
 
-    from thyrosight.model.unet import UNet
+    from thyrosight.networks.unet import UNet
 
     taught = UNet(pretrained=False, auxiliary=("gland",))
     monkeypatch.setattr(Bundle, "weights_bytes", save(taught.state_dict()))

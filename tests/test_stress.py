@@ -18,15 +18,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from thyrosight.case_scores import read_case_scores
-from thyrosight.cases.load import load_mask
-from thyrosight.cases.table import read_cases, write_cases
 from thyrosight.cli import app
+from thyrosight.commands.stress import print_stress
+from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.scores import EvaluationSettings
-from thyrosight.stress import disturbances, pool_stress, stress_predictor
-from thyrosight.stress_scores import StressRow, StressTest
-from thyrosight.stress_tables import print_stress
+from thyrosight.evaluation.case_scores import read_case_scores
+from thyrosight.evaluation.scores import EvaluationSettings
+from thyrosight.evaluation.stress.stress import disturbances, pool_stress, stress_predictor
+from thyrosight.evaluation.stress.stress_scores import StressRow, StressTest
 from thyrosight.types import BoolArray, Box, Case
 from tiny_bundle import make_tiny_bundle
 

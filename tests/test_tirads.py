@@ -24,18 +24,9 @@ from thyrosight.cli import app
 from thyrosight.errors import InputError
 from thyrosight.phantom.nodule import draw_descriptors
 from thyrosight.phantom.records import PhantomSettings, tirads_level, tirads_points
-from thyrosight.tirads import (
-    LEXICON,
-    UNDETERMINED,
-    Assessment,
-    Descriptors,
-    Limits,
-    MeasuredSigns,
-    assess,
-    override,
-    propose,
-    term_of,
-)
+from thyrosight.tirads.assessment import Assessment, assess
+from thyrosight.tirads.descriptors import LEXICON, UNDETERMINED, Descriptors, override, term_of
+from thyrosight.tirads.proposals import Limits, MeasuredSigns, propose
 
 Five = tuple[Any, Any, Any, Any, Any]
 runner = CliRunner()

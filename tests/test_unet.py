@@ -6,9 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thyrosight.errors import ConfigError  # noqa: E402
-from thyrosight.model import UNet  # noqa: E402
-from thyrosight.model.efficientnet_lite import EfficientNetLite, imagenet_weights_path, load_imagenet  # noqa: E402
+from thyrosight.errors import ConfigError
+from thyrosight.networks.efficientnet_lite import (
+    EfficientNetLite,
+    imagenet_weights_path,
+    load_imagenet,
+)
+from thyrosight.networks.unet import UNet
 
 
 @pytest.mark.parametrize("variant", ["lite0", "lite1", "lite2"])

@@ -14,25 +14,23 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.nn import functional as F  # noqa: E402
+from torch.nn import functional as F
 
-from thyrosight.errors import ConfigError, InputError, MissingExtraError  # noqa: E402
-from thyrosight.losses import LossSettings, iou_at, multitask_loss  # noqa: E402
-from thyrosight.model.tensorflow import (  # noqa: E402
-    read_tensorflow_checkpoint,
-    vnet2d_from_tensorflow,
-    vnet2d_to_tensorflow,
+from thyrosight.errors import (
+    ConfigError,
+    InputError,
+    MissingExtraError,
 )
-from thyrosight.model.vnet2d import (  # noqa: E402
-    GroupNorm,
-    SameConv2d,
-    SameConvTranspose2d,
-    VNet2d,
-    dropped,
-    norm_by_rows,
-    same_padding,
+from thyrosight.export.tensorflow import read_tensorflow_checkpoint, vnet2d_from_tensorflow, vnet2d_to_tensorflow
+from thyrosight.networks.layers import GroupNorm, SameConv2d, SameConvTranspose2d, dropped, norm_by_rows, same_padding
+from thyrosight.networks.output import Output
+from thyrosight.networks.vnet2d import VNet2d
+from thyrosight.training.batch import Batch
+from thyrosight.training.losses import (
+    LossSettings,
+    iou_at,
+    multitask_loss,
 )
-from thyrosight.types import Batch, Output  # noqa: E402
 
 NUM_PARAMETERS = 15_977_731
 SEED = 1

@@ -20,13 +20,13 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from bad_inputs import HANDLED, REFUSED, write_bad_inputs
-from thyrosight.cine import summarise_clip
-from thyrosight.geometry import fill_outlines
-from thyrosight.predict import Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.risk import risk_map
+from thyrosight.measurement.cine import summarise_clip
+from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Prediction
 from thyrosight.web.app import create_app
-from thyrosight.web.clips import clip_summary
-from thyrosight.web.pictures import risk_map
+from thyrosight.web.jobs.examiner import clip_summary
 from thyrosight.web.service import Limits, Service
 from tiny_bundle import MAP_EDGE, make_tiny_bundle
 from web_server import ADDRESS, DARK, clip_tiff, encoded, frame_png, noisy_frame, post, wait_for
@@ -280,7 +280,7 @@ def test_a_clip_is_one_examination(client: TestClient, service: Service, clip: s
 
 
 def test_a_clip_of_too_many_frames_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thyrosight.web.worker.MAX_FRAMES", 3)
+    monkeypatch.setattr("thyrosight.web.jobs.worker.MAX_FRAMES", 3)
     job = wait_for(client, post(client, ("long.tif", clip_tiff(4))).json()["id"])
     assert "4 frames, the limit is 3" in job["items"][0]["error"]["message"]
 
@@ -502,7 +502,7 @@ def test_every_operation_declares_its_refusals(client: TestClient) -> None:
 
 
 def test_too_many_questions_at_a_time_are_told_to_come_again(client: TestClient, service: Service, still: str) -> None:
-    from thyrosight.web import examiner
+    from thyrosight.web.jobs import examiner
 
     permits = 0
     while service.examiner._waiting.acquire(blocking=False):

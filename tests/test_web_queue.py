@@ -10,9 +10,9 @@ from thyrosight.errors import InputError
 
 pytest.importorskip("fastapi")
 
-from thyrosight.web.queue import ItemRow, JobQueue, JobRow, QueueFullError
-from thyrosight.web.store import Store, new_id
-from thyrosight.web.uploads import Upload, check_usable, label
+from thyrosight.web.jobs.queue import ItemRow, JobQueue, JobRow, QueueFullError
+from thyrosight.web.jobs.store import Store, new_id
+from thyrosight.web.jobs.uploads import Upload, check_usable, label
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_file_name_is_a_label_and_no_path(name: str, shown: str) -> None:
 
 
 def test_uploads_without_any_image_are_refused_and_mixed_ones_are_not() -> None:
-    from thyrosight.web.problems import ApiError
+    from thyrosight.web.errors import ApiError
 
     text = Upload("1", "a.txt", 5, b"hello")
     image = Upload("2", "a.png", 9, b"\x89PNG\r\n\x1a\n\0")

@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.python import asgi
 
-from thyrosight.predict import Predictor
+from thyrosight.inference.predictor import Predictor
 from thyrosight.web.app import create_api, create_app
 from thyrosight.web.security import Rules
 from thyrosight.web.service import Limits, Service

@@ -13,7 +13,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.predict import Predictor
+from thyrosight.inference.predictor import Predictor
 from thyrosight.web import security
 from thyrosight.web.app import create_app, page_files
 from thyrosight.web.security import HEADERS, read_token, rules_for
@@ -140,7 +140,7 @@ def test_every_answer_carries_the_headers(client: TestClient, path: str) -> None
 
 
 def test_a_fault_of_ours_is_a_plain_500_with_the_headers(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thyrosight.web.queue.JobQueue.jobs", lambda *a: 1 / 0)
+    monkeypatch.setattr("thyrosight.web.jobs.queue.JobQueue.jobs", lambda *a: 1 / 0)
     response = client.get("/api/v1/jobs")
     assert code_of(response) == (500, "internal_error")
     assert "ZeroDivisionError" in response.text
@@ -194,7 +194,7 @@ def test_an_upload_that_is_too_large_is_refused_while_it_comes(client: TestClien
 
 
 def test_a_single_file_is_bounded_as_every_image_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thyrosight.web.uploads.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("thyrosight.frames.load.MAX_FILE_BYTES", 1000)
     response = post(client, ("small.png", frame_png()[:900]), ("large.png", b"\x89PNG" + bytes(1000)))
     assert code_of(response) == (413, "too_large")
     assert "large.png" in response.json()["error"]["message"]

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.weights import WeightsError, check_onnx, check_safetensors, is_finite, read_safetensors_header
+from thyrosight.bundle.weight_checks import (
+    WeightsError,
+    check_onnx,
+    check_safetensors,
+    is_finite,
+    read_safetensors_header,
+)
 from tiny_bundle import tiny_onnx, tiny_weights
 
 

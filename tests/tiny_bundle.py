@@ -67,7 +67,8 @@ def tiny_weights() -> bytes:
 
 def make_tiny_bundle(folder: Path, *, preprocessing: dict[str, Any] | None = None, **changes: Any) -> Path:
     """Folder to write -> the bundle's path; `preprocessing` and `changes` override the declared BundleInfo fields."""
-    from thyrosight.bundle import BundleInfo, write_bundle
+    from thyrosight.bundle.records import BundleInfo
+    from thyrosight.bundle.store import write_bundle
 
     info = BundleInfo.model_validate(
         {

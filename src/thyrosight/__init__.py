@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thyrosight.predict import Predictor
-
-    __version__: str
+    from thyrosight.inference.predictor import Predictor
 
 __all__ = ["Predictor", "__version__"]
 
@@ -20,7 +18,7 @@ def __getattr__(name: str) -> Any:
     """The name asked for -> the object, imported on first use (PEP 562) and kept."""
     value: Any
     if name == "Predictor":
-        from thyrosight.predict import Predictor
+        from thyrosight.inference.predictor import Predictor
 
         value = Predictor
     elif name == "__version__":

@@ -14,7 +14,19 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from thyrosight.commands import clinic, data, dicom, measure, pacs, results, scores, serve, training
+from thyrosight.commands import (
+    datasets,
+    dicom,
+    evaluation,
+    info,
+    measure,
+    pacs,
+    predict,
+    serve,
+    stress,
+    tirads,
+    training,
+)
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 
 INTERRUPTED = 130
@@ -52,29 +64,29 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "prepare": data.prepare,
-    "audit": data.audit,
-    "phantom": data.phantom,
+    "prepare": datasets.prepare,
+    "audit": datasets.audit,
+    "phantom": datasets.phantom,
     "train": training.train,
     "cross-validate": training.cross_validate,
     "export": training.export,
     "ensemble": training.ensemble,
     "import-tensorflow": training.import_tensorflow,
-    "evaluate": scores.evaluate,
-    "pool": scores.pool,
-    "calibrate": scores.calibrate,
-    "compare": scores.compare,
-    "stress": scores.stress,
-    "pool-stress": scores.pool_stress,
-    "predict": results.predict,
+    "evaluate": evaluation.evaluate,
+    "pool": evaluation.pool,
+    "calibrate": evaluation.calibrate,
+    "compare": evaluation.compare,
+    "stress": stress.stress,
+    "pool-stress": stress.pool_stress,
+    "predict": predict.predict,
     "measure": measure.measure,
-    "tirads": clinic.tirads,
+    "tirads": tirads.tirads,
     "serve": serve.serve,
     "dicom": dicom.dicom,
     "listen": pacs.listen,
     "dicomweb": pacs.dicomweb,
-    "info": results.info,
-    "demo": results.demo,
+    "info": info.info,
+    "demo": predict.demo,
 }
 """Every command and the function behind it, in the order of the work and of `--help`."""
 

@@ -3,6 +3,8 @@
 Anything else that escapes is a bug of ours; the command line prints these as one line without a traceback.
 """
 
+from __future__ import annotations
+
 
 class ThyrosightError(Exception):
     """Base of every error whose message is written for the user."""

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -146,61 +143,7 @@ class Case:
     """composition, echogenicity, shape, margin, foci, tirads: only those that the set gives."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One view of one case, letterboxed to the network's input.
-
-    image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
-    border; malignancy 1, 0 or -1 (not labelled); risk is what is taught, the label or a grade between 0 and 1, or -1;
-    gland_HW bool, the thyroid, None where it is not outlined; descriptors: a term's place in the lexicon or -1, in its
-    order; view_index counts the views of the case.
-    """
-
-    image_HW: FloatArray
-    mask_HW: BoolArray
-    valid_HW: BoolArray
-    has_mask: bool
-    malignancy: int
-    risk: float
-    gland_HW: BoolArray | None
-    descriptors: tuple[int, ...]
-    case_index: int
-    view_index: int
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
-
-    risk_B float32: what is taught of the risk, 0 to 1, or -1. For auxiliary tasks, None where nothing teaches them:
-    gland_B1HW 0/1 float32 with has_gland_B bool; descriptors_BD int64, the term of each of D descriptors or -1.
-    """
-
-    image_B1HW: Tensor
-    mask_B1HW: Tensor
-    valid_B1HW: Tensor
-    has_mask_B: Tensor
-    malignancy_B: Tensor
-    risk_B: Tensor
-    gland_B1HW: Tensor | None = None
-    has_gland_B: Tensor | None = None
-    descriptors_BD: Tensor | None = None
-
-
-class Output(NamedTuple):
-    """What every network returns, raw.
-
-    mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
-    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size
-    (zeros where a network has none). What only teaches, None where a network has it not: gland_logits_B1HW, the
-    thyroid at the input's size; descriptor_logits, (B, terms) for each descriptor of the lexicon.
-    """
-
-    mask_logits_B1HW: Tensor
-    class_logits_B2: Tensor
-    malignancy_map_B1HW: Tensor
-    gland_logits_B1HW: Tensor | None = None
-    descriptor_logits: tuple[Tensor, ...] | None = None
-
-
 Json = dict[str, Any]
+
+
+Float64Array = NDArray[np.float64]

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from thyrosight.card_data import UNKNOWN, compute_text, data_text, partitions_text, preparation_text, training_text
-from thyrosight.card_text import bullets, one_line, table
+from thyrosight.bundle.card_data import (
+    UNKNOWN,
+    bullets,
+    compute_text,
+    data_text,
+    one_line,
+    partitions_text,
+    preparation_text,
+    table,
+    training_text,
+)
 
 if TYPE_CHECKING:
-    from thyrosight.bundle_info import BundleInfo, OperatingPoint, Rate, Score
+    from thyrosight.bundle.records import BundleInfo, OperatingPoint, Rate, Score
 
 _NOT_SAID = "not stated"
 

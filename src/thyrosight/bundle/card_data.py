@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from thyrosight.card_text import bullets, one_line, table
-
 if TYPE_CHECKING:
-    from thyrosight.bundle_info import BundleInfo, Origin, TrainingSet
+    from thyrosight.bundle.records import BundleInfo, Origin, TrainingSet
 
 UNKNOWN, NOT_RECORDED, NOT_SAID = "unknown", "not recorded", "not stated"
 
@@ -155,3 +153,19 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{one_line(str(key))} {_value(item)}" for key, item in value.items()) or "none"
     return one_line(str(value)) or "none"
+
+
+def bullets(rows: Iterable[tuple[str, str]]) -> str:
+    """(title, text) -> a line each; one without a text is left out."""
+    return "\n".join(f"- {title}: {text}" for title, text in rows if text)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Titles, rows of cells -> a table."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def one_line(text: str) -> str:
+    """Text -> one line."""
+    return " ".join(text.split())

@@ -5,11 +5,9 @@ A field with a default was added later or can't always be known: empty or None m
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from thyrosight.familiarity import Familiarity
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Side = Annotated[int, Field(gt=0, le=4096)]
 
@@ -123,6 +121,39 @@ class Count(_Record):
     name: str
     number: int = Field(ge=0)
     of: int = Field(ge=1)
+
+
+NUM_STATISTICS = 27
+
+
+Numbers = Annotated[tuple[float, ...], Field(min_length=NUM_STATISTICS, max_length=NUM_STATISTICS)]
+Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS, max_length=NUM_STATISTICS)]
+
+
+class Familiarity(BaseModel):
+    """What the training frames measure like, and how far from it a frame may be.
+
+    distance of a view = |whitening z| / sqrt(S), z = (statistics - centre) / scale clipped at +-CLIP; whitening is
+    lower triangular, row k holding k + 1 numbers. A frame's distance is the mean over its views; above `threshold` it
+    is unlike. flagged_held_out: the share of num_frames frames, as they are, above it while their group was held out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    statistics: Literal[1] = 1
+    """Version of thyrosight.view_statistics: others can't be compared."""
+    centre: Numbers
+    scale: Numbers
+    whitening: Rows
+    threshold: float = Field(gt=0)
+    num_frames: int = Field(ge=1)
+    flagged_held_out: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _is_triangular(self) -> Self:
+        if any(len(row) != k + 1 for k, row in enumerate(self.whitening)) or min(self.scale) <= 0:
+            raise ValueError("familiarity: whitening is not lower triangular, or a scale is not positive")
+        return self
 
 
 class BundleInfo(_Record):

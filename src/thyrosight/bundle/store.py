@@ -25,16 +25,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from thyrosight.bundle_info import BundleInfo as BundleInfo
-from thyrosight.bundle_info import Calibration as Calibration
-from thyrosight.bundle_info import OperatingPoint as OperatingPoint
-from thyrosight.bundle_info import Preprocessing as Preprocessing
-from thyrosight.bundle_info import Score as Score
-from thyrosight.bundle_info import TrainingSet as TrainingSet
-from thyrosight.card import model_card as model_card  # the card of a bundle is found beside it
+from thyrosight.bundle.card import model_card as model_card
+from thyrosight.bundle.records import BundleInfo as BundleInfo
+from thyrosight.bundle.records import Calibration as Calibration
+from thyrosight.bundle.records import OperatingPoint as OperatingPoint
+from thyrosight.bundle.records import Preprocessing as Preprocessing
+from thyrosight.bundle.records import Score as Score
+from thyrosight.bundle.records import TrainingSet as TrainingSet
+from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 from thyrosight.errors import BundleError
 from thyrosight.files import write_atomic, write_folder_atomic
-from thyrosight.weights import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 
 FORMAT_VERSION = 1
 INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
@@ -66,7 +66,7 @@ class Bundle:
 
 def default_bundle_path() -> Path:
     """-> where the shipped model lies inside the package."""
-    return Path(__file__).parent / "models" / "default"
+    return Path(__file__).parents[1] / "models" / "default"
 
 
 def bundle_id(info: BundleInfo) -> str:

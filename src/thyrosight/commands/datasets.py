@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from thyrosight.commands.show import (
+from thyrosight.commands.terminal import (
     plain,
     print_facts,
     print_json,
@@ -54,7 +54,7 @@ def prepare(
     Recognises TN-SCUI2020, TN3K, DDTI, BUSI, TG3K and any CSV with named columns; finds the ultrasound field and
     the views of split screens; splits by patient or duplicate cluster, never by image.
     """
-    from thyrosight.cases.prepare import prepare as prepare_cases
+    from thyrosight.datasets.prepare import prepare as prepare_cases
 
     named = columns_named(columns or [])
     with stdout_kept_for_json(as_json), progress_bar("reading images") as progress:
@@ -92,8 +92,8 @@ def audit(
     Missing or unreadable files, mask faults, duplicates within and across splits, conflicting labels, groups in two
     splits, screen text left inside the crop. Exit code 1 where training on it would be invalid.
     """
-    from thyrosight.cases.audit import audit as audit_cases
-    from thyrosight.cases.audit import print_audit
+    from thyrosight.datasets.audit import audit as audit_cases
+    from thyrosight.datasets.audit import print_audit
 
     with stdout_kept_for_json(as_json), progress_bar("looking at images") as progress:
         report = audit_cases(cases, workers=workers, progress=progress)
@@ -116,11 +116,11 @@ def phantom(
     Prints the path of cases.csv, or of the folder where --layout is given.
     """
     if layout is not None:
-        from thyrosight.phantom import write_layout
+        from thyrosight.phantom.layouts import write_layout
 
         typer.echo(write_layout(layout, out, number, seed))
         return
-    from thyrosight.phantom import write_phantoms
+    from thyrosight.phantom.cohort import write_phantoms
 
     with progress_bar("drawing") as progress:
         cases_csv = write_phantoms(number, out, seed, on_case=lambda index: progress(index + 1, number))

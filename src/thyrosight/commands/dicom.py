@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from thyrosight.commands.show import print_json, remark
+from thyrosight.commands.terminal import print_json, remark
 from thyrosight.errors import InputError
 
 
@@ -36,9 +36,9 @@ def dicom(
     of the source, and of a clip every frame that was predicted. Where no nodule was outlined there is no SEG; the SR
     says that none was found.
     """
-    from thyrosight.dicom_out.case import SEG_NAME, Wanted, case_dicom_files
-    from thyrosight.dicom_out.results import results_of
     from thyrosight.files import write_atomic
+    from thyrosight.results.dicom.files import SEG_NAME, Wanted, case_dicom_files
+    from thyrosight.results.layout import results_of
 
     is_all = not (seg or sr or capture)
     predictions, pictures = results_of(result, source, with_pictures=capture or is_all)

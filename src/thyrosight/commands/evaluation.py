@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from thyrosight.commands.results import Json, Threads, Tta
-from thyrosight.commands.show import print_json, stdout_console, stdout_kept_for_json
+from thyrosight.commands.options import Json, Threads, Tta
+from thyrosight.commands.terminal import print_json, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
+from thyrosight.evaluation.report import interval_text, number_text
+from thyrosight.evaluation.selective_scores import Selective
+from thyrosight.evaluation.summary import Evaluation
 
 if TYPE_CHECKING:
-    from thyrosight.evaluation import Evaluation
-    from thyrosight.stress_scores import StressTest
+    from thyrosight.evaluation.compare import Comparison
 
 
 def evaluate(
@@ -34,9 +39,9 @@ def evaluate(
     Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Of a folder with one bundle
     a fold each is scored on the fold that it has not seen, and all are pooled. Exit code 1 where a case has no score.
     """
-    from thyrosight.bundle import fold_bundles
-    from thyrosight.evaluate import evaluate as evaluate_bundle
-    from thyrosight.fold_scores import evaluate_folds
+    from thyrosight.bundle.store import fold_bundles
+    from thyrosight.evaluation.evaluate import evaluate as evaluate_bundle
+    from thyrosight.evaluation.evaluate_folds import evaluate_folds
 
     with stdout_kept_for_json(as_json):
         if split is None and fold is None and fold_bundles(bundle):
@@ -67,7 +72,7 @@ def pool(
     Each fold has to be evaluated by the model that has not seen it; a case that is in two of them is refused. What
     --export writes holds case names, groups and numbers alone, and gives the same evaluation when it is pooled.
     """
-    from thyrosight.evaluate import pool as pool_folds
+    from thyrosight.evaluation.evaluate_folds import pool as pool_folds
 
     with stdout_kept_for_json(as_json):
         evaluation = pool_folds(parts, out, across_folds=across_folds, keep=export)
@@ -94,7 +99,7 @@ def calibrate(
     therefore taken from models by the same recipe, each on the fold that it had not seen; the mask rule only where
     --across-folds has chosen one. The weights stay as they are.
     """
-    from thyrosight.recalibrate import recalibrate
+    from thyrosight.export.calibrate import recalibrate
 
     typer.echo(recalibrate(bundle, per_case, out, scores=scores, stress=stress))
 
@@ -110,71 +115,16 @@ def compare(
     First less second, over the cases that both hold; the intervals are those of a grouped bootstrap of the paired
     differences.
     """
-    from thyrosight.comparison import compare as compare_cases
+    from thyrosight.evaluation.compare import compare as compare_cases
 
     with stdout_kept_for_json(as_json):
         comparison = compare_cases(first, second, out=out)
     if as_json:
         print_json(comparison)
         return
-    from thyrosight.evaluation_tables import print_comparison
+    from thyrosight.commands.evaluation import print_comparison
 
     print_comparison(comparison, stdout_console())
-
-
-def stress(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
-    cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for stress.csv, stress.json, per_case.")],
-    split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
-    fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
-    perturbations: Annotated[
-        list[str] | None, typer.Option("--perturbation", help="Only this perturbation; repeat for more.")
-    ] = None,
-    strengths: Annotated[str, typer.Option("--strengths", metavar="1,2,..", help="Which strengths.")] = "1,2,3,4,5",
-    threads: Threads = None,
-    tta: Tta = False,
-    as_json: Json = False,
-) -> None:
-    """What disturbed images cost the scores.
-
-    Predicts every case as it is and with other gain, gamma, speckle, blur, JPEG, depth, a shadow, calipers and text
-    drawn on, each at strengths 1 to 5; 1 and 2 are met daily. Exit code 1 where a case could not be scored.
-    """
-    from thyrosight.commands.show import progress_bar
-    from thyrosight.stress import disturbances
-    from thyrosight.stress import stress as stress_bundle
-
-    chosen = disturbances(perturbations or (), strength_numbers(strengths))
-    with stdout_kept_for_json(as_json), progress_bar("stressing") as progress:
-        test = stress_bundle(
-            bundle, cases, out, split=split, fold=fold, chosen=chosen, threads=threads, tta=tta, progress=progress
-        )
-    _print_stress(test, out, as_json)
-
-
-def pool_stress(
-    parts: Annotated[list[Path], typer.Argument(help="Folder of each fold's stress test.", exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled stress test.")],
-    as_json: Json = False,
-) -> None:
-    """Folds' stress tests -> one of all cases.
-
-    Each fold has to be stressed with the model that has not seen it; a case that is in two of them is refused.
-    """
-    from thyrosight.stress import pool_stress as pool_folds
-
-    with stdout_kept_for_json(as_json):
-        test = pool_folds(parts, out)
-    _print_stress(test, out, as_json)
-
-
-def strength_numbers(text: str) -> tuple[int, ...]:
-    """--strengths as given -> its numbers; ConfigError where one is none."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
 
 
 def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
@@ -182,20 +132,106 @@ def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(evaluation)
     else:
-        from thyrosight.evaluation_tables import print_evaluation
+        from thyrosight.commands.evaluation import print_evaluation
 
         print_evaluation(evaluation, stdout_console())
         typer.echo(out / "report.html")
     raise typer.Exit(1 if evaluation.failures else 0)
 
 
-def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
-    """A row a disturbance and the headlines; exit code 1 where a case could not be scored."""
-    if as_json:
-        print_json(test)
-    else:
-        from thyrosight.stress_tables import print_stress
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Evaluation -> what was evaluated, all scores, the subgroups and what could not be read."""
+    evaluated = evaluation.evaluated
+    console.print(
+        Text(
+            f"{evaluated.model_name} on {evaluated.cases}, {evaluated.selection}: {evaluation.num_images} images of "
+            f"{evaluation.num_groups} groups; {evaluation.num_outlined} with an outline, {evaluation.num_labelled} "
+            f"with a risk label ({evaluation.num_high} high)",
+            style="bold",
+        )
+    )
+    for note in evaluated.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
+    console.print(_scores_table(evaluation))
+    for selective in evaluation.selective:
+        console.print(Text(selective_text(selective)))
+    if evaluation.subgroups:
+        console.print(_subgroups_table(evaluation))
+    for failure in evaluation.failures:
+        console.print(Text(f"not scored: {failure.case_id}: {failure.message}", style="red"))
 
-        print_stress(test, stdout_console())
-        typer.echo(out / "stress.csv")
-    raise typer.Exit(1 if test.failures else 0)
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Comparison -> a row a score: both models, first - second with its paired interval."""
+    table = Table(title=f"{comparison.num_cases} cases of {comparison.num_groups} groups, paired", title_justify="left")
+    for column in ("score", "first", "second", "first - second", "95 % interval", "share beyond 0", "n"):
+        table.add_column(column, justify="left" if column == "score" else "right")
+    for score in comparison.scores:
+        difference = score.difference
+        table.add_row(
+            score.title,
+            number_text(score.first),
+            number_text(score.second),
+            _signed(difference.value),
+            f"{_signed(difference.low)} to {_signed(difference.high)}" if difference.low is not None else "-",
+            "-" if difference.two_sided_share is None else f"{difference.two_sided_share:.3f}",
+            str(score.n),
+        )
+    console.print(Text(f"first:  {comparison.first}\nsecond: {comparison.second}"))
+    console.print(table)
+    if comparison.num_left_out:
+        console.print(Text(f"{comparison.num_left_out} cases are in one of the two only and are left out"))
+
+
+def selective_text(selective: Selective) -> str:
+    """Selective -> one line: the first score of all images, of the surest 80 % and 50 %, and the AURC."""
+    curve = selective.curves[0]
+    parts = []
+    for coverage in (1.0, 0.8, 0.5):
+        place = selective.coverage.index(coverage)
+        low, high = curve.low[place], curve.high[place]
+        interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+        parts.append(f"{number_text(curve.values[place])}{interval} at {coverage:.0%}")
+    aurc = selective.aurc
+    interval = "" if aurc.low is None or aurc.high is None else f" ({interval_text(aurc)})"
+    return (
+        f"{selective.title}, the surest images alone: {curve.title}: {', '.join(parts)} of {aurc.n} images; "
+        f"AURC {number_text(aurc.value)}{interval}, without order {selective.aurc_without_order:.3f}, "
+        f"at best {selective.aurc_of_best_order:.3f}"
+    )
+
+
+def _scores_table(evaluation: Evaluation) -> Table:
+    table = Table(title="Scores", title_justify="left")
+    for column in ("score", "value", "95 % interval", "n"):
+        table.add_column(column, justify="left" if column == "score" else "right")
+    points = [estimate for point in evaluation.operating_points for estimate in (point.sensitivity, point.specificity)]
+    for estimate in (*evaluation.scores, *evaluation.group_scores, *points):
+        if estimate.value is not None:
+            n = f"{estimate.n} {estimate.n_of}"
+            table.add_row(estimate.title, number_text(estimate.value, estimate.unit), interval_text(estimate), n)
+    return table
+
+
+def _subgroups_table(evaluation: Evaluation) -> Table:
+    table = Table(title="Subgroups", title_justify="left")
+    for column in ("by", "subgroup", "images", "Dice", "95 % interval", "found", "AUROC", "95 % interval"):
+        table.add_column(column, justify="left" if column in ("by", "subgroup") else "right")
+    for subgroup in evaluation.subgroups:
+        scores = {estimate.name: estimate for estimate in subgroup.scores}
+        dice, auroc = scores["dice"], scores["auroc"]
+        table.add_row(
+            subgroup.by,
+            subgroup.name,
+            str(subgroup.num_images),
+            number_text(dice.value),
+            interval_text(dice) if dice.value is not None else "-",
+            number_text(scores["nodule_sensitivity"].value),
+            number_text(auroc.value),
+            interval_text(auroc) if auroc.value is not None else "-",
+        )
+    return table
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.results import spacing_given
-from thyrosight.commands.show import print_json, print_table, remark
+from thyrosight.commands.options import spacing_given
+from thyrosight.commands.terminal import print_json, print_table, remark
 from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
-    from thyrosight.measure_file import MeasuredNodule
+    from thyrosight.measurement.mask_file import MeasuredNodule
 
 
 def measure(
@@ -34,7 +34,7 @@ def measure(
     The same measures as of a network's outline, for one that a person drew. A mask of one value is taken apart into
     its nodules; a label image has one a label. Without millimetres lengths are in pixels.
     """
-    from thyrosight.measure_file import measure_file
+    from thyrosight.measurement.mask_file import measure_file
 
     if frame is not None and image is None:
         raise ConfigError("--frame says which frame of --image; give the image too")

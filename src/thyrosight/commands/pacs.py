@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.results import BundleOption, Json, Threads, Tta
-from thyrosight.commands.show import print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.commands.options import BundleOption, Json, Threads, Tta
+from thyrosight.commands.terminal import print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import ssl
 
+    from thyrosight.pacs.dicomweb import StudySummary
+    from thyrosight.pacs.dicomweb_client import Found
     from thyrosight.pacs.entities import Destination
     from thyrosight.pacs.service import PacsService
-    from thyrosight.pacs.study import StudySummary
-    from thyrosight.pacs.web_client import Found
 
 SECRET_VARIABLE = "THYROSIGHT_DICOMWEB_SECRET"
 SPOOL_FOLDER = "listen"
@@ -76,13 +76,13 @@ def listen(
     after the file in work.
     """
     needs_pacs("pynetdicom", "listening to DICOM")
+    from thyrosight.inference.predictor import Predictor
     from thyrosight.pacs.entities import callers_for, check_no_loop, read_destination, read_title
-    from thyrosight.pacs.journal import log_line
     from thyrosight.pacs.listener import Door
+    from thyrosight.pacs.log import log_line
     from thyrosight.pacs.sender import Route
     from thyrosight.pacs.service import PacsService
     from thyrosight.pacs.spool import Spool, SpoolLimits
-    from thyrosight.predict import Predictor
 
     destination, title = read_destination(send_to), read_title(ae_title, "--ae-title")
     callers = callers_for(host, allow_ae or (), allow_from or ())
@@ -112,7 +112,7 @@ def _tls(
     cert: Path | None, key: Path | None, ca: Path | None, is_sent_too: bool
 ) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
     """The options -> (TLS for those who call us, TLS for whom we call), each None where it is not wanted."""
-    from thyrosight.pacs.server import client_context, server_context
+    from thyrosight.pacs.bounded_server import client_context, server_context
 
     if (cert is None) != (key is None):
         raise ConfigError("--tls-cert and --tls-key: give both or none")
@@ -180,7 +180,7 @@ def dicomweb(
     with --store sends SEG and SR back into the study. A token or password is never given on the command line.
     """
     needs_pacs("dicomweb_client", "DICOMweb")
-    from thyrosight.pacs.web_client import Access, WebArchive, read_secret
+    from thyrosight.pacs.dicomweb_client import Access, WebArchive, read_secret
 
     if (study is None) == (patient is None):
         raise ConfigError("name a study by --study, or a patient by --patient")
@@ -196,8 +196,8 @@ def dicomweb(
         return
     if not images:
         raise InputError(f"{url}: no ultrasound image found there; leave out --series or --instance, or check the UID")
-    from thyrosight.pacs.study import predict_study
-    from thyrosight.predict import Predictor
+    from thyrosight.inference.predictor import Predictor
+    from thyrosight.pacs.dicomweb import predict_study
 
     with stdout_kept_for_json(as_json):
         predictor = Predictor.load(bundle, threads=threads, tta=tta)

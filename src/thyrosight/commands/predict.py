@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.show import (
-    plain,
-    print_facts,
-    print_json,
-    print_table,
-    remark,
-    stdout_kept_for_json,
-)
-from thyrosight.errors import ConfigError
+from thyrosight.commands.options import BundleOption, Json, Threads, Tta, spacing_given
+from thyrosight.commands.terminal import print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from thyrosight.bundle import Bundle
-    from thyrosight.predict_folder import RunSummary
-    from thyrosight.types import Spacing
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
-BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="A model bundle; the shipped model where not given.", exists=True)
-]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; a few where not given.")]
-Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
+    from thyrosight.results.predict_folder import RunSummary
 
 MAX_ROWS_SHOWN = 20
 
@@ -65,8 +50,8 @@ def predict(
     if frame is not None and every is not None:
         raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
-    from thyrosight.predict_folder import predict_folder
-    from thyrosight.report_pdf import pdf_writer, write_pdf
+    from thyrosight.results.pages import pdf_writer, write_pdf
+    from thyrosight.results.predict_folder import predict_folder
 
     if pdf:
         pdf_writer()  # or it says what to install, before the work
@@ -91,29 +76,6 @@ def predict(
     raise typer.Exit(summary.exit_code)
 
 
-def info(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A model bundle; the shipped one where not given.", exists=True)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What a bundle is, and what runs here.
-
-    Verifies the bundle, then shows its network, what it learned from, its scores, and the versions installed.
-    """
-    from thyrosight import __version__
-    from thyrosight.bundle import load_bundle
-
-    installed = {"thyrosight": __version__} | installed_versions()
-    if as_json:
-        loaded = load_bundle(bundle)
-        print_json({"installed": installed, "path": loaded.path, "bundle": loaded.info})
-        return
-    print_facts({"installed": " ".join(f"{name} {version}" for name, version in installed.items())})
-    typer.echo()
-    _print_bundle(load_bundle(bundle))
-
-
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the sample cases and their results.")],
     bundle: BundleOption = None,
@@ -124,45 +86,17 @@ def demo(
 
     The cases are phantoms drawn on the spot; the last line printed is the path of the HTML report.
     """
-    from thyrosight.demo import run_demo
+    from thyrosight.commands.predict import run_demo
 
     typer.echo(run_demo(out, bundle, number, seed))
-
-
-def installed_versions() -> dict[str, str]:
-    """-> versions of Python and of the libraries that prediction rests on; torch's where it is installed."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {"python": platform.python_version()}
-    for name in ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydantic", "torch"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
-
-
-def spacing_given(text: str) -> Spacing:
-    """--mm-per-pixel as given, one number or row,column -> Spacing; ConfigError where that can't be."""
-    from thyrosight.dicom_spacing import checked_spacing
-
-    try:
-        row_mm, column_mm = [float(part) for part in text.split(",")] * (1 if "," in text else 2)
-    except ValueError:
-        raise ConfigError(f"--mm-per-pixel {text}: give one number or row,column, e.g. 0.06 or 0.06,0.05") from None
-    spacing, reason = checked_spacing(row_mm, column_mm, "--mm-per-pixel")
-    if spacing is None:
-        raise ConfigError(f"{reason}; give millimetres, e.g. 0.06")
-    return spacing
 
 
 def _write_submission(
     images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
 ) -> None:
     """The challenge's files, and what they are, on stdout; exit code 1 where an image is missing from them."""
-    from thyrosight.predict import Predictor
-    from thyrosight.submission import write_submission
+    from thyrosight.inference.predictor import Predictor
+    from thyrosight.results.submission import write_submission
 
     with stdout_kept_for_json(as_json):
         summary = write_submission(Predictor.load(bundle, threads=threads, tta=tta), images, out)
@@ -201,30 +135,17 @@ def _print_results(results_csv: Path) -> None:
         typer.echo(f"... and {len(rows) - len(shown)} more in {results_csv}")
 
 
-def _print_bundle(loaded: Bundle) -> None:
-    from thyrosight.card import familiarity_line
+def run_demo(out: Path, bundle: Path | None = None, num_cases: int = 8, seed: int = 0) -> Path:
+    """Folder, bundle (None: the shipped one) -> the path of OUT/results/report.html, made new each time.
 
-    facts = plain(loaded.info)
-    tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
-    for part in tables["training_sets"]:
-        for name in ("label_meaning", "left_out", "notes", "origin"):
-            part.pop(name)
-    for part in tables["operating_points"]:
-        for name in ("sensitivity", "specificity"):  # its meaning says them in words
-            part.pop(name)
-    for name in ("files", "sha256", "format_version", "recipe", "subgroups", "robustness", "failures"):
-        facts.pop(name)
-    facts["familiarity"] = familiarity_line(loaded.info)
-    print_facts({"bundle": str(loaded.path)} | facts)
-    for name, rows in tables.items():
-        typer.echo(f"\n{name.replace('_', ' ')}")
-        if rows:
-            print_table(list(rows[0]), [[_short(value) for value in row.values()] for row in rows])
-        else:
-            typer.echo("-")
+    The sample cases in OUT/cases are synthetic: no patient, and the truth is in OUT/cases/truth.json. InputError where
+    the model could not be run on one of them.
+    """
+    from thyrosight.phantom.cohort import write_phantoms
+    from thyrosight.results.predict_folder import predict_folder
 
-
-def _short(value: Any) -> Any:
-    """A SHA-256 -> its first digits; anything else as it is."""
-    is_hash = isinstance(value, str) and len(value) == 64 and value.isalnum()
-    return value[:12] if is_hash else value
+    cases_csv = write_phantoms(num_cases, out / "cases", seed)
+    summary = predict_folder([cases_csv.parent / "image"], out / "results", bundle=bundle, overwrite=True)
+    if summary.failures:
+        raise InputError(f"{summary.failures[0].file}: {summary.failures[0].message}")
+    return summary.report

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.results import BundleOption, Threads, Tta
-from thyrosight.commands.show import remark
+from thyrosight.commands.options import BundleOption, Threads, Tta
+from thyrosight.commands.terminal import remark
 from thyrosight.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def serve(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(f'the server needs {error.name}; run: pip install "thyrosight[serve]"') from error
-    from thyrosight.predict import Predictor
+    from thyrosight.inference.predictor import Predictor
     from thyrosight.web.app import create_app
     from thyrosight.web.security import read_token, rules_for
     from thyrosight.web.service import Limits, Service

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from thyrosight.commands.show import in_line, print_facts, print_json, remark
+from thyrosight.commands.terminal import in_line, print_facts, print_json, remark
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from thyrosight.tirads import Assessment, SystemName
+    from thyrosight.tirads.assessment import Assessment, SystemName
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 
@@ -38,7 +38,8 @@ def tirads(
     Words of the ACR lexicon; a beginning will do. What is left out leaves the level open, and the range is said;
     composition, echogenicity and margin may also be `cannot be determined`.
     """
-    from thyrosight.tirads import Descriptors, assess, term_of
+    from thyrosight.tirads.assessment import assess
+    from thyrosight.tirads.descriptors import Descriptors, term_of
 
     given = {"composition": composition, "echogenicity": echogenicity, "shape": shape, "margin": margin}
     try:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from thyrosight.commands.show import remark
-from thyrosight.errors import ConfigError, MissingExtraError
+from thyrosight.commands.options import fold_number
+from thyrosight.commands.terminal import remark
+from thyrosight.errors import MissingExtraError
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")]
 
@@ -32,7 +33,7 @@ def train(
     chosen_fold = fold_number(fold)
     settings = load_config(config, overrides or [])
     require_training_extra()
-    from thyrosight.train import train as run_training
+    from thyrosight.training.train import train as run_training
 
     typer.echo(run_training(settings, cases, out, chosen_fold, resume))
 
@@ -60,11 +61,11 @@ def cross_validate(
 
     settings = load_config(config, overrides or [])
     require_training_extra()
-    from thyrosight.commands.show import stdout_console
-    from thyrosight.cross_validate import cross_validate as run_folds
-    from thyrosight.cross_validate import kind_of_scores
-    from thyrosight.evaluate import keep_case_scores
-    from thyrosight.evaluation_tables import print_evaluation
+    from thyrosight.commands.evaluation import print_evaluation
+    from thyrosight.commands.terminal import stdout_console
+    from thyrosight.evaluation.evaluate_folds import keep_case_scores
+    from thyrosight.training.cross_validate import cross_validate as run_folds
+    from thyrosight.training.cross_validate import kind_of_scores
 
     pooled = run_folds(settings, cases, out, folds=folds, tta=tta)
     if keep is not None:
@@ -85,7 +86,7 @@ def export(
     Writes ONNX that is checked against torch, safetensors, JSON and the card.
     """
     require_training_extra()
-    from thyrosight.export import export_run
+    from thyrosight.export.export_run import export_run
 
     typer.echo(export_run(run, out, evaluation))
 
@@ -101,7 +102,7 @@ def ensemble(
     It costs the sum of their time and size. Its risk is not calibrated: see `calibrate`.
     """
     require_training_extra()
-    from thyrosight.ensemble import ensemble as make_ensemble
+    from thyrosight.export.ensemble import ensemble as make_ensemble
 
     typer.echo(make_ensemble(bundles, out))
 
@@ -115,23 +116,10 @@ def import_tensorflow(
     Takes a TensorFlow 1 checkpoint of the original multi-task V-Net, by its variables' names.
     """
     require_training_extra()
-    from thyrosight.export import import_tensorflow as import_checkpoint
+    from thyrosight.export.tensorflow import import_tensorflow as import_checkpoint
 
     remark("reading with TensorFlow; the extra `tensorflow` has to be installed")
     typer.echo(import_checkpoint(checkpoint, out))
-
-
-def fold_number(text: str | None) -> int | None:
-    """--fold as given -> the fold left out, or None for all rows."""
-    if text is None or text == "all":
-        return None
-    try:
-        fold = int(text)
-    except ValueError:
-        fold = -1
-    if fold < 0:
-        raise ConfigError(f"--fold {text}: give a fold's number, 0 or more, or `all`")
-    return fold
 
 
 def require_training_extra() -> None:

@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from thyrosight.cases.inspect_case import Checked, check_case
-from thyrosight.cases.lexicon import LEXICON
-from thyrosight.cases.table import read_cases
+from thyrosight.datasets.audit_case import Checked, check_case
+from thyrosight.datasets.table import read_cases
+from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from thyrosight.cases.examine import Progress
+    from thyrosight.datasets.scan import Progress
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -66,7 +66,7 @@ def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None
 
     Raises InputError where the table itself can't be read. progress is called with (images done, images in all).
     """
-    from thyrosight.cases.examine import in_order
+    from thyrosight.datasets.scan import in_order
 
     cases = read_cases(cases_csv)
     checked = list(in_order(check_case, cases, workers, progress))
@@ -228,7 +228,7 @@ def _are_apart(one: Case, other: Case) -> bool:
 
 
 def _duplicates(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
-    from thyrosight.cases.duplicates import near_duplicates
+    from thyrosight.datasets.duplicates import near_duplicates
 
     usable = [index for index, check in enumerate(checked) if check.print is not None]
     prints = [check.print for check in checked if check.print is not None]

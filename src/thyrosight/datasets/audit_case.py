@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from thyrosight.cases.duplicates import Fingerprint, fingerprint
-from thyrosight.cases.load import binary, read_mask_values
+from thyrosight.datasets.duplicates import Fingerprint, fingerprint
+from thyrosight.datasets.masks import binary, read_mask_values
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.types import Box, Case, Frame
 
@@ -34,8 +34,8 @@ class Checked:
 
 def check_case(case: Case) -> Checked:
     """Case -> Checked; a file that can't be used becomes a fault, never an exception."""
-    from thyrosight.field import field_of_view
-    from thyrosight.images import load_frame
+    from thyrosight.frames.load import load_frame
+    from thyrosight.views.field import field_of_view
 
     if not case.image.is_file():
         return Checked({"missing image": f"{case.image}: no such file"})
@@ -67,7 +67,7 @@ def check_case(case: Case) -> Checked:
 
 def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
     """Frame, field -> numbers of text boxes (outside the field, inside it, left inside once they are filled in)."""
-    from thyrosight.field import find_text, mask_text
+    from thyrosight.views.screen_text import find_text, mask_text
 
     everywhere = find_text(frame.image_HW)
     outside = sum(

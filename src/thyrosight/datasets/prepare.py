@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thyrosight.cases import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
-from thyrosight.cases.reading import Reading, Request, write_text
-from thyrosight.cases.table import write_cases
+from thyrosight.datasets.sets import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
+from thyrosight.datasets.sets.layout import Reading, Request, write_text
+from thyrosight.datasets.table import write_cases
 from thyrosight.errors import InputError
 from thyrosight.types import Case, Json
 
 if TYPE_CHECKING:
-    from thyrosight.cases.examine import Look, Progress
+    from thyrosight.datasets.scan import Look, Progress
 
 LAYOUTS: dict[str, tuple[Callable[[Path], bool], Callable[[Request], Reading]]] = {
     phantom.NAME: (phantom.recognise, phantom.read),
@@ -71,7 +71,7 @@ def prepare(
     -> column, for a CSV of your own. keep_leaks keeps training images whose group reaches into a test split;
     keep_partial takes masks of which some outlines are lost. progress is called with (images done, images in all).
     """
-    from thyrosight.cases.examine import in_order, look
+    from thyrosight.datasets.scan import in_order, look
 
     folder, out = Path(folder), Path(out)
     reading = read_layout(Request(folder, out / "masks", dict(columns or {}), keep_partial), source)
@@ -145,7 +145,7 @@ def _readable(cases: Sequence[Case], looks: Sequence[Look]) -> tuple[list[Case],
 
 def _grouped(cases: list[Case], looks: Sequence[Look], join_duplicates: bool) -> tuple[list[Case], list[str]]:
     """Cases -> (the same, each with a group; what was done in words). looks: of all images, in the cases' order."""
-    from thyrosight.cases.split import with_groups
+    from thyrosight.datasets.split import with_groups
 
     if all(case.group for case in cases) and not join_duplicates:
         return cases, []
@@ -157,7 +157,7 @@ def _grouped(cases: list[Case], looks: Sequence[Look], join_duplicates: bool) ->
 
 def _divided(cases: list[Case], folds: int, hold_out: float, seed: int, refold: bool) -> tuple[list[Case], list[str]]:
     """Cases with groups -> (the same with split and fold, what was done in words)."""
-    from thyrosight.cases.split import with_folds, with_hold_out
+    from thyrosight.datasets.split import with_folds, with_hold_out
 
     notes = []
     if refold:
@@ -187,7 +187,7 @@ def _broken(cases: Sequence[Case]) -> int:
 
 
 def _write(out: Path, cases: list[Case], looks: Sequence[Look], reading: Reading, seed: int) -> PrepareSummary:
-    from thyrosight.cases.describe import describe
+    from thyrosight.datasets.summary import describe
 
     out.mkdir(parents=True, exist_ok=True)
     dataset = describe(cases, {seen.path: seen for seen in looks}, reading, seed)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from thyrosight.cases.duplicates import Fingerprint, fingerprint
+from thyrosight.datasets.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import ThyrosightError
 from thyrosight.types import Box, Frame, UInt8Array
 
@@ -38,8 +38,8 @@ class Look:
 
 def look(path: Path, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Look:
     """Image file, field and panels where they are known already -> Look."""
-    from thyrosight.field import field_of_view, find_panels
-    from thyrosight.images import load_frame
+    from thyrosight.frames.load import load_frame
+    from thyrosight.views.field import field_of_view, find_panels
 
     try:
         frame = load_frame(path)

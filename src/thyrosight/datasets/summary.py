@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from thyrosight.cases.examine import Look, list_sha256
-from thyrosight.cases.load import read_mask
-from thyrosight.cases.reading import Reading
+from thyrosight.datasets.masks import read_mask
+from thyrosight.datasets.scan import Look, list_sha256
+from thyrosight.datasets.sets.layout import Reading
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.types import Case, Json

@@ -6,11 +6,13 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from thyrosight.cases.reading import read_rows, write_text
+from thyrosight.datasets.sets.layout import read_rows, write_text
 from thyrosight.errors import InputError
+from thyrosight.evaluation.compare import Comparison as Comparison
+from thyrosight.evaluation.compare import compare as compare
 from thyrosight.types import Box, Case
 
 DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
@@ -177,3 +179,20 @@ def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
                 "give every row its own"
             )
         seen[case.case_id] = number
+
+
+# Which cases
+
+
+def choose_cases(cases: Sequence[Case], path: Path, split: str | None, fold: int | None) -> tuple[list[Case], str]:
+    """All cases, split and fold (None: any) -> the chosen ones and that choice in words; none: InputError."""
+    chosen = [case for case in cases if (split is None or case.split == split) and (fold is None or case.fold == fold)]
+    words = [f"split {split}"] * (split is not None) + [f"fold {fold}"] * (fold is not None)
+    if not chosen:
+        splits = sorted({case.split or "(empty)" for case in cases})
+        folds = sorted({case.fold for case in cases if case.fold is not None})
+        raise InputError(
+            f"{path}: no row is in {' and '.join(words)}; there are splits {', '.join(splits)} and folds "
+            f"{', '.join(map(str, folds)) or 'none'}"
+        )
+    return chosen, " and ".join(words) or "every row"

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
-from thyrosight.measure import measure
-from thyrosight.metrics import (
+from thyrosight.evaluation.metrics.overlap import (
     MIN_IOU_OF_FOUND_NODULE,
     Detection,
     detect,
@@ -27,6 +25,8 @@ from thyrosight.metrics import (
     normalised_surface_dice,
     surface_distances,
 )
+from thyrosight.files import write_atomic
+from thyrosight.measurement.size import measure
 from thyrosight.types import BoolArray, Box, Case, Spacing
 
 MISSED, INVENTED, NO_SPACING, NO_REFERENCE = "missed", "invented", "no spacing", "no reference outline"

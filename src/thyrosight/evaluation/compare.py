@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight import calibration, ranking
-from thyrosight.bootstrap import Difference, Statistic, paired_bootstrap, ratio_of
-from thyrosight.case_scores import CaseScore, read_case_scores
 from thyrosight.errors import InputError
+from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
+from thyrosight.evaluation.metrics import calibration, ranking
+from thyrosight.evaluation.metrics.bootstrap import Difference, Statistic, paired_bootstrap, ratio_of
+from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings, Scorer, hd95_or_diagonal
 from thyrosight.files import write_atomic
-from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings, Scorer, hd95_or_diagonal
 
 
 @dataclass(frozen=True)

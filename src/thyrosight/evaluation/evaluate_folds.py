@@ -14,16 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.bundle import Bundle, fold_bundles, load_bundle
-from thyrosight.cases.load import load_mask
-from thyrosight.cases.table import read_cases
+from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
+from thyrosight.bundle.training_sets import split_in_words
+from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.table import read_cases
+from thyrosight.environment import _hardware, _now
 from thyrosight.errors import InputError
-from thyrosight.evaluate import evaluate_predictor, pool
-from thyrosight.evaluation import Evaluation
-from thyrosight.images import load_frame
-from thyrosight.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
-from thyrosight.predict import Predictor
-from thyrosight.start import split_in_words
+from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, read_case_scores
+from thyrosight.evaluation.compare import Comparison as Comparison
+from thyrosight.evaluation.compare import compare as compare
+from thyrosight.evaluation.evaluate import evaluate_predictor, write_evaluation
+from thyrosight.evaluation.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
+from thyrosight.evaluation.out_of_fold import recalibrated
+from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.summary import Evaluated, Evaluation, read_evaluation, summarise
+from thyrosight.files import write_atomic
+from thyrosight.frames.load import load_frame
+from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
 
 BY_OTHERS = "Outlined by the rule that the other folds choose: mask threshold {:g}, least mean probability {:g}."
@@ -103,3 +110,69 @@ def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
                 f"{bundle.path}: has learnt from {part.source} ({part.split}), so fold {fold} of it is not unseen; "
                 "pass the folder that `cross-validate` wrote for these cases"
             )
+
+
+def pool(
+    parts: Sequence[Path],
+    out: Path,
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
+    *,
+    across_folds: bool = False,
+    mask_rule: OutOfFoldRule | None = None,
+    keep: Path | None = None,
+) -> Evaluation:
+    """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
+
+    One table that holds all folds (`keep` of an earlier call) will do as well. A case that is in two of them is an
+    InputError: then they are no folds of one cross-validation. across_folds: each fold's risk is first calibrated on
+    the logits of the others. mask_rule: by which the parts were outlined, to be told. keep: file for all rows as one
+    compact table, which gives this evaluation again.
+    """
+    rows = [row for path in parts for row in read_case_scores(path)]
+    seen: set[str] = set()
+    for row in rows:
+        if row.case_id in seen:
+            raise InputError(f"case {row.case_id} is in two of {', '.join(map(str, parts))}; pass disjoint folds")
+        seen.add(row.case_id)
+    if across_folds:
+        rows = recalibrated(rows, ", ".join(map(str, parts)))
+    evaluated = replace(_pooled(parts, rows, across_folds), mask_rule=mask_rule)
+    evaluation = summarise(rows, evaluated, settings)
+    write_evaluation(evaluation, {}, out)
+    if keep is not None:
+        keep_case_scores(rows, keep)
+    return evaluation
+
+
+def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
+    """Scores -> one compact CSV, numbers and case names alone; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, compact_case_scores(rows))
+
+
+def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> Evaluated:
+    """The folds' tables and their rows -> what was evaluated; what their evaluation.json agree on is kept."""
+    own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
+    known = [read_evaluation(path)["evaluated"] for path in own if path.exists()]
+    meanings = {record["risk_meaning"] for record in known}
+    folds = {row.fold for row in rows if row.fold is not None}
+    note = "Each fold's risk was calibrated on the logits of the other folds, not as its own model gave it."
+    return Evaluated(
+        model_name=f"{len(folds) or len(parts)} models, each on the fold that it has not seen",
+        model_id="",
+        trained_on=(),
+        risk_meaning=meanings.pop() if len(meanings) == 1 and len(known) == len(parts) else "",
+        operating_points=(),
+        cases=", ".join(sorted({row.source for row in rows})),
+        cases_sha256="",
+        selection=f"folds {', '.join(map(str, sorted(folds)))}, pooled" if folds else f"{len(parts)} tables, pooled",
+        created=_now(),
+        hardware=_hardware(),
+        notes=(note,) if across_folds else (),
+        with_tta=any(record.get("with_tta") for record in known),
+    )
+
+
+def _evaluation_of(part: Path) -> Path:
+    """A fold's per_case.csv, or its folder -> the evaluation.json beside it; a kept table has none."""
+    return part / "evaluation.json" if part.is_dir() else part.with_name("evaluation.json")

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.bundle_info import BundleInfo
-from thyrosight.metrics import dice
-from thyrosight.predict import RawPrediction, regions_of
+from thyrosight.bundle.records import BundleInfo
+from thyrosight.evaluation.metrics.overlap import dice
+from thyrosight.inference.network import RawPrediction, regions_of
 from thyrosight.types import BoolArray
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))

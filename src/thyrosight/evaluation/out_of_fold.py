@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from thyrosight.calibration import fit_platt, platt_covariance
-from thyrosight.case_scores import CaseScore
 from thyrosight.errors import InputError
-from thyrosight.operating import AIMS, Aim, called_out_of_fold, threshold_for
-from thyrosight.ranking import sensitivity_of, specificity_of
-from thyrosight.scores import Estimate, Scorer
+from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
+from thyrosight.evaluation.metrics.operating_points import AIMS, Aim, called_out_of_fold, threshold_for
+from thyrosight.evaluation.metrics.ranking import sensitivity_of, specificity_of
+from thyrosight.evaluation.scores import Estimate, Scorer
+from thyrosight.inference.risk import Fit, risk_of
 
 MIN_IMAGES = 20
 """Fewer labelled images than this calibrate nothing: the fit would be noise."""
@@ -31,15 +30,6 @@ class Rated:
     logits: tuple[float, ...]
     groups: tuple[str, ...]
     folds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """risk = sigmoid(scale x logit + offset), and the covariance of that fit."""
-
-    scale: float
-    offset: float
-    covariance: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -93,11 +83,6 @@ def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
         return Fit(scale, offset, platt_covariance(logits, scale, offset))
     except ValueError as error:
         raise InputError(f"{where}: {error}; this model's risk tells nothing") from None
-
-
-def risk_of(logit: float, fit: Fit) -> float:
-    """Logit, fit -> calibrated risk; infinities give 0 and 1."""
-    return float(0.5 * (1.0 + np.tanh(0.5 * (fit.scale * logit + fit.offset))))
 
 
 def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:

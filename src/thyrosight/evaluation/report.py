@@ -10,15 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thyrosight import charts
-from thyrosight.case_scores import CaseScore
-from thyrosight.evaluation import Evaluation
-from thyrosight.evaluation_tables import interval_text, number_text
+from thyrosight.evaluation import charts
+from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.scores import Estimate, Subgroup, diameter_pairs
+from thyrosight.evaluation.selective_scores import CoverageCurve, Selective
+from thyrosight.evaluation.summary import Evaluation
 from thyrosight.files import write_atomic
-from thyrosight.geometry import outlines
-from thyrosight.pages import page_template
-from thyrosight.scores import Estimate, Subgroup, diameter_pairs
-from thyrosight.selective_scores import CoverageCurve, Selective
+from thyrosight.measurement.outlines import outlines
+from thyrosight.results.pages import page_template
 from thyrosight.types import BoolArray, Box, UInt8Array
 
 NUM_IN_GALLERY = 6
@@ -320,3 +319,18 @@ def _known(
         if low is not None and high is not None
     ]
     return [x for x, _, _ in kept], [low for _, low, _ in kept], [high for _, _, high in kept]
+
+
+def number_text(value: float | None, unit: str = "") -> str:
+    """A value and its unit -> text for people: shares with three decimals, px, mm and percent with one; None a dash."""
+    if value is None:
+        return "-"
+    return f"{value:z.1f} {unit}" if unit else f"{value:z.3f}"
+
+
+def interval_text(estimate: Estimate) -> str:
+    """Estimate -> `low to high`, or why there is none."""
+    if estimate.low is None or estimate.high is None:
+        return estimate.reason or "-"
+    digits = 1 if estimate.unit else 3
+    return f"{estimate.low:z.{digits}f} to {estimate.high:z.{digits}f}"

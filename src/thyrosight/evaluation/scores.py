@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from thyrosight import calibration, ranking
-from thyrosight.bootstrap import (
+from thyrosight.evaluation.case_scores import CaseScore, MaskSettings
+from thyrosight.evaluation.metrics import calibration, ranking
+from thyrosight.evaluation.metrics.bootstrap import (
     DRAWS,
     Interval,
     Statistic,
@@ -24,8 +25,7 @@ from thyrosight.bootstrap import (
     median_of,
     ratio_of,
 )
-from thyrosight.case_scores import CaseScore, MaskSettings
-from thyrosight.metrics import percent_differences
+from thyrosight.evaluation.metrics.overlap import percent_differences
 
 Rows = Sequence[CaseScore]
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thyrosight import calibration, ranking
-from thyrosight.bootstrap import MIN_DEFINED_SHARE, Float64Array, Statistic, draw_values, mean_of
-from thyrosight.case_scores import CaseScore
-from thyrosight.scores import Estimate, Scorer, labelled
-from thyrosight.selective import aurc_of, confidence_of_risks, curve_of, least_confidences
+from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.metrics import calibration, ranking
+from thyrosight.evaluation.metrics.bootstrap import MIN_DEFINED_SHARE, Statistic, draw_values, mean_of
+from thyrosight.evaluation.metrics.selective import aurc_of, confidence_of_risks, curve_of, least_confidences
+from thyrosight.evaluation.scores import Estimate, Scorer, labelled
+from thyrosight.types import Float64Array
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 MIN_CASES = 10

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from thyrosight.calibration import ReliabilityBin, reliability
-from thyrosight.case_scores import CaseScore
 from thyrosight.errors import InputError
-from thyrosight.mask_rule import OutOfFoldRule
-from thyrosight.metrics import Agreement, bland_altman, bland_altman_percent
-from thyrosight.scores import (
+from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.mask_rule import OutOfFoldRule
+from thyrosight.evaluation.metrics.calibration import ReliabilityBin, reliability
+from thyrosight.evaluation.metrics.overlap import Agreement, bland_altman, bland_altman_percent
+from thyrosight.evaluation.scores import (
     Estimate,
     EvaluationSettings,
     GroupScore,
@@ -22,7 +24,7 @@ from thyrosight.scores import (
     diameter_pairs,
     labelled,
 )
-from thyrosight.selective_scores import Selective, selective_scores
+from thyrosight.evaluation.selective_scores import Selective, selective_scores
 
 SCHEMA_VERSION = 1
 
@@ -62,43 +64,6 @@ class Failure:
 
     case_id: str
     message: str
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All of one evaluation. scores are by image, group_scores count every group once."""
-
-    schema_version: int
-    evaluated: Evaluated
-    settings: EvaluationSettings
-    num_images: int
-    num_groups: int
-    num_outlined: int
-    num_empty: int
-    num_labelled: int
-    num_high: int
-    seconds_an_image: float | None
-    policies: dict[str, str]
-    scores: tuple[Estimate, ...]
-    group_scores: tuple[Estimate, ...]
-    operating_points: tuple[Point, ...]
-    subgroups: tuple[Subgroup, ...]
-    roc: Roc | None
-    reliability: tuple[ReliabilityBin, ...]
-    longest_px: Agreement | None
-    longest_percent: Agreement | None
-    longest_mm: Agreement | None
-    selective: tuple[Selective, ...]
-    failures: tuple[Failure, ...]
-    groups: tuple[GroupScore, ...]
-    cases: tuple[CaseScore, ...]
-
-    def score(self, name: str) -> Estimate:
-        """Name -> that estimate; KeyError names what there is."""
-        for estimate in (*self.scores, *self.group_scores, *(part.aurc for part in self.selective)):
-            if estimate.name == name:
-                return estimate
-        raise KeyError(f"no score {name!r}; there are {', '.join(estimate.name for estimate in self.scores)}")
 
 
 def summarise(
@@ -181,6 +146,43 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """All of one evaluation. scores are by image, group_scores count every group once."""
+
+    schema_version: int
+    evaluated: Evaluated
+    settings: EvaluationSettings
+    num_images: int
+    num_groups: int
+    num_outlined: int
+    num_empty: int
+    num_labelled: int
+    num_high: int
+    seconds_an_image: float | None
+    policies: dict[str, str]
+    scores: tuple[Estimate, ...]
+    group_scores: tuple[Estimate, ...]
+    operating_points: tuple[Point, ...]
+    subgroups: tuple[Subgroup, ...]
+    roc: Roc | None
+    reliability: tuple[ReliabilityBin, ...]
+    longest_px: Agreement | None
+    longest_percent: Agreement | None
+    longest_mm: Agreement | None
+    selective: tuple[Selective, ...]
+    failures: tuple[Failure, ...]
+    groups: tuple[GroupScore, ...]
+    cases: tuple[CaseScore, ...]
+
+    def score(self, name: str) -> Estimate:
+        """Name -> that estimate; KeyError names what there is."""
+        for estimate in (*self.scores, *self.group_scores, *(part.aurc for part in self.selective)):
+            if estimate.name == name:
+                return estimate
+        raise KeyError(f"no score {name!r}; there are {', '.join(estimate.name for estimate in self.scores)}")
+
+
 def evaluation_json(evaluation: Evaluation) -> str:
     """Evaluation -> indented JSON; every value is finite or null."""
     return json.dumps(asdict(evaluation), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -192,3 +194,14 @@ def _median(values: Sequence[float]) -> float | None:
     if not ordered:
         return None
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """Path of an evaluation.json -> its content; InputError where it is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert isinstance(record["evaluated"], dict)
+        assert isinstance(record["scores"], list)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise InputError(f"{path}: not an evaluation.json of `thyrosight evaluate` or `pool` ({error})") from None
+    return dict(record)

@@ -12,25 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.bundle import (
-    BundleInfo,
-    Calibration,
-    OperatingPoint,
-    Score,
-    load_bundle,
-    model_card,
-    write_bundle,
-)
-from thyrosight.bundle_info import Rate
-from thyrosight.case_scores import CaseScore, read_case_scores
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import BundleInfo, Calibration, OperatingPoint, Rate, Score
+from thyrosight.bundle.store import load_bundle, write_bundle
+from thyrosight.bundle.training_sets import split_in_words
 from thyrosight.config import NetworkConfig
-from thyrosight.declared import failures_of, read_evaluation, robustness_of, scores_of, subgroups_of
 from thyrosight.errors import InputError
+from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
+from thyrosight.evaluation.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated
+from thyrosight.evaluation.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
+from thyrosight.evaluation.selective_scores import selective_scores
+from thyrosight.evaluation.summary import read_evaluation
+from thyrosight.export.quoted_scores import failures_of, robustness_of, scores_of, subgroups_of
 from thyrosight.files import sha256_of
-from thyrosight.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated, risk_of
-from thyrosight.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
-from thyrosight.selective_scores import selective_scores
-from thyrosight.start import split_in_words
+from thyrosight.inference.risk import risk_of
 
 OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
 """Scores that rest on the calibration: this bundle's, not the folds' own."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thyrosight.bundle_info import BundleInfo, TrainingSet
+from thyrosight.bundle.records import BundleInfo, TrainingSet
 from thyrosight.config import Config, config_to_dict
-from thyrosight.origins import ORIGINS
+from thyrosight.datasets.sets.layout import ORIGINS
 from thyrosight.types import Case
 
 IN_THE_BUNDLE_ELSEWHERE = ("about", "network")

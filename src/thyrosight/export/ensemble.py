@@ -8,7 +8,6 @@ time and size. The members' own calibrations are dropped, because the mean's log
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from thyrosight.bundle import (
-    Bundle,
-    BundleInfo,
-    Calibration,
-    TrainingSet,
-    fold_bundles,
-    load_bundle,
-    model_card,
-    write_bundle,
-)
-from thyrosight.config import config_from_dict
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import BundleInfo, Calibration, TrainingSet
+from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle, write_bundle
+from thyrosight.bundle.training_sets import BEFORE
+from thyrosight.environment import library_versions
 from thyrosight.errors import InputError
-from thyrosight.export import checked_onnx, weights_bytes
-from thyrosight.model import NETWORKS, build_network
-from thyrosight.provenance import library_versions
-from thyrosight.start import BEFORE, load_start_weights
-from thyrosight.types import Output
+from thyrosight.export.onnx import checked_onnx, weights_bytes
+from thyrosight.networks import NETWORKS
+from thyrosight.networks.from_bundle import network_of
+from thyrosight.networks.output import Output
 
 NETWORK = "ensemble"
 MUST_AGREE = ("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction")
@@ -83,14 +75,6 @@ def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
     info = ensemble_info([member.info for member in members])
     onnx_bytes = checked_onnx(network, info.preprocessing.size_hw)
     return write_bundle(out, info, onnx_bytes, weights_bytes(network, half=True), model_card(info))
-
-
-def network_of(bundle: Bundle) -> nn.Module:
-    """A bundle -> its network with its weights, for torch."""
-    settings = config_from_dict({"network": bundle.info.network_settings}, where=bundle.info.name).network
-    network = build_network(replace(settings, start_from=""), with_pretrained=False)
-    load_start_weights(network, bundle)
-    return network.eval()
 
 
 def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:

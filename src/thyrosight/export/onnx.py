@@ -7,9 +7,20 @@ it computes with the same numbers as before.
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from thyrosight.errors import BundleError
+from thyrosight.inference.network import OUTPUT_NAMES
 
 MIN_VALUES = 256
 """Smaller tensors are not worth a node."""
@@ -34,3 +45,110 @@ def with_half_kernels(onnx_bytes: bytes) -> bytes:
     del model.graph.node[:]
     model.graph.node.extend([*casts, *others])
     return bytes(model.SerializeToString())
+
+
+MAX_PROBABILITY_DIFFERENCE = 1e-4
+
+
+class OnnxForm(nn.Module):
+    """image (B, 1, H, W) -> mask_probability (B, 1, H, W), malignancy_logit (B,), malignancy_map (B, 1, H, W)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output = self.network(image)
+        logits = output.class_logits_B2
+        return torch.sigmoid(output.mask_logits_B1HW), logits[:, 1] - logits[:, 0], output.malignancy_map_B1HW
+
+
+def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
+    """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where they are.
+
+    By tracing: with free sizes torch's newer exporter takes minutes for the V-Net (it solves for the padding), this one
+    seconds; `checked_onnx` holds the result against torch at sizes that were not traced. Norms are not folded into the
+    kernels, which would no longer be float16 then; ONNX Runtime folds them when it loads the network.
+    """
+    form = OnnxForm(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    free = {0: "batch", 2: "height", 3: "width"}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            form,
+            (torch.zeros(2, 1, *size_hw),),
+            cast(Any, buffer),  # a stream is taken by the tracing exporter, whatever the annotation says
+            dynamo=False,
+            opset_version=17,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            input_names=["image"],
+            output_names=list(OUTPUT_NAMES),
+            dynamic_axes={
+                "image": free,
+                "mask_probability": free,
+                "malignancy_logit": {0: "batch"},
+                "malignancy_map": free,
+            },
+        )
+    return with_half_kernels(buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest absolute differences between ONNX Runtime and torch over the images that were tried."""
+
+    probability: float
+    logit: float
+    num_images: int
+
+
+def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarray]) -> Parity:
+    """Run both on each batch of images (float32 in [0, 1]) and compare."""
+    import onnxruntime
+
+    form = OnnxForm(network).eval()
+    session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
+    worst_probability = worst_logit = 0.0
+    for batch in images_B1HW:
+        with torch.inference_mode():
+            expected = [value.numpy() for value in form(torch.from_numpy(batch))]
+        found = session.run(list(OUTPUT_NAMES), {"image": batch})
+        # np.maximum and not max(): a difference that is NaN has to stay NaN.
+        worst_probability = float(np.maximum(worst_probability, np.abs(expected[0] - found[0]).max()))
+        worst_logit = float(np.maximum(worst_logit, np.abs(expected[1] - found[1]).max()))
+    return Parity(worst_probability, worst_logit, sum(len(batch) for batch in images_B1HW))
+
+
+def checked_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
+    """ONNX bytes that agree with torch on noise of two sizes; BundleError where they don't."""
+    onnx_bytes = to_onnx(network, size_hw)
+    rng = np.random.default_rng(0)
+    larger_hw = (size_hw[0] + 32, size_hw[1] + 64)
+    images = [rng.random((2, 1, *hw), dtype=np.float32) for hw in (size_hw, larger_hw)]
+    found = parity(network, onnx_bytes, images)
+    if not found.probability <= MAX_PROBABILITY_DIFFERENCE:
+        raise BundleError(
+            f"ONNX and torch differ by {found.probability:.2g} in probability (at most {MAX_PROBABILITY_DIFFERENCE}); "
+            "no bundle was written. Check for weights that are not finite, and report this"
+        )
+    return onnx_bytes
+
+
+def round_to_half(network: nn.Module) -> None:
+    """Round the kernels to float16 values in place: half-sized safetensors then hold what ONNX computes with."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.half().float())
+
+
+def weights_bytes(network: nn.Module, *, half: bool) -> bytes:
+    """State -> safetensors; kernels as float16 where they were rounded to it."""
+    from safetensors.torch import save
+
+    state = {
+        name: (value.half() if half and value.ndim > 1 else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    return bytes(save(state))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from thyrosight.bundle_info import Count, Score, SubgroupScores
+from thyrosight.bundle.records import Count, Score, SubgroupScores
 from thyrosight.errors import InputError
+from thyrosight.evaluation.summary import read_evaluation
 
 QUOTED_SCORES = (
     "dice",
@@ -31,17 +32,6 @@ QUOTED_OF_SUBGROUPS = ("dice", "nodule_sensitivity", "auroc")
 POOR_DICE, ELSEWHERE_DICE = 0.5, 0.05
 
 Json = Mapping[str, Any]
-
-
-def read_evaluation(path: Path) -> dict[str, Any]:
-    """Path of an evaluation.json -> its content; InputError where it is none."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        assert isinstance(record["evaluated"], dict)
-        assert isinstance(record["scores"], list)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise InputError(f"{path}: not an evaluation.json of `thyrosight evaluate` or `pool` ({error})") from None
-    return dict(record)
 
 
 def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from thyrosight.bundle.card import model_card
+from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing
+from thyrosight.bundle.store import write_bundle
+from thyrosight.environment import git_revision, library_versions
 from thyrosight.errors import InputError, MissingExtraError
-from thyrosight.model.vnet2d import STAGES, ConvUnit, Residual, VNet2d
+from thyrosight.export.onnx import checked_onnx, weights_bytes
+from thyrosight.networks.vnet2d import STAGES, ConvUnit, Residual, VNet2d
 from thyrosight.types import FloatArray
 
 TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
@@ -162,3 +168,36 @@ def _checkpoint_prefix(path: Path) -> Path:
             f"{path}: no checkpoint here; pass the prefix of its files, such as Vnet2d.pd for Vnet2d.pd.index"
         )
     return prefix
+
+
+def import_tensorflow(checkpoint: Path, out: Path, size_hw: tuple[int, int] = (512, 512)) -> Path:
+    """A TensorFlow 1 checkpoint of the original multi-task V-Net -> bundle; its threshold is the recipe's 0.8."""
+    return write_vnet2d(read_tensorflow_checkpoint(checkpoint), out, size_hw, checkpoint.name)
+
+
+def write_vnet2d(variables: Mapping[str, np.ndarray], out: Path, size_hw: tuple[int, int], origin: str) -> Path:
+    """TensorFlow variables by name -> bundle of the original network, in full precision."""
+    network: VNet2d = vnet2d_from_tensorflow(variables).eval()
+    info = BundleInfo(
+        name=f"vnet2d-{origin}",
+        network="vnet2d",
+        network_settings={"name": "vnet2d", "dropout": 0.5, "init": "original"},
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        preprocessing=Preprocessing(size_hw=size_hw, crop="none", views="frame"),
+        has_mask=True,
+        has_malignancy=True,
+        has_malignancy_map=False,
+        mask_threshold=0.8,
+        min_area_fraction=0.0,
+        risk_meaning="probability of the label 1 of the set it was trained on (TN-SCUI2020: malignant)",
+        calibration=Calibration(),
+        operating_points=(),
+        scores=(),
+        training_sets=(),
+        versions=library_versions(),
+        git_revision=git_revision(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=None,
+        notes="Imported from a TensorFlow checkpoint; what it was trained on is not recorded there.",
+    )
+    return write_bundle(out, info, checked_onnx(network, size_hw), weights_bytes(network, half=False), model_card(info))

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.bundle import BundleInfo, Calibration, Score
-from thyrosight.calibration import fit_platt, platt_covariance
-from thyrosight.cases.load import load_mask
+from thyrosight.bundle.records import BundleInfo, Calibration, Score
 from thyrosight.config import Config
-from thyrosight.images import load_frame
-from thyrosight.mask_rule import THRESHOLDS, best_rule, dices_of
-from thyrosight.predict import Predictor
+from thyrosight.datasets.masks import load_mask
+from thyrosight.evaluation.mask_rule import THRESHOLDS, best_rule, dices_of
+from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
+from thyrosight.frames.load import load_frame
+from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
 
 MIN_CALIBRATION_IMAGES = 20

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.decode_child import DecodeChild, borrowed_child
-from thyrosight.dicom_spacing import frame_spacing, read_regions
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
-from thyrosight.luma import gray_and_rgb
+from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
+from thyrosight.frames.gray import gray_and_rgb
+from thyrosight.frames.spacing import frame_spacing, read_regions
 from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
 HEAD_BYTES = 160

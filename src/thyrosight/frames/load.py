@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.dicom_in import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.errors import InputError
-from thyrosight.headers import Claim, HeaderError, read_claim
-from thyrosight.luma import gray_and_rgb
+from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
+from thyrosight.frames.gray import gray_and_rgb
+from thyrosight.frames.headers import Claim, HeaderError, read_claim
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
@@ -319,3 +319,39 @@ def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
         rows = slice(row, row + _BLOCK_ROWS)
         gray_HW[rows] = np.rint((values_HW[rows].astype(np.float64) - low) * 255 / span)
     return gray_HW
+
+
+Source = Path | str | UInt8Array | Frame
+
+
+def as_frame(source: Source, frame_index: int | None = None) -> Frame:
+    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. An array says nothing about millimetres."""
+    if isinstance(source, Frame):
+        return source
+    if isinstance(source, str | os.PathLike):
+        from thyrosight.frames.load import load_frame
+
+        return load_frame(Path(source), frame_index)
+    return _array_frame(np.asarray(source))
+
+
+def _array_frame(array: NDArray[Any]) -> Frame:
+    if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise InputError(
+            f"an array of {array.dtype} {array.shape} is no image; give uint8 of shape (height, width) or "
+            "(height, width, 3) in RGB order"
+        )
+    from PIL import Image
+
+    array = np.ascontiguousarray(array)
+    is_gray = array.ndim == 2 or bool((array == array[..., :1]).all())
+    rgb_HW3 = None if is_gray else array
+    gray_HW = array if array.ndim == 2 else array[..., 0].copy()
+    return Frame(
+        path=None,
+        image_HW=gray_HW if rgb_HW3 is None else np.array(Image.fromarray(rgb_HW3).convert("L")),
+        rgb_HW3=rgb_HW3,
+        spacing=None,
+        spacing_reason="an array carries no pixel spacing",
+        sha256=hashlib.sha256(array.tobytes()).hexdigest(),
+    )

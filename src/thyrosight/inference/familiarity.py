@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from thyrosight.bundle.records import NUM_STATISTICS, Familiarity
 from thyrosight.types import Box, Case, Frame, UInt8Array
 
-NUM_STATISTICS = 27
 FLAGGED_SHARE = 0.02
 """Of held-out frames shown as by another scanner: what is no ultrasound lies far enough off to spare most of those."""
 MIN_FRAMES = 50
@@ -36,39 +35,11 @@ CLIP = 8.0
 SCALE_FLOOR = 0.01
 
 Values = NDArray[np.floating[Any]]
-Numbers = Annotated[tuple[float, ...], Field(min_length=NUM_STATISTICS, max_length=NUM_STATISTICS)]
-Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS, max_length=NUM_STATISTICS)]
-
-
-class Familiarity(BaseModel):
-    """What the training frames measure like, and how far from it a frame may be.
-
-    distance of a view = |whitening z| / sqrt(S), z = (statistics - centre) / scale clipped at +-CLIP; whitening is
-    lower triangular, row k holding k + 1 numbers. A frame's distance is the mean over its views; above `threshold` it
-    is unlike. flagged_held_out: the share of num_frames frames, as they are, above it while their group was held out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    statistics: Literal[1] = 1
-    """Version of thyrosight.view_statistics: others can't be compared."""
-    centre: Numbers
-    scale: Numbers
-    whitening: Rows
-    threshold: float = Field(gt=0)
-    num_frames: int = Field(ge=1)
-    flagged_held_out: float = Field(ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _is_triangular(self) -> Self:
-        if any(len(row) != k + 1 for k, row in enumerate(self.whitening)) or min(self.scale) <= 0:
-            raise ValueError("familiarity: whitening is not lower triangular, or a scale is not positive")
-        return self
 
 
 def distance(frame: Frame, familiarity: Familiarity, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> float:
     """Frame -> how unlike the training frames it is, about 1 where it is like them; views are found if not given."""
-    from thyrosight.view_statistics import view_statistics
+    from thyrosight.views.statistics import view_statistics
 
     statistics_NS = np.stack([view_statistics(view_HW) for view_HW in _views(frame, fov, panels)])
     return float(_Reference.of(familiarity).distances(statistics_NS).mean())
@@ -146,8 +117,8 @@ class _Reference:
 
 
 def _measured(case: Case, rng: np.random.Generator) -> _Measured:
-    from thyrosight.images import load_frame
-    from thyrosight.view_statistics import statistics_at_size, varied, view_statistics
+    from thyrosight.frames.load import load_frame
+    from thyrosight.views.statistics import statistics_at_size, varied, view_statistics
 
     views = _views(load_frame(case.image), case.fov, case.panels)
     copies = [[statistics_at_size(varied(view_HW, rng)) for _ in range(NUM_VARIED)] for view_HW in views]
@@ -187,7 +158,7 @@ def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed
 
 def _views(frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> list[UInt8Array]:
     """Frame -> the pixels of its views, which are found where they are not given."""
-    from thyrosight.field import field_of_view, find_panels
+    from thyrosight.views.field import field_of_view, find_panels
 
     if not panels:
         panels = find_panels(frame.image_HW, fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions))

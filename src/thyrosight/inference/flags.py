@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thyrosight.familiarity import distance
+from thyrosight.inference.familiarity import distance
 from thyrosight.prediction import Flag, Nodule
 from thyrosight.types import Box, Frame
 
 if TYPE_CHECKING:
-    from thyrosight.bundle import BundleInfo
-    from thyrosight.predict import RawPrediction
+    from thyrosight.bundle.records import BundleInfo
+    from thyrosight.inference.network import RawPrediction
 
 COLOUR_DIFFERENCE = 64
 """Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""

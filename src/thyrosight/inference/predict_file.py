@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thyrosight.cine import Clip, summarise_clip
-from thyrosight.dicom_in import with_spacing
 from thyrosight.errors import InputError
-from thyrosight.images import FrameFile, chosen_frame, open_frames
-from thyrosight.predict import Examination, Predictor
+from thyrosight.frames.dicom import with_spacing
+from thyrosight.frames.load import FrameFile, chosen_frame, open_frames
+from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.measurement.cine import Clip, summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing
 

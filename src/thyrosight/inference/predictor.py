@@ -5,24 +5,24 @@ Legend: V views, `_HW` arrays in source pixels, `_V1HW` arrays at the network's 
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from thyrosight.bundle import Bundle, BundleInfo, bundle_id, load_bundle
-from thyrosight.calibration import calibrated_interval
-from thyrosight.errors import BundleError, InputError
-from thyrosight.field import field_of_view, find_panels, without_text
-from thyrosight.flags import flags_of
-from thyrosight.geometry import bounding_box, fill_outlines, letterbox, outlines, restored
-from thyrosight.measure import measure
+from thyrosight.bundle.records import BundleInfo
+from thyrosight.bundle.store import Bundle, bundle_id, load_bundle
+from thyrosight.environment import software_version
+from thyrosight.errors import BundleError
+from thyrosight.frames.load import Source, as_frame
+from thyrosight.inference.flags import flags_of
+from thyrosight.inference.network import OUTPUT_NAMES, RawPrediction, _session, default_threads, nodule_masks_of
+from thyrosight.inference.risk import calibrated_risk, risk_interval
+from thyrosight.measurement.outlines import bounding_box, outlines
+from thyrosight.measurement.signs import nodule_signs
+from thyrosight.measurement.size import measure
 from thyrosight.prediction import (
     ImageIdentity,
     ModelIdentity,
@@ -32,41 +32,14 @@ from thyrosight.prediction import (
     Prediction,
     SpacingMm,
 )
-from thyrosight.second_look import closer_views
-from thyrosight.signs import nodule_signs
 from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array
-
-Source = Path | str | UInt8Array | Frame
-
-MAX_NODULES_PER_PANEL = 16
-"""More regions than this are noise; the largest are kept."""
+from thyrosight.views.field import field_of_view, find_panels
+from thyrosight.views.letterbox import letterbox, restored
+from thyrosight.views.screen_text import without_text
+from thyrosight.views.second_look import closer_views
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
 INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
-OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
-
-
-@dataclass(frozen=True)
-class RawPrediction:
-    """What the network says of one frame, in source pixels and before calibration.
-
-    probability_HW: float32, 0 outside the panels. malignancy_logit: mean over the panels in which a nodule was found,
-    over all where none was; NaN where the network has none. malignancy_map_HW: float32 logits, zeros outside and where
-    the network has none. mask_HW: thresholded, small regions dropped, holes filled. view_logits and nodule_masks: one
-    entry a panel; a nodule's mask has the panel's size, largest first. text: burned-in text inside the field, which a
-    network for fields (crop "field") does not get to see.
-    """
-
-    probability_HW: FloatArray
-    malignancy_logit: float
-    malignancy_map_HW: FloatArray
-    fov: Box
-    panels: tuple[Box, ...]
-    mask_HW: BoolArray
-    view_logits: tuple[float, ...]
-    nodule_masks: tuple[tuple[BoolArray, ...], ...]
-    text: tuple[Box, ...]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -249,126 +222,6 @@ class Predictor:
                 excluded_HW=_no_tissue(raw, mask_HW),
             ),
         )
-
-
-def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
-    """Mask probability of one view -> its nodules' masks, largest first: above the threshold, holes filled, no specks.
-
-    A region must hold min_area_fraction of the view's pixels once its holes are filled, and have a mean probability of
-    min_mean_probability.
-    """
-    if not info.has_mask:
-        return ()
-    regions = regions_of(probability_HW, info.mask_threshold, info.min_area_fraction)
-    return tuple(mask_HW for mask_HW in regions if probability_HW[mask_HW].mean() >= info.min_mean_probability)
-
-
-def regions_of(probability_HW: FloatArray, threshold: float, min_area_fraction: float) -> tuple[BoolArray, ...]:
-    """Mask probability of one view -> the masks of its regions above the threshold, largest first, holes filled."""
-    min_area_px = max(1, math.ceil(min_area_fraction * probability_HW.size))
-    filled = (
-        fill_outlines([outline_xy], probability_HW.shape)
-        for outline_xy in outlines(probability_HW > threshold)[:MAX_NODULES_PER_PANEL]
-    )
-    return tuple(mask_HW for mask_HW in filled if mask_HW.sum() >= min_area_px)
-
-
-def calibrated_risk(info: BundleInfo, malignancy_logit: float) -> float | None:
-    """Malignancy logit -> risk = sigmoid(scale * logit + offset) (Platt 1999), 0 to 1; None if the model has none."""
-    if not info.has_malignancy:
-        return None
-    z = info.calibration.scale * malignancy_logit + info.calibration.offset
-    risk = 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
-    return round(risk, 6)
-
-
-def risk_interval(info: BundleInfo, malignancy_logit: float) -> tuple[float, float] | None:
-    """Malignancy logit -> 95 % interval of the calibrated risk, 0 to 1; None where the bundle can't say."""
-    covariance = info.calibration.covariance
-    if not info.has_malignancy or covariance is None:
-        return None
-    low, high = calibrated_interval(malignancy_logit, info.calibration.scale, info.calibration.offset, covariance)
-    return round(low, 6), round(high, 6)
-
-
-def as_frame(source: Source, frame_index: int | None = None) -> Frame:
-    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. An array says nothing about millimetres."""
-    if isinstance(source, Frame):
-        return source
-    if isinstance(source, str | os.PathLike):
-        from thyrosight.images import load_frame
-
-        return load_frame(Path(source), frame_index)
-    return _array_frame(np.asarray(source))
-
-
-def _array_frame(array: NDArray[Any]) -> Frame:
-    if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
-        raise InputError(
-            f"an array of {array.dtype} {array.shape} is no image; give uint8 of shape (height, width) or "
-            "(height, width, 3) in RGB order"
-        )
-    from PIL import Image
-
-    array = np.ascontiguousarray(array)
-    is_gray = array.ndim == 2 or bool((array == array[..., :1]).all())
-    rgb_HW3 = None if is_gray else array
-    gray_HW = array if array.ndim == 2 else array[..., 0].copy()
-    return Frame(
-        path=None,
-        image_HW=gray_HW if rgb_HW3 is None else np.array(Image.fromarray(rgb_HW3).convert("L")),
-        rgb_HW3=rgb_HW3,
-        spacing=None,
-        spacing_reason="an array carries no pixel spacing",
-        sha256=hashlib.sha256(array.tobytes()).hexdigest(),
-    )
-
-
-def software_version() -> str:
-    """-> this program's name and version."""
-    from thyrosight import __version__
-
-    return f"thyrosight {__version__}"
-
-
-def default_threads() -> int:
-    """-> physical cores that this process may use (hyper-threads counted once, where the system tells), at least 1."""
-    if not hasattr(os, "sched_getaffinity"):
-        return max(1, (os.cpu_count() or 2) // 2)
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            cores.add(siblings.read_text())
-        except OSError:
-            cores.add(str(cpu))
-    return max(1, len(cores))
-
-
-def _session(bundle: Bundle, threads: int) -> Any:
-    """Bundle -> ONNX Runtime session on the CPU, checked against the contract of names."""
-    import onnxruntime as ort
-
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
-    try:
-        session = ort.InferenceSession(bundle.onnx_bytes, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise BundleError(
-            f"model {bundle.info.name}: its network can't be loaded ({error}); get the bundle again"
-        ) from error
-    inputs = [entry.name for entry in session.get_inputs()]
-    outputs = [entry.name for entry in session.get_outputs()]
-    if inputs != ["image"] or not set(OUTPUT_NAMES) <= set(outputs):
-        raise BundleError(
-            f"model {bundle.info.name}: its network takes {inputs} and gives {outputs}, not image and "
-            f"{list(OUTPUT_NAMES)}; export it again"
-        )
-    return session
 
 
 def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from thyrosight.errors import InputError
-from thyrosight.geometry import fill_outlines
+from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Nodule, NoduleSize, Prediction, Probability, Record
 from thyrosight.types import BoolArray, Box
 

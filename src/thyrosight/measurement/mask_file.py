@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from thyrosight.errors import InputError
-from thyrosight.geometry import components
-from thyrosight.images import load_frame
-from thyrosight.types import BoolArray
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.frames.load import load_frame
+from thyrosight.measurement.outlines import bounding_box, components
+from thyrosight.measurement.signs import nodule_signs
+from thyrosight.measurement.size import NO_SPACING, ellipsoid_volume_mm3, measure
+from thyrosight.prediction import NoduleSigns, NoduleSize, Record
+from thyrosight.types import BoolArray, Box, Frame, Spacing
+from thyrosight.views.field import field_of_view, find_panels
 
 MAX_LABEL = 64
 MIN_PART_PX = 16
@@ -61,3 +66,85 @@ def _values(path: Path) -> NDArray[np.generic]:
 
 def _is_gray(rgb_HW3: NDArray[np.generic]) -> bool:
     return bool((rgb_HW3 == rgb_HW3[..., :1]).all())
+
+
+IN_VIEW_SHARE = 0.9
+"""Less of a nodule in any view: the views were not found rightly, and the whole image is taken as one."""
+GIVE_MM = "no millimetres: give --mm-per-pixel, or an image whose file says them"
+NO_SECOND_VIEW = "no volume: give the extent across this view with --second-view-mm"
+
+
+class MeasuredNodule(Record):
+    """One nodule of a mask: its size, its signs and, with a second view, its volume."""
+
+    number: int = Field(ge=1)
+    size: NoduleSize
+    signs: NoduleSigns
+    volume_ml: float | None
+    volume_reason: str | None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """-> why something is missing, each reason once."""
+        signs = self.signs
+        reasons = (self.size.mm_reason, self.volume_reason, signs.shape_reason, signs.echogenicity_reason)
+        return tuple(dict.fromkeys(reason for reason in (*reasons, signs.inside_reason) if reason))
+
+
+def measure_file(
+    mask_path: Path,
+    image_path: Path | None,
+    spacing: Spacing | None,
+    second_view_mm: float | None = None,
+    *,
+    frame_index: int | None = None,
+) -> list[MeasuredNodule]:
+    """Mask file, image file, spacing (None: the image's own), third diameter in mm -> its nodules, measured.
+
+    The volume takes longest and perpendicular of this view (measure.ellipsoid_volume_mm3), so a second view's extent
+    belongs to one nodule: of a mask with several it is refused.
+    """
+    frame = None if image_path is None else load_frame(image_path, frame_index)
+    masks = read_nodules(mask_path, None if frame is None else frame.size_hw)
+    if second_view_mm is not None and not 0 < second_view_mm < 1000:
+        raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres, above 0")
+    if second_view_mm is not None and len(masks) > 1:
+        raise InputError(
+            f"{mask_path}: {len(masks)} nodules, and --second-view-mm speaks of one; measure them one by one"
+        )
+    return [_measured(number, masks, frame, spacing, second_view_mm) for number in range(1, len(masks) + 1)]
+
+
+def _measured(
+    number: int, masks: list[BoolArray], frame: Frame | None, given: Spacing | None, second_view_mm: float | None
+) -> MeasuredNodule:
+    mask_HW = masks[number - 1]
+    spacing, reason = (given, None) if given is not None or frame is None else frame.spacing_in(bounding_box(mask_HW))
+    size = measure(mask_HW, spacing, GIVE_MM if frame is None else reason or NO_SPACING)
+    others_HW = np.logical_or.reduce(masks) & ~mask_HW
+    image_HW, view = (None, None) if frame is None else (frame.image_HW, _view_of(mask_HW, frame))
+    volume_ml, volume_reason = _volume(size, second_view_mm)
+    return MeasuredNodule(
+        number=number,
+        size=size,
+        signs=nodule_signs(mask_HW, image_HW, spacing=spacing, view=view, excluded_HW=others_HW),
+        volume_ml=volume_ml,
+        volume_reason=volume_reason,
+    )
+
+
+def _volume(size: NoduleSize, second_view_mm: float | None) -> tuple[float | None, str | None]:
+    if second_view_mm is None:
+        return None, NO_SECOND_VIEW
+    if size.longest_mm is None or size.perpendicular_mm is None:
+        return None, f"no volume: {size.mm_reason}"
+    return ellipsoid_volume_mm3(size.longest_mm, size.perpendicular_mm, second_view_mm) / 1000, None
+
+
+def _view_of(mask_HW: BoolArray, frame: Frame) -> Box | None:
+    """-> the view of the ultrasound field that holds the nodule; None where no view does."""
+    field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
+    views = find_panels(frame.image_HW, field)
+    view = max(views, key=lambda box: int(np.count_nonzero(mask_HW[box.slices])))
+    is_inside = np.count_nonzero(mask_HW[view.slices]) >= IN_VIEW_SHARE * np.count_nonzero(mask_HW)
+    return view if is_inside else None

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.fine_outline import fine_outlines
-from thyrosight.geometry import components
+from thyrosight.measurement.fine_outline import fine_outlines
+from thyrosight.measurement.outlines import components
 from thyrosight.types import BoolArray, Spacing
 
 PointsXY = NDArray[np.float64]
@@ -27,17 +27,6 @@ MIN_AREA_PX = 64
 
 TOO_SMALL = f"the mask holds fewer than {MIN_AREA_PX} pixels, too few to tell its margin"
 SEVERAL_PARTS = "the mask has several parts, which have no one margin"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Of one closed margin; lengths in the unit of the outline. irregularity is 0 for an ellipse."""
-
-    perimeter: float
-    compactness: float
-    solidity: float
-    bending_energy: float
-    irregularity: float
 
 
 def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
@@ -87,6 +76,17 @@ def bending_energy(outline_xy: PointsXY) -> float:
     curvature = np.imag(np.conj(first) * second) / speed**3
     length = speed.mean() * 2 * math.pi
     return float(length / (4 * math.pi**2) * (curvature**2 * speed).mean() * 2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of one closed margin; lengths in the unit of the outline. irregularity is 0 for an ellipse."""
+
+    perimeter: float
+    compactness: float
+    solidity: float
+    bending_energy: float
+    irregularity: float
 
 
 def ellipse_alike(outline_xy: PointsXY) -> PointsXY:

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.prediction import EchogenicFocus, NoduleSigns
-from thyrosight.shape import Shape, shape_of
-from thyrosight.tissue import (
+from thyrosight.measurement.shape import Shape, shape_of
+from thyrosight.measurement.tissue import (
     BAND,
     MIN_SOLID_SHARE,
     NO_SOLID,
@@ -24,6 +23,7 @@ from thyrosight.tissue import (
     inner_part,
     surroundings_of,
 )
+from thyrosight.prediction import EchogenicFocus, NoduleSigns
 from thyrosight.types import BoolArray, Box, Spacing, UInt8Array
 
 CUT_OFF = "the nodule is cut off by the border of the view"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.fine_outline import fine_outlines
+from thyrosight.measurement.fine_outline import fine_outlines
 from thyrosight.prediction import NoduleSize, PointXY
 from thyrosight.types import BoolArray, Spacing
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thyrosight.config import NetworkConfig
-from thyrosight.model.peers import monai_unet, resenc
-from thyrosight.model.tensorflow import read_tensorflow_checkpoint, vnet2d_from_tensorflow
-from thyrosight.model.unet import UNet
-from thyrosight.model.vnet2d import VNet2d
+from thyrosight.export.tensorflow import read_tensorflow_checkpoint, vnet2d_from_tensorflow
+from thyrosight.networks.peers import monai_unet, resenc
+from thyrosight.networks.unet import UNet
+from thyrosight.networks.vnet2d import VNet2d
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from thyrosight.errors import MissingExtraError
-from thyrosight.model.vnet2d import Dropout, norm_by_rows
-from thyrosight.types import Output
+from thyrosight.networks.layers import Dropout, norm_by_rows
+from thyrosight.networks.output import Output
 
 if TYPE_CHECKING:
     from dynamic_network_architectures.architectures.unet import ResidualEncoderUNet

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from thyrosight.errors import ConfigError
-from thyrosight.model.efficientnet_lite import EfficientNetLite, load_imagenet
-from thyrosight.tirads import LEXICON
-from thyrosight.types import Output
+from thyrosight.networks.efficientnet_lite import EfficientNetLite, load_imagenet
+from thyrosight.networks.output import Output
+from thyrosight.tirads.descriptors import LEXICON
 
 DECODER_CHANNELS = (128, 64, 48, 32, 16)
 """After the deepest map, then at strides 16, 8, 4, 2."""

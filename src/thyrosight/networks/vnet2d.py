@@ -15,110 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from thyrosight.errors import ConfigError
-from thyrosight.types import Output
+from thyrosight.networks.layers import Dropout, GroupNorm, SameConv2d, SameConvTranspose2d
+from thyrosight.networks.output import Output
 
 STAGES = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3), (512, 3))
 """Channels and number of convolutions at strides 1, 2, 4, 8, 16, 32; the decoder mirrors all but the last."""
 STRIDE = 32
 NUM_GROUPS = 16
 INITS = ("original", "he")
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Input size -> (before, after) zeros that TensorFlow's SAME puts along that axis.
-
-    ceil(size / stride) outputs; the odd zero goes after, so a 3-wide kernel at stride 2 pads an even size only at its
-    end (0, 1) and an odd one at both (1, 1). Source: tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
-    """
-    num_outputs = -(-size // stride)
-    total = max((num_outputs - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-class SameConv2d(nn.Conv2d):
-    """Convolution with bias and TensorFlow's SAME padding: H, W -> ceil(H / stride), ceil(W / stride)."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel, stride)
-
-    def forward(self, input: Tensor) -> Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        if stride == 1 and kernel % 2 == 1:
-            return F.conv2d(input, self.weight, self.bias, padding=kernel // 2)
-        top, bottom = same_padding(input.shape[2], kernel, stride)
-        left, right = same_padding(input.shape[3], kernel, stride)
-        return F.conv2d(F.pad(input, (left, right, top, bottom)), self.weight, self.bias, stride)
-
-
-class SameConvTranspose2d(nn.ConvTranspose2d):
-    """3 x 3 stride 2 transposed convolution with bias, aligned as TensorFlow's SAME: H, W -> 2 H, 2 W.
-
-    It is the gradient of the SAME convolution from 2 H to H, which pads at the end only: the full result of 2 H + 1
-    rows loses its last row. (torch's padding=1, output_padding=1 would drop the first, a shift by one pixel.)
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 3, 2)
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        assert output_size is None, "the size is always twice the input's"
-        height, width = 2 * input.shape[2], 2 * input.shape[3]
-        return F.conv_transpose2d(input, self.weight, self.bias, 2)[:, :, :height, :width]
-
-
-def dropped(features: Tensor, probability: float) -> Tensor:
-    """Features with each value 0 at that probability, else divided by 1 - probability (Srivastava et al. 2014).
-
-    On a CPU torch draws one number a value, on one thread, which was a third of a training step here. One 64 bit number
-    makes four 16 bit ones, so the probability is kept to 1 / 65536 (0.5 exactly).
-    """
-    if features.device.type != "cpu" or not 0.0 < probability < 1.0:
-        return F.dropout(features, probability)
-    num_values = features.numel()
-    words = torch.empty(-(-num_values // 4), dtype=torch.int64).random_(-(2**63), None)
-    is_kept = words.view(torch.int16)[:num_values] >= round(probability * 65536) - 32768
-    layout = torch.empty_like(features).stride()
-    return features * is_kept.as_strided(features.shape, layout).to(features.dtype).div_(1.0 - probability)
-
-
-class Dropout(nn.Dropout):
-    """`dropped` while training, nothing otherwise."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return dropped(input, self.p) if self.training else input
-
-
-def norm_by_rows(features_BCHW: Tensor, num_groups: int, eps: float) -> Tensor:
-    """Group normalisation without scale and shift, from means over rows and then over the means of the rows.
-
-    Sums of some hundred values in float32 keep their digits, sums of a hundred thousand do not: where a channel is
-    nearly constant (black beside the ultrasound), the error of its mean is divided by a small deviation. The mean is
-    taken twice, the second time of what the first left.
-    """
-    batch, channels, height, width = features_BCHW.shape
-    rows = features_BCHW.reshape(batch, num_groups, -1, width)
-    centred = rows - _mean_by_rows(rows)
-    centred = centred - _mean_by_rows(centred)
-    variance = _mean_by_rows(centred * centred)
-    return (centred / torch.sqrt(variance + eps)).reshape(batch, channels, height, width)
-
-
-def _mean_by_rows(rows: Tensor) -> Tensor:
-    return rows.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
-
-
-class GroupNorm(nn.GroupNorm):
-    """torch's own, but written out in an exported graph.
-
-    There it would become ONNX's InstanceNormalization, which ONNX Runtime sums up naively: on ultrasound the mask's
-    probability was off by up to 2e-4, and by 7e-4 on a constant image.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        if not torch.onnx.is_in_onnx_export():
-            return super().forward(input)
-        normal = norm_by_rows(input, self.num_groups, self.eps)
-        return normal * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class ConvUnit(nn.Module):

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from thyrosight.dicom_out.case import Wanted, case_dicom_files
-from thyrosight.dicom_out.results import results_of
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
-from thyrosight.pacs.web_client import Found, WebArchive
+from thyrosight.inference.predictor import Predictor
+from thyrosight.pacs.dicomweb_client import Found, WebArchive
 from thyrosight.pacs.worker import is_own
-from thyrosight.predict import Predictor
-from thyrosight.predict_folder import predict_folder
-from thyrosight.report import RESULT_NAME, Failure, case_folders, read_result
+from thyrosight.results.dicom.files import Wanted, case_dicom_files
+from thyrosight.results.layout import RESULT_NAME, Failure, case_folders, read_result, results_of
+from thyrosight.results.predict_folder import predict_folder
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from dicomweb_client.api import DICOMwebClient
 from dicomweb_client.session_utils import create_session
 from pydicom import dcmread, dcmwrite
 
-from thyrosight.addresses import is_loopback
-from thyrosight.dicom_header import DEFLATED
-from thyrosight.dicom_in import IMAGE_CLASSES
+from thyrosight.daemon import is_loopback
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
+from thyrosight.frames.decoder.dicom_header import DEFLATED
+from thyrosight.frames.dicom import IMAGE_CLASSES
 
 MAX_SECRET_LENGTH = 8192
 MAX_INSTANCES = 500

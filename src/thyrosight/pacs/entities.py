@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from thyrosight.addresses import is_loopback
+from thyrosight.daemon import is_loopback
 from thyrosight.errors import ConfigError
 
 VERIFICATION = "1.2.840.10008.1.1"

@@ -21,14 +21,14 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import register_uid
 
-from thyrosight.dicom_frames import VIDEO
-from thyrosight.dicom_header import DEFLATED
-from thyrosight.dicom_in import IMAGE_CLASSES
-from thyrosight.dicom_pixels import COMPRESSED, NATIVE
 from thyrosight.errors import InputError
+from thyrosight.frames.decoder.dicom_frames import VIDEO
+from thyrosight.frames.decoder.dicom_header import DEFLATED
+from thyrosight.frames.decoder.dicom_pixels import COMPRESSED, NATIVE
+from thyrosight.frames.dicom import IMAGE_CLASSES
+from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
 from thyrosight.pacs.entities import VERIFICATION, Callers
-from thyrosight.pacs.journal import fault
-from thyrosight.pacs.server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
+from thyrosight.pacs.log import fault
 from thyrosight.pacs.spool import OUT_OF_RESOURCES, Item, RefusedError, Spool
 
 SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000

@@ -9,18 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom.uid import (
-    ComprehensiveSRStorage,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    SegmentationStorage,
-)
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE
 
+from thyrosight.daemon import Hand
 from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
-from thyrosight.pacs.hand import Hand
-from thyrosight.pacs.journal import fault
+from thyrosight.pacs.log import fault
 from thyrosight.pacs.spool import Item, Spool
 
 BATCH = 50

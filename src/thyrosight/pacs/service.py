@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from thyrosight.inference.predictor import Predictor
 from thyrosight.pacs.listener import Door, Listener, Say
 from thyrosight.pacs.sender import Route, Sender
 from thyrosight.pacs.spool import Spool
 from thyrosight.pacs.worker import Worker
-from thyrosight.predict import Predictor
 
 
 class PacsService:

@@ -24,9 +24,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from thyrosight.daemon import hold_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of, sync_folder, write_atomic
-from thyrosight.folder_lock import hold_folder
 
 SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")

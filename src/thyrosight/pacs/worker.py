@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from thyrosight.dicom_out.case import Wanted, case_dicom_files
-from thyrosight.dicom_out.source import MANUFACTURER
+from thyrosight.daemon import Hand
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.pacs.hand import Hand
-from thyrosight.pacs.journal import fault, plain_line
+from thyrosight.inference.predict_file import Choice, examine_file
+from thyrosight.inference.predictor import Predictor
+from thyrosight.pacs.log import fault, plain_line
 from thyrosight.pacs.spool import Item, Spool
-from thyrosight.predict import Predictor
-from thyrosight.predict_clip import Choice, examine_file
+from thyrosight.results.dicom.files import Wanted, case_dicom_files
+from thyrosight.results.dicom.source import MANUFACTURER
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 30.0

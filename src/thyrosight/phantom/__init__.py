@@ -1,5 +1,7 @@
 """rng -> Phantom: synthetic thyroid ultrasound with known truth (outline, millimetres, descriptors)."""
 
+from __future__ import annotations
+
 from thyrosight.phantom.cohort import phantom_case, write_phantoms
 from thyrosight.phantom.draw import draw_phantom
 from thyrosight.phantom.layouts import LAYOUTS, write_layout

@@ -8,16 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from thyrosight.phantom.curves import (
-    Outline,
-    along,
-    bent,
-    ellipse_distance,
-    inside,
-    smooth_noise,
-    smooth_union,
-    wander,
-)
+from thyrosight.phantom.curves import Outline, along, bent, ellipse_distance, inside, smooth_noise, smooth_union, wander
 from thyrosight.phantom.records import Grid, View
 from thyrosight.types import BoolArray, FloatArray
 

@@ -34,7 +34,7 @@ def write_phantoms(
 
     Every image has a mask, an empty one where there is no nodule. Raises InputError where out can't be written to.
     """
-    from thyrosight.cases.table import write_cases
+    from thyrosight.datasets.table import write_cases
 
     if num < 1:
         raise InputError(f"{num} phantoms asked for; ask for 1 or more")

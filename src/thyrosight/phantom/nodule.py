@@ -8,15 +8,7 @@ import numpy as np
 
 from thyrosight.phantom.anatomy import FLUID_DB, Tissue, blend, edge_loss, interface
 from thyrosight.phantom.curves import Outline, inside, smooth_noise
-from thyrosight.phantom.records import (
-    LEVEL_RISK,
-    Descriptors,
-    Grid,
-    PhantomSettings,
-    View,
-    tirads_level,
-    tirads_points,
-)
+from thyrosight.phantom.records import LEVEL_RISK, Descriptors, Grid, PhantomSettings, View, tirads_level, tirads_points
 from thyrosight.types import FloatArray
 
 ECHO_DB = {"anechoic": FLUID_DB, "hyperechoic": 3.0, "isoechoic": -0.3, "hypoechoic": -6.5, "very hypoechoic": -12.5}

@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.field import field_of_view, without_text
 from thyrosight.prediction import Nodule, PointXY, Prediction
 from thyrosight.types import BoolArray, Box, Frame, UInt8Array
+from thyrosight.views.field import field_of_view
+from thyrosight.views.screen_text import without_text
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

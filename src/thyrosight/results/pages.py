@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thyrosight.errors import MissingExtraError
+from thyrosight.files import write_atomic
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -13,7 +18,7 @@ def page_template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("thyrosight"),
+        loader=PackageLoader("thyrosight", "results/templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -21,3 +26,27 @@ def page_template(name: str) -> Template:
     )
     environment.filters["percent"] = lambda value: f"{value:.0%}"
     return environment.get_template(name)
+
+
+PDF_NAME = "report.pdf"
+NEEDED = (
+    'a PDF needs WeasyPrint and the Pango library; run: pip install "thyrosight[pdf]" (Pango comes with the system)'
+)
+
+
+def pdf_writer() -> Any:
+    """-> WeasyPrint. MissingExtraError where it, or Pango, is not there: ask before the work, not after it."""
+    try:
+        return importlib.import_module("weasyprint")
+    except (ImportError, OSError) as error:  # OSError: Pango is missing
+        raise MissingExtraError(NEEDED) from error
+
+
+def write_pdf(report: Path) -> Path:
+    """report.html -> report.pdf beside it, whole or not at all; its path."""
+    weasyprint = pdf_writer()
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
+    content = weasyprint.HTML(string=report.read_text(encoding="utf-8"), url_fetcher=fetcher).write_pdf()
+    path = report.parent / PDF_NAME
+    write_atomic(path, content)
+    return path

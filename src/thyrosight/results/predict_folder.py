@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,17 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from thyrosight.case_ids import Task, assign_case_ids
+from thyrosight.environment import versions
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import sha256_of, write_atomic
-from thyrosight.images import find_images
-from thyrosight.overlay import draw_overlay, mask_png, picture_png
-from thyrosight.predict import Predictor, software_version
-from thyrosight.predict_clip import CaseResult, Choice, examine_file
-from thyrosight.report import (
+from thyrosight.frames.load import find_images
+from thyrosight.inference.predict_file import CaseResult, Choice, examine_file
+from thyrosight.inference.predictor import Predictor
+from thyrosight.results.case_ids import Task, assign_case_ids
+from thyrosight.results.layout import (
     CLIP_NAME,
     CSV_NAME,
     MASK_NAME,
@@ -38,8 +34,9 @@ from thyrosight.report import (
     RUN_NAME,
     Failure,
     read_result,
-    write_results,
 )
+from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+from thyrosight.results.report import write_results
 from thyrosight.types import Spacing
 
 RUN_KIND = "thyrosight results"
@@ -293,22 +290,6 @@ def _write_case(folder: Path, files: dict[str, bytes]) -> None:
 
 def _write_run(out: Path, run: dict[str, Any]) -> None:
     write_atomic(out / RUN_NAME, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """-> this program, Python and the libraries that a result depends on."""
-    import onnxruntime
-    import PIL
-
-    return {
-        "software": software_version(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "onnxruntime": str(onnxruntime.__version__),
-        "opencv": str(cv2.__version__),
-        "pillow": PIL.__version__,
-        "system": sys.platform,
-    }
 
 
 @contextmanager

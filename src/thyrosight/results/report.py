@@ -11,25 +11,28 @@ import base64
 import csv
 import heapq
 import json
-import os
-import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
 
-from thyrosight.errors import InputError
-from thyrosight.overlay import strip_height
-from thyrosight.pages import page_template
-from thyrosight.prediction import Nodule, Prediction
-from thyrosight.reading import Reading, in_words, rated, read_reading
-
-MASK_NAME, OVERLAY_NAME, RESULT_NAME, CLIP_NAME = "mask.png", "overlay.png", "result.json", "clip.json"
-CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
+from thyrosight.environment import _software
+from thyrosight.prediction import Prediction
+from thyrosight.results.layout import (
+    CLIP_NAME,
+    CSV_NAME,
+    OVERLAY_NAME,
+    REPORT_NAME,
+    Failure,
+    case_folders,
+    read_result,
+    whole_file,
+)
+from thyrosight.results.overlay import strip_height
+from thyrosight.results.pages import page_template
+from thyrosight.results.table import CSV_COLUMNS, csv_row
+from thyrosight.tirads.reading import Reading, in_words, rated, read_reading
 
 GALLERY_LIMIT = 200
 """Cases on the page; of more, those of highest risk are shown and the page says so."""
@@ -37,25 +40,6 @@ THUMBNAIL_WIDTH_PX = 640
 NUM_RISK_BINS = 10
 
 UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
-
-SIGN_COLUMNS = ("compactness", "solidity", "irregularity", "echogenicity_ratio", "cystic_share", "num_foci")
-CSV_COLUMNS = (
-    *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "nodule_risk"),
-    *("area_px", "area_mm2", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm"),
-    *("anteroposterior_px", "anteroposterior_mm", "transverse_px", "transverse_mm", "taller_than_wide"),
-    *SIGN_COLUMNS,
-    *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
-)
-"""One row an image; from nodule_risk to mean_probability they speak of its largest nodule, empty without one."""
-NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that gave no result: its name within the run, and the line for people, which names it too."""
-
-    file: str
-    message: str
 
 
 @dataclass
@@ -122,57 +106,6 @@ def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
     return out / REPORT_NAME
 
 
-def read_result(case_folder: Path) -> Prediction | None:
-    """Case folder -> its prediction; None where there is none or it is not whole or not of this version."""
-    try:
-        return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def case_folders(out: Path) -> list[str]:
-    """Results folder -> names of the case folders that hold a result.json, in natural order."""
-    with os.scandir(out) as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return sorted((name for name in names if (out / name / RESULT_NAME).is_file()), key=natural)
-
-
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Name -> sort key under which case 2 comes before case 10."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts], name
-
-
-def csv_row(case_id: str, prediction: Prediction) -> list[Any]:
-    """Prediction -> its row under CSV_COLUMNS; what is not known is empty."""
-    image, nodule = prediction.image, next(iter(prediction.nodules), None)
-    row = [
-        *(case_id, image.name, image.frame_index, image.width_px, image.height_px),
-        *(len(prediction.panels), len(prediction.nodules), prediction.risk),
-        *(_nodule_values(nodule) if nodule else [None] * NUM_NODULE_COLUMNS),
-        ";".join(dict.fromkeys(flag.code for flag in prediction.flags)),
-        *(image.sha256, prediction.model.name, prediction.model.id, prediction.software_version, prediction.seconds),
-    ]
-    return [_cell(value) for value in row]
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Path -> a text stream; the file appears under its name when the block ends well, and not at all otherwise."""
-    temporary = path.parent / f".thyrosight-{secrets.token_hex(8)}.tmp"
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"{path}: can't be written ({reason}); free the space or choose another folder") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write_csv(out: Path) -> tuple[Totals, list[str]]:
     """-> (totals of all results, the case ids that the page shows); writes results.csv on the way."""
     totals = Totals()
@@ -233,29 +166,3 @@ def _thumbnail(path: Path, strip_px: int) -> str | None:
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _nodule_values(nodule: Nodule) -> list[Any]:
-    size, signs = nodule.size, nodule.signs
-    return [
-        *(nodule.risk, size.area_px, size.area_mm2, size.longest_px, size.longest_mm),
-        *(size.perpendicular_px, size.perpendicular_mm, size.anteroposterior_px, size.anteroposterior_mm),
-        *(size.transverse_px, size.transverse_mm, size.taller_than_wide),
-        *(getattr(signs, name, None) for name in SIGN_COLUMNS),
-        nodule.mean_probability,
-    ]
-
-
-def _cell(value: Any) -> Any:
-    """A value -> its CSV cell; booleans 0/1, and no text that a spreadsheet would take for a formula."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
-
-
-def _software() -> str:
-    from thyrosight import __version__
-
-    return f"thyrosight {__version__}"

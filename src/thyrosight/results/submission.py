@@ -15,10 +15,10 @@ from pathlib import Path
 
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import write_atomic
-from thyrosight.images import find_images
-from thyrosight.overlay import mask_png
-from thyrosight.predict import Predictor
-from thyrosight.report import Failure, natural, whole_file
+from thyrosight.frames.load import find_images
+from thyrosight.inference.predictor import Predictor
+from thyrosight.results.layout import Failure, natural, whole_file
+from thyrosight.results.overlay import mask_png
 
 DECISION_RISK = 0.5
 """CATE is 1 from here on; with an identity calibration that is the larger of the two class logits, as the challenge's

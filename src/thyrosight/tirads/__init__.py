@@ -4,6 +4,8 @@
 puts a reader's words over them. Nothing here looks at an image, and nothing here is advice to a patient.
 """
 
+from __future__ import annotations
+
 from thyrosight.tirads.assessment import Advice, Assessment, SystemName, assess
 from thyrosight.tirads.descriptors import LEXICON, UNDETERMINED, Descriptors, Evidence, Source, override, term_of
 from thyrosight.tirads.proposals import Limits, MeasuredSigns, propose

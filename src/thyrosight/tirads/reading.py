@@ -10,7 +10,9 @@ from pydantic import Field
 
 from thyrosight.files import write_atomic
 from thyrosight.prediction import Nodule, Record
-from thyrosight.tirads import LEXICON, Assessment, Descriptors, MeasuredSigns, SystemName, assess, override, propose
+from thyrosight.tirads.assessment import Assessment, SystemName, assess
+from thyrosight.tirads.descriptors import LEXICON, Descriptors, override
+from thyrosight.tirads.proposals import MeasuredSigns, propose
 
 READING_NAME = "reading.json"
 

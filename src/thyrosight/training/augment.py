@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from thyrosight.config import AugmentConfig
-from thyrosight.geometry import components
-from thyrosight.marks import INK_LEVEL, draw_cross, draw_dots
-from thyrosight.measure import measure
+from thyrosight.measurement.outlines import components
+from thyrosight.measurement.size import measure
 from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, FloatArray
+from thyrosight.views.calipers import INK_LEVEL, draw_cross, draw_dots
 
 MIN_MEASURED_PX = 25
 """Smaller parts of a mask get no calipers."""

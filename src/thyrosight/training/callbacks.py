@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from thyrosight.config import Config
-from thyrosight.data import ViewDataset, collate
 from thyrosight.errors import ThyrosightError
 from thyrosight.files import write_atomic
-from thyrosight.geometry import outlines
+from thyrosight.measurement.outlines import outlines
+from thyrosight.training.dataset import ViewDataset, collate
 from thyrosight.types import Case
 
 LOSSES = (

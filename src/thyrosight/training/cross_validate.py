@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from thyrosight.cases.table import read_cases
 from thyrosight.config import Config
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
-from thyrosight.evaluate import evaluate, pool
-from thyrosight.evaluation import Evaluation
-from thyrosight.train import refuse_other_settings, run_record, train
+from thyrosight.evaluation.evaluate import evaluate
+from thyrosight.evaluation.evaluate_folds import pool
+from thyrosight.evaluation.summary import Evaluation
+from thyrosight.export.run_folder import refuse_other_settings, run_record
+from thyrosight.training.train import train
 
 
 def cross_validate(

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from thyrosight.errors import ConfigError
-from thyrosight.types import Batch, Output
+from thyrosight.networks.output import Output
+from thyrosight.training.batch import Batch
 
 UNLABELLED = -1
 PIXELS = (1, 2, 3)

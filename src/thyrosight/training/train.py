@@ -6,203 +6,38 @@ Early stopping, threshold and calibration see `validation_share` of the training
 
 from __future__ import annotations
 
-import copy
 import ctypes
-import json
 import logging
-import math
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from thyrosight.bundle import Bundle
-from thyrosight.callbacks import training_callbacks
-from thyrosight.cases.table import read_cases
-from thyrosight.config import Config, config_from_dict, config_to_dict
-from thyrosight.data import EpochSampler, ViewDataset, choose_rows, split_validation, training_loader, validation_loader
+from thyrosight.bundle.training_sets import refuse_seen
+from thyrosight.config import Config
+from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.export import export_run, read_run
-from thyrosight.files import write_atomic
-from thyrosight.losses import LossParts, LossSettings, multitask_loss, teaching_rows
-from thyrosight.model import build_network
-from thyrosight.model.sync_norm import convert_sync_norm
-from thyrosight.provenance import git_revision, library_versions, processor
-from thyrosight.ranking import auroc
-from thyrosight.start import load_start_weights, refuse_seen, start_bundle, start_record
-from thyrosight.types import Batch, Case, Output
+from thyrosight.export.export_run import export_run
+from thyrosight.export.run_folder import _prepare_run, run_record
+from thyrosight.networks import build_network
+from thyrosight.networks.from_bundle import load_start_weights, start_bundle
+from thyrosight.networks.sync_norm import convert_sync_norm
+from thyrosight.training.callbacks import training_callbacks
+from thyrosight.training.dataset import EpochSampler, ViewDataset, training_loader, validation_loader
+from thyrosight.training.module import TrainingModule, loss_settings
+from thyrosight.training.rows import choose_rows, split_validation
+from thyrosight.types import Case
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """mallopt's names in glibc's malloc.h."""
-
-
-class TrainingModule(L.LightningModule):
-    """A network with its loss, optimiser, schedule and moving average; the average is what is validated and shipped."""
-
-    def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
-        super().__init__()
-        self.config = config
-        # The U-Net's depthwise convolutions like their channels last; the V-Net's group norm is slower that way.
-        self.layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
-        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.ema = copy.deepcopy(self.network).requires_grad_(False).eval() if config.optim.ema_decay > 0 else None
-        self.loss = loss
-        self.num_steps = num_steps
-        self.seen: list[dict[str, Tensor]] = []
-
-    @property
-    def shipped(self) -> nn.Module:
-        return self.network if self.ema is None else cast(nn.Module, self.ema)
-
-    def forward(self, image_B1HW: Tensor) -> Output:
-        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.layout)))
-
-    def on_train_epoch_start(self) -> None:
-        cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout follows from (seed, step, process) alone: a resumed run drops what the uninterrupted one did.
-        rng = np.random.default_rng([self.config.run.seed, self.global_step, self.global_rank])
-        torch.manual_seed(int(rng.integers(2**62)))
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
-        parts = multitask_loss(output, batch, self.loss)
-        total = parts.total if self.trainer.world_size == 1 else self._shared_total(parts, batch)
-        values = {"train_loss": total, "train_mask_loss": parts.mask, "train_malignancy_loss": parts.malignancy}
-        if self.loss.gland_weight > 0:
-            values["train_gland_loss"] = parts.gland
-        if self.loss.descriptor_weight > 0:
-            values["train_descriptor_loss"] = parts.descriptors
-        if self.loss.presence_weight > 0:
-            values["train_presence_loss"] = parts.presence
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
-        self.log("loss", total.detach(), prog_bar=True, logger=False)
-        return total
-
-    def _shared_total(self, parts: LossParts, batch: Batch) -> Tensor:
-        """This process's share of the loss of the global batch, so that averaged gradients equal those of one process.
-
-        Every part is a mean over rows that take part in it; processes hold different numbers of those.
-        """
-        own = teaching_rows(batch)
-        everywhere = own.clone()
-        torch.distributed.all_reduce(everywhere)
-        share = self.trainer.world_size * own / everywhere.clamp(min=1)
-        weights = torch.tensor(self.loss.weights, device=share.device)
-        return torch.stack(parts[1:]) @ (share * weights)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        there = {name: value.to(device, non_blocking=True) for name, value in vars(batch).items() if value is not None}
-        return Batch(**there)
-
-    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        """After each step: move the average. Its decay rises with the steps, so that it forgets the beginning."""
-        if self.ema is None or self.global_step == 0:
-            return
-        decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
-        pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
-        floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
-        with torch.no_grad():
-            # All at once: one call for each of some 500 tensors takes longer than the arithmetic.
-            torch._foreach_lerp_([one for one, _ in floats], [other for _, other in floats], 1 - decay)
-            for one, other in pairs:
-                if not one.dtype.is_floating_point:
-                    one.copy_(other)
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Lightning refuses to clip for a fused optimiser, which matters only where gradients are scaled (float16)."""
-        if gradient_clip_val:
-            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        output = self(batch.image_B1HW)
-        probability = torch.sigmoid(output.mask_logits_B1HW.float())
-        mask = (probability > self.config.run.mask_threshold) & batch.valid_B1HW
-        reference = batch.mask_B1HW > 0.5
-        shared = (mask & reference).sum(dim=(1, 2, 3))
-        both = mask.sum(dim=(1, 2, 3)) + reference.sum(dim=(1, 2, 3))
-        logits = output.class_logits_B2.float()
-        self.seen.append(
-            {
-                "dice": torch.where(
-                    both > 0, 2 * shared / both.clamp(min=1), torch.ones_like(shared, dtype=torch.float32)
-                ),
-                "has_mask": batch.has_mask_B,
-                "logit": logits[:, 1] - logits[:, 0],
-                "malignancy": batch.malignancy_B,
-            }
-        )
-
-    def on_validation_epoch_end(self) -> None:
-        rows = {key: torch.cat([part[key] for part in self.seen]).cpu().numpy() for key in self.seen[0]}
-        self.seen.clear()
-        dice = float(rows["dice"][rows["has_mask"]].mean()) if rows["has_mask"].any() else math.nan
-        labelled = rows["malignancy"] >= 0
-        area = auroc(rows["malignancy"][labelled], rows["logit"][labelled]) if labelled.any() else None
-        risk_auroc = math.nan if area is None else float(area)
-        score = dice if self.loss.mask_weight > 0 and not math.isnan(dice) else risk_auroc
-        self.log_dict({"val_dice": dice, "val_auroc": risk_auroc, "val_score": score}, prog_bar=True, sync_dist=False)
-
-    def configure_optimizers(self) -> Any:
-        settings = self.config.optim
-        groups = parameter_groups(self.network, settings.lr, settings.encoder_lr_share, settings.weight_decay)
-        kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-        # Fused steps take a quarter of the time on a CPU; float16's scaled gradients could not be clipped before them.
-        is_fused = self.trainer.precision != "16-mixed"
-        optimizer = kind(groups, lr=settings.lr, eps=settings.eps, fused=is_fused)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_share)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _lr_share(self, step: int) -> float:
-        """Warm-up from a hundredth, then half a cosine to final_lr_share (Loshchilov & Hutter 2017); or constant."""
-        settings = self.config.optim
-        warmup = settings.warmup_share * self.num_steps
-        if settings.schedule == "constant":
-            return 1.0
-        if step < warmup:
-            return 0.01 + 0.99 * step / warmup
-        progress = min(1.0, (step - warmup) / max(1.0, self.num_steps - warmup))
-        return settings.final_lr_share + (1 - settings.final_lr_share) * 0.5 * (1 + math.cos(math.pi * progress))
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["next_epoch"] = self.current_epoch + 1
-
-
-def parameter_groups(
-    network: nn.Module, lr: float, encoder_lr_share: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """Weights decay, biases and norms don't; the encoder may learn more slowly than what was not pretrained."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": lr * (encoder_lr_share if is_encoder else 1.0),
-            "weight_decay": weight_decay if has_decay else 0.0,
-        }
-        for (is_encoder, has_decay), parameters in groups.items()
-    ]
 
 
 def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = None, resume: bool = False) -> Path:
@@ -282,18 +117,6 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def loss_settings(config: Config, rows: Sequence[Case]) -> LossSettings:
-    """The losses' own settings; class weights are counted on the training rows where they are asked for."""
-    values = asdict(config.loss)
-    weights: tuple[float, float] | None = None
-    if values.pop("balance_classes"):
-        counts = [sum(case.malignancy == label for case in rows) for label in (0, 1)]
-        if min(counts) == 0:
-            raise ConfigError(f"loss.balance_classes: the training rows hold {counts} cases of low and high risk")
-        weights = (sum(counts) / (2 * counts[0]), sum(counts) / (2 * counts[1]))
-    return LossSettings(**values, class_weights=weights)
-
-
 def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequence[Case]) -> L.Trainer:
     """Lightning's trainer for this run: accelerator, precision, loggers, callbacks, one or several processes."""
     accelerator = choose_accelerator(config)
@@ -346,56 +169,3 @@ def has_fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX); False where torch can't tell."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(check() for check in (getattr(torch.cpu, name, None) for name in checks) if check is not None)
-
-
-def run_record(
-    config: Config, cases: Sequence[Path], out: Path, fold: int | None, start: Bundle | None = None
-) -> dict[str, Any]:
-    """What config.json holds; the paths of the tables are relative to the run."""
-    tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
-    started_with = {
-        "git_revision": git_revision(),
-        "versions": library_versions(),
-        "processor": processor(),
-        "bundle": start and start_record(start),
-    }
-    return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": started_with}
-
-
-def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[Case]]) -> None:
-    """Write config.json and rows.json, or hold them against those of the run that goes on."""
-    split = {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in rows.items()}
-    if (out / "config.json").exists():
-        if not resume:
-            raise InputError(f"{out}: holds a run already; pass --resume to go on with it, or choose another folder")
-        refuse_other_settings(out, record)
-        if json.loads((out / "rows.json").read_text(encoding="utf-8")) != split:
-            raise ConfigError(f"{out}: was started with other cases or another split; resume with the same cases.csv")
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "rows.json", json.dumps(split, indent=1))
-    write_atomic(out / "config.json", json.dumps(record, indent=1))
-
-
-def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
-    """ConfigError that names the settings in which the run there differs from `record`."""
-    before = read_run(run)
-    # A setting that was not yet there then had its default's effect.
-    before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))
-    difference = _difference(before, record)
-    if difference:
-        raise ConfigError(f"{run}: was started with other settings ({difference}); resume with the same")
-
-
-def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names; newer code may go on with a run, and its description may change."""
-    found = []
-    before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
-    for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
-        one, other = before.get(key), now.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            inner = _difference(one, other, f"{prefix}{key}.")
-            found += [inner] if inner else []
-        elif one != other:
-            found.append(f"{prefix}{key}: {one!r} then, {other!r} now")
-    return "; ".join(found)

@@ -13,8 +13,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from thyrosight.screen_text import find_text, mask_text, without_text
 from thyrosight.types import BoolArray, Box, FloatArray, Region, UInt8Array
+from thyrosight.views.screen_text import find_text, mask_text, without_text
 
 __all__ = ["field_of_view", "find_panels", "find_text", "mask_text", "without_text"]
 

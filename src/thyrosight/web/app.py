@@ -15,8 +15,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from thyrosight.web import item_routes, job_routes, service_routes
-from thyrosight.web.problems import add_error_handlers
+from thyrosight.web.errors import add_error_handlers
+from thyrosight.web.routes import items as item_routes
+from thyrosight.web.routes import jobs as job_routes
+from thyrosight.web.routes import system as service_routes
 from thyrosight.web.security import Guard, Rules
 from thyrosight.web.service import Service
 

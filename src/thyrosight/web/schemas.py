@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from thyrosight.cine import Spread, Track
+from thyrosight.measurement.cine import Spread, Track
 from thyrosight.prediction import ModelIdentity, NoduleSize, Record
-from thyrosight.tirads import MeasuredSigns, SystemName
+from thyrosight.tirads.assessment import SystemName
+from thyrosight.tirads.proposals import MeasuredSigns
 
 State = Literal["queued", "running", "done", "failed"]
 

@@ -20,9 +20,9 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from thyrosight.addresses import is_loopback
+from thyrosight.daemon import is_loopback
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.web.problems import ApiError, unexpected
+from thyrosight.web.errors import ApiError, unexpected
 
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
 MAX_JSON_BYTES = 2 << 20
@@ -88,41 +88,6 @@ def read_token(path: Path) -> str:
             "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
         )
     return token
-
-
-class Guard:
-    """Around the whole app: refuses, counts, bounds, adds the headers, and turns a fault of ours into a plain 500."""
-
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
-        self.app, self.rules = app, rules
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        has_begun = False
-
-        async def send_closed(message: Message) -> None:
-            nonlocal has_begun
-            if message["type"] == "http.response.start":
-                has_begun = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        response = refusal(scope, self.rules)
-        if response is None:
-            try:
-                await self.app(scope, _bounded(scope, receive, self.rules), send_closed)
-                return
-            except Exception as error:
-                response = unexpected(error)
-        if not has_begun:
-            await response(scope, receive, send_closed)
 
 
 def refusal(scope: Scope, rules: Rules) -> JSONResponse | None:
@@ -195,6 +160,41 @@ def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
         return message
 
     return bounded
+
+
+class Guard:
+    """Around the whole app: refuses, counts, bounds, adds the headers, and turns a fault of ours into a plain 500."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app, self.rules = app, rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        has_begun = False
+
+        async def send_closed(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        response = refusal(scope, self.rules)
+        if response is None:
+            try:
+                await self.app(scope, _bounded(scope, receive, self.rules), send_closed)
+                return
+            except Exception as error:
+                response = unexpected(error)
+        if not has_begun:
+            await response(scope, receive, send_closed)
 
 
 def _too_large() -> ApiError:

@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.predict import Predictor
-from thyrosight.web.examiner import Examiner
-from thyrosight.web.problems import ApiError, not_found, try_later
-from thyrosight.web.queue import ItemRow, JobQueue
-from thyrosight.web.store import Store
-from thyrosight.web.uploads import UploadLimits
-from thyrosight.web.worker import Worker
+from thyrosight.inference.predictor import Predictor
+from thyrosight.web.errors import ApiError, not_found, try_later
+from thyrosight.web.jobs.examiner import Examiner
+from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.jobs.uploads import UploadLimits
+from thyrosight.web.jobs.worker import Worker
 
 MAX_FILES = 200
 MAX_UPLOADS = 32

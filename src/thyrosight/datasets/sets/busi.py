@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight.cases.load import read_mask
-from thyrosight.cases.reading import Reading, Request, first_folder, images_in, read_rows, write_mask
+from thyrosight.datasets.masks import read_mask
+from thyrosight.datasets.sets.layout import Reading, Request, first_folder, images_in, read_rows, write_mask
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.cases.lexicon import to_lexicon
-from thyrosight.cases.reading import Reading, Request, images_in, natural, read_rows, write_mask
+from thyrosight.datasets.sets.layout import Reading, Request, images_in, natural, read_rows, write_mask
+from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.errors import InputError
 from thyrosight.types import BoolArray, Case
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from thyrosight.tirads import LEXICON
+from thyrosight.tirads.descriptors import LEXICON
 
 __all__ = ["LEXICON", "to_lexicon"]
 

@@ -7,10 +7,11 @@ import os
 import re
 from pathlib import Path
 
-from thyrosight.cases.lexicon import LEXICON, to_lexicon
-from thyrosight.cases.reading import Reading, Request, read_rows
-from thyrosight.cases.table import SPLITS, TARGETS
+from thyrosight.datasets.sets.layout import Reading, Request, read_rows
+from thyrosight.datasets.sets.lexicon import to_lexicon
+from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
+from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"

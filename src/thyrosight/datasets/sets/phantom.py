@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thyrosight.cases.reading import Reading, Request
-from thyrosight.cases.table import read_cases
+from thyrosight.datasets.sets.layout import Reading, Request
+from thyrosight.datasets.table import read_cases
 
 NAME = "cases"
 

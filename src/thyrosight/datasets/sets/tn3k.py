@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from thyrosight.cases.reading import Reading, Request, csv_lines, first_folder, images_in
+from thyrosight.datasets.sets.layout import Reading, Request, csv_lines, first_folder, images_in
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 

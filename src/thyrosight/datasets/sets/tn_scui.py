@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from thyrosight.cases.reading import Reading, Request, first_folder, images_in, read_rows
+from thyrosight.datasets.sets.layout import Reading, Request, first_folder, images_in, read_rows
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Float64Array = NDArray[np.float64]
+from thyrosight.types import Float64Array
+
 Statistic = Callable[[Float64Array], Float64Array]
 
 DRAWS = 2000

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thyrosight.bootstrap import DRAWS, Float64Array, Interval, Statistic
+from thyrosight.evaluation.metrics.bootstrap import DRAWS, Interval, Statistic
+from thyrosight.inference.risk import _sigmoid
+from thyrosight.types import Float64Array
 
 NUM_BINS = 10
 Z95 = 1.959963984540054
@@ -147,22 +149,8 @@ def platt_covariance(logits_N: ArrayLike, scale: float, offset: float) -> tuple[
     return float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
 
 
-def calibrated_interval(
-    logit: float, scale: float, offset: float, covariance: tuple[float, float, float]
-) -> tuple[float, float]:
-    """Logit, fit and its covariance -> 95 % interval of the calibrated risk, as far as the calibration is uncertain."""
-    variance = logit * logit * covariance[0] + 2 * logit * covariance[1] + covariance[2]
-    centre, half = scale * logit + offset, 1.959964 * max(variance, 0.0) ** 0.5
-    low, high = _sigmoid(np.array([centre - half, centre + half]))
-    return float(low), float(high)
-
-
 def _cross_entropy(logits_N: Float64Array, targets_N: Float64Array) -> float:
     return float(np.sum(np.logaddexp(0.0, logits_N) - targets_N * logits_N))
-
-
-def _sigmoid(logits_N: Float64Array) -> Float64Array:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits_N)), dtype=np.float64)
 
 
 def _one_hot(bin_N: NDArray[np.intp]) -> Float64Array:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thyrosight.bootstrap import Float64Array
-from thyrosight.ranking import roc_curve
+from thyrosight.evaluation.metrics.ranking import roc_curve
+from thyrosight.types import Float64Array
 
 SLACK = 1e-9
 """Rates are ratios of counts: what misses an aim by less than this meets it."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thyrosight.bootstrap import Float64Array, Statistic
+from thyrosight.evaluation.metrics.bootstrap import Statistic
+from thyrosight.types import Float64Array
 
 COUNT_SLACK = 1e-9
 

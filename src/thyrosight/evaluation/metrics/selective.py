@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thyrosight.bootstrap import Float64Array, Statistic
-from thyrosight.ranking import Levels, levels
+from thyrosight.evaluation.metrics.bootstrap import Statistic
+from thyrosight.evaluation.metrics.ranking import Levels, levels
+from thyrosight.types import Float64Array
 
 Weighting = Callable[[Float64Array], Float64Array]
 """weights_DN -> weights_DN of the cases that are kept."""

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.geometry import components
-from thyrosight.marks import INK_LEVEL, draw_cross, draw_dots, draw_number
-from thyrosight.measure import measure
+from thyrosight.measurement.outlines import components
+from thyrosight.measurement.size import measure
 from thyrosight.types import BoolArray, Box, FloatArray, UInt8Array
+from thyrosight.views.calipers import INK_LEVEL, draw_cross, draw_dots, draw_number
 
 Rng = np.random.Generator
 Amount = TypeVar("Amount")

@@ -15,17 +15,20 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thyrosight.case_scores import CaseScore, MaskSettings, Rating, read_case_scores, score_case, write_case_scores
-from thyrosight.cases.load import load_mask
-from thyrosight.cases.table import read_cases
+from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.table import choose_cases, read_cases
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.evaluate import choose_cases
-from thyrosight.evaluation import Failure
-from thyrosight.files import sha256_of, write_atomic
-from thyrosight.images import load_frame
-from thyrosight.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
-from thyrosight.scores import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.stress_scores import (
+from thyrosight.evaluation.case_scores import (
+    CaseScore,
+    MaskSettings,
+    Rating,
+    read_case_scores,
+    score_case,
+    write_case_scores,
+)
+from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
+from thyrosight.evaluation.stress.stress_scores import (
     CLEAN,
     Disturbance,
     Stressed,
@@ -34,10 +37,13 @@ from thyrosight.stress_scores import (
     stress_json,
     summarise_stress,
 )
+from thyrosight.evaluation.summary import Failure
+from thyrosight.files import sha256_of, write_atomic
+from thyrosight.frames.load import load_frame
 from thyrosight.types import BoolArray, Box, Case, Frame
 
 if TYPE_CHECKING:
-    from thyrosight.predict import Predictor
+    from thyrosight.inference.predictor import Predictor
 
 Progress = Callable[[int, int], None]
 Views = tuple[Box, tuple[Box, ...]]
@@ -64,7 +70,7 @@ def stress(
     A case that can't be read is a Failure in the result and does not stop the rest. InputError where no row is chosen
     or none can be predicted, or `out` holds another stress test. progress: (predictions done, predictions in all).
     """
-    from thyrosight.predict import Predictor
+    from thyrosight.inference.predictor import Predictor
 
     predictor = Predictor.load(bundle, threads=threads, tta=tta)
     return stress_predictor(

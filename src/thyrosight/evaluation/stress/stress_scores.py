@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from thyrosight.bootstrap import Float64Array, Statistic, mean_of
-from thyrosight.case_scores import CaseScore
 from thyrosight.errors import InputError
-from thyrosight.evaluation import Failure
-from thyrosight.perturb import PERTURBATIONS, STRENGTHS
-from thyrosight.ranking import auroc_of
-from thyrosight.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.metrics.bootstrap import Statistic, mean_of
+from thyrosight.evaluation.metrics.ranking import auroc_of
+from thyrosight.evaluation.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS
+from thyrosight.evaluation.summary import Failure
+from thyrosight.types import Float64Array
 
 SCHEMA_VERSION = 1
 DAILY = (1, 2)

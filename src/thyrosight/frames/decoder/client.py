@@ -31,14 +31,14 @@ MAX_IDLE_CHILDREN = 2
 MAX_LINE_BYTES = 1 << 20
 MAX_REPLY_BYTES = 64 << 20
 
-_COMMAND = ("-P", "-s", "-S", "-B", "-m", "thyrosight.decode_worker")
+_COMMAND = ("-P", "-s", "-S", "-B", "-m", "thyrosight.frames.decoder.worker")
 
 
 class DecodeChild:
     """One child process; for one caller at a time."""
 
     def __init__(self) -> None:
-        home = str(Path(__file__).resolve().parents[1])
+        home = str(Path(__file__).resolve().parents[3])
         environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ}
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])

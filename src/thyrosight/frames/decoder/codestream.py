@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
-from thyrosight.headers import HeaderError
+from thyrosight.frames.headers import HeaderError
 
 MAX_SEGMENTS = 4_096
 MAX_TILES = 4_096

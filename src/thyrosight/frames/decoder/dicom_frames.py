@@ -14,12 +14,20 @@ import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from thyrosight.codestream import starts_frame
-from thyrosight.dicom_header import BIG, LONG_VRS, Bounded, Encoding, header_facts, read_dataset, read_layout
-from thyrosight.dicom_pixels import NATIVE, FrameDecoder, Layout
-from thyrosight.headers import HeaderError
+from thyrosight.frames.decoder.codestream import starts_frame
+from thyrosight.frames.decoder.dicom_header import (
+    BIG,
+    LONG_VRS,
+    Bounded,
+    Encoding,
+    header_facts,
+    read_dataset,
+    read_layout,
+)
+from thyrosight.frames.decoder.dicom_pixels import NATIVE, FrameDecoder, Layout
+from thyrosight.frames.decoder.video import VideoFrames
+from thyrosight.frames.headers import HeaderError
 from thyrosight.types import UInt8Array
-from thyrosight.video_frames import VideoFrames
 
 MAX_FRAGMENTS = 100_000
 MAX_FRAME_BYTES = 256 << 20

@@ -13,8 +13,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from thyrosight.dicom_pixels import Layout
-from thyrosight.headers import MAX_FRAMES, HeaderError
+from thyrosight.frames.decoder.dicom_pixels import Layout
+from thyrosight.frames.headers import MAX_FRAMES, HeaderError
 
 MAX_INFLATED_BYTES = 256 << 20
 MAX_PIXELS = 20_000_000

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.codestream import Codestream, decode_rle, read_codestream
-from thyrosight.headers import HeaderError
+from thyrosight.frames.decoder.codestream import Codestream, decode_rle, read_codestream
+from thyrosight.frames.headers import HeaderError
 from thyrosight.types import UInt8Array
 
 Values = NDArray[Any]

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from thyrosight.headers import MAX_FRAMES, HeaderError
+from thyrosight.frames.headers import MAX_FRAMES, HeaderError
 from thyrosight.types import UInt8Array
 
 MAX_PIXELS = 20_000_000

@@ -1,7 +1,7 @@
 """The child process: requests on stdin -> decoded frames on stdout, within limits that it sets on itself first.
 
-Run as `python -m thyrosight.decode_worker MEMORY_BYTES CPU_SECONDS` by decode_child.py, which describes the wire. What
-a file is at fault for becomes a line for people; its own words (they may name a patient) never do.
+Run as `python -m thyrosight.frames.decoder.worker MEMORY_BYTES CPU_SECONDS` by client.py, which describes the wire.
+What is wrong with a file becomes a line for people; its own words (they may name a patient) never do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import stat
 import sys
 from typing import Any, BinaryIO, Protocol
 
-from thyrosight.headers import HeaderError
+from thyrosight.frames.headers import HeaderError
 from thyrosight.types import UInt8Array
 
 MAX_REQUEST_BYTES = 1 << 16
@@ -67,10 +67,10 @@ def open_frames(kind: str, path: str | None, body: bytes) -> Frames:
     """Kind ("dicom", "video"), path or the file's bytes -> its frames."""
     stream = _open_regular(path) if path is not None else io.BytesIO(body)
     if kind == "video":
-        from thyrosight.video_frames import VideoFrames
+        from thyrosight.frames.decoder.video import VideoFrames
 
         return VideoFrames(stream)
-    from thyrosight.dicom_frames import open_dicom
+    from thyrosight.frames.decoder.dicom_frames import open_dicom
 
     return open_dicom(stream)
 

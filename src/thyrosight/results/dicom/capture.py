@@ -10,7 +10,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from thyrosight.dicom_out.source import LOSSY, Source, new_instance
+from thyrosight.results.dicom.source import LOSSY, Source, new_instance
 from thyrosight.types import UInt8Array
 
 SERIES_NUMBER = 9903

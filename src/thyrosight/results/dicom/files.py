@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.cine import NoduleKey
-from thyrosight.dicom_out.capture import capture
-from thyrosight.dicom_out.findings import Findings, OutlinedBy, findings_of
-from thyrosight.dicom_out.seg import segmentation
-from thyrosight.dicom_out.source import Identity, Source, part10, read_source
-from thyrosight.dicom_out.sr import report
 from thyrosight.errors import InputError
+from thyrosight.measurement.cine import NoduleKey
 from thyrosight.prediction import Prediction
+from thyrosight.results.dicom.capture import capture
+from thyrosight.results.dicom.findings import Findings, OutlinedBy, findings_of
+from thyrosight.results.dicom.seg import segmentation
+from thyrosight.results.dicom.source import Identity, Source, part10, read_source
+from thyrosight.results.dicom.sr import report
 from thyrosight.types import UInt8Array
 
 SEG_NAME, SR_NAME = "seg.dcm", "sr.dcm"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from thyrosight.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.errors import InputError
+from thyrosight.measurement.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.prediction import Nodule, Prediction
 
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]

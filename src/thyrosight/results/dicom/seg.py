@@ -14,12 +14,12 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import SegmentationStorage
 
-from thyrosight.dicom_out import codes
-from thyrosight.dicom_out.codes import code_item
-from thyrosight.dicom_out.findings import Findings
-from thyrosight.dicom_out.source import LOSSY, Source, new_instance
-from thyrosight.geometry import fill_outlines
+from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import ModelIdentity, Nodule, Prediction
+from thyrosight.results.dicom import codes
+from thyrosight.results.dicom.codes import code_item
+from thyrosight.results.dicom.findings import Findings
+from thyrosight.results.dicom.source import LOSSY, Source, new_instance
 from thyrosight.types import BoolArray
 
 SERIES_NUMBER = 9901

@@ -24,9 +24,9 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from thyrosight.environment import software_version
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
-from thyrosight.predict import software_version
 
 Identity = Literal["keep", "none"]
 

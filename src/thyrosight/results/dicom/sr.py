@@ -19,12 +19,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from thyrosight.dicom_out import codes
-from thyrosight.dicom_out.findings import Findings
-from thyrosight.dicom_out.seg import creator_name, tracking
-from thyrosight.dicom_out.source import MANUFACTURER, PATIENT, REFERENCE, STUDY, Source, set_origin
-from thyrosight.predict import software_version
+from thyrosight.environment import software_version
 from thyrosight.prediction import Nodule, NoduleSize, Prediction
+from thyrosight.results.dicom import codes
+from thyrosight.results.dicom.findings import Findings
+from thyrosight.results.dicom.seg import creator_name, tracking
+from thyrosight.results.dicom.source import MANUFACTURER, PATIENT, REFERENCE, STUDY, Source, set_origin
 
 SERIES_NUMBER = 9902
 UNNAMED_READER = "Reader^Unnamed"

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from thyrosight.daemon import hold_folder
 from thyrosight.errors import InputError
-from thyrosight.folder_lock import hold_folder
 
 MAX_TRIES = 2
 BUSY_SECONDS = 20.0

@@ -18,8 +18,8 @@ from pathlib import Path
 from thyrosight.errors import InputError
 from thyrosight.files import sync_folder, write_folder_atomic
 from thyrosight.prediction import Prediction
-from thyrosight.report import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
-from thyrosight.web.queue import ItemRow
+from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
+from thyrosight.web.jobs.queue import ItemRow
 
 IMAGE_NAME, MAP_NAME, CORRECTION_NAME, CLIP_NAME = "image.png", "malignancy_map.png", "correction.json", "clip.json"
 QUEUE_NAME, SOURCE_NAME = "queue.sqlite", "source"

@@ -20,9 +20,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from thyrosight.files import sync_folder
-from thyrosight.images import MAX_FILE_BYTES
-from thyrosight.web.problems import ApiError
-from thyrosight.web.store import SOURCE_NAME, new_id
+from thyrosight.frames.load import MAX_FILE_BYTES
+from thyrosight.web.errors import ApiError
+from thyrosight.web.jobs.store import SOURCE_NAME, new_id
 
 FIELD_NAME = "files"
 MAX_NAME = 160

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import write_atomic
-from thyrosight.web.clips import clip_summary
-from thyrosight.web.examiner import Examiner
-from thyrosight.web.pictures import frame_files
-from thyrosight.web.queue import ItemRow, JobQueue
-from thyrosight.web.sources import Source, open_source
-from thyrosight.web.store import CLIP_NAME, Store, StoreError
+from thyrosight.web.jobs.examiner import Examiner, Source, clip_summary, frame_files, open_source
+from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.store import CLIP_NAME, Store, StoreError
 
 MAX_FRAMES = 1_000
 """Of one clip: at some 5 a second it would hold up the others for minutes."""

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from thyrosight.overlay import draw_overlay, picture_png
 from thyrosight.prediction import Prediction
-from thyrosight.web.clips import clip_summary
-from thyrosight.web.corrections import read_correction
-from thyrosight.web.examiner import Examiner
-from thyrosight.web.outlines import person_prediction
-from thyrosight.web.problems import ApiError
-from thyrosight.web.queue import ItemRow
+from thyrosight.results.overlay import draw_overlay, picture_png
+from thyrosight.web.errors import ApiError
+from thyrosight.web.jobs.examiner import Examiner, clip_summary
+from thyrosight.web.jobs.queue import ItemRow
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.review.corrections import read_correction
+from thyrosight.web.review.outlines import person_prediction
 from thyrosight.web.schemas import Correction
-from thyrosight.web.store import Store
 
 Reader = Literal["network", "person"]
 MAX_PICTURES = 12

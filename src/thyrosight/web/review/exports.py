@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
-from thyrosight.cine import summarise_clip
+from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
-from thyrosight.predict_clip import clip_text
+from thyrosight.inference.predict_file import clip_text
+from thyrosight.measurement.cine import summarise_clip, track_numbers
 from thyrosight.prediction import Prediction
-from thyrosight.reading import write_reading
-from thyrosight.report import (
-    CLIP_NAME,
-    CSV_COLUMNS,
-    MASK_NAME,
-    OVERLAY_NAME,
-    REPORT_NAME,
-    RESULT_NAME,
-    csv_row,
-    write_results,
-)
-from thyrosight.web.clips import clip_summary
-from thyrosight.web.dicom_exports import export_seg, export_sr
-from thyrosight.web.exported import Download, Exported
-from thyrosight.web.problems import ApiError
-from thyrosight.web.readings import reading_of
-from thyrosight.web.store import IMAGE_NAME, MAP_NAME
+from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME
+from thyrosight.results.report import write_results
+from thyrosight.results.table import CSV_COLUMNS, csv_row
+from thyrosight.tirads.reading import write_reading
+from thyrosight.web.errors import ApiError
+from thyrosight.web.jobs.examiner import clip_summary
+from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
+from thyrosight.web.review.corrections import reading_of, track_assessments
+from thyrosight.web.review.export_item import Download, Exported, nobody_corrected
+from thyrosight.web.schemas import Correction
 
 
 def export_json(exported: Exported) -> Download:
@@ -107,17 +103,6 @@ def export_zip(exported: Exported) -> Download:
     return Download(f"{exported.stem}.zip", "application/zip", path)
 
 
-EXPORTS: dict[str, Callable[[Exported], Download]] = {
-    "json": export_json,
-    "csv": export_csv,
-    "png": export_png,
-    "report": export_report,
-    "zip": export_zip,
-    "seg": export_seg,
-    "sr": export_sr,
-}
-
-
 def _report(exported: Exported, scratch: Path) -> bytes:
     """-> report.html of a results folder that holds the frames shown, and the corrected ones as cases of their own."""
     corrections = exported.corrections()
@@ -149,3 +134,76 @@ def _folder_name(label: str) -> str:
     """A label -> a name that is legal on every file system, and is what the report calls the case."""
     legal = "".join(mark if mark.isalnum() or mark in " -_.,()" else "_" for mark in label)
     return legal.encode()[-180:].decode("utf-8", "ignore").strip(" .") or "image"
+
+
+FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
+_MAGIC_AT, _MAGIC = 128, b"DICM"
+
+
+def export_seg(exported: Exported) -> Download:
+    """-> DICOM SEG of the outlines in force."""
+    return _dicom(exported, "seg")
+
+
+def export_sr(exported: Exported) -> Download:
+    """-> DICOM SR of the measurements in force."""
+    return _dicom(exported, "sr")
+
+
+EXPORTS: dict[str, Callable[[Exported], Download]] = {
+    "json": export_json,
+    "csv": export_csv,
+    "png": export_png,
+    "report": export_report,
+    "zip": export_zip,
+    "seg": export_seg,
+    "sr": export_sr,
+}
+
+
+def _dicom(exported: Exported, kind: Literal["seg", "sr"]) -> Download:
+    case = _dicom_out(exported)
+    source = exported.store.source(exported.item)
+    corrected = exported.corrections() if exported.reader != "network" else {}
+    if exported.reader == "person" and not corrected:
+        raise nobody_corrected(exported.item)
+    predictions = [
+        exported.by_person(corrected[index]) if index in corrected else exported.prediction(index)
+        for index in range(exported.num_frames)
+    ]
+    added = _added(case, corrected, predictions) if corrected else None
+    wanted = case.Wanted(seg=kind == "seg", sr=kind == "sr")
+    try:
+        files = case.case_dicom_files(source, predictions, corrections=added, wanted=wanted)
+    except InputError as error:
+        raise ApiError(409, "no_dicom", str(error).replace(str(source), exported.item.name)) from error
+    name = FILE_NAMES[kind]
+    if name not in files:
+        raise ApiError(409, "nothing_outlined", f"{exported.item.name}: no nodule was outlined, so there is no SEG")
+    reader = "person" if corrected else "network"
+    return Download(f"{exported.stem}-{reader}-{name}", "application/dicom", files[name])
+
+
+def _added(case: Any, corrected: dict[int, Correction], predictions: list[Prediction]) -> Any:
+    """What persons said by frame, the predictions with their outlines -> what they add to the DICOM files."""
+    readings = {index: reading_of(correction, predictions[index]) for index, correction in corrected.items()}
+    tracks = track_numbers(summarise_clip(predictions).tracks)
+    outlined_by = {(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules}
+    readers = sorted({correction.who for correction in corrected.values()} - {""})
+    return case.Corrections(
+        tracks=tracks,
+        outlined_by=outlined_by,
+        assessments=track_assessments(readings, predictions, tracks),
+        notes={index: reading.note for index, reading in readings.items() if reading.note},
+        reader=", ".join(readers) or None,
+    )
+
+
+def _dicom_out(exported: Exported) -> Any:
+    """-> the room that writes DICOM; ApiError 409 where the source is none, or this version can't."""
+    with open(exported.store.source(exported.item), "rb") as stream:
+        head = stream.read(_MAGIC_AT + len(_MAGIC))
+    if head[_MAGIC_AT:] != _MAGIC:
+        message = f"{exported.item.name}: no DICOM file, so there is nothing that a SEG or an SR could refer to"
+        raise ApiError(409, "no_dicom", message)
+    return importlib.import_module("thyrosight.results.dicom.files")  # here, so that a server starts without highdicom

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.geometry import fill_outlines
-from thyrosight.predict import Examination, Predictor, RawPrediction
+from thyrosight.inference.network import RawPrediction
+from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.types import BoolArray, Box, FloatArray
-from thyrosight.web.problems import ApiError
+from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import OutlineMeasure
 
 Outline = Sequence[tuple[float, float]]

@@ -12,18 +12,18 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
-from thyrosight.overlay import draw_overlay, picture_png
 from thyrosight.prediction import Prediction
-from thyrosight.report import MASK_NAME, OVERLAY_NAME, RESULT_NAME
-from thyrosight.web.corrections import keep_correction, read_correction, remove_correction
-from thyrosight.web.exported import Download, Exported, Reader
-from thyrosight.web.exports import EXPORTS
-from thyrosight.web.job_routes import Here, item_of, refusals
-from thyrosight.web.outlines import measure_outlines
-from thyrosight.web.problems import ApiError, not_found
+from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME
+from thyrosight.results.overlay import draw_overlay, picture_png
+from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.jobs.store import CLIP_NAME, IMAGE_NAME, MAP_NAME
+from thyrosight.web.review.corrections import keep_correction, read_correction, remove_correction
+from thyrosight.web.review.export_item import Download, Exported, Reader
+from thyrosight.web.review.exports import EXPORTS
+from thyrosight.web.review.outlines import measure_outlines
+from thyrosight.web.routes.jobs import Here, item_of, refusals
 from thyrosight.web.schemas import ClipSummary, Correction, CorrectionIn, Item, OutlineMeasure, OutlinesIn
 from thyrosight.web.service import Service
-from thyrosight.web.store import CLIP_NAME, IMAGE_NAME, MAP_NAME
 
 ItemId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 FrameIndex = Annotated[int, Path(ge=0, le=1_000_000, description="0 for a still")]

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from thyrosight.web.problems import ApiError, not_found
-from thyrosight.web.queue import ItemRow, JobRow, QueueFullError
+from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.jobs.queue import ItemRow, JobRow, QueueFullError
+from thyrosight.web.jobs.store import new_id
+from thyrosight.web.jobs.uploads import drain, receive_files
 from thyrosight.web.schemas import AcceptedItem, AcceptedJob, ErrorAnswer, ErrorDetail, Item, Job, JobPage
 from thyrosight.web.service import Service, queue_full
-from thyrosight.web.store import new_id
-from thyrosight.web.uploads import drain, receive_files
 
 MAX_PAGE = 100
 

@@ -1,9 +1,16 @@
-"""Results folder, source file -> the predictions in it that are of that file, and their pictures."""
+"""Definitions that lay in report.py."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -11,8 +18,56 @@ import numpy as np
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.prediction import Prediction
-from thyrosight.report import CLIP_NAME, OVERLAY_NAME, RESULT_NAME, case_folders, read_result
 from thyrosight.types import UInt8Array
+
+MASK_NAME, OVERLAY_NAME, RESULT_NAME, CLIP_NAME = "mask.png", "overlay.png", "result.json", "clip.json"
+CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that gave no result: its name within the run, and the line for people, which names it too."""
+
+    file: str
+    message: str
+
+
+def read_result(case_folder: Path) -> Prediction | None:
+    """Case folder -> its prediction; None where there is none or it is not whole or not of this version."""
+    try:
+        return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def case_folders(out: Path) -> list[str]:
+    """Results folder -> names of the case folders that hold a result.json, in natural order."""
+    with os.scandir(out) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted((name for name in names if (out / name / RESULT_NAME).is_file()), key=natural)
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Name -> sort key under which case 2 comes before case 10."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts], name
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Path -> a text stream; the file appears under its name when the block ends well, and not at all otherwise."""
+    temporary = path.parent / f".thyrosight-{secrets.token_hex(8)}.tmp"
+    try:
+        with open(temporary, "x", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{path}: can't be written ({reason}); free the space or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def results_of(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[Prediction], dict[int, UInt8Array]]:

@@ -1,0 +1,67 @@
+"""Definitions that lay in commands/results.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thyrosight.commands.options import Json
+from thyrosight.commands.terminal import plain, print_facts, print_json, print_table
+from thyrosight.environment import installed_versions
+
+if TYPE_CHECKING:
+    from thyrosight.bundle.store import Bundle
+
+
+def info(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A model bundle; the shipped one where not given.", exists=True)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What a bundle is, and what runs here.
+
+    Verifies the bundle, then shows its network, what it learned from, its scores, and the versions installed.
+    """
+    from thyrosight import __version__
+    from thyrosight.bundle.store import load_bundle
+
+    installed = {"thyrosight": __version__} | installed_versions()
+    if as_json:
+        loaded = load_bundle(bundle)
+        print_json({"installed": installed, "path": loaded.path, "bundle": loaded.info})
+        return
+    print_facts({"installed": " ".join(f"{name} {version}" for name, version in installed.items())})
+    typer.echo()
+    _print_bundle(load_bundle(bundle))
+
+
+def _print_bundle(loaded: Bundle) -> None:
+    from thyrosight.bundle.card import familiarity_line
+
+    facts = plain(loaded.info)
+    tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
+    for part in tables["training_sets"]:
+        for name in ("label_meaning", "left_out", "notes", "origin"):
+            part.pop(name)
+    for part in tables["operating_points"]:
+        for name in ("sensitivity", "specificity"):  # its meaning says them in words
+            part.pop(name)
+    for name in ("files", "sha256", "format_version", "recipe", "subgroups", "robustness", "failures"):
+        facts.pop(name)
+    facts["familiarity"] = familiarity_line(loaded.info)
+    print_facts({"bundle": str(loaded.path)} | facts)
+    for name, rows in tables.items():
+        typer.echo(f"\n{name.replace('_', ' ')}")
+        if rows:
+            print_table(list(rows[0]), [[_short(value) for value in row.values()] for row in rows])
+        else:
+            typer.echo("-")
+
+
+def _short(value: Any) -> Any:
+    """A SHA-256 -> its first digits; anything else as it is."""
+    is_hash = isinstance(value, str) and len(value) == 64 and value.isalnum()
+    return value[:12] if is_hash else value

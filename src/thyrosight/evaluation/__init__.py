@@ -1,0 +1,1 @@
+"""Predictor, labelled cases -> scores with intervals."""

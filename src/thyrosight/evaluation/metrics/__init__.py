@@ -1,0 +1,1 @@
+"""Masks, labels, risks -> scores; nothing here knows a file."""

@@ -1,0 +1,1 @@
+"""What disturbed images cost the scores."""

@@ -1,0 +1,1 @@
+"""A run, the scores of its folds -> a bundle."""

@@ -1,0 +1,92 @@
+"""Definitions that lay in export.py."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from thyrosight.bundle.store import Bundle
+from thyrosight.bundle.training_sets import start_record
+from thyrosight.config import Config, config_from_dict, config_to_dict
+from thyrosight.environment import git_revision, library_versions, processor
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.files import write_atomic
+from thyrosight.types import Case
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run, "started_with": versions}."""
+    try:
+        record = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"{run}: not the folder of a training run (no config.json in it)") from None
+    assert isinstance(record, dict)
+    return record
+
+
+def finished_run(run: Path) -> dict[str, Any]:
+    """As `read_run`, with all that an export needs; InputError where the run is of an older version."""
+    record = read_run(run)
+    missing = [name for name in ("config", "fold", "cases", "started_with") if name not in record]
+    if missing or not (run / "rows.json").exists():
+        what = f"its config.json has no {', '.join(missing)}" if missing else "no rows.json in it"
+        raise InputError(
+            f"{run}: {what}, so it was begun by an older version; export it with that version, or train it again"
+        )
+    return record
+
+
+def run_record(
+    config: Config, cases: Sequence[Path], out: Path, fold: int | None, start: Bundle | None = None
+) -> dict[str, Any]:
+    """What config.json holds; the paths of the tables are relative to the run."""
+    tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
+    started_with = {
+        "git_revision": git_revision(),
+        "versions": library_versions(),
+        "processor": processor(),
+        "bundle": start and start_record(start),
+    }
+    return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": started_with}
+
+
+def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[Case]]) -> None:
+    """Write config.json and rows.json, or hold them against those of the run that goes on."""
+    split = {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in rows.items()}
+    if (out / "config.json").exists():
+        if not resume:
+            raise InputError(f"{out}: holds a run already; pass --resume to go on with it, or choose another folder")
+        refuse_other_settings(out, record)
+        if json.loads((out / "rows.json").read_text(encoding="utf-8")) != split:
+            raise ConfigError(f"{out}: was started with other cases or another split; resume with the same cases.csv")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "rows.json", json.dumps(split, indent=1))
+    write_atomic(out / "config.json", json.dumps(record, indent=1))
+
+
+def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
+    """ConfigError that names the settings in which the run there differs from `record`."""
+    before = read_run(run)
+    # A setting that was not yet there then had its default's effect.
+    before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))
+    difference = _difference(before, record)
+    if difference:
+        raise ConfigError(f"{run}: was started with other settings ({difference}); resume with the same")
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
+    """The settings that differ, as dotted names; newer code may go on with a run, and its description may change."""
+    found = []
+    before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
+    for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            inner = _difference(one, other, f"{prefix}{key}.")
+            found += [inner] if inner else []
+        elif one != other:
+            found.append(f"{prefix}{key}: {one!r} then, {other!r} now")
+    return "; ".join(found)

@@ -1,0 +1,1 @@
+"""A file, an array -> Frame: told by content, bounded, hostile formats decoded in a child process."""

@@ -1,0 +1,1 @@
+"""Frame -> Prediction on ONNX Runtime, without torch."""

@@ -1,0 +1,1 @@
+"""Predictions -> a results folder: masks, overlays, results.csv, report.html."""

@@ -1,0 +1,51 @@
+"""Definitions that lay in report.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thyrosight.prediction import Nodule, Prediction
+
+SIGN_COLUMNS = ("compactness", "solidity", "irregularity", "echogenicity_ratio", "cystic_share", "num_foci")
+CSV_COLUMNS = (
+    *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "nodule_risk"),
+    *("area_px", "area_mm2", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm"),
+    *("anteroposterior_px", "anteroposterior_mm", "transverse_px", "transverse_mm", "taller_than_wide"),
+    *SIGN_COLUMNS,
+    *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
+)
+"""One row an image; from nodule_risk to mean_probability they speak of its largest nodule, empty without one."""
+NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
+
+
+def csv_row(case_id: str, prediction: Prediction) -> list[Any]:
+    """Prediction -> its row under CSV_COLUMNS; what is not known is empty."""
+    image, nodule = prediction.image, next(iter(prediction.nodules), None)
+    row = [
+        *(case_id, image.name, image.frame_index, image.width_px, image.height_px),
+        *(len(prediction.panels), len(prediction.nodules), prediction.risk),
+        *(_nodule_values(nodule) if nodule else [None] * NUM_NODULE_COLUMNS),
+        ";".join(dict.fromkeys(flag.code for flag in prediction.flags)),
+        *(image.sha256, prediction.model.name, prediction.model.id, prediction.software_version, prediction.seconds),
+    ]
+    return [_cell(value) for value in row]
+
+
+def _nodule_values(nodule: Nodule) -> list[Any]:
+    size, signs = nodule.size, nodule.signs
+    return [
+        *(nodule.risk, size.area_px, size.area_mm2, size.longest_px, size.longest_mm),
+        *(size.perpendicular_px, size.perpendicular_mm, size.anteroposterior_px, size.anteroposterior_mm),
+        *(size.transverse_px, size.transverse_mm, size.taller_than_wide),
+        *(getattr(signs, name, None) for name in SIGN_COLUMNS),
+        nodule.mean_probability,
+    ]
+
+
+def _cell(value: Any) -> Any:
+    """A value -> its CSV cell; booleans 0/1, and no text that a spreadsheet would take for a formula."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value

@@ -1,0 +1,1 @@
+"""cases.csv, configuration -> a run."""

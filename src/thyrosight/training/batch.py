@@ -1,0 +1,52 @@
+"""Sample, Batch: what a training step is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thyrosight.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One view of one case, letterboxed to the network's input.
+
+    image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
+    border; malignancy 1, 0 or -1 (not labelled); risk is what is taught, the label or a grade between 0 and 1, or -1;
+    gland_HW bool, the thyroid, None where it is not outlined; descriptors: a term's place in the lexicon or -1, in its
+    order; view_index counts the views of the case.
+    """
+
+    image_HW: FloatArray
+    mask_HW: BoolArray
+    valid_HW: BoolArray
+    has_mask: bool
+    malignancy: int
+    risk: float
+    gland_HW: BoolArray | None
+    descriptors: tuple[int, ...]
+    case_index: int
+    view_index: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
+
+    risk_B float32: what is taught of the risk, 0 to 1, or -1. For auxiliary tasks, None where nothing teaches them:
+    gland_B1HW 0/1 float32 with has_gland_B bool; descriptors_BD int64, the term of each of D descriptors or -1.
+    """
+
+    image_B1HW: Tensor
+    mask_B1HW: Tensor
+    valid_B1HW: Tensor
+    has_mask_B: Tensor
+    malignancy_B: Tensor
+    risk_B: Tensor
+    gland_B1HW: Tensor | None = None
+    has_gland_B: Tensor | None = None
+    descriptors_BD: Tensor | None = None

@@ -1,0 +1,193 @@
+"""Definitions that lay in train.py."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from thyrosight.config import Config
+from thyrosight.errors import ConfigError
+from thyrosight.evaluation.metrics.ranking import auroc
+from thyrosight.networks.output import Output
+from thyrosight.training.batch import Batch
+from thyrosight.training.dataset import EpochSampler
+from thyrosight.training.losses import LossParts, LossSettings, multitask_loss, teaching_rows
+from thyrosight.types import Case
+
+
+class TrainingModule(L.LightningModule):
+    """A network with its loss, optimiser, schedule and moving average; the average is what is validated and shipped."""
+
+    def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
+        super().__init__()
+        self.config = config
+        # The U-Net's depthwise convolutions like their channels last; the V-Net's group norm is slower that way.
+        self.layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
+        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.ema = copy.deepcopy(self.network).requires_grad_(False).eval() if config.optim.ema_decay > 0 else None
+        self.loss = loss
+        self.num_steps = num_steps
+        self.seen: list[dict[str, Tensor]] = []
+
+    @property
+    def shipped(self) -> nn.Module:
+        return self.network if self.ema is None else cast(nn.Module, self.ema)
+
+    def forward(self, image_B1HW: Tensor) -> Output:
+        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.layout)))
+
+    def on_train_epoch_start(self) -> None:
+        cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout follows from (seed, step, process) alone: a resumed run drops what the uninterrupted one did.
+        rng = np.random.default_rng([self.config.run.seed, self.global_step, self.global_rank])
+        torch.manual_seed(int(rng.integers(2**62)))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
+        parts = multitask_loss(output, batch, self.loss)
+        total = parts.total if self.trainer.world_size == 1 else self._shared_total(parts, batch)
+        values = {"train_loss": total, "train_mask_loss": parts.mask, "train_malignancy_loss": parts.malignancy}
+        if self.loss.gland_weight > 0:
+            values["train_gland_loss"] = parts.gland
+        if self.loss.descriptor_weight > 0:
+            values["train_descriptor_loss"] = parts.descriptors
+        if self.loss.presence_weight > 0:
+            values["train_presence_loss"] = parts.presence
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
+        self.log("loss", total.detach(), prog_bar=True, logger=False)
+        return total
+
+    def _shared_total(self, parts: LossParts, batch: Batch) -> Tensor:
+        """This process's share of the loss of the global batch, so that averaged gradients equal those of one process.
+
+        Every part is a mean over rows that take part in it; processes hold different numbers of those.
+        """
+        own = teaching_rows(batch)
+        everywhere = own.clone()
+        torch.distributed.all_reduce(everywhere)
+        share = self.trainer.world_size * own / everywhere.clamp(min=1)
+        weights = torch.tensor(self.loss.weights, device=share.device)
+        return torch.stack(parts[1:]) @ (share * weights)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        there = {name: value.to(device, non_blocking=True) for name, value in vars(batch).items() if value is not None}
+        return Batch(**there)
+
+    def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
+        """After each step: move the average. Its decay rises with the steps, so that it forgets the beginning."""
+        if self.ema is None or self.global_step == 0:
+            return
+        decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
+        pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
+        floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+        with torch.no_grad():
+            # All at once: one call for each of some 500 tensors takes longer than the arithmetic.
+            torch._foreach_lerp_([one for one, _ in floats], [other for _, other in floats], 1 - decay)
+            for one, other in pairs:
+                if not one.dtype.is_floating_point:
+                    one.copy_(other)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Lightning refuses to clip for a fused optimiser, which matters only where gradients are scaled (float16)."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        output = self(batch.image_B1HW)
+        probability = torch.sigmoid(output.mask_logits_B1HW.float())
+        mask = (probability > self.config.run.mask_threshold) & batch.valid_B1HW
+        reference = batch.mask_B1HW > 0.5
+        shared = (mask & reference).sum(dim=(1, 2, 3))
+        both = mask.sum(dim=(1, 2, 3)) + reference.sum(dim=(1, 2, 3))
+        logits = output.class_logits_B2.float()
+        self.seen.append(
+            {
+                "dice": torch.where(
+                    both > 0, 2 * shared / both.clamp(min=1), torch.ones_like(shared, dtype=torch.float32)
+                ),
+                "has_mask": batch.has_mask_B,
+                "logit": logits[:, 1] - logits[:, 0],
+                "malignancy": batch.malignancy_B,
+            }
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        rows = {key: torch.cat([part[key] for part in self.seen]).cpu().numpy() for key in self.seen[0]}
+        self.seen.clear()
+        dice = float(rows["dice"][rows["has_mask"]].mean()) if rows["has_mask"].any() else math.nan
+        labelled = rows["malignancy"] >= 0
+        area = auroc(rows["malignancy"][labelled], rows["logit"][labelled]) if labelled.any() else None
+        risk_auroc = math.nan if area is None else float(area)
+        score = dice if self.loss.mask_weight > 0 and not math.isnan(dice) else risk_auroc
+        self.log_dict({"val_dice": dice, "val_auroc": risk_auroc, "val_score": score}, prog_bar=True, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        settings = self.config.optim
+        groups = parameter_groups(self.network, settings.lr, settings.encoder_lr_share, settings.weight_decay)
+        kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+        # Fused steps take a quarter of the time on a CPU; float16's scaled gradients could not be clipped before them.
+        is_fused = self.trainer.precision != "16-mixed"
+        optimizer = kind(groups, lr=settings.lr, eps=settings.eps, fused=is_fused)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_share)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _lr_share(self, step: int) -> float:
+        """Warm-up from a hundredth, then half a cosine to final_lr_share (Loshchilov & Hutter 2017); or constant."""
+        settings = self.config.optim
+        warmup = settings.warmup_share * self.num_steps
+        if settings.schedule == "constant":
+            return 1.0
+        if step < warmup:
+            return 0.01 + 0.99 * step / warmup
+        progress = min(1.0, (step - warmup) / max(1.0, self.num_steps - warmup))
+        return settings.final_lr_share + (1 - settings.final_lr_share) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["next_epoch"] = self.current_epoch + 1
+
+
+def parameter_groups(
+    network: nn.Module, lr: float, encoder_lr_share: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Weights decay, biases and norms don't; the encoder may learn more slowly than what was not pretrained."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": lr * (encoder_lr_share if is_encoder else 1.0),
+            "weight_decay": weight_decay if has_decay else 0.0,
+        }
+        for (is_encoder, has_decay), parameters in groups.items()
+    ]
+
+
+def loss_settings(config: Config, rows: Sequence[Case]) -> LossSettings:
+    """The losses' own settings; class weights are counted on the training rows where they are asked for."""
+    values = asdict(config.loss)
+    weights: tuple[float, float] | None = None
+    if values.pop("balance_classes"):
+        counts = [sum(case.malignancy == label for case in rows) for label in (0, 1)]
+        if min(counts) == 0:
+            raise ConfigError(f"loss.balance_classes: the training rows hold {counts} cases of low and high risk")
+        weights = (sum(counts) / (2 * counts[0]), sum(counts) / (2 * counts[1]))
+    return LossSettings(**values, class_weights=weights)

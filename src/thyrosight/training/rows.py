@@ -1,0 +1,59 @@
+"""Definitions that lay in data.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from thyrosight.errors import InputError
+from thyrosight.types import Case
+
+
+def group_key(case: Case) -> str:
+    """The split key over several sets: sets number their groups alike."""
+    return f"{case.source}/{case.group}"
+
+
+def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
+    """All cases, the fold to score -> (training rows, rows kept out). Test rows train nothing, whatever the fold."""
+    kept_out = [case for case in cases if case.split == "test" or (fold is not None and case.fold == fold)]
+    training = [case for case in cases if case.split != "test" and (fold is None or case.fold != fold)]
+    if fold is not None and not any(case.fold == fold for case in cases):
+        known = sorted({case.fold for case in cases if case.fold is not None})
+        raise InputError(f"no row has fold {fold}; folds in these cases: {known or 'none (run prepare --folds 5)'}")
+    leaked = {group_key(case) for case in kept_out} & {group_key(case) for case in training}
+    if leaked:
+        raise InputError(
+            f"groups {sorted(leaked)[:5]} stand both in training and in the rows kept out; run `thyrosight audit`"
+        )
+    return training, kept_out
+
+
+def split_validation(
+    cases: Sequence[Case], share: float, seed: int, sources: Sequence[str] = ()
+) -> tuple[list[Case], list[Case]]:
+    """Training rows -> (rows to fit, rows for validation), whole groups, the share taken within source and label.
+
+    Only rows of `sources` are validated (empty: of all). Groups belong to their source, so none is on both sides.
+    """
+    if share <= 0:
+        return list(cases), []
+    rng = np.random.default_rng([seed, 7])
+    strata: dict[tuple[str, str], list[str]] = {}
+    labels: dict[str, tuple[str, str]] = {}
+    for case in cases:
+        if sources and case.source not in sources:
+            continue
+        key = (case.source, str(case.malignancy))
+        labels.setdefault(group_key(case), key)
+    for group, key in labels.items():
+        strata.setdefault(key, []).append(group)
+    chosen: set[str] = set()
+    for key in sorted(strata):
+        groups = sorted(strata[key])
+        order = rng.permutation(len(groups))
+        chosen.update(groups[index] for index in order[: round(share * len(groups))])
+    return [case for case in cases if group_key(case) not in chosen], [
+        case for case in cases if group_key(case) in chosen
+    ]

@@ -1,0 +1,1 @@
+"""Uploads -> a queue on the disk -> results by frame."""

@@ -1,0 +1,1 @@
+"""A person's corrections, and the files that a person takes away."""

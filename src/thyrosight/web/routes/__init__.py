@@ -1,0 +1,1 @@
+"""HTTP requests -> the service's answers."""
