@@ -42,17 +42,17 @@ types: $(DEV)
 train-demo: $(DEV)  ## phantoms -> a small network trained in minutes -> an evaluation report
 	$(BIN)/thyrosight phantom -n 160 -o $(OUT)/train-demo/phantoms
 	$(BIN)/thyrosight prepare $(OUT)/train-demo/phantoms -o $(OUT)/train-demo/cases
-	$(BIN)/thyrosight train configs/phantom_demo.toml --cases $(OUT)/train-demo/cases/cases.csv -o $(OUT)/train-demo/run --fold 0 --resume
+	$(BIN)/thyrosight train configs/demo/phantoms.toml --cases $(OUT)/train-demo/cases/cases.csv -o $(OUT)/train-demo/run --fold 0 --resume
 	$(BIN)/thyrosight evaluate $(OUT)/train-demo/run/bundle --cases $(OUT)/train-demo/cases/cases.csv --fold 0 -o $(OUT)/train-demo/evaluation
 
 golden: $(DEV)  ## remake the golden files of the tests (look at the difference before you commit it)
 	THYROSIGHT_GOLDEN=remake OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k golden
 
 pictures: $(CORE)  ## remake the pictures of the README from phantoms
-	$(BIN)/python docs/make_pictures.py docs/pictures
+	$(BIN)/python tools/make_pictures.py docs/pictures
 
 reference: $(DEV)  ## remake the command and settings tables of docs/reference.md
-	$(BIN)/python docs/make_reference.py
+	$(BIN)/python tools/make_reference.py
 
 bench: $(DEV)  ## cold start against `import torch`; milliseconds an image
 	$(BIN)/python bench/cold_start.py
@@ -61,11 +61,11 @@ bench: $(DEV)  ## cold start against `import torch`; milliseconds an image
 install: $(DEV)  ## the environment with everything in it
 
 constraints: $(DEV)  ## write constraints.txt from the environment as it is
-	$(BIN)/python bench/freeze.py > $(VENV)/constraints.new && mv $(VENV)/constraints.new constraints.txt
+	$(BIN)/python tools/freeze.py > $(VENV)/constraints.new && mv $(VENV)/constraints.new constraints.txt
 
 clean:  ## remove what the commands wrote and the caches; keep the environment
 	rm -rf $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench studies tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## and the environment
 	rm -rf $(VENV)

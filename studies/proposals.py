@@ -1,6 +1,6 @@
 """A cross-validation and its cases.csv with descriptors -> how TI-RADS proposals go with the reader's words.
 
-    python bench/proposals.py runs/ddti cases/ddti/cases.csv
+    python studies/proposals.py runs/ddti cases/ddti/cases.csv
 
 Each fold's network outlines the images that it has not seen; what is measured of the largest nodule is held against the
 words of the same case, at the limits that are set. AUROC and its interval (bootstrap over groups) say what a measure

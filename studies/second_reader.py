@@ -1,7 +1,7 @@
 """A cross-validation, its scores across folds, cases.csv and a second reader's masks -> who agrees with whom.
 
     thyrosight evaluate runs/lite2 --cases cases/ddti/cases.csv --across-folds -o scores
-    python bench/second_reader.py runs/lite2 scores cases/ddti/cases.csv DDTI/second_reader
+    python studies/second_reader.py runs/lite2 scores cases/ddti/cases.csv DDTI/second_reader
 
 Second reader against the set's outlines, network against each, on the same images: those that both readers outlined.
 The first row is what the others can be held against. Each fold's network outlines the images that it has not seen, by

@@ -1,6 +1,6 @@
 """cases.csv with descriptors and a reader's TI-RADS -> how the engine's levels go with the reader's categories.
 
-    python bench/tirads_readers.py cases/cases.csv
+    python studies/tirads_readers.py cases/cases.csv
 
 One row a group (a patient, or a cluster of near-duplicates): images of one case repeat its descriptors. Missing
 descriptors stay missing (DDTI has no shape at all), so a level is often a range: the tables show the lowest level still

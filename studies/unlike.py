@@ -1,6 +1,6 @@
 """Share of images flagged as unlike the training frames, by kind: real frames of the held-out fold, and what is not.
 
-    python bench/unlike.py --cases ddti/cases.csv --cases busi/cases.csv --fold 0 --images OTHER_SCANNER/image
+    python studies/unlike.py --cases ddti/cases.csv --cases busi/cases.csv --fold 0 --images OTHER_SCANNER/image
 
 Fits on the folds other than --fold; real frames are those of it. Two thresholds: the one fitted, and the one at which
 5 % of these real frames are flagged, to compare with other methods. Kinds that no installed package carries are named

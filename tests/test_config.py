@@ -9,7 +9,7 @@ import pytest
 from thyrosight.config import Config, config_from_dict, config_to_dict, load_config
 from thyrosight.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -248,10 +248,10 @@ def test_a_width_of_nothing_is_refused() -> None:
 
 def test_the_peers_learn_by_one_recipe() -> None:
     """What differs between the compared configurations is the network and how many epochs its time allows."""
-    folder = Path(__file__).resolve().parents[1] / "configs"
+    folder = Path(__file__).resolve().parents[1] / "configs" / "ddti"
     recipes = []
     for name in ("vnet2d_ours", "resenc", "monai_unet"):
-        config = load_config(folder / f"{name}_ddti.toml")
+        config = load_config(folder / f"{name}.toml")
         optim = {**vars(config.optim), "epochs": None}
         recipes.append((config.data, config.augment, config.loss, optim, config.run))
     assert recipes[0] == recipes[1] == recipes[2]

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-REFERENCE = Path(__file__).resolve().parent / "reference.md"
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 
 
 def commands_text() -> str:
@@ -92,7 +92,7 @@ def filled(text: str) -> str:
     """docs/reference.md -> the same with what stands between its markers made new."""
     parts = {"commands": commands_text(), "settings": settings_text(), "disturbances": disturbances_text()}
     for name, made in parts.items():
-        begin, end = f"<!-- {name}: made by docs/make_reference.py -->", f"<!-- end of {name} -->"
+        begin, end = f"<!-- {name}: made by tools/make_reference.py -->", f"<!-- end of {name} -->"
         if begin not in text or end not in text:
             sys.exit(f"error: {REFERENCE.name} has no markers for {name}")
         head, _, rest = text.partition(begin)

@@ -15,7 +15,9 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a f
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A configuration: configs/*.toml.", exists=True, dir_okay=False)],
+    config: Annotated[
+        Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
+    ],
     cases: Annotated[list[Path], typer.Option("--cases", help="cases.csv; repeat for several sets.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: checkpoints, curves, the bundle.")],
     fold: Annotated[str | None, typer.Option("--fold", help="The fold to leave out for validation, or `all`.")] = None,
@@ -39,7 +41,9 @@ def train(
 
 
 def cross_validate(
-    config: Annotated[Path, typer.Argument(help="A configuration: configs/*.toml.", exists=True, dir_okay=False)],
+    config: Annotated[
+        Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
+    ],
     cases: Annotated[
         list[Path], typer.Option("--cases", help="The cases.csv to score; repeat for sets that help.", exists=True)
     ],
