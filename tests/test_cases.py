@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from thyrosight.datasets.masks import load_mask, read_mask
-from thyrosight.datasets.prepare import LAYOUTS, prepare, recognise
-from thyrosight.datasets.sets import ddti, own_csv, tn_scui
+from thyrosight.datasets.prepare import prepare, recognise
+from thyrosight.datasets.sets import SETS, ddti, own_csv, tn_scui
 from thyrosight.datasets.sets.layout import natural
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import read_cases, write_cases
@@ -658,7 +658,7 @@ def test_layouts_don_t_claim_each_others_folders(tmp_path: Path) -> None:
         "tg3k": make_tg3k(tmp_path / "tg3k"),
     }
     for name, folder in made.items():
-        claims = [layout for layout, (has_layout, _) in LAYOUTS.items() if has_layout(folder)]
+        claims = [name for name, known in SETS.items() if known.recognise(folder)]
         assert claims[0] == name, claims
 
 

@@ -6,6 +6,7 @@ A box is half-open: x0 <= x < x1. The result records (Nodule, Prediction) are in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Float64Array = NDArray[np.float64]
 
 
 class Box(NamedTuple):
@@ -145,5 +147,5 @@ class Case:
 
 Json = dict[str, Any]
 
-
-Float64Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+"""Called with (number done, number in all), as the work goes on."""

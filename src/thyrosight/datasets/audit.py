@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING, Literal
 from thyrosight.datasets.audit_case import Checked, check_case
 from thyrosight.datasets.table import read_cases
 from thyrosight.tirads.descriptors import LEXICON
-from thyrosight.types import Case
+from thyrosight.types import Case, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from thyrosight.datasets.scan import Progress
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")

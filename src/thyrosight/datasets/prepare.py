@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thyrosight.datasets.sets import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
-from thyrosight.datasets.sets.layout import Reading, Request, write_text
+from thyrosight.datasets.sets import SETS
+from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import write_cases
 from thyrosight.errors import InputError
-from thyrosight.types import Case, Json
+from thyrosight.files import write_atomic
+from thyrosight.types import Case, Json, Progress
 
 if TYPE_CHECKING:
-    from thyrosight.datasets.scan import Look, Progress
-
-LAYOUTS: dict[str, tuple[Callable[[Path], bool], Callable[[Request], Reading]]] = {
-    phantom.NAME: (phantom.recognise, phantom.read),
-    ddti.NAME: (ddti.recognise, ddti.read),
-    busi.NAME: (busi.recognise, busi.read),
-    tn_scui.NAME: (tn_scui.recognise, tn_scui.read),
-    tn3k.NAME: (tn3k.recognise, tn3k.read),
-    tg3k.NAME: (tg3k.recognise, tg3k.read),
-    own_csv.NAME: (own_csv.recognise, own_csv.read),
-}
-"""Layout -> (does this folder have it, read it); asked in this order."""
+    from thyrosight.datasets.scan import Look
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ def prepare(
 ) -> PrepareSummary:
     """Folder of a labelled set (or one CSV) -> cases.csv and dataset.json in `out`.
 
-    source: a name of LAYOUTS, or None to recognise it. folds and hold_out are made of whole groups; folds and splits
+    source: a name of SETS, or None to recognise it. folds and hold_out are made of whole groups; folds and splits
     that the set gives are kept, unless `refold` joins the groups of near-duplicates and makes new folds. columns: role
     -> column, for a CSV of your own. keep_leaks keeps training images whose group reaches into a test split;
     keep_partial takes masks of which some outlines are lost. progress is called with (images done, images in all).
@@ -74,44 +64,44 @@ def prepare(
     from thyrosight.datasets.scan import in_order, look
 
     folder, out = Path(folder), Path(out)
-    reading = read_layout(Request(folder, out / "masks", dict(columns or {}), keep_partial), source)
-    if not reading.cases:
+    data_set = read_set(Request(folder, out / "masks", dict(columns or {}), keep_partial), source)
+    if not data_set.cases:
         raise InputError(
-            f"{folder}: recognised as {reading.source}, but it holds no image that can be used; check the folder"
+            f"{folder}: recognised as {data_set.source}, but it holds no image that can be used; check the folder"
         )
     absolute = [
         replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)
-        for case in reading.cases
+        for case in data_set.cases
     ]
     looks = list(in_order(lambda case: look(case.image, case.fov, case.panels), absolute, workers, progress))
     cases, left_out = _readable(absolute, looks)
-    cases, notes = _grouped(cases, looks, reading.join_duplicates or refold)
+    cases, notes = _grouped(cases, looks, data_set.join_duplicates or refold)
     cases, more_notes = _divided(cases, folds, hold_out, seed, refold)
     if not keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
-    everything_out = {why: number for why, number in {**reading.left_out, **left_out}.items() if number}
-    reading = replace(reading, left_out=everything_out, notes=(*reading.notes, *notes, *more_notes))
-    return _write(out, cases, looks, reading, seed)
+    everything_out = {why: number for why, number in {**data_set.left_out, **left_out}.items() if number}
+    data_set = replace(data_set, left_out=everything_out, notes=(*data_set.notes, *notes, *more_notes))
+    return _write(out, cases, looks, data_set, seed)
 
 
-def read_layout(request: Request, source: str | None) -> Reading:
-    """Request, layout or None -> the Reading of the layout named or recognised."""
-    if source is not None and source not in LAYOUTS:
-        raise InputError(f"unknown source '{source}'; known: {', '.join(LAYOUTS)}")
+def read_set(request: Request, source: str | None) -> DataSet:
+    """Request, name of a set or None -> the set named or recognised."""
+    if source is not None and source not in SETS:
+        raise InputError(f"unknown source '{source}'; known: {', '.join(SETS)}")
     if not request.folder.exists():
         raise InputError(f"{request.folder}: no such folder or file")
     name = source or recognise(request.folder)
-    return LAYOUTS[name][1](request)
+    return SETS[name].read(request)
 
 
 def recognise(folder: Path) -> str:
     """Folder or CSV -> the name of its layout."""
-    for name, (has_layout, _) in LAYOUTS.items():
-        if has_layout(folder):
+    for name, known in SETS.items():
+        if known.recognise(folder):
             return name
     raise InputError(
-        f"{folder}: not a layout that is known ({', '.join(LAYOUTS)}); point at the set's top folder, "
+        f"{folder}: not a layout that is known ({', '.join(SETS)}); point at the set's top folder, "
         "or describe your images in one CSV with the columns image, mask, malignancy, patient"
     )
 
@@ -186,22 +176,22 @@ def _broken(cases: Sequence[Case]) -> int:
     return sum(number > 1 for number in Counter(group for group, _ in pairs).values())
 
 
-def _write(out: Path, cases: list[Case], looks: Sequence[Look], reading: Reading, seed: int) -> PrepareSummary:
+def _write(out: Path, cases: list[Case], looks: Sequence[Look], data_set: DataSet, seed: int) -> PrepareSummary:
     from thyrosight.datasets.summary import describe
 
     out.mkdir(parents=True, exist_ok=True)
-    dataset = describe(cases, {seen.path: seen for seen in looks}, reading, seed)
-    summary = _summary(out / "cases.csv", dataset, reading)
-    write_text(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
+    dataset = describe(cases, {seen.path: seen for seen in looks}, data_set, seed)
+    summary = _summary(out / "cases.csv", dataset, data_set)
+    write_atomic(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
     write_cases(cases, out / "cases.csv")
     return summary
 
 
-def _summary(cases_csv: Path, dataset: Json, reading: Reading) -> PrepareSummary:
+def _summary(cases_csv: Path, dataset: Json, data_set: DataSet) -> PrepareSummary:
     counts = dataset["counts"]
     return PrepareSummary(
         cases_csv=cases_csv,
-        source=reading.source,
+        source=data_set.source,
         num_images=counts["images"],
         num_outlined=counts["outlined"],
         num_empty_masks=counts["empty_masks"],
@@ -211,11 +201,6 @@ def _summary(cases_csv: Path, dataset: Json, reading: Reading) -> PrepareSummary
         num_groups=counts["groups"],
         folds=counts["folds"],
         splits=counts["splits"],
-        left_out=dict(reading.left_out),
-        notes=reading.notes,
+        left_out=dict(data_set.left_out),
+        notes=data_set.notes,
     )
-
-
-def summary_json(summary: PrepareSummary) -> str:
-    """PrepareSummary -> JSON text."""
-    return json.dumps(asdict(summary), indent=2, ensure_ascii=False, default=str)

@@ -12,10 +12,7 @@ from typing import TypeVar
 
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import ThyrosightError
-from thyrosight.types import Box, Frame, UInt8Array
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
+from thyrosight.types import Box, Frame, Progress, UInt8Array
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thyrosight.datasets.masks import read_mask
 from thyrosight.datasets.scan import Look, list_sha256
-from thyrosight.datasets.sets.layout import Reading
+from thyrosight.datasets.sets.layout import DataSet
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.types import Case, Json
@@ -16,8 +16,8 @@ from thyrosight.types import Case, Json
 FORMAT_VERSION = 1
 
 
-def describe(cases: Sequence[Case], looks: Mapping[Path, Look], reading: Reading, seed: int) -> Json:
-    """Cases, path -> Look, the set's Reading -> the content of dataset.json.
+def describe(cases: Sequence[Case], looks: Mapping[Path, Look], data_set: DataSet, seed: int) -> Json:
+    """Cases, path -> Look, DataSet -> the content of dataset.json.
 
     A list's sha256 is that of the sorted lines "FILE_SHA256  case_id": it does not change with where the set lies.
     """
@@ -25,8 +25,8 @@ def describe(cases: Sequence[Case], looks: Mapping[Path, Look], reading: Reading
     sizes = Counter(looks[case.image].size_hw for case in cases)
     return {
         "format_version": FORMAT_VERSION,
-        "source": reading.source,
-        "risk_meaning": reading.risk_meaning,
+        "source": data_set.source,
+        "risk_meaning": data_set.label_meaning,
         "counts": {
             "images": len(cases),
             "outlined": sum(area is None or area > 0 for area in areas.values()),
@@ -52,8 +52,8 @@ def describe(cases: Sequence[Case], looks: Mapping[Path, Look], reading: Reading
             "largest_height": max(height for height, _ in sizes),
             "largest_width": max(width for _, width in sizes),
         },
-        "left_out": dict(reading.left_out),
-        "notes": list(reading.notes),
+        "left_out": dict(data_set.left_out),
+        "notes": list(data_set.notes),
         "seed": seed,
         "files": {
             "image": _listed([(looks[case.image].sha256, case.case_id) for case in cases]),

@@ -9,10 +9,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import read_rows, write_text
+from thyrosight.datasets.csv_file import read_rows
 from thyrosight.errors import InputError
-from thyrosight.evaluation.compare import Comparison as Comparison
-from thyrosight.evaluation.compare import compare as compare
+from thyrosight.files import write_atomic
 from thyrosight.types import Box, Case
 
 DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
@@ -56,7 +55,8 @@ def write_cases(cases: Iterable[Case], path: Path) -> None:
     writer.writeheader()
     for case in cases:
         writer.writerow(_row(case, folder))
-    write_text(path, text.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text.getvalue())
 
 
 def is_safe_id(case_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from thyrosight.bundle.records import BundleInfo, TrainingSet
 from thyrosight.config import Config, config_to_dict
-from thyrosight.datasets.sets.layout import ORIGINS
+from thyrosight.datasets.sets import BY_SOURCE
 from thyrosight.types import Case
 
 IN_THE_BUNDLE_ELSEWHERE = ("about", "network")
@@ -59,7 +59,8 @@ def _rows_behind(entries: Sequence[TrainingSet], place: int, fit_cases: Sequence
 
 def _described_set(entry: TrainingSet, rows: Sequence[Case], told: dict[str, dict[str, Any]]) -> TrainingSet:
     """A training set, its fitted rows (none: not among those of this run), dataset.json by source -> with all that."""
-    changes: dict[str, Any] = {"origin": ORIGINS.get(entry.source) or entry.origin}
+    known = BY_SOURCE.get(entry.source)
+    changes: dict[str, Any] = {"origin": (known and known.origin) or entry.origin}
     if rows:
         record = told.get(entry.source, {})
         changes |= {

@@ -18,7 +18,7 @@ from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing, Tr
 from thyrosight.bundle.store import write_bundle
 from thyrosight.bundle.training_sets import pretraining_sets, split_in_words
 from thyrosight.config import Config, config_from_dict
-from thyrosight.datasets.sets.layout import RISK_MEANING
+from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
 from thyrosight.export.describe_training import described
@@ -77,7 +77,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
     risk_sources = [source for source in by_source if source in (config.data.malignancy_sources or by_source)]
-    meanings = [RISK_MEANING.get(source, f"probability of the label 1 of {source}") for source in sorted(risk_sources)]
+    meanings = [risk_meaning(source) for source in sorted(risk_sources)]
     has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
     return BundleInfo(
         name=f"{config.network.name}-{'-'.join(sorted(by_source))}" + ("" if fold is None else f"-fold{fold}"),

@@ -1,1 +1,29 @@
-"""A labelled set as its authors publish it -> its cases: one file a set."""
+"""A labelled set as its authors publish it -> its cases: one file per set, and the table of them."""
+
+from __future__ import annotations
+
+from thyrosight.datasets.sets import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
+from thyrosight.datasets.sets.layout import KnownSet
+
+SETS: dict[str, KnownSet] = {
+    known.name: known
+    for known in (
+        phantom.SET,
+        ddti.SET,
+        busi.SET,
+        tn_scui.SET,
+        tn3k.SET,
+        tg3k.SET,
+        own_csv.SET,
+    )
+}
+"""Name -> set. A folder is that set whose layout fits first, in this order."""
+
+BY_SOURCE: dict[str, KnownSet] = {known.source or known.name: known for known in SETS.values()}
+"""The value of the column `source` in cases.csv -> set."""
+
+
+def risk_meaning(source: str) -> str:
+    """The value of the column `source` -> what the risk of a model means that learned from its labels, in words."""
+    known = BY_SOURCE.get(source)
+    return (known and known.risk_meaning) or f"probability of the label 1 of {source}"

@@ -8,15 +8,28 @@ from pathlib import Path
 
 import numpy as np
 
+from thyrosight.bundle.records import Origin
+from thyrosight.datasets.csv_file import read_rows
 from thyrosight.datasets.masks import read_mask
-from thyrosight.datasets.sets.layout import Reading, Request, first_folder, images_in, read_rows, write_mask
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in, write_mask
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
 NAME = "busi"
 FOLDER = "Dataset_BUSI_with_GT"
 CLASSES: dict[str, int | None] = {"benign": 0, "malignant": 1, "normal": None}
-RISK_MEANING = "pathology of a breast lesion: 1 = malignant, 0 = benign; normal breasts have no lesion and no label"
+LABEL_MEANING = "pathology of a breast lesion: 1 = malignant, 0 = benign; normal breasts have no lesion and no label"
+RISK_MEANING = "probability that a breast lesion is malignant by pathology"
+ORIGIN = Origin(
+    citation="Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 28, 2020",
+    collected="2018",
+    place="Baheya Hospital, Cairo, Egypt",
+    devices="GE LOGIQ E9 and LOGIQ E9 Agile",
+    population="600 women, 25 to 75 years old",
+    outlines_by="drawn for the publication and reviewed by radiologists of the hospital",
+    labels_by="class given by the publication: normal, benign or malignant",
+    eligibility="not published; Pawlowska et al. (2023) found duplicates and images of other regions in it",
+)
 _MASK = re.compile(r"^(?P<image>.+)_mask(_\d+)?$")
 
 
@@ -26,7 +39,7 @@ def recognise(folder: Path) -> bool:
     return all(first_folder(home, [name]) for name in ("benign", "malignant")) and any(home.glob("*/*_mask.png"))
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """BUSI folder -> one case an image; several masks of one image are united, a normal image has an empty mask."""
     given = _given(request.folder)
     cases, left_out, notes = [], Counter[str](), Counter[str]()
@@ -55,7 +68,7 @@ def read(request: Request) -> Reading:
                 )
             )
     texts = tuple(f"{number} {what}" for what, number in sorted(notes.items()) if number)
-    return Reading(NAME, tuple(cases), RISK_MEANING, dict(left_out), texts)
+    return DataSet(NAME, tuple(cases), LABEL_MEANING, dict(left_out), texts)
 
 
 def _pairs(folder: Path) -> list[tuple[Path, list[Path]]]:
@@ -106,3 +119,6 @@ def _given(folder: Path) -> dict[str, dict[str, str]]:
     if not {"file", "group"} <= set(rows[0] if rows else {}):
         raise InputError(f"{path}: needs the columns file and group (and may have fold and conflict)")
     return {row["file"]: row for row in rows}
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read, risk_meaning=RISK_MEANING, origin=ORIGIN)

@@ -19,14 +19,27 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.datasets.sets.layout import Reading, Request, images_in, natural, read_rows, write_mask
+from thyrosight.bundle.records import Origin
+from thyrosight.datasets.csv_file import read_rows
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, images_in, natural, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.errors import InputError
 from thyrosight.types import BoolArray, Case
 
 NAME = "ddti"
 LOW, HIGH = ("2", "3", "4a"), ("4b", "4c", "5")
-RISK_MEANING = "TI-RADS reading, not pathology: 1 = 4b, 4c, 5; 0 = 2, 3, 4a"
+LABEL_MEANING = "TI-RADS reading, not pathology: 1 = 4b, 4c, 5; 0 = 2, 3, 4a"
+RISK_MEANING = "probability that a radiologist reads the nodule as TI-RADS 4b, 4c or 5 (not that it is cancer)"
+ORIGIN = Origin(
+    citation="Pedraza et al., An open access thyroid ultrasound image database, Proc. SPIE 9287, 2015",
+    place="Colombia (Universidad Nacional de Colombia; screens labelled in Spanish)",
+    devices="TOSHIBA Nemio 30 and Nemio MX, 12 MHz",
+    population="patients with thyroiditis, cystic nodules, adenomas or cancers; age and sex of a part are given",
+    outlines_by="expert radiologists of the publication, as polygons in XML",
+    labels_by="TI-RADS category read by the publication's radiologists; it says that malignant ones were confirmed "
+    "by biopsy, but the files hold no pathology",
+    eligibility="suspicious lesions with an annotation; how patients were chosen is not published",
+)
 DESCRIPTOR_TAGS = {
     "composition": "composition",
     "echogenicity": "echogenicity",
@@ -53,7 +66,7 @@ def recognise(folder: Path) -> bool:
     return first is not None and b"<mark>" in first.read_bytes()[:MAX_XML_BYTES]
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """DDTI folder -> one case an image; masks are drawn from the outlines.
 
     Without a groups.csv the images of one case are one group, joined with the cases that hold a near-duplicate.
@@ -89,7 +102,7 @@ def read(request: Request) -> Reading:
     if images:
         left_out["image without its case's XML"] = len(images)
     notes = tuple(f"{number} {what}" for what, number in sorted(counts.items()))
-    return Reading(NAME, tuple(cases), RISK_MEANING, dict(left_out), notes, join_duplicates=not given)
+    return DataSet(NAME, tuple(cases), LABEL_MEANING, dict(left_out), notes, join_duplicates=not given)
 
 
 def read_shapes(svg: str) -> Shapes:
@@ -253,3 +266,6 @@ def _given_groups(folder: Path) -> dict[str, tuple[str, int | None]]:
     if not {"image_id", "group"} <= set(rows[0] if rows else {}):
         raise InputError(f"{path}: needs the columns image_id and group (and may have fold)")
     return {row["image_id"]: (row["group"], int(row["fold"]) if row.get("fold") else None) for row in rows}
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read, risk_meaning=RISK_MEANING, origin=ORIGIN)

@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import Reading, Request, read_rows
+from thyrosight.datasets.csv_file import read_rows
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
@@ -47,7 +48,7 @@ def recognise(folder: Path) -> bool:
     return _csv(folder) is not None
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """CSV -> one case a row; paths are relative to the CSV."""
     table = _csv(request.folder)
     if table is None:
@@ -60,7 +61,7 @@ def read(request: Request) -> Reading:
     cases = [_case(row, columns, folder, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
     _refuse_repeats(cases, table)
     note = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
-    return Reading(
+    return DataSet(
         NAME, tuple(cases), "as the table's own column says: 1 = malignant or high, 0 = benign or low", notes=(note,)
     )
 
@@ -180,3 +181,6 @@ def _refuse_repeats(cases: list[Case], table: Path) -> None:
                 "add a case_id column with a name for each image"
             )
         seen[case.case_id] = number
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import Reading, Request
+from thyrosight.bundle.records import Origin
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.datasets.table import read_cases
 
 NAME = "cases"
+RISK_MEANING = "probability that the phantom was drawn as malignant"
+ORIGIN = Origin(
+    citation="drawn by `thyrosight phantom`",
+    population="none: synthetic",
+    outlines_by="the program that drew the nodule: exact",
+    labels_by="the program that drew the nodule",
+)
 
 
 def recognise(folder: Path) -> bool:
@@ -15,14 +23,16 @@ def recognise(folder: Path) -> bool:
     return (folder / "cases.csv").is_file() or (folder.is_file() and folder.name == "cases.csv")
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels are kept where given."""
     cases = tuple(read_cases(request.folder))
     sources = sorted({case.source for case in cases})
-    return Reading("+".join(sources) or NAME, cases, _risk_meaning(request.folder), notes=("cases.csv taken as given",))
+    return DataSet(
+        "+".join(sources) or NAME, cases, _label_meaning(request.folder), notes=("cases.csv taken as given",)
+    )
 
 
-def _risk_meaning(folder: Path) -> str:
+def _label_meaning(folder: Path) -> str:
     """What the dataset.json beside it says of the labels, if there is one."""
     import json
 
@@ -32,3 +42,6 @@ def _risk_meaning(folder: Path) -> str:
         return str(content["risk_meaning"])
     except (OSError, ValueError, KeyError, TypeError):
         return "not stated by the set"
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read, source="phantom", risk_meaning=RISK_MEANING, origin=ORIGIN)

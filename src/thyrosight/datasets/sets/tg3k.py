@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import Reading, Request, first_folder, images_in, read_rows
+from thyrosight.bundle.records import Origin
+from thyrosight.datasets.csv_file import read_rows
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
 NAME = "tg3k"
-RISK_MEANING = "none: the set outlines the gland and has no labels"
+LABEL_MEANING = "none: the set outlines the gland and has no labels"
+ORIGIN = Origin(
+    citation="Gong et al., Multi-task learning for thyroid nodule segmentation with thyroid region prior, ISBI 2021",
+    population="frames of 16 ultrasound videos",
+    outlines_by="the thyroid gland, for the publication",
+    labels_by="none",
+    eligibility="frames in which the gland covers more than 6 % of the image",
+)
 
 
 def recognise(folder: Path) -> bool:
@@ -18,7 +27,7 @@ def recognise(folder: Path) -> bool:
     return bool(ours or (first_folder(folder, ["thyroid-image"]) and first_folder(folder, ["thyroid-mask"])))
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """TG3K folder -> one case a frame; where videos.csv is there, only the frames that it lists."""
     folder = request.folder
     image_folder, mask_folder = (
@@ -40,8 +49,8 @@ def read(request: Request) -> Reading:
     note = (
         f"{len(set(videos.values()))} videos, each one group" if videos else "no videos.csv: grouped by near-duplicates"
     )
-    return Reading(
-        NAME, tuple(cases), RISK_MEANING, {why: number for why, number in left_out.items() if number}, (note,)
+    return DataSet(
+        NAME, tuple(cases), LABEL_MEANING, {why: number for why, number in left_out.items() if number}, (note,)
     )
 
 
@@ -53,3 +62,6 @@ def _videos(folder: Path) -> dict[str, str]:
     if not {"frame", "video"} <= set(rows[0] if rows else {}):
         raise InputError(f"{path}: needs the columns frame and video")
     return {row["frame"]: row["video"] for row in rows}
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read, origin=ORIGIN)

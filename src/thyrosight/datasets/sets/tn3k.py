@@ -7,12 +7,22 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import Reading, Request, csv_lines, first_folder, images_in
+from thyrosight.bundle.records import Origin
+from thyrosight.datasets.csv_file import csv_lines
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
 NAME = "tn3k"
-RISK_MEANING = "the set's label (label4trainval.csv, label4test.csv): 1 = malignant, 0 = benign"
+LABEL_MEANING = "the set's label (label4trainval.csv, label4test.csv): 1 = malignant, 0 = benign"
+ORIGIN = Origin(
+    citation="Gong et al., Thyroid region prior guided attention for ultrasound segmentation of thyroid nodules, "
+    "Computers in Biology and Medicine 2023",
+    collected="January 2016 to August 2020",
+    population="2,421 patients",
+    outlines_by="nodules, for the publication",
+    eligibility="at least one nodule; no lymph nodes or large coloured areas; one image of a region or view",
+)
 FOLD_FILE = re.compile(r"fold[_-]?(\d+)\.json$", re.IGNORECASE)
 
 
@@ -24,7 +34,7 @@ def recognise(folder: Path) -> bool:
     )
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """TN3K folder -> its cases: `trainval` with the published folds where they are whole, `test` as the test split."""
     folder = request.folder
     trainval, trainval_notes = _part(folder, "trainval")
@@ -34,7 +44,7 @@ def read(request: Request) -> Reading:
     trainval = [_with(case, splits.get(case.image.stem, "train"), folds.get(case.image.stem)) for case in trainval]
     test = [_with(case, "test", None) for case in test]
     notes = tuple(note for note in (*trainval_notes, *test_notes, fold_note) if note)
-    return Reading(NAME, (*trainval, *test), RISK_MEANING, notes=notes)
+    return DataSet(NAME, (*trainval, *test), LABEL_MEANING, notes=notes)
 
 
 def _with(case: Case, split: str, fold: int | None) -> Case:
@@ -121,3 +131,6 @@ def _stems(path: Path, known: set[str], by_number: Mapping[int, str]) -> dict[st
                 f"{path}: '{name}' lists {strange[0]}, which is no image of trainval-image ({len(strange)} such)"
             )
     return stems
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read, origin=ORIGIN)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import Reading, Request, first_folder, images_in, read_rows
+from thyrosight.datasets.csv_file import read_rows
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
 NAME = "tn_scui"
-RISK_MEANING = "the challenge's CATE: 1 = malignant, 0 = benign"
+LABEL_MEANING = "the challenge's CATE: 1 = malignant, 0 = benign"
 RUN_LENGTH = 20
 """At most this many neighbours make one group: runs can be hundreds long, and folds need groups to choose from."""
 
@@ -29,7 +30,7 @@ def recognise(folder: Path) -> bool:
     return "id" in header and "cate" in header
 
 
-def read(request: Request) -> Reading:
+def read(request: Request) -> DataSet:
     """TN-SCUI folder -> its labelled cases in runs, and the unlabelled test images as split "test"."""
     folder = request.folder
     table, image_folder, mask_folder = _table(folder), first_folder(folder, ["image"]), first_folder(folder, ["mask"])
@@ -55,7 +56,7 @@ def read(request: Request) -> Reading:
     ]
     if num_open := sum(stem not in labels for stem in images):
         notes.append(f"{num_open} images without a row in train.csv: no label")
-    return Reading(NAME, tuple(cases), RISK_MEANING, left_out, tuple(notes), join_duplicates=True)
+    return DataSet(NAME, tuple(cases), LABEL_MEANING, left_out, tuple(notes), join_duplicates=True)
 
 
 def runs(labelled: list[tuple[str, int | None]], length: int = RUN_LENGTH) -> dict[str, str]:
@@ -97,3 +98,6 @@ def _test_images(folder: Path) -> dict[str, Path]:
     if home is None:
         return {}
     return images_in(first_folder(home, ["image"]) or home)
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

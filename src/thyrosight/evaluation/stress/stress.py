@@ -40,12 +40,11 @@ from thyrosight.evaluation.stress.stress_scores import (
 from thyrosight.evaluation.summary import Failure
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
-from thyrosight.types import BoolArray, Box, Case, Frame
+from thyrosight.types import BoolArray, Box, Case, Frame, Progress
 
 if TYPE_CHECKING:
     from thyrosight.inference.predictor import Predictor
 
-Progress = Callable[[int, int], None]
 Views = tuple[Box, tuple[Box, ...]]
 """The field and the views in it."""
 Clean = tuple[Case, CaseScore, Views]

@@ -1,0 +1,43 @@
+"""CSV file -> its rows as dicts: what cases.csv and the tables of public sets are read with."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from thyrosight.errors import InputError
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """CSV with a header -> one dict a row (column names lower case, all values stripped)."""
+    lines = csv_lines(path)
+    if not lines:
+        raise InputError(f"{path}: empty; the first line must name the columns")
+    header = [name.strip().lower() for name in lines[0]]
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) > len(header):
+            raise InputError(
+                f"{path} row {number}: {len(line)} values for {len(header)} columns; quote values with commas"
+            )
+        values = line + [""] * (len(header) - len(line))
+        rows.append({name: value.strip() for name, value in zip(header, values, strict=True)})
+    return rows
+
+
+def csv_lines(path: Path) -> list[list[str]]:
+    """CSV -> its lines that are not blank, split at commas, semicolons or tabs; a byte-order mark is dropped."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read as UTF-8 text ({error}); save it as UTF-8 CSV") from None
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        return [
+            line for line in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in line)
+        ]
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV table ({error})") from None
