@@ -18,10 +18,10 @@ from PIL import Image
 from thyrosight.datasets.masks import load_mask, read_mask
 from thyrosight.datasets.prepare import prepare, recognise
 from thyrosight.datasets.sets import SETS, ddti, own_csv, tn_scui
-from thyrosight.datasets.sets.layout import natural
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.errors import InputError
+from thyrosight.files import natural_key
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Box, Case
 
@@ -264,7 +264,7 @@ def test_a_table_without_its_columns_or_with_one_id_twice_is_refused(tmp_path: P
 
 
 def test_natural_order_counts() -> None:
-    assert sorted(["10.png", "9.png", "a2", "a10", "1_2"], key=natural) == ["1_2", "9.png", "10.png", "a2", "a10"]
+    assert sorted(["10.png", "9.png", "a2", "a10", "1_2"], key=natural_key) == ["1_2", "9.png", "10.png", "a2", "a10"]
 
 
 # masks in every coding ----------------------------------------------------------------------------------------------

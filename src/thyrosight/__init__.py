@@ -22,12 +22,9 @@ def __getattr__(name: str) -> Any:
 
         value = Predictor
     elif name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from thyrosight.environment import __version__
 
-        try:
-            value = version("thyrosight")
-        except PackageNotFoundError:
-            value = "0+uninstalled"
+        value = __version__
     else:
         raise AttributeError(f"module 'thyrosight' has no attribute {name!r}; it has {', '.join(__all__)}")
     globals()[name] = value

@@ -96,7 +96,7 @@ for _name, _function in COMMANDS.items():
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from thyrosight import __version__
+        from thyrosight.environment import __version__
 
         typer.echo(f"thyrosight {__version__}")
         raise typer.Exit

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from thyrosight.errors import InputError
 
@@ -52,6 +54,24 @@ def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     _discard(aside)
 
 
+@contextmanager
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Path -> a text stream; the file appears whole when the block ends well, and not at all otherwise.
+
+    Raises InputError where the system refuses, also for an OSError that the block itself raises.
+    """
+    temporary = _neighbour(path)
+    with _as_input_error(path):
+        try:
+            with open(temporary, "x", encoding="utf-8", newline="") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def sha256_of(path: Path) -> str:
     """File -> SHA-256 of its bytes, 64 lower-case hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()
@@ -59,6 +79,12 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """File name -> sort key that puts 2.png before 10.png: digits count as numbers, case is ignored."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts], name
 
 
 def _neighbour(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Definitions that lay in commands/results.py."""
+"""The command `info`: what a bundle is, and which versions run here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import typer
 
 from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import plain, print_facts, print_json, print_table
-from thyrosight.environment import installed_versions
+from thyrosight.environment import NOT_INSTALLED, __version__, library_versions
 
 if TYPE_CHECKING:
     from thyrosight.bundle.store import Bundle
+
+LIBRARIES = ("python", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pydantic", "torch")
 
 
 def info(
@@ -25,10 +27,10 @@ def info(
 
     Verifies the bundle, then shows its network, what it learned from, its scores, and the versions installed.
     """
-    from thyrosight import __version__
     from thyrosight.bundle.store import load_bundle
 
-    installed = {"thyrosight": __version__} | installed_versions()
+    found = library_versions(LIBRARIES)
+    installed = {"thyrosight": __version__} | {name: found.get(name, NOT_INSTALLED) for name in LIBRARIES}
     if as_json:
         loaded = load_bundle(bundle)
         print_json({"installed": installed, "path": loaded.path, "bundle": loaded.info})

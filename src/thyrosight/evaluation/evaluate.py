@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import choose_cases, read_cases
-from thyrosight.environment import _hardware, _now
+from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, Rating, score_case, write_case_scores
 from thyrosight.evaluation.compare import Comparison as Comparison
@@ -160,8 +160,8 @@ def _evaluated(predictor: Predictor, cases_csv: Path, selection: str, notes: tup
         cases=cases_csv.name if cases_csv.parent.name == "" else f"{cases_csv.parent.name}/{cases_csv.name}",
         cases_sha256=sha256_of(cases_csv),
         selection=selection,
-        created=_now(),
-        hardware=_hardware(),
+        created=utc_now_for_people(),
+        hardware=hardware(),
         notes=notes,
         with_tta=predictor.with_tta,
     )

@@ -18,7 +18,7 @@ from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
 from thyrosight.bundle.training_sets import split_in_words
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import read_cases
-from thyrosight.environment import _hardware, _now
+from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, read_case_scores
 from thyrosight.evaluation.compare import Comparison as Comparison
@@ -166,8 +166,8 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
         cases=", ".join(sorted({row.source for row in rows})),
         cases_sha256="",
         selection=f"folds {', '.join(map(str, sorted(folds)))}, pooled" if folds else f"{len(parts)} tables, pooled",
-        created=_now(),
-        hardware=_hardware(),
+        created=utc_now_for_people(),
+        hardware=hardware(),
         notes=(note,) if across_folds else (),
         with_tta=any(record.get("with_tta") for record in known),
     )

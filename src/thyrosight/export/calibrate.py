@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from thyrosight.bundle.records import BundleInfo, Calibration, OperatingPoint, R
 from thyrosight.bundle.store import load_bundle, write_bundle
 from thyrosight.bundle.training_sets import split_in_words
 from thyrosight.config import NetworkConfig
+from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
 from thyrosight.evaluation.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated
@@ -54,7 +54,7 @@ def recalibrate(
     beside = per_case.parent / "evaluation.json"
     scores = scores or (beside if beside.exists() else None)
     scorer = Scorer(settings)
-    changes: dict[str, Any] = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    changes: dict[str, Any] = {"created": utc_now()}
     if old.info.has_malignancy:
         changes |= _calibration(rows, per_case, scorer)
     if scores is not None:

@@ -8,7 +8,6 @@ time and size. The members' own calibrations are dropped, because the mean's log
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, TrainingSet
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle, write_bundle
 from thyrosight.bundle.training_sets import BEFORE
-from thyrosight.environment import library_versions
+from thyrosight.environment import TRAINING_LIBRARIES, library_versions, utc_now
 from thyrosight.errors import InputError
 from thyrosight.export.onnx import checked_onnx, weights_bytes
 from thyrosight.networks import NETWORKS
@@ -117,8 +116,8 @@ def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
         "operating_points": (),
         "training_sets": tuple(sets),
         "scores": (),
-        "versions": library_versions(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(TRAINING_LIBRARIES),
+        "created": utc_now(),
         "seed": None,
         "notes": f"Mean of {len(infos)} networks: {', '.join(f'{info.name} ({info.sha256[:12]})' for info in infos)}.",
         "scores_meaning": "",

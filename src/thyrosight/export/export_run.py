@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from thyrosight.bundle.training_sets import pretraining_sets, split_in_words
 from thyrosight.config import Config, config_from_dict
 from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
+from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.export.describe_training import described
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
@@ -103,7 +103,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         scores=(),
         versions=record["started_with"]["versions"],
         git_revision=record["started_with"]["git_revision"],
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=utc_now(),
         seed=config.run.seed,
         notes=config.about,
     )

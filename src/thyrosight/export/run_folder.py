@@ -11,7 +11,7 @@ from typing import Any
 from thyrosight.bundle.store import Bundle
 from thyrosight.bundle.training_sets import start_record
 from thyrosight.config import Config, config_from_dict, config_to_dict
-from thyrosight.environment import git_revision, library_versions, processor
+from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, processor, usable_threads
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
 from thyrosight.types import Case
@@ -46,8 +46,8 @@ def run_record(
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
     started_with = {
         "git_revision": git_revision(),
-        "versions": library_versions(),
-        "processor": processor(),
+        "versions": library_versions(TRAINING_LIBRARIES),
+        "processor": f"{processor()}, {usable_threads()} threads",
         "bundle": start and start_record(start),
     }
     return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": started_with}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing
 from thyrosight.bundle.store import write_bundle
-from thyrosight.environment import git_revision, library_versions
+from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, utc_now
 from thyrosight.errors import InputError, MissingExtraError
 from thyrosight.export.onnx import checked_onnx, weights_bytes
 from thyrosight.networks.vnet2d import STAGES, ConvUnit, Residual, VNet2d
@@ -194,9 +193,9 @@ def write_vnet2d(variables: Mapping[str, np.ndarray], out: Path, size_hw: tuple[
         operating_points=(),
         scores=(),
         training_sets=(),
-        versions=library_versions(),
+        versions=library_versions(TRAINING_LIBRARIES),
         git_revision=git_revision(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=utc_now(),
         seed=None,
         notes="Imported from a TensorFlow checkpoint; what it was trained on is not recorded there.",
     )

@@ -13,7 +13,6 @@ import hashlib
 import importlib
 import io
 import os
-import re
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
+from thyrosight.files import natural_key
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, read_claim
@@ -163,8 +163,8 @@ def _walk(folder: Path) -> Iterator[Path]:
         if any(name in names for name in _RESULT_FILES):
             folders.clear()
             continue
-        folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=_natural)
-        for name in sorted(names, key=_natural):
+        folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=natural_key)
+        for name in sorted(names, key=natural_key):
             if not name.startswith(".") and (Path(name).suffix.lower() in SUFFIXES or _is_dicom(Path(root, name))):
                 yield Path(root, name)
 
@@ -177,12 +177,6 @@ def _is_dicom(path: Path) -> bool:
         return _read_bounded(path, HEAD_BYTES)[128:132] == b"DICM"
     except InputError:
         return False
-
-
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Name -> sort key under which 2.png comes before 10.png."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], name
 
 
 def _read_bounded(path: Path, head_bytes: int | None = None) -> bytes:

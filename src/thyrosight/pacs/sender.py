@@ -12,7 +12,7 @@ from typing import Any
 from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE
 
-from thyrosight.daemon import Hand
+from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
 from thyrosight.pacs.log import fault
@@ -41,33 +41,31 @@ class Route:
         return float(min(self.first_seconds * 2.0 ** min(num_tries, 30), self.longest_seconds))
 
 
-class Sender(Hand):
+class Sender(BackgroundThread):
     """Works until `stop`; a destination that is away costs pauses and nothing that was accepted."""
 
     def __init__(self, route: Route, spool: Spool, say: Callable[[str], None]) -> None:
-        super().__init__("sender", say)
-        self.route, self._spool = route, spool
+        super().__init__("sender", self.step)
+        self.route, self._spool, self._say = route, spool, say
 
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            self._wanted.clear()
-            try:
-                items = self._spool.due(time.time(), BATCH)
-                if items:
-                    self.send(items)
-                    continue
-            except ThyrosightError as error:  # the disk refuses: everything stays where it is
-                self._say(str(error))
-            except Exception as error:
-                self._say(fault(error))
-            self._wanted.wait(IDLE_SECONDS)
+    def step(self) -> float:
+        """Sends the items that are due -> seconds to wait before the next ones."""
+        try:
+            items = self._spool.due(time.time(), BATCH)
+            if not items:
+                return IDLE_SECONDS
+            self.send(items)
+        except Exception as error:  # the disk refuses, or a fault of ours: everything stays where it is
+            self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
+            return IDLE_SECONDS
+        return 0
 
     def send(self, items: Sequence[Item]) -> None:
         """Items that are due -> sent in one association, delayed, or failed."""
         left = list(items)
         try:
             with Association(self.route) as association:
-                while left and not self._stopping.is_set():
+                while left and not self.is_stopping:
                     self._send_one(association, left[0])
                     left.pop(0)
         except UnreachableError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from thyrosight.daemon import Hand
+from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.inference.predict_file import Choice, examine_file
 from thyrosight.inference.predictor import Predictor
@@ -27,28 +27,27 @@ FOR_THE_STUDY = Wanted(identity="keep")
 """The results have to land in the patient's study, so they name patient and study as the source does."""
 
 
-class Worker(Hand):
+class Worker(BackgroundThread):
     """Works until `stop`; no file and no fault of ours ends it."""
 
     def __init__(
         self, predictor: Predictor, spool: Spool, on_results: Callable[[], None], say: Callable[[str], None]
     ) -> None:
-        super().__init__("worker", say)
+        super().__init__("worker", self.step)
+        self._say = say
         self._predictor, self._spool, self._on_results = predictor, spool, on_results
 
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            self._wanted.clear()
-            pause = IDLE_SECONDS
-            try:
-                item = self._spool.next_to_predict()
-                if item is not None:
-                    self.work(item)
-                    continue
-            except Exception as error:  # the disk refuses: the item stays, and is tried again
-                self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
-                pause = PAUSE_SECONDS
-            self._wanted.wait(pause)
+    def step(self) -> float:
+        """Works on the next item -> seconds to wait before the one after it."""
+        try:
+            item = self._spool.next_to_predict()
+            if item is None:
+                return IDLE_SECONDS
+            self.work(item)
+        except Exception as error:  # the disk refuses: the item stays, and is tried again
+            self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
+            return PAUSE_SECONDS
+        return 0
 
     def work(self, item: Item) -> None:
         """An item with its source -> the same with its results, done where there is nothing to do, or failed."""

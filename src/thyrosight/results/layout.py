@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of
+from thyrosight.files import natural_key, sha256_of
 from thyrosight.prediction import Prediction
 from thyrosight.types import UInt8Array
 
@@ -44,30 +39,7 @@ def case_folders(out: Path) -> list[str]:
     """Results folder -> names of the case folders that hold a result.json, in natural order."""
     with os.scandir(out) as entries:
         names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return sorted((name for name in names if (out / name / RESULT_NAME).is_file()), key=natural)
-
-
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Name -> sort key under which case 2 comes before case 10."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts], name
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Path -> a text stream; the file appears under its name when the block ends well, and not at all otherwise."""
-    temporary = path.parent / f".thyrosight-{secrets.token_hex(8)}.tmp"
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"{path}: can't be written ({reason}); free the space or choose another folder") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    return sorted((name for name in names if (out / name / RESULT_NAME).is_file()), key=natural_key)
 
 
 def results_of(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[Prediction], dict[int, UInt8Array]]:

@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.environment import versions
+from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import find_images
@@ -166,8 +165,8 @@ def _open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[s
         "format_version": 1,
         "model": predictor.model.model_dump(),
         "settings": {"tta": predictor.with_tta} | settings,
-        "versions": versions(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "started": utc_now(),
         "num_images": num_images,
     }
     earlier = _earlier_run(out)
@@ -183,6 +182,15 @@ def _open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[s
                 )
     _write_run(out, run | {"status": "running"})
     return run
+
+
+def _versions() -> dict[str, str]:
+    """-> this program, Python, the system and the libraries that a result depends on, for run.json."""
+    libraries = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
+    found = library_versions(["python", *libraries.values()])
+    versions = {"software": software_version(), "python": found["python"]}
+    versions |= {name: found.get(library, NOT_INSTALLED) for name, library in libraries.items()}
+    return versions | {"system": sys.platform}
 
 
 def _earlier_run(out: Path) -> dict[str, Any] | None:

@@ -14,10 +14,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from thyrosight.environment import _software
+from thyrosight.environment import software_version, utc_now_for_people
+from thyrosight.files import open_atomic
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import (
     CLIP_NAME,
@@ -27,7 +27,6 @@ from thyrosight.results.layout import (
     Failure,
     case_folders,
     read_result,
-    whole_file,
 )
 from thyrosight.results.overlay import strip_height
 from thyrosight.results.pages import page_template
@@ -92,15 +91,15 @@ def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
     totals, shown = _write_csv(out)
     failures = [*failures, *(Failure(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown)
-    with whole_file(out / REPORT_NAME) as stream:
+    with open_atomic(out / REPORT_NAME) as stream:
         for piece in page_template("report.html").generate(
             totals=totals,
             failures=failures,
             cards=cards,
             num_shown=len(shown),
             gallery_limit=GALLERY_LIMIT,
-            software=_software(),
-            written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            software=software_version(),
+            written=utc_now_for_people(),
         ):
             stream.write(piece)
     return out / REPORT_NAME
@@ -111,7 +110,7 @@ def _write_csv(out: Path) -> tuple[Totals, list[str]]:
     totals = Totals()
     risks: list[tuple[float, str]] = []
     order: list[str] = []
-    with whole_file(out / CSV_NAME) as stream:
+    with open_atomic(out / CSV_NAME) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CSV_COLUMNS)
         for case_id in case_folders(out):

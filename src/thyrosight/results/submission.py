@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.files import write_atomic
+from thyrosight.files import natural_key, open_atomic, write_atomic
 from thyrosight.frames.load import find_images
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.layout import Failure, natural, whole_file
+from thyrosight.results.layout import Failure
 from thyrosight.results.overlay import mask_png
 
 DECISION_RISK = 0.5
@@ -44,7 +44,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")
     out = Path(out)
-    paths = sorted(find_images(images), key=lambda path: natural(path.name))
+    paths = sorted(find_images(images), key=lambda path: natural_key(path.name))
     _refuse_twins(paths)
     try:
         (out / "mask").mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def _refuse_twins(paths: Iterable[Path]) -> None:
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    with whole_file(path) as stream:
+    with open_atomic(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

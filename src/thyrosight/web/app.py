@@ -45,7 +45,7 @@ def create_app(service: Service, rules: Rules | None = None) -> ASGIApp:
 
 def create_api(service: Service) -> FastAPI:
     """Service -> the app without its guard."""
-    from thyrosight import __version__
+    from thyrosight.environment import __version__
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:

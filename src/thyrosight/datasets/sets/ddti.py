@@ -21,9 +21,10 @@ import numpy as np
 
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import read_rows
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, images_in, natural, write_mask
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, images_in, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.errors import InputError
+from thyrosight.files import natural_key
 from thyrosight.types import BoolArray, Case
 
 NAME = "ddti"
@@ -255,7 +256,7 @@ def _home(folder: Path) -> Path:
 def _xml_files(folder: Path) -> list[Path]:
     home = _home(folder)
     found = [path for path in home.glob("*.xml") if path.stem.isdecimal()] if home.is_dir() else []
-    return sorted(found, key=lambda path: natural(path.name))
+    return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def _given_groups(folder: Path) -> dict[str, tuple[str, int | None]]:

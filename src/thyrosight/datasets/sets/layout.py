@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.bundle.records import Origin
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import natural_key, write_atomic
 from thyrosight.types import BoolArray, Case
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -61,18 +60,12 @@ class KnownSet:
 def images_in(folder: Path) -> dict[str, Path]:
     """Folder -> stem -> image file, in natural order of the names ("2" before "10")."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
+    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
                 raise InputError(f"{folder}: both {found[path.stem].name} and {path.name}; keep one image a name")
             found[path.stem] = path
     return found
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A name -> its sort key, with runs of digits compared as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part.lower()) for part in parts if part]
 
 
 def write_mask(path: Path, mask_HW: BoolArray) -> None:

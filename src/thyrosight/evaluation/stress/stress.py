@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import choose_cases, read_cases
+from thyrosight.environment import utc_now_for_people
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.evaluation.case_scores import (
     CaseScore,
@@ -101,7 +101,7 @@ def stress_predictor(
         selection=selection,
         with_tta=predictor.with_tta,
         settings=settings,
-        created=_now(),
+        created=utc_now_for_people(),
     )
     _go_on_or_refuse(out, stressed)
     done, total = count(1), len(cases) * (1 + len(chosen))
@@ -144,7 +144,7 @@ def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings =
         selection="pooled folds",
         with_tta=False,
         settings=settings,
-        created=_now(),
+        created=utc_now_for_people(),
     )
     test = summarise_stress(scores, stressed)
     (out / "per_case").mkdir(parents=True, exist_ok=True)
@@ -293,7 +293,3 @@ def _read_scores(part: Path) -> dict[Disturbance, list[CaseScore]]:
 def _score_file(out: Path, key: Disturbance) -> Path:
     name, strength = key
     return out / "per_case" / (f"{name}.csv" if key == CLEAN else f"{name}-{strength}.csv")
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

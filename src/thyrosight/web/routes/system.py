@@ -26,7 +26,7 @@ router = APIRouter(tags=["service"])
 @router.get("/api/v1/health", responses=refusals())
 def get_health(service: Here) -> Health:
     """Is the service up, what does it serve, how much waits?"""
-    from thyrosight import __version__
+    from thyrosight.environment import __version__
 
     return Health(
         status="ok" if service.worker.is_alive() else "worker_stopped",
