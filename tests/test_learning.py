@@ -82,13 +82,13 @@ def test_the_first_losses_are_those_of_theory(cohort: Path) -> None:
     batch = first_batch(cohort)
     with torch.inference_mode():
         output = UNet(pretrained=False).eval()(batch.image_B1HW)  # type: ignore[attr-defined]
-        parts = multitask_loss(output, batch, LossSettings(mask="cross_entropy"))  # type: ignore[arg-type]
+        parts = multitask_loss(output, batch, LossSettings(mask="cross_entropy")).parts  # type: ignore[arg-type]
     # The mask begins at 10 % everywhere: -s log 0.1 - (1 - s) log 0.9 where a share s of the pixels is nodule.
     share = float(batch.mask_B1HW.mean())  # type: ignore[attr-defined]
     probability = 1 / (1 + math.exp(2.2))
     expected = -share * math.log(probability) - (1 - share) * math.log(1 - probability)
-    assert float(parts.mask) == pytest.approx(expected, rel=0.15)
-    assert float(parts.malignancy) == pytest.approx(math.log(2), abs=0.35)
+    assert float(parts["mask"]) == pytest.approx(expected, rel=0.15)
+    assert float(parts["malignancy"]) == pytest.approx(math.log(2), abs=0.35)
 
 
 @pytest.mark.parametrize("name", ["unet", "vnet2d"])
@@ -100,11 +100,11 @@ def test_one_batch_is_learnt_by_heart(cohort: Path, name: str) -> None:
     settings = LossSettings(mask="dice+cross_entropy", mask_weight=1.0, malignancy_weight=1.0)
     losses = []
     for _ in range(60 if name == "unet" else 40):
-        parts = multitask_loss(network(batch.image_B1HW), batch, settings)  # type: ignore[attr-defined,arg-type]
+        loss = multitask_loss(network(batch.image_B1HW), batch, settings)  # type: ignore[attr-defined,arg-type]
         optimizer.zero_grad()
-        parts.total.backward()
+        loss.total.backward()
         optimizer.step()
-        losses.append(float(parts.total.detach()))
+        losses.append(float(loss.total.detach()))
     assert losses[-1] < 0.35 * losses[0], losses[::10]
 
 
@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_writes_a_bundle(cohort: Path, tmp_path
 
 TWO_NORMS = """
 import os, sys, torch
-from thyrosight.model.sync_norm import convert_sync_norm
+from thyrosight.networks.sync_norm import convert_sync_norm
 torch.distributed.init_process_group("gloo")
 rank = torch.distributed.get_rank()
 def network():

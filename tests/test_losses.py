@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,22 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from thyrosight.config import Config, LossConfig
 from thyrosight.errors import ConfigError
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
+from thyrosight.training.callbacks import LOSSES
 from thyrosight.training.losses import (
     MASK_LOSSES,
+    PARTS,
     LossSettings,
     classification_cross_entropy,
     focal_loss,
-    iou_at,
     malignancy_map_cross_entropy,
     mask_cross_entropy,
     multitask_loss,
+    num_rows_of_parts,
     presence_cross_entropy,
     soft_dice_loss,
-    teaching_rows,
 )
+from thyrosight.training.module import loss_settings
+from thyrosight.types import Case
 
 
 def logit(probability: float) -> float:
@@ -182,6 +187,10 @@ def test_map_loss_leaves_out_unlabelled_and_empty():
 # ---- together ----
 
 
+ORIGINAL = LossSettings(mask="dice", mask_weight=2.0, malignancy_weight=1.0)
+"""The original recipe: 2 * Dice + cross-entropy."""
+
+
 def make_output(num: int = 3) -> Output:
     generator = torch.Generator().manual_seed(5)
     mask = torch.randn(num, 1, 4, 4, generator=generator).requires_grad_()
@@ -207,19 +216,19 @@ def make_batch(has_mask: list[bool], malignancy: list[int]) -> Batch:
 
 def test_total_is_twice_dice_plus_cross_entropy():
     output, batch = make_output(), make_batch([True, True, True], [0, 1, 1])
-    parts = multitask_loss(output, batch, LossSettings())
+    loss = multitask_loss(output, batch, ORIGINAL)
     dice = soft_dice_loss(torch.sigmoid(output.mask_logits_B1HW), batch.mask_B1HW).mean()
     cross_entropy = torch.nn.functional.cross_entropy(output.class_logits_B2, batch.malignancy_B)
-    torch.testing.assert_close(parts.mask, dice)
-    torch.testing.assert_close(parts.malignancy, cross_entropy)
-    torch.testing.assert_close(parts.total, 2 * dice + cross_entropy)
-    assert parts.malignancy_map.item() == 0.0
+    torch.testing.assert_close(loss.parts["mask"], dice)
+    torch.testing.assert_close(loss.parts["malignancy"], cross_entropy)
+    torch.testing.assert_close(loss.total, 2 * dice + cross_entropy)
+    assert loss.parts["map"].item() == 0.0
 
 
 @pytest.mark.parametrize("name", MASK_LOSSES)
 def test_rows_without_annotation_give_no_gradient(name):
     output, batch = make_output(), make_batch([True, False, True], [0, 1, -1])
-    multitask_loss(output, batch, LossSettings(mask=name, map_weight=0.5)).total.backward()
+    multitask_loss(output, batch, replace(ORIGINAL, mask=name, map_weight=0.5)).total.backward()
     mask, classes, malignancy_map = (tensor.grad.flatten(1).abs().sum(dim=1) > 0 for tensor in output[:3])
     assert mask.tolist() == [True, False, True]
     assert classes.tolist() == [True, True, False]
@@ -228,38 +237,39 @@ def test_rows_without_annotation_give_no_gradient(name):
 
 def test_unmasked_rows_do_not_change_the_mean():
     output, batch = make_output(), make_batch([True, False, True], [-1, -1, -1])
-    parts = multitask_loss(output, batch, LossSettings())
+    loss = multitask_loss(output, batch, ORIGINAL)
     dice_B = soft_dice_loss(torch.sigmoid(output.mask_logits_B1HW), batch.mask_B1HW)
-    torch.testing.assert_close(parts.mask, (dice_B[0] + dice_B[2]) / 2)
-    torch.testing.assert_close(parts.total, 2 * parts.mask)
+    torch.testing.assert_close(loss.parts["mask"], (dice_B[0] + dice_B[2]) / 2)
+    torch.testing.assert_close(loss.total, 2 * loss.parts["mask"])
 
 
 def test_a_batch_without_any_annotation_is_zero_and_can_go_backward():
     output, batch = make_output(), make_batch([False] * 3, [-1] * 3)
-    parts = multitask_loss(output, batch, LossSettings(map_weight=1.0))
-    parts.total.backward()
-    assert parts.total.item() == 0.0
+    loss = multitask_loss(output, batch, replace(ORIGINAL, map_weight=1.0))
+    loss.total.backward()
+    assert loss.total.item() == 0.0
     assert not any(tensor.grad.any() for tensor in output[:3])
 
 
 def test_weight_zero_switches_a_task_off_even_where_it_is_not_finite():
     output, batch = make_output(), make_batch([True] * 3, [0, 1, 1])
     broken = output._replace(mask_logits_B1HW=torch.full((3, 1, 4, 4), math.nan))
-    parts = multitask_loss(broken, batch, LossSettings(mask_weight=0.0))
-    torch.testing.assert_close(parts.total, parts.malignancy)
-    assert parts.mask.item() == 0.0
+    loss = multitask_loss(broken, batch, replace(ORIGINAL, mask_weight=0.0))
+    torch.testing.assert_close(loss.total, loss.parts["malignancy"])
+    assert loss.parts["mask"].item() == 0.0
     broken = output._replace(class_logits_B2=torch.full((3, 2), math.nan))
-    parts = multitask_loss(broken, batch, LossSettings(malignancy_weight=0.0))
-    torch.testing.assert_close(parts.total, 2 * parts.mask)
+    loss = multitask_loss(broken, batch, replace(ORIGINAL, malignancy_weight=0.0))
+    torch.testing.assert_close(loss.total, 2 * loss.parts["mask"])
 
 
 def test_autocast_changes_nothing():
     output, batch = make_output(), make_batch([True] * 3, [0, 1, 1])
-    settings_ = LossSettings(mask="dice+focal", map_weight=1.0)
+    settings_ = replace(ORIGINAL, mask="dice+focal", map_weight=1.0)
     plain = multitask_loss(output, batch, settings_)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = multitask_loss(output, batch, settings_)
-    for ours, theirs in zip(cast, plain, strict=True):
+    pairs = [(cast.total, plain.total), *((cast.parts[name], plain.parts[name]) for name in PARTS)]
+    for ours, theirs in pairs:
         assert ours.dtype == torch.float32
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
 
@@ -268,34 +278,24 @@ def test_start_of_training_is_what_theory_says():
     num = 4
     output = Output(torch.zeros(num, 1, 4, 4), torch.zeros(num, 2), torch.zeros(num, 1, 4, 4))
     batch = make_batch([True] * num, [0, 1, 0, 1])
-    parts = multitask_loss(output, batch, LossSettings(mask="cross_entropy", map_weight=1.0))
-    for part in (parts.mask, parts.malignancy, parts.malignancy_map):
+    loss = multitask_loss(output, batch, replace(ORIGINAL, mask="cross_entropy", map_weight=1.0))
+    for part in (loss.parts["mask"], loss.parts["malignancy"], loss.parts["map"]):
         assert part.item() == pytest.approx(math.log(2))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"mask": "dise"},
-        {"mask_weight": -1.0},
-        {"mask_weight": 0.0, "malignancy_weight": 0.0},
-        {"label_smoothing": 1.0},
-        {"class_weights": (1.0, 0.0)},
-    ],
-)
-def test_wrong_settings_are_refused(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong)) if "mask" not in wrong else "dice, cross_entropy, focal"):
-        LossSettings(**wrong)
+def test_every_weight_of_the_configuration_has_its_part():
+    settings = {name.removesuffix("_weight") for name in vars(LossConfig()) if name.endswith("_weight")}
+    assert settings == set(PARTS)
+    assert all(name.removeprefix("train_").removesuffix("_loss") in PARTS for name in LOSSES[1:])
 
 
-# ---- the training metric ----
-
-
-def test_iou_by_hand():
-    probability = torch.tensor([[0.9, 0.8, 0.81, 0.1], [0.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
-    target = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]).reshape(2, 1, 2, 2)
-    # first: above 0.8 (not at it) are pixels 0 and 2; with the target 1 shared of 3. second: both empty
-    torch.testing.assert_close(iou_at(probability, target, 0.8), torch.tensor([1 / 3, 1.0]), rtol=0, atol=1e-5)
+def test_class_weights_are_counted_where_they_are_asked_for():
+    rows = [Case(str(index), Path("x.png"), None, int(index < 1), str(index), "a") for index in range(4)]
+    assert loss_settings(Config(), rows).class_weights is None
+    config = Config(loss=LossConfig(balance_classes=True))
+    assert loss_settings(config, rows).class_weights == (4 / 6, 2.0)
+    with pytest.raises(ConfigError, match=r"balance_classes: the training rows hold \[3, 0\] cases"):
+        loss_settings(config, rows[1:])
 
 
 def test_presence_is_told_from_the_highest_logits_inside_the_nodule():
@@ -326,15 +326,17 @@ def test_auxiliary_tasks_teach_the_rows_that_have_them():
         has_gland_B=torch.tensor([True, False]),
         descriptors_BD=torch.tensor([[2, -1], [-1, -1]]),
     )
-    parts = multitask_loss(output, batch, LossSettings(gland_weight=0.5, descriptor_weight=0.2))
-    torch.testing.assert_close(parts.gland, soft_dice_loss(torch.sigmoid(gland_logits[:1]), torch.ones(1, 1, 4, 4))[0])
-    torch.testing.assert_close(parts.descriptors, F.cross_entropy(terms[0][:1], torch.tensor([2])))
-    torch.testing.assert_close(parts.total, 0.5 * parts.gland + 0.2 * parts.descriptors)
-    parts.total.backward()
+    loss = multitask_loss(output, batch, replace(ORIGINAL, gland_weight=0.5, descriptor_weight=0.2))
+    torch.testing.assert_close(
+        loss.parts["gland"], soft_dice_loss(torch.sigmoid(gland_logits[:1]), torch.ones(1, 1, 4, 4))[0]
+    )
+    torch.testing.assert_close(loss.parts["descriptor"], F.cross_entropy(terms[0][:1], torch.tensor([2])))
+    torch.testing.assert_close(loss.total, 0.5 * loss.parts["gland"] + 0.2 * loss.parts["descriptor"])
+    loss.total.backward()
     assert gland_logits.grad is not None
     assert gland_logits.grad[1].abs().sum() == 0
     assert terms[0].grad is not None
     assert terms[0].grad[1].abs().sum() == 0
     assert terms[1].grad is not None
     assert terms[1].grad.abs().sum() == 0
-    assert teaching_rows(batch).tolist() == [0, 0, 0, 1, 1, 0]
+    assert num_rows_of_parts(batch).tolist() == [0, 0, 0, 1, 1, 0]

@@ -174,9 +174,9 @@ def test_unlabelled_rows_give_no_gradient(name: str) -> None:
     malignancy = torch.tensor([-1, -1, 1])
     rows = Batch(image, batch.mask_B1HW, batch.valid_B1HW, has_mask, malignancy, malignancy.float())
     network = small(name)
-    parts = multitask_loss(network(image), rows, LossSettings(mask="dice+cross_entropy"))
-    (of_mask,) = torch.autograd.grad(parts.mask, image, retain_graph=True)
-    (of_risk,) = torch.autograd.grad(parts.malignancy, image)
+    parts = multitask_loss(network(image), rows, LossSettings(mask="dice+cross_entropy")).parts
+    (of_mask,) = torch.autograd.grad(parts["mask"], image, retain_graph=True)
+    (of_risk,) = torch.autograd.grad(parts["malignancy"], image)
     taught = [(grad[row] != 0).any().item() for grad in (of_mask, of_risk) for row in range(3)]
     assert taught == [True, False, False, False, False, True]
 
@@ -187,11 +187,11 @@ def test_a_batch_is_learnt_a_little(name: str) -> None:
     settings = LossSettings(mask="dice+cross_entropy", mask_weight=1.0, malignancy_weight=1.0)
     losses = []
     for _ in range(30):
-        parts = multitask_loss(network(batch.image_B1HW), batch, settings)
+        loss = multitask_loss(network(batch.image_B1HW), batch, settings)
         optimizer.zero_grad()
-        parts.total.backward()
+        loss.total.backward()
         optimizer.step()
-        losses.append((float(parts.mask.detach()), float(parts.malignancy.detach())))
+        losses.append((float(loss.parts["mask"].detach()), float(loss.parts["malignancy"].detach())))
     assert losses[-1][0] < 0.75 * losses[0][0], losses[::6]
     assert losses[-1][1] < 0.5 * losses[0][1], losses[::6]
 

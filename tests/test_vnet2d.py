@@ -28,12 +28,13 @@ from thyrosight.networks.vnet2d import VNet2d
 from thyrosight.training.batch import Batch
 from thyrosight.training.losses import (
     LossSettings,
-    iou_at,
     multitask_loss,
 )
 
 NUM_PARAMETERS = 15_977_731
 SEED = 1
+ORIGINAL = LossSettings(mask="dice", mask_weight=2.0, malignancy_weight=1.0)
+"""The original recipe: 2 * Dice + cross-entropy."""
 
 
 # ---- the oracle: what the original graph computed, and the recipe that draws its weights and inputs ----
@@ -98,14 +99,17 @@ def test_oracle_class_logits(output, oracle):
 
 
 def test_oracle_losses(output, batch, oracle):
-    parts = multitask_loss(output, batch, LossSettings())
-    assert parts.mask.item() == pytest.approx(float(oracle["dice_loss"]), abs=1e-4)
-    assert parts.malignancy.item() == pytest.approx(float(oracle["cross_entropy"]), abs=1e-4)
-    assert parts.total.item() == pytest.approx(float(oracle["total_loss"]), abs=1e-4)
+    loss = multitask_loss(output, batch, ORIGINAL)
+    assert loss.parts["mask"].item() == pytest.approx(float(oracle["dice_loss"]), abs=1e-4)
+    assert loss.parts["malignancy"].item() == pytest.approx(float(oracle["cross_entropy"]), abs=1e-4)
+    assert loss.total.item() == pytest.approx(float(oracle["total_loss"]), abs=1e-4)
 
 
 def test_oracle_metrics(output, batch, oracle):
-    iou_B = iou_at(torch.sigmoid(output.mask_logits_B1HW), batch.mask_B1HW, 0.8)
+    # The original's training metric: intersection over union of probability > 0.8 and target, 1 where both are empty.
+    mask_BN = torch.sigmoid(output.mask_logits_B1HW).flatten(1) > 0.8
+    target_BN = batch.mask_B1HW.flatten(1) > 0.5
+    iou_B = ((mask_BN & target_BN).sum(dim=1) + 1e-5) / ((mask_BN | target_BN).sum(dim=1) + 1e-5)
     assert iou_B.mean().item() == pytest.approx(float(oracle["iou_at_0_8"]), abs=1e-4)
     is_right_B = output.class_logits_B2.argmax(dim=1) == batch.malignancy_B
     assert is_right_B.float().mean().item() == float(oracle["accuracy"])
@@ -117,7 +121,7 @@ def test_oracle_adam_steps(variables, batch, oracle):
     adam = torch.optim.Adam(network.parameters(), lr=1e-5)
     losses = []
     for step in range(1, 6):
-        total = multitask_loss(network(batch.image_B1HW), batch, LossSettings()).total
+        total = multitask_loss(network(batch.image_B1HW), batch, ORIGINAL).total
         losses.append(total.item())
         if step == 5:
             break

@@ -294,6 +294,12 @@ def _check_ranges(config: Config, where: str) -> None:
             config.loss.mask_weight > 0 or config.loss.malignancy_weight > 0,
             "loss.mask_weight and loss.malignancy_weight are both 0: nothing would be learnt",
         ),
+        *(
+            (value >= 0, f"loss.{name} is {value:g}; it must not be below 0")
+            for name, value in asdict(config.loss).items()
+            if name.endswith("_weight")
+        ),
+        (0 <= config.loss.label_smoothing < 1, "loss.label_smoothing must lie in [0, 1)"),
         (
             not config.network.auxiliary or config.network.name == "unet",
             f"network.auxiliary: {config.network.name} has no auxiliary tasks, unet has",

@@ -28,16 +28,10 @@ from thyrosight.errors import ThyrosightError
 from thyrosight.files import write_atomic
 from thyrosight.measurement.outlines import outlines
 from thyrosight.training.dataset import ViewDataset, collate
+from thyrosight.training.losses import PARTS, part_column
 from thyrosight.types import Case
 
-LOSSES = (
-    "train_loss",
-    "train_mask_loss",
-    "train_malignancy_loss",
-    "train_gland_loss",
-    "train_descriptor_loss",
-    "train_presence_loss",
-)
+LOSSES = ("train_loss", *map(part_column, PARTS))
 SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12

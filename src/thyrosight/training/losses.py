@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from thyrosight.errors import ConfigError
+from thyrosight.config import LossConfig
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
 
@@ -164,117 +164,112 @@ def presence_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor, share:
 
 
 @dataclass(frozen=True)
-class LossSettings:
-    """What is added up: each part by its weight (mask, malignancy, malignancy map, thyroid, descriptors,
-    presence).
+class LossSettings(LossConfig):
+    """The configured losses, and the weights of (benign, malignant) that the training rows give; None: both 1."""
 
-    The defaults are the original recipe's, 2 * Dice + cross-entropy. mask_weight 0 trains the classification alone,
-    malignancy_weight 0 (and map_weight 0) the outline alone. class_weights: (benign, malignant), or None for alike.
-    """
-
-    mask: str = "dice"
-    mask_weight: float = 2.0
-    malignancy_weight: float = 1.0
-    label_smoothing: float = 0.0
-    map_weight: float = 0.0
-    gland_weight: float = 0.0
-    descriptor_weight: float = 0.0
-    presence_weight: float = 0.0
     class_weights: tuple[float, float] | None = None
 
-    def __post_init__(self) -> None:
-        if self.mask not in MASK_LOSSES:
-            raise ConfigError(f"unknown mask loss {self.mask!r}; known: {', '.join(MASK_LOSSES)}")
-        if min(self.weights) < 0 or max(self.weights[:3]) <= 0:
-            raise ConfigError(
-                f"mask_weight, malignancy_weight and the others are {self.weights}: none may lie below 0, and that of "
-                "mask, malignancy or map must lie above"
-            )
-        if not 0.0 <= self.label_smoothing < 1.0:
-            raise ConfigError(f"label_smoothing is {self.label_smoothing}; 0 up to but not including 1")
-        if self.class_weights is not None and min(self.class_weights) <= 0:
-            raise ConfigError(f"class_weights are {self.class_weights}; both must be above 0")
 
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the parts, in the order of LossParts."""
-        return (
-            self.mask_weight,
-            self.malignancy_weight,
-            self.map_weight,
-            self.gland_weight,
-            self.descriptor_weight,
-            self.presence_weight,
-        )
+class LossPart(NamedTuple):
+    """One term of the total.
+
+    loss: (output, batch, settings) -> a mean over rows, a scalar; None where the network has no such output or the
+    batch no such target. num_rows: batch -> over how many rows (of descriptors: terms) the loss is a mean.
+    """
+
+    loss: Callable[[Output, Batch, LossSettings], Tensor | None]
+    num_rows: Callable[[Batch], Tensor]
 
 
-class LossParts(NamedTuple):
-    """Scalars. total is weighted and has the gradient; the parts are not weighted, 0 where their weight is 0."""
+def _mask_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
+    return mean_mask_loss(output.mask_logits_B1HW, batch.mask_B1HW, batch.has_mask_B, settings.mask)
+
+
+def _malignancy_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
+    return classification_cross_entropy(
+        output.class_logits_B2, batch.risk_B, settings.class_weights, settings.label_smoothing
+    )
+
+
+def _map_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
+    outlined_B = batch.has_mask_B
+    return malignancy_map_cross_entropy(
+        output.malignancy_map_B1HW[outlined_B],
+        batch.mask_B1HW[outlined_B],
+        batch.risk_B[outlined_B],
+        settings.label_smoothing,
+    )
+
+
+def _gland_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor | None:
+    if output.gland_logits_B1HW is None or batch.gland_B1HW is None or batch.has_gland_B is None:
+        return None
+    return mean_mask_loss(output.gland_logits_B1HW, batch.gland_B1HW, batch.has_gland_B, settings.mask)
+
+
+def _descriptor_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor | None:
+    if output.descriptor_logits is None or batch.descriptors_BD is None:
+        return None
+    return descriptor_cross_entropy(output.descriptor_logits, batch.descriptors_BD)
+
+
+def _presence_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
+    loss_B = presence_cross_entropy(output.mask_logits_B1HW[batch.has_mask_B], batch.mask_B1HW[batch.has_mask_B])
+    return loss_B.sum() / max(loss_B.numel(), 1)
+
+
+def _count(rows_B: Tensor | None, batch: Batch) -> Tensor:
+    return batch.has_mask_B.new_zeros((), dtype=torch.int64) if rows_B is None else rows_B.sum()
+
+
+def _known_terms(batch: Batch) -> Tensor | None:
+    return None if batch.descriptors_BD is None else batch.descriptors_BD != UNLABELLED
+
+
+PARTS: dict[str, LossPart] = {
+    "mask": LossPart(_mask_part, lambda batch: batch.has_mask_B.sum()),
+    "malignancy": LossPart(_malignancy_part, lambda batch: (batch.malignancy_B >= 0).sum()),
+    "map": LossPart(_map_part, lambda batch: ((batch.malignancy_B >= 0) & batch.has_mask_B).sum()),
+    "gland": LossPart(_gland_part, lambda batch: _count(batch.has_gland_B, batch)),
+    "descriptor": LossPart(_descriptor_part, lambda batch: _count(_known_terms(batch), batch)),
+    "presence": LossPart(_presence_part, lambda batch: batch.has_mask_B.sum()),
+}
+"""All that a network can learn by. The weight of part X is `loss.X_weight`, its column of metrics.csv train_X_loss."""
+
+MAIN_PARTS = ("mask", "malignancy")
+"""metrics.csv has these columns in every run, and the others where their weight is not 0."""
+
+
+def part_weights(settings: LossConfig) -> dict[str, float]:
+    """Settings -> the weight of each part."""
+    return {name: float(getattr(settings, f"{name}_weight")) for name in PARTS}
+
+
+def part_column(name: str) -> str:
+    """A part -> its column in metrics.csv."""
+    return f"train_{name}_loss"
+
+
+class MultitaskLoss(NamedTuple):
+    """Scalars. total is weighted and has the gradient; parts are not weighted, 0 where their weight is 0."""
 
     total: Tensor
-    mask: Tensor
-    malignancy: Tensor
-    malignancy_map: Tensor
-    gland: Tensor
-    descriptors: Tensor
-    presence: Tensor
+    parts: dict[str, Tensor]
 
 
-def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> LossParts:
-    """Output and Batch -> LossParts: means over the images with a mask, with a label, and with both.
+def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> MultitaskLoss:
+    """Output and Batch -> each part, a mean over the rows that have its annotation, and their weighted sum.
 
-    A part whose weight is 0 is not computed, so that what is not trained can't spoil what is.
+    A part with weight 0 is not computed: an output that is not trained can't spoil the gradient of the others.
     """
-    has_mask_B = batch.has_mask_B.bool()
+    weights = part_weights(settings)
+    computed = {name: part.loss(output, batch, settings) for name, part in PARTS.items() if weights[name] > 0}
     none = output.class_logits_B2.new_zeros((), dtype=torch.float32)
-    mask = malignancy = malignancy_map = gland = descriptors = presence = none
-    if settings.mask_weight > 0:
-        mask = mean_mask_loss(output.mask_logits_B1HW, batch.mask_B1HW, has_mask_B, settings.mask)
-    if settings.malignancy_weight > 0:
-        malignancy = classification_cross_entropy(
-            output.class_logits_B2, batch.risk_B, settings.class_weights, settings.label_smoothing
-        )
-    if settings.map_weight > 0:
-        malignancy_map = malignancy_map_cross_entropy(
-            output.malignancy_map_B1HW[has_mask_B],
-            batch.mask_B1HW[has_mask_B],
-            batch.risk_B[has_mask_B],
-            settings.label_smoothing,
-        )
-    if settings.gland_weight > 0 and output.gland_logits_B1HW is not None and batch.gland_B1HW is not None:
-        assert batch.has_gland_B is not None
-        gland = mean_mask_loss(output.gland_logits_B1HW, batch.gland_B1HW, batch.has_gland_B, settings.mask)
-    if settings.descriptor_weight > 0 and output.descriptor_logits is not None and batch.descriptors_BD is not None:
-        descriptors = descriptor_cross_entropy(output.descriptor_logits, batch.descriptors_BD)
-    if settings.presence_weight > 0:
-        loss_B = presence_cross_entropy(output.mask_logits_B1HW[has_mask_B], batch.mask_B1HW[has_mask_B])
-        presence = loss_B.sum() / max(loss_B.numel(), 1)
-    parts = (mask, malignancy, malignancy_map, gland, descriptors, presence)
-    total = torch.stack([weight * part for weight, part in zip(settings.weights, parts, strict=True)]).sum()
-    return LossParts(total, *parts)
+    parts = {name: none if (value := computed.get(name)) is None else value for name in PARTS}
+    total = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
+    return MultitaskLoss(total, parts)
 
 
-def teaching_rows(batch: Batch) -> Tensor:
-    """How many rows, of descriptors how many terms, each part of LossParts is a mean over: (6,) float."""
-    labelled_B = batch.malignancy_B >= 0
-    none = labelled_B.new_zeros(())
-    counts = (
-        batch.has_mask_B.sum(),
-        labelled_B.sum(),
-        (labelled_B & batch.has_mask_B).sum(),
-        none if batch.has_gland_B is None else batch.has_gland_B.sum(),
-        none if batch.descriptors_BD is None else (batch.descriptors_BD != UNLABELLED).sum(),
-        batch.has_mask_B.sum(),
-    )
-    return torch.stack([count.float() for count in counts])
-
-
-def iou_at(probability_B1HW: Tensor, target_B1HW: Tensor, threshold: float = 0.8, smooth: float = 1e-5) -> Tensor:
-    """Probability and 0/1 target -> intersection over union of probability > threshold and target, each image (B,).
-
-    The original recipe's training metric: (intersection + smooth) / (union + smooth), so that both empty score 1.
-    """
-    mask, target = (probability_B1HW > threshold).float(), target_B1HW.float()
-    shared = (mask * target).sum(dim=PIXELS)
-    union = mask.sum(dim=PIXELS) + target.sum(dim=PIXELS) - shared
-    return (shared + smooth) / (union + smooth)
+def num_rows_of_parts(batch: Batch) -> Tensor:
+    """Batch -> over how many rows each part is a mean, in the order of PARTS: (parts,) float."""
+    return torch.stack([part.num_rows(batch).float() for part in PARTS.values()])

@@ -20,7 +20,15 @@ from thyrosight.evaluation.metrics.ranking import auroc
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
 from thyrosight.training.dataset import EpochSampler
-from thyrosight.training.losses import LossParts, LossSettings, multitask_loss, teaching_rows
+from thyrosight.training.losses import (
+    MAIN_PARTS,
+    LossSettings,
+    MultitaskLoss,
+    multitask_loss,
+    num_rows_of_parts,
+    part_column,
+    part_weights,
+)
 from thyrosight.types import Case
 
 
@@ -55,30 +63,27 @@ class TrainingModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
-        parts = multitask_loss(output, batch, self.loss)
-        total = parts.total if self.trainer.world_size == 1 else self._shared_total(parts, batch)
-        values = {"train_loss": total, "train_mask_loss": parts.mask, "train_malignancy_loss": parts.malignancy}
-        if self.loss.gland_weight > 0:
-            values["train_gland_loss"] = parts.gland
-        if self.loss.descriptor_weight > 0:
-            values["train_descriptor_loss"] = parts.descriptors
-        if self.loss.presence_weight > 0:
-            values["train_presence_loss"] = parts.presence
+        loss = multitask_loss(output, batch, self.loss)
+        total = loss.total if self.trainer.world_size == 1 else self._shared_total(loss, batch)
+        values = {"train_loss": total}
+        for name, weight in part_weights(self.loss).items():
+            if weight > 0 or name in MAIN_PARTS:
+                values[part_column(name)] = loss.parts[name]
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
 
-    def _shared_total(self, parts: LossParts, batch: Batch) -> Tensor:
-        """This process's share of the loss of the global batch, so that averaged gradients equal those of one process.
+    def _shared_total(self, loss: MultitaskLoss, batch: Batch) -> Tensor:
+        """This process's share of the loss of the global batch: averaged gradients then equal those of one process.
 
-        Every part is a mean over rows that take part in it; processes hold different numbers of those.
+        Every part is a mean over the rows that have its annotation; processes hold different numbers of those.
         """
-        own = teaching_rows(batch)
+        own = num_rows_of_parts(batch)
         everywhere = own.clone()
         torch.distributed.all_reduce(everywhere)
         share = self.trainer.world_size * own / everywhere.clamp(min=1)
-        weights = torch.tensor(self.loss.weights, device=share.device)
-        return torch.stack(parts[1:]) @ (share * weights)
+        weights = torch.tensor(list(part_weights(self.loss).values()), device=share.device)
+        return torch.stack(list(loss.parts.values())) @ (share * weights)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         there = {name: value.to(device, non_blocking=True) for name, value in vars(batch).items() if value is not None}
@@ -182,12 +187,11 @@ def parameter_groups(
 
 
 def loss_settings(config: Config, rows: Sequence[Case]) -> LossSettings:
-    """The losses' own settings; class weights are counted on the training rows where they are asked for."""
-    values = asdict(config.loss)
+    """The configured losses, with class weights counted on the training rows where the configuration asks for them."""
     weights: tuple[float, float] | None = None
-    if values.pop("balance_classes"):
+    if config.loss.balance_classes:
         counts = [sum(case.malignancy == label for case in rows) for label in (0, 1)]
         if min(counts) == 0:
             raise ConfigError(f"loss.balance_classes: the training rows hold {counts} cases of low and high risk")
         weights = (sum(counts) / (2 * counts[0]), sum(counts) / (2 * counts[1]))
-    return LossSettings(**values, class_weights=weights)
+    return LossSettings(**asdict(config.loss), class_weights=weights)
