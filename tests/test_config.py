@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from checkout import ROOT
 from thyrosight.config import Config, config_from_dict, config_to_dict, load_config
 from thyrosight.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.toml"))
+CONFIGS = sorted((ROOT / "configs").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

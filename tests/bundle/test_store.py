@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkout import SOURCE
 from thyrosight import files
 from thyrosight.bundle import store as bundle
 from thyrosight.bundle.card import model_card
@@ -473,7 +474,7 @@ def test_loading_needs_no_training_library(written: tuple[Path, Path]) -> None:
         "load_bundle(Path(sys.argv[1]))\n"
         "print(sorted({'torch', 'onnx', 'onnxruntime', 'safetensors', 'PIL', 'cv2', 'jinja2'} & set(sys.modules)))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(bundle.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code, written[0]], env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -18,13 +18,13 @@ from PIL import Image
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from checkout import SOURCE
 from thyrosight.cli import COMMANDS, app, exit_code
 from thyrosight.commands.terminal import cell_text, in_line, plain, progress_bar, stdout_kept_for_json, words
 from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
 from thyrosight.types import Box
 from tiny_bundle import make_tiny_bundle
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
 runner = CliRunner()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from checkout import REAL_DATA
 from thyrosight.datasets.audit import AuditReport, Finding, audit, print_audit
 from thyrosight.datasets.table import write_cases
 from thyrosight.types import Box, Case
 
-REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SHAPE = (200, 260)
 FIELD = Box(40, 40, 220, 180)
 
@@ -240,18 +239,18 @@ def test_errors_come_first(sound: list[Case]) -> None:
 
 def test_real_ddti_has_text_before_the_crop_and_none_after(tmp_path: Path) -> None:
     """Twelve images, among them some whose margin says the reading."""
-    if not (REAL / "ddti").is_dir():
-        pytest.skip(f"real data not at hand: {REAL / 'ddti'}")
+    if not (REAL_DATA / "ddti").is_dir():
+        pytest.skip(f"real data not at hand: {REAL_DATA / 'ddti'}")
     import csv
 
-    with (REAL / "ddti" / "groups.csv").open() as file:
+    with (REAL_DATA / "ddti" / "groups.csv").open() as file:
         burned = [row["image_id"] for row in csv.DictReader(file) if row["label_text_burned"] == "1"][:12]
     cases = []
     for name in burned:
         from thyrosight.frames.load import load_frame
         from thyrosight.views.field import field_of_view
 
-        path = REAL / "ddti" / "original" / f"{name}.jpg"
+        path = REAL_DATA / "ddti" / "original" / f"{name}.jpg"
         frame = load_frame(path)
         field = field_of_view(frame.image_HW, frame.rgb_HW3)
         cases.append(Case(name, path.resolve(), None, len(cases) % 2, name, "ddti", fov=field, panels=(field,)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from checkout import REAL_DATA
 from thyrosight.datasets.masks import load_mask, read_mask
 from thyrosight.datasets.prepare import prepare, recognise
 from thyrosight.datasets.sets import SETS, ddti, own_csv, tn_scui
@@ -25,14 +25,13 @@ from thyrosight.files import natural_key
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Box, Case
 
-REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SHAPE = (96, 128)
 SQUARE = [(40, 30), (80, 30), (80, 60), (40, 60)]
 """Corners _xy of the outline that the DDTI tests use: filled with its border it has 41 x 31 pixels."""
 
 
 def real(name: str) -> Path:
-    folder = REAL / name
+    folder = REAL_DATA / name
     if not folder.is_dir():
         pytest.skip(f"real data not at hand: {folder}")
     return folder

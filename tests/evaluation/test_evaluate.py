@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from checkout import REAL_DATA
 from thyrosight.commands.evaluation import print_comparison, print_evaluation
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import read_cases, write_cases
@@ -561,8 +561,7 @@ def test_axes_map_the_corners() -> None:
 
 def test_on_real_images(tmp_path: Path) -> None:
     """Six BUSI images whose outlines are moved by 3 pixels: NSD at 4 pixels is 1, HD95 at most 3."""
-    data = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-    folder = data / "busi" / "Dataset_BUSI_with_GT" / "benign"
+    folder = REAL_DATA / "busi" / "Dataset_BUSI_with_GT" / "benign"
     images = sorted(path for path in folder.glob("benign (*).png"))[:6] if folder.exists() else []
     if not images:
         pytest.skip(f"real data not at hand: {folder}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from checkout import REAL_DATA
 
 torch = pytest.importorskip("torch")
 
@@ -28,8 +29,6 @@ from thyrosight.networks import build_network
 from thyrosight.networks.from_bundle import load_start_weights
 from thyrosight.networks.unet import UNet
 from thyrosight.networks.vnet2d import VNet2d
-
-DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 @pytest.mark.parametrize(
@@ -127,8 +126,8 @@ def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
 
 
 def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
-    if not (DATA / "ddti").is_dir():
-        pytest.skip(f"real data not at hand: {DATA}")
+    if not (REAL_DATA / "ddti").is_dir():
+        pytest.skip(f"real data not at hand: {REAL_DATA}")
     if not default_bundle_path().exists():
         pytest.skip("no shipped model yet")
     from thyrosight.frames.load import load_frame
@@ -138,7 +137,7 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
     bundle = load_bundle()
     network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()
     load_start_weights(network, load_bundle())
-    frames = [load_frame(path) for path in sorted((DATA / "ddti" / "original").glob("*.jpg"))[:100]]
+    frames = [load_frame(path) for path in sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))[:100]]
     for size_hw in ((256, 256), (224, 320)):
         images = [
             letterbox(Box(0, 0, frame.size_hw[1], frame.size_hw[0]), size_hw).image(frame.image_HW)[None, None]

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
+from browser_page import SIZES, BrowserPage, ellipse, wait_for
 from fake_server import STATIC, FakeServer
-from sight import SIZES, Sight, ellipse, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_page_needs_nothing_from_elsewhere() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_two_images_from_drop_to_export(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
-    sight = Sight(browser, fake.address, size)
+    sight = BrowserPage(browser, fake.address, size)
     page = sight.page
     page.wait_for_selector("text=Drop thyroid ultrasound here")
     sight.picture("empty")
@@ -106,7 +106,7 @@ def test_two_images_from_drop_to_export(browser: Any, fake: FakeServer, images: 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_new_outline_and_what_follows_from_it(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
-    sight = Sight(browser, fake.address, size)
+    sight = BrowserPage(browser, fake.address, size)
     page = sight.page
     sight.drop(images[1:])
     sight.wait_until_open()
@@ -152,7 +152,7 @@ def test_a_new_outline_and_what_follows_from_it(browser: Any, fake: FakeServer, 
 
 def test_points_by_hand(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     """A point is dragged, its neighbours follow and the far side stays; a press on the line adds one, Alt takes one."""
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
     sight.drop(images[1:])
     sight.wait_until_open()
@@ -186,7 +186,7 @@ def test_proposals_are_the_servers_and_a_person_overrides_them(
     browser: Any, fake: FakeServer, images: list[Path]
 ) -> None:
     fake.has_signs = True
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
     sight.drop(images[1:])
     sight.wait_until_open()
@@ -203,7 +203,7 @@ def test_proposals_are_the_servers_and_a_person_overrides_them(
 
 
 def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> None:
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page, keys = sight.page, sight.page.keyboard
     choosers: list[Any] = []
     page.on("filechooser", lambda chooser: choosers.append(chooser))
@@ -250,7 +250,7 @@ def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> No
 
 
 def test_single_keys_can_be_switched_off(browser: Any, fake: FakeServer, images: list[Path]) -> None:
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     sight.drop(images[:1])
     sight.wait_until_open()
     sight.page.keyboard.press("?")
@@ -264,7 +264,7 @@ def test_single_keys_can_be_switched_off(browser: Any, fake: FakeServer, images:
 @pytest.mark.parametrize("size", SIZES)
 def test_no_barrier_that_axe_finds(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
     script = axe_script()
-    sight = Sight(browser, fake.address, size, bypass_csp=True)
+    sight = BrowserPage(browser, fake.address, size, bypass_csp=True)
     page = sight.page
     page.wait_for_selector("text=Drop thyroid ultrasound here")
     page.add_script_tag(content=script.read_text(encoding="utf-8"))
@@ -291,7 +291,7 @@ def test_no_barrier_that_axe_finds(browser: Any, fake: FakeServer, images: list[
 
 
 def test_each_file_has_its_own_fault(browser: Any, fake: FakeServer, images: list[Path]) -> None:
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     fake.num_busy = 1
     sight.drop([*images, broken_file(images)])
     sight.page.wait_for_selector("#queue-summary:has-text('the server is full')")
@@ -309,7 +309,7 @@ def test_each_file_has_its_own_fault(browser: Any, fake: FakeServer, images: lis
 
 def test_token_is_asked_once_and_sent(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     fake.token = "a secret of some length"
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
     page.fill("#token", "another one")
     page.keyboard.press("Enter")
@@ -327,7 +327,7 @@ def test_token_is_asked_once_and_sent(browser: Any, fake: FakeServer, images: li
 
 
 def test_server_goes_away_and_comes_back(browser: Any, fake: FakeServer, images: list[Path]) -> None:
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
     sight.drop(images)
     sight.wait_until_open(2)
@@ -346,7 +346,7 @@ def test_server_goes_away_and_comes_back(browser: Any, fake: FakeServer, images:
 
 def test_clip_has_frames(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     fake.num_frames = 12
-    sight = Sight(browser, fake.address)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
     sight.drop(images[:1])
     sight.wait_until_open()
@@ -376,7 +376,7 @@ def test_with_the_real_server(browser: Any, predictor: Any, images: list[Path], 
     sight = None
     with served(app.create_app(Service(predictor, tmp_path / "data"))) as address:
         try:
-            sight = Sight(browser, address)
+            sight = BrowserPage(browser, address)
             page = sight.page
             page.wait_for_selector("text=Drop thyroid ultrasound here")
             sight.drop(images)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+from checkout import REAL_DATA, SHIPPED_BUNDLE
+
 pytest.importorskip("fastapi")
 pytest.importorskip("highdicom")
 pytest.importorskip("pydicom")
@@ -23,20 +24,18 @@ pytest.importorskip("pydicom")
 import pydicom
 from pydicom.data import get_testdata_file
 
-from sight import SIZES, Sight, wait_for
+from browser_page import SIZES, BrowserPage, wait_for
 from web_server import Server, serving
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = Path(__file__).resolve().parents[1] / "src" / "thyrosight" / "models" / "default"
-REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 CLIP = "examples_ybr_color.dcm"
 NUM_FRAMES = 30
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("data"), SHIPPED) as server:
+    with serving(tmp_path_factory.mktemp("data"), SHIPPED_BUNDLE) as server:
         yield server
 
 
@@ -53,11 +52,11 @@ def clip() -> Path:
 def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two images in which the shipped network finds a nodule."""
     if request.param == "ddti":
-        folder = REAL / "ddti" / "original"
+        folder = REAL_DATA / "ddti" / "original"
         if not folder.is_dir():
             pytest.skip(f"real data not at hand: {folder}")
         return [folder / "1_1.jpg", folder / "101_1.jpg"]
-    if (REAL / "ddti").is_dir():
+    if (REAL_DATA / "ddti").is_dir():
         pytest.skip("the real images are at hand")
     return _phantoms(tmp_path_factory.mktemp("images"))
 
@@ -73,7 +72,7 @@ def _phantoms(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def opened(sight: Sight, name: str) -> None:
+def opened(sight: BrowserPage, name: str) -> None:
     """A file of the list is chosen, and its picture stands on the stage."""
     sight.page.click(f"button.item:has-text('{name}')")
     sight.page.wait_for_selector(f"#identity :text('{name}')")
@@ -86,7 +85,7 @@ def taken(page: Any, kind: str) -> tuple[str, bytes]:
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
-def drag_a_point(sight: Sight, by_xy: tuple[float, float]) -> None:
+def drag_a_point(sight: BrowserPage, by_xy: tuple[float, float]) -> None:
     """The first point of the outline that is being corrected, taken along."""
     x, y = sight.handles()[0]
     sight.page.mouse.move(x, y)
@@ -95,7 +94,7 @@ def drag_a_point(sight: Sight, by_xy: tuple[float, float]) -> None:
     sight.page.mouse.up()
 
 
-def is_settled(sight: Sight) -> bool:
+def is_settled(sight: BrowserPage) -> bool:
     return "is-waiting" not in str(sight.page.inner_html("#digest"))
 
 
@@ -103,7 +102,7 @@ def is_settled(sight: Sight) -> bool:
 def test_images_and_a_clip_from_drop_to_export(
     browser: Any, server: Server, images: list[Path], clip: Path, size: str
 ) -> None:
-    sight = Sight(browser, server.address, size)
+    sight = BrowserPage(browser, server.address, size)
     page = sight.page
     unanswered: list[str] = []
     page.on("response", lambda answer: answer.status >= 400 and unanswered.append(f"{answer.status} {answer.url}"))
@@ -126,7 +125,7 @@ def test_images_and_a_clip_from_drop_to_export(
     sight.close()
 
 
-def _moves_through_the_clip(sight: Sight, clip: Path) -> None:
+def _moves_through_the_clip(sight: BrowserPage, clip: Path) -> None:
     page = sight.page
     opened(sight, clip.name)
     page.wait_for_selector("#clip >> visible=true")
@@ -147,7 +146,7 @@ def _moves_through_the_clip(sight: Sight, clip: Path) -> None:
     sight.picture("real-clip")
 
 
-def _corrects(sight: Sight) -> None:
+def _corrects(sight: BrowserPage) -> None:
     """A point dragged: size, shape and level follow; a descriptor set by hand; both kept."""
     page = sight.page
     wait_for(lambda: len(sight.digest()) == 3 and is_settled(sight))
@@ -169,7 +168,7 @@ def _corrects(sight: Sight) -> None:
     sight.picture("real-corrected")
 
 
-def _takes_everything(sight: Sight, clip: Path) -> None:
+def _takes_everything(sight: BrowserPage, clip: Path) -> None:
     """Every download is what its name says, and tells the network's result from the person's."""
     page, stem = sight.page, clip.stem
     found = {kind: taken(page, kind) for kind in ("json", "csv", "png", "report", "seg", "sr", "zip")}

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bad_inputs import CLAIMING, HANDLED, REFUSED, encode, raw_tiff, speckle, write_bad_inputs
+from checkout import REAL_DATA, SOURCE
 from thyrosight.errors import InputError
 from thyrosight.frames import headers
 from thyrosight.frames import load as images
 from thyrosight.frames.load import decode_frame, find_images, load_frame, scale_to_uint8
 
 SIZE_HW = (40, 48)
-REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 _ORIENTATION = 0x0112
 
 
@@ -348,7 +348,7 @@ def test_huge_claims_cost_no_memory(tmp_path: Path) -> None:
     (tmp_path / "good.png").write_bytes(encode(gray(), "PNG"))
     code = """if True:
         import resource, sys
-        from thyrosight.images import InputError, find_images, load_frame
+        from thyrosight.errors import InputError; from thyrosight.frames.load import find_images, load_frame
         paths = find_images([sys.argv[1]])
         load_frame(sys.argv[1] + "/good.png")  # so that imports do not count
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -358,7 +358,7 @@ def test_huge_claims_cost_no_memory(tmp_path: Path) -> None:
             except InputError: refused += 1
         print(len(paths), refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(images.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True, text=True)
     num_paths, num_refused, grown = map(int, done.stdout.split())
     assert (num_paths, num_refused) == (7, 6), done.stderr
@@ -632,7 +632,7 @@ def test_pixels_from_an_open_stream_equal_the_file(tmp_path: Path) -> None:
 
 
 def test_every_real_capture_loads() -> None:
-    folder = REAL / "ddti" / "original"
+    folder = REAL_DATA / "ddti" / "original"
     if not folder.is_dir():
         pytest.skip(f"real data not at hand: {folder}")
     paths = find_images([folder])

@@ -11,9 +11,9 @@ from typing import Any, get_type_hints
 
 import typer.main
 
+from checkout import ROOT
 from thyrosight.cli import COMMANDS, app
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 HISTORY = {"CHANGELOG.md", "experiments.md"}
 """What they tell of was so when it was written."""

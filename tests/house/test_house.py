@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from checkout import ROOT
+
 SOURCE = ROOT / "src" / "thyrosight"
 PICTURE = ROOT / "docs" / "architecture.md"
 

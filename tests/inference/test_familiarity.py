@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from checkout import REAL_DATA, ROOT
 from thyrosight.bundle.card import familiarity_line, model_card
 from thyrosight.bundle.records import NUM_STATISTICS, BundleInfo, Familiarity
 from thyrosight.bundle.store import load_bundle
@@ -52,7 +52,6 @@ from tiny_bundle import make_tiny_bundle
 UInt8 = NDArray[np.uint8]
 SMALL = PhantomSettings(size_hw=(200, 260))
 NUM_FITTED = 70
-DATA = Path(os.environ.get("THYROSIGHT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 def named(view_HW: UInt8) -> dict[str, float]:
@@ -348,7 +347,7 @@ def test_card_says_it_in_one_line(tmp_path: Path, fitted: Familiarity) -> None:
 
 
 def test_every_flag_is_in_the_reference() -> None:
-    text = (Path(__file__).resolve().parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert not [code for code in get_args(FlagCode) if f"`{code}`" not in text]
 
 
@@ -356,7 +355,7 @@ def test_every_flag_is_in_the_reference() -> None:
 
 
 def test_real_frames_pass_and_other_pictures_do_not() -> None:
-    paths = sorted((DATA / "ddti" / "original").glob("*.jpg"))
+    paths = sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))
     if not paths:
         pytest.skip("real data not at hand: ddti")
     cases = [Case(path.stem, path, None, None, path.stem.split("_")[0], "ddti") for path in paths]

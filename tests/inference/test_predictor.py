@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from checkout import GOLDEN, REAL_DATA, SOURCE
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError, InputError
 from thyrosight.inference.network import default_threads, nodule_masks_of
@@ -33,8 +34,7 @@ from thyrosight.types import Box, Frame, Spacing
 from thyrosight.views.second_look import closer_views
 from tiny_bundle import MAP_EDGE, MEAN_EDGE, make_tiny_bundle, tiny_onnx
 
-DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-GOLDEN_SCHEMA = Path(__file__).parent / "golden" / "prediction.schema.json"
+GOLDEN_SCHEMA = GOLDEN / "prediction.schema.json"
 WHOLE = {"crop": "none", "views": "frame"}
 GROUND, DARK, DARKER = 150, 28, 8  # ground and dark lie evenly about the edge of the tiny network, 0.35 of 255
 
@@ -494,7 +494,7 @@ def test_prediction_loads_no_training_and_no_reporting(tmp_path: Path) -> None:
         f"p = Predictor.load(Path({str(bundle)!r})).predict({str(tmp_path / 'one.png')!r})\n"
         "print(json.dumps([len(p.nodules), sorted({n.split('.')[0] for n in sys.modules})]))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     num_nodules, loaded = json.loads(done.stdout)
     assert num_nodules == 1
@@ -511,7 +511,7 @@ def test_threads_are_at_least_one_and_no_more_than_there_are() -> None:
 
 @pytest.mark.parametrize("fold", [0, 3])
 def test_real_frames_give_masks_inside_the_field(fields: Predictor, fold: int) -> None:
-    paths = sorted((DATA / "ddti" / "original").glob("*.jpg"))
+    paths = sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))
     if not paths:
         pytest.skip("real data not at hand: set THYROSIGHT_DATA")
     for path in paths[fold::90]:

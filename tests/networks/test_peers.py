@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from checkout import ROOT
+
 torch = pytest.importorskip("torch")
 
 from torch import nn
@@ -248,7 +250,7 @@ def test_a_width_of_nothing_is_refused() -> None:
 
 def test_the_peers_learn_by_one_recipe() -> None:
     """What differs between the compared configurations is the network and how many epochs its time allows."""
-    folder = Path(__file__).resolve().parents[1] / "configs" / "ddti"
+    folder = ROOT / "configs" / "ddti"
     recipes = []
     for name in ("vnet2d_ours", "resenc", "monai_unet"):
         config = load_config(folder / f"{name}.toml")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from checkout import ORACLE
 
 torch = pytest.importorskip("torch")
 
@@ -41,7 +42,7 @@ ORIGINAL = LossSettings(mask="dice", mask_weight=2.0, malignancy_weight=1.0)
 
 
 def oracle_folder() -> Path:
-    folder = Path(os.environ.get("THYROSIGHT_ORACLE") or Path(__file__).resolve().parents[2] / "shared" / "oracle")
+    folder = ORACLE
     if not (folder / "vnet2d_seed1.npz").is_file():
         pytest.skip(f"the original network's numbers are not at hand: {folder}; set THYROSIGHT_ORACLE")
     return folder

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE
 from typer.testing import CliRunner
 
+from checkout import ROOT
 from orthanc_server import PASSWORD, USER, Orthanc, free_port, orthanc
 from pacs_peers import file_bytes, send, us_dataset, wait_until
 from thyrosight.cli import app
@@ -146,7 +147,7 @@ def test_orthanc_sending_the_results_on_is_refused(pacs: tuple[Orthanc, PacsServ
 
 
 def test_script_of_the_manual_sends_on_what_comes_in(bundle: Path, tmp_path: Path) -> None:
-    manual = (Path(__file__).resolve().parents[1] / "docs" / "pacs.md").read_text()
+    manual = (ROOT / "docs" / "pacs.md").read_text()
     (lua,) = re.findall(r"```lua\n(.*?)```", manual, re.DOTALL)
     source = us_dataset(19)
     with both(tmp_path, bundle, lua) as (server, service):

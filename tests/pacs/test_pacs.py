@@ -20,6 +20,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, SegmentationStorage
 from typer.testing import CliRunner
 
+from checkout import SOURCE
 from orthanc_server import free_port
 from pacs_peers import (
     CT,
@@ -46,7 +47,6 @@ from thyrosight.pacs.service import PacsService
 from thyrosight.pacs.spool import MAX_CRASHES, RefusedError, Spool, SpoolLimits
 from tiny_bundle import make_tiny_bundle
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
 NO_SPARE = SpoolLimits(spare_bytes=0)
 UID = "1.2.826.0.1.1.3"
 NOTHING = {"waiting": 0, "to send": 0, "failed": 0}

@@ -29,6 +29,7 @@ from thyrosight.results.case_ids import assign_case_ids
 from thyrosight.results.overlay import BLANK, HIGH_RISK, LOW_RISK, draw_overlay, legend_lines, risk_colour, strip_height
 from thyrosight.results.predict_folder import RunSummary, predict_folder
 from thyrosight.results.submission import write_submission
+from thyrosight.results.table import SIGN_COLUMNS
 from thyrosight.types import Frame, Spacing
 from tiny_bundle import make_tiny_bundle
 
@@ -360,8 +361,8 @@ def test_the_table_says_what_the_results_say(tiny: Predictor, tmp_path: Path) ->
             assert int(row["taller_than_wide"]) == size.taller_than_wide
             signs = result.nodules[0].signs
             assert signs is not None
-            assert [row[name] for name in report.SIGN_COLUMNS] == [
-                "" if getattr(signs, name) is None else str(getattr(signs, name)) for name in report.SIGN_COLUMNS
+            assert [row[name] for name in SIGN_COLUMNS] == [
+                "" if getattr(signs, name) is None else str(getattr(signs, name)) for name in SIGN_COLUMNS
             ]
             assert row["compactness"] != ""
     assert rows[3]["area_px"] == rows[3]["nodule_risk"] == rows[3]["mean_probability"] == ""
@@ -379,7 +380,7 @@ def test_results_from_before_there_were_signs_are_read(tiny: Predictor, tmp_path
     report.write_results(tmp_path / "out")
     (row,) = rows_of(tmp_path / "out")
     assert float(row["longest_px"]) > 0
-    assert [row[name] for name in report.SIGN_COLUMNS] == [""] * 6
+    assert [row[name] for name in SIGN_COLUMNS] == [""] * 6
     assert "irregularity" not in (tmp_path / "out" / "report.html").read_text().split("<footer")[0]
 
 

@@ -15,7 +15,7 @@ PICTURES = os.environ.get("THYROSIGHT_PICTURES")
 """A folder for screenshots, for people to look at; none are written where it is not named."""
 
 
-class Sight:
+class BrowserPage:
     """One page, with what it complained of."""
 
     def __init__(self, browser: Any, address: str, size: str = "desk", **options: Any) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from checkout import PACKAGE
 from thyrosight.frames.load import decode_frame
 from thyrosight.inference.predictor import Examination, Predictor
 from thyrosight.inference.risk import calibrated_risk, risk_interval
@@ -29,7 +30,7 @@ from thyrosight.measurement.size import measure
 from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
 from thyrosight.types import Spacing
 
-STATIC = Path(__file__).resolve().parents[1] / "src" / "thyrosight" / "web" / "static"
+STATIC = PACKAGE / "web" / "static"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -16,7 +16,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+from checkout import SOURCE
+
 ADDRESS = "http://127.0.0.1:8000"
 GROUND, DARK = 150, 28
 

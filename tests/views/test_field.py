@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
+from checkout import REAL_DATA
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.types import Box, Region
 from thyrosight.views.field import field_of_view, find_panels
 from thyrosight.views.screen_text import find_text, mask_text
-
-DATA = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 # Captures of DDTI that show two views side by side, as read by eye from contact sheets of all 356.
 SPLIT_SCREENS = """
@@ -253,7 +251,7 @@ class Capture:
 
 @pytest.fixture(scope="module")
 def captures() -> list[Capture]:
-    folder = DATA / "ddti"
+    folder = REAL_DATA / "ddti"
     if not (folder / "groups.csv").is_file():
         pytest.skip(f"real data not at hand: {folder}")
     with (folder / "groups.csv").open(newline="") as table:
@@ -314,7 +312,7 @@ def test_real_text_is_named_before_the_crop_and_none_after(captures):
 
 
 def test_real_clean_frames_keep_the_gland():
-    folder = DATA / "tg3k"
+    folder = REAL_DATA / "tg3k"
     paths = sorted((folder / "image").glob("*.jpg"))[::40]
     if not paths:
         pytest.skip(f"real data not at hand: {folder}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkout import ROOT
 from thyrosight.evaluation.stress.perturb import LEVELS_PER_DB, PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
 from thyrosight.measurement.size import measure
 from thyrosight.phantom.cohort import phantom_case
@@ -126,7 +126,7 @@ def test_only_the_field_changes_whatever_its_size(
 
 
 def test_the_reference_says_what_every_strength_means() -> None:
-    text = (Path(__file__).resolve().parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     for kind, strengths in PERTURBATIONS.items():
         for number, strength in enumerate(strengths, start=1):
             assert f"| `{kind}` | {number} | {strength.meaning} |" in text, "run `make reference`"
