@@ -18,9 +18,17 @@ from typer.testing import CliRunner
 from pacs_peers import file_bytes, us_dataset
 from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.pacs.dicomweb_client import MAX_INSTANCES, Access, Found, WebArchive, check_uid, check_url, read_secret
+from thyrosight.pacs.dicomweb_client import (
+    MAX_INSTANCES,
+    RemoteImage,
+    ServerAccess,
+    WebArchive,
+    check_uid,
+    check_url,
+    read_secret,
+)
 
-IMAGE = Found("1.2.826.0.1.1.1", "1.2.826.0.1.1.2", "1.2.826.0.1.1.3", "US", None)
+IMAGE = RemoteImage("1.2.826.0.1.1.1", "1.2.826.0.1.1.2", "1.2.826.0.1.1.3", "US", None)
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -114,7 +122,7 @@ def test_secret_comes_from_a_file(tmp_path: Path) -> None:
             read_secret(tmp_path / "bad")
     with pytest.raises(InputError, match="No such file"):
         read_secret(tmp_path / "none")
-    assert "hush" not in repr(Access("https://pacs.example", secret="hush"))
+    assert "hush" not in repr(ServerAccess("https://pacs.example", secret="hush"))
 
 
 @pytest.mark.parametrize(
@@ -147,8 +155,8 @@ def test_token_and_password_are_sent_whatever_netrc_says(tmp_path: Path, monkeyp
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password wrong\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with server(lambda _: json_answer([])) as (url, asked):
-        WebArchive(Access(url, secret="hush")).find(study="1.2")
-        WebArchive(Access(url, user="me", secret="hush")).find(study="1.2")
+        WebArchive(ServerAccess(url, secret="hush")).find(study="1.2")
+        WebArchive(ServerAccess(url, user="me", secret="hush")).find(study="1.2")
     assert asked[0].headers["Authorization"] == "Bearer hush"
     assert asked[1].headers["Authorization"] == "Basic " + base64.b64encode(b"me:hush").decode()
 
@@ -171,8 +179,11 @@ def test_images_are_found_among_all_that_a_study_holds() -> None:
         return json_answer(rows)
 
     with server(answer) as (url, asked):
-        found = WebArchive(Access(url)).find(study="1.2")
-    assert found == [Found("1.2", "1.2.1", "1.2.1.1", "US", None), Found("1.2", "1.2.1", "1.2.1.2", "US", 30)]
+        found = WebArchive(ServerAccess(url)).find(study="1.2")
+    assert found == [
+        RemoteImage("1.2", "1.2.1", "1.2.1.1", "US", None),
+        RemoteImage("1.2", "1.2.1", "1.2.1.2", "US", 30),
+    ]
     assert not any("1.2.2" in request.path for request in asked), "no other modality is looked into"
 
 
@@ -189,7 +200,7 @@ def test_images_are_found_among_all_that_a_study_holds() -> None:
 )
 def test_answer_that_is_none_is_one_line_without_the_patient(answer: Answer, message: str) -> None:
     with server(lambda _: answer) as (url, asked), pytest.raises(InputError, match=message) as caught:
-        WebArchive(Access(url)).find(study="1.2.826.0.1.1.1")
+        WebArchive(ServerAccess(url)).find(study="1.2.826.0.1.1.1")
     assert len(asked) == 1, "nothing is asked twice, and no redirect followed"
     assert "1.2.826.0.1.1.1" not in str(caught.value)
     assert "Roentgen" not in str(caught.value)
@@ -197,13 +208,13 @@ def test_answer_that_is_none_is_one_line_without_the_patient(answer: Answer, mes
 
 def test_server_that_is_away_is_said_at_once() -> None:
     with pytest.raises(InputError, match="can't be reached"):
-        WebArchive(Access("http://127.0.0.1:9/dicom-web")).find(study="1.2")
+        WebArchive(ServerAccess("http://127.0.0.1:9/dicom-web")).find(study="1.2")
 
 
 def test_image_is_fetched_with_its_pixels(tmp_path: Path) -> None:
     source = us_dataset(0)
     with server(lambda _: multipart(file_bytes(source))) as (url, asked):
-        WebArchive(Access(url)).fetch(IMAGE, tmp_path / "a.dcm")
+        WebArchive(ServerAccess(url)).fetch(IMAGE, tmp_path / "a.dcm")
     assert asked[0].path.endswith(f"/studies/{IMAGE.study}/series/{IMAGE.series}/instances/{IMAGE.instance}")
     import pydicom
 
@@ -229,7 +240,7 @@ def deflated() -> bytes:
 )
 def test_image_that_is_none_leaves_no_file(content: Callable[[], bytes], message: str, tmp_path: Path) -> None:
     with server(lambda _: multipart(content())) as (url, _), pytest.raises(InputError, match=message):
-        WebArchive(Access(url, max_bytes=100_000)).fetch(IMAGE, tmp_path / "a.dcm")
+        WebArchive(ServerAccess(url, max_bytes=100_000)).fetch(IMAGE, tmp_path / "a.dcm")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -237,7 +248,7 @@ def test_length_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     status, headers, _ = multipart(b"")
     answer = (status, headers | {"Content-Length": str(1 << 40)}, b"")
     with server(lambda _: answer) as (url, _), pytest.raises(InputError, match="--max-mb"):
-        WebArchive(Access(url)).fetch(IMAGE, tmp_path / "a.dcm")
+        WebArchive(ServerAccess(url)).fetch(IMAGE, tmp_path / "a.dcm")
 
 
 @pytest.mark.parametrize(
@@ -253,12 +264,12 @@ def test_length_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
 )
 def test_nothing_is_stored_that_was_not_confirmed(answer: Answer, message: str) -> None:
     with server(lambda _: answer) as (url, _), pytest.raises(InputError, match=message):
-        WebArchive(Access(url)).store("1.2", {"seg.dcm": file_bytes(us_dataset(0))})
+        WebArchive(ServerAccess(url)).store("1.2", {"seg.dcm": file_bytes(us_dataset(0))})
 
 
 def test_what_was_confirmed_is_stored() -> None:
     stored = {"00081199": {"vr": "SQ", "Value": [{"00081155": tag("1.2.826.0.1.1.3")}]}}
     with server(lambda _: json_answer(stored)) as (url, asked):
-        WebArchive(Access(url)).store("1.2", {"seg.dcm": file_bytes(us_dataset(0))})
+        WebArchive(ServerAccess(url)).store("1.2", {"seg.dcm": file_bytes(us_dataset(0))})
     assert us_dataset(0).PixelData in asked[0].body
     assert asked[0].path.endswith("/studies/1.2")

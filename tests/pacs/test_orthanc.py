@@ -21,10 +21,10 @@ from orthanc_server import PASSWORD, USER, Orthanc, free_port, orthanc
 from pacs_peers import file_bytes, send, us_dataset, wait_until
 from thyrosight.cli import app
 from thyrosight.inference.predictor import Predictor
-from thyrosight.pacs.dicomweb_client import Access, WebArchive
-from thyrosight.pacs.entities import Callers, Destination
-from thyrosight.pacs.listener import Door
-from thyrosight.pacs.sender import Route
+from thyrosight.pacs.dicomweb_client import ServerAccess, WebArchive
+from thyrosight.pacs.entities import AllowedCallers, Destination
+from thyrosight.pacs.listener import ListenerSettings
+from thyrosight.pacs.sender import SenderSettings
 from thyrosight.pacs.service import PacsService
 from thyrosight.pacs.spool import Spool
 from tiny_bundle import make_tiny_bundle
@@ -49,8 +49,8 @@ def pacs(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[tup
 def both(folder: Path, bundle: Path, lua: str = "") -> Iterator[tuple[Orthanc, PacsService]]:
     port = free_port()
     with orthanc(folder, port, lua) as server:
-        door = Door(port=port, callers=Callers(("ORTHANC", "SCANNER")))
-        route = Route(Destination("ORTHANC", "127.0.0.1", server.dicom_port), first_seconds=0.5)
+        door = ListenerSettings(port=port, callers=AllowedCallers(("ORTHANC", "SCANNER")))
+        route = SenderSettings(Destination("ORTHANC", "127.0.0.1", server.dicom_port), first_seconds=0.5)
         service = PacsService(Predictor.load(bundle), Spool(folder / "spool"), door, route, lambda _: None)
         service.start()
         try:
@@ -169,7 +169,7 @@ def test_dicomweb_finds_fetches_predicts_and_stores(web: Orthanc, bundle: Path, 
     for dataset in (source, clip):
         web.upload(file_bytes(dataset))
     study = source.StudyInstanceUID
-    archive = WebArchive(Access(web.dicomweb_url, USER, PASSWORD))
+    archive = WebArchive(ServerAccess(web.dicomweb_url, USER, PASSWORD))
     found = {image.instance: image for image in archive.find(study=study)}
     assert found.keys() == {source.SOPInstanceUID, clip.SOPInstanceUID}
     for dataset in (source, clip):
@@ -194,7 +194,7 @@ def test_dicomweb_finds_by_patient_series_and_instance(web: Orthanc) -> None:
     ct = us_dataset(16, PatientID="P-14", Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
     for dataset in (one, other, ct):
         web.upload(file_bytes(dataset))
-    archive = WebArchive(Access(web.dicomweb_url, USER, PASSWORD))
+    archive = WebArchive(ServerAccess(web.dicomweb_url, USER, PASSWORD))
     by_patient = archive.find(study=None, patient="P-14")
     assert {image.instance for image in by_patient} == {one.SOPInstanceUID, other.SOPInstanceUID}
     assert archive.find(study=one.StudyInstanceUID, series="1.2.3") == []
@@ -214,7 +214,7 @@ def test_dicomweb_says_what_is_wrong(web: Orthanc, tmp_path: Path) -> None:
     nothing = run(web, "--study", "1.2.3.4", "-o", tmp_path / "out")
     assert nothing.exit_code == 1
     assert "no ultrasound image found" in nothing.output
-    archive = WebArchive(Access(web.dicomweb_url, USER, PASSWORD, max_bytes=100_000))
+    archive = WebArchive(ServerAccess(web.dicomweb_url, USER, PASSWORD, max_bytes=100_000))
     with pytest.raises(Exception, match="more than 0 MB; pass a larger --max-mb"):
         archive.fetch(archive.find(study=study)[0], tmp_path / "large.dcm")
     assert not (tmp_path / "large.dcm").exists()

@@ -37,12 +37,13 @@ from pacs_peers import (
 )
 from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
+from thyrosight.frames.transfer_syntaxes import RECEIVED
 from thyrosight.inference.predictor import Predictor
 from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, Meter, client_context, server_context
 from thyrosight.pacs.entities import Destination, callers_for, check_no_loop, read_destination
-from thyrosight.pacs.listener import TRANSFER_SYNTAXES, Door
-from thyrosight.pacs.log import fault, plain_line
-from thyrosight.pacs.sender import Route
+from thyrosight.pacs.listener import ListenerSettings
+from thyrosight.pacs.log import internal_error_line, plain_line
+from thyrosight.pacs.sender import SenderSettings
 from thyrosight.pacs.service import PacsService
 from thyrosight.pacs.spool import MAX_CRASHES, RefusedError, Spool, SpoolLimits
 from tiny_bundle import make_tiny_bundle
@@ -69,10 +70,10 @@ def listening(
 ) -> Iterator[PacsService]:  # fmt: skip
     """A service that sends to ARCHIVE at the port; its log goes into `lines`."""
     said = lines if lines is not None else []
-    to = Route(
+    to = SenderSettings(
         Destination("ARCHIVE", "127.0.0.1", port), **({"first_seconds": 0.2, "longest_seconds": 0.2} | (route or {}))
     )
-    service = PacsService(predictor, Spool(folder, limits), Door(port=0, **door), to, said.append)
+    service = PacsService(predictor, Spool(folder, limits), ListenerSettings(port=0, **door), to, said.append)
     service.start()
     try:
         yield service
@@ -392,7 +393,7 @@ def test_disk_that_is_full_for_a_while_costs_nothing(
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    route = Route(Destination("A", "h", 1))
+    route = SenderSettings(Destination("A", "h", 1))
     assert [route.pause(n) for n in (0, 1, 2, 8, 9, 59)] == [5, 10, 20, 1280, 1800, 1800]
     assert 24 < sum(route.pause(n) for n in range(route.max_tries - 1)) / 3600 < 26, "over a day"
 
@@ -404,7 +405,7 @@ def test_what_is_no_image_is_not_negotiated(predictor: Predictor, tmp_path: Path
     seg = us_dataset(0, SOPClassUID=SegmentationStorage)
     deflated = us_dataset(1)
     deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    assert DeflatedExplicitVRLittleEndian not in TRANSFER_SYNTAXES
+    assert DeflatedExplicitVRLittleEndian not in RECEIVED
     with listening(predictor, tmp_path, free_port()) as service:
         assert send(service.listener.port, [seg, us_dataset(2, SOPClassUID=CT), us_dataset(3)]) == [None, None, 0]
         assert send(service.listener.port, [deflated]) == []
@@ -565,8 +566,8 @@ def test_log_is_of_one_line_and_quotes_no_exception() -> None:
     assert plain_line("a\nb\x1b[31m" + "c" * 20, 10) == "a b [31mc…"
     with pytest.raises(KeyError) as caught:
         {}["Roentgen^Wilhelm"]
-    assert "Roentgen" not in fault(caught.value)
-    assert "KeyError at test_pacs.py:" in fault(caught.value)
+    assert "Roentgen" not in internal_error_line(caught.value)
+    assert "KeyError at test_pacs.py:" in internal_error_line(caught.value)
 
 
 # The program.
@@ -642,4 +643,4 @@ def test_only_these_rooms_speak_to_others() -> None:
 
     speakers = {"pynetdicom", "dicomweb_client"}
     found = {name for name, path in FILES.items() if speakers & {full.split(".")[0] for full in imports_of(path)}}
-    assert found == {"pacs.listener", "pacs.sender", "pacs.server", "pacs.web_client"}
+    assert found == {"pacs.bounded_server", "pacs.dicomweb_client", "pacs.listener", "pacs.sender"}

@@ -25,7 +25,7 @@ from thyrosight.results.report import write_results
 from thyrosight.tirads.reading import RatedNodule, Reading, described, in_words, rated, read_reading, write_reading
 from thyrosight.types import Spacing
 from thyrosight.web.app import create_app
-from thyrosight.web.service import Limits, Service
+from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import make_tiny_bundle
 from web_server import ADDRESS, noisy_frame, post, wait_for
 
@@ -40,7 +40,9 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def client(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    with TestClient(create_app(Service(predictor, tmp_path_factory.mktemp("data"), Limits())), base_url=ADDRESS) as one:
+    with TestClient(
+        create_app(Service(predictor, tmp_path_factory.mktemp("data"), ServiceLimits())), base_url=ADDRESS
+    ) as one:
         yield one
 
 

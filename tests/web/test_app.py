@@ -26,8 +26,8 @@ from thyrosight.measurement.cine import summarise_clip
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Prediction
 from thyrosight.web.app import create_app
-from thyrosight.web.jobs.examiner import clip_summary
-from thyrosight.web.service import Limits, Service
+from thyrosight.web.jobs.clip_summary import clip_summary
+from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import MAP_EDGE, make_tiny_bundle
 from web_server import ADDRESS, DARK, clip_tiff, encoded, frame_png, noisy_frame, post, wait_for
 
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
         tmp_path_factory.mktemp("bundle") / "tiny",
         calibration={"scale": 0.5, "offset": -0.2, "n": 40, "fitted_on": "x", "covariance": (0.01, 0.0, 0.04)},
     )
-    return Service(Predictor.load(bundle, threads=1), tmp_path_factory.mktemp("data"), Limits(max_queue=100))
+    return Service(Predictor.load(bundle, threads=1), tmp_path_factory.mktemp("data"), ServiceLimits(max_queue=100))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def square(x0: float, y0: float, side: float) -> list[list[float]]:
 
 
 def test_a_job_is_on_the_disk_before_it_is_accepted(service: Service, tmp_path: Path) -> None:
-    other = Service(service.predictor, tmp_path, Limits())
+    other = Service(service.predictor, tmp_path, ServiceLimits())
     with TestClient(create_app(other), base_url=ADDRESS) as client:
         other.worker.stop()
         content = frame_png(5)
@@ -162,7 +162,7 @@ def test_nothing_usable_is_refused_at_once(client: TestClient) -> None:
 
 
 def test_a_full_queue_says_when_to_come_again(service: Service, tmp_path: Path) -> None:
-    other = Service(service.predictor, tmp_path, Limits(max_queue=2))
+    other = Service(service.predictor, tmp_path, ServiceLimits(max_queue=2))
     with TestClient(create_app(other), base_url=ADDRESS) as client:
         other.worker.stop()
         assert post(client, ("a.png", frame_png())).status_code == 202

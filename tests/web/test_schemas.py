@@ -17,7 +17,7 @@ from schemathesis.python import asgi
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.app import create_api, create_app
 from thyrosight.web.security import Rules
-from thyrosight.web.service import Limits, Service
+from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import make_tiny_bundle
 from web_server import clip_tiff
 
@@ -55,7 +55,7 @@ def item_id(tmp_path_factory: pytest.TempPathFactory) -> str:
     """-> a clip that is done, in a service that accepts jobs and does not work on them."""
     folder = tmp_path_factory.mktemp("schema")
     predictor = Predictor.load(make_tiny_bundle(folder / "tiny"), threads=1)
-    service = Service(predictor, folder / "data", Limits(max_queue=100_000))
+    service = Service(predictor, folder / "data", ServiceLimits(max_queue=100_000))
     DOOR.app = create_app(service, Rules(hosts=frozenset({"127.0.0.1", asgi.HOST})))
     job_id, item_id, incoming = "1" * 32, "2" * 32, service.store.new_incoming()
     (incoming / item_id).mkdir()

@@ -17,12 +17,12 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.web import security
 from thyrosight.web.app import create_app, page_files
 from thyrosight.web.security import HEADERS, read_token, rules_for
-from thyrosight.web.service import Limits, Service
+from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import make_tiny_bundle
 from web_server import ADDRESS, frame_png, post
 
 TOKEN = "correct-horse-battery-staple"
-SMALL = Limits(max_upload_bytes=200_000, max_queue=8)
+SMALL = ServiceLimits(max_upload_bytes=200_000, max_queue=8)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_an_upload_that_is_too_large_is_refused_while_it_comes(client: TestClien
 
 
 def test_a_single_file_is_bounded_as_every_image_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thyrosight.frames.load.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("thyrosight.web.jobs.uploads.MAX_FILE_BYTES", 1000)
     response = post(client, ("small.png", frame_png()[:900]), ("large.png", b"\x89PNG" + bytes(1000)))
     assert code_of(response) == (413, "too_large")
     assert "large.png" in response.json()["error"]["message"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from thyrosight.pacs.dicomweb import StudySummary
-    from thyrosight.pacs.dicomweb_client import Found
+    from thyrosight.pacs.dicomweb_client import RemoteImage
     from thyrosight.pacs.entities import Destination
     from thyrosight.pacs.service import PacsService
 
@@ -78,24 +78,24 @@ def listen(
     needs_pacs("pynetdicom", "listening to DICOM")
     from thyrosight.inference.predictor import Predictor
     from thyrosight.pacs.entities import callers_for, check_no_loop, read_destination, read_title
-    from thyrosight.pacs.listener import Door
+    from thyrosight.pacs.listener import ListenerSettings
     from thyrosight.pacs.log import log_line
-    from thyrosight.pacs.sender import Route
+    from thyrosight.pacs.sender import SenderSettings
     from thyrosight.pacs.service import PacsService
     from thyrosight.pacs.spool import Spool, SpoolLimits
 
     destination, title = read_destination(send_to), read_title(ae_title, "--ae-title")
     callers = callers_for(host, allow_ae or (), allow_from or ())
     check_no_loop(host, port, destination)
-    door_tls, route_tls = _tls(tls_cert, tls_key, tls_ca, send_tls)
+    listening_tls, sending_tls = _tls(tls_cert, tls_key, tls_ca, send_tls)
     predictor = Predictor.load(bundle, threads=threads, tta=tta)
     folder = spool or Path(typer.get_app_dir("thyrosight")) / SPOOL_FOLDER
     held = Spool(folder, SpoolLimits(max_mb << 20, max_queue))
     if retry_failed:
         remark(f"{held.retry_failed()} that failed before are tried again")
-    door = Door(host, port, title, callers, max_associations, tls=door_tls)
-    route = Route(destination, title, route_tls, max_tries=tries)
-    _run(PacsService(predictor, held, door, route, log_line), door.host, title, destination)
+    listening = ListenerSettings(host, port, title, callers, max_associations, tls=listening_tls)
+    sending = SenderSettings(destination, title, sending_tls, max_tries=tries)
+    _run(PacsService(predictor, held, listening, sending, log_line), listening.host, title, destination)
 
 
 def needs_pacs(module: str, what: str) -> None:
@@ -118,8 +118,8 @@ def _tls(
         raise ConfigError("--tls-cert and --tls-key: give both or none")
     if cert is None and ca is not None and not is_sent_too:
         raise ConfigError("--tls-ca: says whose certificates are good; give --tls-cert and --tls-key, or --send-tls")
-    door = server_context(cert, key, ca) if cert is not None and key is not None else None
-    return door, client_context(cert, key, ca) if is_sent_too else None
+    listening = server_context(cert, key, ca) if cert is not None and key is not None else None
+    return listening, client_context(cert, key, ca) if is_sent_too else None
 
 
 def _run(service: PacsService, host: str, title: str, destination: Destination) -> None:
@@ -139,7 +139,7 @@ def _run(service: PacsService, host: str, title: str, destination: Destination) 
     told = ", ".join(f"{number} {what}" for what, number in waiting.items()) or "nothing"
     remark(f"spool {service.spool.folder}: {told} from before")
     typer.echo(f"listening as {title} at {host}:{service.listener.port}; results go to {destination}")
-    if (reason := check_destination(service.sender.route)) is not None:
+    if (reason := check_destination(service.sender.settings)) is not None:
         remark(f"{reason}; results are kept until it does")
     asked.wait()
     remark("stopping after the file in work; again to stop at once")
@@ -180,7 +180,7 @@ def dicomweb(
     with --store sends SEG and SR back into the study. A token or password is never given on the command line.
     """
     needs_pacs("dicomweb_client", "DICOMweb")
-    from thyrosight.pacs.dicomweb_client import Access, WebArchive, read_secret
+    from thyrosight.pacs.dicomweb_client import ServerAccess, WebArchive, read_secret
 
     if (study is None) == (patient is None):
         raise ConfigError("name a study by --study, or a patient by --patient")
@@ -189,7 +189,7 @@ def dicomweb(
     if store and out is None:
         raise ConfigError("--store: stores what --out has; give --out too")
     secret = read_secret(secret_file) if secret_file is not None else os.environ.get(SECRET_VARIABLE) or None
-    archive = WebArchive(Access(url, user, secret, ca_file, allow_http, max_mb << 20))
+    archive = WebArchive(ServerAccess(url, user, secret, ca_file, allow_http, max_mb << 20))
     images = archive.find(study=study, series=series, instance=instance, patient=patient)
     if out is None:
         _print_images(images, as_json)
@@ -216,7 +216,7 @@ def _print_summary(summary: StudySummary, as_json: bool) -> None:
     typer.echo(summary.out)
 
 
-def _print_images(images: list[Found], as_json: bool) -> None:
+def _print_images(images: list[RemoteImage], as_json: bool) -> None:
     if as_json:
         print_json(images)
         return

@@ -54,13 +54,13 @@ def serve(
     from thyrosight.inference.predictor import Predictor
     from thyrosight.web.app import create_app
     from thyrosight.web.security import read_token, rules_for
-    from thyrosight.web.service import Limits, Service
+    from thyrosight.web.service import Service, ServiceLimits
 
     token = read_token(token_file) if token_file else None
     rules = rules_for(host, token, allow_host or ())
     folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
     predictor = Predictor.load(bundle, threads=threads, tta=tta)
-    service = Service(predictor, folder, Limits(max_upload_mb << 20, max_queue))
+    service = Service(predictor, folder, ServiceLimits(max_upload_mb << 20, max_queue))
     remark(f"data in {folder}")
     _run(create_app(service, rules), host, port)
 

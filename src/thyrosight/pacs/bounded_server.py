@@ -16,7 +16,7 @@ from typing import Any
 from pynetdicom.transport import ThreadedAssociationServer
 
 from thyrosight.errors import ConfigError
-from thyrosight.pacs.entities import Callers
+from thyrosight.pacs.entities import AllowedCallers
 
 HANDSHAKE_SECONDS = 10.0
 BOTH_WAYS = 2
@@ -28,7 +28,7 @@ MAX_PDU_BYTES = 1 << 20
 class BoundedServer(ThreadedAssociationServer):
     """pynetdicom's server with the doors closed; `callers` is set before it serves."""
 
-    callers = Callers()
+    callers = AllowedCallers()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """-> whether the peer's address may connect."""

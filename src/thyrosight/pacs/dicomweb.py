@@ -11,7 +11,7 @@ from pathlib import Path
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.inference.predictor import Predictor
-from thyrosight.pacs.dicomweb_client import Found, WebArchive
+from thyrosight.pacs.dicomweb_client import RemoteImage, WebArchive
 from thyrosight.pacs.worker import is_own
 from thyrosight.results.dicom.files import Wanted, case_dicom_files
 from thyrosight.results.layout import RESULT_NAME, Failure, case_folders, read_result, results_of
@@ -37,7 +37,7 @@ class StudySummary:
 
 def predict_study(
     archive: WebArchive,
-    images: Sequence[Found],
+    images: Sequence[RemoteImage],
     out: Path,
     predictor: Predictor,
     *,
@@ -81,7 +81,7 @@ def predict_study(
     return StudySummary(out, len(images), num_predicted, num_own, num_stored, tuple(failures))
 
 
-def _store(archive: WebArchive, image: Found, source: Path, out: Path) -> int:
+def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> int:
     """A predicted image -> its SEG and SR stored; how many files. The same results again have the same UIDs."""
     predictions, _ = results_of(out, source, with_pictures=False)
     wanted = Wanted(identity="keep", written=_written(out, source))
@@ -100,7 +100,7 @@ def _written(out: Path, source: Path) -> datetime:
     raise InputError(f"{out}: holds no result of {source.name}; predict it again with an empty folder")
 
 
-def _failure(image: Found, error: InputError, folder: str, say: Callable[[str], None]) -> Failure:
+def _failure(image: RemoteImage, error: InputError, folder: str, say: Callable[[str], None]) -> Failure:
     line = str(error).replace(f"{folder}/", "")
     say(f"{image.instance}: {line}")
     return Failure(image.instance, line)

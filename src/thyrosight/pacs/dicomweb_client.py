@@ -23,8 +23,8 @@ from pydicom import dcmread, dcmwrite
 from thyrosight.daemon import is_loopback
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
-from thyrosight.frames.decoder.dicom_header import DEFLATED
 from thyrosight.frames.dicom import IMAGE_CLASSES
+from thyrosight.frames.transfer_syntaxes import DEFLATED
 
 MAX_SECRET_LENGTH = 8192
 MAX_INSTANCES = 500
@@ -40,7 +40,7 @@ _CLASS, _INSTANCE, _FRAMES = "00080016", "00080018", "00280008"
 
 
 @dataclass(frozen=True)
-class Access:
+class ServerAccess:
     """How a server is spoken to. secret: a token, or the password of `user`. max_bytes: of one image."""
 
     url: str
@@ -52,7 +52,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Found:
+class RemoteImage:
     """One image that the server has."""
 
     study: str
@@ -69,7 +69,7 @@ class TooLargeError(Exception):
 class WebArchive:
     """A DICOMweb server. Every failure is an InputError that names it, without the patient's name or ID."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         check_url(access.url, is_http_allowed=access.is_http_allowed)
         self._access, self._url = access, access.url.rstrip("/")
         session = create_session()
@@ -84,19 +84,19 @@ class WebArchive:
 
     def find(
         self, *, study: str | None, series: str | None = None, instance: str | None = None, patient: str | None = None
-    ) -> list[Found]:
+    ) -> list[RemoteImage]:
         """UIDs, or a patient's ID -> the images that may be ultrasound, as the server orders them."""
         for uid, what in ((study, "study"), (series, "series"), (instance, "instance")):
             if uid is not None:
                 check_uid(uid, f"--{what}")
         studies = [study] if study is not None else self._studies_of(patient or "")
-        found: list[Found] = []
+        found: list[RemoteImage] = []
         for study_uid in studies:
             for series_uid, modality in self._series_of(study_uid, series):
                 found += self._images_of(study_uid, series_uid, modality)
         return [image for image in found if instance in (None, image.instance)]
 
-    def fetch(self, image: Found, path: Path) -> None:
+    def fetch(self, image: RemoteImage, path: Path) -> None:
         """An image that was found -> a DICOM file there, its pixels as the server has them."""
         with self._asking("WADO-RS", self._access.max_bytes), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -133,14 +133,14 @@ class WebArchive:
         found = [(_text(row, _SERIES), _text(row, _MODALITY)) for row in rows]
         return [(uid, modality) for uid, modality in found if uid and modality in MODALITIES and series in (None, uid)]
 
-    def _images_of(self, study: str, series: str, modality: str) -> list[Found]:
+    def _images_of(self, study: str, series: str, modality: str) -> list[RemoteImage]:
         rows = self._rows("instances", study_instance_uid=study, series_instance_uid=series)
         found = []
         for row in rows:
             instance, frames = _text(row, _INSTANCE), _text(row, _FRAMES)
             if _text(row, _CLASS) in IMAGE_CLASSES and _UID.fullmatch(instance):
                 num_frames = int(frames) if frames.isdecimal() else None
-                found.append(Found(study, series, instance, modality, num_frames))
+                found.append(RemoteImage(study, series, instance, modality, num_frames))
         return found
 
     def _rows(self, level: str, **query: Any) -> list[dict[str, Any]]:
@@ -178,10 +178,10 @@ class WebArchive:
         if int(response.headers.get("Content-Length") or 0) > self._limit:
             response.close()
             raise TooLargeError
-        response.raw = _Counted(response.raw, self._limit)
+        response.raw = _BoundedStream(response.raw, self._limit)
 
 
-class _Counted:
+class _BoundedStream:
     """A response's stream -> the same; TooLargeError beyond max_bytes, InputError for a deflated data set."""
 
     def __init__(self, raw: Any, max_bytes: int) -> None:
@@ -234,7 +234,7 @@ def read_secret(path: Path) -> str:
     return text
 
 
-def _authorization(access: Access) -> Any:
+def _authorization(access: ServerAccess) -> Any:
     """-> what requests adds to each request. A function, as a plain header gives way to whatever .netrc says."""
     if access.user is not None:
         return access.user, access.secret or ""

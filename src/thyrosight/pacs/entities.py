@@ -32,7 +32,7 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class Callers:
+class AllowedCallers:
     """Who may call. ae_titles: empty for any. networks: of their addresses, empty for any."""
 
     ae_titles: tuple[str, ...] = ()
@@ -66,8 +66,8 @@ def read_destination(text: str) -> Destination:
     return Destination(read_title(found["title"], "--send-to"), found["v6"] or found["host"], int(found["port"]))
 
 
-def callers_for(host: str, titles: Iterable[str], networks: Iterable[str] = ()) -> Callers:
-    """Where it listens, the options --allow-ae and --allow-from -> Callers.
+def callers_for(host: str, titles: Iterable[str], networks: Iterable[str] = ()) -> AllowedCallers:
+    """Where it listens, the options --allow-ae and --allow-from -> AllowedCallers.
 
     ConfigError where others than this machine could call and nobody is named: DICOM has no token, so the least that
     can be asked for is a title that the caller knows.
@@ -78,7 +78,7 @@ def callers_for(host: str, titles: Iterable[str], networks: Iterable[str] = ()) 
             f"--host {host}: others could reach it, and DICOM has no token to ask them for; name every AE title that "
             "may send with --allow-ae, better with --allow-from and TLS beside it, or leave --host out"
         )
-    return Callers(known, tuple(_network(text) for text in networks))
+    return AllowedCallers(known, tuple(_network(text) for text in networks))
 
 
 def check_no_loop(host: str, port: int, destination: Destination) -> None:

@@ -22,19 +22,15 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import register_uid
 
 from thyrosight.errors import InputError
-from thyrosight.frames.decoder.dicom_frames import VIDEO
-from thyrosight.frames.decoder.dicom_header import DEFLATED
-from thyrosight.frames.decoder.dicom_pixels import COMPRESSED, NATIVE
 from thyrosight.frames.dicom import IMAGE_CLASSES
+from thyrosight.frames.transfer_syntaxes import RECEIVED
 from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
-from thyrosight.pacs.entities import VERIFICATION, Callers
-from thyrosight.pacs.log import fault
-from thyrosight.pacs.spool import OUT_OF_RESOURCES, Item, RefusedError, Spool
+from thyrosight.pacs.entities import VERIFICATION, AllowedCallers
+from thyrosight.pacs.log import internal_error_line
+from thyrosight.pacs.spool import OUT_OF_RESOURCES, RefusedError, Spool, SpoolItem
 
 SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
 RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10008.5.1.4.1.1.6": "RetiredImage"}
-TRANSFER_SYNTAXES = [syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED]
-"""All that can be decoded but for a data set deflated as a whole, which may hide any size."""
 ANNOUNCED_PDU_BYTES = 64 << 10
 SILENT_SECONDS = 10.0
 """For a connection to ask for an association, or to end after it was refused: it takes a sender's place meanwhile."""
@@ -45,13 +41,13 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Door:
+class ListenerSettings:
     """Where and as whom to listen. max_associations: at a time. seconds: a silent peer is given up after so long."""
 
     host: str = "127.0.0.1"
     port: int = 11112
     ae_title: str = "THYROSIGHT"
-    callers: Callers = field(default_factory=Callers)
+    callers: AllowedCallers = field(default_factory=AllowedCallers)
     max_associations: int = 8
     seconds: float = 60.0
     tls: ssl.SSLContext | None = None
@@ -60,11 +56,11 @@ class Door:
 class Listener:
     """The SCP. on_new is called with every new item; say takes a line for the log."""
 
-    def __init__(self, door: Door, spool: Spool, on_new: Callable[[Item], None], say: Say) -> None:
-        self._door, self._spool, self._on_new, self._say = door, spool, on_new, say
+    def __init__(self, settings: ListenerSettings, spool: Spool, on_new: Callable[[SpoolItem], None], say: Say) -> None:
+        self._settings, self._spool, self._on_new, self._say = settings, spool, on_new, say
         self._meters: dict[Any, Meter] = {}
         self._lock = threading.Lock()
-        self._ae = _application_entity(door)
+        self._ae = _application_entity(settings)
         self._server: Any = None
         self._received_into: Any = None
 
@@ -80,17 +76,20 @@ class Listener:
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_C_STORE, self._store),
         ]
-        door = self._door
+        settings = self._settings
         try:
             self._server = self._ae.make_server(
-                (door.host, door.port), ssl_context=door.tls, evt_handlers=handlers, server_class=BoundedServer
+                (settings.host, settings.port),
+                ssl_context=settings.tls,
+                evt_handlers=handlers,
+                server_class=BoundedServer,
             )
         except OSError as error:
             reason = error.strerror or "not an address of this machine"
             raise InputError(
-                f"{door.host}:{door.port}: can't listen there ({reason}); choose another --port"
+                f"{settings.host}:{settings.port}: can't listen there ({reason}); choose another --port"
             ) from error
-        self._server.callers = door.callers
+        self._server.callers = settings.callers
         self._ae._servers.append(self._server)
         self._received_into = received_into(self._spool.incoming)
         self._received_into.__enter__()
@@ -114,8 +113,8 @@ class Listener:
         limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
         meter = Meter(socket.recv, lambda: hang_up(socket.socket), limit)
         socket.recv = meter
-        socket.socket.settimeout(self._door.seconds)  # of itself it waits for the rest of a PDU for ever
-        event.assoc.dul.artim_timer.timeout = min(self._door.seconds, SILENT_SECONDS)
+        socket.socket.settimeout(self._settings.seconds)  # of itself it waits for the rest of a PDU for ever
+        event.assoc.dul.artim_timer.timeout = min(self._settings.seconds, SILENT_SECONDS)
         with self._lock:
             self._meters[event.assoc] = meter
 
@@ -150,7 +149,7 @@ class Listener:
             self._say(f"{peer}: refused 0x{OUT_OF_RESOURCES:04X}: it can't be kept ({error.strerror})")
             return OUT_OF_RESOURCES
         except Exception as error:  # a fault of ours: the sender keeps its instance
-            self._say(f"{peer}: refused 0x{CANNOT_UNDERSTAND:04X}: {fault(error)}")
+            self._say(f"{peer}: refused 0x{CANNOT_UNDERSTAND:04X}: {internal_error_line(error)}")
             return CANNOT_UNDERSTAND
         if is_new:
             self._say(f"{item.label} received from {peer}")
@@ -178,18 +177,18 @@ def received_into(folder: Path) -> Iterator[None]:
         logger.setLevel(before[3])
 
 
-def _application_entity(door: Door) -> AE:
-    """Door -> what it takes, from whom and for how long."""
+def _application_entity(settings: ListenerSettings) -> AE:
+    """ListenerSettings -> what it takes, from whom and for how long."""
     for uid, keyword in RETIRED_CLASSES.items():
         register_uid(uid, keyword, StorageServiceClass)
-    ae = AE(ae_title=door.ae_title)
-    ae.maximum_associations = door.max_associations
+    ae = AE(ae_title=settings.ae_title)
+    ae.maximum_associations = settings.max_associations
     ae.maximum_pdu_size = ANNOUNCED_PDU_BYTES
-    ae.require_calling_aet = list(door.callers.ae_titles)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = door.seconds
+    ae.require_calling_aet = list(settings.callers.ae_titles)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = settings.seconds
     ae.add_supported_context(VERIFICATION)
     for sop_class in IMAGE_CLASSES:
-        ae.add_supported_context(sop_class, TRANSFER_SYNTAXES)
+        ae.add_supported_context(sop_class, list(RECEIVED))
     return ae
 
 

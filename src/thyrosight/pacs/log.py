@@ -21,7 +21,7 @@ def plain_line(text: str, max_length: int) -> str:
     return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
-def fault(error: BaseException) -> str:
+def internal_error_line(error: BaseException) -> str:
     """An error of ours -> its kind and place. Its own words are left out: they may hold what a file says."""
     places = traceback.extract_tb(error.__traceback__)
     place = f" at {places[-1].filename.rpartition('/')[2]}:{places[-1].lineno}" if places else ""

@@ -15,8 +15,8 @@ from pynetdicom import AE
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
-from thyrosight.pacs.log import fault
-from thyrosight.pacs.spool import Item, Spool
+from thyrosight.pacs.log import internal_error_line
+from thyrosight.pacs.spool import Spool, SpoolItem
 
 BATCH = 50
 IDLE_SECONDS = 1.0
@@ -25,7 +25,7 @@ WARNINGS = range(0xB000, 0xC000)
 
 
 @dataclass(frozen=True)
-class Route:
+class SenderSettings:
     """Where results go, as whom, and how patiently: the pause doubles from first_seconds to at most longest_seconds."""
 
     destination: Destination
@@ -44,9 +44,9 @@ class Route:
 class Sender(BackgroundThread):
     """Works until `stop`; a destination that is away costs pauses and nothing that was accepted."""
 
-    def __init__(self, route: Route, spool: Spool, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: SenderSettings, spool: Spool, say: Callable[[str], None]) -> None:
         super().__init__("sender", self.step)
-        self.route, self._spool, self._say = route, spool, say
+        self.settings, self._spool, self._say = settings, spool, say
 
     def step(self) -> float:
         """Sends the items that are due -> seconds to wait before the next ones."""
@@ -56,15 +56,15 @@ class Sender(BackgroundThread):
                 return IDLE_SECONDS
             self.send(items)
         except Exception as error:  # the disk refuses, or a fault of ours: everything stays where it is
-            self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
+            self._say(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
             return IDLE_SECONDS
         return 0
 
-    def send(self, items: Sequence[Item]) -> None:
+    def send(self, items: Sequence[SpoolItem]) -> None:
         """Items that are due -> sent in one association, delayed, or failed."""
         left = list(items)
         try:
-            with Association(self.route) as association:
+            with Association(self.settings) as association:
                 while left and not self.is_stopping:
                     self._send_one(association, left[0])
                     left.pop(0)
@@ -74,7 +74,7 @@ class Sender(BackgroundThread):
             if kept:
                 self._say(f"{error}: {len(kept)} not sent; next try in {min(kept):.0f} s")
 
-    def _send_one(self, association: Association, item: Item) -> None:
+    def _send_one(self, association: Association, item: SpoolItem) -> None:
         """Sends what is left of an item; each file goes once the destination has confirmed it."""
         for path in item.results():
             reason = association.store(path)
@@ -85,16 +85,16 @@ class Sender(BackgroundThread):
                 return
             path.unlink()
         self._spool.finish(item)
-        self._say(f"{item.label} results stored at {self.route.destination}")
+        self._say(f"{item.label} results stored at {self.settings.destination}")
 
-    def _not_sent(self, item: Item, reason: str) -> float | None:
+    def _not_sent(self, item: SpoolItem, reason: str) -> float | None:
         """Counts a try that failed -> seconds until the next; None where it was the last."""
-        route = self.route
-        if item.num_tries + 1 >= route.max_tries:
-            self._spool.fail(item, f"not sent to {route.destination} in {route.max_tries} tries: {reason}")
-            self._say(f"{item.label} given up after {route.max_tries} tries: {reason}")
+        settings = self.settings
+        if item.num_tries + 1 >= settings.max_tries:
+            self._spool.fail(item, f"not sent to {settings.destination} in {settings.max_tries} tries: {reason}")
+            self._say(f"{item.label} given up after {settings.max_tries} tries: {reason}")
             return None
-        pause = route.pause(item.num_tries)
+        pause = settings.pause(item.num_tries)
         self._spool.delay(item, pause)
         return pause
 
@@ -106,19 +106,19 @@ class UnreachableError(Exception):
 class Association:
     """An association with the destination, open within its block."""
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
+    def __init__(self, settings: SenderSettings) -> None:
+        self._settings = settings
         self._association: Any = None
 
     def __enter__(self) -> Association:
-        route, destination = self._route, self._route.destination
-        ae = AE(ae_title=route.ae_title)
-        ae.connection_timeout = ae.acse_timeout = min(route.network_seconds, 20.0)
-        ae.dimse_timeout = ae.network_timeout = route.network_seconds
+        settings, destination = self._settings, self._settings.destination
+        ae = AE(ae_title=settings.ae_title)
+        ae.connection_timeout = ae.acse_timeout = min(settings.network_seconds, 20.0)
+        ae.dimse_timeout = ae.network_timeout = settings.network_seconds
         for sop_class in (SegmentationStorage, ComprehensiveSRStorage):
             ae.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         ae.add_requested_context(VERIFICATION)
-        tls = (route.tls, destination.host) if route.tls else None
+        tls = (settings.tls, destination.host) if settings.tls else None
         try:
             self._association = ae.associate(
                 destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls
@@ -141,7 +141,7 @@ class Association:
     def store(self, path: Path) -> str | None:
         """A DICOM file -> None once the destination has confirmed it, else why not."""
         if not self._association.is_established:
-            raise UnreachableError(f"{self._route.destination} hung up")
+            raise UnreachableError(f"{self._settings.destination} hung up")
         try:
             answer = self._association.send_c_store(path)
         except ValueError:
@@ -150,14 +150,14 @@ class Association:
             return f"can't be sent ({type(error).__name__})"
         status = getattr(answer, "Status", None)
         if status is None:
-            raise UnreachableError(f"{self._route.destination} gave no answer")
+            raise UnreachableError(f"{self._settings.destination} gave no answer")
         return None if status == 0 or status in WARNINGS else f"refused with status 0x{status:04X}"
 
 
-def check_destination(route: Route) -> str | None:
+def check_destination(settings: SenderSettings) -> str | None:
     """-> None where the destination answers a C-ECHO, else a line that says what it does."""
     try:
-        with Association(route) as association:
-            return None if association.echo() else f"{route.destination} does not answer a C-ECHO"
+        with Association(settings) as association:
+            return None if association.echo() else f"{settings.destination} does not answer a C-ECHO"
     except (UnreachableError, ValueError) as error:
         return str(error)

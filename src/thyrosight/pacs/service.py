@@ -1,34 +1,36 @@
-"""Door, spool, Predictor, route -> the listening service: received, predicted, sent; started and stopped together."""
+"""Settings, spool, Predictor -> the listening service: it receives images, predicts, sends results."""
 
 from __future__ import annotations
 
 from thyrosight.inference.predictor import Predictor
-from thyrosight.pacs.listener import Door, Listener, Say
-from thyrosight.pacs.sender import Route, Sender
+from thyrosight.pacs.listener import Listener, ListenerSettings, Say
+from thyrosight.pacs.sender import Sender, SenderSettings
 from thyrosight.pacs.spool import Spool
-from thyrosight.pacs.worker import Worker
+from thyrosight.pacs.worker import SpoolWorker
 
 
 class PacsService:
-    """Three hands over one spool: the listener fills it, the worker turns sources into results, the sender empties it.
+    """Three threads over one spool: the listener fills it, the worker predicts, the sender empties it.
 
     They meet on the disk alone: any of them may end at any moment, and what was accepted is still there.
     """
 
-    def __init__(self, predictor: Predictor, spool: Spool, door: Door, route: Route, say: Say) -> None:
+    def __init__(
+        self, predictor: Predictor, spool: Spool, listening: ListenerSettings, sending: SenderSettings, say: Say
+    ) -> None:
         self.spool = spool
-        self.sender = Sender(route, spool, say)
-        self.worker = Worker(predictor, spool, self.sender.wake, say)
-        self.listener = Listener(door, spool, lambda _: self.worker.wake(), say)
+        self.sender = Sender(sending, spool, say)
+        self.worker = SpoolWorker(predictor, spool, self.sender.wake, say)
+        self.listener = Listener(listening, spool, lambda _: self.worker.wake(), say)
 
     def start(self) -> None:
-        """Begins to listen, and goes on with what an earlier run left. InputError where the address can't be had."""
+        """Begins to listen, and continues what an earlier run left. InputError where the address can't be had."""
         self.listener.start()
         self.worker.start()
         self.sender.start()
 
     def stop(self) -> None:
-        """Takes nothing new, finishes the file in work and the one being sent; the rest is found at the next start."""
+        """Accepts nothing new, finishes the file in work and the result in transfer; the rest waits on the disk."""
         self.listener.stop()
         for thread in (self.worker, self.sender):
             thread.stop()

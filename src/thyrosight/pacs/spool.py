@@ -59,7 +59,7 @@ class SpoolLimits:
 
 
 @dataclass
-class Item:
+class SpoolItem:
     """One accepted instance. uid: its SOP Instance UID. due: when it may be sent again, in seconds of time.time."""
 
     key: str
@@ -98,7 +98,7 @@ class Spool:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._items: dict[str, Item] = {}
+        self._items: dict[str, SpoolItem] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in FOLDERS:
@@ -124,7 +124,7 @@ class Spool:
         num_failed = sum(1 for name in os.listdir(self.folder / "failed") if _KEY.fullmatch(name))
         return {"waiting": num_items - num_predicted, "to send": num_predicted, "failed": num_failed}
 
-    def accept(self, path: Path, uid: str) -> tuple[Item, bool]:
+    def accept(self, path: Path, uid: str) -> tuple[SpoolItem, bool]:
         """A received file, the SOP Instance UID it came under -> (its item, whether it is new); it lies on the disk.
 
         RefusedError where it can't be kept. The file given is left to the caller.
@@ -136,7 +136,7 @@ class Spool:
             limit = f"the limit is {self.limits.max_bytes / 2**20:,.0f} MB"
             raise RefusedError(OUT_OF_RESOURCES, f"{num_bytes / 2**20:,.1f} MB, {limit}")
         key = hashlib.sha256(f"{uid}\0{sha256_of(path)}".encode()).hexdigest()
-        item = Item(key, self.folder / "items" / key, uid, time.time())
+        item = SpoolItem(key, self.folder / "items" / key, uid, time.time())
         with self._lock:
             if key in self._items:
                 return self._items[key], False
@@ -150,12 +150,12 @@ class Spool:
             self._items[key] = item
         return item, True
 
-    def next_to_predict(self) -> Item | None:
+    def next_to_predict(self) -> SpoolItem | None:
         """-> the item that has waited longest for the network."""
         with self._lock:
             return next((item for item in self._items.values() if not item.is_predicted), None)
 
-    def start(self, item: Item) -> bool:
+    def start(self, item: SpoolItem) -> bool:
         """Notes on the disk that its prediction begins -> False where it ended the process MAX_CRASHES times."""
         if item.num_starts >= MAX_CRASHES:
             return False
@@ -167,7 +167,7 @@ class Spool:
             raise
         return True
 
-    def keep_results(self, item: Item, files: Mapping[str, bytes]) -> None:
+    def keep_results(self, item: SpoolItem, files: Mapping[str, bytes]) -> None:
         """An item, its results -> the same with its results whole on the disk, and its source gone."""
         for leftover in item.results():
             leftover.unlink()
@@ -178,25 +178,25 @@ class Spool:
         with self._lock:
             item.is_predicted = True
 
-    def due(self, now: float, limit: int) -> list[Item]:
+    def due(self, now: float, limit: int) -> list[SpoolItem]:
         """-> items whose results may be sent now."""
         with self._lock:
             found = [item for item in self._items.values() if item.is_predicted and item.due <= now]
         return found[:limit]
 
-    def delay(self, item: Item, seconds: float) -> None:
+    def delay(self, item: SpoolItem, seconds: float) -> None:
         """A sending that failed -> counted on the disk; the next may be after so many seconds."""
         item.num_tries += 1
         item.due = time.time() + seconds
         item.write()
 
-    def finish(self, item: Item) -> None:
+    def finish(self, item: SpoolItem) -> None:
         """Everything of the item has arrived, or there is nothing to do: only its key is remembered."""
         write_atomic(self.folder / "done" / item.key, b"")
         self._forget(item)
         shutil.rmtree(item.folder, ignore_errors=True)
 
-    def fail(self, item: Item, reason: str) -> None:
+    def fail(self, item: SpoolItem, reason: str) -> None:
         """The item -> failed/KEY with reason.txt, for a person to look at."""
         write_atomic(item.folder / REASON_NAME, " ".join(reason.split()) + "\n")
         place = self.folder / "failed" / item.key
@@ -222,11 +222,11 @@ class Spool:
             num_back += 1
         return num_back
 
-    def _forget(self, item: Item) -> None:
+    def _forget(self, item: SpoolItem) -> None:
         with self._lock:
             self._items.pop(item.key, None)
 
-    def _place(self, path: Path, item: Item) -> None:
+    def _place(self, path: Path, item: SpoolItem) -> None:
         """A received file -> the item's folder, by one rename that lasts. RefusedError where the disk refuses."""
         new = self.incoming / f"{secrets.token_hex(8)}.new"
         try:
@@ -238,7 +238,7 @@ class Spool:
                 shutil.copyfile(path, source)
             with open(source, "rb+") as stream:
                 os.fsync(stream.fileno())
-            Item(item.key, new, item.uid, item.received).write()
+            SpoolItem(item.key, new, item.uid, item.received).write()
             sync_folder(new)
             os.rename(new, item.folder)
             sync_folder(item.folder.parent)
@@ -248,7 +248,7 @@ class Spool:
             raise RefusedError(OUT_OF_RESOURCES, f"it can't be kept ({reason})") from error
         shutil.rmtree(self.folder / "failed" / item.key, ignore_errors=True)  # sent again: it begins anew
 
-    def _recovered(self) -> list[Item]:
+    def _recovered(self) -> list[SpoolItem]:
         """What an earlier run left -> its items, those received first in front; what was never accepted goes."""
         for path in self.incoming.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -261,7 +261,7 @@ class Spool:
             if (self.folder / "done" / folder.name).is_file():
                 shutil.rmtree(folder, ignore_errors=True)
             elif item is None:
-                self.fail(Item(folder.name, folder, "", 0.0), f"{ITEM_NAME} is damaged")
+                self.fail(SpoolItem(folder.name, folder, "", 0.0), f"{ITEM_NAME} is damaged")
             else:
                 found.append(item)
         return sorted(found, key=lambda item: item.received)
@@ -272,11 +272,11 @@ def _own(folder: Path) -> list[Path]:
         return [Path(e.path) for e in entries if _KEY.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
 
 
-def _read_item(folder: Path) -> Item | None:
+def _read_item(folder: Path) -> SpoolItem | None:
     """An item's folder -> the item; None where it is damaged."""
     try:
         told = json.loads((folder / ITEM_NAME).read_bytes())
-        item = Item(folder.name, folder, str(told["uid"]), float(told["received"]))
+        item = SpoolItem(folder.name, folder, str(told["uid"]), float(told["received"]))
         item.num_starts, item.num_tries = int(told["starts"]), int(told["tries"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

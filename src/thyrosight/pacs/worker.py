@@ -13,8 +13,8 @@ from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.inference.predict_file import Choice, examine_file
 from thyrosight.inference.predictor import Predictor
-from thyrosight.pacs.log import fault, plain_line
-from thyrosight.pacs.spool import Item, Spool
+from thyrosight.pacs.log import internal_error_line, plain_line
+from thyrosight.pacs.spool import Spool, SpoolItem
 from thyrosight.results.dicom.files import Wanted, case_dicom_files
 from thyrosight.results.dicom.source import MANUFACTURER
 
@@ -27,7 +27,7 @@ FOR_THE_STUDY = Wanted(identity="keep")
 """The results have to land in the patient's study, so they name patient and study as the source does."""
 
 
-class Worker(BackgroundThread):
+class SpoolWorker(BackgroundThread):
     """Works until `stop`; no file and no fault of ours ends it."""
 
     def __init__(
@@ -45,11 +45,11 @@ class Worker(BackgroundThread):
                 return IDLE_SECONDS
             self.work(item)
         except Exception as error:  # the disk refuses: the item stays, and is tried again
-            self._say(str(error) if isinstance(error, ThyrosightError) else fault(error))
+            self._say(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
             return PAUSE_SECONDS
         return 0
 
-    def work(self, item: Item) -> None:
+    def work(self, item: SpoolItem) -> None:
         """An item with its source -> the same with its results, done where there is nothing to do, or failed."""
         if not self._spool.start(item):
             self._fail(item, "the service stopped each time it worked on this file; export the image again")
@@ -66,7 +66,7 @@ class Worker(BackgroundThread):
             self._fail(item, str(error).replace(str(item.source), "the image"))
             return
         except Exception as error:  # a fault of ours in one file must not cost the others
-            self._fail(item, fault(error))
+            self._fail(item, internal_error_line(error))
             return
         try:
             self._spool.keep_results(item, files)
@@ -78,7 +78,7 @@ class Worker(BackgroundThread):
         self._say(f"{item.label} predicted in {seconds:.1f} s: {frames}, {', '.join(files)}")
         self._on_results()
 
-    def _fail(self, item: Item, reason: str) -> None:
+    def _fail(self, item: SpoolItem, reason: str) -> None:
         line = plain_line(reason, MAX_REASON)
         self._spool.fail(item, line)
         self._say(f"{item.label} failed: {line}")

@@ -24,7 +24,7 @@ Coordinate = Annotated[float, Field(strict=True, ge=-MAX_COORDINATE, le=MAX_COOR
 OutlineXY = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=3, max_length=MAX_OUTLINE_POINTS)]
 ShortText = Annotated[str, Field(max_length=100)]
 DescriptorValue = ShortText | bool | Annotated[list[ShortText], Field(max_length=16)] | None
-Descriptors = Annotated[dict[ShortText, DescriptorValue], Field(max_length=16)]
+DescriptorWords = Annotated[dict[ShortText, DescriptorValue], Field(max_length=16)]
 
 
 class ErrorDetail(Record):
@@ -159,7 +159,7 @@ class CorrectionIn(Record):
     """A person's reading of one frame. No outline: there is no nodule. descriptors: one entry an outline, or none."""
 
     outlines_xy: list[OutlineXY] = Field(max_length=MAX_OUTLINES)
-    descriptors: list[Descriptors | None] = Field(default=[], max_length=MAX_OUTLINES)
+    descriptors: list[DescriptorWords | None] = Field(default=[], max_length=MAX_OUTLINES)
     system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by in reports")
     note: str = Field("", max_length=4_000)
     who: str = Field("", max_length=200)

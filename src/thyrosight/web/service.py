@@ -13,17 +13,19 @@ from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.uploads import UploadLimits
-from thyrosight.web.jobs.worker import Worker
+from thyrosight.web.jobs.worker import QueueWorker
 
 MAX_FILES = 200
 MAX_UPLOADS = 32
 """At a time; each may hold as much of the disk as one upload may."""
+STOP_SECONDS = 30.0
+"""For the frame in work when the server stops."""
 SPARE_BYTES = 256 << 20
 """Of the disk that stay free for results."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServiceLimits:
     """max_upload_bytes: of one upload; max_queue: items that may wait."""
 
     max_upload_bytes: int = 512 << 20
@@ -37,13 +39,13 @@ class Limits:
 class Service:
     """Queue, store, worker and Predictor of one data folder."""
 
-    def __init__(self, predictor: Predictor, folder: Path, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, predictor: Predictor, folder: Path, limits: ServiceLimits | None = None) -> None:
+        self.limits = limits or ServiceLimits()
         self.predictor = predictor
         self.store = Store(folder)
         self.queue = JobQueue(self.store.queue_path, self.limits.max_queue)
         self.examiner = Examiner(predictor, self.store)
-        self.worker = Worker(self.queue, self.store, self.examiner)
+        self.worker = QueueWorker(self.queue, self.store, self.examiner)
         self.refused: Counter[str] = Counter()
         self._uploads = threading.BoundedSemaphore(MAX_UPLOADS)
 
@@ -54,8 +56,10 @@ class Service:
         self.worker.start()
 
     def stop(self) -> None:
+        """Stops after the frame in work; its item returns to the queue."""
+        self.worker.stop()
         if self.worker.is_alive():
-            self.worker.stop()
+            self.worker.join(STOP_SECONDS)
         self.queue.close()
 
     def begin_upload(self) -> None:

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 
 from thyrosight.frames.decoder.codestream import starts_frame
 from thyrosight.frames.decoder.dicom_header import (
-    BIG,
     LONG_VRS,
     Bounded,
     Encoding,
@@ -24,16 +23,15 @@ from thyrosight.frames.decoder.dicom_header import (
     read_dataset,
     read_layout,
 )
-from thyrosight.frames.decoder.dicom_pixels import NATIVE, FrameDecoder, Layout
+from thyrosight.frames.decoder.dicom_pixels import FrameDecoder, Layout
 from thyrosight.frames.decoder.video import VideoFrames
 from thyrosight.frames.headers import HeaderError
+from thyrosight.frames.transfer_syntaxes import BIG, NATIVE, VIDEO
 from thyrosight.types import UInt8Array
 
 MAX_FRAGMENTS = 100_000
 MAX_FRAME_BYTES = 256 << 20
 
-VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
-"""MPEG-2, H.264 and H.265 transfer syntaxes: one stream for all frames."""
 _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from thyrosight.frames.decoder.dicom_pixels import Layout
 from thyrosight.frames.headers import MAX_FRAMES, HeaderError
+from thyrosight.frames.transfer_syntaxes import BIG, DEFLATED, EXPLICIT, IMPLICIT
 
 MAX_INFLATED_BYTES = 256 << 20
 MAX_PIXELS = 20_000_000
@@ -22,8 +23,6 @@ MIN_SIDE_PX = 32
 MAX_REGIONS = 64
 MAX_META_ELEMENTS = 64
 
-IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 LONG_VRS = frozenset((b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"))
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from thyrosight.frames.decoder.codestream import Codestream, decode_rle, read_codestream
 from thyrosight.frames.headers import HeaderError
+from thyrosight.frames.transfer_syntaxes import JPEG, NATIVE, PLUGINS, RLE
 from thyrosight.types import UInt8Array
 
 Values = NDArray[Any]
@@ -27,19 +28,6 @@ Values = NDArray[Any]
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
-RLE = "1.2.840.10008.1.2.5"
-NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
-_JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55))
-"""Baseline, extended, and the retired spectral selection and progression: what libjpeg decodes at 8 bits."""
-_PLUGINS = {
-    "1.2.840.10008.1.2.4.57": "gdcm",
-    "1.2.840.10008.1.2.4.70": "gdcm",
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.81": "pyjpegls",
-    **{f"1.2.840.10008.1.2.4.{number}": "pylibjpeg" for number in (90, 91, 201, 202, 203)},
-}
-"""Transfer syntax -> the decoder that is asked first, by pydicom's name for it."""
-COMPRESSED = (RLE, *_JPEG, *_PLUGINS)
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
@@ -123,7 +111,7 @@ class FrameDecoder:
         if layout.transfer_syntax == RLE:
             return rle_samples(layout, data), declared
         claim = checked_claim(layout, data)
-        if layout.transfer_syntax in _JPEG:
+        if layout.transfer_syntax in JPEG:
             return jpeg_samples(layout, data, claim, declared)
         return plugin_samples(layout, data, claim), declared
 
@@ -206,7 +194,7 @@ def plugin_samples(layout: Layout, data: bytes, claim: Codestream) -> Values:
     except NotImplementedError:
         named = "".join(c for c in layout.transfer_syntax[:64] if c in "0123456789.")
         raise HeaderError(f"its compression ({named}) can't be decoded", "export it uncompressed") from None
-    preferred = _PLUGINS.get(layout.transfer_syntax, "")
+    preferred = PLUGINS.get(layout.transfer_syntax, "")
     plugins = sorted(decoder.available_plugins, key=lambda name: name != preferred)
     if not plugins:
         raise HeaderError("no decoder for its compression is installed", "pip install python-gdcm pylibjpeg-openjpeg")

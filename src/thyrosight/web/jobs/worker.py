@@ -9,10 +9,14 @@ import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import write_atomic
-from thyrosight.web.jobs.examiner import Examiner, Source, clip_summary, frame_files, open_source
+from thyrosight.web.jobs.clip_summary import clip_summary
+from thyrosight.web.jobs.examiner import Examiner
+from thyrosight.web.jobs.frame_files import frame_files
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import CLIP_NAME, Store, StoreError
 
 MAX_FRAMES = 1_000
@@ -21,7 +25,7 @@ IDLE_SECONDS = 1.0
 
 
 @dataclass
-class Tally:
+class WorkTally:
     """What this process has done so far."""
 
     num_frames: int = 0
@@ -47,36 +51,25 @@ class _DeletedError(Exception):
     """The job was deleted while it was in work."""
 
 
-class Worker(threading.Thread):
+class QueueWorker(BackgroundThread):
     """Works until `stop`; no file and no fault of ours ends it."""
 
     def __init__(self, queue: JobQueue, store: Store, examiner: Examiner) -> None:
-        super().__init__(name="thyrosight-worker", daemon=True)
-        self.tally = Tally()
+        super().__init__("worker", self.step)
+        self.tally = WorkTally()
         self._queue, self._store, self._examiner = queue, store, examiner
-        self._wanted, self._stopping = threading.Event(), threading.Event()
 
-    def wake(self) -> None:
-        """There is something new in the queue."""
-        self._wanted.set()
-
-    def stop(self, seconds: float = 30.0) -> None:
-        """Ends after the frame in work; its item goes back to the queue."""
-        self._stopping.set()
-        self._wanted.set()
-        self.join(seconds)
-
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            self._wanted.clear()
-            try:
-                item = self._queue.take()
-                if item is not None:
-                    self.work(item)
-                    continue
-            except Exception:  # the disk or the queue's file is at fault: the item stays running, and is found again
-                traceback.print_exc(file=sys.stderr)
-            self._wanted.wait(IDLE_SECONDS)
+    def step(self) -> float:
+        """Works on the next item -> seconds to wait before the one after it."""
+        try:
+            item = self._queue.take()
+            if item is None:
+                return IDLE_SECONDS
+            self.work(item)
+        except Exception:  # the disk or the queue's file is at fault: the item stays running, and is found again
+            traceback.print_exc(file=sys.stderr)
+            return IDLE_SECONDS
+        return 0
 
     def work(self, item: ItemRow) -> None:
         """An item that was taken -> done, failed with a line that says why, or given back."""
@@ -97,13 +90,13 @@ class Worker(threading.Thread):
         """Every frame of an item; those that an earlier try has finished stay."""
         with ExitStack() as stack:
             with self._examiner.alone():
-                source = stack.enter_context(open_source(self._store.source(item), item.name))
+                source = stack.enter_context(open_source_file(self._store.source(item), item.name))
             num_frames = source.num_frames
             if num_frames > MAX_FRAMES:
                 fault = f"{num_frames:,} frames, the limit is {MAX_FRAMES:,}"
                 raise InputError(f"{item.name}: {fault}; send a part of it")
             for index in range(num_frames):
-                if self._stopping.is_set():
+                if self.is_stopping:
                     raise _StoppedError
                 if not self._queue.note_progress(item.id, num_frames, index):
                     raise _DeletedError
@@ -116,7 +109,7 @@ class Worker(threading.Thread):
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
 
-    def _examine_frame(self, item: ItemRow, source: Source, index: int) -> None:
+    def _examine_frame(self, item: ItemRow, source: SourceFile, index: int) -> None:
         predictor = self._examiner.predictor
         with self._examiner.alone():
             examination = predictor.examine(source.frame(index))

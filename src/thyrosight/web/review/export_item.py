@@ -10,7 +10,8 @@ from typing import Literal
 from thyrosight.prediction import Prediction
 from thyrosight.results.overlay import draw_overlay, picture_png
 from thyrosight.web.errors import ApiError
-from thyrosight.web.jobs.examiner import Examiner, clip_summary
+from thyrosight.web.jobs.clip_summary import clip_summary
+from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.review.corrections import read_correction
@@ -33,7 +34,7 @@ class Download:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportItem:
     """One item with what is needed to export it. reader: whose outlines; None: a person's where there are any."""
 
     item: ItemRow

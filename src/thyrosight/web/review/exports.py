@@ -1,34 +1,31 @@
-"""An item, what kind of file -> that file: what the network said and what a person said, each marked as what it is."""
+"""A finished item, a kind of file -> that file. Results of the network and of a person are each marked as theirs."""
 
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
 
-from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.inference.predict_file import clip_text
-from thyrosight.measurement.cine import summarise_clip, track_numbers
+from thyrosight.measurement.cine import summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME
 from thyrosight.results.report import write_results
 from thyrosight.results.table import CSV_COLUMNS, csv_row
 from thyrosight.tirads.reading import write_reading
 from thyrosight.web.errors import ApiError
-from thyrosight.web.jobs.examiner import clip_summary
+from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
-from thyrosight.web.review.corrections import reading_of, track_assessments
-from thyrosight.web.review.export_item import Download, Exported, nobody_corrected
-from thyrosight.web.schemas import Correction
+from thyrosight.web.review.dicom_exports import export_seg, export_sr
+from thyrosight.web.review.export_item import Download, ExportItem
+from thyrosight.web.review.readings import reading_of
 
 
-def export_json(exported: Exported) -> Download:
+def export_json(exported: ExportItem) -> Download:
     """-> every frame's result, the clip's summary, and the corrections beside them."""
     predictions = list(exported.predictions())
     content = {
@@ -41,7 +38,7 @@ def export_json(exported: Exported) -> Download:
     return Download(f"{exported.stem}.json", "application/json", text.encode())
 
 
-def export_csv(exported: Exported) -> Download:
+def export_csv(exported: ExportItem) -> Download:
     """-> a row a frame, and one more for each that a person corrected; made_by says whose."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -55,7 +52,7 @@ def export_csv(exported: Exported) -> Download:
     return Download(f"{exported.stem}.csv", "text/csv; charset=utf-8", text.getvalue().encode())
 
 
-def export_png(exported: Exported) -> Download:
+def export_png(exported: ExportItem) -> Download:
     """-> the picture with outlines of the frame asked for; of a clip without one, that with the largest section."""
     index = exported.main_frame()
     prediction, reader = exported.in_force(index)
@@ -63,7 +60,7 @@ def export_png(exported: Exported) -> Download:
     return Download(f"{exported.stem}{suffix}-{reader}.png", "image/png", exported.overlay(prediction))
 
 
-def export_report(exported: Exported) -> Download:
+def export_report(exported: ExportItem) -> Download:
     """-> the report as one HTML page."""
     scratch = exported.store.new_incoming()
     try:
@@ -73,7 +70,7 @@ def export_report(exported: Exported) -> Download:
     return Download(f"{exported.stem}.html", "text/html; charset=utf-8", content)
 
 
-def export_zip(exported: Exported) -> Download:
+def export_zip(exported: ExportItem) -> Download:
     """-> everything: results and pictures by frame, CSV, JSON, report; DICOM where the source is one."""
     scratch = exported.store.new_incoming()
     path = scratch / "export.zip"
@@ -103,7 +100,7 @@ def export_zip(exported: Exported) -> Download:
     return Download(f"{exported.stem}.zip", "application/zip", path)
 
 
-def _report(exported: Exported, scratch: Path) -> bytes:
+def _report(exported: ExportItem, scratch: Path) -> bytes:
     """-> report.html of a results folder that holds the frames shown, and the corrected ones as cases of their own."""
     corrections = exported.corrections()
     predictions = list(exported.predictions())
@@ -121,7 +118,7 @@ def _report(exported: Exported, scratch: Path) -> bytes:
     return (scratch / REPORT_NAME).read_bytes()
 
 
-def _write_case(exported: Exported, scratch: Path, label: str, prediction: Prediction) -> Path:
+def _write_case(exported: ExportItem, scratch: Path, label: str, prediction: Prediction) -> Path:
     """-> the case folder, written."""
     folder = scratch / _folder_name(label)
     folder.mkdir(exist_ok=True)
@@ -136,21 +133,7 @@ def _folder_name(label: str) -> str:
     return legal.encode()[-180:].decode("utf-8", "ignore").strip(" .") or "image"
 
 
-FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
-_MAGIC_AT, _MAGIC = 128, b"DICM"
-
-
-def export_seg(exported: Exported) -> Download:
-    """-> DICOM SEG of the outlines in force."""
-    return _dicom(exported, "seg")
-
-
-def export_sr(exported: Exported) -> Download:
-    """-> DICOM SR of the measurements in force."""
-    return _dicom(exported, "sr")
-
-
-EXPORTS: dict[str, Callable[[Exported], Download]] = {
+EXPORTS: dict[str, Callable[[ExportItem], Download]] = {
     "json": export_json,
     "csv": export_csv,
     "png": export_png,
@@ -159,51 +142,3 @@ EXPORTS: dict[str, Callable[[Exported], Download]] = {
     "seg": export_seg,
     "sr": export_sr,
 }
-
-
-def _dicom(exported: Exported, kind: Literal["seg", "sr"]) -> Download:
-    case = _dicom_out(exported)
-    source = exported.store.source(exported.item)
-    corrected = exported.corrections() if exported.reader != "network" else {}
-    if exported.reader == "person" and not corrected:
-        raise nobody_corrected(exported.item)
-    predictions = [
-        exported.by_person(corrected[index]) if index in corrected else exported.prediction(index)
-        for index in range(exported.num_frames)
-    ]
-    added = _added(case, corrected, predictions) if corrected else None
-    wanted = case.Wanted(seg=kind == "seg", sr=kind == "sr")
-    try:
-        files = case.case_dicom_files(source, predictions, corrections=added, wanted=wanted)
-    except InputError as error:
-        raise ApiError(409, "no_dicom", str(error).replace(str(source), exported.item.name)) from error
-    name = FILE_NAMES[kind]
-    if name not in files:
-        raise ApiError(409, "nothing_outlined", f"{exported.item.name}: no nodule was outlined, so there is no SEG")
-    reader = "person" if corrected else "network"
-    return Download(f"{exported.stem}-{reader}-{name}", "application/dicom", files[name])
-
-
-def _added(case: Any, corrected: dict[int, Correction], predictions: list[Prediction]) -> Any:
-    """What persons said by frame, the predictions with their outlines -> what they add to the DICOM files."""
-    readings = {index: reading_of(correction, predictions[index]) for index, correction in corrected.items()}
-    tracks = track_numbers(summarise_clip(predictions).tracks)
-    outlined_by = {(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules}
-    readers = sorted({correction.who for correction in corrected.values()} - {""})
-    return case.Corrections(
-        tracks=tracks,
-        outlined_by=outlined_by,
-        assessments=track_assessments(readings, predictions, tracks),
-        notes={index: reading.note for index, reading in readings.items() if reading.note},
-        reader=", ".join(readers) or None,
-    )
-
-
-def _dicom_out(exported: Exported) -> Any:
-    """-> the room that writes DICOM; ApiError 409 where the source is none, or this version can't."""
-    with open(exported.store.source(exported.item), "rb") as stream:
-        head = stream.read(_MAGIC_AT + len(_MAGIC))
-    if head[_MAGIC_AT:] != _MAGIC:
-        message = f"{exported.item.name}: no DICOM file, so there is nothing that a SEG or an SR could refer to"
-        raise ApiError(409, "no_dicom", message)
-    return importlib.import_module("thyrosight.results.dicom.files")  # here, so that a server starts without highdicom

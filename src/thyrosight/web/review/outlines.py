@@ -16,7 +16,7 @@ from thyrosight.types import BoolArray, Box, FloatArray
 from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import OutlineMeasure
 
-Outline = Sequence[tuple[float, float]]
+RingXY = Sequence[tuple[float, float]]
 
 IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
 NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
@@ -24,7 +24,7 @@ NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low
 
 
 def measure_outlines(
-    predictor: Predictor, examination: Examination, outlines_xy: Sequence[Outline]
+    predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]
 ) -> list[OutlineMeasure]:
     """Outlines in source pixels -> one measure each, in the same order. ApiError 422 names an outline that is not fit.
 
@@ -39,7 +39,7 @@ def measure_outlines(
     return measures
 
 
-def person_prediction(predictor: Predictor, examination: Examination, outlines_xy: Sequence[Outline]) -> Prediction:
+def person_prediction(predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]) -> Prediction:
     """The frame's prediction with a person's outlines in the place of the network's, and the risk of each.
 
     The image has no risk of its own then: the network's was found under its own outlines.
@@ -63,11 +63,11 @@ def panel_of(nodule: Nodule, panels: Sequence[Box]) -> int:
     return int(np.argmax([((points_xy >= panel[:2]) & (points_xy < panel[2:])).all(axis=1).sum() for panel in panels]))
 
 
-def _masks(examination: Examination, outlines_xy: Sequence[Outline]) -> list[BoolArray]:
+def _masks(examination: Examination, outlines_xy: Sequence[RingXY]) -> list[BoolArray]:
     return [_mask_of(examination, outline_xy, number) for number, outline_xy in enumerate(outlines_xy, 1)]
 
 
-def _mask_of(examination: Examination, outline_xy: Outline, number: int) -> BoolArray:
+def _mask_of(examination: Examination, outline_xy: RingXY, number: int) -> BoolArray:
     height, width = examination.frame.size_hw
     points_xy = np.asarray(outline_xy, np.float64)
     if points_xy.min() < -0.5 or (points_xy > (width - 0.5, height - 0.5)).any():

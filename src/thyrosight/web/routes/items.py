@@ -18,10 +18,10 @@ from thyrosight.results.overlay import draw_overlay, picture_png
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import CLIP_NAME, IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.corrections import keep_correction, read_correction, remove_correction
-from thyrosight.web.review.export_item import Download, Exported, Reader
+from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
 from thyrosight.web.review.outlines import measure_outlines
-from thyrosight.web.routes.jobs import Here, item_of, refusals
+from thyrosight.web.routes.jobs import CurrentService, item_of, refusals
 from thyrosight.web.schemas import ClipSummary, Correction, CorrectionIn, Item, OutlineMeasure, OutlinesIn
 from thyrosight.web.service import Service
 
@@ -38,13 +38,13 @@ router = APIRouter(prefix="/api/v1/items/{item_id}", tags=["items"])
 
 
 @router.get("", responses=refusals(404))
-def get_item(item_id: ItemId, service: Here) -> Item:
+def get_item(item_id: ItemId, service: CurrentService) -> Item:
     """One file and its state."""
     return item_of(service.item(item_id))
 
 
 @router.get("/clip", response_model=ClipSummary, responses=refusals(404, 409))
-def get_clip(item_id: ItemId, service: Here) -> FileResponse:
+def get_clip(item_id: ItemId, service: CurrentService) -> FileResponse:
     """A clip as one examination; 404 for stills."""
     item = service.finished_item(item_id)
     if item.num_frames == 1:
@@ -53,25 +53,25 @@ def get_clip(item_id: ItemId, service: Here) -> FileResponse:
 
 
 @router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
-def get_result(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """What the network says of a frame: the same JSON as `thyrosight predict` writes."""
     return _kept_file(service, item_id, frame, RESULT_NAME, "application/json")
 
 
 @router.get("/frames/{frame}/image.png", response_class=Response, responses=_PNG | refusals(404, 409))
-def get_image(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+def get_image(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """The frame in the source's own pixels; what lies outside the ultrasound field is blank, text in it filled in."""
     return _kept_file(service, item_id, frame, IMAGE_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/mask.png", response_class=Response, responses=_PNG | refusals(404, 409))
-def get_mask(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+def get_mask(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """The network's nodules: 0 and 255, in the source's own pixels."""
     return _kept_file(service, item_id, frame, MASK_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/malignancy_map.png", response_class=Response, responses=_PNG | refusals(404, 409))
-def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """Calibrated risk of each pixel, 0 to 255 for 0 to 1, in the source's own pixels; 404 if the model has none."""
     info = service.predictor.info
     if not (info.has_malignancy and info.has_malignancy_map):
@@ -80,7 +80,7 @@ def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: Here) -> Fil
 
 
 @router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
-def get_overlay(item_id: ItemId, frame: FrameIndex, service: Here) -> FileResponse:
+def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """The picture with outlines and legend, cropped to the field and enlarged: not in the source's pixels."""
     item = service.item_with_frame(item_id, frame)
     path = service.store.frame_file(item, frame, OVERLAY_NAME)
@@ -98,7 +98,9 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: Here) -> FileRespon
 
 
 @router.post("/frames/{frame}/measure", responses=refusals(404, 409, 413, 503))
-def measure_frame(item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: Here) -> list[OutlineMeasure]:
+def measure_frame(
+    item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService
+) -> list[OutlineMeasure]:
     """Measure a person's outlines by the network's own formulas; nothing is kept."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
@@ -107,20 +109,20 @@ def measure_frame(item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service
 
 
 @router.get("/frames/{frame}/correction", responses=refusals(404, 409))
-def get_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> Correction | None:
+def get_correction(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Correction | None:
     """What a person said of the frame; null where nobody has corrected it."""
     return read_correction(service.store, service.item_with_frame(item_id, frame), frame)
 
 
 @router.put("/frames/{frame}/correction", responses=refusals(404, 409, 413, 503))
-def put_correction(item_id: ItemId, frame: FrameIndex, given: CorrectionIn, service: Here) -> Correction:
+def put_correction(item_id: ItemId, frame: FrameIndex, given: CorrectionIn, service: CurrentService) -> Correction:
     """Keep a person's outlines and words, apart from the network's result; an earlier correction is replaced."""
     item = service.item_with_frame(item_id, frame)
     return keep_correction(service.store, service.examiner, item, frame, given)
 
 
 @router.delete("/frames/{frame}/correction", status_code=204, response_class=Response, responses=refusals(404, 409))
-def delete_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> None:
+def delete_correction(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> None:
     """Forget what a person said; the network's result stands as it was."""
     if not remove_correction(service.store, service.item_with_frame(item_id, frame), frame):
         raise ApiError(404, "no_correction", "nobody has corrected this frame")
@@ -130,7 +132,7 @@ def delete_correction(item_id: ItemId, frame: FrameIndex, service: Here) -> None
 def export_item(
     item_id: ItemId,
     kind: Kind,
-    service: Here,
+    service: CurrentService,
     frame: Annotated[int | None, Query(ge=0, le=1_000_000, description="which frame, for png")] = None,
     reader: Annotated[
         Reader | None, Query(description="whose outlines, for png, seg and sr; a person's where there are any")
@@ -139,7 +141,7 @@ def export_item(
     """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
     item = service.finished_item(item_id)
     with service.examiner.turn():
-        made = EXPORTS[kind](Exported(item, service.store, service.examiner, frame, reader))
+        made = EXPORTS[kind](ExportItem(item, service.store, service.examiner, frame, reader))
     return _download(service, made)
 
 

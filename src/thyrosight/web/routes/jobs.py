@@ -58,7 +58,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-Here = Annotated[Service, Depends(service_of)]
+CurrentService = Annotated[Service, Depends(service_of)]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
@@ -71,7 +71,7 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
     responses=refusals(408, 413, 415, 503),
     openapi_extra={"requestBody": _UPLOAD_BODY},
 )
-async def send_files(request: Request, service: Here) -> AcceptedJob:
+async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
     """Send one or more images or clips as `files`. What is accepted is on the disk and survives a restart."""
     try:
         await run_in_threadpool(service.begin_upload)
@@ -113,7 +113,7 @@ async def _receive(request: Request, service: Service) -> AcceptedJob:
 
 @router.get("", responses=refusals())
 def list_jobs(
-    service: Here,
+    service: CurrentService,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> JobPage:
@@ -124,7 +124,7 @@ def list_jobs(
 
 
 @router.get("/{job_id}", responses=refusals(404))
-def get_job(job_id: JobId, service: Here) -> Job:
+def get_job(job_id: JobId, service: CurrentService) -> Job:
     """One job with the state of each of its files."""
     row = service.queue.job(job_id)
     if row is None:
@@ -133,7 +133,7 @@ def get_job(job_id: JobId, service: Here) -> Job:
 
 
 @router.delete("/{job_id}", status_code=204, response_class=Response, responses=refusals(404))
-def delete_job(job_id: JobId, service: Here) -> None:
+def delete_job(job_id: JobId, service: CurrentService) -> None:
     """Remove a job: its files, its results and its corrections."""
     if not service.queue.remove(job_id):
         raise not_found("job")

@@ -1,0 +1,38 @@
+"""Predictions of a clip's frames -> ClipSummary, the clip as one examination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from thyrosight.measurement.cine import summarise_clip
+from thyrosight.prediction import Prediction
+from thyrosight.web.schemas import ClipFrame, ClipSummary
+
+
+def clip_frame(prediction: Prediction) -> ClipFrame:
+    """One frame's result -> its line of the summary; the sizes are those of its largest nodule."""
+    largest = next(iter(prediction.nodules), None)
+    return ClipFrame(
+        frame_index=prediction.image.frame_index,
+        num_nodules=len(prediction.nodules),
+        area_px=largest.size.area_px if largest else None,
+        longest_mm=largest.size.longest_mm if largest else None,
+        risk=prediction.risk,
+    )
+
+
+def clip_summary(predictions: Iterable[Prediction]) -> ClipSummary:
+    """Results of all frames, in order -> summary: what the frames say together, and each of them in a line."""
+    found = list(predictions)
+    clip = summarise_clip(found)
+    frames = [clip_frame(prediction) for prediction in found]
+    return ClipSummary(
+        num_frames=clip.num_frames,
+        num_frames_with_nodule=sum(frame.num_nodules > 0 for frame in frames),
+        largest_frame=clip.representative_frame if clip.tracks else None,
+        risk=clip.risk,
+        risk_spread=clip.risk_spread,
+        risk_reason=clip.risk_reason,
+        tracks=clip.tracks,
+        frames=frames,
+    )

@@ -1,0 +1,29 @@
+"""Examination of one frame -> the files that the store keeps of it: result, mask, picture, map of risk."""
+
+from __future__ import annotations
+
+import cv2
+
+from thyrosight.bundle.records import BundleInfo
+from thyrosight.inference.network import RawPrediction
+from thyrosight.inference.predictor import Examination
+from thyrosight.inference.risk import risk_map
+from thyrosight.results.layout import MASK_NAME, RESULT_NAME
+from thyrosight.results.overlay import mask_png, picture_png, shown_frame
+from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
+
+
+def frame_files(examination: Examination, info: BundleInfo) -> dict[str, bytes]:
+    """Examination -> the files that are kept of its frame. The overlay is drawn when it is asked for."""
+    picture_HW3, _ = shown_frame(examination.frame, examination.prediction)
+    files = {MASK_NAME: mask_png(examination.mask_HW), IMAGE_NAME: picture_png(picture_HW3)}
+    if info.has_malignancy and info.has_malignancy_map:
+        files[MAP_NAME] = risk_map_png(examination.raw, info)
+    return files | {RESULT_NAME: examination.prediction.to_json().encode()}
+
+
+def risk_map_png(raw: RawPrediction, info: BundleInfo) -> bytes:
+    """-> PNG of one channel: calibrated risk of each pixel, 0 to 255 for 0 to 1; 0 outside the panels."""
+    is_encoded, data = cv2.imencode(".png", risk_map(raw, info))
+    assert is_encoded
+    return bytes(data.tobytes())

@@ -1,0 +1,36 @@
+"""A stored file and the sender's name for it -> its frames, and errors that name it as the sender does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.frames.load import FrameFile, open_frames
+from thyrosight.types import Frame
+
+
+class SourceFile:
+    """An open file: how many frames it has, and each of them, under the sender's name."""
+
+    def __init__(self, path: Path, name: str, file: FrameFile) -> None:
+        self._path, self._name, self._file = path, name, file
+        self.num_frames: int = file.num_frames
+
+    def frame(self, index: int) -> Frame:
+        """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
+        if not 0 <= index < self.num_frames:
+            raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
+        return replace(self._file.frame(index), path=Path(self._name))
+
+
+@contextmanager
+def open_source_file(path: Path, name: str) -> Iterator[SourceFile]:
+    """Path, the sender's name for it -> the open file. InputError names the file as the sender does."""
+    try:
+        with open_frames(path) as file:
+            yield SourceFile(path, name, file)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from error

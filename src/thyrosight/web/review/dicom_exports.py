@@ -1,0 +1,80 @@
+"""A finished item whose source is DICOM -> its SEG or SR, with a person's outlines where there are any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from thyrosight.errors import InputError
+from thyrosight.measurement.cine import summarise_clip, track_numbers
+from thyrosight.prediction import Prediction
+from thyrosight.web.errors import ApiError
+from thyrosight.web.review.export_item import Download, ExportItem, nobody_corrected
+from thyrosight.web.review.readings import reading_of, track_assessments
+from thyrosight.web.schemas import Correction
+
+if TYPE_CHECKING:
+    from thyrosight.results.dicom.files import Corrections
+
+FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
+_MAGIC_AT, _MAGIC = 128, b"DICM"
+
+
+def export_seg(exported: ExportItem) -> Download:
+    """-> DICOM SEG of the outlines in force."""
+    return _dicom(exported, "seg")
+
+
+def export_sr(exported: ExportItem) -> Download:
+    """-> DICOM SR of the measurements in force."""
+    return _dicom(exported, "sr")
+
+
+def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
+    _check_source(exported)
+    # CurrentService, so that a server starts without waiting for highdicom.
+    from thyrosight.results.dicom.files import Wanted, case_dicom_files
+
+    source = exported.store.source(exported.item)
+    corrected = exported.corrections() if exported.reader != "network" else {}
+    if exported.reader == "person" and not corrected:
+        raise nobody_corrected(exported.item)
+    predictions = [
+        exported.by_person(corrected[index]) if index in corrected else exported.prediction(index)
+        for index in range(exported.num_frames)
+    ]
+    added = _corrections(corrected, predictions) if corrected else None
+    wanted = Wanted(seg=kind == "seg", sr=kind == "sr")
+    try:
+        files = case_dicom_files(source, predictions, corrections=added, wanted=wanted)
+    except InputError as error:
+        raise ApiError(409, "no_dicom", str(error).replace(str(source), exported.item.name)) from error
+    name = FILE_NAMES[kind]
+    if name not in files:
+        raise ApiError(409, "nothing_outlined", f"{exported.item.name}: no nodule was outlined, so there is no SEG")
+    reader = "person" if corrected else "network"
+    return Download(f"{exported.stem}-{reader}-{name}", "application/dicom", files[name])
+
+
+def _corrections(corrected: dict[int, Correction], predictions: list[Prediction]) -> Corrections:
+    """Corrections by frame, the predictions with their outlines -> what they add to the DICOM files."""
+    from thyrosight.results.dicom.files import Corrections
+
+    readings = {index: reading_of(correction, predictions[index]) for index, correction in corrected.items()}
+    tracks = track_numbers(summarise_clip(predictions).tracks)
+    readers = sorted({correction.who for correction in corrected.values()} - {""})
+    return Corrections(
+        tracks=tracks,
+        outlined_by={(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules},
+        assessments=track_assessments(readings, predictions, tracks),
+        notes={index: reading.note for index, reading in readings.items() if reading.note},
+        reader=", ".join(readers) or None,
+    )
+
+
+def _check_source(exported: ExportItem) -> None:
+    """Raises ApiError 409 where the source is no DICOM file."""
+    with open(exported.store.source(exported.item), "rb") as stream:
+        head = stream.read(_MAGIC_AT + len(_MAGIC))
+    if head[_MAGIC_AT:] != _MAGIC:
+        message = f"{exported.item.name}: no DICOM file, so there is nothing that a SEG or an SR could refer to"
+        raise ApiError(409, "no_dicom", message)

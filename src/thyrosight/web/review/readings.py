@@ -1,0 +1,37 @@
+"""A person's correction, the prediction with that person's outlines -> the nodules' TI-RADS, by frame and by track."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from thyrosight.measurement.cine import NoduleKey
+from thyrosight.prediction import Prediction
+from thyrosight.tirads.assessment import Assessment
+from thyrosight.tirads.reading import RatedNodule, Reading, rated
+from thyrosight.web.schemas import Correction
+
+
+def reading_of(correction: Correction, prediction: Prediction) -> Reading:
+    """What a person said, the prediction with that person's outlines (the largest first) -> Reading."""
+    order = sorted(range(len(correction.measures)), key=lambda index: -correction.measures[index].size.area_px)
+    nodules = []
+    for nodule, index in zip(prediction.nodules, order, strict=False):
+        words = correction.descriptors[index] if index < len(correction.descriptors) else None
+        if any(value not in (None, []) for value in (words or {}).values()):
+            assessment = rated(nodule, words, correction.system)
+            nodules.append(RatedNodule(number=nodule.number, assessment=assessment))
+    return Reading(who=correction.who, note=correction.note, nodules=tuple(nodules))
+
+
+def track_assessments(
+    readings: Mapping[int, Reading], predictions: Sequence[Prediction], tracks: Mapping[NoduleKey, int]
+) -> dict[int, Assessment]:
+    """Readings by frame, predictions by frame, tracks -> an assessment a track: of its largest section that has one."""
+    found: dict[int, tuple[int, Assessment]] = {}
+    for frame_index, reading in readings.items():
+        for nodule in predictions[frame_index].nodules:
+            assessment = reading.assessment(nodule.number)
+            track = tracks[frame_index, nodule.number]
+            if assessment is not None and nodule.size.area_px > found.get(track, (-1, assessment))[0]:
+                found[track] = nodule.size.area_px, assessment
+    return {track: assessment for track, (_, assessment) in found.items()}
