@@ -91,6 +91,7 @@ def test_a_job_is_on_the_disk_before_it_is_accepted(service: Service, tmp_path: 
     other = Service(service.predictor, tmp_path, ServiceLimits())
     with TestClient(create_app(other), base_url=ADDRESS) as client:
         other.worker.stop()
+        other.worker.join()
         content = frame_png(5)
         response = post(client, ("../../a\u202eb.png", content), ("b.png", content))
         assert response.status_code == 202
@@ -165,6 +166,7 @@ def test_a_full_queue_says_when_to_come_again(service: Service, tmp_path: Path) 
     other = Service(service.predictor, tmp_path, ServiceLimits(max_queue=2))
     with TestClient(create_app(other), base_url=ADDRESS) as client:
         other.worker.stop()
+        other.worker.join()
         assert post(client, ("a.png", frame_png())).status_code == 202
         for names in (("b", "c"), ("b",), ("c",)):
             response = post(client, *[(name, frame_png()) for name in names])
