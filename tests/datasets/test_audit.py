@@ -107,21 +107,23 @@ def test_mask_faults_are_errors(sound: list[Case], kind: str) -> None:
 
 
 def test_odd_masks_are_told_by_how_odd_they_are(sound: list[Case]) -> None:
-    empty, full, many, outside = (np.zeros(SHAPE, np.uint8) for _ in range(4))
+    empty, full, many, outside, field = (np.zeros(SHAPE, np.uint8) for _ in range(5))
     full[:] = 255
+    field[FIELD.slices] = 255
     many[80:120, 100:150] = 255
     many[80:90, 100:150] = 200
     outside[10:90, 100:120] = 255
-    for index, pixels in enumerate((empty, empty, full, many, outside)):
+    for index, pixels in enumerate((empty, empty, full, many, outside, field)):
         save(sound[index].mask, pixels)  # type: ignore[arg-type]
     report = audited(replaced(sound, 0, malignancy=None))
     by_kind = {(finding.severity, finding.kind): finding.case_ids for finding in report.findings}
     assert by_kind[("note", "empty mask")] == ("c0",), "no label: an image without a nodule"
     assert by_kind[("warning", "empty mask")] == ("c1",), "a labelled nodule has an outline"
-    assert by_kind[("warning", "full mask")] == ("c2",)
+    assert by_kind[("error", "unreadable mask")] == ("c2",), "it covers the whole picture"
+    assert by_kind[("error", "background mask")] == ("c5",)
     assert by_kind[("note", "mask values")] == ("c3",)
-    assert by_kind[("warning", "field cuts mask")] == ("c2", "c4")
-    assert report.is_valid
+    assert by_kind[("warning", "field cuts mask")] == ("c4",)
+    assert not report.is_valid
 
 
 def test_a_box_outside_its_image_is_an_error(sound: list[Case]) -> None:

@@ -155,12 +155,14 @@ def _mask_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[
         )
     if faulty := where(lambda case, check: check.num_mask_px == 0 and case.malignancy is None):
         yield _note("empty mask", "mask is empty: the image counts as one without a nodule", faulty)
-    if faulty := where(lambda _, check: check.mask_share > 0.9):
-        yield _warning("full mask", "mask covers over 90 % of the image: look whether it is inverted", faulty)
-    if faulty := where(lambda _, check: check.num_mask_values > 2):
-        yield _note(
-            "mask values", "mask holds more than two values: half of the largest (or label 1) is the border", faulty
-        )
+    if faulty := where(lambda _, check: check.is_background):
+        yield _error("background mask", "mask touches all four borders of the ultrasound field: invert it", faulty)
+    by_rule: dict[str, list[Case]] = {}
+    for case, check in zip(cases, checked, strict=True):
+        if check.mask_rule:
+            by_rule.setdefault(check.mask_rule, []).append(case)
+    for rule, read_so in sorted(by_rule.items()):
+        yield _note("mask values", f"mask read as {rule}", read_so)
     if faulty := where(lambda _, check: check.outside_share > 0.05):
         yield _warning(
             "field cuts mask",

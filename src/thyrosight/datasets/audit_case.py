@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
-from thyrosight.datasets.masks import binary, read_mask_values
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.frames.mask_image import ONE_VALUE, covers_borders, read_mask_image
 from thyrosight.types import Box, Case, Frame
 
 
@@ -25,9 +25,10 @@ class Checked:
     num_text_inside: int = 0
     num_text_left: int = 0
     num_mask_px: int | None = None
-    num_mask_values: int = 0
-    mask_share: float = 0.0
-    """Of the image."""
+    mask_rule: str = ""
+    """How the mask was read, where it is not one value on black."""
+    is_background: bool = False
+    """The mask covers all four borders of the ultrasound field."""
     outside_share: float = 0.0
     """Of the mask's pixels, those outside the ultrasound field."""
 
@@ -59,8 +60,8 @@ def check_case(case: Case) -> Checked:
         num_text_inside=inside,
         num_text_left=left,
         num_mask_px=mask[0],
-        num_mask_values=mask[1],
-        mask_share=mask[2],
+        mask_rule=mask[1],
+        is_background=mask[2],
         outside_share=mask[3],
     )
 
@@ -78,23 +79,23 @@ def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
     return outside, len(inside), len(left)
 
 
-def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> tuple[int | None, int, float, float]:
-    """-> (pixels in the mask, different values, share of the image, share outside the field); a fault is entered."""
+def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> tuple[int | None, str, bool, float]:
+    """-> (pixels in the mask, how it was read, is it a background, share outside the field); a fault is entered."""
     if case.mask is None:
-        return None, 0, 0.0, 0.0
+        return None, "", False, 0.0
     if not case.mask.is_file():
         faults["missing mask"] = f"{case.mask}: no such file"
-        return None, 0, 0.0, 0.0
+        return None, "", False, 0.0
     try:
-        values_HW, is_lossy = read_mask_values(case.mask, frame.size_hw)
+        mask = read_mask_image(case.mask, frame.size_hw)
     except InputError as error:
         faults["unreadable mask"] = str(error)
-        return None, 0, 0.0, 0.0
-    mask_HW = binary(values_HW, is_lossy)
+        return None, "", False, 0.0
+    mask_HW = mask.mask_HW
     num_px = int(mask_HW.sum())
     num_outside_px = num_px - int(mask_HW[box.slices].sum())
-    num_values = 2 if is_lossy else len(np.unique(values_HW))
-    return num_px, num_values, num_px / mask_HW.size, num_outside_px / max(num_px, 1)
+    rule = "" if mask.rule == ONE_VALUE else mask.rule
+    return num_px, rule, covers_borders(mask_HW[box.slices]), num_outside_px / max(num_px, 1)
 
 
 def _box_faults(case: Case, frame: Frame) -> dict[str, str]:
