@@ -120,7 +120,8 @@ def _decoded(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowIm
                     pages.append(ImageOps.exif_transpose(image.copy()))
                 if claim.format == "BMP" and image.mode == "1":
                     # Pillow takes two colours for one bit per pixel, also where the file stores eight.
-                    pages = [Image.fromarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE))]
+                    decoded_HW = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+                    pages = [Image.fromarray(np.asarray(decoded_HW, np.uint8))]
     except InputError:
         raise
     except (HeaderError, OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
