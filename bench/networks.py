@@ -75,12 +75,13 @@ def training_step(network: nn.Module, config: Config, size_hw: tuple[int, int], 
     """Network -> a call that trains it for a step on noise, as `train` would on a CPU."""
     import torch
 
+    from thyrosight.networks import NETWORKS
     from thyrosight.training.batch import Batch
     from thyrosight.training.losses import LossSettings, multitask_loss
     from thyrosight.training.module import parameter_groups
     from thyrosight.training.train import choose_precision
 
-    layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
+    layout = NETWORKS[config.network.name].memory_format
     network = network.to(memory_format=layout).train()  # type: ignore[call-overload]
     groups = parameter_groups(network, config.optim.lr, 1.0, config.optim.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=config.optim.lr, fused=True)

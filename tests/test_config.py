@@ -45,7 +45,6 @@ def test_an_unknown_key_is_told_its_neighbours() -> None:
         ({"loss": {"mask": "dise"}}, "choose one of 'dice', 'cross_entropy', 'focal'"),
         ({"loss": {"label_smoothing": 1.0}}, r"label_smoothing must lie in \[0, 1\)"),
         ({"loss": {"gland_weight": 0.5}}, "needs 'gland' in network.auxiliary"),
-        ({"network": {"name": "vnet2d", "auxiliary": ["gland"]}, "loss": {"gland_weight": 0.5}}, "vnet2d has no aux"),
         ({"run": {"validation_share": 0.0, "keep": "best"}}, "validation_share > 0"),
         ({"optim": 3}, "a table of settings"),
     ],

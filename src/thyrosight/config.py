@@ -301,10 +301,6 @@ def _check_ranges(config: Config, where: str) -> None:
         ),
         (0 <= config.loss.label_smoothing < 1, "loss.label_smoothing must lie in [0, 1)"),
         (
-            not config.network.auxiliary or config.network.name == "unet",
-            f"network.auxiliary: {config.network.name} has no auxiliary tasks, unet has",
-        ),
-        (
             (config.loss.gland_weight <= 0 or "gland" in config.network.auxiliary)
             and (config.loss.descriptor_weight <= 0 or "descriptors" in config.network.auxiliary),
             "loss.gland_weight needs 'gland' in network.auxiliary, loss.descriptor_weight 'descriptors'",

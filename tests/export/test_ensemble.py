@@ -29,7 +29,7 @@ from thyrosight.export.onnx import (
     weights_bytes,
 )
 from thyrosight.inference.predictor import Predictor
-from thyrosight.networks.from_bundle import network_of
+from thyrosight.networks.from_bundle import network_from_bundle
 
 OTHER_FOLD = "folds other than 3, but validation"
 
@@ -41,7 +41,7 @@ def seen(source: str, split: str) -> TrainingSet:
 def variant(out: Path, noise: float, **changes: object) -> Path:
     """The shipped bundle with its weights moved a little, and other claims."""
     bundle = load_bundle(default_bundle_path())
-    network = network_of(bundle)
+    network = network_from_bundle(bundle)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():

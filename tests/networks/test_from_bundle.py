@@ -11,8 +11,9 @@ import pytest
 from thyrosight.bundle.records import TrainingSet
 from thyrosight.bundle.store import Bundle, default_bundle_path, load_bundle
 from thyrosight.bundle.training_sets import refuse_seen, split_in_words
+from thyrosight.config import NetworkConfig
 from thyrosight.errors import BundleError, ConfigError
-from thyrosight.networks.from_bundle import load_start_weights, start_bundle
+from thyrosight.networks.from_bundle import load_start_weights, refuse_other_form, start_bundle
 from thyrosight.types import Case
 
 CASE = Case(case_id="1", image=Path("1.png"), mask=None, malignancy=None, group="1", source="ddti", fold=2)
@@ -62,13 +63,36 @@ def test_auxiliary_heads_are_taken_where_both_have_them(monkeypatch: pytest.Monk
 
     taught = UNet(pretrained=False, auxiliary=("gland",))
     monkeypatch.setattr(Bundle, "weights_bytes", save(taught.state_dict()))
-    bundle = load_bundle()
+    shipped = load_bundle()
+    settings = NetworkConfig(name="unet", encoder="lite0")
+    form = shipped.info.network_settings | {"encoder": "lite0"}
+    bundle = replace(shipped, info=shipped.info.model_copy(update={"network_settings": form}))
     for auxiliary in ((), ("gland",), ("descriptors",)):
         network = UNet(pretrained=False, auxiliary=auxiliary)
-        load_start_weights(network, bundle)
+        load_start_weights(network, settings, bundle)
         torch.testing.assert_close(network.mask.weight, taught.mask.weight)
         if network.gland is not None:
             assert taught.gland is not None
             torch.testing.assert_close(network.gland.weight, taught.gland.weight)
-    with pytest.raises(BundleError):
-        load_start_weights(UNet(encoder="lite2", pretrained=False), bundle)
+    with pytest.raises(BundleError, match="don't fit this network"):
+        load_start_weights(UNet(encoder="lite2", pretrained=False), settings, bundle)
+
+
+@pytest.mark.parametrize(
+    ("settings", "correction"),
+    [
+        (NetworkConfig(encoder="lite0"), r'network\.encoder is "lite0"; set network\.encoder = "lite2"$'),
+        (NetworkConfig(encoder="lite2", head="pooled"), r'head is "pooled"; set network\.head = "map"$'),
+        (NetworkConfig(name="vnet2d"), r'network\.name is "vnet2d"; set network\.name = "unet"$'),
+    ],
+)
+def test_weights_of_another_form_are_refused_with_the_correction(settings: NetworkConfig, correction: str) -> None:
+    with pytest.raises(ConfigError, match=correction):
+        refuse_other_form(settings, load_bundle())
+
+
+def test_no_run_begins_with_an_ensemble() -> None:
+    shipped = load_bundle()
+    ensemble = replace(shipped, info=shipped.info.model_copy(update={"network": "ensemble"}))
+    with pytest.raises(ConfigError, match=r"kind 'ensemble'.*choose a bundle of vnet2d, unet"):
+        refuse_other_form(NetworkConfig(), ensemble)

@@ -22,7 +22,7 @@ from thyrosight.environment import TRAINING_LIBRARIES, library_versions, utc_now
 from thyrosight.errors import InputError
 from thyrosight.export.onnx import checked_onnx, weights_bytes
 from thyrosight.networks import NETWORKS
-from thyrosight.networks.from_bundle import network_of
+from thyrosight.networks.from_bundle import network_from_bundle
 from thyrosight.networks.output import Output
 
 NETWORK = "ensemble"
@@ -70,7 +70,7 @@ def ensemble(bundles: Sequence[Path], out: Path) -> Path:
 def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
     members = [load_bundle(path) for path in paths]
     _refuse_strangers(members, paths)
-    network = Ensemble([network_of(member) for member in members]).eval()
+    network = Ensemble([network_from_bundle(member) for member in members]).eval()
     info = ensemble_info([member.info for member in members])
     onnx_bytes = checked_onnx(network, info.preprocessing.size_hw)
     return write_bundle(out, info, onnx_bytes, weights_bytes(network, half=True), model_card(info))

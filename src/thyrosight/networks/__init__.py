@@ -1,39 +1,71 @@
-"""Configuration -> network. Every network takes image_B1HW in [0, 1] and returns thyrosight.types.Output."""
+"""NetworkConfig -> network. Every network takes image_B1HW in [0, 1] and returns `output.Output`.
+
+A new network is one file in this folder, one entry of NETWORKS, and its name in `config.NetworkConfig.name`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
 
 from thyrosight.config import NetworkConfig
-from thyrosight.export.tensorflow import read_tensorflow_checkpoint, vnet2d_from_tensorflow
+from thyrosight.errors import ConfigError
 from thyrosight.networks.peers import monai_unet, resenc
 from thyrosight.networks.unet import UNet
 from thyrosight.networks.vnet2d import VNet2d
 
-if TYPE_CHECKING:
-    from torch import nn
 
-NETWORKS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
-    "vnet2d": lambda settings: VNet2d(dropout=settings.dropout, init=settings.init),
-    "unet": lambda settings: UNet(
-        encoder=settings.encoder,
-        pretrained=settings.pretrained,
-        head=settings.head,
-        dropout=settings.dropout,
-        drop_path=settings.drop_path,
-        frozen_stages=settings.frozen_stages,
-        auxiliary=settings.auxiliary,
+@dataclass(frozen=True)
+class NetworkEntry:
+    """All that the rest of the program has to know about one network.
+
+    form: the settings that decide which weights the network has. auxiliary: the values that `network.auxiliary` may
+    have; the heads of such a task have the task's name. memory_format: the faster one in training.
+    """
+
+    build: Callable[[NetworkConfig], nn.Module]
+    form: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
+    memory_format: torch.memory_format = torch.contiguous_format
+    has_malignancy_map: Callable[[NetworkConfig], bool] = lambda settings: False
+
+
+NETWORKS: dict[str, NetworkEntry] = {
+    "vnet2d": NetworkEntry(lambda settings: VNet2d(dropout=settings.dropout, init=settings.init)),
+    "unet": NetworkEntry(
+        lambda settings: UNet(
+            encoder=settings.encoder,
+            pretrained=settings.pretrained,
+            head=settings.head,
+            dropout=settings.dropout,
+            drop_path=settings.drop_path,
+            frozen_stages=settings.frozen_stages,
+            auxiliary=settings.auxiliary,
+        ),
+        form=("encoder", "head"),
+        auxiliary=("gland", "descriptors"),
+        # Depthwise convolutions are faster with channels last; the V-Net's group norm is slower.
+        memory_format=torch.channels_last,
+        has_malignancy_map=lambda settings: settings.head == "map",
     ),
-    "resenc": lambda settings: resenc(settings.width, settings.dropout),
-    "monai_unet": lambda settings: monai_unet(settings.width, settings.dropout),
+    "resenc": NetworkEntry(lambda settings: resenc(settings.width, settings.dropout), form=("width",)),
+    "monai_unet": NetworkEntry(lambda settings: monai_unet(settings.width, settings.dropout), form=("width",)),
 }
 
 
 def build_network(settings: NetworkConfig, *, with_pretrained: bool = True) -> nn.Module:
-    """The network that the configuration names; `with_pretrained=False` where its weights are filled in afterwards."""
-    return NETWORKS[settings.name](settings if with_pretrained else replace(settings, pretrained=False))
+    """Settings -> the network; `with_pretrained=False` where other weights replace its own afterwards.
+
+    Raises ConfigError where the network does not have an auxiliary task that the settings ask for.
+    """
+    entry = NETWORKS[settings.name]
+    if unknown := [task for task in settings.auxiliary if task not in entry.auxiliary]:
+        known = ", ".join(entry.auxiliary) or "none"
+        raise ConfigError(f"network.auxiliary: {settings.name} has no task {unknown[0]!r}; known: {known}")
+    return entry.build(settings if with_pretrained else replace(settings, pretrained=False))
 
 
-__all__ = ["NETWORKS", "UNet", "VNet2d", "build_network", "read_tensorflow_checkpoint", "vnet2d_from_tensorflow"]
+__all__ = ["NETWORKS", "NetworkEntry", "UNet", "VNet2d", "build_network"]

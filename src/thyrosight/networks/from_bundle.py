@@ -1,36 +1,31 @@
-"""Definitions that lay in ensemble.py."""
+"""Bundle -> torch network with its weights, or the weights that a training run begins with."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
 
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
-from thyrosight.config import config_from_dict
+from thyrosight.config import NetworkConfig, config_from_dict
 from thyrosight.errors import BundleError, ConfigError
-from thyrosight.networks import build_network
+from thyrosight.networks import NETWORKS, build_network
+
+SHIPPED = "shipped"
+"""The value of network.start_from for the bundle inside the package."""
 
 
-def network_of(bundle: Bundle) -> nn.Module:
-    """A bundle -> its network with its weights, for torch."""
+def network_from_bundle(bundle: Bundle) -> nn.Module:
+    """A bundle -> its network with its weights, in evaluation mode."""
     settings = config_from_dict({"network": bundle.info.network_settings}, where=bundle.info.name).network
     network = build_network(replace(settings, start_from=""), with_pretrained=False)
-    load_start_weights(network, bundle)
+    load_start_weights(network, settings, bundle)
     return network.eval()
 
 
-SHIPPED = "shipped"
-"""The name that stands for the bundle inside the package."""
-
-
-AUXILIARY = ("gland.", "descriptors.")
-"""How the weights of heads begin that only teach: one run may have them and the next not."""
-
-
 def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
-    """`network.start_from` -> the bundle: the shipped one by its name, of a cross-validation the fold's, or a path."""
+    """`network.start_from` -> the shipped bundle, the bundle at that path, or a cross-validation's bundle of `fold`."""
     if start_from == SHIPPED:
         return load_bundle(None)
     folds = fold_bundles(Path(start_from))
@@ -39,20 +34,46 @@ def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
     return load_bundle(folds[fold] if folds and fold is not None else Path(start_from))
 
 
-def load_start_weights(network: nn.Module, bundle: Bundle) -> None:
-    """Fill the network with a bundle's weights; BundleError where they don't fit.
+def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
+    """ConfigError that names each setting by which the bundle's network has other weights, and the correct value."""
+    info = bundle.info
+    if info.network not in NETWORKS:
+        raise ConfigError(
+            f"network.start_from: {info.name} is a network of the kind {info.network!r}, from which no run can begin; "
+            f"choose a bundle of {', '.join(NETWORKS)}"
+        )
+    wanted, found = asdict(settings), asdict(NetworkConfig()) | info.network_settings | {"name": info.network}
+    names = ("name",) if settings.name != info.network else NETWORKS[settings.name].form
+    differing = [name for name in names if wanted[name] != found[name]]
+    if differing:
+        differences = ", ".join(f"network.{name} is {_toml(wanted[name])}" for name in differing)
+        corrections = ", ".join(f"network.{name} = {_toml(found[name])}" for name in differing)
+        raise ConfigError(
+            f"network.start_from: the weights of {info.name} do not fit: {differences}; set {corrections}"
+        )
 
-    Auxiliary heads are filled where both have them: the bundle's others are left out, the network's others stay fresh.
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def load_start_weights(network: nn.Module, settings: NetworkConfig, bundle: Bundle) -> None:
+    """Fill the network, which these settings built, with a bundle's weights.
+
+    An auxiliary head that only the network has keeps its fresh weights; one that only the bundle has is left out.
+    Raises ConfigError where the form differs, BundleError where the weights do not fit although the form is equal.
     """
     from safetensors.torch import load
 
+    refuse_other_form(settings, bundle)
+    auxiliary = tuple(f"{task}." for task in NETWORKS[settings.name].auxiliary)
     state = {
         name: value.float() if value.is_floating_point() else value
         for name, value in load(bundle.weights_bytes).items()
     }
     own = network.state_dict()
-    state = {name: value for name, value in state.items() if name in own or not name.startswith(AUXILIARY)}
-    state |= {name: value for name, value in own.items() if name not in state and name.startswith(AUXILIARY)}
+    state = {name: value for name, value in state.items() if name in own or not name.startswith(auxiliary)}
+    state |= {name: value for name, value in own.items() if name not in state and name.startswith(auxiliary)}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

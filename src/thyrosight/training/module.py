@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from thyrosight.config import Config
 from thyrosight.errors import ConfigError
 from thyrosight.evaluation.metrics.ranking import auroc
+from thyrosight.networks import NETWORKS
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
 from thyrosight.training.dataset import EpochSampler
@@ -38,9 +39,8 @@ class TrainingModule(L.LightningModule):
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
         super().__init__()
         self.config = config
-        # The U-Net's depthwise convolutions like their channels last; the V-Net's group norm is slower that way.
-        self.layout = torch.channels_last if config.network.name == "unet" else torch.contiguous_format
-        self.network = network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.memory_format = NETWORKS[config.network.name].memory_format
+        self.network = network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.network).requires_grad_(False).eval() if config.optim.ema_decay > 0 else None
         self.loss = loss
         self.num_steps = num_steps
@@ -51,7 +51,7 @@ class TrainingModule(L.LightningModule):
         return self.network if self.ema is None else cast(nn.Module, self.ema)
 
     def forward(self, image_B1HW: Tensor) -> Output:
-        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.layout)))
+        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.memory_format)))
 
     def on_train_epoch_start(self) -> None:
         cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
@@ -62,7 +62,7 @@ class TrainingModule(L.LightningModule):
         torch.manual_seed(int(rng.integers(2**62)))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.layout))
+        output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.memory_format))
         loss = multitask_loss(output, batch, self.loss)
         total = loss.total if self.trainer.world_size == 1 else self._shared_total(loss, batch)
         values = {"train_loss": total}

@@ -62,6 +62,15 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
     if start is not None:
         refuse_seen(start, [case for case in kept_out if config.data.repeat.get(case.source, 1.0) > 0], fold)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
+    # Before anything is written: settings that do not fit the weights end here.
+    network = build_network(config.network)
+    if start is not None:
+        load_start_weights(network, config.network, start)
+    if world > 1:
+        network = convert_sync_norm(network)
     if rank == 0:
         _prepare_run(
             out,
@@ -69,16 +78,8 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
             run_record(config, cases, out, fold, start),
             {"fit": fit_rows, "validation": validation_rows, "shown": shown, "kept_out": kept_out},
         )
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
-    torch.manual_seed(config.run.seed)
 
     fit_set = ViewDataset(fit_rows, config, augmented=True)
-    network = build_network(config.network)
-    if start is not None:
-        load_start_weights(network, start)
-    if world > 1:
-        network = convert_sync_norm(network)
     loader = training_loader(fit_set, config, rank, world)
     # A batch of tail samples is filled up, so every epoch has the same number of steps.
     num_steps = len(loader) * config.optim.epochs
