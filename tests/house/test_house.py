@@ -278,6 +278,15 @@ def test_predictor_comes_from_the_front_door() -> None:
 def test_unknown_name_of_the_package_is_told_what_there_is() -> None:
     import thyrosight
 
-    with pytest.raises(AttributeError, match="it has Predictor, __version__"):
+    with pytest.raises(AttributeError, match="it has Predictor, __version__, compare"):
         thyrosight.Predicter  # noqa: B018
-    assert dir(thyrosight) == ["Predictor", "__version__"]
+    names = ["Predictor", "__version__", "compare", "evaluate", "predict_folder", "prepare", "train"]
+    assert dir(thyrosight) == thyrosight.__all__ == names
+
+
+@pytest.mark.parametrize("name", ["Predictor", "compare", "evaluate", "predict_folder", "prepare", "train"])
+def test_each_name_of_the_package_is_what_it_says(name: str) -> None:
+    if name == "train":
+        pytest.importorskip("lightning", reason="the training extra is not installed")
+    code = f"from thyrosight import {name}; assert callable({name}) and {name}.__name__ == {name!r}"
+    assert not run_and_list_modules(code) & (HEAVY if name != "train" else set())

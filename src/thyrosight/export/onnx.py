@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from thyrosight.errors import BundleError
-from thyrosight.inference.network import OUTPUT_NAMES
+from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, open_session
 
 MIN_VALUES = 256
 """Smaller tensors are not worth a node."""
@@ -105,15 +105,13 @@ class Parity:
 
 def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarray]) -> Parity:
     """Run both on each batch of images (float32 in [0, 1]) and compare."""
-    import onnxruntime
-
     form = OnnxForm(network).eval()
-    session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
+    session = open_session(onnx_bytes)
     worst_probability = worst_logit = 0.0
     for batch in images_B1HW:
         with torch.inference_mode():
             expected = [value.numpy() for value in form(torch.from_numpy(batch))]
-        found = session.run(list(OUTPUT_NAMES), {"image": batch})
+        found = session.run(list(OUTPUT_NAMES), {INPUT_NAME: batch})
         # np.maximum and not max(): a difference that is NaN has to stay NaN.
         worst_probability = float(np.maximum(worst_probability, np.abs(expected[0] - found[0]).max()))
         worst_logit = float(np.maximum(worst_logit, np.abs(expected[1] - found[1]).max()))

@@ -11,17 +11,12 @@ from typing import Any
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.store import Bundle
 from thyrosight.errors import BundleError
+from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, open_session
 from thyrosight.measurement.outlines import fill_outlines, outlines
 from thyrosight.types import BoolArray, Box, FloatArray
 
 MAX_NODULES_PER_PANEL = 16
 """More regions than this are noise; the largest are kept."""
-
-
-OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
-
-
-OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 
 
 @dataclass(frozen=True)
@@ -83,27 +78,19 @@ def default_threads() -> int:
     return max(1, len(cores))
 
 
-def _session(bundle: Bundle, threads: int) -> Any:
-    """Bundle -> ONNX Runtime session on the CPU, checked against the contract of names."""
-    import onnxruntime as ort
-
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
+def load_network(bundle: Bundle, threads: int) -> Any:
+    """Bundle -> its ONNX Runtime session. BundleError where the network can't be loaded or has other names."""
     try:
-        session = ort.InferenceSession(bundle.onnx_bytes, options, providers=["CPUExecutionProvider"])
+        session = open_session(bundle.onnx_bytes, threads)
     except Exception as error:
         raise BundleError(
             f"model {bundle.info.name}: its network can't be loaded ({error}); get the bundle again"
         ) from error
     inputs = [entry.name for entry in session.get_inputs()]
     outputs = [entry.name for entry in session.get_outputs()]
-    if inputs != ["image"] or not set(OUTPUT_NAMES) <= set(outputs):
+    if inputs != [INPUT_NAME] or not set(OUTPUT_NAMES) <= set(outputs):
         raise BundleError(
-            f"model {bundle.info.name}: its network takes {inputs} and gives {outputs}, not image and "
+            f"model {bundle.info.name}: its network takes {inputs} and gives {outputs}, not {INPUT_NAME} and "
             f"{list(OUTPUT_NAMES)}; export it again"
         )
     return session

@@ -18,7 +18,8 @@ from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
 from thyrosight.frames.load import Source, as_frame
 from thyrosight.inference.flags import flags_of
-from thyrosight.inference.network import OUTPUT_NAMES, RawPrediction, _session, default_threads, nodule_masks_of
+from thyrosight.inference.network import RawPrediction, default_threads, load_network, nodule_masks_of
+from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES
 from thyrosight.inference.risk import calibrated_risk, risk_interval
 from thyrosight.measurement.outlines import bounding_box, outlines
 from thyrosight.measurement.signs import nodule_signs
@@ -59,7 +60,7 @@ class Predictor:
         self.info: BundleInfo = bundle.info
         self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         self.with_tta = tta
-        self._session = _session(bundle, threads or default_threads())
+        self._session = load_network(bundle, threads or default_threads())
 
     @classmethod
     def load(cls, bundle: Path | None = None, *, threads: int | None = None, tta: bool = False) -> Predictor:
@@ -180,7 +181,7 @@ class Predictor:
             probability_HW[box.slices] = (probability_HW[box.slices] + again_HW[box.slices]) / 2
 
     def _run_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
-        return tuple(self._session.run(list(OUTPUT_NAMES), {"image": image_V1HW}))
+        return tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
 
     def _nodules(self, frame: Frame, raw: RawPrediction, image_risk: float | None) -> tuple[Nodule, ...]:
         """-> the nodules of all panels, largest first."""
