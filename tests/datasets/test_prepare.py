@@ -17,7 +17,7 @@ from PIL import Image
 from checkout import REAL_DATA
 from thyrosight.datasets.masks import load_mask, read_mask
 from thyrosight.datasets.prepare import prepare, recognise
-from thyrosight.datasets.sets import SETS, ddti, own_csv, tn_scui
+from thyrosight.datasets.sets import SETS, ddti, tn_scui
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.errors import InputError
@@ -613,7 +613,12 @@ def test_own_csv_columns_by_name_and_by_choice(tmp_path: Path) -> None:
     [
         ("foto,befund", "i0.png,1", {}, "which column holds the image's file\\? .*columns there: foto, befund"),
         ("image,foo", "i0.png,1", {}, "neither a mask nor a label column.*columns there: image, foo"),
-        ("image,label,cate", "i0.png,1,1", {}, "malignancy could be label or cate; choose one, e.g. malignancy=label"),
+        (
+            "image,label,cate",
+            "i0.png,1,1",
+            {},
+            "malignancy could be label or cate; choose one, e.g. --column malignancy=label",
+        ),
         ("image,label", "i0.png,1", {"mask": "seg"}, "no column 'seg' for mask; columns there: image, label"),
         ("image,label", "i0.png,1", {"colour": "label"}, "unknown column role 'colour'; known: image, mask"),
         ("image,label", "i0.png,maybe", {}, "row 2: label 'maybe' in column 'label'; known: 1"),
@@ -635,14 +640,6 @@ def test_own_csv_ids_are_safe_names_and_repeats_are_told(tmp_path: Path) -> None
     table = make_table(tmp_path / "t.csv", "id,image,label", ["../a b,i0.png,1", "c/d,i1.png,0"])
     prepare(table, tmp_path / "out", folds=2)
     assert [case.case_id for case in read_cases(tmp_path / "out")] == ["a_b", "c_d"]
-    table.write_text("image,label\ni0.png,1\ni0.png,0\n")
-    with pytest.raises(InputError, match="row 3: 'i0' is row 2's name too"):
-        prepare(table, tmp_path / "out")
-
-
-def test_every_alias_is_one_roles_alone() -> None:
-    names = [name for names in own_csv.ALIASES.values() for name in names]
-    assert len(names) == len(set(names))
 
 
 # prepare as a whole -------------------------------------------------------------------------------------------------

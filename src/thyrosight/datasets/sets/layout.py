@@ -23,6 +23,8 @@ class Request:
     columns: dict[str, str] = field(default_factory=dict)
     keep_partial: bool = False
     """Whether a mask is used although some of its outlines are known to be lost."""
+    malignant: str | None = None
+    """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
 
 
 @dataclass(frozen=True)

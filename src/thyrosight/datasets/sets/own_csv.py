@@ -1,44 +1,39 @@
-"""Any CSV with named columns -> cases: the columns are told apart by their names, or named by the caller."""
+"""Any CSV with named columns -> one case per image: columns are recognised by their names, or named by the caller.
+
+Names of columns compare without case, blanks, `_` and `-`. What could be meant in two ways is an error that shows the
+option to write; what is not used is named in the notes.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from thyrosight.datasets.csv_file import read_rows
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+import numpy as np
+
+from thyrosight.datasets.csv_file import csv_lines
+from thyrosight.datasets.sets.csv_columns import Cut, choose_columns, parse_cut, plain_name
+from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
+from thyrosight.frames.load import SUFFIXES
+from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
-ALIASES: dict[str, tuple[str, ...]] = {
-    "image": ("image", "image_path", "img", "img_path", "image_file", "filename", "file_name", "file", "path"),
-    "mask": ("mask", "mask_path", "mask_file", "segmentation", "annotation", "gt"),
-    "malignancy": ("malignancy", "malignant", "label", "cate", "class", "diagnosis", "pathology"),
-    "group": ("group", "patient", "patient_id", "patientid", "subject", "subject_id"),
-    "case_id": ("case_id", "id", "image_id", "name"),
-    "source": ("source", "dataset"),
-    "split": ("split", "subset"),
-    "fold": ("fold",),
-    "row_mm": ("row_mm",),
-    "column_mm": ("column_mm",),
-    "target": ("target",),
-    "composition": ("composition",),
-    "echogenicity": ("echogenicity",),
-    "shape": ("shape",),
-    "margin": ("margin", "margins"),
-    "foci": ("foci", "echogenic_foci", "echogenic foci", "calcifications"),
-    "tirads": ("tirads", "ti-rads", "ti_rads", "acr_tirads"),
-}
+NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
+"""What spreadsheets and pandas write into an empty cell."""
 LABELS: dict[str, int | None] = {
-    **dict.fromkeys(("1", "1.0", "malignant", "high", "true", "m", "positive", "cancer"), 1),
-    **dict.fromkeys(("0", "0.0", "benign", "low", "false", "b", "negative"), 0),
-    **dict.fromkeys(("", "normal", "none", "na", "n/a", "nan", "unknown", "-1"), None),
+    **dict.fromkeys(("1", "malignant", "high", "true", "m", "positive", "cancer"), 1),
+    **dict.fromkeys(("0", "benign", "low", "false", "b", "negative"), 0),
+    **dict.fromkeys(("", "normal", "unknown", "-1"), None),
 }
 _SPLIT_WORDS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 
@@ -49,66 +44,89 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """CSV -> one case a row; paths are relative to the CSV."""
+    """CSV -> one case per image; paths are relative to the CSV. Rows of one image are united."""
     table = _csv(request.folder)
     if table is None:
         raise InputError(f"{request.folder}: not a CSV, and not a folder with exactly one; name the CSV itself")
-    rows = read_rows(table)
-    if not rows:
+    header, rows = _rows(table)
+    cut = None if request.malignant is None else parse_cut(request.malignant, header)
+    columns = choose_columns(header, request.columns, table, needs_label=cut is None)
+    files = _Files(table.resolve().parent)
+    cases = [_case(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
+    cases, notes = united(cases, table, request.masks)
+    used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
+    first = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
+    told = [first, *_unused(header, used), *_groups_in_words(columns), *files.notes(), *notes]
+    meaning = "as the table's own column says: 1 = malignant or high, 0 = benign or low"
+    if request.malignant is not None:
+        meaning = f"1 where {request.malignant}, else 0"
+    return DataSet(NAME, tuple(cases), meaning, notes=tuple(told))
+
+
+def _rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """CSV -> (its columns as written, its rows as column -> value without blanks around it); empty where no value."""
+    lines = csv_lines(table)
+    if len(lines) < 2:
         raise InputError(f"{table}: no rows below the header")
-    columns = choose_columns(list(rows[0]), request.columns, table)
-    folder = table.resolve().parent
-    cases = [_case(row, columns, folder, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
-    _refuse_repeats(cases, table)
-    note = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
-    return DataSet(
-        NAME, tuple(cases), "as the table's own column says: 1 = malignant or high, 0 = benign or low", notes=(note,)
-    )
+    header = [name.strip() or f"column {place}" for place, name in enumerate(lines[0], start=1)]
+    twice = [name for name, number in Counter(map(plain_name, header)).items() if number > 1]
+    if twice:
+        names = [name for name in header if plain_name(name) == twice[0]]
+        raise InputError(f"{table}: {len(names)} columns are called '{names[0]}'; give each its own name")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) > len(header):
+            fault = f"{len(line)} values for {len(header)} columns"
+            raise InputError(f"{table} row {number}: {fault}; put values that hold the separator into quotes")
+        values = [cell.strip() for cell in line] + [""] * (len(header) - len(line))
+        rows.append({n: "" if v.casefold() in NO_VALUE else v for n, v in zip(header, values, strict=True)})
+    return header, rows
 
 
-def choose_columns(seen: list[str], named: dict[str, str], table: Path) -> dict[str, str]:
-    """Columns seen, the caller's choices (role -> column) -> role -> column.
+class _Files:
+    """Cells -> files next to the table; counts what had to be understood (backslashes, changed endings)."""
 
-    The caller may call a role by any of its ALIASES. Raises InputError, naming the columns seen, where a choice is not
-    there, no column is the image's, or two fit one.
-    """
-    listing = f"columns there: {', '.join(seen)}"
-    role_of = {alias: role for role, names in ALIASES.items() for alias in (role, *names)}
-    columns = {role_of.get(role.lower(), role): name.strip().lower() for role, name in named.items()}
-    for role, name in columns.items():
-        if role not in ALIASES:
-            raise InputError(f"unknown column role '{role}'; known: {', '.join(ALIASES)}")
-        if name not in seen:
-            raise InputError(f"{table}: no column '{name}' for {role}; {listing}")
-    for role, names in ALIASES.items():
-        if role in columns:
-            continue
-        fitting = [name for name in names if name in seen and name not in columns.values()]
-        if role in fitting:
-            fitting = [role]
-        if len(fitting) > 1:
-            raise InputError(
-                f"{table}: {role} could be {' or '.join(fitting)}; choose one, e.g. {role}={fitting[0]}; {listing}"
-            )
-        if fitting:
-            columns[role] = fitting[0]
-    if "image" not in columns:
-        raise InputError(f"{table}: which column holds the image's file? Name it: image=COLUMN; {listing}")
-    if not {"mask", "malignancy"} & set(columns):
-        raise InputError(
-            f"{table}: neither a mask nor a label column; name one: mask=COLUMN or malignancy=COLUMN; {listing}"
-        )
-    return columns
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.num_other_endings = 0
+        self._there: dict[Path, dict[str, list[Path]]] = {}
+
+    def path(self, text: str) -> Path:
+        """A cell -> the file that it means; one that is not there is returned as it is written."""
+        path = Path(os.path.normpath(self.folder / text))
+        if not path.is_file() and "\\" in text:
+            path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
+        if path.is_file():
+            return path
+        others = self._by_stem(path.parent).get(stem_of(path).casefold(), [])
+        if len(others) == 1:
+            self.num_other_endings += 1
+            return others[0]
+        return path
+
+    def _by_stem(self, folder: Path) -> dict[str, list[Path]]:
+        if folder not in self._there:
+            found: dict[str, list[Path]] = {}
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.suffix.lower() in SUFFIXES:
+                    found.setdefault(stem_of(path).casefold(), []).append(path)
+            self._there[folder] = found
+        return self._there[folder]
+
+    def notes(self) -> list[str]:
+        number = self.num_other_endings
+        return [f"{number} files were found under another ending than the table writes"] if number else []
 
 
-def _case(row: dict[str, str], columns: dict[str, str], folder: Path, where: str) -> Case:
+def stem_of(path: Path) -> str:
+    """File -> its name without the ending of an image; a name that only holds dots (a UID) stays whole."""
+    return path.stem if path.suffix.lower() in SUFFIXES | set(IMAGE_SUFFIXES) else path.name
+
+
+def _case(row: dict[str, str], columns: dict[str, str], files: _Files, cut: Cut | None, where: str) -> Case:
     text = {role: row[name] for role, name in columns.items()}
     if not text["image"]:
         raise InputError(f"{where}: no image file; fill the column '{columns['image']}' or remove the row")
-    label = text.get("malignancy", "").lower()
-    if label not in LABELS:
-        known = ", ".join(value for value in LABELS if value)
-        raise InputError(f"{where}: label '{label}' in column '{columns['malignancy']}'; known: {known}, or empty")
     split = text.get("split", "").lower()
     split = _SPLIT_WORDS.get(split, split)
     if split not in SPLITS:
@@ -116,13 +134,13 @@ def _case(row: dict[str, str], columns: dict[str, str], folder: Path, where: str
     target = text.get("target") or "nodule"
     if target not in TARGETS:
         raise InputError(f"{where}: target '{target}'; write one of: {', '.join(TARGETS)}")
-    image = Path(os.path.normpath(folder / text["image"]))
+    image = files.path(text["image"])
     return Case(
-        case_id=_safe_id(text.get("case_id") or image.stem),
+        case_id=_safe_id(text.get("case_id") or stem_of(image)),
         image=image,
-        mask=Path(os.path.normpath(folder / text["mask"])) if text.get("mask") else None,
-        malignancy=LABELS[label],
-        group=text.get("group", ""),
+        mask=files.path(text["mask"]) if text.get("mask") else None,
+        malignancy=_label(row, columns, cut, where),
+        group=_whole(text.get("group", "")),
         source=text.get("source") or NAME,
         split=split,
         fold=_fold(text.get("fold", ""), where),
@@ -131,6 +149,81 @@ def _case(row: dict[str, str], columns: dict[str, str], folder: Path, where: str
         target=target,
         descriptors=_descriptors(text),
     )
+
+
+def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where: str) -> int | None:
+    if cut is not None:
+        return int(cut[1](row[cut[0]])) if row[cut[0]] else None
+    label = _whole(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
+    if label not in LABELS:
+        known = ", ".join(value for value in LABELS if value)
+        raise InputError(
+            f"{where}: label '{label}' in column '{columns['malignancy']}'; known: {known}, or empty; "
+            f'or say which values are malignant: --malignant "{columns["malignancy"]}={label}"'
+        )
+    return LABELS[label]
+
+
+def _whole(text: str) -> str:
+    """A whole number that pandas wrote as 3.0 -> 3; anything else as it is."""
+    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
+
+
+def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
+    """One case per row -> (one per image: the masks of several nodules united, what was done in words).
+
+    InputError where rows of one image name two patients, or two images have one name.
+    """
+    rows_of: dict[Path, list[Case]] = {}
+    for case in cases:
+        rows_of.setdefault(case.image, []).append(case)
+    result, num_united, contradicting = [], 0, []
+    for image, rows in rows_of.items():
+        first = rows[0]
+        if len({row.group for row in rows}) > 1:
+            names = ", ".join(sorted({row.group for row in rows}))
+            raise InputError(
+                f"{table}: {image.name} is in {len(rows)} rows of different patients ({names}); correct it"
+            )
+        if len(rows) > 1:
+            labels = {row.malignancy for row in rows} - {None}
+            if len(labels) > 1:
+                contradicting.append(image.name)
+            num_united += 1
+            malignancy = labels.pop() if len(labels) == 1 else None
+            first = replace(first, malignancy=malignancy, mask=_united_mask(first, rows, masks))
+        result.append(first)
+    _refuse_repeats(result, table)
+    notes = []
+    if num_united:
+        notes.append(f"{num_united} images are in several rows (one per nodule?): one case each, their masks united")
+    if contradicting:
+        notes.append(f"{len(contradicting)} of them have rows of both labels and get no label, e.g. {contradicting[0]}")
+    return result, notes
+
+
+def _united_mask(first: Case, rows: Sequence[Case], masks: Path) -> Path | None:
+    """The masks of an image's rows -> one file; the file itself where all rows name the same."""
+    paths = list(dict.fromkeys(row.mask for row in rows if row.mask is not None))
+    if len(paths) < 2 or not all(path.is_file() for path in paths):
+        return paths[0] if paths else None
+    masks_HW = [read_mask_image(path).mask_HW for path in paths]
+    if len({mask_HW.shape for mask_HW in masks_HW}) > 1:
+        raise InputError(f"{paths[0]}: the masks of {first.image.name} differ in size; export them at the image's size")
+    path = masks / f"{first.case_id}.png"
+    write_mask(path, np.logical_or.reduce(masks_HW))
+    return path
+
+
+def _unused(header: Sequence[str], used: set[str]) -> list[str]:
+    left = [name for name in header if name not in used]
+    return [f"columns not used: {', '.join(left)}"] if left else []
+
+
+def _groups_in_words(columns: dict[str, str]) -> list[str]:
+    if "group" in columns:
+        return []
+    return ["no column says the patient: each image counts as a patient of its own, joined where images look alike"]
 
 
 def _safe_id(name: str) -> str:
@@ -145,11 +238,12 @@ def _descriptors(text: dict[str, str]) -> dict[str, str]:
         if known := [term for term in terms if term]:
             found[name] = "; ".join(known)
     if text.get("tirads"):
-        found["tirads"] = text["tirads"].lower()
+        found["tirads"] = _whole(text["tirads"].lower())
     return found
 
 
 def _fold(text: str, where: str) -> int | None:
+    text = _whole(text)
     if text and not text.isdecimal():
         raise InputError(f"{where}: fold '{text}'; write a whole number from 0, or nothing")
     return int(text) if text else None
@@ -161,26 +255,26 @@ def _millimetres(text: str, where: str) -> float | None:
     except ValueError:
         value = math.nan
     if value is not None and not (math.isfinite(value) and value > 0):
-        raise InputError(f"{where}: spacing '{text}'; write millimetres a pixel, or nothing")
+        raise InputError(f"{where}: spacing '{text}'; write the millimetres from one pixel to the next, or nothing")
     return value
 
 
 def _csv(folder: Path) -> Path | None:
     if folder.is_file():
         return folder if folder.suffix.lower() in (".csv", ".tsv") else None
-    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv") and path.name[0] != ".")
     return found[0] if len(found) == 1 else None
 
 
-def _refuse_repeats(cases: list[Case], table: Path) -> None:
-    seen: dict[str, int] = {}
-    for number, case in enumerate(cases, start=2):
+def _refuse_repeats(cases: Sequence[Case], table: Path) -> None:
+    seen: dict[str, Case] = {}
+    for case in cases:
         if case.case_id in seen:
             raise InputError(
-                f"{table} row {number}: '{case.case_id}' is row {seen[case.case_id]}'s name too; "
+                f"{table}: {seen[case.case_id].image.name} and {case.image.name} are both called '{case.case_id}'; "
                 "add a case_id column with a name for each image"
             )
-        seen[case.case_id] = number
+        seen[case.case_id] = case
 
 
 SET = KnownSet(name=NAME, recognise=recognise, read=read)
