@@ -49,17 +49,33 @@ def fake(predictor: Any) -> Iterator[FakeServer]:
 
 # The files themselves.
 
+FILES = [path for path in STATIC.rglob("*") if path.is_file()]
+
+
+def imports_of(path: Path) -> list[Path]:
+    """A script of the page -> the scripts that it imports."""
+    found = re.findall(r'from "(\.[\w./-]+\.js)"', path.read_text(encoding="utf-8"))
+    return [(path.parent / name).resolve() for name in found]
+
 
 def test_files_are_small_and_all_of_them_are_used() -> None:
     """What app.js imports, and what that imports: a script that does not parse then stops the browser tests."""
-    assert not [path.name for path in STATIC.iterdir() if len(path.read_text(encoding="utf-8").splitlines()) > 400]
-    todo, seen = ["app.js"], set()
+    assert not [path.name for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    todo, seen = [STATIC / "app.js"], set()
     while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo += re.findall(r'from "\./([\w-]+\.js)"', (STATIC / name).read_text(encoding="utf-8"))
-    assert seen == {path.name for path in STATIC.glob("*.js")}
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += imports_of(path)
+    assert seen == set(STATIC.rglob("*.js"))
+
+
+def test_folders_of_the_page_import_downwards() -> None:
+    floors = ["page", "server", "review", "image", "panel", "."]
+    for path in STATIC.rglob("*.js"):
+        floor = floors.index(path.parent.relative_to(STATIC).as_posix())
+        climbs = [one for one in imports_of(path) if floors.index(one.parent.relative_to(STATIC).as_posix()) > floor]
+        assert not climbs, f"{path} imports upwards: {climbs}"
 
 
 def test_page_needs_nothing_from_elsewhere() -> None:
@@ -68,7 +84,7 @@ def test_page_needs_nothing_from_elsewhere() -> None:
     assert '<script type="module" src="static/app.js"></script>' in text
     assert " style=" not in text
     assert " onclick=" not in text
-    for path in STATIC.iterdir():
+    for path in FILES:
         content = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in content, path.name
         assert "https:" not in content, path.name

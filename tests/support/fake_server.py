@@ -324,7 +324,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: str) -> None:
         name = "index.html" if path == "/" else path.removeprefix("/static/")
         file = STATIC / name
-        if "/" in name or not file.is_file():
+        if ".." in name or not file.is_file():
             self._json(404, {"error": {"code": "not_found", "message": "no such file"}})
             return
         self._send(200, file.read_bytes(), f"{TYPES[file.suffix]}; charset=utf-8")

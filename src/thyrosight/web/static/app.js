@@ -1,27 +1,36 @@
 // The page: which image is open, and how its parts hear of each other.
 
-import { getJson, onTokenNeeded } from "./api.js";
-import { announce, byId, h, icon } from "./dom.js";
-import { ClipBar } from "./clip.js";
-import { askToken, confirmed, wireDialogs } from "./dialogs.js";
-import { Correcting } from "./correcting.js";
-import { riskThreshold } from "./drawing.js";
-import { Editor } from "./editor.js";
-import { showExports, showHolds } from "./exports.js";
-import { percent, plural } from "./format.js";
-import { Frames } from "./frames.js";
-import { wireGestures } from "./gestures.js";
-import { wireKeys } from "./keyboard.js";
-import { keyGroups } from "./keys.js";
-import { contains } from "./outline.js";
-import { showDigest, showFindings, showFlags, showIdentity, showMeasures, showProvenance, showRisk } from "./panel.js";
-import { Queue } from "./queue.js";
-import { QueueList } from "./queue-list.js";
-import { Reading, isTouched } from "./reading.js";
-import { tell, wireConnection, wireDrop, wireTheme } from "./shell.js";
-import { Stage } from "./stage.js";
-import { TiradsForm } from "./tirads.js";
-import { Viewer } from "./viewer.js";
+import { getJson, onTokenNeeded } from "./server/api.js";
+import { byId, h, icon } from "./page/dom.js";
+import { announce, tell } from "./page/messages.js";
+import { ClipBar } from "./image/clip.js";
+import { askToken, confirmed, wireDialogs } from "./page/dialogs.js";
+import { Correcting } from "./review/correcting.js";
+import { riskThreshold } from "./image/drawing.js";
+import { Editor } from "./review/editor.js";
+import { showExports, showHolds } from "./panel/export-panel.js";
+import { percent, plural } from "./page/format.js";
+import { Frames } from "./image/frames.js";
+import { wireGestures } from "./image/gestures.js";
+import { wireKeys } from "./page/keyboard.js";
+import { keyGroups } from "./shortcuts.js";
+import { contains } from "./review/rings.js";
+import {
+  showDigest,
+  showFindings,
+  showFlags,
+  showIdentity,
+  showMeasures,
+  showProvenance,
+  showRisk,
+} from "./panel/findings-panel.js";
+import { Queue } from "./server/queue.js";
+import { QueueList } from "./panel/queue-list.js";
+import { Reading, isTouched } from "./review/review.js";
+import { wireConnection, wireDrop, wireTheme } from "./shell.js";
+import { Stage } from "./image/stage.js";
+import { TiradsForm } from "./panel/tirads-form.js";
+import { Viewer } from "./image/viewer.js";
 
 const viewer = new Viewer(byId("stage"), byId("canvas"));
 const editor = new Editor(viewer);

@@ -1,17 +1,9 @@
 // Around everything: the banner, the server's comings and goings, files dropped on the page, light and dark.
 
-import { connection } from "./api.js";
-import { announce, byId } from "./dom.js";
-import { droppedFiles } from "./files.js";
-
-/** A line at the top of the page for some seconds. */
-export function tell(text) {
-  byId("banner-text").textContent = text;
-  byId("banner").className = "banner told";
-  byId("banner-retry").hidden = true;
-  byId("banner").hidden = false;
-  setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), 8000);
-}
+import { connection } from "./server/api.js";
+import { byId } from "./page/dom.js";
+import { announce, tell } from "./page/messages.js";
+import { droppedFiles } from "./server/files.js";
 
 /** Says when the server is away or busy, and calls `start` until it is back. */
 export function wireConnection(start) {

@@ -1,6 +1,6 @@
 // What each key does: the table that keyboard.js matches and that the help shows.
 
-import { byId } from "./dom.js";
+import { byId } from "./page/dom.js";
 
 const PAN_PX = 40;
 const FAR_PX = 5;

@@ -1,8 +1,8 @@
 // A clip: the slider over its frames, playing, which frames hold a nodule, the frame with the largest section.
 
-import { getJson, itemPath } from "./api.js";
-import { byId, svg } from "./dom.js";
-import { percent } from "./format.js";
+import { getJson, itemPath } from "../server/api.js";
+import { byId, svg } from "../page/dom.js";
+import { percent } from "../page/format.js";
 import { riskClass } from "./drawing.js";
 
 const FRAMES_A_SECOND = 12;

@@ -1,9 +1,9 @@
 // Findings -> lines over the image: outlines, calipers, numbers, the editor's points, in the stage's own pixels.
 // The network's outlines are solid, amber or cyan by risk; a person's are dashed and pink, and both can be shown.
 
-import { svg } from "./dom.js";
-import { length } from "./format.js";
-import { current, isTouched } from "./reading.js";
+import { svg } from "../page/dom.js";
+import { length } from "../page/format.js";
+import { current, isTouched } from "../review/review.js";
 
 const CROSS_PX = 5;
 const SCALE_BAR_SHARE = 0.25;

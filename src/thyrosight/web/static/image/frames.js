@@ -1,6 +1,6 @@
 // Frames as the server has them: prediction, picture, correction, map; the last ones are kept so that a clip plays.
 
-import { framePath, getJson, getPicture } from "./api.js";
+import { framePath, getJson, getPicture } from "../server/api.js";
 import { Picture, colouredMap } from "./picture.js";
 
 const KEPT = 48;

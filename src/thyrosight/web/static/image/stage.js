@@ -1,8 +1,8 @@
 // The stage: tools, sliders and overlays around the viewer, and what it says where there is no image to show.
 
-import { byId, fill, h } from "./dom.js";
+import { byId, fill, h } from "../page/dom.js";
 import { drawReading, scaleBar } from "./drawing.js";
-import { bounds } from "./outline.js";
+import { bounds } from "../review/rings.js";
 
 const STEPS = ["network", "yours", "both"];
 const HINTS = {

@@ -1,4 +1,4 @@
-// Elements in, elements out: building the page without strings of HTML, and telling a screen reader what changed.
+// Elements in, elements out: the page is built without strings of HTML.
 
 /** Tag, properties, children -> element. Keys: class, dataset, on* handlers, aria-* and other attributes, DOM properties. */
 export function h(tag, properties = {}, ...children) {
@@ -40,16 +40,6 @@ function setAll(element, properties) {
 }
 
 export const byId = (id) => document.getElementById(id);
-
-let announcing = 0;
-
-/** Text -> said by a screen reader when it is next idle; the last one within a moment wins. */
-export function announce(text) {
-  clearTimeout(announcing);
-  announcing = setTimeout(() => {
-    byId("live").textContent = text;
-  }, 150);
-}
 
 /** A name that starts an icon of the sprite in index.html -> the icon, silent to screen readers. */
 export function icon(name) {

@@ -1,8 +1,9 @@
 // Files to take away, and the command line that gives the network's result once more.
 
-import { getFile, itemPath } from "./api.js";
-import { announce, byId, fill, h } from "./dom.js";
-import { shellWord } from "./format.js";
+import { getFile, itemPath } from "../server/api.js";
+import { byId, fill, h } from "../page/dom.js";
+import { announce } from "../page/messages.js";
+import { shellWord } from "../page/format.js";
 
 const KINDS = [
   ["json", "JSON", "everything, for programs"],

@@ -1,9 +1,9 @@
 // What was found, in words and numbers: risk, what to know first, the nodules, their measures.
 
-import { fill, h, icon, replaceKeepingFocus } from "./dom.js";
-import { riskClass, riskThreshold } from "./drawing.js";
-import { area, extent, length, percent, percentRange, plural } from "./format.js";
-import { current, isTouched, lastKnown } from "./reading.js";
+import { fill, h, icon, replaceKeepingFocus } from "../page/dom.js";
+import { riskClass, riskThreshold } from "../image/drawing.js";
+import { area, extent, length, percent, percentRange, plural } from "../page/format.js";
+import { current, isTouched, lastKnown } from "../review/review.js";
 
 /** Reading -> the head of the panel: which image this is, and what it says of itself. */
 export function showIdentity(parent, reading) {

@@ -1,9 +1,9 @@
 // The queue as a list: rows that are kept and updated in place, each with its state, its fault or what was found.
 
-import { framePath, getJson, getPicture, itemPath } from "./api.js";
-import { byId, fill, h, icon } from "./dom.js";
-import { riskClass, riskThreshold } from "./drawing.js";
-import { capitalised, clock, percent, plural } from "./format.js";
+import { framePath, getJson, getPicture, itemPath } from "../server/api.js";
+import { byId, fill, h, icon } from "../page/dom.js";
+import { riskClass, riskThreshold } from "../image/drawing.js";
+import { capitalised, clock, percent, plural } from "../page/format.js";
 
 const THUMB = { width: 56, height: 42 };
 const STATE_WORDS = { queued: "waiting", running: "in work", done: "done", failed: "failed" };

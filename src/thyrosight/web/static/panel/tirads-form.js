@@ -1,9 +1,9 @@
 // TI-RADS: descriptors proposed, each of them the person's to set; points, level and advice follow from the server.
 
-import { sendJson } from "./api.js";
-import { fill, h, replaceKeepingFocus } from "./dom.js";
-import { capitalised, plural } from "./format.js";
-import { lastKnown } from "./reading.js";
+import { sendJson } from "../server/api.js";
+import { fill, h, replaceKeepingFocus } from "../page/dom.js";
+import { capitalised, plural } from "../page/format.js";
+import { lastKnown } from "../review/review.js";
 import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lexicon.js";
 
 /** The form for one finding at a time. `parent` holds it; `reading` keeps what was chosen. */

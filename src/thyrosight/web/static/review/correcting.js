@@ -1,8 +1,8 @@
 // From the first change to the saved correction: starting, saving, dropping; the changes themselves are editor.js's.
 
-import { announce, byId } from "./dom.js";
-import { confirmed } from "./dialogs.js";
-import { tell } from "./shell.js";
+import { byId } from "../page/dom.js";
+import { announce, tell } from "../page/messages.js";
+import { confirmed } from "../page/dialogs.js";
 
 export class Correcting {
   /** here: what is open; page: { keepUnsaved, select, drawPanel, pause }, what the rest of the page does about it. */

@@ -1,6 +1,6 @@
 // Correcting an outline: drag, insert and delete points, draw it anew, add and delete nodules; by pointer and by keys.
 
-import { announce } from "./dom.js";
+import { announce } from "../page/messages.js";
 import {
   bounds,
   ellipse,
@@ -14,7 +14,7 @@ import {
   simplified,
   softWeights,
   untangled,
-} from "./outline.js";
+} from "./rings.js";
 
 const REACH_PX = { mouse: 8, pen: 12, touch: 24 };
 const MIN_AREA_PX = 16;

@@ -5,9 +5,9 @@
 //   measured what the server says of a touched ring: { size, risk, risk_interval, mean_probability, signs }
 //   chosen   TI-RADS descriptors that the person set, by name
 
-import { framePath, request, sendJson } from "./api.js";
-import { debounced } from "./dom.js";
-import { boxOverlap, sameRing } from "./outline.js";
+import { framePath, request, sendJson } from "../server/api.js";
+import { debounced } from "../page/dom.js";
+import { boxOverlap, sameRing } from "./rings.js";
 
 const MEASURE_AFTER_MS = 90;
 const SAME_NODULE = 0.1;

@@ -2,7 +2,7 @@
 
 import { ApiError, getJson, pause, request } from "./api.js";
 import { chosenImages, parcels } from "./files.js";
-import { plural } from "./format.js";
+import { plural } from "../page/format.js";
 
 const POLL_MS = { busy: 500, patient: 2000 };
 const MAX_PAGES = 5;

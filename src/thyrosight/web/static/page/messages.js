@@ -1,0 +1,22 @@
+// A line of text -> said by a screen reader, or shown in the banner at the top.
+
+import { byId } from "./dom.js";
+
+let announcing = 0;
+
+/** Text -> said by a screen reader when it is next idle; the last one within a moment wins. */
+export function announce(text) {
+  clearTimeout(announcing);
+  announcing = setTimeout(() => {
+    byId("live").textContent = text;
+  }, 150);
+}
+
+/** A line at the top of the page for some seconds. */
+export function tell(text) {
+  byId("banner-text").textContent = text;
+  byId("banner").className = "banner told";
+  byId("banner-retry").hidden = true;
+  byId("banner").hidden = false;
+  setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), 8000);
+}
