@@ -20,13 +20,13 @@ from thyrosight.bundle.weight_checks import check_onnx
 from thyrosight.config import NetworkConfig
 from thyrosight.errors import (
     BundleError,
+    ConfigError,
     InputError,
 )
 from thyrosight.export.export_run import export_run
 from thyrosight.export.onnx import checked_onnx, parity, round_to_half, to_onnx, weights_bytes
-from thyrosight.export.tensorflow import write_vnet2d
-from thyrosight.networks import build_network
-from thyrosight.networks.from_bundle import load_start_weights
+from thyrosight.export.tensorflow import vnet2d_to_tensorflow, write_vnet2d
+from thyrosight.networks.from_bundle import load_start_weights, network_from_bundle
 from thyrosight.networks.unet import UNet
 from thyrosight.networks.vnet2d import VNet2d
 
@@ -94,11 +94,11 @@ def test_half_sized_weights_are_those_that_onnx_computes_with(tmp_path: Path) ->
         tmp_path / "bundle", info, to_onnx(network, (64, 64)), weights_bytes(network, half=True), model_card(info)
     )
     again = UNet(pretrained=False).eval()
-    load_start_weights(again, load_bundle(path))
+    load_start_weights(again, NetworkConfig(), load_bundle(path))
     for name, value in network.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
-    with pytest.raises(BundleError, match="don't fit this network"):
-        load_start_weights(VNet2d(), load_bundle(path))
+    with pytest.raises(ConfigError, match=r'set network\.name = "unet"'):
+        load_start_weights(VNet2d(), NetworkConfig(name="vnet2d"), load_bundle(path))
 
 
 def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
@@ -114,13 +114,7 @@ def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
 
 
 def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
-    from thyrosight.export.tensorflow import vnet2d_from_tensorflow  # noqa: F401
-
-    tensorflow = pytest.importorskip("thyrosight.export.tensorflow")
-    variables = tensorflow.vnet2d_to_tensorflow(VNet2d()) if hasattr(tensorflow, "vnet2d_to_tensorflow") else None
-    if variables is None:
-        pytest.skip("no way back to TensorFlow's names")
-    path = write_vnet2d(variables, tmp_path / "bundle", (64, 64), "test")
+    path = write_vnet2d(vnet2d_to_tensorflow(VNet2d()), tmp_path / "bundle", (64, 64), "test")
     info = load_bundle(path).info
     assert (info.parameters, info.mask_threshold, info.preprocessing.crop) == (15_977_731, 0.8, "none")
 
@@ -135,8 +129,7 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
     from thyrosight.views.letterbox import letterbox
 
     bundle = load_bundle()
-    network = build_network(NetworkConfig(**bundle.info.network_settings), with_pretrained=False).eval()
-    load_start_weights(network, load_bundle())
+    network = network_from_bundle(bundle)
     frames = [load_frame(path) for path in sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))[:100]]
     for size_hw in ((256, 256), (224, 320)):
         images = [

@@ -1,4 +1,4 @@
-"""What a run may begin with: never weights that have seen the rows which it keeps aside."""
+"""Bundle -> the weights that a run begins with: which bundle, which heads, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,37 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from thyrosight.bundle.records import TrainingSet
 from thyrosight.bundle.store import Bundle, default_bundle_path, load_bundle
-from thyrosight.bundle.training_sets import refuse_seen, split_in_words
 from thyrosight.config import NetworkConfig
 from thyrosight.errors import BundleError, ConfigError
 from thyrosight.networks.from_bundle import load_start_weights, refuse_other_form, start_bundle
-from thyrosight.types import Case
-
-CASE = Case(case_id="1", image=Path("1.png"), mask=None, malignancy=None, group="1", source="ddti", fold=2)
-
-
-def bundle_trained_on(source: str, split: str):  # type: ignore[no-untyped-def]
-    known = load_bundle()
-    entry = TrainingSet(source=source, num_images=3, sha256="0" * 64, split=split)
-    return replace(known, info=known.info.model_copy(update={"training_sets": (entry,)}))
-
-
-@pytest.mark.parametrize(
-    "split", [split_in_words(None), split_in_words(1), f"before, by other: {split_in_words(2)}", "unknown"]
-)
-def test_weights_that_saw_the_rows_kept_aside_are_refused(split: str) -> None:
-    with pytest.raises(ConfigError, match="has learnt from ddti"):
-        refuse_seen(bundle_trained_on("ddti", split), [CASE], 2)
-
-
-def test_other_sets_and_the_same_split_are_fine() -> None:
-    refuse_seen(bundle_trained_on("busi", split_in_words(None)), [CASE], 2)
-    refuse_seen(bundle_trained_on("ddti", split_in_words(2)), [CASE], 2)
-    refuse_seen(bundle_trained_on("ddti", split_in_words(None)), [], None)
-    with pytest.raises(ConfigError, match="not be unseen"):
-        refuse_seen(bundle_trained_on("ddti", split_in_words(None)), [replace(CASE, split="test")], None)
 
 
 def test_the_shipped_bundle_has_a_name(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 Side = Annotated[int, Field(gt=0, le=4096)]
 
@@ -76,8 +76,9 @@ class Origin(_Record):
 
 
 class TrainingSet(_Record):
-    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it.
+    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it, in words.
 
+    held_out_fold and inherited_from: see bundle.training_sets; a bundle without them states both in `split` alone.
     label_meaning, left_out (reason -> images) and notes are those of its dataset.json.
     """
 
@@ -93,6 +94,15 @@ class TrainingSet(_Record):
     left_out: dict[str, int] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
+    held_out_fold: int | None = None
+    inherited_from: str = ""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the two later fields where they are empty: such a record is what it was before they existed."""
+        record: dict[str, Any] = serialise(self)
+        later = {"held_out_fold": None, "inherited_from": ""}
+        return {name: value for name, value in record.items() if name not in later or value != later[name]}
 
 
 class Score(_Record):

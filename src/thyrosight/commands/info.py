@@ -46,8 +46,8 @@ def _print_bundle(loaded: Bundle) -> None:
     facts = plain(loaded.info)
     tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
     for part in tables["training_sets"]:
-        for name in ("label_meaning", "left_out", "notes", "origin"):
-            part.pop(name)
+        for name in ("label_meaning", "left_out", "notes", "origin", "held_out_fold", "inherited_from"):
+            part.pop(name, None)  # `split` states the last two in words
     for part in tables["operating_points"]:
         for name in ("sensitivity", "specificity"):  # its meaning says them in words
             part.pop(name)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
-from thyrosight.bundle.training_sets import split_in_words
+from thyrosight.bundle.training_sets import seen_sets
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import read_cases
 from thyrosight.environment import hardware, utc_now_for_people
@@ -104,12 +104,12 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
     """InputError where the bundle has seen more of the cases' sets than the other folds."""
     sources = {case.source for case in cases if case.fold == fold}
-    for part in bundle.info.training_sets:
-        if part.source in sources and not part.split.endswith(split_in_words(fold)):
-            raise InputError(
-                f"{bundle.path}: has learnt from {part.source} ({part.split}), so fold {fold} of it is not unseen; "
-                "pass the folder that `cross-validate` wrote for these cases"
-            )
+    seen = seen_sets(bundle.info, sources, fold)
+    if seen:
+        raise InputError(
+            f"{bundle.path}: has learnt from {seen[0].source} ({seen[0].split}), so fold {fold} of it is not unseen; "
+            "pass the folder that `cross-validate` wrote for these cases"
+        )
 
 
 def pool(

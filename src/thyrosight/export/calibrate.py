@@ -14,7 +14,7 @@ from typing import Any
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, OperatingPoint, Rate, Score
 from thyrosight.bundle.store import load_bundle, write_bundle
-from thyrosight.bundle.training_sets import split_in_words
+from thyrosight.bundle.training_sets import has_left_out
 from thyrosight.config import NetworkConfig
 from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
@@ -72,7 +72,7 @@ def recalibrate(
 
 def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path, per_case: Path) -> None:
     """InputError where the bundle has left a fold out, or has not learned from the sets that were scored."""
-    if any(part.split in _left_out(rows) for part in info.training_sets):
+    if has_left_out(info, {row.fold for row in rows if row.fold is not None}):
         raise InputError(
             f"{bundle}: was trained without one fold, and would be calibrated on it; pass the bundle of "
             "`train --fold all`, or keep this one's own calibration"
@@ -83,11 +83,6 @@ def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path,
             f"{per_case}: scores of {', '.join(sorted(strangers))}, from which {bundle} has not learned; pass the "
             "cross-validation of the same recipe on the same sets"
         )
-
-
-def _left_out(rows: Sequence[CaseScore]) -> set[str]:
-    """Rows -> how a bundle says that it was trained without one of their folds."""
-    return {split_in_words(row.fold) for row in rows if row.fold is not None}
 
 
 # The risk

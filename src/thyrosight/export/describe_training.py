@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.bundle.records import BundleInfo, TrainingSet
+from thyrosight.bundle.training_sets import inherited_from
 from thyrosight.config import Config, config_to_dict
 from thyrosight.datasets.sets import BY_SOURCE
 from thyrosight.types import Case
@@ -35,8 +36,7 @@ def described(
     return info.model_copy(
         update={
             "training_sets": tuple(
-                _described_set(entry, _rows_behind(info.training_sets, place, fit_cases), told)
-                for place, entry in enumerate(info.training_sets)
+                _described_set(entry, _rows_behind(entry, fit_cases), told) for entry in info.training_sets
             ),
             "recipe": json.loads(json.dumps(recipe)),
             "num_validation_images": num_validation_images,
@@ -48,10 +48,9 @@ def described(
     )
 
 
-def _rows_behind(entries: Sequence[TrainingSet], place: int, fit_cases: Sequence[Case]) -> list[Case]:
-    """-> the fitted rows of that entry; none for a second entry of a source, which speaks of an earlier training."""
-    entry = entries[place]
-    if entry.source in {before.source for before in entries[:place]}:
+def _rows_behind(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
+    """-> the fitted rows of that entry; none where an earlier run has seen it."""
+    if inherited_from(entry):
         return []
     rows = [case for case in fit_cases if case.source == entry.source]
     return rows if len(rows) == entry.num_images else []

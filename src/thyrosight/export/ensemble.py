@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from thyrosight.bundle.card import model_card
-from thyrosight.bundle.records import BundleInfo, Calibration, TrainingSet
+from thyrosight.bundle.records import BundleInfo, Calibration
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle, write_bundle
-from thyrosight.bundle.training_sets import BEFORE
+from thyrosight.bundle.training_sets import has_seen_the_same, without_repeats
 from thyrosight.environment import TRAINING_LIBRARIES, library_versions, utc_now
 from thyrosight.errors import InputError
 from thyrosight.export.onnx import checked_onnx, weights_bytes
@@ -85,24 +85,13 @@ def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
         for name in MUST_AGREE:
             if getattr(member.info, name) != getattr(first, name):
                 raise InputError(f"{path} and {where} differ in {name}; an ensemble's members answer one question")
-        if not (_keeps_aside(first, member.info) and _keeps_aside(member.info, first)):
+        if not has_seen_the_same(first, member.info):
             raise InputError(f"{path} and {where} have not kept the same rows aside; take bundles of one fold")
-
-
-def _keeps_aside(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether the other has seen no more than `one` of the sets that `one` was trained on (both by what they say)."""
-    splits = {(part.source, part.split) for part in one.training_sets}
-    own = {part.source for part in one.training_sets if not part.split.startswith(BEFORE)}
-    return all((part.source, part.split) in splits for part in other.training_sets if part.source in own)
 
 
 def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
     """The members' infos -> the ensemble's: their sets together, the mean of their mask thresholds, no calibration."""
     first = infos[0]
-    sets: list[TrainingSet] = []
-    for part in (part for info in infos for part in info.training_sets):
-        if (part.source, part.split) not in {(known.source, known.split) for known in sets}:
-            sets.append(part)
     thresholds = [info.mask_threshold for info in infos]
     changes: dict[str, Any] = {
         "name": f"{NETWORK}-of-{len(infos)}-{first.name}"[:100],
@@ -114,7 +103,7 @@ def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
         "mask_threshold_from": f"mean of the members' ({', '.join(f'{threshold:g}' for threshold in thresholds)})",
         "calibration": Calibration(),
         "operating_points": (),
-        "training_sets": tuple(sets),
+        "training_sets": without_repeats([entry for info in infos for entry in info.training_sets]),
         "scores": (),
         "versions": library_versions(TRAINING_LIBRARIES),
         "created": utc_now(),

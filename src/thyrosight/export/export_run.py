@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from thyrosight.bundle.card import model_card
-from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing, TrainingSet
+from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing
 from thyrosight.bundle.store import write_bundle
-from thyrosight.bundle.training_sets import pretraining_sets, split_in_words
+from thyrosight.bundle.training_sets import inherited_sets, own_set
 from thyrosight.config import Config, config_from_dict
 from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
@@ -92,11 +92,8 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         min_area_fraction=config.run.min_area_fraction,
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",
         training_sets=(
-            *(
-                TrainingSet(source=source, num_images=len(rows), sha256=list_hash(rows), split=split_in_words(fold))
-                for source, rows in sorted(by_source.items())
-            ),
-            *pretraining_sets(record["started_with"].get("bundle")),
+            *(own_set(source, rows, list_hash(rows), fold) for source, rows in sorted(by_source.items())),
+            *inherited_sets(record["started_with"].get("bundle")),
         ),
         calibration=Calibration(),
         operating_points=(),
