@@ -76,7 +76,7 @@ def measured(runs: Path, cases_csv: Path) -> list[tuple[Case, NoduleSigns]]:
             if case.fold != fold or not any(case.descriptors.get(one.descriptor) for one in QUESTIONS):
                 continue
             frame = load_frame(case.image)
-            prediction, _ = predictor.predict_raw(frame, predictor.raw(frame, fov=case.fov, panels=case.panels))
+            prediction = predictor.interpret(frame, predictor.run(frame, fov=case.fov, panels=case.panels))
             if prediction.nodules and prediction.nodules[0].signs is not None:
                 found.append((case, prediction.nodules[0].signs))
     return found

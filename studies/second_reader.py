@@ -42,8 +42,8 @@ def scored(predictor: Predictor, case: Case, second_mask: Path) -> tuple[CaseSco
     set_HW, second_HW = load_mask(case, frame.size_hw), read_mask(second_mask, frame.size_hw)
     if not set_HW.any() or not second_HW.any():
         return None
-    raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
-    _, network_HW = predictor.predict_raw(frame, raw)
+    raw = predictor.run(frame, fov=case.fov, panels=case.panels)
+    network_HW = raw.mask_HW
     rating = Rating(case.fov or raw.fov, len(raw.panels))
     masks = ((set_HW, second_HW), (set_HW, network_HW), (second_HW, network_HW))
     return tuple(score_case(case, reference_HW, HW, rating, SETTINGS.masks) for reference_HW, HW in masks)

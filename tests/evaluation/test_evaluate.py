@@ -72,7 +72,7 @@ class Stub:
             operating_points=(SimpleNamespace(name="rule-out", threshold=0.3, meaning="few missed"),),
         )
 
-    def raw(self, frame: Any, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Any:
+    def run(self, frame: Any, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Any:
         case = self.cases[frame.path]
         mask_HW = self.change(case, load_mask(case, frame.size_hw))
         risk = self.risks.get(case.case_id, 0.5)
@@ -87,8 +87,8 @@ class Stub:
             probability_HW=probability_HW,
         )
 
-    def predict_raw(self, frame: Any, raw: Any) -> Any:
-        return SimpleNamespace(risk=raw.risk), raw.mask_HW
+    def interpret(self, frame: Any, raw: Any) -> Any:
+        return SimpleNamespace(risk=raw.risk)
 
 
 def same(case: Case, reference_HW: BoolArray) -> BoolArray:
@@ -214,7 +214,7 @@ def test_a_model_of_one_task_is_scored_on_it_alone(
     stub: Any = Stub(read_cases(csv_path), same, {})
     stub.info.has_mask, stub.info.has_malignancy = has_mask, has_malignancy
     stub.info.operating_points = ()
-    stub.predict_raw = lambda frame, raw: (SimpleNamespace(risk=raw.risk if has_malignancy else None), raw.mask_HW)
+    stub.interpret = lambda frame, raw: SimpleNamespace(risk=raw.risk if has_malignancy else None)
     evaluation = evaluate_predictor(stub, csv_path, tmp_path / "out", settings=QUICK)
     assert evaluation.score("dice").value == (1.0 if has_mask else None)
     assert evaluation.score("nodule_sensitivity").value == (1.0 if has_mask else None)

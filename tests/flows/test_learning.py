@@ -129,7 +129,7 @@ def test_a_run_writes_what_it_promises_and_refuses_to_be_overwritten(cohort: Pat
     info = load_bundle(bundle).info
     assert info.parameters == sum(parameter.numel() for parameter in UNet(pretrained=False).parameters())
     assert info.training_sets[0].split == "folds other than 1, but validation"
-    raw = Predictor.load(bundle).raw(load_frame(read_cases(cohort)[0].image))
+    raw = Predictor.load(bundle).run(load_frame(read_cases(cohort)[0].image))
     assert np.isfinite(raw.malignancy_logit)
 
 

@@ -23,7 +23,8 @@ from pydantic import ValidationError
 from checkout import GOLDEN, REAL_DATA, SOURCE
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError, InputError
-from thyrosight.inference.network import default_threads, nodule_masks_of
+from thyrosight.inference.nodule_masks import nodule_masks_of
+from thyrosight.inference.onnx_runtime import default_threads
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.risk import calibrated_risk
 from thyrosight.measurement.outlines import fill_outlines
@@ -204,7 +205,7 @@ def test_nothing_outside_the_panels_and_the_risk_of_those_with_a_nodule(fields: 
     disc(image_HW, (100, 100), 30)
     image_HW[:, 380:] = DARK  # dark, and outside
     left, right = Box(20, 20, 180, 180), Box(220, 20, 380, 180)
-    raw = fields.raw(frame_of(image_HW), fov=Box(20, 20, 380, 180), panels=(left, right))
+    raw = fields.run(frame_of(image_HW), fov=Box(20, 20, 380, 180), panels=(left, right))
     outside_HW = np.ones((200, 400), bool)
     outside_HW[left.slices] = outside_HW[right.slices] = False
     assert not raw.mask_HW[outside_HW].any()
@@ -213,24 +214,24 @@ def test_nothing_outside_the_panels_and_the_risk_of_those_with_a_nodule(fields: 
     assert raw.mask_HW[100, 100]
     assert raw.view_logits[0] != raw.view_logits[1]
     assert raw.malignancy_logit == raw.view_logits[0]
-    prediction, _ = fields.predict_raw(frame_of(image_HW), raw)
+    prediction = fields.interpret(frame_of(image_HW), raw)
     assert [nodule.panel_index for nodule in prediction.nodules] == [0]
     image_HW[:] = GROUND
-    raw = fields.raw(frame_of(image_HW), fov=Box(20, 20, 380, 180), panels=(left, right))
+    raw = fields.run(frame_of(image_HW), fov=Box(20, 20, 380, 180), panels=(left, right))
     assert raw.malignancy_logit == pytest.approx(sum(raw.view_logits) / 2)
 
 
 def test_a_nodule_across_two_panels_is_two(fields: Predictor) -> None:
     image_HW = np.full((200, 400), GROUND, np.uint8)
     disc(image_HW, (200, 100), 40)
-    raw = fields.raw(frame_of(image_HW), fov=Box(0, 0, 400, 200), panels=(Box(0, 0, 200, 200), Box(200, 0, 400, 200)))
-    prediction, _ = fields.predict_raw(frame_of(image_HW), raw)
+    raw = fields.run(frame_of(image_HW), fov=Box(0, 0, 400, 200), panels=(Box(0, 0, 200, 200), Box(200, 0, 400, 200)))
+    prediction = fields.interpret(frame_of(image_HW), raw)
     assert sorted(nodule.panel_index for nodule in prediction.nodules) == [0, 1]
     assert {"touches_border", "several_panels"} <= {flag.code for flag in prediction.flags}
 
 
 def test_a_model_for_whole_frames_gets_the_whole_frame(whole: Predictor) -> None:
-    raw = whole.raw(frame_of(ground()), fov=Box(20, 20, 60, 60), panels=(Box(20, 20, 40, 60), Box(40, 20, 60, 60)))
+    raw = whole.run(frame_of(ground()), fov=Box(20, 20, 60, 60), panels=(Box(20, 20, 40, 60), Box(40, 20, 60, 60)))
     assert raw.fov == Box(0, 0, 128, 128)
     assert raw.panels == (raw.fov,)
 
@@ -247,10 +248,10 @@ def test_a_network_for_fields_does_not_see_burned_in_text(fields: Predictor, who
     field = Box(0, 0, 400, 300)
     for predictor in (fields, whole):
         spy = with_changes(predictor)
-        spy._run = lambda image, run=predictor._run: (seen.append(image), run(image))[1]  # type: ignore[method-assign]
+        spy._forward = lambda image, forward=predictor._forward: (seen.append(image), forward(image))[1]  # type: ignore[method-assign]
         frame = frame_of(lettered())
-        raw = spy.raw(frame, fov=field, panels=(field,))
-        prediction, _ = spy.predict_raw(frame, raw)
+        raw = spy.run(frame, fov=field, panels=(field,))
+        prediction = spy.interpret(frame, raw)
         is_flagged = "text_in_field" in {flag.code for flag in prediction.flags}
         assert is_flagged == bool(raw.text) == (predictor is fields)
     letters = lettered() > 200
@@ -268,8 +269,8 @@ def test_tta_is_the_mean_of_the_image_and_its_mirror(whole: Predictor) -> None:
     disc(image_HW, (20, 30), 14)
     twice = with_changes(whole)
     twice.with_tta = True
-    plain, mirrored = whole.raw(frame_of(image_HW)), whole.raw(frame_of(np.ascontiguousarray(image_HW[:, ::-1])))
-    both = twice.raw(frame_of(image_HW))
+    plain, mirrored = whole.run(frame_of(image_HW)), whole.run(frame_of(np.ascontiguousarray(image_HW[:, ::-1])))
+    both = twice.run(frame_of(image_HW))
     expected_HW = (plain.probability_HW + mirrored.probability_HW[:, ::-1]) / 2
     (closer,) = closer_views(expected_HW, both.panels)
     looked_twice_HW = np.zeros(expected_HW.shape, np.bool_)
@@ -291,8 +292,8 @@ def test_tta_mirrors_the_maps_back(whole: Predictor) -> None:
         columns = np.broadcast_to(np.arange(4, dtype=np.float32) / 4, (1, 1, 2, 4))
         return columns, np.array([1.0 if len(seen) == 1 else 3.0], np.float32), columns
 
-    twice._run_once = run_once  # type: ignore[method-assign]
-    mask_V1HW, logit_V, map_V1HW = twice._run(np.arange(8, dtype=np.float32).reshape(1, 1, 2, 4))
+    twice._forward_once = run_once  # type: ignore[method-assign]
+    mask_V1HW, logit_V, map_V1HW = twice._forward(np.arange(8, dtype=np.float32).reshape(1, 1, 2, 4))
     assert np.array_equal(seen[1], seen[0][..., ::-1])
     assert mask_V1HW[0, 0, 0].tolist() == [0.375] * 4  # (0, .25, .5, .75 + .75, .5, .25, 0) / 2
     assert map_V1HW[0, 0, 1].tolist() == [0.375] * 4
@@ -388,7 +389,7 @@ def test_flags_of_the_nodules(whole: Predictor) -> None:
 
 def test_a_small_field_is_flagged(fields: Predictor) -> None:
     frame = frame_of(speckled((400, 400)))
-    prediction, _ = fields.predict_raw(frame, fields.raw(frame, fov=Box(0, 0, 120, 120), panels=(Box(0, 0, 120, 120),)))
+    prediction = fields.interpret(frame, fields.run(frame, fov=Box(0, 0, 120, 120), panels=(Box(0, 0, 120, 120),)))
     assert "small_field" in {flag.code for flag in prediction.flags}
 
 
@@ -439,7 +440,7 @@ def test_a_network_that_is_none_or_speaks_otherwise_is_refused(tmp_path: Path) -
 
 def test_values_that_are_not_finite_are_no_result(whole: Predictor) -> None:
     broken = with_changes(whole)
-    broken._run_once = lambda image: (np.full_like(image, np.nan), np.zeros(1, np.float32), image)  # type: ignore[method-assign]
+    broken._forward_once = lambda image: (np.full_like(image, np.nan), np.zeros(1, np.float32), image)  # type: ignore[method-assign]
     with pytest.raises(BundleError, match="not finite"):
         broken.predict(ground())
 

@@ -275,6 +275,6 @@ def test_from_training_to_a_prediction(name: str, cohort: Path, tmp_path: Path) 
     bundle = train(config_from_dict(tree), [cohort], tmp_path / "run", fold=0)
     predictor = Predictor.load(bundle)
     frame = load_frame(read_cases(cohort)[0].image)
-    assert predictor.raw(frame).probability_HW.shape == frame.size_hw
+    assert predictor.run(frame).probability_HW.shape == frame.size_hw
     settings = copy.copy(predictor.info.network_settings)
     assert (settings["name"], settings["width"]) == (name, 4)

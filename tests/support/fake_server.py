@@ -23,7 +23,8 @@ import numpy as np
 
 from checkout import PACKAGE
 from thyrosight.frames.load import decode_frame
-from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.records import Examination
 from thyrosight.inference.risk import calibrated_risk, risk_interval
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.measurement.size import measure

@@ -253,7 +253,7 @@ def test_what_lies_outside_the_field_is_blank_in_every_picture(client: TestClien
 
 
 def test_risk_map_is_the_risks_own_formula(service: Service) -> None:
-    raw = service.predictor.raw(service.predictor.examine(noisy_frame(2)).frame)
+    raw = service.predictor.run(service.predictor.examine(noisy_frame(2)).frame)
     logit = float(raw.malignancy_map_HW[48, 64])
     expected = 255 / (1 + math.exp(-(0.5 * logit - 0.2)))
     assert abs(int(risk_map(raw, service.predictor.info)[48, 64]) - expected) <= 0.51

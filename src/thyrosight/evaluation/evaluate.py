@@ -119,17 +119,17 @@ def examine(predictor: Predictor, case: Case, settings: EvaluationSettings) -> t
         )
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
     start = time.perf_counter()
-    raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
-    prediction, mask_HW = predictor.predict_raw(frame, raw)
+    raw = predictor.run(frame, fov=case.fov, panels=case.panels)
+    prediction = predictor.interpret(frame, raw)
     seconds = time.perf_counter() - start
-    prediction_HW = mask_HW if predictor.info.has_mask else None
+    prediction_HW = raw.mask_HW if predictor.info.has_mask else None
     rating = Rating(
         fov=case.fov or raw.fov,
         num_panels=max(1, len(case.panels) or len(raw.panels)),
         malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
         risk=prediction.risk,
         seconds=round(seconds, 4),
-        mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6) if mask_HW.any() else None,
+        mean_probability=round(float(raw.probability_HW[raw.mask_HW].mean()), 6) if raw.mask_HW.any() else None,
     )
     score = score_case(case, reference_HW, prediction_HW, rating, settings.masks)
     return score, outlines_of(rating.fov, reference_HW, prediction_HW)

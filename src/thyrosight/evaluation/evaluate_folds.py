@@ -90,7 +90,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
                 reference_HW = load_mask(case, frame.size_hw)
             except InputError:
                 continue
-            raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
+            raw = predictor.run(frame, fov=case.fov, panels=case.panels)
             tables.append(dices_of(reference_HW, raw, THRESHOLDS, predictor.info.min_area_fraction))
             has_empty |= not reference_HW.any()
         if tables:

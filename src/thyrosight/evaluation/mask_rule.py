@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.evaluation.metrics.overlap import dice
-from thyrosight.inference.network import RawPrediction, regions_of
+from thyrosight.inference.nodule_masks import regions_of
+from thyrosight.inference.records import RawPrediction
 from thyrosight.types import BoolArray
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))

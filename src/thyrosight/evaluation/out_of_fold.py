@@ -95,7 +95,7 @@ def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
     return [
         row
         if row.malignancy_logit is None or row.fold not in fits
-        else replace(row, risk=round(risk_of(row.malignancy_logit, fits[row.fold]), 6))
+        else replace(row, risk=round(risk_of(row.malignancy_logit, fits[row.fold].scale, fits[row.fold].offset), 6))
         for row in rows
     ]
 

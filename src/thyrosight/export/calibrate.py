@@ -108,7 +108,7 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> d
         "operating_points": tuple(
             OperatingPoint(
                 name=point.aim.name,
-                threshold=risk_of(point.logit, fit),
+                threshold=risk_of(point.logit, fit.scale, fit.offset),
                 meaning=_meaning(point),
                 sensitivity=_rate(point.sensitivity, sum(rated.labels)),
                 specificity=_rate(point.specificity, len(rated.labels) - sum(rated.labels)),

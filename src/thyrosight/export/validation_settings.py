@@ -36,7 +36,7 @@ def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Co
         if case.source not in targets:
             continue
         frame = load_frame(case.image)
-        raw = predictor.raw(frame, fov=case.fov, panels=case.panels)
+        raw = predictor.run(frame, fov=case.fov, panels=case.panels)
         rated = not config.data.malignancy_sources or case.source in config.data.malignancy_sources
         if case.malignancy is not None and rated:
             logits.append(raw.malignancy_logit)

@@ -19,6 +19,7 @@ from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
 from thyrosight.frames.gray import gray_and_rgb
+from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.frames.spacing import frame_spacing, read_regions
 from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
@@ -43,7 +44,7 @@ def kind_of(head: bytes) -> str | None:
 
     DICOM without its preamble is told by its first element: group 2 or 8, low element, with a type or a short length.
     """
-    if head[128:132] == b"DICM":
+    if has_dicom_preamble(head):
         return "dicom"
     if head[4:8] in _VIDEO_BRANDS or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
         return "video"

@@ -31,6 +31,11 @@ _TIFF_SIZE_TYPES = {3: "H", 16: "Q"}  # SHORT, LONG8; anything else is read as L
 _TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # of the image, of a tile
 
 
+def has_dicom_preamble(head: bytes) -> bool:
+    """First bytes of a file, 132 or more -> whether they are the preamble of DICOM (PS3.10 section 7.1)."""
+    return head[128:132] == b"DICM"
+
+
 class HeaderError(ValueError):
     """The bytes are no image of a known format, or a damaged one: fault and mend in words; the caller adds the file."""
 

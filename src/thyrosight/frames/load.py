@@ -27,7 +27,7 @@ from thyrosight.errors import InputError
 from thyrosight.files import natural_key
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
-from thyrosight.frames.headers import Claim, HeaderError, read_claim
+from thyrosight.frames.headers import Claim, HeaderError, has_dicom_preamble, read_claim
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _is_dicom(path: Path) -> bool:
     if path.name.upper() == "DICOMDIR":
         return False
     try:
-        return _read_bounded(path, HEAD_BYTES)[128:132] == b"DICM"
+        return has_dicom_preamble(_read_bounded(path, HEAD_BYTES))
     except InputError:
         return False
 
@@ -323,8 +323,6 @@ def as_frame(source: Source, frame_index: int | None = None) -> Frame:
     if isinstance(source, Frame):
         return source
     if isinstance(source, str | os.PathLike):
-        from thyrosight.frames.load import load_frame
-
         return load_frame(Path(source), frame_index)
     return _array_frame(np.asarray(source))
 
@@ -335,15 +333,11 @@ def _array_frame(array: NDArray[Any]) -> Frame:
             f"an array of {array.dtype} {array.shape} is no image; give uint8 of shape (height, width) or "
             "(height, width, 3) in RGB order"
         )
-    from PIL import Image
-
     array = np.ascontiguousarray(array)
-    is_gray = array.ndim == 2 or bool((array == array[..., :1]).all())
-    rgb_HW3 = None if is_gray else array
-    gray_HW = array if array.ndim == 2 else array[..., 0].copy()
+    gray_HW, rgb_HW3 = (array, None) if array.ndim == 2 else gray_and_rgb(array)
     return Frame(
         path=None,
-        image_HW=gray_HW if rgb_HW3 is None else np.array(Image.fromarray(rgb_HW3).convert("L")),
+        image_HW=gray_HW,
         rgb_HW3=rgb_HW3,
         spacing=None,
         spacing_reason="an array carries no pixel spacing",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from thyrosight.bundle.records import BundleInfo
 from thyrosight.inference.familiarity import distance
+from thyrosight.inference.records import RawPrediction
 from thyrosight.prediction import Flag, Nodule
 from thyrosight.types import Box, Frame
-
-if TYPE_CHECKING:
-    from thyrosight.bundle.records import BundleInfo
-    from thyrosight.inference.network import RawPrediction
 
 COLOUR_DIFFERENCE = 64
 """Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""

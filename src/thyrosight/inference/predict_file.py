@@ -15,7 +15,8 @@ from typing import Any
 from thyrosight.errors import InputError
 from thyrosight.frames.dicom import with_spacing
 from thyrosight.frames.load import FrameFile, chosen_frame, open_frames
-from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.records import Examination
 from thyrosight.measurement.cine import Clip, summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing

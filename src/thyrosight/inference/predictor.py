@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
 from thyrosight.frames.load import Source, as_frame
 from thyrosight.inference.flags import flags_of
-from thyrosight.inference.network import RawPrediction, default_threads, load_network, nodule_masks_of
-from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES
+from thyrosight.inference.nodule_masks import nodule_masks_of
+from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
+from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
 from thyrosight.measurement.outlines import bounding_box, outlines
 from thyrosight.measurement.signs import nodule_signs
@@ -41,16 +41,6 @@ from thyrosight.views.second_look import closer_views
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
 INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
-
-
-@dataclass(frozen=True)
-class Examination:
-    """One frame with all that was made of it."""
-
-    frame: Frame
-    raw: RawPrediction
-    prediction: Prediction
-    mask_HW: BoolArray
 
 
 class Predictor:
@@ -75,12 +65,12 @@ class Predictor:
         """As `predict`, with the frame, the network's maps and the mask beside the prediction."""
         started = time.perf_counter()
         frame = as_frame(source, frame_index)
-        raw = self.raw(frame)
-        prediction, mask_HW = self.predict_raw(frame, raw)
+        raw = self.run(frame)
+        prediction = self.interpret(frame, raw)
         seconds = round(time.perf_counter() - started, 4)
-        return Examination(frame, raw, prediction.model_copy(update={"seconds": seconds}), mask_HW)
+        return Examination(frame, raw, prediction.model_copy(update={"seconds": seconds}))
 
-    def raw(self, frame: Frame, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> RawPrediction:
+    def run(self, frame: Frame, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> RawPrediction:
         """Frame -> the network's maps in source pixels; fov and panels are found where they are not given.
 
         A bundle that was trained on whole frames (crop "none") gets the whole frame, one on fields (views "frame") the
@@ -91,7 +81,7 @@ class Predictor:
         is_cropped = self.info.preprocessing.crop == "field"
         image_HW, text = without_text(frame.image_HW, fov) if is_cropped else (frame.image_HW, ())
         boxes = [letterbox(panel, self.info.preprocessing.size_hw) for panel in panels]
-        probability_V1HW, logits_V, map_V1HW = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
+        probability_V1HW, logits_V, map_V1HW = self._forward(np.stack([box.image(image_HW) for box in boxes])[:, None])
         probability_HW = restored(boxes, probability_V1HW, frame.size_hw)
         if self.with_tta and self.info.has_mask:
             self._look_again(image_HW, probability_HW, panels)
@@ -116,12 +106,12 @@ class Predictor:
             seconds=time.perf_counter() - started,
         )
 
-    def predict_raw(self, frame: Frame, raw: RawPrediction) -> tuple[Prediction, BoolArray]:
-        """Frame and its maps -> (the prediction, the mask in source pixels, the union of the nodules)."""
+    def interpret(self, frame: Frame, raw: RawPrediction) -> Prediction:
+        """Frame, the network's maps of it -> its nodules with sizes, risks and flags."""
         started = time.perf_counter()
         risk = calibrated_risk(self.info, raw.malignancy_logit)
         nodules = self._nodules(frame, raw, risk)
-        prediction = Prediction(
+        return Prediction(
             image=_identity(frame),
             field_of_view=PixelBox.of(raw.fov),
             panels=tuple(PixelBox.of(panel) for panel in raw.panels),
@@ -142,7 +132,6 @@ class Predictor:
             software_version=software_version(),
             seconds=round(raw.seconds + time.perf_counter() - started, 4),
         )
-        return prediction, raw.mask_HW
 
     def _views(self, frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> tuple[Box, tuple[Box, ...]]:
         """-> (the ultrasound field, the views that the network sees one by one)."""
@@ -155,11 +144,11 @@ class Predictor:
             return fov, (fov,)
         return fov, panels or find_panels(frame.image_HW, fov)
 
-    def _run(self, image_V1HW: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _forward(self, image_V1HW: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Views -> (mask probability _V1HW, malignancy logit _V, malignancy map _V1HW), mirrored views averaged in."""
-        outputs = self._run_once(image_V1HW)
+        outputs = self._forward_once(image_V1HW)
         if self.with_tta:
-            mask, logit, malignancy = self._run_once(np.ascontiguousarray(image_V1HW[..., ::-1]))
+            mask, logit, malignancy = self._forward_once(np.ascontiguousarray(image_V1HW[..., ::-1]))
             mirrored = (mask[..., ::-1], logit, malignancy[..., ::-1])
             outputs = tuple((plain + other) * np.float32(0.5) for plain, other in zip(outputs, mirrored, strict=True))
         mask_V1HW, logit_V, map_V1HW = outputs
@@ -175,12 +164,12 @@ class Predictor:
         if not closer:
             return
         boxes = [letterbox(box, self.info.preprocessing.size_hw) for box in closer]
-        again_V1HW, _, _ = self._run(np.stack([box.image(image_HW) for box in boxes])[:, None])
+        again_V1HW, _, _ = self._forward(np.stack([box.image(image_HW) for box in boxes])[:, None])
         again_HW = restored(boxes, again_V1HW, (probability_HW.shape[0], probability_HW.shape[1]))
         for box in closer:
             probability_HW[box.slices] = (probability_HW[box.slices] + again_HW[box.slices]) / 2
 
-    def _run_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
+    def _forward_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
         return tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
 
     def _nodules(self, frame: Frame, raw: RawPrediction, image_risk: float | None) -> tuple[Nodule, ...]:

@@ -16,7 +16,7 @@ from thyrosight.evaluation.metrics.calibration import (
     platt_covariance,
     reliability,
 )
-from thyrosight.inference.risk import calibrated_interval
+from thyrosight.inference.risk import Fit, interval_of
 
 RISKS = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), min_size=1, max_size=40)
 
@@ -129,7 +129,7 @@ def test_the_covariance_of_a_fit_is_that_of_refits_on_new_draws() -> None:
 
 
 def test_an_interval_of_the_risk_is_that_of_its_logit() -> None:
-    low, high = calibrated_interval(2.0, 1.0, -1.0, (0.04, -0.01, 0.09))  # variance 4 * 0.04 - 4 * 0.01 + 0.09 = 0.21
+    low, high = interval_of(2.0, Fit(1.0, -1.0, (0.04, -0.01, 0.09)))  # variance 4 * 0.04 - 4 * 0.01 + 0.09 = 0.21
     half = 1.959964 * 0.21**0.5
     assert (low, high) == pytest.approx((1 / (1 + np.exp(half - 1)), 1 / (1 + np.exp(-half - 1))))
     with pytest.raises(ValueError, match="all alike"):

@@ -47,14 +47,14 @@ class Stub:
         self.model = SimpleNamespace(id="feedbeef00000000")
         self.info = SimpleNamespace(name="stub", has_mask=True, has_malignancy=True, risk_meaning="made up")
 
-    def raw(self, frame: Any, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Any:
+    def run(self, frame: Any, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Any:
         self.given.append((fov, panels))
         mask_HW, risk = self.answer(self.cases[frame.path], frame.image_HW)
         logit = math.log(risk / (1 - risk))
         return SimpleNamespace(fov=fov or FIELD, panels=panels, malignancy_logit=logit, mask_HW=mask_HW, risk=risk)
 
-    def predict_raw(self, frame: Any, raw: Any) -> Any:
-        return SimpleNamespace(risk=raw.risk), raw.mask_HW
+    def interpret(self, frame: Any, raw: Any) -> Any:
+        return SimpleNamespace(risk=raw.risk)
 
 
 def steady(case: Case, image_HW: np.ndarray) -> tuple[BoolArray, float]:
@@ -246,7 +246,7 @@ def test_a_model_without_risk_or_without_outline_has_the_other(cases: list[Case]
     assert test.rows[0].auroc.value == 1.0
     stub = Stub(read_cases(table), shaken_by_calipers)
     stub.info.has_malignancy = False
-    stub.predict_raw = lambda frame, raw: (SimpleNamespace(risk=None), raw.mask_HW)
+    stub.interpret = lambda frame, raw: SimpleNamespace(risk=None)
     test = stress_predictor(stub, table, tmp_path / "no_risk", chosen=disturbances(["gain"], [1]), settings=QUICK)
     assert (test.rows[0].auroc.value, test.rows[0].auroc_drop.value, test.rows[0].risk_change.value) == (None,) * 3
     assert test.rows[0].dice.value == 1.0

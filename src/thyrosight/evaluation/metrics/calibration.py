@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thyrosight.evaluation.metrics.bootstrap import DRAWS, Interval, Statistic
-from thyrosight.inference.risk import _sigmoid
+from thyrosight.inference.risk import sigmoid
 from thyrosight.types import Float64Array
 
 NUM_BINS = 10
@@ -119,7 +119,7 @@ def fit_platt(logits_N: ArrayLike, labels_N: ArrayLike) -> tuple[float, float]:
     weights = np.array([0.0, np.log((num_positive + 1) / (num_negative + 1))])
     loss = _cross_entropy(inputs_N2 @ weights, targets_N)
     for _ in range(NEWTON_STEPS):
-        risk_N = _sigmoid(inputs_N2 @ weights)
+        risk_N = sigmoid(inputs_N2 @ weights)
         gradient = inputs_N2.T @ (risk_N - targets_N)
         hessian = (inputs_N2 * (risk_N * (1 - risk_N))[:, None]).T @ inputs_N2 + 1e-12 * np.eye(2)
         direction, step = np.linalg.solve(hessian, gradient), 1.0
@@ -141,7 +141,7 @@ def platt_covariance(logits_N: ArrayLike, scale: float, offset: float) -> tuple[
     """
     logits = np.asarray(logits_N, dtype=np.float64)
     inputs_N2 = np.stack([logits, np.ones_like(logits)], axis=1)
-    risk_N = _sigmoid(inputs_N2 @ np.array([scale, offset]))
+    risk_N = sigmoid(inputs_N2 @ np.array([scale, offset]))
     information = (inputs_N2 * (risk_N * (1 - risk_N))[:, None]).T @ inputs_N2
     if np.linalg.cond(information) > 1e12:
         raise ValueError("the logits are all alike, or all certain: the fit has no uncertainty that can be had")

@@ -243,8 +243,8 @@ def _score(
 ) -> tuple[CaseScore, Views]:
     """-> the score of one image, and the field and views that were given or found."""
     fov, panels = given or (None, ())
-    raw = predictor.raw(frame, fov=fov, panels=panels)
-    prediction, mask_HW = predictor.predict_raw(frame, raw)
+    raw = predictor.run(frame, fov=fov, panels=panels)
+    prediction = predictor.interpret(frame, raw)
     fov, panels = fov or raw.fov, panels or raw.panels
     rating = Rating(
         fov=fov,
@@ -252,7 +252,7 @@ def _score(
         malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
         risk=prediction.risk,
     )
-    predicted_HW = mask_HW if predictor.info.has_mask else None
+    predicted_HW = raw.mask_HW if predictor.info.has_mask else None
     return score_case(case, reference_HW, predicted_HW, rating, masks), (fov, panels)
 
 

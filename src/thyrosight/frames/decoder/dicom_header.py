@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from thyrosight.frames.decoder.dicom_pixels import Layout
-from thyrosight.frames.headers import MAX_FRAMES, HeaderError
+from thyrosight.frames.headers import MAX_FRAMES, HeaderError, has_dicom_preamble
 from thyrosight.frames.transfer_syntaxes import BIG, DEFLATED, EXPLICIT, IMPLICIT
 
 MAX_INFLATED_BYTES = 256 << 20
@@ -115,7 +115,7 @@ def read_encoding(stream: Bounded) -> Encoding:
 
     File meta information: PS3.10 section 7.1, always explicit little endian.
     """
-    position = 132 if stream.exactly(0, min(132, stream.num_bytes))[128:132] == b"DICM" else 0
+    position = 132 if has_dicom_preamble(stream.exactly(0, min(132, stream.num_bytes))) else 0
     syntax = None
     for _ in range(MAX_META_ELEMENTS):
         stream.seek(position)

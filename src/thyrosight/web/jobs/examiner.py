@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.records import Examination
 from thyrosight.types import Frame
 from thyrosight.web.errors import try_later
 from thyrosight.web.jobs.queue import ItemRow

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 
 from thyrosight.bundle.records import BundleInfo
-from thyrosight.inference.network import RawPrediction
-from thyrosight.inference.predictor import Examination
+from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import risk_map
 from thyrosight.results.layout import MASK_NAME, RESULT_NAME
 from thyrosight.results.overlay import mask_png, picture_png, shown_frame

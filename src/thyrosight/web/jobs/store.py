@@ -21,7 +21,7 @@ from thyrosight.prediction import Prediction
 from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.web.jobs.queue import ItemRow
 
-IMAGE_NAME, MAP_NAME, CORRECTION_NAME, CLIP_NAME = "image.png", "malignancy_map.png", "correction.json", "clip.json"
+IMAGE_NAME, MAP_NAME, CORRECTION_NAME = "image.png", "malignancy_map.png", "correction.json"
 QUEUE_NAME, SOURCE_NAME = "queue.sqlite", "source"
 FRAME_FILES = frozenset({RESULT_NAME, MASK_NAME, OVERLAY_NAME, IMAGE_NAME, MAP_NAME, CORRECTION_NAME})
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import write_atomic
+from thyrosight.results.layout import CLIP_NAME
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.frame_files import frame_files
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
-from thyrosight.web.jobs.store import CLIP_NAME, Store, StoreError
+from thyrosight.web.jobs.store import Store, StoreError
 
 MAX_FRAMES = 1_000
 """Of one clip: at some 5 a second it would hold up the others for minutes."""

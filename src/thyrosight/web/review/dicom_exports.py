@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from thyrosight.errors import InputError
+from thyrosight.frames.dicom import HEAD_BYTES
+from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.measurement.cine import summarise_clip, track_numbers
 from thyrosight.prediction import Prediction
 from thyrosight.web.errors import ApiError
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from thyrosight.results.dicom.files import Corrections
 
 FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
-_MAGIC_AT, _MAGIC = 128, b"DICM"
 
 
 def export_seg(exported: ExportItem) -> Download:
@@ -74,7 +75,7 @@ def _corrections(corrected: dict[int, Correction], predictions: list[Prediction]
 def _check_source(exported: ExportItem) -> None:
     """Raises ApiError 409 where the source is no DICOM file."""
     with open(exported.store.source(exported.item), "rb") as stream:
-        head = stream.read(_MAGIC_AT + len(_MAGIC))
-    if head[_MAGIC_AT:] != _MAGIC:
+        head = stream.read(HEAD_BYTES)
+    if not has_dicom_preamble(head):
         message = f"{exported.item.name}: no DICOM file, so there is nothing that a SEG or an SR could refer to"
         raise ApiError(409, "no_dicom", message)

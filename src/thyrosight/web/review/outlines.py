@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.inference.network import RawPrediction
-from thyrosight.inference.predictor import Examination, Predictor
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.types import BoolArray, Box, FloatArray
@@ -92,7 +92,7 @@ def _rated(predictor: Predictor, examination: Examination, masks: Sequence[BoolA
         mask_HW=union_HW,
         nodule_masks=(tuple(masks),),
     )
-    return predictor.predict_raw(examination.frame, substitute)[0]
+    return predictor.interpret(examination.frame, substitute)
 
 
 def _filled_outside(map_HW: FloatArray, panels_HW: BoolArray, masks: Sequence[BoolArray]) -> FloatArray:

@@ -13,10 +13,10 @@ from fastapi.responses import FileResponse, StreamingResponse
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.prediction import Prediction
-from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME
+from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME
 from thyrosight.results.overlay import draw_overlay, picture_png
 from thyrosight.web.errors import ApiError, not_found
-from thyrosight.web.jobs.store import CLIP_NAME, IMAGE_NAME, MAP_NAME
+from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.corrections import keep_correction, read_correction, remove_correction
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS

@@ -1,0 +1,47 @@
+"""What inference passes on: the network's maps of one frame, and everything that was computed of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thyrosight.prediction import Prediction
+from thyrosight.types import BoolArray, Box, FloatArray, Frame
+
+
+@dataclass(frozen=True)
+class RawPrediction:
+    """The network's output for one frame, in source pixels and before calibration.
+
+    probability_HW: mask probability, float32, 0 outside the panels.
+    malignancy_logit: mean over the panels in which a nodule was found, over all panels where none was; NaN where the
+    network does not rate malignancy.
+    malignancy_map_HW: float32 logits, 0 outside the panels and where the network has no map.
+    mask_HW: the union of the nodules' masks.
+    view_logits, nodule_masks: one entry per panel. A nodule's mask has the panel's size; the largest comes first.
+    text: burned-in text in the field; it is filled in before a network for fields (crop "field") gets the image.
+    """
+
+    probability_HW: FloatArray
+    malignancy_logit: float
+    malignancy_map_HW: FloatArray
+    fov: Box
+    panels: tuple[Box, ...]
+    mask_HW: BoolArray
+    view_logits: tuple[float, ...]
+    nodule_masks: tuple[tuple[BoolArray, ...], ...]
+    text: tuple[Box, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Examination:
+    """One frame, the network's maps and the prediction."""
+
+    frame: Frame
+    raw: RawPrediction
+    prediction: Prediction
+
+    @property
+    def mask_HW(self) -> BoolArray:
+        """The union of the nodules' masks, in source pixels."""
+        return self.raw.mask_HW
