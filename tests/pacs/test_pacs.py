@@ -636,11 +636,3 @@ def test_program_survives_sigkill_and_ends_well_on_sigterm(bundle: Path, tmp_pat
     assert "4 waiting from before" in log or "to send from before" in log
     assert not any(word in log for word in PATIENT_WORDS)
     assert "Traceback" not in log
-
-
-def test_only_these_rooms_speak_to_others() -> None:
-    from test_house import FILES, imports_of
-
-    speakers = {"pynetdicom", "dicomweb_client"}
-    found = {name for name, path in FILES.items() if speakers & {full.split(".")[0] for full in imports_of(path)}}
-    assert found == {"pacs.bounded_server", "pacs.dicomweb_client", "pacs.listener", "pacs.sender"}
