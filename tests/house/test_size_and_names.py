@@ -72,9 +72,9 @@ def test_one_name_one_thing() -> None:
     homes: dict[str, set[str]] = defaultdict(set)
     for name, path in FILES.items():
         for node in tree_of(path).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if room_of(name) != "commands":
-                    homes[node.name].add(name)
+            is_public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if is_public and room_of(name) != "commands":
+                homes[node.name].add(name)
     twice = {name: found for name, found in homes.items() if len(found) > 1 and name not in ONE_PER_FILE}
     assert not {name: sorted(found) for name, found in sorted(twice.items()) if not found <= NOT_YET.get(name, set())}
 

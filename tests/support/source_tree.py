@@ -32,7 +32,7 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports_of(path: Path, for_types: bool = False) -> frozenset[str]:
-    """File -> every module that it imports when it runs, in functions too; with `for_types` those for type checkers too."""
+    """File -> every module that it imports, in functions too; with `for_types` also those for type checkers alone."""
     found: set[str] = set()
     todo: list[ast.AST] = [tree_of(path)]
     while todo:

@@ -122,6 +122,8 @@ def compare(
     if as_json:
         print_json(comparison)
         return
+    from thyrosight.commands.evaluation import print_comparison
+
     print_comparison(comparison, stdout_console())
 
 
@@ -130,6 +132,8 @@ def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(evaluation)
     else:
+        from thyrosight.commands.evaluation import print_evaluation
+
         print_evaluation(evaluation, stdout_console())
         typer.echo(out / "report.html")
     raise typer.Exit(1 if evaluation.failures else 0)

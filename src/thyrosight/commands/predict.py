@@ -86,6 +86,8 @@ def demo(
 
     The cases are phantoms drawn on the spot; the last line printed is the path of the HTML report.
     """
+    from thyrosight.commands.predict import run_demo
+
     typer.echo(run_demo(out, bundle, number, seed))
 
 

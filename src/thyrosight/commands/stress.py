@@ -160,6 +160,8 @@ def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(test)
     else:
+        from thyrosight.commands.stress import print_stress
+
         print_stress(test, stdout_console())
         typer.echo(out / "stress.csv")
     raise typer.Exit(1 if test.failures else 0)
