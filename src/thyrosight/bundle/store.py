@@ -6,7 +6,8 @@
     MODEL_CARD.md         the same claims for people
 
 The hashes find damage and careless edits; they are no signature, so a bundle is only as honest as its maker. Nothing in
-it can run code: no pickle, no ONNX that reaches for other files, and a zip is read in place, never unpacked.
+it can run code: no pickle, no ONNX that reaches for other files, and a zip is read in place, never unpacked. What its
+network may cost in memory and time is bounded before it runs (graph_checks.py).
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from thyrosight.bundle.card import model_card as model_card
+from thyrosight.bundle.graph_checks import GraphChecker
 from thyrosight.bundle.records import BundleInfo as BundleInfo
 from thyrosight.bundle.records import Calibration as Calibration
 from thyrosight.bundle.records import OperatingPoint as OperatingPoint
 from thyrosight.bundle.records import Preprocessing as Preprocessing
 from thyrosight.bundle.records import Score as Score
 from thyrosight.bundle.records import TrainingSet as TrainingSet
+from thyrosight.bundle.value_checks import check_values, printable_values
 from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safetensors, refuse_duplicates
+from thyrosight.bundle.zip_checks import check_directory, check_entry
 from thyrosight.errors import BundleError
 from thyrosight.files import write_atomic, write_folder_atomic
 
@@ -55,6 +59,8 @@ class Bundle:
     onnx_bytes: bytes
     card: str
     path: Path
+    graph: GraphChecker = field(compare=False, repr=False)
+    """Says whether so many views may be predicted at once."""
 
     @property
     def weights_bytes(self) -> bytes:
@@ -85,7 +91,7 @@ def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weigh
     An older bundle at that path is replaced, anything else there is not. BundleError where the contents would not load.
     """
     path = Path(folder_or_zip)
-    _check_contents(path, onnx_bytes, weights_bytes)
+    _check_contents(path, info, onnx_bytes, weights_bytes)
     contents = {ONNX_NAME: onnx_bytes, WEIGHTS_NAME: weights_bytes, CARD_NAME: card.encode()}
     contents[INFO_NAME] = _render_info(
         info, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -102,18 +108,25 @@ def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weigh
     return path
 
 
-def _check_contents(path: Path, onnx_bytes: bytes, weights_bytes: bytes) -> None:
-    for name, check, data in ((ONNX_NAME, check_onnx, onnx_bytes), (WEIGHTS_NAME, check_safetensors, weights_bytes)):
-        try:
-            check(data)
-        except WeightsError as error:
-            raise BundleError(f"{path}: {name}: {error}; {_GET_IT_AGAIN}, or train and export it anew") from None
+def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes) -> GraphChecker:
+    """Contents of a bundle -> the checker of its network, which one view has passed. BundleError otherwise."""
+    name = ONNX_NAME
+    try:
+        graph = GraphChecker(onnx_bytes, info.preprocessing.size_hw)
+        graph.check(1)
+        check_onnx(onnx_bytes)
+        name = WEIGHTS_NAME
+        check_safetensors(weights_bytes)
+    except WeightsError as error:
+        raise BundleError(f"{path}: {name}: {error}; {_GET_IT_AGAIN}, or train and export it anew") from None
+    return graph
 
 
 def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
     """Info, hashes -> bytes of bundle.json, its own hash inside."""
     try:
-        table = info.model_dump(mode="json") | {"files": dict(sorted(files.items())), "sha256": _NO_HASH}
+        table = printable_values(info.model_dump(mode="json"))
+        table |= {"files": dict(sorted(files.items())), "sha256": _NO_HASH}
         BundleInfo.model_validate(table)  # model_copy and model_construct do not validate
         text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         text = re.sub(r"\[\n([-+\d.e,\s]+)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)  # one line
@@ -179,8 +192,8 @@ def load_bundle(path: Path | None = None) -> Bundle:
     for name in (ONNX_NAME, WEIGHTS_NAME, CARD_NAME):
         contents[name] = reader.read(name)
         _check_hash(path, name, contents[name], info.files)
-    _check_contents(path, contents[ONNX_NAME], contents[WEIGHTS_NAME])
-    return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path)
+    graph = _check_contents(path, info, contents[ONNX_NAME], contents[WEIGHTS_NAME])
+    return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path, graph)
 
 
 class _Reader:
@@ -191,6 +204,7 @@ class _Reader:
         self.is_zip = path.is_file()
         with _as_bundle_error(path):
             if self.is_zip:
+                check_directory(path)
                 with zipfile.ZipFile(path) as archive:
                     self.entries = _zip_entries(path, archive)
             else:
@@ -204,6 +218,7 @@ class _Reader:
             entry = self.entries[name]
             if entry.file_size > MAX_BYTES[name]:
                 raise _too_large(self.path, name)
+            check_entry(self.path, entry)
             with zipfile.ZipFile(self.path) as archive, archive.open(entry) as stream:
                 data = stream.read(MAX_BYTES[name] + 1)
                 if len(data) != entry.file_size:
@@ -261,6 +276,7 @@ def _parse_info(path: Path, data: bytes) -> BundleInfo:
         table = json.loads(data.decode(), object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: {INFO_NAME} is damaged ({str(error)[:100]}); {_GET_IT_AGAIN}") from None
+    check_values(path, table)
     version = table.get("format_version") if isinstance(table, dict) else None
     if type(version) is int and version != FORMAT_VERSION:
         mend = "update thyrosight" if version > FORMAT_VERSION else _GET_IT_AGAIN

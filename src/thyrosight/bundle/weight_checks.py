@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
+MAX_FIELDS = 500_000
+"""Of one message of an ONNX file; the graph of a large network has some thousands."""
 _MAX_DEPTH = 32
 
 _DTYPE_BYTES = {
@@ -148,7 +150,7 @@ def check_onnx(data: bytes) -> None:
 def _check_onnx_tensor(message: memoryview) -> None:
     name, dtype = "", ""
     values: list[tuple[str, memoryview]] = []
-    for number, value in _fields(message):
+    for number, value in wire_fields(message):
         if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
             raise WeightsError("keeps weights in another file (ONNX external data)")
         if isinstance(value, int):
@@ -174,17 +176,24 @@ def _walk(message: memoryview, kind: str, depth: int) -> Iterator[tuple[str, mem
     yield kind, message
     inner = _ONNX_MESSAGES.get(kind)
     if inner:
-        for number, value in _fields(message):
+        for number, value in wire_fields(message):
             if number in inner and not isinstance(value, int):
                 yield from _walk(value, inner[number], depth + 1)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Protocol Buffers message -> (field number, integer or bytes), in file order."""
+def wire_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Protocol Buffers message -> (field number, integer or bytes), in file order.
+
+    WeightsError after MAX_FIELDS of them: a file of millions of empty fields would take minutes.
+    """
     position, end = 0, len(message)
+    num_fields = 0
     while position < end:
         key, position = _varint(message, position)
         wire_type = key & 7
+        num_fields += 1
+        if key < 8 or num_fields > MAX_FIELDS:  # no field has the number 0: a run of zeros is none
+            raise WeightsError("not an ONNX network, or a damaged one")
         if wire_type == 0:
             value, position = _varint(message, position)
             yield key >> 3, value

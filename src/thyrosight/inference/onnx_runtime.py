@@ -11,6 +11,7 @@ from typing import Any
 
 from thyrosight.bundle.store import Bundle
 from thyrosight.errors import BundleError
+from thyrosight.inference.memory import bound_memory
 
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
@@ -46,6 +47,7 @@ def open_session(onnx_bytes: bytes, threads: int | None = None) -> Any:
         options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
+    bound_memory(options)
     return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
 
 

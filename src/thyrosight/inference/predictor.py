@@ -13,6 +13,7 @@ import numpy as np
 
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.store import Bundle, bundle_id, load_bundle
+from thyrosight.bundle.weight_checks import WeightsError
 from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
 from thyrosight.frames.load import Source, as_frame
@@ -50,6 +51,7 @@ class Predictor:
         self.info: BundleInfo = bundle.info
         self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         self.with_tta = tta
+        self._graph = bundle.graph
         self._session = load_network(bundle, threads or default_threads())
 
     @classmethod
@@ -170,6 +172,10 @@ class Predictor:
             probability_HW[box.slices] = (probability_HW[box.slices] + again_HW[box.slices]) / 2
 
     def _forward_once(self, image_V1HW: FloatArray) -> tuple[FloatArray, ...]:
+        try:
+            self._graph.check(len(image_V1HW))
+        except WeightsError as error:
+            raise BundleError(f"model {self.info.name}: its network {error}; use another bundle") from None
         return tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
 
     def _nodules(self, frame: Frame, raw: RawPrediction, image_risk: float | None) -> tuple[Nodule, ...]:

@@ -1,0 +1,52 @@
+"""Zip file -> refused before it is walked or inflated, where its directory or its sizes are not those of a bundle.
+
+zipfile reads the whole directory of an archive at once, and a few kilobytes of deflated zeros claim gigabytes. A bundle
+has four files whose weights hardly compress, so both are told apart by their numbers alone.
+
+Source: PKWARE's APPNOTE.TXT 6.3, section 4.3.16 (end of central directory record).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+from thyrosight.errors import BundleError
+
+MAX_ENTRIES = 64
+MAX_DIRECTORY_BYTES = 1 << 16
+MAX_RATIO = 16
+"""Inflated to compressed bytes; weights have less than 2, a constant one of a test some more."""
+SMALL_BYTES = 1 << 20
+"""Up to here any ratio is welcome: text compresses well."""
+_END_RECORD, _END_RECORD_64 = b"PK\5\6", b"PK\6\7"
+_END_BYTES, _MAX_COMMENT_BYTES = 22, 0xFFFF
+
+
+def check_directory(path: Path) -> None:
+    """Zip file -> BundleError where its directory has more entries or bytes than that of a bundle can have."""
+    num_bytes = path.stat().st_size
+    with open(path, "rb") as stream:
+        stream.seek(max(0, num_bytes - _END_BYTES - _MAX_COMMENT_BYTES))
+        tail = stream.read(_END_BYTES + _MAX_COMMENT_BYTES)
+    at = tail.rfind(_END_RECORD)
+    if at < 0 or len(tail) - at < _END_BYTES:
+        return  # no zip: its reader says so
+    num_entries, directory_bytes = struct.unpack_from("<HI", tail, at + 10)
+    if (
+        num_entries > MAX_ENTRIES
+        or directory_bytes > MAX_DIRECTORY_BYTES
+        or _END_RECORD_64 in tail[max(0, at - 20) : at]
+    ):
+        raise BundleError(f"{path}: its directory is larger than that of a bundle; zip one bundle alone")
+
+
+def check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
+    """One entry -> BundleError where it would inflate to far more than it holds."""
+    if entry.file_size > max(SMALL_BYTES, MAX_RATIO * entry.compress_size):
+        raise BundleError(
+            f"{path}: {os.path.basename(entry.filename)[:60]} would inflate from {entry.compress_size:,} bytes to "
+            f"{entry.file_size:,}, which no weights do; get the bundle again"
+        )

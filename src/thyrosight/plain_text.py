@@ -1,0 +1,55 @@
+"""Text of any origin -> text that a terminal shows and does not obey.
+
+File names, bundles, DICOM headers and tables may hold escape sequences that move the cursor, rename the window or fill
+the clipboard, and marks that turn the direction of writing. All that prints calls `printable` first, and the program's
+own streams do it again for whatever forgot to (`PrintableStream`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TextIO
+
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+"""C0 but for tab and line feed, DEL, C1, line separators, marks of direction, halves of a surrogate pair."""
+_UNPRINTABLE = re.compile(f"[{_CONTROLS}]")
+_OWN_SEQUENCE = re.compile(r"(\x1b\[[0-9;]{0,20}m|\x1b\[[0-9]{0,3}A|\x1b\[2K|\x1b\[\?25[lh]|\r)")
+"""What a progress bar and a coloured table need: colour, up a line, clear the line, hide and show the cursor."""
+
+
+def printable(text: str) -> str:
+    """Text -> the same with each character that a terminal would obey as `\\x1b` or the like; tabs and lines stay."""
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def is_printable(text: str) -> bool:
+    """Whether `printable` would leave the text as it is."""
+    return _UNPRINTABLE.search(text) is None
+
+
+class PrintableStream:
+    """A text stream in the place of another: what is written is made printable; a terminal keeps those of rich."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str")
+        if is_printable(text):
+            return self._stream.write(text)
+        parts = _OWN_SEQUENCE.split(text) if self._stream.isatty() else [text]
+        self._stream.write("".join(part if at % 2 else printable(part) for at, part in enumerate(parts)))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
