@@ -1,4 +1,4 @@
-"""Command line, configuration, disturbances as they are -> the tables of docs/reference.md, between its markers."""
+"""The program's own commands, settings, functions and disturbances -> docs/reference.md, between its markers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference.md"
+PACKAGE = ROOT / "src" / "thyrosight"
+
+
+PYTHON_ORDER = ("Predictor", "predict_folder", "prepare", "train", "evaluate", "compare", "__version__")
+"""The order of docs/reference.md: from one image to a comparison of models."""
 
 
 def commands_text() -> str:
@@ -25,6 +31,59 @@ def commands_text() -> str:
         body = "\n".join(f"    {line}".rstrip() for line in text.strip().splitlines())
         parts.append(f"### {name}\n\n{body}\n")
     return "\n".join(parts)
+
+
+def python_text() -> str:
+    """-> what `from thyrosight import ...` offers. It is read from the source: importing `train` needs torch."""
+    door = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(door) if isinstance(node, ast.ImportFrom) and node.col_offset == 4]
+    parts = []
+    for node in sorted(imports, key=lambda node: PYTHON_ORDER.index(node.names[0].name)):
+        assert node.module is not None
+        path = PACKAGE.parent / f"{node.module.replace('.', '/')}.py"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parts += [_definition_text(item, "") for item in tree.body if getattr(item, "name", "") == node.names[0].name]
+    return "\n\n".join(parts)
+
+
+def _definition_text(node: ast.stmt, owner: str) -> str:
+    """A function, or a class with its public methods -> heading, signature, docstring."""
+    if isinstance(node, ast.ClassDef):
+        methods = [item for item in node.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
+        inner = [_definition_text(item, f"{node.name}.") for item in methods]
+        return "\n\n".join([f"### {node.name}\n\n{_docstring(node)}", *inner])
+    assert isinstance(node, ast.FunctionDef)
+    parameters = [name for name in _parameters(node.args) if name not in ("self", "cls")]
+    result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    short = f"{owner}{node.name}({', '.join(parameters)}){result}"
+    lines = (
+        [short]
+        if len(short) <= 110
+        else [f"{owner}{node.name}(", *(f"    {name}," for name in parameters), f"){result}"]
+    )
+    is_property = any(ast.unparse(decorator).endswith("property") for decorator in node.decorator_list)
+    shown = [f"{owner}{node.name}: {result[4:]}"] if is_property else lines
+    signature = "\n".join(f"    {line}" for line in shown)
+    heading = "" if owner else f"### {node.name}()\n\n"
+    return f"{heading}{signature}\n\n{_docstring(node)}"
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    """Arguments of a function -> each with its annotation and default, as written."""
+    inner = ast.unparse(ast.FunctionDef("f", arguments, [ast.Pass()], [], type_params=[], lineno=0))
+    tree = inner[len("def f(") : inner.index("):\n")]
+    parts, depth, start = [], 0, 0
+    for place, sign in enumerate(tree):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth == 0:
+            parts.append(tree[start:place].strip())
+            start = place + 1
+    parts.append(tree[start:].strip())
+    return [re.sub(r"(?<=\S)=(?=\S)", " = ", part, count=1) for part in parts if part]
+
+
+def _docstring(node: ast.FunctionDef | ast.ClassDef) -> str:
+    return (ast.get_docstring(node) or "").replace("\n    ", "\n")
 
 
 def settings_text() -> str:
@@ -90,7 +149,12 @@ def _choices(source: str, name: str) -> str:
 
 def filled(text: str) -> str:
     """docs/reference.md -> the same with what stands between its markers made new."""
-    parts = {"commands": commands_text(), "settings": settings_text(), "disturbances": disturbances_text()}
+    parts = {
+        "python": python_text(),
+        "commands": commands_text(),
+        "settings": settings_text(),
+        "disturbances": disturbances_text(),
+    }
     for name, made in parts.items():
         begin, end = f"<!-- {name}: made by tools/make_reference.py -->", f"<!-- end of {name} -->"
         if begin not in text or end not in text:
