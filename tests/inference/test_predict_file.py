@@ -17,10 +17,10 @@ from thyrosight.cli import app
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.frames.decoder.client import end_children
 from thyrosight.frames.load import load_frame, open_frames
-from thyrosight.inference.predict_file import MAX_CLIP_FRAMES, Choice, examine_file, step_of
+from thyrosight.inference.predict_file import MAX_CLIP_FRAMES, ReadOptions, examine_file, step_of
 from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import Prediction
-from thyrosight.results.predict_folder import RunSummary, predict_folder
+from thyrosight.results.predict_folder import FolderOptions, RunSummary, predict_folder
 from thyrosight.types import Spacing
 from tiny_bundle import make_tiny_bundle
 
@@ -60,7 +60,7 @@ def clip_file(path: Path, radii: tuple[int, ...] = RADII, **elements: Any) -> Pa
 
 
 def run(source: Path, out: Path, predictor: Predictor, **options: Any) -> RunSummary:
-    return predict_folder(source, out, bundle=predictor, progress=lambda *_: None, **options)
+    return predict_folder(source, out, bundle=predictor, options=FolderOptions(**options))
 
 
 def result_of(folder: Path) -> Prediction:
@@ -113,7 +113,7 @@ def test_a_long_clip_is_thinned_and_a_short_step_is_refused() -> None:
 
 def test_a_clip_without_a_nodule_shows_its_middle(tiny: Predictor, tmp_path: Path) -> None:
     source = clip_file(tmp_path / "clip.dcm", (0, 0, 0))
-    result = examine_file(tiny, source, Choice())
+    result = examine_file(tiny, source, ReadOptions())
     assert result.examination.prediction.image.frame_index == 1
     assert result.clip_json is not None
     assert json.loads(result.clip_json)["num_with_nodule"] == 0
@@ -206,7 +206,7 @@ def test_a_video_is_a_clip(name: str, code: str, tiny: Predictor, tmp_path: Path
         for index in (3, 0, 4):  # forwards and backwards
             assert np.abs(file.frame(index).image_HW.astype(int) - scan(RADII[index])).mean() < 8
     assert "a video does not say" in str(load_frame(source, 1).spacing_reason)
-    result = examine_file(tiny, source, Choice())
+    result = examine_file(tiny, source, ReadOptions())
     assert result.examination.prediction.image.frame_index == 2
     assert result.clip_json is not None
 

@@ -23,13 +23,13 @@ from bad_inputs import HANDLED, REFUSED, write_bad_inputs
 from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import Prediction
-from thyrosight.results import predict_folder as folder_run
-from thyrosight.results import report
+from thyrosight.results import case_folder, report
 from thyrosight.results.case_ids import assign_case_ids
+from thyrosight.results.layout import read_result
 from thyrosight.results.overlay import BLANK, HIGH_RISK, LOW_RISK, draw_overlay, legend_lines, risk_colour, strip_height
-from thyrosight.results.predict_folder import RunSummary, predict_folder
+from thyrosight.results.predict_folder import FileProgress, FolderOptions, RunSummary, predict_folder
 from thyrosight.results.submission import write_submission
-from thyrosight.results.table import SIGN_COLUMNS
+from thyrosight.results.table import CSV_COLUMNS, SIGN_COLUMNS
 from thyrosight.types import Frame, Spacing
 from tiny_bundle import make_tiny_bundle
 
@@ -45,12 +45,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     )
 
 
-def silent(num_finished: int, num_images: int, name: str, fault: str | None) -> None:
-    """No bar and no lines."""
-
-
-def run(sources: Any, out: Path, predictor: Predictor, **options: Any) -> RunSummary:
-    return predict_folder(sources, out, bundle=predictor, **({"progress": silent} | options))
+def run(sources: Any, out: Path, bundle: Any, progress: FileProgress | None = None, **options: Any) -> RunSummary:
+    return predict_folder(sources, out, bundle=bundle, options=FolderOptions(**options), progress=progress)
 
 
 def scan(seed: int = 0, gray: int = 28, size_hw: tuple[int, int] = (96, 128)) -> np.ndarray:
@@ -82,13 +78,17 @@ def run_json(out: Path) -> dict[str, Any]:
 # The ten bad inputs.
 
 
-def test_ten_bad_inputs_each_end_in_a_result_or_one_line(tiny: Predictor, tmp_path: Path, capsys: Any) -> None:
+def test_ten_bad_inputs_each_end_in_a_result_or_one_line(tiny: Predictor, tmp_path: Path) -> None:
     paths = write_bad_inputs(tmp_path / "in")
     before = contents(tmp_path / "in")
-    summary = run(tmp_path / "in", tmp_path / "out", tiny, progress=None)
+    lines: list[str] = []
+
+    def note(num_finished: int, num_images: int, name: str, fault: str | None) -> None:
+        lines.extend([fault] if fault is not None else [])
+
+    summary = run(tmp_path / "in", tmp_path / "out", tiny, progress=note)
     assert summary.exit_code == 1
     assert (summary.num_done, summary.num_skipped, summary.num_failed) == (len(HANDLED) + 1, 0, len(REFUSED))
-    lines = capsys.readouterr().err.splitlines()
     assert sorted(lines) == sorted(failure.message for failure in summary.failures)
     for name in REFUSED:
         (line,) = [line for line in lines if line.startswith(f"{paths[name].name}: ")]
@@ -164,14 +164,14 @@ def test_results_json_is_written_last_and_gone_while_a_case_is_redone(
     write_scans(tmp_path / "in", "a.png")
     out = tmp_path / "out"
     run(tmp_path / "in", out, tiny)
-    write_atomic = folder_run.write_atomic
+    write_atomic = case_folder.write_atomic
 
     def power_cut(path: Path, content: bytes | str) -> None:
         if path.name == "overlay.png":
             raise KeyboardInterrupt
         write_atomic(path, content)
 
-    monkeypatch.setattr(folder_run, "write_atomic", power_cut)
+    monkeypatch.setattr(case_folder, "write_atomic", power_cut)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "in", out, tiny, overwrite=True)
     assert not (out / "a" / "result.json").exists()
@@ -201,14 +201,11 @@ def test_ctrl_c_leaves_a_folder_that_the_next_run_completes(tiny: Predictor, tmp
 
 def test_a_full_disk_stops_the_run(tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scans(tmp_path / "in", *(f"{number}.png" for number in range(6)))
-    write_atomic = folder_run.write_atomic
 
     def full(path: Path, content: bytes | str) -> None:
-        if path.name != "run.json":
-            raise InputError(f"{path}: can't be written (No space left on device)")
-        write_atomic(path, content)
+        raise InputError(f"{path}: can't be written (No space left on device)")
 
-    monkeypatch.setattr(folder_run, "write_atomic", full)
+    monkeypatch.setattr(case_folder, "write_atomic", full)
     with pytest.raises(InputError, match="No space left"):
         run(tmp_path / "in", tmp_path / "out", tiny)
     assert run_json(tmp_path / "out")["status"] == "stopped"
@@ -233,10 +230,10 @@ def test_results_of_another_model_are_not_mixed_in(tiny: Predictor, tmp_path: Pa
     run(tmp_path / "in", out, tiny)
     other = make_tiny_bundle(tmp_path / "other", name="other")
     with pytest.raises(InputError, match=r"holds results of model .*tiny.*, not .*other.*--overwrite"):
-        predict_folder(tmp_path / "in", out, bundle=other, progress=silent)
-    assert predict_folder(tmp_path / "in", out, bundle=other, overwrite=True, progress=silent).num_done == 1
+        run(tmp_path / "in", out, other)
+    assert run(tmp_path / "in", out, other, overwrite=True).num_done == 1
     with pytest.raises(InputError, match="holds results of tta False, not True"):
-        predict_folder(tmp_path / "in", out, bundle=other, tta=True, progress=silent)
+        run(tmp_path / "in", out, other, tta=True)
 
 
 def test_files_that_are_not_ours_are_never_replaced(tiny: Predictor, tmp_path: Path) -> None:
@@ -330,7 +327,7 @@ def test_a_frame_of_several_has_its_own_id(tiny: Predictor, tmp_path: Path) -> N
     assert "3 frames; pass --frame 0..2" in summary.failures[0].message
     summary = run(tmp_path / "in", tmp_path / "other", tiny, frame_index=2)
     assert summary.num_done == 1
-    result = report.read_result(tmp_path / "other" / "cine_frame2")
+    result = read_result(tmp_path / "other" / "cine_frame2")
     assert result is not None
     assert result.image.frame_index == 2
 
@@ -347,9 +344,9 @@ def test_the_table_says_what_the_results_say(tiny: Predictor, tmp_path: Path) ->
     rows = rows_of(tmp_path / "out")
     assert [row["case_id"] for row in rows] == ["2", "10", "cmd", "no"]
     assert rows[2]["file"] == "'=cmd.png"
-    assert tuple(rows[0]) == report.CSV_COLUMNS
+    assert tuple(rows[0]) == CSV_COLUMNS
     for row in rows:
-        result = report.read_result(tmp_path / "out" / row["case_id"])
+        result = read_result(tmp_path / "out" / row["case_id"])
         assert result is not None
         assert float(row["risk"]) == result.risk
         assert row["flags"] == ";".join(flag.code for flag in result.flags)
@@ -425,7 +422,7 @@ def test_the_page_is_one_file_that_loads_nothing_and_escapes_names(tiny: Predict
     assert "not a medical device" in page.text
     assert "broken.png: " in page.text
     assert str(tmp_path) not in page.text
-    shown = report.read_result(tmp_path / "out" / "a")
+    shown = read_result(tmp_path / "out" / "a")
     assert shown is not None
     assert shown.risk is not None
     assert f"image risk {shown.risk:.0%}" in page.text

@@ -37,7 +37,7 @@ def dicom(
     says that none was found.
     """
     from thyrosight.files import write_atomic
-    from thyrosight.results.dicom.files import SEG_NAME, Wanted, case_dicom_files
+    from thyrosight.results.dicom.files import SEG_NAME, DicomOptions, case_dicom_files
     from thyrosight.results.layout import results_of
 
     is_all = not (seg or sr or capture)
@@ -46,7 +46,7 @@ def dicom(
         source,
         predictions,
         pictures=pictures,
-        wanted=Wanted(seg=seg or is_all, sr=sr or is_all, identity=identity, uid_key=uid_key),
+        options=DicomOptions(seg=seg or is_all, sr=sr or is_all, identity=identity, uid_key=uid_key),
     )
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thyrosight.commands.options import BundleOption, Json, Threads, Tta, spacing_given
-from thyrosight.commands.terminal import print_json, print_table, remark, stdout_kept_for_json
+from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -51,22 +51,13 @@ def predict(
         raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
     from thyrosight.results.pages import pdf_writer, write_pdf
-    from thyrosight.results.predict_folder import predict_folder
+    from thyrosight.results.predict_folder import FolderOptions, predict_folder
 
     if pdf:
         pdf_writer()  # or it says what to install, before the work
-    with stdout_kept_for_json(as_json):
-        summary = predict_folder(
-            images,
-            out,
-            bundle=bundle,
-            tta=tta,
-            overwrite=overwrite,
-            threads=threads,
-            frame_index=frame,
-            every=every,
-            spacing=spacing,
-        )
+    options = FolderOptions(tta, threads, overwrite, frame, every, spacing)
+    with stdout_kept_for_json(as_json), file_progress() as progress:
+        summary = predict_folder(images, out, bundle=bundle, options=options, progress=progress)
     if pdf:
         write_pdf(summary.report)
     if as_json:
@@ -86,8 +77,6 @@ def demo(
 
     The cases are phantoms drawn on the spot; the last line printed is the path of the HTML report.
     """
-    from thyrosight.commands.predict import run_demo
-
     typer.echo(run_demo(out, bundle, number, seed))
 
 
@@ -142,10 +131,14 @@ def run_demo(out: Path, bundle: Path | None = None, num_cases: int = 8, seed: in
     the model could not be run on one of them.
     """
     from thyrosight.phantom.cohort import write_phantoms
-    from thyrosight.results.predict_folder import predict_folder
+    from thyrosight.results.predict_folder import FolderOptions, predict_folder
 
     cases_csv = write_phantoms(num_cases, out / "cases", seed)
-    summary = predict_folder([cases_csv.parent / "image"], out / "results", bundle=bundle, overwrite=True)
+    options = FolderOptions(overwrite=True)
+    with file_progress() as progress:
+        summary = predict_folder(
+            [cases_csv.parent / "image"], out / "results", bundle=bundle, options=options, progress=progress
+        )
     if summary.failures:
         raise InputError(f"{summary.failures[0].file}: {summary.failures[0].message}")
     return summary.report

@@ -16,6 +16,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from thyrosight.results.predict_folder import FileProgress
+
 UNFOLDED = 10_000
 """Characters in a line that is never reached."""
 
@@ -107,6 +109,33 @@ def stdout_kept_for_json(as_json: bool) -> Iterator[None]:
         return
     with redirect_stdout(sys.stderr):
         yield
+
+
+@contextmanager
+def file_progress() -> Iterator[FileProgress]:
+    """-> what to call after each image: failures are lines on stderr, with a bar of several images on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, name, fault: remark(fault) if fault is not None else None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    name_column = TextColumn("{task.description}", markup=False)
+    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), name_column, console=console)
+    task = bar.add_task("", total=None)
+
+    def show(done: int, total: int, name: str, fault: str | None) -> None:
+        if total > 1:
+            bar.start()
+        if fault is not None:
+            console.print(fault)
+        bar.update(task, completed=done, total=total, description=name[-40:])
+
+    try:
+        yield show
+    finally:
+        bar.stop()
 
 
 @contextmanager

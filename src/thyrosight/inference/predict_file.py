@@ -27,7 +27,7 @@ CLIP_KIND = "thyrosight clip"
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReadOptions:
     """What of a file is predicted: one frame, or every n-th of a clip (None: as many as may be); a given spacing."""
 
     frame_index: int | None = None
@@ -44,21 +44,21 @@ class CaseResult:
     clip_json: str | None
 
 
-def examine_file(predictor: Predictor, path: Path, choice: Choice) -> CaseResult:
+def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> CaseResult:
     """File -> CaseResult. A clip is taken whole where no frame is chosen; other files of several frames need one."""
     with open_frames(path) as file:
-        if file.is_clip and choice.frame_index is None:
-            return _examine_clip(predictor, file, path, choice)
-        frame = file.frame(chosen_frame(str(path), file.num_frames, choice.frame_index))
-    examination = predictor.examine(with_spacing(frame, choice.spacing))
+        if file.is_clip and options.frame_index is None:
+            return _examine_clip(predictor, file, path, options)
+        frame = file.frame(chosen_frame(str(path), file.num_frames, options.frame_index))
+    examination = predictor.examine(with_spacing(frame, options.spacing))
     return CaseResult(examination, (examination.prediction,), None)
 
 
-def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, choice: Choice) -> CaseResult:
-    every = step_of(path, file.num_frames, choice.every)
+def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: ReadOptions) -> CaseResult:
+    every = step_of(path, file.num_frames, options.every)
 
     def examine(index: int) -> Examination:
-        return predictor.examine(with_spacing(file.frame(index), choice.spacing))
+        return predictor.examine(with_spacing(file.frame(index), options.spacing))
 
     predictions = tuple(examine(index).prediction for index in range(0, file.num_frames, every))
     clip = summarise_clip(predictions)

@@ -13,8 +13,8 @@ from thyrosight.files import sha256_of
 from thyrosight.inference.predictor import Predictor
 from thyrosight.pacs.dicomweb_client import RemoteImage, WebArchive
 from thyrosight.pacs.worker import is_own
-from thyrosight.results.dicom.files import Wanted, case_dicom_files
-from thyrosight.results.layout import RESULT_NAME, Failure, case_folders, read_result, results_of
+from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
+from thyrosight.results.layout import RESULT_NAME, FailedFile, case_folders, read_result, results_of
 from thyrosight.results.predict_folder import predict_folder
 
 
@@ -27,7 +27,7 @@ class StudySummary:
     num_predicted: int
     num_own: int
     num_stored: int
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedFile, ...]
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +49,7 @@ def predict_study(
     The images themselves are kept in a folder of this user alone, and go when it is done: results carry no identity,
     but for SEG and SR, which are stored where the identity comes from and lie nowhere else.
     """
-    failures: list[Failure] = []
+    failures: list[FailedFile] = []
     num_own = num_stored = num_predicted = 0
     with tempfile.TemporaryDirectory(prefix="thyrosight-") as folder:
         sources: dict[str, Path] = {}
@@ -65,7 +65,7 @@ def predict_study(
             except InputError as error:
                 failures.append(_failure(image, error, folder, say))
         if sources:
-            summary = predict_folder(list(sources.values()), out, bundle=predictor, progress=lambda *_: None)
+            summary = predict_folder(list(sources.values()), out, bundle=predictor)
             num_predicted = summary.num_done + summary.num_skipped
             for failure in summary.failures:
                 failures.append(failure)
@@ -84,8 +84,8 @@ def predict_study(
 def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> int:
     """A predicted image -> its SEG and SR stored; how many files. The same results again have the same UIDs."""
     predictions, _ = results_of(out, source, with_pictures=False)
-    wanted = Wanted(identity="keep", written=_written(out, source))
-    files = case_dicom_files(source, predictions, wanted=wanted)
+    options = DicomOptions(identity="keep", written=_written(out, source))
+    files = case_dicom_files(source, predictions, options=options)
     archive.store(image.study, files)
     return len(files)
 
@@ -100,7 +100,7 @@ def _written(out: Path, source: Path) -> datetime:
     raise InputError(f"{out}: holds no result of {source.name}; predict it again with an empty folder")
 
 
-def _failure(image: RemoteImage, error: InputError, folder: str, say: Callable[[str], None]) -> Failure:
+def _failure(image: RemoteImage, error: InputError, folder: str, say: Callable[[str], None]) -> FailedFile:
     line = str(error).replace(f"{folder}/", "")
     say(f"{image.instance}: {line}")
-    return Failure(image.instance, line)
+    return FailedFile(image.instance, line)

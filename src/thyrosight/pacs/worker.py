@@ -11,11 +11,11 @@ from pydicom import dcmread
 
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.inference.predict_file import Choice, examine_file
+from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.pacs.log import internal_error_line, plain_line
 from thyrosight.pacs.spool import Spool, SpoolItem
-from thyrosight.results.dicom.files import Wanted, case_dicom_files
+from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
 from thyrosight.results.dicom.source import MANUFACTURER
 
 IDLE_SECONDS = 1.0
@@ -23,7 +23,7 @@ PAUSE_SECONDS = 30.0
 """After a fault of the disk: what was accepted waits."""
 MAX_REASON = 300
 
-FOR_THE_STUDY = Wanted(identity="keep")
+FOR_THE_STUDY = DicomOptions(identity="keep")
 """The results have to land in the patient's study, so they name patient and study as the source does."""
 
 
@@ -60,8 +60,8 @@ class SpoolWorker(BackgroundThread):
                 self._spool.finish(item)
                 self._say(f"{item.label} left alone: it was made by this program")
                 return
-            predictions = examine_file(self._predictor, item.source, Choice()).predictions
-            files = case_dicom_files(item.source, predictions, wanted=FOR_THE_STUDY)
+            predictions = examine_file(self._predictor, item.source, ReadOptions()).predictions
+            files = case_dicom_files(item.source, predictions, options=FOR_THE_STUDY)
         except ThyrosightError as error:
             self._fail(item, str(error).replace(str(item.source), "the image"))
             return

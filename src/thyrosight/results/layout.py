@@ -1,4 +1,7 @@
-"""Definitions that lay in report.py."""
+"""A results folder: the names of its files, and its results read back.
+
+OUT/case_id/{mask.png, overlay.png, result.json, clip.json}    OUT/results.csv    OUT/report.html    OUT/run.json
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A file that gave no result: its name within the run, and the line for people, which names it too."""
+class FailedFile:
+    """A file without a result: its name within the run, and the line for people, which names it too."""
 
     file: str
     message: str

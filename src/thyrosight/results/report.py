@@ -24,7 +24,7 @@ from thyrosight.results.layout import (
     CSV_NAME,
     OVERLAY_NAME,
     REPORT_NAME,
-    Failure,
+    FailedFile,
     case_folders,
     read_result,
 )
@@ -86,10 +86,10 @@ class Card:
         return {nodule.number: in_words(said.assessment(nodule.number) or rated(nodule)) for nodule in nodules}
 
 
-def write_results(out: Path, failures: Iterable[Failure] = ()) -> Path:
+def write_results(out: Path, failures: Iterable[FailedFile] = ()) -> Path:
     """Results folder -> its results.csv and report.html, written anew from every result.json; the page's path."""
     totals, shown = _write_csv(out)
-    failures = [*failures, *(Failure(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
+    failures = [*failures, *(FailedFile(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown)
     with open_atomic(out / REPORT_NAME) as stream:
         for piece in page_template("report.html").generate(

@@ -17,7 +17,7 @@ from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import natural_key, open_atomic, write_atomic
 from thyrosight.frames.load import find_images
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.layout import Failure
+from thyrosight.results.layout import FailedFile
 from thyrosight.results.overlay import mask_png
 
 DECISION_RISK = 0.5
@@ -32,7 +32,7 @@ class SubmissionSummary:
     out: Path
     num_done: int
     num_failed: int
-    failures: tuple[Failure, ...]
+    failures: tuple[FailedFile, ...]
 
 
 def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Path | str) -> SubmissionSummary:
@@ -51,12 +51,12 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     except OSError as error:
         raise InputError(f"{out}: can't be made a folder ({error.strerror}); choose another path") from error
     rows: list[tuple[str, int, float]] = []
-    failures: list[Failure] = []
+    failures: list[FailedFile] = []
     for path in paths:
         try:
             examination = predictor.examine(path)
         except ThyrosightError as error:
-            failures.append(Failure(path.name, str(error).replace(str(path), path.name)))
+            failures.append(FailedFile(path.name, str(error).replace(str(path), path.name)))
             continue
         risk = examination.prediction.risk
         assert risk is not None

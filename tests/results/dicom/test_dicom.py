@@ -28,15 +28,15 @@ from thyrosight.inference.predictor import _identity
 from thyrosight.measurement.outlines import outlines
 from thyrosight.measurement.size import measure
 from thyrosight.prediction import Flag, ModelIdentity, Nodule, OperatingPointResult, PixelBox, Prediction
-from thyrosight.results.dicom.files import Corrections, Wanted, case_dicom_files
+from thyrosight.results.dicom.files import Corrections, DicomOptions, case_dicom_files
 from thyrosight.results.dicom.findings import findings_of
 from thyrosight.results.dicom.seg import nodule_mask, packed
 from thyrosight.results.dicom.source import read_source
 from thyrosight.types import BoolArray, Frame, Spacing
 
 WRITTEN = datetime(2025, 3, 4, 5, 6, 7)
-KEEP = Wanted(identity="keep", written=WRITTEN)
-NONE = Wanted(written=WRITTEN)
+KEEP = DicomOptions(identity="keep", written=WRITTEN)
+NONE = DicomOptions(written=WRITTEN)
 REAL = (
     "examples_rgb_color.dcm",
     "examples_palette.dcm",
@@ -228,7 +228,7 @@ def test_single_frame_comes_back_to_the_pixel(tmp_path: Path, size_hw: tuple[int
     path = write_source(tmp_path, size_hw)
     masks = [disc(size_hw, 18, 16, 9), disc(size_hw, 38, 28, 5), disc(size_hw, 6, 31, 3)]
     prediction = predicted(path, masks)
-    files = case_dicom_files(path, [prediction], wanted=KEEP)
+    files = case_dicom_files(path, [prediction], options=KEEP)
     seg = read(files["seg.dcm"])
     assert seg.pixel_array.shape == (3, *size_hw)
     for index, mask_HW in enumerate(masks):
@@ -243,7 +243,7 @@ def test_single_frame_comes_back_to_the_pixel(tmp_path: Path, size_hw: tuple[int
 
 def test_clip_comes_back_to_the_pixel(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path)
-    content = case_dicom_files(path, predictions, wanted=KEEP)["seg.dcm"]
+    content = case_dicom_files(path, predictions, options=KEEP)["seg.dcm"]
     seg = read(content)
     assert (seg.NumberOfFrames, len(seg.SegmentSequence)) == (40, 2)
     frames = seg.pixel_array
@@ -267,7 +267,7 @@ def test_clip_comes_back_to_the_pixel(tmp_path: Path) -> None:
 def test_centroid_and_area_are_those_of_the_result(tmp_path: Path) -> None:
     path = write_source(tmp_path, (61, 47))
     prediction = predicted(path, [disc((61, 47), 20, 25, 9)])
-    seg = read(case_dicom_files(path, [prediction], wanted=NONE)["seg.dcm"])
+    seg = read(case_dicom_files(path, [prediction], options=NONE)["seg.dcm"])
     reread = Prediction.model_validate_json(prediction.to_json())
     rows, columns = np.nonzero(nodule_mask(reread, reread.nodules[0]))
     in_seg = np.nonzero(seg.pixel_array)
@@ -277,7 +277,7 @@ def test_centroid_and_area_are_those_of_the_result(tmp_path: Path) -> None:
 
 def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path)
-    seg = read(case_dicom_files(path, predictions[5:], wanted=NONE)["seg.dcm"])
+    seg = read(case_dicom_files(path, predictions[5:], options=NONE)["seg.dcm"])
     places = []
     for groups in seg.PerFrameFunctionalGroupsSequence:
         content = groups.FrameContentSequence[0]
@@ -286,7 +286,7 @@ def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
         (image,) = groups.DerivationImageSequence[0].SourceImageSequence
         assert image.ReferencedFrameNumber == content.DimensionIndexValues[1] + 5
     assert places == [(1, n) for n in range(1, 26)] + [(2, n) for n in range(6, 16)]
-    content = case_dicom_files(path, [*predictions[:4], *predictions[9:]], wanted=NONE)["seg.dcm"]
+    content = case_dicom_files(path, [*predictions[:4], *predictions[9:]], options=NONE)["seg.dcm"]
     assert not validator_errors(content, tmp_path), "frames without a nodule in between"
     organization = seg.DimensionOrganizationSequence[0].DimensionOrganizationUID
     assert {item.DimensionOrganizationUID for item in seg.DimensionIndexSequence} == {organization}
@@ -294,10 +294,10 @@ def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
 
 def test_no_frame_of_reference_is_invented_and_one_that_is_there_is_kept(tmp_path: Path) -> None:
     path = write_source(tmp_path, (20, 20))
-    seg = read(case_dicom_files(path, [predicted(path, [disc((20, 20), 9, 9, 5, 1)])], wanted=KEEP)["seg.dcm"])
+    seg = read(case_dicom_files(path, [predicted(path, [disc((20, 20), 9, 9, 5, 1)])], options=KEEP)["seg.dcm"])
     assert "FrameOfReferenceUID" not in seg
     path = write_source(tmp_path, (20, 20), FrameOfReferenceUID="1.2.3.9", PositionReferenceIndicator="")
-    content = case_dicom_files(path, [predicted(path, [disc((20, 20), 9, 9, 5, 1)])], wanted=KEEP)["seg.dcm"]
+    content = case_dicom_files(path, [predicted(path, [disc((20, 20), 9, 9, 5, 1)])], options=KEEP)["seg.dcm"]
     assert read(content).FrameOfReferenceUID == "1.2.3.9"
     assert not validator_errors(content, tmp_path)
 
@@ -306,7 +306,7 @@ def test_segment_says_what_it_is_and_who_drew_it(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 60))
     prediction = predicted(path, [disc((40, 60), 15, 20, 8), disc((40, 60), 45, 20, 6), disc((40, 60), 30, 35, 2)])
     corrections = Corrections(outlined_by={(0, 2): "SEMIAUTOMATIC", (0, 3): "MANUAL"}, reader="Cuddy^Lisa")
-    files = case_dicom_files(path, [prediction], wanted=KEEP, corrections=corrections)
+    files = case_dicom_files(path, [prediction], options=KEEP, corrections=corrections)
     seg = read(files["seg.dcm"])
     assert [item.SegmentAlgorithmType for item in seg.SegmentSequence] == ["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
     assert ["SegmentAlgorithmName" in item for item in seg.SegmentSequence] == [True, True, False]
@@ -323,7 +323,7 @@ def test_segment_says_what_it_is_and_who_drew_it(tmp_path: Path) -> None:
         "Drawn by a person",
     ]
     assert b"Cuddy^Lisa" in files["sr.dcm"]
-    hidden = case_dicom_files(path, [prediction], wanted=NONE, corrections=corrections)
+    hidden = case_dicom_files(path, [prediction], options=NONE, corrections=corrections)
     assert not [name for name, content in hidden.items() if b"Cuddy" in content]
 
 
@@ -352,7 +352,7 @@ def test_tracks_that_are_given_are_taken_or_refused(tmp_path: Path) -> None:
 def test_report_holds_the_sizes_in_millimetres(tmp_path: Path) -> None:
     path = write_source(tmp_path, (64, 80))
     prediction = predicted(path, [disc((64, 80), 30, 30, 12)], spacing=Spacing(0.1, 0.05))
-    (group,) = groups_of(read(case_dicom_files(path, [prediction], wanted=KEEP)["sr.dcm"]))
+    (group,) = groups_of(read(case_dicom_files(path, [prediction], options=KEEP)["sr.dcm"]))
     size, said = prediction.nodules[0].size, numbers(group)
     assert said["Long axis"] == (size.longest_mm, "mm")
     assert said["Short axis"] == (size.perpendicular_mm, "mm")
@@ -370,7 +370,7 @@ def test_report_holds_the_sizes_in_millimetres(tmp_path: Path) -> None:
 def test_report_holds_pixels_and_the_reason_where_no_spacing_is_known(tmp_path: Path) -> None:
     path = write_source(tmp_path, (64, 80))
     prediction = predicted(path, [disc((64, 80), 30, 30, 12)])
-    (group,) = groups_of(read(case_dicom_files(path, [prediction], wanted=KEEP)["sr.dcm"]))
+    (group,) = groups_of(read(case_dicom_files(path, [prediction], options=KEEP)["sr.dcm"]))
     assert numbers(group)["Long axis"] == (prediction.nodules[0].size.longest_px, "{pixels}")
     assert numbers(group)["Area"] == (prediction.nodules[0].size.area_px, "{pixels}")
     texts = [item.TextValue for item in group.ContentSequence if meaning(item) == "Comment"]
@@ -380,7 +380,7 @@ def test_report_holds_pixels_and_the_reason_where_no_spacing_is_known(tmp_path: 
 def test_report_says_what_the_risk_means_and_which_model_it_was(tmp_path: Path) -> None:
     path = write_source(tmp_path, (64, 80))
     prediction = predicted(path, [disc((64, 80), 30, 30, 12)])
-    report = read(case_dicom_files(path, [prediction], wanted=KEEP)["sr.dcm"])
+    report = read(case_dicom_files(path, [prediction], options=KEEP)["sr.dcm"])
     texts = {(meaning(item), str(item.TextValue)) for item in items(report) if item.ValueType == "TEXT"}
     assert ("Comment", "Risk: what a reading said – not pathology") in texts
     assert ("Algorithm Name", prediction.model.name) in texts
@@ -394,7 +394,7 @@ def test_report_says_what_the_risk_means_and_which_model_it_was(tmp_path: Path) 
 
 def test_report_draws_the_outline_on_its_frame(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=4)
-    report = read(case_dicom_files(path, predictions, wanted=KEEP)["sr.dcm"])
+    report = read(case_dicom_files(path, predictions, options=KEEP)["sr.dcm"])
     regions = [item for item in items(report) if item.ValueType == "SCOORD"]
     assert len(regions) == 4
     for index, region in enumerate(regions):
@@ -411,7 +411,7 @@ def test_report_draws_the_outline_on_its_frame(tmp_path: Path) -> None:
 
 def test_report_and_segmentation_name_a_nodule_alike(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path)
-    files = case_dicom_files(path, predictions, wanted=NONE)
+    files = case_dicom_files(path, predictions, options=NONE)
     in_seg = {(item.TrackingID, item.TrackingUID) for item in read(files["seg.dcm"]).SegmentSequence}
     in_sr = set()
     for group in groups_of(read(files["sr.dcm"])):
@@ -424,7 +424,7 @@ def test_report_and_segmentation_name_a_nodule_alike(tmp_path: Path) -> None:
 
 def test_without_a_nodule_the_report_says_so_and_there_is_no_segmentation(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
-    files = case_dicom_files(path, [predicted(path, [])], wanted=NONE)
+    files = case_dicom_files(path, [predicted(path, [])], options=NONE)
     assert list(files) == ["sr.dcm"]
     (group,) = groups_of(read(files["sr.dcm"]))
     assert ("Outcome of the software's search for nodules", "No nodule found by the software") in answers(group)
@@ -434,7 +434,7 @@ def test_without_a_nodule_the_report_says_so_and_there_is_no_segmentation(tmp_pa
 def test_report_without_any_risk_says_why(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
     prediction = predicted(path, [], risk=None, risk_reason="the model does not rate", operating_points=(), flags=())
-    content = case_dicom_files(path, [prediction], wanted=NONE)["sr.dcm"]
+    content = case_dicom_files(path, [prediction], options=NONE)["sr.dcm"]
     (group,) = groups_of(read(content))
     assert numbers(group) == {}
     assert [item.TextValue for item in group.ContentSequence if meaning(item) == "Comment"] == [
@@ -489,7 +489,7 @@ def test_report_passes_a_validator_of_templates(tmp_path: Path) -> None:
         pytest.skip("DicomSRValidator not at hand: apt install libpixelmed-java")
     path = write_source(tmp_path, (40, 60), 2)
     predictions = [predicted(path, [disc((40, 60), 25, 20, 9)] * (1 - index), index) for index in range(2)]
-    (tmp_path / "sr.dcm").write_bytes(case_dicom_files(path, predictions, wanted=KEEP)["sr.dcm"])
+    (tmp_path / "sr.dcm").write_bytes(case_dicom_files(path, predictions, options=KEEP)["sr.dcm"])
     unlimited = [f"-Djdk.xml.xpath{limit}Limit=0" for limit in ("ExprOp", "TotalOp", "ExprGrp")]
     command = ["java", *unlimited, "-cp", f"{jars}/*", "com.pixelmed.validate.DicomSRValidator", tmp_path / "sr.dcm"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
@@ -503,7 +503,7 @@ def test_report_passes_a_validator_of_templates(tmp_path: Path) -> None:
 def test_capture_holds_the_picture(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
     picture_HW3 = np.random.default_rng(4).integers(0, 256, (31, 47, 3), dtype=np.uint8)
-    content = case_dicom_files(path, [predicted(path, [])], pictures={0: picture_HW3}, wanted=NONE)["capture.dcm"]
+    content = case_dicom_files(path, [predicted(path, [])], pictures={0: picture_HW3}, options=NONE)["capture.dcm"]
     capture = read(content)
     assert (capture.pixel_array == picture_HW3).all()
     assert capture.PhotometricInterpretation == "RGB"
@@ -514,7 +514,7 @@ def test_capture_holds_the_picture(tmp_path: Path) -> None:
 def test_captures_of_a_clip_name_their_frames(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=5)
     picture_HW3 = np.zeros((8, 9, 3), np.uint8)
-    files = case_dicom_files(path, predictions, pictures={0: picture_HW3, 4: picture_HW3}, wanted=KEEP)
+    files = case_dicom_files(path, predictions, pictures={0: picture_HW3, 4: picture_HW3}, options=KEEP)
     captures = {name: read(content) for name, content in files.items() if name.startswith("capture")}
     assert list(captures) == ["capture_0001.dcm", "capture_0005.dcm"]
     last = captures["capture_0005.dcm"]
@@ -528,7 +528,7 @@ def test_captures_of_a_clip_name_their_frames(tmp_path: Path) -> None:
 
 def test_without_identity_nothing_of_the_patient_is_left(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
-    files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, wanted=NONE)
+    files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, options=NONE)
     assert len(files) == 3
     secrets = [*IDENTITY.values(), *STUDY.values(), *UIDS.values(), "House", "Plainsboro", "Neck", "Anna"]
     secrets = [secret for secret in secrets if len(secret) > 2]
@@ -541,7 +541,7 @@ def test_without_identity_nothing_of_the_patient_is_left(tmp_path: Path) -> None
 
 def test_without_identity_files_still_belong_together(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
-    files = {name: read(content) for name, content in case_dicom_files(path, predictions, wanted=NONE).items()}
+    files = {name: read(content) for name, content in case_dicom_files(path, predictions, options=NONE).items()}
     seg, report = files["seg.dcm"], files["sr.dcm"]
     source = read_source(path)
     referred = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
@@ -568,7 +568,7 @@ def test_with_one_secret_a_study_stays_one_study(tmp_path: Path) -> None:
 
 def test_with_identity_patient_and_study_are_the_source_s_own(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
-    files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, wanted=KEEP)
+    files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, options=KEEP)
     for content in files.values():
         dataset = read(content)
         assert {name: str(dataset[name].value) for name in IDENTITY} == IDENTITY
@@ -584,7 +584,7 @@ def test_with_identity_patient_and_study_are_the_source_s_own(tmp_path: Path) ->
 
 def test_the_same_findings_are_the_same_files(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
-    assert case_dicom_files(path, predictions, wanted=NONE) == case_dicom_files(path, predictions[::-1], wanted=NONE)
+    assert case_dicom_files(path, predictions, options=NONE) == case_dicom_files(path, predictions[::-1], options=NONE)
 
 
 def test_another_outline_is_another_instance(tmp_path: Path) -> None:
@@ -592,7 +592,7 @@ def test_another_outline_is_another_instance(tmp_path: Path) -> None:
     uids = set()
     for radius in (8, 9):
         for content in case_dicom_files(
-            path, [predicted(path, [disc((40, 40), 20, 20, radius, 1)])], wanted=NONE
+            path, [predicted(path, [disc((40, 40), 20, 20, radius, 1)])], options=NONE
         ).values():
             uids.add(read(content).SOPInstanceUID)
             assert len(str(read(content).SOPInstanceUID)) <= 64
@@ -673,7 +673,7 @@ def test_real_ultrasound_files_pass_the_validator(tmp_path: Path, name: str, ide
         x, y, radius = size_hw[1] * 0.4 + index, size_hw[0] * 0.4, size_hw[0] * 0.15
         predictions.append(predicted(path, [disc(size_hw, x, y, radius)], index, Spacing(0.05, 0.05)))
     files = case_dicom_files(
-        path, predictions, pictures={0: np.zeros((9, 9, 3), np.uint8)}, wanted=Wanted(identity=identity)
+        path, predictions, pictures={0: np.zeros((9, 9, 3), np.uint8)}, options=DicomOptions(identity=identity)
     )
     assert len(files) == 3
     frames = read(files["seg.dcm"]).pixel_array.reshape(-1, *size_hw)

@@ -33,7 +33,7 @@ class Corrections:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DicomOptions:
     """Which files to make, and how much of the source's identity they carry; uid_key and written as in read_source."""
 
     seg: bool = True
@@ -49,15 +49,15 @@ def case_dicom_files(
     *,
     pictures: Mapping[int, UInt8Array] | None = None,
     corrections: Corrections | None = None,
-    wanted: Wanted | None = None,
+    options: DicomOptions | None = None,
 ) -> dict[str, bytes]:
     """DICOM file and the predictions of its frames -> {file name: DICOM file}.
 
     seg.dcm, where a nodule was outlined; sr.dcm; capture.dcm, or capture_0001.dcm and on for a clip's frames, of the
     pictures _HW3 given by frame_index. Raises InputError where the file is no DICOM image, or not the predictions' own.
     """
-    wanted, added = wanted or Wanted(), corrections or Corrections()
-    source = read_source(source_path, identity=wanted.identity, uid_key=wanted.uid_key, written=wanted.written)
+    options, added = options or DicomOptions(), corrections or Corrections()
+    source = read_source(source_path, identity=options.identity, uid_key=options.uid_key, written=options.written)
     findings = findings_of(
         predictions,
         tracks=added.tracks,
@@ -68,9 +68,9 @@ def case_dicom_files(
     )
     check_findings(source_path, source, findings)
     files: dict[str, bytes] = {}
-    if wanted.seg and (dataset := segmentation(source, findings)) is not None:
+    if options.seg and (dataset := segmentation(source, findings)) is not None:
         files[SEG_NAME] = part10(dataset, source)
-    if wanted.sr:
+    if options.sr:
         files[SR_NAME] = part10(report(source, findings), source)
     for frame_index, picture_HW3 in sorted((pictures or {}).items()):
         name = f"capture_{frame_index + 1:04d}.dcm" if source.num_frames > 1 else "capture.dcm"

@@ -33,7 +33,7 @@ def export_sr(exported: ExportItem) -> Download:
 def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
     _check_source(exported)
     # CurrentService, so that a server starts without waiting for highdicom.
-    from thyrosight.results.dicom.files import Wanted, case_dicom_files
+    from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
 
     source = exported.store.source(exported.item)
     corrected = exported.corrections() if exported.reader != "network" else {}
@@ -44,9 +44,9 @@ def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
         for index in range(exported.num_frames)
     ]
     added = _corrections(corrected, predictions) if corrected else None
-    wanted = Wanted(seg=kind == "seg", sr=kind == "sr")
+    options = DicomOptions(seg=kind == "seg", sr=kind == "sr")
     try:
-        files = case_dicom_files(source, predictions, corrections=added, wanted=wanted)
+        files = case_dicom_files(source, predictions, corrections=added, options=options)
     except InputError as error:
         raise ApiError(409, "no_dicom", str(error).replace(str(source), exported.item.name)) from error
     name = FILE_NAMES[kind]

@@ -1,0 +1,71 @@
+"""One case of a results folder -> its files: mask.png, overlay.png, result.json, and clip.json for a clip.
+
+result.json is written last: a case is done when it is there. Every file appears whole or not at all, so a run that is
+stopped anywhere goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of, write_atomic
+from thyrosight.inference.predict_file import CaseResult
+from thyrosight.results.case_ids import Task
+from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
+from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+
+CASE_FILES = frozenset({MASK_NAME, OVERLAY_NAME, RESULT_NAME})
+
+
+def is_done(folder: Path, task: Task, frame_index: int | None) -> bool:
+    """Case folder, its image, the chosen frame -> whether the folder holds the whole result of this image and frame.
+
+    InputError where it holds the result of another image.
+    """
+    result = read_result(folder)
+    if result is None or not all((folder / name).is_file() for name in CASE_FILES) or not task.path.is_file():
+        return False
+    is_clip = frame_index is None and (folder / CLIP_NAME).is_file()  # any of its frames may represent a clip
+    is_same_frame = is_clip or result.image.frame_index == (frame_index or 0)
+    if is_same_frame and result.image.sha256 == sha256_of(task.path):
+        return True
+    raise InputError(
+        f"{task.path}: {folder.name} holds the result of another image; choose another folder or pass --overwrite"
+    )
+
+
+def check_case_folder(folder: Path) -> None:
+    """InputError where the case folder is a link or a file, or holds files that this program does not write."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; move it away or choose another results folder")
+    strangers = {name for name in os.listdir(folder) if not name.startswith(".")} - CASE_FILES - {CLIP_NAME}
+    if strangers:
+        raise InputError(f"{folder}: holds {min(strangers)}, which is no result; choose another results folder")
+
+
+def case_files(result: CaseResult) -> dict[str, bytes]:
+    """CaseResult -> {name: content} of its case folder, in the order of writing."""
+    examination = result.examination
+    overlay_HW3 = draw_overlay(examination.frame, examination.prediction)
+    files = {MASK_NAME: mask_png(examination.mask_HW), OVERLAY_NAME: picture_png(overlay_HW3)}
+    if result.clip_json is not None:
+        files[CLIP_NAME] = result.clip_json.encode()
+    return files | {RESULT_NAME: examination.prediction.to_json().encode()}
+
+
+def write_case(folder: Path, files: dict[str, bytes]) -> None:
+    """Case folder, its files -> written in their order; an older result goes first. InputError where the disk fails."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for name in (RESULT_NAME, CLIP_NAME):
+            (folder / name).unlink(missing_ok=True)
+        for leftover in folder.glob(".thyrosight-*.tmp"):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be written ({error.strerror}); check its permissions") from error
+    for name, content in files.items():
+        write_atomic(folder / name, content)

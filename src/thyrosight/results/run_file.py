@@ -1,0 +1,87 @@
+"""run.json of a results folder: which model, settings and versions made it; a second run must have the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.inference.predictor import Predictor
+from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
+
+RUN_KIND = "thyrosight results"
+RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
+SAME_SETTINGS = ("frame", "every", "mm_per_pixel")
+"""Settings that may not change between two runs into one folder, next to the model and tta."""
+LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
+"""Key in run.json: name of the distribution."""
+
+
+def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Results folder, the run -> the content of run.json at its start; makes the folder, or checks what is in it.
+
+    InputError where the folder can't be made, holds files of the same names that are not ours, or holds results of
+    another model or other settings and `overwrite` is not set.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: can't be made a folder ({error.strerror}); choose another path") from error
+    run = {
+        "kind": RUN_KIND,
+        "format_version": 1,
+        "model": predictor.model.model_dump(),
+        "settings": {"tta": predictor.with_tta} | settings,
+        "versions": _versions(),
+        "started": utc_now(),
+        "num_images": num_images,
+    }
+    earlier = _earlier_run(out)
+    if earlier is not None and not settings["overwrite"]:
+        for what, before, now in (
+            ("model", earlier["model"], run["model"]),
+            ("tta", earlier["settings"]["tta"], predictor.with_tta),
+            *((name, earlier["settings"].get(name), settings[name]) for name in SAME_SETTINGS),
+        ):
+            if before != now:
+                raise InputError(
+                    f"{out}: holds results of {what} {before}, not {now}; choose another folder or pass --overwrite"
+                )
+    write_run(out, run | {"status": "running"})
+    return run
+
+
+def write_run(out: Path, run: dict[str, Any]) -> None:
+    """Results folder, content -> its run.json."""
+    write_atomic(out / RUN_NAME, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    """-> this program, Python, the system and the libraries that a result depends on."""
+    found = library_versions(["python", *LIBRARIES.values()])
+    versions = {"software": software_version(), "python": found["python"]}
+    versions |= {name: found.get(library, NOT_INSTALLED) for name, library in LIBRARIES.items()}
+    return versions | {"system": sys.platform}
+
+
+def _earlier_run(out: Path) -> dict[str, Any] | None:
+    """-> run.json of an earlier run, None in a fresh folder; InputError for such files of another program."""
+    present = sorted(name for name in RUN_FILES if os.path.lexists(out / name))
+    if not present:
+        return None
+    try:
+        run = json.loads((out / RUN_NAME).read_text(encoding="utf-8"))
+        if (
+            run["kind"] == RUN_KIND
+            and {"model", "settings"} <= run.keys()
+            and {"tta", "frame"} <= run["settings"].keys()
+        ):
+            return dict(run)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise InputError(f"{out}: has {', '.join(present)} that this version did not write; choose another folder")
