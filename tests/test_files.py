@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,21 @@ def test_sha256_of_known_contents(tmp_path: Path) -> None:
     import hashlib
 
     assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_natural_order_counts_and_ignores_case() -> None:
+    names = ["10.png", "9.png", "a2", "A10", "1_2", "b"]
+    assert sorted(names, key=files.natural_key) == ["1_2", "9.png", "10.png", "a2", "A10", "b"]
+
+
+def test_a_stream_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with files.open_atomic(tmp_path / "a.csv") as stream:
+        stream.write("one\r\n")
+        assert not (tmp_path / "a.csv").exists()
+    assert (tmp_path / "a.csv").read_bytes() == b"one\r\n"
+    with suppress(KeyError), files.open_atomic(tmp_path / "b.csv") as stream:
+        stream.write("half")
+        raise KeyError
+    with pytest.raises(InputError, match="create it first"), files.open_atomic(tmp_path / "none" / "c.csv"):
+        pass
+    assert set(os.listdir(tmp_path)) == {"a.csv"}
