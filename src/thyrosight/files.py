@@ -26,7 +26,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     temporary = _neighbour(path)
     with _as_input_error(path):
         try:
-            _write_new(temporary, content.encode() if isinstance(content, str) else content)
+            _write_new(temporary, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
@@ -63,7 +63,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     temporary = _neighbour(path)
     with _as_input_error(path):
         try:
-            with open(temporary, "x", encoding="utf-8", newline="") as stream:
+            with open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -79,6 +79,22 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def readable(name: str | os.PathLike[str]) -> str:
+    """A file's name -> the same as text that any document, page and terminal takes.
+
+    Bytes that are no UTF-8 (names from another system) and control characters become \\xNN or \\uNNNN. There is no way
+    back, and none is needed: a file is opened by the name itself.
+    """
+    text = os.fsencode(name).decode("utf-8", "surrogateescape")  # whatever the locale made of the bytes
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+
+
+def _escaped(code: int) -> str:
+    """A code point -> \\xNN; the way in which Python keeps a byte that is no UTF-8 (U+DC80 to U+DCFF) is that byte."""
+    code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

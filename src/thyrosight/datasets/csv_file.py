@@ -8,9 +8,9 @@ from pathlib import Path
 from thyrosight.errors import InputError
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
     """CSV with a header -> one dict a row (column names lower case, all values stripped)."""
-    lines = csv_lines(path)
+    lines = csv_lines(path, errors=errors)
     if not lines:
         raise InputError(f"{path}: empty; the first line must name the columns")
     header = [name.strip().lower() for name in lines[0]]
@@ -25,10 +25,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def csv_lines(path: Path) -> list[list[str]]:
+def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
     """CSV -> its lines that are not blank, split at commas, semicolons or tabs; a byte-order mark is dropped."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig", errors=errors)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -32,7 +32,7 @@ def read_cases(path: Path) -> list[Case]:
         path = path / "cases.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with: thyrosight prepare FOLDER -o {path.parent}")
-    rows = read_rows(path)
+    rows = read_rows(path, errors="surrogateescape")
     if not rows:
         raise InputError(f"{path}: no rows below the header; prepare the set again")
     missing = [name for name in REQUIRED if name not in rows[0]]
@@ -56,7 +56,8 @@ def write_cases(cases: Iterable[Case], path: Path) -> None:
     for case in cases:
         writer.writerow(_row(case, folder))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, text.getvalue())
+    # A path is written as the file system has it, in whatever bytes: it has to open the file again.
+    write_atomic(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def is_safe_id(case_id: str) -> bool:

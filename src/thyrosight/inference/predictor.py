@@ -16,6 +16,7 @@ from thyrosight.bundle.store import Bundle, bundle_id, load_bundle
 from thyrosight.bundle.weight_checks import WeightsError
 from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
+from thyrosight.files import readable
 from thyrosight.frames.load import Source, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
@@ -232,7 +233,7 @@ def _identity(frame: Frame) -> ImageIdentity:
     height, width = frame.size_hw
     spacing = frame.spacing
     return ImageIdentity(
-        name=frame.path.name if frame.path else None,
+        name=readable(frame.path.name) if frame.path else None,
         sha256=frame.sha256,
         width_px=width,
         height_px=height,

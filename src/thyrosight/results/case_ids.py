@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from thyrosight.files import readable
+
 MAX_ID_LENGTH = 50
 """Characters; at four bytes each, and with a hash behind, an id still is a legal name."""
 DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)})
@@ -51,10 +53,10 @@ def _name_within(folders: Sequence[Path], path: Path) -> str:
     """-> `sub/folder/image.png` below the folder that it was found in, or the file's own name."""
     for folder in folders:
         if path.is_relative_to(folder):
-            name = path.relative_to(folder).as_posix()
-            own_name = os.path.basename(os.path.abspath(folder))
+            name = readable(path.relative_to(folder).as_posix())
+            own_name = readable(os.path.basename(os.path.abspath(folder)))
             return f"{own_name}/{name}" if len(folders) > 1 and own_name else name
-    return path.name
+    return readable(path.name)
 
 
 def _safe(name: str) -> str:

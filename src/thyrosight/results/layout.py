@@ -80,7 +80,17 @@ def _clip(path: Path) -> list[Prediction]:
 
 def _picture(path: Path) -> UInt8Array:
     """PNG -> RGB picture _HW3."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
+    picture_HW3 = read_picture(path)
+    if picture_HW3 is None:
         raise InputError(f"{path}: is no picture; predict again with --overwrite")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+    return picture_HW3
+
+
+def read_picture(path: Path) -> UInt8Array | None:
+    """PNG -> RGB picture _HW3; None where it is absent or damaged. The decoder gets bytes: not every name is text."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    picture_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    return None if picture_HW3 is None else np.ascontiguousarray(picture_HW3[..., ::-1], dtype=np.uint8)

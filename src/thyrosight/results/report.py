@@ -26,6 +26,7 @@ from thyrosight.results.layout import (
     REPORT_NAME,
     FailedFile,
     case_folders,
+    read_picture,
     read_result,
 )
 from thyrosight.results.overlay import strip_height
@@ -155,13 +156,13 @@ def _thumbnail(path: Path, strip_px: int) -> str | None:
     """Overlay PNG without its strip of text -> JPEG data: URL, reduced, so that the page stays one light file."""
     import cv2
 
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if picture is None:
+    whole_HW3 = read_picture(path)
+    if whole_HW3 is None:
         return None
-    picture = picture[: max(1, picture.shape[0] - strip_px)]
+    picture: cv2.typing.MatLike = whole_HW3[: max(1, whole_HW3.shape[0] - strip_px)]
     height, width = picture.shape[:2]
     if width > THUMBNAIL_WIDTH_PX:
         size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
+    encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
