@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,10 +62,10 @@ def _name_within(folders: Sequence[Path], path: Path) -> str:
 
 def _safe(name: str) -> str:
     """`sub/image 1.png` -> `sub__image_1`: letters, digits, `_`, `.` and `-`, the last two not in front."""
-    parts = [
-        re.sub(r"[^\w.-]+", "_", part)
-        for part in unicodedata.normalize("NFKC", str(Path(name).with_suffix(""))).split("/")
-    ]
+    text = unicodedata.normalize("NFKC", str(Path(name).with_suffix("")))
+    encoding = sys.getfilesystemencoding()  # ASCII alone in the POSIX locale
+    text = text.encode(encoding, "replace").decode(encoding)
+    parts = [re.sub(r"[^\w.-]+", "_", part) for part in text.split("/")]
     return "__".join(part.strip(".-_") or "_" for part in parts)
 
 
