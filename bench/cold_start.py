@@ -1,7 +1,7 @@
-"""One image, a fresh process: wall time and peak memory of `thyrosight predict` beside `python -c "import torch"`.
+"""One image, a fresh process: wall time and peak memory of `thyrosight predict` next to `python -c "import torch"`.
 
-All commands are measured in turn in one run on this machine, best and median of several; only the ratios travel.
-Where torch is not installed that column is left out. Without --bundle the shipped model is used.
+All commands are measured in turn on this machine: best and median of several rounds. Only the ratios hold elsewhere.
+Without torch that row is left out. Without --bundle the shipped model is used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run_once(command: list[str]) -> tuple[float, float]:
 
 
 def measure_in_turn(commands: dict[str, list[str]], rounds: int) -> dict[str, Measured]:
-    """Each command once for the disk's cache, then `rounds` times in turn, so that a busy moment meets all of them."""
+    """Run each command once for the disk's cache, then `rounds` times in turn: a busy moment then meets all of them."""
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def phantom_image(folder: Path) -> Path:
-    """A folder -> one phantom frame in it, by another process: a child starts with its parent's peak memory."""
+    """A folder -> one phantom frame in it. Another process draws it: a child starts with its parent's peak memory."""
     run_once([sys.executable, "-m", "thyrosight", "phantom", "-n", "1", "-o", str(folder / "phantom"), "--seed", "1"])
     return folder / "phantom" / "image" / "0000.png"
 

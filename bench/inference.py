@@ -1,6 +1,6 @@
-"""Milliseconds an image of the whole path (decoded frame -> Prediction) and of the network alone, by threads and batch.
+"""Milliseconds per image of the whole path (decoded frame -> Prediction) and of the network, by threads and batch.
 
-One line a setting, median of several rounds; figures belong to this machine. Without --bundle: the shipped model.
+One line per setting, median of several rounds. The figures hold for this machine. Without --bundle: the shipped model.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def main() -> None:
     for threads in arguments.threads:
         predictor = Predictor.load(arguments.bundle, threads=threads)
         took = milliseconds(lambda predictor=predictor: predictor.predict(frame), arguments.rounds)
-        print(f"{threads} threads  whole path       {took:8.1f} ms an image")
+        print(f"{threads} threads  whole path       {took:8.1f} ms per image")
         run = session_of(bundle.onnx_bytes, threads)
         for batch in arguments.batches:
             image_B1HW = rng.random((batch, 1, *size_hw), dtype=np.float32)
             took = milliseconds(lambda run=run, image_B1HW=image_B1HW: run(image_B1HW), arguments.rounds)
-            print(f"{threads} threads  network, batch {batch:2d} {took / batch:8.1f} ms an image")
+            print(f"{threads} threads  network, batch {batch:2d} {took / batch:8.1f} ms per image")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The network of every configuration: parameters, GFLOP of a forward, seconds an image to predict and to train.
+"""The network of every configuration: parameters, GFLOP of a forward, seconds per image to predict and to train.
 
-GFLOP: 10^9 operations in convolutions and matrix products for one image, a multiplication and an addition counted as
-two, by torch's own counter. Predict: the exported network on ONNX Runtime, one image, median of several rounds in
-which the networks take turns; wall time, and CPU time of the process, which other work on the machine disturbs less.
-Train: CPU seconds an image of forward, loss, backward and optimiser at the configuration's precision. The weights are
-fresh: none of this depends on them. Figures belong to this machine; the ratios to the first row travel better.
+GFLOP: 10^9 operations in convolutions and matrix products for one image, by torch's own counter; a multiplication and
+an addition count as two. Predict: the exported network on ONNX Runtime, one image, median of several rounds in which
+the networks take turns. Wall time, and CPU time of the process, which other work on the machine disturbs less.
+Train: CPU seconds per image of forward, loss, backward and optimiser at the configuration's precision. The weights are
+fresh: none of this depends on them. The figures hold for this machine; the ratios to the first row hold more widely.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def row_of(path: Path, size_hw: tuple[int, int], threads: int, batch_size: int) 
 
 
 def measure(rows: list[Row], rounds: int, train_rounds: int) -> None:
-    """Time every row in turn, after one call to warm up, so that a busy moment meets all of them."""
+    """Time the rows in turn, after one call to warm up: a busy moment then meets all of them."""
     for number in range(max(rounds, train_rounds) + 1):
         for row in rows:
             taken = timed(row.predict) if number <= rounds else None
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--train-rounds", type=int, default=2, help="training steps to time; 0 for none")
-    parser.add_argument("--batch", type=int, default=4, help="images a training step")
+    parser.add_argument("--batch", type=int, default=4, help="images per training step")
     arguments = parser.parse_args()
 
     import torch

@@ -1,10 +1,10 @@
-"""A cross-validation and its cases.csv with descriptors -> how TI-RADS proposals go with the reader's words.
+"""A cross-validation and its cases.csv with descriptors -> how well TI-RADS proposals agree with a reader's words.
 
     python studies/proposals.py runs/ddti cases/ddti/cases.csv
 
-Each fold's network outlines the images that it has not seen; what is measured of the largest nodule is held against the
-words of the same case, at the limits that are set. AUROC and its interval (bootstrap over groups) say what a measure
-holds at any limit; sensitivity and specificity what the limit makes of it. Readings are by case, not by image.
+Each fold's network outlines the images that it has not seen. The measures of the largest nodule are compared with the
+words of the same case. AUROC and its interval (bootstrap over groups) state what a measure tells at any limit;
+sensitivity and specificity state it at the limit that is set. Readings are by case, not by image.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from thyrosight.types import Case
 
 
 class Question(NamedTuple):
-    """One descriptor's words against others, the measure that could tell them, and what its limit calls positive."""
+    """Words of a descriptor against others, the measure that could separate them, what its limit calls positive."""
 
     descriptor: str
     words: tuple[str, ...]
@@ -67,7 +67,7 @@ QUESTIONS = (
 
 
 def measured(runs: Path, cases_csv: Path) -> list[tuple[Case, NoduleSigns]]:
-    """-> every case with a word and an outlined nodule, and what is measured of its largest."""
+    """-> every case with a word and an outlined nodule, with the signs of its largest nodule."""
     cases = read_cases(cases_csv)
     found = []
     for fold, bundle in fold_bundles(runs).items():

@@ -3,10 +3,10 @@
     thyrosight evaluate runs/lite2 --cases cases/ddti/cases.csv --across-folds -o scores
     python studies/second_reader.py runs/lite2 scores cases/ddti/cases.csv DDTI/second_reader
 
-Second reader against the set's outlines, network against each, on the same images: those that both readers outlined.
-The first row is what the others can be held against. Each fold's network outlines the images that it has not seen, by
-the mask rule that the scores rest on; intervals are by bootstrap over groups. Beside the masks, in
-groups.csv, stands the level that the second reader gave: the last lines hold it and the network's risk against the set.
+Second reader against the set's outlines, and the network against each, on the images that both readers outlined. The
+first row is the standard for the others. Each fold's network outlines the images that it has not seen, by the mask rule
+of the scores. Intervals are by bootstrap over groups. The file groups.csv next to the masks holds the second reader's
+level: the last lines compare that level, and the network's risk, with the set's label.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _cell(estimate: Estimate, digits: str) -> str:
 
 
 def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -> list[str]:
-    """Cases, the set's groups.csv, out-of-fold risks -> how level and risk tell the set's low from its high."""
+    """Cases, the set's groups.csv, out-of-fold risks -> how well both separate the set's low from its high."""
     with groups_csv.open(newline="", encoding="utf-8") as file:
         level_of = {row["image_id"]: float(row["tirads_second_reader"] or "nan") for row in csv.DictReader(file)}
     rated = [case for case in cases if case.malignancy is not None and np.isfinite(level_of[case.case_id])]

@@ -1,14 +1,14 @@
-"""What a classifier that sees no nodule can tell of the label: AUROC from the margin, the border, or drawn marks alone.
+"""cases.csv -> how well a classifier that sees no nodule guesses the label, from margin, border or drawn marks alone.
 
-Logistic regression on each kind of evidence, over the folds of cases.csv: every case is rated by a fit that has not
-seen its fold, and the weight of the penalty is chosen within the other folds. 0.5 is chance. Evidence:
+Logistic regression on each kind of evidence, over the folds of cases.csv. The fit that rates a case has not seen its
+fold; the penalty's weight is chosen within the other folds. AUROC 0.5 is chance. Evidence:
     margin          the raw capture with the ultrasound field blanked: what a network without the crop could see
     margin's text   its longest line of text, which names the diagnosis on some captures
-    border shown    the outer ring of each view after the field's text is filled in: what a network for fields is given
+    border shown    the outer ring of each view after the field's text is filled in: a part of the network's input
     fill-in shown   the same, only where text was filled in
     calipers, text  how many marks are drawn into the field, and where, before anything is filled in
     layout          nothing but the sizes of field and views
-A kind far above chance that a network is given is a way to score well and know nothing.
+Where evidence in the network's input is far above chance, a network can score well and know nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ GRID = 3
 
 @dataclass(frozen=True)
 class Shown:
-    """One labelled case: its capture, field, views, and the image as a network for fields is given it."""
+    """One labelled case: its capture, field, views, and the image as the network gets it."""
 
     case: Case
     image_HW: UInt8Array
@@ -55,14 +55,14 @@ class Shown:
 
 
 def shown(case: Case) -> Shown:
-    """Case -> what is on its screen; field and views from the table where it gives them."""
+    """Case -> its screen; field and views come from the table where it has them."""
     frame = load_frame(case.image)
     fov = case.fov or field_of_view(frame.image_HW, frame.rgb_HW3)
     panels = case.panels or find_panels(frame.image_HW, fov)
     return Shown(case, frame.image_HW, fov, panels, *without_text(frame.image_HW, fov))
 
 
-# Evidence: Shown -> rows of features, one a view or one in all
+# Evidence: Shown -> rows of features, one per view or one in all
 
 
 def margin(screen: Shown) -> Rows:
@@ -72,7 +72,7 @@ def margin(screen: Shown) -> Rows:
 
 
 def margin_text(screen: Shown) -> Rows:
-    """The longest line of text around the field, as high and as far left as any other's: a plain reader's view."""
+    """The longest line of text around the field, scaled to one height."""
     blanked_HW = _blanked(screen)
     line_HW = np.zeros(LINE_HW, np.uint8)
     longest = max(find_text(blanked_HW), key=lambda box: box.width, default=None)
@@ -89,7 +89,7 @@ def _blanked(screen: Shown) -> UInt8Array:
 
 
 def border(screen: Shown) -> Rows:
-    """The outer ring of every view, as the network is given it, and the view's shape."""
+    """The outer ring of every view, as the network gets it, and the view's shape."""
     rows = []
     for panel in screen.panels:
         view_HW = cv2.resize(screen.filled_HW[panel.slices], VIEW_HW[::-1], interpolation=cv2.INTER_AREA)
@@ -186,7 +186,7 @@ EVIDENCE: dict[str, Callable[[Shown], Rows]] = {
 
 
 def held_out_scores(rows: Rows, labels: NDArray[np.int64], case_of: NDArray[np.intp], folds: NDArray[np.int64]) -> Rows:
-    """Rows of features, labels and the case of each row, folds of the cases -> a score a case, the mean of its rows.
+    """Rows of features, labels and the case of each row, folds of the cases -> one score per case, the mean over rows.
 
     A fit's intercept is left out of the score: it follows the share of high labels in the training folds, which is the
     lower the more of them the scored fold holds, and would push the pooled AUROC below chance.

@@ -1,10 +1,10 @@
-"""cases.csv with descriptors and a reader's TI-RADS -> how the engine's levels go with the reader's categories.
+"""cases.csv with descriptors and a reader's TI-RADS -> how well computed levels agree with the reader's categories.
 
     python studies/tirads_readers.py cases/cases.csv
 
-One row a group (a patient, or a cluster of near-duplicates): images of one case repeat its descriptors. Missing
-descriptors stay missing (DDTI has no shape at all), so a level is often a range: the tables show the lowest level still
-possible, where what is missing is harmless, and the highest. Nothing is fitted.
+One row per group (a patient, or a cluster of near-duplicates), because images of one case repeat its descriptors.
+Missing descriptors stay missing (DDTI has no shape at all), so a level is often a range. The tables show the lowest
+level that is possible (everything missing is harmless) and the highest. Nothing is fitted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def descriptors_of(case: Case) -> Descriptors:
 
 
 def rho(first_N: NDArray[np.float64], second_N: NDArray[np.float64]) -> float:
-    """Two orders of the same cases -> Spearman's rank correlation, ties at their mean rank."""
+    """Two values per case -> Spearman's rank correlation, ties at their mean rank."""
     return float(np.corrcoef(mean_ranks(first_N), mean_ranks(second_N))[0, 1])
 
 

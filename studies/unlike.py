@@ -1,11 +1,11 @@
-"""Share of images flagged as unlike the training frames, by kind: real frames of the held-out fold, and what is not.
+"""Share of images flagged as unlike the training frames, by kind: real frames of the held-out fold, and other pictures.
 
     python studies/unlike.py --cases ddti/cases.csv --cases busi/cases.csv --fold 0 --images OTHER_SCANNER/image
 
-Fits on the folds other than --fold; real frames are those of it. Two thresholds: the one fitted, and the one at which
-5 % of these real frames are flagged, to compare with other methods. Kinds that no installed package carries are named
-and left out; --packages FOLDER looks in another environment's site-packages as well. Intervals: Wilson, 95 %, taking
-images as independent, which the quarters of one photograph and the slices of one head are not.
+It fits on the other folds; the real frames are those of --fold. Two thresholds: the fitted one, and the one that flags
+5 % of these real frames, to compare with other methods. Kinds that no installed package carries are named and left out;
+--packages FOLDER looks in another environment's site-packages as well. Intervals: Wilson, 95 %. They take images as
+independent, but quarters of one photograph and slices of one head are not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 
 class Table:
-    """Lines of kind, n, share flagged at both thresholds, distances; what was missed goes to a folder to look at."""
+    """One line per kind: n, share flagged at both thresholds, distances. Missed pictures go to a folder to look at."""
 
     def __init__(self, familiarity, threshold_at_5: float, pictures: Path | None) -> None:  # type: ignore[no-untyped-def]
         self.familiarity, self.threshold_at_5, self.pictures = familiarity, threshold_at_5, pictures
@@ -94,7 +94,7 @@ def real_frames(cases, pictures: Path | None = None) -> Images:  # type: ignore[
 
 
 def distorted(cases, change) -> Images:  # type: ignore[no-untyped-def]
-    """Rows, what to do -> the views of their fields, each changed and shown alone."""
+    """Rows, a change -> the views of their fields, each changed and shown alone."""
     from thyrosight.frames.load import load_frame
 
     for case in cases:
@@ -118,10 +118,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cases", type=Path, action="append", required=True, help="cases.csv with folds; several")
     parser.add_argument("--fold", type=int, default=0, help="the fold that is measured and not fitted on")
     parser.add_argument("--images", type=Path, action="append", default=[], help="a folder of other real ultrasound")
-    parser.add_argument("--every", type=int, default=5, help="take every so many of those")
+    parser.add_argument("--every", type=int, default=5, help="take each n-th of those")
     parser.add_argument("--packages", type=Path, action="append", default=[], help="further site-packages to look in")
     parser.add_argument("--pictures", type=Path, help="folder for real frames that are flagged and others that are not")
-    parser.add_argument("--bundle", type=Path, help="measure with this bundle's record and fit nothing")
+    parser.add_argument("--bundle", type=Path, help="measure by this bundle's own record; fit nothing")
     parser.add_argument("--development", action="store_true", help="only the kinds that were looked at")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""pyproject.toml + this environment -> constraints.txt on stdout: the exact versions of all that our extras reach."""
+"""pyproject.toml + this environment -> constraints.txt on stdout: the exact version of all that our extras need."""
 
 from __future__ import annotations
 
