@@ -14,7 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from checkout import REAL_DATA
-from thyrosight.datasets.audit import AuditReport, Finding, audit, print_audit
+from thyrosight.commands.datasets import print_audit
+from thyrosight.datasets.audit import AuditReport, Finding, audit
 from thyrosight.datasets.table import write_cases
 from thyrosight.types import Box, Case
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from checkout import REAL_DATA
 from thyrosight.datasets.masks import load_mask, read_mask
-from thyrosight.datasets.prepare import prepare, recognise
+from thyrosight.datasets.prepare import PrepareOptions, prepare, recognise
 from thyrosight.datasets.sets import SETS, ddti, tn_scui
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import read_cases, write_cases
@@ -364,7 +364,7 @@ def test_the_lexicons_own_terms_stay() -> None:
 @pytest.mark.parametrize("sub", ["original", ""])
 def test_ddti_traps(tmp_path: Path, sub: str) -> None:
     make_ddti(tmp_path / "set" / sub)
-    summary = prepare(tmp_path / "set", tmp_path / "out", folds=2)
+    summary = prepare(tmp_path / "set", tmp_path / "out", PrepareOptions(folds=2))
     cases = {case.case_id: case for case in read_cases(tmp_path / "out")}
     assert summary.source == "ddti"
     assert set(cases) == {"1_1", "2_1", "2_2", "3_1", "4_1", "5_1"}
@@ -386,9 +386,9 @@ def test_ddti_traps(tmp_path: Path, sub: str) -> None:
 
 def test_ddti_outlines_before_a_cut_are_drawn_but_make_no_mask_unless_asked(tmp_path: Path) -> None:
     make_ddti(tmp_path / "set")
-    prepare(tmp_path / "set", tmp_path / "out", folds=2)
+    prepare(tmp_path / "set", tmp_path / "out", PrepareOptions(folds=2))
     assert read_mask(tmp_path / "out" / "masks" / "partial" / "3_1.png", SHAPE).sum() == 41 * 31
-    summary = prepare(tmp_path / "set", tmp_path / "kept", folds=2, keep_partial=True)
+    summary = prepare(tmp_path / "set", tmp_path / "kept", PrepareOptions(folds=2, keep_partial=True))
     assert summary.num_outlined == 4
     (cut,) = (case for case in read_cases(tmp_path / "kept") if case.case_id == "3_1")
     assert load_mask(cut, SHAPE).sum() == 41 * 31
@@ -462,7 +462,7 @@ def test_ddti_without_groups_csv_keeps_a_case_and_its_copies_together(tmp_path: 
     save(tmp_path / "set" / "5_1.jpg", picture(202))  # the picture of 2_2
     save(tmp_path / "set" / "1_2.jpg", picture(77))  # an image that no mark of its case names
     save(tmp_path / "set" / "9_1.jpg", picture(78))  # an image without a case
-    summary = prepare(tmp_path / "set", tmp_path / "out", folds=2)
+    summary = prepare(tmp_path / "set", tmp_path / "out", PrepareOptions(folds=2))
     cases = {case.case_id: case for case in read_cases(tmp_path / "out")}
     groups = [cases[name].group for name in ("1_1", "1_2", "2_1", "2_2", "3_1", "4_1", "5_1")]
     assert groups == ["case1", "case1", "case2", "case2", "case3", "case4", "case2"]
@@ -474,7 +474,7 @@ def test_ddti_without_groups_csv_keeps_a_case_and_its_copies_together(tmp_path: 
 def test_tn_scui_runs_are_joined_by_copies_without_a_test_folder_too(tmp_path: Path) -> None:
     root = make_tn_scui(tmp_path / "set", [(number, 0) for number in (1, 2, 500, 501, 900)], num_test=0)
     save(root / "image" / "500.PNG", picture(1))
-    prepare(root, tmp_path / "out", folds=2)
+    prepare(root, tmp_path / "out", PrepareOptions(folds=2))
     groups = [case.group for case in read_cases(tmp_path / "out")]
     assert groups == ["run1"] * 4 + ["run900"]
 
@@ -482,10 +482,10 @@ def test_tn_scui_runs_are_joined_by_copies_without_a_test_folder_too(tmp_path: P
 def test_patients_given_in_a_csv_are_kept_though_their_images_are_alike(tmp_path: Path) -> None:
     table = make_table(tmp_path / "t.csv", "image,label,patient", ["i0.png,1,p1", "i1.png,0,p2"])
     save(tmp_path / "i1.png", picture(0))
-    prepare(table, tmp_path / "out", folds=2)
+    prepare(table, tmp_path / "out", PrepareOptions(folds=2))
     assert [case.group for case in read_cases(tmp_path / "out")] == ["p1", "p2"], "the audit tells of the likeness"
     with pytest.raises(InputError, match="1 groups can't fill 2 parts"):
-        prepare(table, tmp_path / "out", folds=2, refold=True)
+        prepare(table, tmp_path / "out", PrepareOptions(folds=2, refold=True))
 
 
 # the other layouts --------------------------------------------------------------------------------------------------
@@ -494,7 +494,7 @@ def test_patients_given_in_a_csv_are_kept_though_their_images_are_alike(tmp_path
 def test_tn_scui(tmp_path: Path) -> None:
     numbers = [(number, int(number >= 20)) for number in range(10, 30)]
     root = make_tn_scui(tmp_path / "set", numbers)
-    summary = prepare(root, tmp_path / "out", folds=2)
+    summary = prepare(root, tmp_path / "out", PrepareOptions(folds=2))
     cases = read_cases(tmp_path / "out")
     assert recognise(root) == "tn_scui"
     assert summary.splits == {"test": 2, "train": 20}
@@ -532,7 +532,7 @@ def test_tn3k_published_folds_and_test_split(tmp_path: Path) -> None:
 
 def test_tn3k_a_single_json_is_a_train_val_split_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     root = make_tn3k(tmp_path / "set", num_folds=1)
-    prepare(root, tmp_path / "out", folds=2)
+    prepare(root, tmp_path / "out", PrepareOptions(folds=2))
     cases = read_cases(tmp_path / "out")
     assert Counter(case.split for case in cases) == {"train": 8, "val": 2, "test": 4}
     (root / "tn3k-trainval-fold0.json").write_text('{"train": [0, 99], "val": []}')
@@ -567,7 +567,7 @@ def test_busi_without_groups_csv_and_without_the_masks_of_normals(tmp_path: Path
     root = make_busi(tmp_path / "set")
     for path in root.glob("*/normal/*_mask.png"):
         path.unlink()
-    summary = prepare(root / "Dataset_BUSI_with_GT", tmp_path / "out", folds=2)
+    summary = prepare(root / "Dataset_BUSI_with_GT", tmp_path / "out", PrepareOptions(folds=2))
     assert (summary.num_images, summary.num_empty_masks) == (9, 2)
     (root / "Dataset_BUSI_with_GT" / "benign" / "benign (1).png").unlink()
     with pytest.raises(InputError, match="a mask without its image"):
@@ -575,7 +575,7 @@ def test_busi_without_groups_csv_and_without_the_masks_of_normals(tmp_path: Path
 
 
 def test_tg3k_is_the_gland_by_video(tmp_path: Path) -> None:
-    summary = prepare(make_tg3k(tmp_path / "set"), tmp_path / "out", folds=3)
+    summary = prepare(make_tg3k(tmp_path / "set"), tmp_path / "out", PrepareOptions(folds=3))
     cases = read_cases(tmp_path / "out")
     assert summary.source == "tg3k"
     assert {case.target for case in cases} == {"gland"}
@@ -585,11 +585,11 @@ def test_tg3k_is_the_gland_by_video(tmp_path: Path) -> None:
 
 
 def test_a_prepared_folder_is_taken_again_and_can_be_refolded(tmp_path: Path) -> None:
-    prepare(make_tg3k(tmp_path / "set"), tmp_path / "one", folds=3)
+    prepare(make_tg3k(tmp_path / "set"), tmp_path / "one", PrepareOptions(folds=3))
     summary = prepare(tmp_path / "one", tmp_path / "two")
     assert summary.source == "tg3k"
     assert read_cases(tmp_path / "one") == read_cases(tmp_path / "two"), "folds as given"
-    prepare(tmp_path / "one", tmp_path / "three", folds=2, refold=True)
+    prepare(tmp_path / "one", tmp_path / "three", PrepareOptions(folds=2, refold=True))
     assert {case.fold for case in read_cases(tmp_path / "three")} == {0, 1}
 
 
@@ -597,14 +597,14 @@ def test_own_csv_columns_by_name_and_by_choice(tmp_path: Path) -> None:
     rows = ["i0.png;m0.png;Malignant;p1;0.08", "i1.png;;benign;p1;", "i2.png;m2.png;;p2;0.1"]
     table = make_table(tmp_path / "t.csv", "Image;Mask;Diagnosis;Patient_ID;row_mm", rows)
     for given_path in (table, tmp_path):
-        prepare(given_path, tmp_path / "out", folds=2)
+        prepare(given_path, tmp_path / "out", PrepareOptions(folds=2))
         cases = read_cases(tmp_path / "out")
         assert [case.malignancy for case in cases] == [1, 0, None]
         assert [case.group for case in cases] == ["p1", "p1", "p2"]
         assert [case.row_mm for case in cases] == [0.08, None, 0.1]
         assert [case.mask is None for case in cases] == [False, True, False]
     table.write_text("foto,befund\ni0.png,1\ni1.png,0\n")
-    prepare(table, tmp_path / "out", folds=2, columns={"image": "foto", "label": "Befund"})
+    prepare(table, tmp_path / "out", PrepareOptions(folds=2, columns={"image": "foto", "label": "Befund"}))
     assert [case.malignancy for case in read_cases(tmp_path / "out")] == [1, 0]
 
 
@@ -633,12 +633,12 @@ def test_own_csv_unclear_is_told_with_the_columns_seen(
 ) -> None:
     table = make_table(tmp_path / "t.csv", header, [row])
     with pytest.raises(InputError, match=told):
-        prepare(table, tmp_path / "out", columns=columns)
+        prepare(table, tmp_path / "out", PrepareOptions(columns=columns))
 
 
 def test_own_csv_ids_are_safe_names_and_repeats_are_told(tmp_path: Path) -> None:
     table = make_table(tmp_path / "t.csv", "id,image,label", ["../a b,i0.png,1", "c/d,i1.png,0"])
-    prepare(table, tmp_path / "out", folds=2)
+    prepare(table, tmp_path / "out", PrepareOptions(folds=2))
     assert [case.case_id for case in read_cases(tmp_path / "out")] == ["a_b", "c_d"]
 
 
@@ -663,22 +663,22 @@ def test_unknown_layout_source_and_folder_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not a layout that is known .*columns image, mask"):
         prepare(tmp_path / "set", tmp_path / "out")
     with pytest.raises(InputError, match="unknown source 'nn'; known: cases, ddti"):
-        prepare(tmp_path / "set", tmp_path / "out", source="nn")
+        prepare(tmp_path / "set", tmp_path / "out", PrepareOptions(source="nn"))
     with pytest.raises(InputError, match="no such folder"):
         prepare(tmp_path / "none", tmp_path / "out")
     assert not (tmp_path / "out").exists(), "nothing is written where nothing was read"
 
 
 def test_dataset_json_counts_and_names_the_files_wherever_they_lie(tmp_path: Path) -> None:
-    prepare(make_busi(tmp_path / "a"), tmp_path / "out_a", folds=2)
-    prepare(make_busi(tmp_path / "deep" / "er" / "b"), tmp_path / "out_b", folds=2)
+    prepare(make_busi(tmp_path / "a"), tmp_path / "out_a", PrepareOptions(folds=2))
+    prepare(make_busi(tmp_path / "deep" / "er" / "b"), tmp_path / "out_b", PrepareOptions(folds=2))
     first, second = (json.loads((tmp_path / name / "dataset.json").read_text()) for name in ("out_a", "out_b"))
     assert first == second
     assert first["class_balance"] == {"1": 3, "0": 4, "none": 2}
     assert first["counts"]["outlined"] == 7
     assert first["sizes"]["most_common_width_x_height"] == {"128 x 96": 9}
     save(tmp_path / "a" / "Dataset_BUSI_with_GT" / "benign" / "benign (1).png", picture(77))
-    prepare(tmp_path / "a", tmp_path / "out_a", folds=2)
+    prepare(tmp_path / "a", tmp_path / "out_a", PrepareOptions(folds=2))
     changed = json.loads((tmp_path / "out_a" / "dataset.json").read_text())
     assert changed["files"]["image"]["sha256"] != first["files"]["image"]["sha256"]
     assert changed["files"]["mask"]["sha256"] == first["files"]["mask"]["sha256"]
@@ -688,7 +688,8 @@ def test_an_unreadable_image_is_left_out_and_counted_and_progress_told(tmp_path:
     root = make_tg3k(tmp_path / "set")
     (root / "image" / "0003.jpg").write_text("no image")
     seen: list[tuple[int, int]] = []
-    summary = prepare(root, tmp_path / "out", folds=2, progress=lambda done, total: seen.append((done, total)))
+    options = PrepareOptions(folds=2)
+    summary = prepare(root, tmp_path / "out", options, progress=lambda done, total: seen.append((done, total)))
     assert summary.num_images == 5
     (why,) = summary.left_out
     assert "unreadable image" in why

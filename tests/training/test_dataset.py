@@ -14,7 +14,8 @@ from thyrosight.config import config_from_dict
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.training.dataset import EpochSampler, ViewDataset, collate, terms_of
-from thyrosight.training.rows import choose_rows, group_key, split_validation
+from thyrosight.datasets.table import group_key
+from thyrosight.training.rows import choose_rows, split_validation
 from thyrosight.types import Box, Case
 
 SMALL = {"data": {"size_hw": [64, 64]}, "optim": {"batch_size": 8}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,16 @@ from thyrosight.commands.terminal import (
 )
 from thyrosight.errors import ConfigError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from thyrosight.datasets.audit import AuditReport
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")]
+MAX_NAMED = 4
+"""Case ids that the table names per finding; the JSON has all of them."""
+
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 
 
@@ -54,24 +62,21 @@ def prepare(
     Recognises TN-SCUI2020, TN3K, DDTI, BUSI, TG3K and any CSV with named columns; finds the ultrasound field and
     the views of split screens; splits by patient or duplicate cluster, never by image.
     """
+    from thyrosight.datasets.prepare import PrepareOptions
     from thyrosight.datasets.prepare import prepare as prepare_cases
 
-    named = columns_named(columns or [])
+    options = PrepareOptions(
+        source=source,
+        folds=folds,
+        hold_out=hold_out,
+        seed=seed,
+        columns=columns_named(columns or []),
+        refold=refold,
+        keep_leaks=keep_leaks,
+        keep_partial=keep_partial,
+    )
     with stdout_kept_for_json(as_json), progress_bar("reading images") as progress:
-        summary = prepare_cases(
-            folder,
-            out,
-            source=source,
-            folds=folds,
-            hold_out=hold_out,
-            seed=seed,
-            columns=named,
-            refold=refold,
-            keep_leaks=keep_leaks,
-            keep_partial=keep_partial,
-            workers=workers,
-            progress=progress,
-        )
+        summary = prepare_cases(folder, out, options, workers=workers, progress=progress)
     if as_json:
         print_json(summary)
         return
@@ -93,7 +98,6 @@ def audit(
     splits, screen text left inside the crop. Exit code 1 where training on it would be invalid.
     """
     from thyrosight.datasets.audit import audit as audit_cases
-    from thyrosight.datasets.audit import print_audit
 
     with stdout_kept_for_json(as_json), progress_bar("looking at images") as progress:
         report = audit_cases(cases, workers=workers, progress=progress)
@@ -136,3 +140,21 @@ def columns_named(texts: list[str]) -> dict[str, str]:
             raise ConfigError(f"--column {text}: write ROLE=NAME, for example --column patient=PatID")
         named[role.strip()] = column.strip()
     return named
+
+
+def print_audit(report: AuditReport, console: Console) -> None:
+    """AuditReport -> a table for people, the verdict last."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "finding", "cases", "for example", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    for finding in report.findings:
+        named = ", ".join(finding.case_ids[:MAX_NAMED]) + (" …" if len(finding.case_ids) > MAX_NAMED else "")
+        number = str(len(finding.case_ids)) if finding.case_ids else ""
+        table.add_row(
+            f"[{styles[finding.severity]}]{finding.severity}[/]", escape(finding.message), number, escape(named)
+        )
+    console.print(table)
+    verdict = "valid for training" if report.is_valid else "NOT valid for training: mend the errors first"
+    console.print(escape(f"{report.num_cases} images in {report.num_groups} groups: {verdict}"))

@@ -12,20 +12,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from thyrosight.datasets.audit_case import Checked, check_case
-from thyrosight.datasets.table import read_cases
+from thyrosight.datasets.audit_case import CaseFindings, check_case
+from thyrosight.datasets.table import group_key, is_labelled, read_cases
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case, Progress
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-MAX_NAMED = 4
-"""Case ids that the table for people names in a line; the JSON has them all."""
 
 
 @dataclass(frozen=True)
@@ -81,40 +76,7 @@ def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None
     )
 
 
-def print_audit(report: AuditReport, console: Console) -> None:
-    """AuditReport -> a table for people, the verdict last."""
-    from rich.table import Table
-
-    table = Table("", "finding", "cases", "for example", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
-    for finding in report.findings:
-        named = ", ".join(finding.case_ids[:MAX_NAMED]) + (" …" if len(finding.case_ids) > MAX_NAMED else "")
-        number = str(len(finding.case_ids)) if finding.case_ids else ""
-        table.add_row(
-            f"[{styles[finding.severity]}]{finding.severity}[/]", _plain(finding.message), number, _plain(named)
-        )
-    console.print(table)
-    verdict = "valid for training" if report.is_valid else "NOT valid for training: mend the errors first"
-    console.print(_plain(f"{report.num_cases} images in {report.num_groups} groups: {verdict}"))
-
-
-def group_key(case: Case) -> str:
-    """The split key over several sets, which number their groups alike."""
-    return f"{case.source}/{case.group}"
-
-
-def is_labelled(case: Case) -> bool:
-    """Whether anything can be learned from the case or scored on it."""
-    return case.mask is not None or case.malignancy is not None
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _findings(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+def _findings(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
     yield from _file_faults(cases, checked)
     yield from _mask_faults(cases, checked)
     yield from _text(cases, checked)
@@ -124,7 +86,7 @@ def _findings(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Fin
     yield from _descriptors(cases)
 
 
-def _file_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+def _file_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
     messages: dict[str, str] = {
         "missing image": "image file is not there: restore it or remove the row",
         "unreadable image": "image can't be read: replace the file or remove the row",
@@ -144,8 +106,8 @@ def _file_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[
         )
 
 
-def _mask_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
-    def where(has_fault: Callable[[Case, Checked], bool]) -> list[Case]:
+def _mask_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+    def where(has_fault: Callable[[Case, CaseFindings], bool]) -> list[Case]:
         pairs = zip(cases, checked, strict=True)
         return [case for case, check in pairs if check.num_mask_px is not None and has_fault(case, check)]
 
@@ -173,8 +135,8 @@ def _mask_faults(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[
         yield _note("no mask", "no mask: the image trains and scores the risk only", faulty)
 
 
-def _text(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
-    def where(number: Callable[[Checked], int]) -> list[Case]:
+def _text(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+    def where(number: Callable[[CaseFindings], int]) -> list[Case]:
         return [case for case, check in zip(cases, checked, strict=True) if number(check) > 0]
 
     before = where(lambda check: check.num_text_outside)
@@ -227,7 +189,7 @@ def _are_apart(one: Case, other: Case) -> bool:
     return _side(one) != _side(other) or len(_folds([one, other])) > 1 or {one.split, other.split} == {"train", "val"}
 
 
-def _duplicates(cases: Sequence[Case], checked: Sequence[Checked]) -> Iterator[Finding]:
+def _duplicates(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
     from thyrosight.datasets.duplicates import near_duplicates
 
     usable = [index for index, check in enumerate(checked) if check.print is not None]

@@ -1,4 +1,4 @@
-"""Case -> Checked: everything that the audit asks of one image and its mask, from one decoding of each."""
+"""Case -> CaseFindings: everything that the audit asks of one image and its mask, from one decoding of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thyrosight.types import Box, Case, Frame
 
 
 @dataclass(frozen=True)
-class Checked:
+class CaseFindings:
     """What one row showed. faults: kind -> message. Counts of text are in boxes; num_mask_px is None without a mask."""
 
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -33,17 +33,17 @@ class Checked:
     """Of the mask's pixels, those outside the ultrasound field."""
 
 
-def check_case(case: Case) -> Checked:
-    """Case -> Checked; a file that can't be used becomes a fault, never an exception."""
+def check_case(case: Case) -> CaseFindings:
+    """Case -> CaseFindings; a file that can't be used becomes a fault, never an exception."""
     from thyrosight.frames.load import load_frame
     from thyrosight.views.field import field_of_view
 
     if not case.image.is_file():
-        return Checked({"missing image": f"{case.image}: no such file"})
+        return CaseFindings({"missing image": f"{case.image}: no such file"})
     try:
         frame = load_frame(case.image)
     except (ThyrosightError, OSError) as error:
-        return Checked({"unreadable image": str(error)})
+        return CaseFindings({"unreadable image": str(error)})
     faults = _box_faults(case, frame)
     is_usable = case.fov is not None and not faults
     box = (
@@ -52,7 +52,7 @@ def check_case(case: Case) -> Checked:
     crop_HW = np.ascontiguousarray(frame.image_HW[box.slices])
     outside, inside, left = _text(frame, box)
     mask = _mask(case, frame, box, faults)
-    return Checked(
+    return CaseFindings(
         faults=faults,
         crop_sha256=hashlib.sha256(repr(crop_HW.shape).encode() + crop_HW.tobytes()).hexdigest(),
         print=fingerprint(crop_HW),

@@ -17,7 +17,7 @@ from thyrosight.files import write_atomic
 from thyrosight.types import Case, Json, Progress
 
 if TYPE_CHECKING:
-    from thyrosight.datasets.scan import Look
+    from thyrosight.datasets.scan import ImageFacts
 
 
 @dataclass(frozen=True)
@@ -39,32 +39,46 @@ class PrepareSummary:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How a set becomes cases.csv."""
+
+    source: str | None = None
+    """A name of SETS; None: the set is recognised by its layout."""
+    folds: int = 5
+    """Folds, made of whole groups; 0: none. Folds that the set gives are kept."""
+    hold_out: float = 0.0
+    """Share of the images that becomes the test split, in whole groups; a test split that the set gives is kept."""
+    seed: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
+    """Role -> column, for a CSV of your own."""
+    refold: bool = False
+    """Join the groups of near-duplicates and make new folds, even where the set gives its own."""
+    keep_leaks: bool = False
+    """Keep training images whose group has an image in the test split."""
+    keep_partial: bool = False
+    """Use a mask although some of its outlines are lost in the file."""
+
+
+DEFAULT_OPTIONS = PrepareOptions()
+
+
 def prepare(
     folder: Path,
     out: Path,
+    options: PrepareOptions = DEFAULT_OPTIONS,
     *,
-    source: str | None = None,
-    folds: int = 5,
-    hold_out: float = 0.0,
-    seed: int = 0,
-    columns: dict[str, str] | None = None,
-    refold: bool = False,
-    keep_leaks: bool = False,
-    keep_partial: bool = False,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> PrepareSummary:
     """Folder of a labelled set (or one CSV) -> cases.csv and dataset.json in `out`.
 
-    source: a name of SETS, or None to recognise it. folds and hold_out are made of whole groups; folds and splits
-    that the set gives are kept, unless `refold` joins the groups of near-duplicates and makes new folds. columns: role
-    -> column, for a CSV of your own. keep_leaks keeps training images whose group reaches into a test split;
-    keep_partial takes masks of which some outlines are lost. progress is called with (images done, images in all).
+    progress is called with (images done, images in all).
     """
-    from thyrosight.datasets.scan import in_order, look
+    from thyrosight.datasets.scan import in_order, scan_image
 
     folder, out = Path(folder), Path(out)
-    data_set = read_set(Request(folder, out / "masks", dict(columns or {}), keep_partial), source)
+    data_set = read_set(Request(folder, out / "masks", options.columns, options.keep_partial), options.source)
     if not data_set.cases:
         raise InputError(
             f"{folder}: recognised as {data_set.source}, but it holds no image that can be used; check the folder"
@@ -73,16 +87,16 @@ def prepare(
         replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)
         for case in data_set.cases
     ]
-    looks = list(in_order(lambda case: look(case.image, case.fov, case.panels), absolute, workers, progress))
-    cases, left_out = _readable(absolute, looks)
-    cases, notes = _grouped(cases, looks, data_set.join_duplicates or refold)
-    cases, more_notes = _divided(cases, folds, hold_out, seed, refold)
-    if not keep_leaks:
+    facts = list(in_order(lambda case: scan_image(case.image, case.fov, case.panels), absolute, workers, progress))
+    cases, left_out = _readable(absolute, facts)
+    cases, notes = _grouped(cases, facts, data_set.join_duplicates or options.refold)
+    cases, more_notes = _divided(cases, options)
+    if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
     everything_out = {why: number for why, number in {**data_set.left_out, **left_out}.items() if number}
     data_set = replace(data_set, left_out=everything_out, notes=(*data_set.notes, *notes, *more_notes))
-    return _write(out, cases, looks, data_set, seed)
+    return _write(out, cases, facts, data_set, options.seed)
 
 
 def read_set(request: Request, source: str | None) -> DataSet:
@@ -120,42 +134,42 @@ def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
     return kept, len(cases) - len(kept)
 
 
-def _readable(cases: Sequence[Case], looks: Sequence[Look]) -> tuple[list[Case], dict[str, int]]:
+def _readable(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Case], dict[str, int]]:
     kept = []
-    for case, seen in zip(cases, looks, strict=True):
-        if seen.fault is None:
-            row_mm, column_mm = case.row_mm or seen.row_mm, case.column_mm or seen.column_mm
-            kept.append(replace(case, fov=seen.fov, panels=seen.panels, row_mm=row_mm, column_mm=column_mm))
-    faulty = [seen for seen in looks if seen.fault is not None]
+    for case, one in zip(cases, facts, strict=True):
+        if one.fault is None:
+            row_mm, column_mm = case.row_mm or one.row_mm, case.column_mm or one.column_mm
+            kept.append(replace(case, fov=one.fov, panels=one.panels, row_mm=row_mm, column_mm=column_mm))
+    faulty = [one for one in facts if one.fault is not None]
     if not kept:
         raise InputError(f"none of the {len(cases)} images can be read; the first: {faulty[0].fault}")
     # the file's name only: dataset.json says nothing of where the set lies
     return kept, {f"unreadable image, e.g. {faulty[0].path.name}": len(faulty)} if faulty else {}
 
 
-def _grouped(cases: list[Case], looks: Sequence[Look], join_duplicates: bool) -> tuple[list[Case], list[str]]:
-    """Cases -> (the same, each with a group; what was done in words). looks: of all images, in the cases' order."""
+def _grouped(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:
+    """Cases -> (the same, each with a group; what was done in words). facts: of all images, in the cases' order."""
     from thyrosight.datasets.split import with_groups
 
     if all(case.group for case in cases) and not join_duplicates:
         return cases, []
     num_before = len({case.group or case.case_id for case in cases})
-    cases = with_groups(cases, [seen.print for seen in looks if seen.fault is None])
+    cases = with_groups(cases, [one.print for one in facts if one.fault is None])
     num_groups = len({case.group for case in cases})
     return cases, [f"groups: near-duplicate images are kept together ({num_before} groups became {num_groups})"]
 
 
-def _divided(cases: list[Case], folds: int, hold_out: float, seed: int, refold: bool) -> tuple[list[Case], list[str]]:
+def _divided(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], list[str]]:
     """Cases with groups -> (the same with split and fold, what was done in words)."""
     from thyrosight.datasets.split import with_folds, with_hold_out
 
     notes = []
-    if refold:
+    if options.refold:
         cases = [replace(case, fold=None) for case in cases]
-    if hold_out and any(case.split == "test" for case in cases):
+    if options.hold_out and any(case.split == "test" for case in cases):
         notes.append("hold-out not made: the set gives a test split")
-    elif hold_out:
-        held = with_hold_out(cases, hold_out, seed)
+    elif options.hold_out:
+        held = with_hold_out(cases, options.hold_out, options.seed)
         cases = [replace(case, fold=None if case.split == "test" else case.fold) for case in held]
     inside = [case for case in cases if case.split != "test"]
     if inside and all(case.fold is not None for case in inside):
@@ -164,9 +178,9 @@ def _divided(cases: list[Case], folds: int, hold_out: float, seed: int, refold: 
             notes.append(
                 f"{broken} groups reach over several of those folds, scores would be too good: prepare with refold"
             )
-    elif folds and inside:
-        cases = with_folds(cases, folds, seed)
-        notes.append(f"folds: {folds}, made of whole groups, balanced on class and count, seed {seed}")
+    elif options.folds and inside:
+        cases = with_folds(cases, options.folds, options.seed)
+        notes.append(f"folds: {options.folds}, made of whole groups, balanced on class and count, seed {options.seed}")
     return cases, notes
 
 
@@ -176,11 +190,11 @@ def _broken(cases: Sequence[Case]) -> int:
     return sum(number > 1 for number in Counter(group for group, _ in pairs).values())
 
 
-def _write(out: Path, cases: list[Case], looks: Sequence[Look], data_set: DataSet, seed: int) -> PrepareSummary:
+def _write(out: Path, cases: list[Case], facts: Sequence[ImageFacts], data_set: DataSet, seed: int) -> PrepareSummary:
     from thyrosight.datasets.summary import describe
 
     out.mkdir(parents=True, exist_ok=True)
-    dataset = describe(cases, {seen.path: seen for seen in looks}, data_set, seed)
+    dataset = describe(cases, {one.path: one for one in facts}, data_set, seed)
     summary = _summary(out / "cases.csv", dataset, data_set)
     write_atomic(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
     write_cases(cases, out / "cases.csv")

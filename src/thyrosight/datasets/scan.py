@@ -1,4 +1,4 @@
-"""Image file -> Look: size, ultrasound field, panels, fingerprint; several at a time, a bad one never stops it."""
+"""Image files -> ImageFacts: size, ultrasound field, panels, fingerprint. A file that can't be read is a fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ U = TypeVar("U")
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageFacts:
     """What one image file showed. fault is None where it could be read; then all others but the spacing are there."""
 
     path: Path
@@ -33,17 +33,17 @@ class Look:
     print: Fingerprint | None = None
 
 
-def look(path: Path, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Look:
-    """Image file, field and panels where they are known already -> Look."""
+def scan_image(path: Path, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> ImageFacts:
+    """Image file, field and panels where they are known already -> ImageFacts."""
     from thyrosight.frames.load import load_frame
     from thyrosight.views.field import field_of_view, find_panels
 
     try:
         frame = load_frame(path)
     except (ThyrosightError, OSError) as error:
-        return Look(path, fault=str(error))
+        return ImageFacts(path, fault=str(error))
     field = fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
-    return Look(
+    return ImageFacts(
         path=path,
         fault=None,
         sha256=frame.sha256,

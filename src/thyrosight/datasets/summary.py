@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.masks import read_mask
-from thyrosight.datasets.scan import Look, list_sha256
+from thyrosight.datasets.scan import ImageFacts, list_sha256
 from thyrosight.datasets.sets.layout import DataSet
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
@@ -16,13 +16,13 @@ from thyrosight.types import Case, Json
 FORMAT_VERSION = 1
 
 
-def describe(cases: Sequence[Case], looks: Mapping[Path, Look], data_set: DataSet, seed: int) -> Json:
-    """Cases, path -> Look, DataSet -> the content of dataset.json.
+def describe(cases: Sequence[Case], facts: Mapping[Path, ImageFacts], data_set: DataSet, seed: int) -> Json:
+    """Cases, path -> ImageFacts, DataSet -> the content of dataset.json.
 
     A list's sha256 is that of the sorted lines "FILE_SHA256  case_id": it does not change with where the set lies.
     """
-    areas = {case.case_id: _foreground(case, looks[case.image]) for case in cases if case.mask}
-    sizes = Counter(looks[case.image].size_hw for case in cases)
+    areas = {case.case_id: _foreground(case, facts[case.image]) for case in cases if case.mask}
+    sizes = Counter(facts[case.image].size_hw for case in cases)
     return {
         "format_version": FORMAT_VERSION,
         "source": data_set.source,
@@ -56,7 +56,7 @@ def describe(cases: Sequence[Case], looks: Mapping[Path, Look], data_set: DataSe
         "notes": list(data_set.notes),
         "seed": seed,
         "files": {
-            "image": _listed([(looks[case.image].sha256, case.case_id) for case in cases]),
+            "image": _listed([(facts[case.image].sha256, case.case_id) for case in cases]),
             "mask": _listed(
                 [(sha256_of(case.mask), case.case_id) for case in cases if case.mask and case.mask.is_file()]
             ),
@@ -80,9 +80,9 @@ def _listed(lines: list[tuple[str, str]]) -> Json:
     return {"number": len(lines), "sha256": list_sha256(f"{sha256}  {case_id}" for sha256, case_id in lines)}
 
 
-def _foreground(case: Case, seen: Look) -> int | None:
+def _foreground(case: Case, facts: ImageFacts) -> int | None:
     """Pixels of the mask, or None where the file can't be used (the audit names it)."""
     try:
-        return int(read_mask(case.mask, seen.size_hw).sum()) if case.mask else None
+        return int(read_mask(case.mask, facts.size_hw).sum()) if case.mask else None
     except InputError:
         return None

@@ -7,6 +7,7 @@ import io
 import math
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import read_rows
@@ -182,18 +183,46 @@ def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
         seen[case.case_id] = number
 
 
+# Questions to a case
+
+
+def group_key(case: Case) -> str:
+    """The split key over several sets, which number their groups alike."""
+    return f"{case.source}/{case.group}"
+
+
+def is_labelled(case: Case) -> bool:
+    """Whether anything can be learned from the case or scored on it."""
+    return case.mask is not None or case.malignancy is not None
+
+
 # Which cases
 
 
-def choose_cases(cases: Sequence[Case], path: Path, split: str | None, fold: int | None) -> tuple[list[Case], str]:
-    """All cases, split and fold (None: any) -> the chosen ones and that choice in words; none: InputError."""
-    chosen = [case for case in cases if (split is None or case.split == split) and (fold is None or case.fold == fold)]
-    words = [f"split {split}"] * (split is not None) + [f"fold {fold}"] * (fold is not None)
+@dataclass(frozen=True)
+class RowChoice:
+    """Which rows of cases.csv: those of one split, of one fold, or of both; None: any."""
+
+    split: str | None = None
+    fold: int | None = None
+
+    @property
+    def in_words(self) -> str:
+        parts = [f"split {self.split}"] * (self.split is not None) + [f"fold {self.fold}"] * (self.fold is not None)
+        return " and ".join(parts) or "every row"
+
+
+EVERY_ROW = RowChoice()
+
+
+def choose_cases(cases: Sequence[Case], path: Path, rows: RowChoice) -> list[Case]:
+    """All cases of the table at `path`, a choice -> the chosen cases; InputError where the choice is empty."""
+    chosen = [case for case in cases if rows.split in (None, case.split) and rows.fold in (None, case.fold)]
     if not chosen:
         splits = sorted({case.split or "(empty)" for case in cases})
         folds = sorted({case.fold for case in cases if case.fold is not None})
         raise InputError(
-            f"{path}: no row is in {' and '.join(words)}; there are splits {', '.join(splits)} and folds "
+            f"{path}: no row is in {rows.in_words}; there are splits {', '.join(splits)} and folds "
             f"{', '.join(map(str, folds)) or 'none'}"
         )
-    return chosen, " and ".join(words) or "every row"
+    return chosen

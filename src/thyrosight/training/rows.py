@@ -6,13 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thyrosight.datasets.table import group_key
 from thyrosight.errors import InputError
 from thyrosight.types import Case
-
-
-def group_key(case: Case) -> str:
-    """The split key over several sets: sets number their groups alike."""
-    return f"{case.source}/{case.group}"
 
 
 def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
