@@ -22,11 +22,12 @@ import numpy as np
 from thyrosight.bundle.store import fold_bundles, load_bundle
 from thyrosight.datasets.masks import load_mask, read_mask
 from thyrosight.datasets.table import read_cases
-from thyrosight.evaluation.case_scores import CaseScore, Rating, score_case
+from thyrosight.evaluation.case_scores import CasePrediction, CaseScore, score_case
+from thyrosight.evaluation.estimates import Estimate, EvaluationSettings
 from thyrosight.evaluation.mask_rule import MaskRule
 from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap
 from thyrosight.evaluation.metrics.ranking import auroc_of
-from thyrosight.evaluation.scores import Estimate, EvaluationSettings, Scorer
+from thyrosight.evaluation.scores import detection_scores, diameter_scores, outline_scores
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
@@ -44,15 +45,15 @@ def scored(predictor: Predictor, case: Case, second_mask: Path) -> tuple[CaseSco
         return None
     raw = predictor.run(frame, fov=case.fov, panels=case.panels)
     network_HW = raw.mask_HW
-    rating = Rating(case.fov or raw.fov, len(raw.panels))
+    predicted = CasePrediction(case.fov or raw.fov, len(raw.panels))
     masks = ((set_HW, second_HW), (set_HW, network_HW), (second_HW, network_HW))
-    return tuple(score_case(case, reference_HW, HW, rating, SETTINGS.masks) for reference_HW, HW in masks)
+    return tuple(score_case(case, reference_HW, HW, predicted, SETTINGS.masks) for reference_HW, HW in masks)
 
 
 def row_of(name: str, rows: list[CaseScore]) -> str:
     """Pair, its scores -> a row of the table."""
-    scorer = Scorer(SETTINGS)
-    scores = {one.name: one for one in (*scorer.outlines(rows), *scorer.detection(rows), *scorer.diameters(rows))}
+    kinds = (outline_scores, detection_scores, diameter_scores)
+    scores = {one.name: one for kind in kinds for one in kind(rows, SETTINGS)}
     upper = scores["longest_percent_upper_limit"]
     cells = [_cell(scores[score], "+.1f" if "percent" in score else ".3f") for score in SHOWN]
     return f"| {name} | {' | '.join(cells)} | {_cell(upper, '+.1f')} | {upper.n} |"

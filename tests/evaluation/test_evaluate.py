@@ -22,23 +22,24 @@ from rich.console import Console
 from checkout import REAL_DATA
 from thyrosight.commands.evaluation import print_comparison, print_evaluation
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.table import read_cases, write_cases
+from thyrosight.datasets.table import RowChoice, read_cases, write_cases
 from thyrosight.errors import InputError
 from thyrosight.evaluation import charts
 from thyrosight.evaluation.case_scores import (
+    CasePrediction,
     CaseScore,
     MaskSettings,
-    Rating,
     compact_case_scores,
     read_case_scores,
     score_case,
     write_case_scores,
 )
 from thyrosight.evaluation.compare import compare
-from thyrosight.evaluation.evaluate import evaluate_predictor
+from thyrosight.evaluation.estimates import EvaluationSettings
+from thyrosight.evaluation.evaluate import evaluate
 from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.report import chosen_for_galleries, galleries, outlines_of, picture_of, report_html
-from thyrosight.evaluation.scores import EvaluationSettings, Scorer, size_tertiles
+from thyrosight.evaluation.scores import outline_scores, risk_scores, size_tertiles
 from thyrosight.evaluation.summary import Evaluation
 from thyrosight.types import BoolArray, Box, Case
 
@@ -126,7 +127,8 @@ def run(cases: list[Case], out: Path, change: Change = same, **choice: Any) -> E
     write_cases(cases, csv_path)
     risks = choice.pop("risks", {case.case_id: 0.9 if case.malignancy else 0.2 for case in cases})
     stub: Any = Stub(read_cases(csv_path), change, risks)
-    return evaluate_predictor(stub, csv_path, out, settings=choice.pop("settings", QUICK), **choice)
+    settings = choice.pop("settings", QUICK)
+    return evaluate(stub, csv_path, out, RowChoice(**choice), settings=settings)
 
 
 @pytest.fixture
@@ -215,7 +217,7 @@ def test_a_model_of_one_task_is_scored_on_it_alone(
     stub.info.has_mask, stub.info.has_malignancy = has_mask, has_malignancy
     stub.info.operating_points = ()
     stub.interpret = lambda frame, raw: SimpleNamespace(risk=raw.risk if has_malignancy else None)
-    evaluation = evaluate_predictor(stub, csv_path, tmp_path / "out", settings=QUICK)
+    evaluation = evaluate(stub, csv_path, tmp_path / "out", settings=QUICK)
     assert evaluation.score("dice").value == (1.0 if has_mask else None)
     assert evaluation.score("nodule_sensitivity").value == (1.0 if has_mask else None)
     assert evaluation.score("auroc").value == (0.5 if has_malignancy else None)
@@ -342,7 +344,7 @@ def test_pictures_show_the_masks_that_were_scored(cases: list[Case], tmp_path: P
 
 def scored(case_id: str, dice: float = 0.5, **changes: Any) -> CaseScore:
     case = Case(case_id, Path("i.png"), None, changes.pop("malignancy", None), changes.pop("group", case_id), "s")
-    row = score_case(case, rectangle(0, 0, 9, 9), rectangle(0, 0, 9, 9), Rating(FIELD, 1), MaskSettings())
+    row = score_case(case, rectangle(0, 0, 9, 9), rectangle(0, 0, 9, 9), CasePrediction(FIELD, 1), MaskSettings())
     return replace(row, dice=dice, **changes)
 
 
@@ -539,10 +541,9 @@ def test_tables_for_people(cases: list[Case], tmp_path: Path) -> None:
 
 def test_an_interval_does_not_depend_on_the_other_scores() -> None:
     rows = [scored(f"c{index}", index / 9, malignancy=index % 2, risk=index / 9) for index in range(10)]
-    scorer = Scorer(QUICK)
-    alone = scorer.risks(rows)[0]
-    scorer.outlines(rows)
-    assert scorer.risks(rows)[0] == alone
+    alone = risk_scores(rows, QUICK)[0]
+    outline_scores(rows, QUICK)
+    assert risk_scores(rows, QUICK)[0] == alone
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4))

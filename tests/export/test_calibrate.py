@@ -17,18 +17,18 @@ from score_rows import row, rows_of
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores, write_case_scores
+from thyrosight.evaluation.estimates import EvaluationSettings
 from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.mask_rule import MaskRule, OutOfFoldRule
 from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
-from thyrosight.evaluation.metrics.operating_points import AIMS, called_out_of_fold, threshold_for
-from thyrosight.evaluation.out_of_fold import measured_points, rated_of, recalibrated
-from thyrosight.evaluation.scores import EvaluationSettings, Scorer
+from thyrosight.evaluation.metrics.operating_points import OPERATING_GOALS, called_out_of_fold, threshold_for
+from thyrosight.evaluation.out_of_fold import labelled_logits, out_of_fold_points, recalibrated
 from thyrosight.export.calibrate import recalibrate
 from thyrosight.inference.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
 
 QUICK = EvaluationSettings(draws=200)
-YOUDEN, SENSITIVE, SPECIFIC = AIMS
+YOUDEN, SENSITIVE, SPECIFIC = OPERATING_GOALS
 
 
 def test_thresholds_by_hand() -> None:
@@ -99,10 +99,10 @@ def test_its_own_labels_move_no_risk_and_no_call_of_a_fold(seed: int) -> None:
     pairs = [(one, other) for one, other in zip(before, after, strict=True) if one.fold == 0]
     assert [one.risk for one, _ in pairs] == [other.risk for _, other in pairs]
     assert [one.risk for one in before if one.fold] != [one.risk for one in after if one.fold]
-    for aim in AIMS:
+    for aim in OPERATING_GOALS:
         calls = []
         for part in (rows, turned):
-            rated = rated_of(part, "x")
+            rated = labelled_logits(part, "x")
             called = called_out_of_fold(aim, rated.labels, rated.logits, rated.folds)
             calls.append([one for one, fold in zip(called, rated.folds, strict=True) if fold == 0])
         assert calls[0] == calls[1]
@@ -166,18 +166,18 @@ def test_the_new_bundle_is_verified_and_says_where_its_calibration_is_from(made:
 def test_operating_points_carry_what_was_measured_out_of_fold(made: tuple[Path, Path, Path]) -> None:
     info = load_bundle(made[2]).info
     assert [point.name for point in info.operating_points] == ["youden", "sensitivity-90", "specificity-90"]
-    rated = rated_of(pooled_rows(), "x")
+    rated = labelled_logits(pooled_rows(), "x")
     labels = np.array(rated.labels)
     risks = 1 / (1 + np.exp(-(info.calibration.scale * np.array(rated.logits) + info.calibration.offset)))
     youden, sensitive, specific = info.operating_points
     assert (risks[labels == 1] >= sensitive.threshold).mean() >= 0.9
     assert (risks[labels == 0] < specific.threshold).mean() >= 0.9
     assert sensitive.threshold < youden.threshold < specific.threshold
-    measured = {point.aim.name: point for point in measured_points(rated, Scorer(QUICK))}
+    measured = {point.goal.name: point for point in out_of_fold_points(rated, QUICK)}
     for point in info.operating_points:
         assert point.sensitivity is not None
         assert point.specificity is not None
-        called = np.array(called_out_of_fold(measured[point.name].aim, rated.labels, rated.logits, rated.folds))
+        called = np.array(called_out_of_fold(measured[point.name].goal, rated.labels, rated.logits, rated.folds))
         assert point.sensitivity.value == pytest.approx(called[labels == 1].mean())
         assert point.specificity.value == pytest.approx(1 - called[labels == 0].mean())
         assert (point.sensitivity.n, point.specificity.n) == (labels.sum(), 80 - labels.sum())

@@ -11,10 +11,9 @@ import pytest
 pytest.importorskip("torch")
 
 from thyrosight.config import config_from_dict
-from thyrosight.datasets.table import read_cases
+from thyrosight.datasets.table import group_key, read_cases
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.training.dataset import EpochSampler, ViewDataset, collate, terms_of
-from thyrosight.datasets.table import group_key
 from thyrosight.training.rows import choose_rows, split_validation
 from thyrosight.types import Box, Case
 

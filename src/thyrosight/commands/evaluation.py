@@ -1,4 +1,4 @@
-"""Labelled cases, or their scores -> scores: evaluate, pool, calibrate, compare, stress, pool-stress. No torch."""
+"""The commands that score labelled cases: evaluate, pool, calibrate, compare; and their tables in the terminal."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from thyrosight.commands.options import Json, Threads, Tta
-from thyrosight.commands.terminal import print_json, stdout_console, stdout_kept_for_json
+from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
-from thyrosight.evaluation.report import interval_text, number_text
-from thyrosight.evaluation.selective_scores import Selective
-from thyrosight.evaluation.summary import Evaluation
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from thyrosight.evaluation.compare import Comparison
+    from thyrosight.evaluation.selective_scores import Selective
+    from thyrosight.evaluation.summary import Evaluation
 
 
 def evaluate(
@@ -39,18 +38,26 @@ def evaluate(
     Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Of a folder with one bundle
     a fold each is scored on the fold that it has not seen, and all are pooled. Exit code 1 where a case has no score.
     """
-    from thyrosight.bundle.store import fold_bundles
-    from thyrosight.evaluation.evaluate import evaluate as evaluate_bundle
-    from thyrosight.evaluation.evaluate_folds import evaluate_folds
+    from functools import partial
 
-    with stdout_kept_for_json(as_json):
+    from thyrosight.bundle.store import fold_bundles
+    from thyrosight.datasets.table import RowChoice
+    from thyrosight.evaluation.evaluate import evaluate as evaluate_model
+    from thyrosight.evaluation.evaluate_folds import evaluate_folds
+    from thyrosight.inference.predictor import Predictor
+
+    with stdout_kept_for_json(as_json), progress_bar("evaluating") as progress:
         if split is None and fold is None and fold_bundles(bundle):
-            evaluation = evaluate_folds(bundle, cases, out, threads=threads, tta=tta, across_folds=across_folds)
+            predictor_of = partial(Predictor, threads=threads, tta=tta)
+            evaluation = evaluate_folds(
+                bundle, cases, out, across_folds=across_folds, predictor_of=predictor_of, progress=progress
+            )
             out = out / "pooled"
         elif across_folds:
             raise ConfigError(f"{bundle}: --across-folds takes all folds of a folder of `cross-validate` or `ensemble`")
         else:
-            evaluation = evaluate_bundle(bundle, cases, out, split=split, fold=fold, threads=threads, tta=tta)
+            predictor = Predictor.load(bundle, threads=threads, tta=tta)
+            evaluation = evaluate_model(predictor, cases, out, RowChoice(split, fold), progress=progress)
     _print_evaluation(evaluation, out, as_json)
 
 
@@ -122,8 +129,6 @@ def compare(
     if as_json:
         print_json(comparison)
         return
-    from thyrosight.commands.evaluation import print_comparison
-
     print_comparison(comparison, stdout_console())
 
 
@@ -132,15 +137,15 @@ def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(evaluation)
     else:
-        from thyrosight.commands.evaluation import print_evaluation
-
         print_evaluation(evaluation, stdout_console())
         typer.echo(out / "report.html")
     raise typer.Exit(1 if evaluation.failures else 0)
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Evaluation -> what was evaluated, all scores, the subgroups and what could not be read."""
+    """Evaluation -> what was evaluated, all scores, the subgroups and the cases without a score."""
+    from rich.text import Text
+
     evaluated = evaluation.evaluated
     console.print(
         Text(
@@ -162,7 +167,12 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Comparison -> a row a score: both models, first - second with its paired interval."""
+    """Comparison -> one row per score: both models, first - second with its paired interval."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from thyrosight.evaluation.report import number_text
+
     table = Table(title=f"{comparison.num_cases} cases of {comparison.num_groups} groups, paired", title_justify="left")
     for column in ("score", "first", "second", "first - second", "95 % interval", "share beyond 0", "n"):
         table.add_column(column, justify="left" if column == "score" else "right")
@@ -185,6 +195,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def selective_text(selective: Selective) -> str:
     """Selective -> one line: the first score of all images, of the surest 80 % and 50 %, and the AURC."""
+    from thyrosight.evaluation.report import interval_text, number_text
+
     curve = selective.curves[0]
     parts = []
     for coverage in (1.0, 0.8, 0.5):
@@ -202,6 +214,10 @@ def selective_text(selective: Selective) -> str:
 
 
 def _scores_table(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+
+    from thyrosight.evaluation.report import interval_text, number_text
+
     table = Table(title="Scores", title_justify="left")
     for column in ("score", "value", "95 % interval", "n"):
         table.add_column(column, justify="left" if column == "score" else "right")
@@ -214,6 +230,10 @@ def _scores_table(evaluation: Evaluation) -> Table:
 
 
 def _subgroups_table(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+
+    from thyrosight.evaluation.report import interval_text, number_text
+
     table = Table(title="Subgroups", title_justify="left")
     for column in ("by", "subgroup", "images", "Dice", "95 % interval", "found", "AUROC", "95 % interval"):
         table.add_column(column, justify="left" if column in ("by", "subgroup") else "right")

@@ -1,21 +1,22 @@
-"""StressTest -> tables in the terminal: a row a disturbance, every drop with its interval and n, and the headlines."""
+"""The commands that disturb images and score again: stress, pool-stress; and their table in the terminal."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from thyrosight.commands.options import Json, Threads, Tta
-from thyrosight.commands.terminal import print_json, stdout_console, stdout_kept_for_json
+from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
-from thyrosight.evaluation.report import interval_text, number_text
-from thyrosight.evaluation.scores import Estimate
-from thyrosight.evaluation.stress.stress_scores import StressTest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from thyrosight.evaluation.estimates import Estimate
+    from thyrosight.evaluation.stress.stress_scores import StressTest
 
 COLUMNS = (
     "perturbation",
@@ -32,8 +33,77 @@ COLUMNS = (
 )
 
 
+def stress(
+    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
+    cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for stress.csv, stress.json, per_case.")],
+    split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
+    perturbations: Annotated[
+        list[str] | None, typer.Option("--perturbation", help="Only this perturbation; repeat for more.")
+    ] = None,
+    strengths: Annotated[str, typer.Option("--strengths", metavar="1,2,..", help="Which strengths.")] = "1,2,3,4,5",
+    threads: Threads = None,
+    tta: Tta = False,
+    as_json: Json = False,
+) -> None:
+    """What disturbed images cost the scores.
+
+    Predicts every case as it is and with other gain, gamma, speckle, blur, JPEG, depth, a shadow, calipers and text
+    drawn on, each at strengths 1 to 5; 1 and 2 are met daily. Exit code 1 where a case could not be scored.
+    """
+    from thyrosight.datasets.table import RowChoice
+    from thyrosight.evaluation.stress.stress import StressPlan, disturbances
+    from thyrosight.evaluation.stress.stress import stress as stress_model
+    from thyrosight.inference.predictor import Predictor
+
+    plan = StressPlan(disturbances(perturbations or (), strength_numbers(strengths)))
+    with stdout_kept_for_json(as_json), progress_bar("stressing") as progress:
+        predictor = Predictor.load(bundle, threads=threads, tta=tta)
+        test = stress_model(predictor, cases, out, RowChoice(split, fold), plan=plan, progress=progress)
+    _print_stress(test, out, as_json)
+
+
+def pool_stress(
+    parts: Annotated[list[Path], typer.Argument(help="Folder of each fold's stress test.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled stress test.")],
+    as_json: Json = False,
+) -> None:
+    """Folds' stress tests -> one of all cases.
+
+    Each fold has to be stressed with the model that has not seen it; a case that is in two of them is refused.
+    """
+    from thyrosight.evaluation.stress.stress import pool_stress as pool_folds
+
+    with stdout_kept_for_json(as_json):
+        test = pool_folds(parts, out)
+    _print_stress(test, out, as_json)
+
+
+def strength_numbers(text: str) -> tuple[int, ...]:
+    """--strengths as given -> its numbers; ConfigError where one is none."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
+
+
+def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
+    """A row a disturbance and the headlines; exit code 1 where a case could not be scored."""
+    if as_json:
+        print_json(test)
+    else:
+        print_stress(test, stdout_console())
+        typer.echo(out / "stress.csv")
+    raise typer.Exit(1 if test.failures else 0)
+
+
 def print_stress(test: StressTest, console: Console) -> None:
-    """StressTest -> what was disturbed, a row a disturbance, what could not be read, and the headlines."""
+    """StressTest -> what was disturbed, one row per disturbance, the cases without a score, and the headlines."""
+    from rich.text import Text
+
+    from thyrosight.evaluation.report import number_text
+
     stressed = test.stressed
     console.print(
         Text(
@@ -70,10 +140,16 @@ def headlines(test: StressTest) -> list[str]:
 
 def with_interval(estimate: Estimate) -> str:
     """Estimate -> `value (low to high)`."""
+    from thyrosight.evaluation.report import interval_text, number_text
+
     return f"{number_text(estimate.value)} ({interval_text(estimate)})"
 
 
 def _table(test: StressTest) -> Table:
+    from rich.table import Table
+
+    from thyrosight.evaluation.report import interval_text, number_text
+
     table = Table(title="Disturbed: clean - disturbed, on the same images", title_justify="left")
     for index, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if index in (0, 2) else "right")
@@ -98,70 +174,3 @@ def _table(test: StressTest) -> Table:
 
 def _signed(estimate: Estimate) -> str:
     return "-" if estimate.value is None else f"{estimate.value:+.3f}"
-
-
-def stress(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
-    cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for stress.csv, stress.json, per_case.")],
-    split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
-    fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
-    perturbations: Annotated[
-        list[str] | None, typer.Option("--perturbation", help="Only this perturbation; repeat for more.")
-    ] = None,
-    strengths: Annotated[str, typer.Option("--strengths", metavar="1,2,..", help="Which strengths.")] = "1,2,3,4,5",
-    threads: Threads = None,
-    tta: Tta = False,
-    as_json: Json = False,
-) -> None:
-    """What disturbed images cost the scores.
-
-    Predicts every case as it is and with other gain, gamma, speckle, blur, JPEG, depth, a shadow, calipers and text
-    drawn on, each at strengths 1 to 5; 1 and 2 are met daily. Exit code 1 where a case could not be scored.
-    """
-    from thyrosight.commands.terminal import progress_bar
-    from thyrosight.evaluation.stress.stress import disturbances
-    from thyrosight.evaluation.stress.stress import stress as stress_bundle
-
-    chosen = disturbances(perturbations or (), strength_numbers(strengths))
-    with stdout_kept_for_json(as_json), progress_bar("stressing") as progress:
-        test = stress_bundle(
-            bundle, cases, out, split=split, fold=fold, chosen=chosen, threads=threads, tta=tta, progress=progress
-        )
-    _print_stress(test, out, as_json)
-
-
-def pool_stress(
-    parts: Annotated[list[Path], typer.Argument(help="Folder of each fold's stress test.", exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled stress test.")],
-    as_json: Json = False,
-) -> None:
-    """Folds' stress tests -> one of all cases.
-
-    Each fold has to be stressed with the model that has not seen it; a case that is in two of them is refused.
-    """
-    from thyrosight.evaluation.stress.stress import pool_stress as pool_folds
-
-    with stdout_kept_for_json(as_json):
-        test = pool_folds(parts, out)
-    _print_stress(test, out, as_json)
-
-
-def strength_numbers(text: str) -> tuple[int, ...]:
-    """--strengths as given -> its numbers; ConfigError where one is none."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
-
-
-def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
-    """A row a disturbance and the headlines; exit code 1 where a case could not be scored."""
-    if as_json:
-        print_json(test)
-    else:
-        from thyrosight.commands.stress import print_stress
-
-        print_stress(test, stdout_console())
-        typer.echo(out / "stress.csv")
-    raise typer.Exit(1 if test.failures else 0)

@@ -28,9 +28,7 @@ def read_cases(path: Path) -> list[Case]:
 
     Raises InputError naming the file, the row and the mend. The images are not opened: that is the audit's work.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "cases.csv"
+    path = table_path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with: thyrosight prepare FOLDER -o {path.parent}")
     rows = read_rows(path, errors="surrogateescape")
@@ -46,6 +44,12 @@ def read_cases(path: Path) -> list[Case]:
     cases = [_case(row, folder, f"{path} row {number}") for number, row in enumerate(rows, start=2)]
     _refuse_repeated_ids(cases, path)
     return cases
+
+
+def table_path(path: Path) -> Path:
+    """cases.csv, or the folder that holds it -> cases.csv."""
+    path = Path(path)
+    return path / "cases.csv" if path.is_dir() else path
 
 
 def write_cases(cases: Iterable[Case], path: Path) -> None:

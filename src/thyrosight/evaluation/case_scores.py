@@ -99,8 +99,8 @@ class CaseScore:
 
 
 @dataclass(frozen=True)
-class Rating:
-    """What was said of one image, beside its mask: views, malignancy logit, calibrated risk, seconds, its sureness."""
+class CasePrediction:
+    """What a model predicts of one image next to the mask; mean_probability is that inside the mask."""
 
     fov: Box
     num_panels: int
@@ -114,10 +114,10 @@ def score_case(
     case: Case,
     reference_HW: BoolArray | None,
     prediction_HW: BoolArray | None,
-    rating: Rating,
+    predicted: CasePrediction,
     settings: MaskSettings,
 ) -> CaseScore:
-    """Case, masks in source pixels (None: not known, or not predicted), rating -> its scores."""
+    """Case, masks in source pixels (None: not known, or not predicted), the rest of the prediction -> its scores."""
     spacing = Spacing(case.row_mm, case.column_mm) if case.row_mm and case.column_mm else None
     return CaseScore(
         case_id=case.case_id,
@@ -126,17 +126,17 @@ def score_case(
         split=case.split,
         fold=case.fold,
         target=case.target,
-        num_panels=rating.num_panels,
-        field_area_px=rating.fov.width * rating.fov.height,
-        field_diagonal_px=math.hypot(rating.fov.width, rating.fov.height),
+        num_panels=predicted.num_panels,
+        field_area_px=predicted.fov.width * predicted.fov.height,
+        field_diagonal_px=math.hypot(predicted.fov.width, predicted.fov.height),
         row_mm=case.row_mm,
         column_mm=case.column_mm,
         **_mask_scores(reference_HW, prediction_HW, spacing, settings),
         malignancy=case.malignancy,
-        malignancy_logit=_finite(rating.malignancy_logit),
-        risk=_finite(rating.risk),
-        seconds=rating.seconds,
-        mean_probability=_finite(rating.mean_probability),
+        malignancy_logit=_finite(predicted.malignancy_logit),
+        risk=_finite(predicted.risk),
+        seconds=predicted.seconds,
+        mean_probability=_finite(predicted.mean_probability),
     )
 
 

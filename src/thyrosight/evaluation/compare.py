@@ -12,9 +12,10 @@ import numpy as np
 
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings, random_stream
 from thyrosight.evaluation.metrics import calibration, ranking
 from thyrosight.evaluation.metrics.bootstrap import Difference, Statistic, paired_bootstrap, ratio_of
-from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings, Scorer, hd95_or_diagonal
+from thyrosight.evaluation.scores import hd95_or_diagonal
 from thyrosight.files import write_atomic
 
 
@@ -104,7 +105,7 @@ def _compared(kind: _Kind, pairs: Sequence[tuple[CaseScore, CaseScore]], setting
         kind.statistic_of([first for first, _ in numbers], [second for _, second in numbers])
         for numbers in ([of_a for of_a, _, _ in kept], [of_b for _, of_b, _ in kept])
     )
-    rng = Scorer(settings).rng(f"compare {kind.name}")
+    rng = random_stream(settings, f"compare {kind.name}")
     difference = paired_bootstrap(statistic_a, statistic_b, groups, rng, settings.draws)
     value_a, value_b = (float(statistic(np.ones((1, len(kept))))[0]) for statistic in (statistic_a, statistic_b))
     return ComparedScore(

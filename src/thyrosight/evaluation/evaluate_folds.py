@@ -7,7 +7,7 @@ calibration of its risk, and the rule by which it outlines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,21 +17,19 @@ from numpy.typing import NDArray
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
 from thyrosight.bundle.training_sets import seen_sets
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.table import read_cases
+from thyrosight.datasets.table import RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, read_case_scores
-from thyrosight.evaluation.compare import Comparison as Comparison
-from thyrosight.evaluation.compare import compare as compare
-from thyrosight.evaluation.evaluate import evaluate_predictor, write_evaluation
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.evaluate import context_of, evaluate_cases, write_evaluation
 from thyrosight.evaluation.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
 from thyrosight.evaluation.out_of_fold import recalibrated
-from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.evaluation.summary import Evaluated, Evaluation, read_evaluation, summarise
+from thyrosight.evaluation.summary import Evaluation, EvaluationContext, read_evaluation, summarise
 from thyrosight.files import write_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
-from thyrosight.types import Case
+from thyrosight.types import Case, Progress
 
 BY_OTHERS = "Outlined by the rule that the other folds choose: mask threshold {:g}, least mean probability {:g}."
 
@@ -41,16 +39,18 @@ def evaluate_folds(
     cases_csv: Path,
     out: Path,
     *,
-    threads: int | None = None,
-    tta: bool = False,
     across_folds: bool = False,
+    predictor_of: Callable[[Bundle], Predictor] = Predictor,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Folder with foldK/bundle (of `cross-validate` or `ensemble`), cases.csv -> the pooled Evaluation, written.
 
-    across_folds: mask rule and calibration of each fold come from the others' images, each seen by the model that had
-    not learnt from it. InputError where a bundle does not say that it kept its fold of these cases aside.
+    across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
+    model that has not learned from it. InputError where a bundle does not state that it left its fold of these cases
+    out. progress is called per fold with (cases done, cases in all).
     """
     bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
+    cases_csv = table_path(cases_csv)
     cases = read_cases(cases_csv)
     for fold, bundle in bundles.items():
         _refuse_seen(bundle, cases, fold)
@@ -58,15 +58,17 @@ def evaluate_folds(
         raise InputError(f"{runs}: one fold only; what other folds choose needs another fold")
     rule = None
     if across_folds:
-        rule = _rule_of({fold: Predictor(one, threads=threads, tta=tta) for fold, one in bundles.items()}, cases)
+        rule = _rule_of({fold: predictor_of(bundle) for fold, bundle in bundles.items()}, cases)
     for fold, bundle in bundles.items():
-        notes = []
+        rows, notes = RowChoice(fold=fold), []
         if rule is not None:
             own = rule.by_fold[fold]
             bundle = replace(bundle, info=own.in_bundle(bundle.info))
-            notes.append(BY_OTHERS.format(own.threshold, own.min_mean_probability))
-        predictor = Predictor(bundle, threads=threads, tta=tta)
-        evaluate_predictor(predictor, cases_csv, out / f"fold{fold}", fold=fold, notes=notes)
+            notes = [BY_OTHERS.format(own.threshold, own.min_mean_probability)]
+        predictor, chosen = predictor_of(bundle), choose_cases(cases, cases_csv, rows)
+        context = context_of(predictor, chosen, cases_csv, rows)
+        context = replace(context, notes=(*context.notes, *notes))
+        evaluate_cases(predictor, chosen, context, out / f"fold{fold}", progress=progress)
     rates = any(bundle.info.has_malignancy for bundle in bundles.values())
     is_rated = rates and any(case.malignancy is not None and case.fold in bundles for case in cases)
     parts = [out / f"fold{fold}" / "per_case.csv" for fold in bundles]
@@ -150,14 +152,14 @@ def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
     write_atomic(path, compact_case_scores(rows))
 
 
-def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> Evaluated:
+def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> EvaluationContext:
     """The folds' tables and their rows -> what was evaluated; what their evaluation.json agree on is kept."""
     own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
     known = [read_evaluation(path)["evaluated"] for path in own if path.exists()]
     meanings = {record["risk_meaning"] for record in known}
     folds = {row.fold for row in rows if row.fold is not None}
     note = "Each fold's risk was calibrated on the logits of the other folds, not as its own model gave it."
-    return Evaluated(
+    return EvaluationContext(
         model_name=f"{len(folds) or len(parts)} models, each on the fold that it has not seen",
         model_id="",
         trained_on=(),

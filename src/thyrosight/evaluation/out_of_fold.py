@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore
-from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
-from thyrosight.evaluation.metrics.operating_points import AIMS, Aim, called_out_of_fold, threshold_for
+from thyrosight.evaluation.estimates import Estimate, EvaluationSettings, ScoreName, estimate
+from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
+from thyrosight.evaluation.metrics.operating_points import (
+    OPERATING_GOALS,
+    OperatingGoal,
+    called_out_of_fold,
+    threshold_for,
+)
 from thyrosight.evaluation.metrics.ranking import sensitivity_of, specificity_of
-from thyrosight.evaluation.scores import Estimate, Scorer
 from thyrosight.inference.risk import Fit, risk_of
-
-MIN_IMAGES = 20
-"""Fewer labelled images than this calibrate nothing: the fit would be noise."""
 
 
 @dataclass(frozen=True)
-class Rated:
+class LabelledLogits:
     """The labelled images: label, raw malignancy logit, group and fold of each."""
 
     labels: tuple[int, ...]
@@ -33,42 +35,47 @@ class Rated:
 
 
 @dataclass(frozen=True)
-class MeasuredPoint:
-    """An aim, the threshold on the logit that all cases choose, and its rates by the other folds' thresholds."""
+class OutOfFoldPoint:
+    """A goal, the threshold on the logit that all cases choose, and its rates by the other folds' thresholds."""
 
-    aim: Aim
+    goal: OperatingGoal
     logit: float
     sensitivity: Estimate
     specificity: Estimate
 
 
-def rated_of(rows: Sequence[CaseScore], where: str) -> Rated:
+def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:
     """Rows, where they are from -> the labelled ones; InputError unless they can calibrate fold by fold."""
     labelled = [row for row in rows if row.malignancy is not None]
+    if labelled and all(row.malignancy_logit is None for row in labelled):
+        raise InputError(f"{where}: no malignancy_logit; evaluate every fold again with this version and pool them")
+    if any(row.fold is None for row in labelled):
+        raise InputError(f"{where}: labelled images without a fold; pass the pooled per_case.csv of a cross-validation")
     kept = [
         (row.malignancy, row.malignancy_logit, row.group, row.fold)
         for row in labelled
         if row.malignancy is not None and row.malignancy_logit is not None and row.fold is not None
     ]
-    if labelled and not any(row.malignancy_logit is not None for row in labelled):
-        raise InputError(f"{where}: no malignancy_logit; evaluate every fold again with this version and pool them")
-    if any(row.fold is None for row in labelled):
-        raise InputError(f"{where}: labelled images without a fold; pass the pooled per_case.csv of a cross-validation")
-    rated = Rated(
+    rated = LabelledLogits(
         labels=tuple(label for label, _, _, _ in kept),
         logits=tuple(logit for _, logit, _, _ in kept),
         groups=tuple(group for _, _, group, _ in kept),
         folds=tuple(fold for _, _, _, fold in kept),
     )
-    if len(rated.labels) < MIN_IMAGES:
-        raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_IMAGES}")
+    _refuse_too_few(rated, where)
+    return rated
+
+
+def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
+    """InputError where the images are too few for a calibration, or where the other folds of a fold lack a label."""
+    if len(rated.labels) < MIN_CALIBRATION_IMAGES:
+        raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_CALIBRATION_IMAGES}")
     if len(set(rated.folds)) < 2:
         raise InputError(f"{where}: one fold only; pass the pooled per_case.csv of a cross-validation")
     for fold in set(rated.folds):
-        others = {label for label, its in zip(rated.labels, rated.folds, strict=True) if its != fold}
+        others = {label for label, its_fold in zip(rated.labels, rated.folds, strict=True) if its_fold != fold}
         if others != {0, 1}:
             raise InputError(f"{where}: without fold {fold} one label is missing; use fewer folds or more cases")
-    return rated
 
 
 def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
@@ -87,7 +94,7 @@ def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
 
 def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
     """Rows of several folds -> the same with the risk of each fold calibrated on the logits of the others."""
-    rated = rated_of(rows, where)
+    rated = labelled_logits(rows, where)
     fits = {}
     for fold in set(rated.folds):
         others = [place for place, its in enumerate(rated.folds) if its != fold]
@@ -100,25 +107,20 @@ def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
     ]
 
 
-def measured_points(rated: Rated, scorer: Scorer) -> tuple[MeasuredPoint, ...]:
-    """Labelled images -> the operating points: thresholds of all of them, rates by those of the other folds."""
-    points = []
-    for aim in AIMS:
-        called = [float(one) for one in called_out_of_fold(aim, rated.labels, rated.logits, rated.folds)]
-        points.append(
-            MeasuredPoint(
-                aim,
-                threshold_for(aim, rated.labels, rated.logits),
-                scorer.estimate(
-                    (f"out of fold sensitivity {aim.name}", "Sensitivity", ""),
-                    sensitivity_of(rated.labels, called),
-                    rated.groups,
-                ),
-                scorer.estimate(
-                    (f"out of fold specificity {aim.name}", "Specificity", ""),
-                    specificity_of(rated.labels, called),
-                    rated.groups,
-                ),
-            )
-        )
-    return tuple(points)
+def out_of_fold_points(rated: LabelledLogits, settings: EvaluationSettings) -> tuple[OutOfFoldPoint, ...]:
+    """Labelled images -> the operating points: thresholds from all of them, rates by the thresholds of other folds."""
+    return tuple(_point(goal, rated, settings) for goal in OPERATING_GOALS)
+
+
+def _point(goal: OperatingGoal, rated: LabelledLogits, settings: EvaluationSettings) -> OutOfFoldPoint:
+    called = [float(one) for one in called_out_of_fold(goal, rated.labels, rated.logits, rated.folds)]
+    sensitivity, specificity = sensitivity_of(rated.labels, called), specificity_of(rated.labels, called)
+    names = (ScoreName(f"out of fold {kind} {goal.name}", kind.capitalize()) for kind in ("sensitivity", "specificity"))
+    return OutOfFoldPoint(
+        goal,
+        threshold_for(goal, rated.labels, rated.logits),
+        *(
+            estimate(name, statistic, rated.groups, settings)
+            for name, statistic in zip(names, (sensitivity, specificity), strict=True)
+        ),
+    )

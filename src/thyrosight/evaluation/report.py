@@ -12,7 +12,8 @@ import numpy as np
 
 from thyrosight.evaluation import charts
 from thyrosight.evaluation.case_scores import CaseScore
-from thyrosight.evaluation.scores import Estimate, Subgroup, diameter_pairs
+from thyrosight.evaluation.estimates import Estimate
+from thyrosight.evaluation.scores import Subgroup, diameter_pairs
 from thyrosight.evaluation.selective_scores import CoverageCurve, Selective
 from thyrosight.evaluation.summary import Evaluation
 from thyrosight.files import write_atomic

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.estimates import Estimate, EvaluationSettings, ScoreName, estimate, random_stream
 from thyrosight.evaluation.metrics import calibration, ranking
 from thyrosight.evaluation.metrics.bootstrap import MIN_DEFINED_SHARE, Statistic, draw_values, mean_of
 from thyrosight.evaluation.metrics.selective import aurc_of, confidence_of_risks, curve_of, least_confidences
-from thyrosight.evaluation.scores import Estimate, Scorer, labelled
+from thyrosight.evaluation.scores import labelled
 from thyrosight.types import Float64Array
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
@@ -56,12 +57,12 @@ class Selective:
         raise KeyError(f"no curve {name!r}; there are {', '.join(curve.name for curve in self.curves)}")
 
 
-def selective_scores(rows: Sequence[CaseScore], scorer: Scorer) -> tuple[Selective, ...]:
+def selective_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) -> tuple[Selective, ...]:
     """Rows -> the risk's and the outline's Selective, each where there are enough images for one."""
-    return tuple(found for found in (_of_risk(rows, scorer), _of_outline(rows, scorer)) if found is not None)
+    return tuple(found for found in (_of_risk(rows, settings), _of_outline(rows, settings)) if found is not None)
 
 
-def _of_risk(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
+def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
     """Labelled rows by |risk - 0.5|: the share on the right side of 0.5, Brier, AUROC; the loss is the wrong side."""
     labels, risks, groups = labelled(rows)
     if len(labels) < MIN_CASES:
@@ -76,12 +77,12 @@ def _of_risk(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
         ("risk", "Risk", "how far the calibrated risk lies from 0.5"),
         kinds,
         (wrong, confidence_of_risks(risks).tolist(), groups),
-        ("aurc_risk", "AURC of the risk (wrong side of 0.5)", ""),
-        scorer,
+        ScoreName("aurc_risk", "AURC of the risk (wrong side of 0.5)"),
+        settings,
     )
 
 
-def _of_outline(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
+def _of_outline(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
     """Outlined rows by the nodules' mean probability: mean Dice; nothing found counts as the least sure."""
     kept = [
         (row.dice, row.mean_probability if row.predicted_area_px else 0.0, row.group) for row in rows if row.is_outlined
@@ -94,8 +95,8 @@ def _of_outline(rows: Sequence[CaseScore], scorer: Scorer) -> Selective | None:
         ("outline", "Outline", "the mean probability inside what was outlined; 0 where nothing was"),
         {("dice", "Dice, mean"): mean_of(dices)},
         ([1.0 - dice for dice in dices], confidences, [group for _, _, group in known]),
-        ("aurc_outline", "AURC of the outline (1 - Dice)", ""),
-        scorer,
+        ScoreName("aurc_outline", "AURC of the outline (1 - Dice)"),
+        settings,
     )
 
 
@@ -103,8 +104,8 @@ def _selective(
     what: tuple[str, str, str],
     kinds: dict[tuple[str, str], Statistic],
     cases: tuple[list[float], list[float], list[str]],
-    area: tuple[str, str, str],
-    scorer: Scorer,
+    area: ScoreName,
+    settings: EvaluationSettings,
 ) -> Selective:
     """(name, title, confidence in words), statistics, (losses, confidences, groups), the area's name -> Selective."""
     name, title, confidence = what
@@ -117,22 +118,22 @@ def _selective(
         coverage=COVERAGES,
         least_confidence=least_confidences(confidences, COVERAGES),
         curves=tuple(
-            _curve(f"selective {name} {kind[0]}", kind, curve_of(statistic, confidences, COVERAGES), groups, scorer)
+            _curve(f"selective {name} {kind[0]}", kind, curve_of(statistic, confidences, COVERAGES), groups, settings)
             for kind, statistic in kinds.items()
         ),
-        aurc=scorer.estimate(area, aurc_of(losses, confidences), groups),
+        aurc=estimate(area, aurc_of(losses, confidences), groups, settings),
         aurc_without_order=float(np.mean(losses)),
         aurc_of_best_order=float(best(np.ones((1, len(losses))))[0]),
     )
 
 
 def _curve(
-    stream: str, kind: tuple[str, str], statistic: Statistic, groups: Sequence[str], scorer: Scorer
+    stream: str, kind: tuple[str, str], statistic: Statistic, groups: Sequence[str], settings: EvaluationSettings
 ) -> CoverageCurve:
     values_C = statistic(np.ones((1, len(groups))))[0]
     lows, highs = np.full_like(values_C, np.nan), np.full_like(values_C, np.nan)
     if len(set(groups)) > 1:
-        values_DC = draw_values(statistic, groups, scorer.rng(stream), scorer.settings.draws)
+        values_DC = draw_values(statistic, groups, random_stream(settings, stream), settings.draws)
         usable_C = np.isfinite(values_DC).mean(axis=0) >= MIN_DEFINED_SHARE
         if usable_C.any():
             lows[usable_C], highs[usable_C] = np.nanpercentile(values_DC[:, usable_C], [2.5, 97.5], axis=0)

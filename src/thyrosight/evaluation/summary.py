@@ -10,19 +10,26 @@ from typing import Any
 
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.estimates import Estimate, EvaluationSettings
 from thyrosight.evaluation.mask_rule import OutOfFoldRule
 from thyrosight.evaluation.metrics.calibration import ReliabilityBin, reliability
 from thyrosight.evaluation.metrics.overlap import Agreement, bland_altman, bland_altman_percent
 from thyrosight.evaluation.scores import (
-    Estimate,
-    EvaluationSettings,
     GroupScore,
-    Point,
+    ModelThreshold,
     Roc,
-    Scorer,
     Subgroup,
+    ThresholdScore,
+    detection_scores,
     diameter_pairs,
+    diameter_scores,
+    group_scores,
     labelled,
+    outline_scores,
+    risk_scores,
+    roc_of,
+    subgroup_scores,
+    threshold_score,
 )
 from thyrosight.evaluation.selective_scores import Selective, selective_scores
 
@@ -30,23 +37,14 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
-    """A threshold on the calibrated risk that the model was shipped with."""
-
-    name: str
-    threshold: float
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Evaluated:
+class EvaluationContext:
     """What was evaluated: model, cases, selection, and on what; software and hardware are {what: value} in words."""
 
     model_name: str
     model_id: str
     trained_on: tuple[str, ...]
     risk_meaning: str
-    operating_points: tuple[OperatingPoint, ...]
+    operating_points: tuple[ModelThreshold, ...]
     cases: str
     cases_sha256: str
     selection: str
@@ -59,7 +57,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Failure:
+class UnscoredCase:
     """A case that could not be scored, and why."""
 
     case_id: str
@@ -68,16 +66,15 @@ class Failure:
 
 def summarise(
     rows: Sequence[CaseScore],
-    evaluated: Evaluated,
+    evaluated: EvaluationContext,
     settings: EvaluationSettings,
-    failures: Sequence[Failure] = (),
+    failures: Sequence[UnscoredCase] = (),
 ) -> Evaluation:
     """The scores of every image, what was evaluated, how -> Evaluation. No row: InputError."""
     if not rows:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
         raise InputError(f"{evaluated.cases}: none of the {len(failures)} chosen cases could be scored{first}")
-    scorer = Scorer(settings)
-    group_scores, groups = scorer.by_group(rows)
+    scores_of_groups, groups = group_scores(rows, settings)
     labels, risks, _ = labelled(rows)
     reference_px, predicted_px, _ = diameter_pairs(rows, "px")
     reference_mm, predicted_mm, _ = diameter_pairs(rows, "mm")
@@ -93,18 +90,21 @@ def summarise(
         num_high=sum(labels),
         seconds_an_image=_median([row.seconds for row in rows if row.seconds is not None]),
         policies=policies(settings),
-        scores=(*scorer.outlines(rows), *scorer.detection(rows), *scorer.diameters(rows), *scorer.risks(rows)),
-        group_scores=group_scores,
-        operating_points=tuple(
-            scorer.point(point.name, point.threshold, point.meaning, rows) for point in evaluated.operating_points
+        scores=(
+            *outline_scores(rows, settings),
+            *detection_scores(rows, settings),
+            *diameter_scores(rows, settings),
+            *risk_scores(rows, settings),
         ),
-        subgroups=scorer.subgroups(rows),
-        roc=scorer.roc(rows),
+        group_scores=scores_of_groups,
+        operating_points=tuple(threshold_score(point, rows, settings) for point in evaluated.operating_points),
+        subgroups=subgroup_scores(rows, settings),
+        roc=roc_of(rows, settings),
         reliability=reliability(labels, risks, settings.num_bins) if labels else (),
         longest_px=bland_altman(reference_px, predicted_px),
         longest_percent=bland_altman_percent(reference_px, predicted_px),
         longest_mm=bland_altman(reference_mm, predicted_mm),
-        selective=selective_scores(rows, scorer),
+        selective=selective_scores(rows, settings),
         failures=tuple(failures),
         groups=groups,
         cases=tuple(rows),
@@ -151,7 +151,7 @@ class Evaluation:
     """All of one evaluation. scores are by image, group_scores count every group once."""
 
     schema_version: int
-    evaluated: Evaluated
+    evaluated: EvaluationContext
     settings: EvaluationSettings
     num_images: int
     num_groups: int
@@ -163,7 +163,7 @@ class Evaluation:
     policies: dict[str, str]
     scores: tuple[Estimate, ...]
     group_scores: tuple[Estimate, ...]
-    operating_points: tuple[Point, ...]
+    operating_points: tuple[ThresholdScore, ...]
     subgroups: tuple[Subgroup, ...]
     roc: Roc | None
     reliability: tuple[ReliabilityBin, ...]
@@ -171,7 +171,7 @@ class Evaluation:
     longest_percent: Agreement | None
     longest_mm: Agreement | None
     selective: tuple[Selective, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[UnscoredCase, ...]
     groups: tuple[GroupScore, ...]
     cases: tuple[CaseScore, ...]
 

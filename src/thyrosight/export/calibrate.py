@@ -19,8 +19,9 @@ from thyrosight.config import NetworkConfig
 from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
-from thyrosight.evaluation.out_of_fold import MeasuredPoint, fit_of, measured_points, rated_of, recalibrated
-from thyrosight.evaluation.scores import DEFAULT_SETTINGS, Estimate, EvaluationSettings, Scorer
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, Estimate, EvaluationSettings
+from thyrosight.evaluation.out_of_fold import OutOfFoldPoint, fit_of, labelled_logits, out_of_fold_points, recalibrated
+from thyrosight.evaluation.scores import risk_scores
 from thyrosight.evaluation.selective_scores import selective_scores
 from thyrosight.evaluation.summary import read_evaluation
 from thyrosight.export.quoted_scores import failures_of, robustness_of, scores_of, subgroups_of
@@ -53,14 +54,13 @@ def recalibrate(
     _refuse_strangers(old.info, rows, bundle, per_case)
     beside = per_case.parent / "evaluation.json"
     scores = scores or (beside if beside.exists() else None)
-    scorer = Scorer(settings)
     changes: dict[str, Any] = {"created": utc_now()}
     if old.info.has_malignancy:
-        changes |= _calibration(rows, per_case, scorer)
+        changes |= _calibration(rows, per_case, settings)
     if scores is not None:
         changes |= _declared(read_evaluation(scores), rows, old.info, scores)
         if old.info.has_malignancy:
-            own = _calibration_scores(rows, per_case, scorer)
+            own = _calibration_scores(rows, per_case, settings)
             names = {score.name for score in own}
             changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)
     if stress is not None:
@@ -88,13 +88,13 @@ def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path,
 # The risk
 
 
-def _calibration(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> dict[str, Any]:
+def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> dict[str, Any]:
     """Rows -> calibration and operating points, fields of a BundleInfo."""
-    rated = rated_of(rows, str(per_case))
+    rated = labelled_logits(rows, str(per_case))
     fit = fit_of(rated.logits, rated.labels, str(per_case))
     folds = sorted(set(rated.folds))
     sources = sorted({row.source for row in rows if row.malignancy is not None})
-    points = measured_points(rated, scorer)
+    points = out_of_fold_points(rated, settings)
     return {
         "calibration": Calibration(
             scale=fit.scale,
@@ -107,7 +107,7 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> d
         ),
         "operating_points": tuple(
             OperatingPoint(
-                name=point.aim.name,
+                name=point.goal.name,
                 threshold=risk_of(point.logit, fit.scale, fit.offset),
                 meaning=_meaning(point),
                 sensitivity=_rate(point.sensitivity, sum(rated.labels)),
@@ -118,10 +118,10 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> d
     }
 
 
-def _meaning(point: MeasuredPoint) -> str:
+def _meaning(point: OutOfFoldPoint) -> str:
     """-> what the threshold is for and what it does out of fold, in words."""
     return (
-        f"{point.aim.meaning}. Out of fold, by thresholds that the other folds choose: sensitivity "
+        f"{point.goal.meaning}. Out of fold, by thresholds that the other folds choose: sensitivity "
         f"{_in_words(point.sensitivity)}, specificity {_in_words(point.specificity)}"
     )
 
@@ -139,7 +139,7 @@ def _rate(estimate: Estimate, n: int) -> Rate | None:
     return Rate(value=estimate.value, low=estimate.low, high=estimate.high, n=n)
 
 
-def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, scorer: Scorer) -> tuple[Score, ...]:
+def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:
     """Brier, ECE, a perfect model's ECE and the AURC of risks that each fold has from the logits of the others.
 
     They stand for this bundle's calibration; those of the evaluation speak of the folds' own.
@@ -154,7 +154,7 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, scorer: Score
             n=estimate.n,
             split=f"{', '.join(sorted({row.source for row in rows}))}, each fold calibrated on the others",
         )
-        for estimate in (*scorer.risks(risks), *(part.aurc for part in selective_scores(risks, scorer)))
+        for estimate in (*risk_scores(risks, settings), *(part.aurc for part in selective_scores(risks, settings)))
         if estimate.name in OF_CALIBRATION and estimate.value is not None
     )
 

@@ -16,13 +16,10 @@ from thyrosight.bundle.records import BundleInfo, Calibration, Score
 from thyrosight.config import Config
 from thyrosight.datasets.masks import load_mask
 from thyrosight.evaluation.mask_rule import THRESHOLDS, best_rule, dices_of
-from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
+from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
-
-MIN_CALIBRATION_IMAGES = 20
-"""Fewer labelled validation images than this calibrate nothing: the fit would be noise."""
 
 
 def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:

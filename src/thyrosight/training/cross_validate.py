@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thyrosight.config import Config
-from thyrosight.datasets.table import read_cases
+from thyrosight.datasets.table import RowChoice, read_cases
 from thyrosight.errors import InputError
 from thyrosight.evaluation.evaluate import evaluate
 from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.summary import Evaluation
 from thyrosight.export.run_folder import refuse_other_settings, run_record
+from thyrosight.inference.predictor import Predictor
 from thyrosight.training.train import train
 
 
@@ -57,5 +58,5 @@ def _score_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tta
         train(config, cases, run, fold, resume=run.exists())
     evaluation = run / kind_of_scores("evaluation", tta)
     if not (evaluation / "evaluation.json").exists():
-        evaluate(run / "bundle", cases[0], evaluation, fold=fold, tta=tta)
+        evaluate(Predictor.load(run / "bundle", tta=tta), cases[0], evaluation, RowChoice(fold=fold))
     return run

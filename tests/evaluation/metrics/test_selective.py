@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from score_rows import row, rows_of
 from thyrosight.commands.evaluation import selective_text
+from thyrosight.evaluation.estimates import EvaluationSettings
 from thyrosight.evaluation.metrics.bootstrap import mean_of
 from thyrosight.evaluation.metrics.ranking import auroc_of
 from thyrosight.evaluation.metrics.selective import aurc_of, confidence_of_risks, curve_of, kept_of, least_confidences
 from thyrosight.evaluation.report import report_html
-from thyrosight.evaluation.scores import EvaluationSettings, Scorer
 from thyrosight.evaluation.selective_scores import COVERAGES, selective_scores
 
 LOSSES = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=5)
@@ -102,7 +102,7 @@ def test_a_case_drawn_twice_counts_as_two_cases(losses: list[float], seed: int) 
 
 
 def test_an_order_that_knows_the_dice_is_the_best_order() -> None:
-    risk, outline = selective_scores(rows_of(), Scorer(QUICK))
+    risk, outline = selective_scores(rows_of(), QUICK)
     assert (risk.name, outline.name) == ("risk", "outline")
     dice = outline.curve("dice")
     assert dice.values[0] == pytest.approx(np.mean([0.5 + index / 80 for index in range(40)]))
@@ -125,14 +125,14 @@ def test_an_order_that_knows_the_dice_is_the_best_order() -> None:
 
 def test_nothing_outlined_is_declined_first_and_an_old_table_has_no_curve() -> None:
     rows = [row("missed", group="m", risk=0.5, malignancy=1, sure=None), *rows_of()]
-    (_, outline) = selective_scores(rows, Scorer(QUICK))
+    (_, outline) = selective_scores(rows, QUICK)
     assert outline.least_confidence[0] == 0.0
     assert outline.curve("dice").values[1] == pytest.approx(
         np.mean([0.5 + index / 80 for index in range(40)]), abs=0.02
     )
     old = [replace(one, mean_probability=None) for one in rows_of()]
-    assert [part.name for part in selective_scores(old, Scorer(QUICK))] == ["risk"]
-    assert selective_scores(rows_of()[:5], Scorer(QUICK)) == ()
+    assert [part.name for part in selective_scores(old, QUICK)] == ["risk"]
+    assert selective_scores(rows_of()[:5], QUICK) == ()
 
 
 def test_page_and_terminal_show_it(tmp_path: Path) -> None:

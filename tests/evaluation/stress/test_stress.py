@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from thyrosight.cli import app
 from thyrosight.commands.stress import print_stress
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.table import read_cases, write_cases
+from thyrosight.datasets.table import RowChoice, read_cases, write_cases
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.evaluation.case_scores import read_case_scores
-from thyrosight.evaluation.scores import EvaluationSettings
-from thyrosight.evaluation.stress.stress import disturbances, pool_stress, stress_predictor
+from thyrosight.evaluation.estimates import EvaluationSettings
+from thyrosight.evaluation.stress.stress import StressPlan, disturbances, pool_stress, stress
 from thyrosight.evaluation.stress.stress_scores import StressRow, StressTest
 from thyrosight.types import BoolArray, Box, Case
 from tiny_bundle import make_tiny_bundle
@@ -103,7 +103,8 @@ def run(cases: list[Case], out: Path, answer: Answer = steady, **choice: Any) ->
     write_cases(cases, table)
     stub = Stub(read_cases(table), answer)
     predictor: Any = stub
-    return stress_predictor(predictor, table, out, settings=choice.pop("settings", QUICK), **choice), stub
+    plan = StressPlan(choice.pop("chosen", ()), choice.pop("settings", QUICK))
+    return stress(predictor, table, out, RowChoice(**choice), plan=plan), stub
 
 
 def row_of(test: StressTest, kind: str, strength: int) -> StressRow:
@@ -241,13 +242,13 @@ def test_a_model_without_risk_or_without_outline_has_the_other(cases: list[Case]
     write_cases(cases, table)
     stub: Any = Stub(read_cases(table), shaken_by_calipers)
     stub.info.has_mask = False
-    test = stress_predictor(stub, table, tmp_path / "no_mask", chosen=disturbances(["gain"], [1]), settings=QUICK)
+    test = stress(stub, table, tmp_path / "no_mask", plan=StressPlan(disturbances(["gain"], [1]), QUICK))
     assert (test.rows[0].dice.value, test.rows[0].dice_drop.value, test.worst_daily) == (None, None, None)
     assert test.rows[0].auroc.value == 1.0
     stub = Stub(read_cases(table), shaken_by_calipers)
     stub.info.has_malignancy = False
     stub.interpret = lambda frame, raw: SimpleNamespace(risk=None)
-    test = stress_predictor(stub, table, tmp_path / "no_risk", chosen=disturbances(["gain"], [1]), settings=QUICK)
+    test = stress(stub, table, tmp_path / "no_risk", plan=StressPlan(disturbances(["gain"], [1]), QUICK))
     assert (test.rows[0].auroc.value, test.rows[0].auroc_drop.value, test.rows[0].risk_change.value) == (None,) * 3
     assert test.rows[0].dice.value == 1.0
 

@@ -17,6 +17,8 @@ from thyrosight.types import Float64Array
 NUM_BINS = 10
 Z95 = 1.959963984540054
 NEWTON_STEPS = 100
+MIN_CALIBRATION_IMAGES = 20
+"""Fewer labelled images than this calibrate nothing: the fit would be noise."""
 
 
 @dataclass(frozen=True)

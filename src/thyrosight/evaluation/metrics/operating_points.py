@@ -15,11 +15,11 @@ from thyrosight.evaluation.metrics.ranking import roc_curve
 from thyrosight.types import Float64Array
 
 SLACK = 1e-9
-"""Rates are ratios of counts: what misses an aim by less than this meets it."""
+"""Rates are ratios of counts: what misses a goal by less than this meets it."""
 
 
 @dataclass(frozen=True)
-class Aim:
+class OperatingGoal:
     """What a threshold is chosen for. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen place."""
 
     name: str
@@ -40,16 +40,16 @@ def _youden(false_K: Float64Array, true_K: Float64Array) -> int:
     return int(np.flatnonzero(gain_K >= gain_K.max() - SLACK)[-1])
 
 
-AIMS = (
-    Aim("youden", "the largest sensitivity + specificity - 1 (Youden 1950), neither favoured", _youden),
-    Aim("sensitivity-90", "the highest threshold that calls at least 90 % of the high ones high", _sensitive),
-    Aim("specificity-90", "the lowest threshold that calls at least 90 % of the low ones low", _specific),
+OPERATING_GOALS = (
+    OperatingGoal("youden", "the largest sensitivity + specificity - 1 (Youden 1950), neither favoured", _youden),
+    OperatingGoal("sensitivity-90", "the highest threshold that calls at least 90 % of the high ones high", _sensitive),
+    OperatingGoal("specificity-90", "the lowest threshold that calls at least 90 % of the low ones low", _specific),
 )
 """The first is that from which pictures and reports say high."""
 
 
-def threshold_for(aim: Aim, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
-    """Aim, labels of both classes, finite scores -> the threshold, half-way between two scores that were seen.
+def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
+    """Goal, labels of both classes, finite scores -> the threshold, half-way between two of the scores.
 
     -infinity calls every case high, +infinity none. Of equal J the most sensitive is taken. One class: ValueError.
     """
@@ -57,7 +57,7 @@ def threshold_for(aim: Aim, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
     if set(np.unique(labels).tolist()) != {0, 1}:
         raise ValueError("a threshold is chosen on cases of both classes")
     false_K, true_K, thresholds_K = roc_curve(labels, scores_N)
-    place = aim.choose(false_K, true_K)
+    place = goal.choose(false_K, true_K)
     if place == 0:
         return float("inf")
     if place == len(thresholds_K) - 1:
@@ -66,12 +66,12 @@ def threshold_for(aim: Aim, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
 
 
 def called_out_of_fold(
-    aim: Aim, labels_N: Sequence[int], scores_N: Sequence[float], folds_N: Sequence[int]
+    goal: OperatingGoal, labels_N: Sequence[int], scores_N: Sequence[float], folds_N: Sequence[int]
 ) -> list[bool]:
     """-> whether each case is called high by the threshold that the other folds choose; no case judges its own."""
     labels, scores, folds = np.asarray(labels_N), np.asarray(scores_N, dtype=np.float64), np.asarray(folds_N)
     called = np.zeros(labels.size, dtype=np.bool_)
     for fold in np.unique(folds):
         inside = folds == fold
-        called[inside] = scores[inside] >= threshold_for(aim, labels[~inside], scores[~inside])
+        called[inside] = scores[inside] >= threshold_for(goal, labels[~inside], scores[~inside])
     return [bool(one) for one in called]

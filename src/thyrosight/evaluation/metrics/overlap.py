@@ -118,18 +118,6 @@ def hausdorff95(surface: SurfaceDistances) -> float | None:
     )
 
 
-def mean_surface_distance(surface: SurfaceDistances) -> float | None:
-    """Boundary distances -> mean of the two directed means, by contour length; both empty 0, one empty None."""
-    num_reference, num_prediction = surface.reference_length_N.size, surface.prediction_length_N.size
-    if num_reference == 0 and num_prediction == 0:
-        return 0.0
-    if num_reference == 0 or num_prediction == 0:
-        return None
-    reference_mean = np.average(surface.reference_distance_N, weights=surface.reference_length_N)
-    prediction_mean = np.average(surface.prediction_distance_N, weights=surface.prediction_length_N)
-    return float(reference_mean + prediction_mean) / 2.0
-
-
 def _length_percentile(distance_N: Float64Array, length_N: Float64Array, share: float) -> float:
     order = np.argsort(distance_N, kind="stable")
     covered_N = np.cumsum(length_N[order])
@@ -202,14 +190,6 @@ class Detection:
     num_predicted: int
     reference_labels_HW: IntArray
     prediction_labels_HW: IntArray
-
-    @property
-    def num_missed(self) -> int:
-        return self.num_reference - len(self.matches)
-
-    @property
-    def num_false(self) -> int:
-        return self.num_predicted - len(self.matches)
 
 
 def detect(reference_HW: BoolArray, prediction_HW: BoolArray, min_iou: float = MIN_IOU_OF_FOUND_NODULE) -> Detection:

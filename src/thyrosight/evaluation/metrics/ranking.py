@@ -174,11 +174,6 @@ def auroc(labels_N: ArrayLike, risks_N: ArrayLike) -> float | None:
     return _once(auroc_of, labels_N, risks_N)
 
 
-def average_precision(labels_N: ArrayLike, risks_N: ArrayLike) -> float | None:
-    """Labels, risks -> average precision of all cases once; None where a class is missing."""
-    return _once(average_precision_of, labels_N, risks_N)
-
-
 def _once(make: Callable[[ArrayLike, ArrayLike], Statistic], labels_N: ArrayLike, risks_N: ArrayLike) -> float | None:
     num_cases = np.asarray(labels_N).size
     if num_cases == 0:

@@ -1,43 +1,43 @@
-"""Model, labelled cases -> StressTest: predict every chosen case clean and under each disturbance, score, write.
+"""Predictor, cases.csv -> StressTest: predict every chosen case clean and under each disturbance, score, write.
 
-Writes OUT/stress.csv, OUT/stress.json, OUT/run.json and OUT/per_case/{clean,KIND-STRENGTH}.csv, of which
-thyrosight.comparison compares any two. A disturbance whose file is there is not done again: the same command goes on
-where it was stopped, and one with more strengths adds them.
+Writes OUT/stress.csv, OUT/stress.json, OUT/run.json and OUT/per_case/{clean,KIND-STRENGTH}.csv;
+thyrosight.evaluation.compare compares any two of those tables. A disturbance whose table exists is not done again: the
+same command continues where it was stopped, and a command with more strengths adds them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.table import choose_cases, read_cases
+from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import utc_now_for_people
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.evaluation.case_scores import (
+    CasePrediction,
     CaseScore,
     MaskSettings,
-    Rating,
     read_case_scores,
     score_case,
     write_case_scores,
 )
-from thyrosight.evaluation.scores import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
 from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
 from thyrosight.evaluation.stress.stress_scores import (
     CLEAN,
     Disturbance,
-    Stressed,
+    StressContext,
     StressTest,
     stress_csv,
     stress_json,
     summarise_stress,
 )
-from thyrosight.evaluation.summary import Failure
+from thyrosight.evaluation.summary import UnscoredCase
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.types import BoolArray, Box, Case, Frame, Progress
@@ -51,54 +51,41 @@ Clean = tuple[Case, CaseScore, Views]
 """A case, the score of its clean image, and what was given or found there."""
 
 
+@dataclass(frozen=True)
+class StressPlan:
+    """What is tried and how it is scored. disturbances: none means every perturbation at every strength."""
+
+    disturbances: tuple[Disturbance, ...] = ()
+    settings: EvaluationSettings = DEFAULT_SETTINGS
+
+
+EVERY_DISTURBANCE = StressPlan()
+
+
 def stress(
-    bundle: Path | None,
-    cases_csv: Path,
-    out: Path,
-    *,
-    split: str | None = None,
-    fold: int | None = None,
-    chosen: Sequence[Disturbance] = (),
-    threads: int | None = None,
-    tta: bool = False,
-    settings: EvaluationSettings = DEFAULT_SETTINGS,
-    progress: Progress | None = None,
-) -> StressTest:
-    """Bundle (None: the shipped one), cases.csv, which of its rows, disturbances (none: all) -> StressTest, written.
-
-    A case that can't be read is a Failure in the result and does not stop the rest. InputError where no row is chosen
-    or none can be predicted, or `out` holds another stress test. progress: (predictions done, predictions in all).
-    """
-    from thyrosight.inference.predictor import Predictor
-
-    predictor = Predictor.load(bundle, threads=threads, tta=tta)
-    return stress_predictor(
-        predictor, cases_csv, out, split=split, fold=fold, chosen=chosen, settings=settings, progress=progress
-    )
-
-
-def stress_predictor(
     predictor: Predictor,
     cases_csv: Path,
     out: Path,
+    rows: RowChoice = EVERY_ROW,
     *,
-    split: str | None = None,
-    fold: int | None = None,
-    chosen: Sequence[Disturbance] = (),
-    settings: EvaluationSettings = DEFAULT_SETTINGS,
+    plan: StressPlan = EVERY_DISTURBANCE,
     progress: Progress | None = None,
 ) -> StressTest:
-    """As `stress`, with a predictor that is loaded already."""
-    cases_csv = cases_csv / "cases.csv" if cases_csv.is_dir() else cases_csv
-    cases, selection = choose_cases(read_cases(cases_csv), cases_csv, split, fold)
-    chosen = chosen or disturbances()
-    stressed = Stressed(
+    """Predictor, cases.csv (or its folder), which of its rows -> StressTest, written to the folder `out`.
+
+    A case that can't be read is an UnscoredCase in the result and does not stop the rest. InputError where no row is
+    chosen or none can be predicted, or `out` holds another stress test. progress: (predictions done, in all).
+    """
+    cases_csv = table_path(cases_csv)
+    cases = choose_cases(read_cases(cases_csv), cases_csv, rows)
+    chosen, settings = plan.disturbances or disturbances(), plan.settings
+    stressed = StressContext(
         model_name=predictor.info.name,
         model_id=predictor.model.id,
         risk_meaning=predictor.info.risk_meaning,
         cases=f"{cases_csv.parent.name}/{cases_csv.name}",
         cases_sha256=sha256_of(cases_csv),
-        selection=selection,
+        selection=rows.in_words,
         with_tta=predictor.with_tta,
         settings=settings,
         created=utc_now_for_people(),
@@ -135,7 +122,7 @@ def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings =
             raise InputError(f"{part}: case {min(twice)} is in another part as well; pass disjoint folds")
         for key, rows in of_part.items():
             scores[key] = scores.get(key, []) + rows
-    stressed = Stressed(
+    stressed = StressContext(
         model_name=f"{len(parts)} models, each on the fold that it has not seen",
         model_id="",
         risk_meaning="",
@@ -171,9 +158,9 @@ def disturbances(perturbations: Sequence[str] = (), strengths: Sequence[int] = (
 
 def _examine_all_clean(
     predictor: Predictor, cases: Sequence[Case], settings: EvaluationSettings, step: Callable[[], None]
-) -> tuple[list[Clean], list[Failure]]:
+) -> tuple[list[Clean], list[UnscoredCase]]:
     clean: list[Clean] = []
-    failures: list[Failure] = []
+    failures: list[UnscoredCase] = []
     for case in cases:
         try:
             frame = load_frame(case.image)
@@ -181,7 +168,7 @@ def _examine_all_clean(
             given = (case.fov, case.panels) if case.fov else None
             clean.append((case, *_score(predictor, case, frame, reference_HW, given, settings.masks)))
         except InputError as error:
-            failures.append(Failure(case.case_id, str(error)))
+            failures.append(UnscoredCase(case.case_id, str(error)))
         step()
     return clean, failures
 
@@ -246,20 +233,20 @@ def _score(
     raw = predictor.run(frame, fov=fov, panels=panels)
     prediction = predictor.interpret(frame, raw)
     fov, panels = fov or raw.fov, panels or raw.panels
-    rating = Rating(
+    predicted = CasePrediction(
         fov=fov,
         num_panels=max(1, len(panels)),
         malignancy_logit=raw.malignancy_logit if predictor.info.has_malignancy else None,
         risk=prediction.risk,
     )
     predicted_HW = raw.mask_HW if predictor.info.has_mask else None
-    return score_case(case, reference_HW, predicted_HW, rating, masks), (fov, panels)
+    return score_case(case, reference_HW, predicted_HW, predicted, masks), (fov, panels)
 
 
 # Files
 
 
-def _go_on_or_refuse(out: Path, stressed: Stressed) -> None:
+def _go_on_or_refuse(out: Path, stressed: StressContext) -> None:
     """Makes the folder, with a record of what is disturbed in it; InputError where it holds another stress test."""
     record = {
         "model_id": stressed.model_id,

@@ -15,11 +15,11 @@ import numpy as np
 
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.estimates import Estimate, EvaluationSettings, ScoreName, estimate
 from thyrosight.evaluation.metrics.bootstrap import Statistic, mean_of
 from thyrosight.evaluation.metrics.ranking import auroc_of
-from thyrosight.evaluation.scores import Estimate, EvaluationSettings, Scorer
 from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS
-from thyrosight.evaluation.summary import Failure
+from thyrosight.evaluation.summary import UnscoredCase
 from thyrosight.types import Float64Array
 
 SCHEMA_VERSION = 1
@@ -34,7 +34,7 @@ Pair = tuple[CaseScore, CaseScore]
 
 
 @dataclass(frozen=True)
-class Stressed:
+class StressContext:
     """What was disturbed, on what, and how: model, cases, selection, settings, time."""
 
     model_name: str
@@ -77,7 +77,7 @@ class StressTest:
     """
 
     schema_version: int
-    stressed: Stressed
+    stressed: StressContext
     num_images: int
     num_groups: int
     dice: Estimate
@@ -87,91 +87,91 @@ class StressTest:
     worst_daily: StressRow | None
     caliper_risk_change_daily: Estimate | None
     caliper_risk_change: Estimate | None
-    failures: tuple[Failure, ...]
+    failures: tuple[UnscoredCase, ...]
 
 
 def summarise_stress(
-    scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: Stressed, failures: Sequence[Failure] = ()
+    scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: StressContext, failures: Sequence[UnscoredCase] = ()
 ) -> StressTest:
     """Scores by disturbance, CLEAN among them -> StressTest; no clean score: InputError."""
     clean = scores[CLEAN]
     if not clean:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
         raise InputError(f"{stressed.cases}: none of the {len(failures)} chosen cases could be predicted{first}")
-    scorer = Scorer(stressed.settings)
+    settings = stressed.settings
     by_id = {row.case_id: row for row in clean}
     paired = {key: [(by_id[row.case_id], row) for row in rows] for key, rows in scores.items()}
     unchanged = paired.pop(CLEAN)
-    rows = tuple(_row(key, pairs, scorer) for key, pairs in paired.items())
+    rows = tuple(_row(key, pairs, settings) for key, pairs in paired.items())
     daily = [row for row in rows if row.strength in DAILY and row.dice_drop.value is not None]
     return StressTest(
         schema_version=SCHEMA_VERSION,
         stressed=stressed,
         num_images=len(clean),
         num_groups=len({row.group for row in clean}),
-        dice=_dice(unchanged, scorer),
-        auroc=_auroc(unchanged, scorer),
+        dice=_dice(unchanged, settings),
+        auroc=_auroc(unchanged, settings),
         risk_sd=float(np.std(risks)) if (risks := [row.risk for row in clean if row.risk is not None]) else None,
         rows=rows,
         worst_daily=max(daily, key=lambda row: row.dice_drop.value or 0.0, default=None),
-        caliper_risk_change_daily=_of_calipers(paired, DAILY, scorer),
-        caliper_risk_change=_of_calipers(paired, STRENGTHS, scorer),
+        caliper_risk_change_daily=_of_calipers(paired, DAILY, settings),
+        caliper_risk_change=_of_calipers(paired, STRENGTHS, settings),
         failures=tuple(failures),
     )
 
 
-def _row(key: Disturbance, pairs: Sequence[Pair], scorer: Scorer) -> StressRow:
+def _row(key: Disturbance, pairs: Sequence[Pair], settings: EvaluationSettings) -> StressRow:
     name, strength = key
     return StressRow(
         perturbation=name,
         strength=strength,
         meaning=PERTURBATIONS[name][strength - 1].meaning,
         num_images=len(pairs),
-        dice=_dice(pairs, scorer),
-        dice_drop=_dice_drop(pairs, scorer),
-        auroc=_auroc(pairs, scorer),
-        auroc_drop=_auroc_drop(pairs, scorer),
-        risk_change=_risk_change(pairs, scorer),
+        dice=_dice(pairs, settings),
+        dice_drop=_dice_drop(pairs, settings),
+        auroc=_auroc(pairs, settings),
+        auroc_drop=_auroc_drop(pairs, settings),
+        risk_change=_risk_change(pairs, settings),
     )
 
 
-def _dice(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+def _dice(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
     outlined = _outlined(pairs)
-    return _estimate(scorer, ("dice", "Dice, mean"), mean_of([row.dice or 0.0 for _, row in outlined]), outlined)
+    return _over(ScoreName("dice", "Dice, mean"), mean_of([row.dice or 0.0 for _, row in outlined]), outlined, settings)
 
 
-def _dice_drop(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+def _dice_drop(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
     outlined = _outlined(pairs)
     drops = [(clean.dice or 0.0) - (row.dice or 0.0) for clean, row in outlined]
-    return _estimate(scorer, ("dice_drop", "Dice, clean - disturbed"), mean_of(drops), outlined)
+    return _over(ScoreName("dice_drop", "Dice, clean - disturbed"), mean_of(drops), outlined, settings)
 
 
-def _auroc(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+def _auroc(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
     rated = _labelled(pairs)
-    return _estimate(scorer, ("auroc", "AUROC"), _auroc_of([row for _, row in rated]), rated)
+    return _over(ScoreName("auroc", "AUROC"), _auroc_of([row for _, row in rated]), rated, settings)
 
 
-def _auroc_drop(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+def _auroc_drop(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
     rated = _labelled(pairs)
     of_clean, of_disturbed = (_auroc_of([pair[k] for pair in rated]) for k in (0, 1))
 
     def drop(weights_DN: Float64Array) -> Float64Array:
         return of_clean(weights_DN) - of_disturbed(weights_DN)
 
-    return _estimate(scorer, ("auroc_drop", "AUROC, clean - disturbed"), drop, rated)
+    return _over(ScoreName("auroc_drop", "AUROC, clean - disturbed"), drop, rated, settings)
 
 
-def _risk_change(pairs: Sequence[Pair], scorer: Scorer) -> Estimate:
+def _risk_change(pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
     rated = [pair for pair in pairs if all(row.risk is not None for row in pair)]
     changes = [abs((row.risk or 0.0) - (clean.risk or 0.0)) for clean, row in rated]
-    return _estimate(scorer, ("risk_change", "|change of risk|, mean"), mean_of(changes), rated)
+    return _over(ScoreName("risk_change", "|change of risk|, mean"), mean_of(changes), rated, settings)
 
 
 def _of_calipers(
-    paired: Mapping[Disturbance, Sequence[Pair]], strengths: Sequence[int], scorer: Scorer
+    paired: Mapping[Disturbance, Sequence[Pair]], strengths: Sequence[int], settings: EvaluationSettings
 ) -> Estimate | None:
     pairs = [pair for strength in strengths for pair in paired.get(("calipers", strength), ())]
-    return _risk_change(pairs, scorer) if pairs else None
+    return _risk_change(pairs, settings) if pairs else None
 
 
 def _outlined(pairs: Sequence[Pair]) -> list[Pair]:
@@ -189,8 +189,8 @@ def _auroc_of(rows: Sequence[CaseScore]) -> Statistic:
     return auroc_of([row.malignancy or 0 for row in rows], [row.risk or 0.0 for row in rows])
 
 
-def _estimate(scorer: Scorer, what: tuple[str, str], statistic: Statistic, pairs: Sequence[Pair]) -> Estimate:
-    return scorer.estimate((*what, ""), statistic, [clean.group for clean, _ in pairs])
+def _over(score: ScoreName, statistic: Statistic, pairs: Sequence[Pair], settings: EvaluationSettings) -> Estimate:
+    return estimate(score, statistic, [clean.group for clean, _ in pairs], settings)
 
 
 # Files
