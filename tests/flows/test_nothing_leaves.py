@@ -59,13 +59,13 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands read."""
-    from thyrosight.datasets.prepare import prepare
+    from thyrosight.datasets.prepare import PrepareOptions, prepare
     from thyrosight.phantom.cohort import write_phantoms
 
     folder = tmp_path_factory.mktemp("material")
     make_tiny_bundle(folder / "bundle")
     write_phantoms(12, folder / "set", seed=3)
-    prepare(folder / "set", folder / "cases", folds=3)
+    prepare(folder / "set", folder / "cases", PrepareOptions(folds=3))
     (folder / "config.toml").write_text(TRAINING)
     return folder
 

@@ -66,12 +66,13 @@ def cross_validate(
     settings = load_config(config, overrides or [])
     require_training_extra()
     from thyrosight.commands.evaluation import print_evaluation
-    from thyrosight.commands.terminal import stdout_console
+    from thyrosight.commands.terminal import progress_bar, stdout_console
     from thyrosight.evaluation.evaluate_folds import keep_case_scores
     from thyrosight.training.cross_validate import cross_validate as run_folds
     from thyrosight.training.cross_validate import kind_of_scores
 
-    pooled = run_folds(settings, cases, out, folds=folds, tta=tta)
+    with progress_bar("evaluating") as progress:
+        pooled = run_folds(settings, cases, out, folds=folds, tta=tta, progress=progress)
     if keep is not None:
         keep_case_scores(pooled.cases, keep)
     print_evaluation(pooled, stdout_console())

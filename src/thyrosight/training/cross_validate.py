@@ -18,6 +18,7 @@ from thyrosight.evaluation.summary import Evaluation
 from thyrosight.export.run_folder import refuse_other_settings, run_record
 from thyrosight.inference.predictor import Predictor
 from thyrosight.training.train import train
+from thyrosight.types import Progress
 
 
 def cross_validate(
@@ -27,6 +28,7 @@ def cross_validate(
     *,
     folds: Sequence[int] | None = None,
     tta: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Train and score every fold of the first table (or those named), pool the out-of-fold predictions.
 
@@ -41,7 +43,7 @@ def cross_validate(
     if unknown:
         raise InputError(f"{scored_csv}: no row has fold {unknown[0]}; there are {known}")
     kind = kind_of_scores("evaluation", tta)
-    parts = [_score_fold(config, cases, out / f"fold{fold}", fold, tta) / kind for fold in folds or known]
+    parts = [_score_fold(config, cases, out / f"fold{fold}", fold, tta, progress) / kind for fold in folds or known]
     return pool([part / "per_case.csv" for part in parts], out / kind_of_scores("pooled", tta))
 
 
@@ -50,7 +52,9 @@ def kind_of_scores(name: str, tta: bool) -> str:
     return f"{name}-tta" if tta else name
 
 
-def _score_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tta: bool) -> Path:
+def _score_fold(
+    config: Config, cases: Sequence[Path], run: Path, fold: int, tta: bool, progress: Progress | None
+) -> Path:
     """Train and evaluate one fold, each unless it is done; returns the run."""
     if (run / "bundle" / "bundle.json").exists():
         refuse_other_settings(run, run_record(config, cases, run, fold))
@@ -58,5 +62,5 @@ def _score_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tta
         train(config, cases, run, fold, resume=run.exists())
     evaluation = run / kind_of_scores("evaluation", tta)
     if not (evaluation / "evaluation.json").exists():
-        evaluate(Predictor.load(run / "bundle", tta=tta), cases[0], evaluation, RowChoice(fold=fold))
+        evaluate(Predictor.load(run / "bundle", tta=tta), cases[0], evaluation, RowChoice(fold=fold), progress=progress)
     return run
