@@ -15,7 +15,10 @@ REFERENCE = ROOT / "docs" / "reference.md"
 PACKAGE = ROOT / "src" / "thyrosight"
 
 
-PYTHON_ORDER = ("Predictor", "predict_folder", "prepare", "train", "evaluate", "compare", "__version__")
+PYTHON_ORDER = (
+    *("Predictor", "predict_folder", "prepare", "PrepareOptions", "train", "evaluate", "RowChoice", "compare"),
+    "__version__",
+)
 """The order of docs/reference.md: from one image to a comparison of models."""
 
 
@@ -38,11 +41,12 @@ def python_text() -> str:
     door = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(door) if isinstance(node, ast.ImportFrom) and node.col_offset == 4]
     parts = []
-    for node in sorted(imports, key=lambda node: PYTHON_ORDER.index(node.names[0].name)):
+    pairs = [(alias.name, node) for node in imports for alias in node.names]
+    for name, node in sorted(pairs, key=lambda pair: PYTHON_ORDER.index(pair[0])):
         assert node.module is not None
         path = PACKAGE.parent / f"{node.module.replace('.', '/')}.py"
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        parts += [_definition_text(item, "") for item in tree.body if getattr(item, "name", "") == node.names[0].name]
+        parts += [_definition_text(item, "") for item in tree.body if getattr(item, "name", "") == name]
     return "\n\n".join(parts)
 
 
@@ -51,7 +55,7 @@ def _definition_text(node: ast.stmt, owner: str) -> str:
     if isinstance(node, ast.ClassDef):
         methods = [item for item in node.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
         inner = [_definition_text(item, f"{node.name}.") for item in methods]
-        return "\n\n".join([f"### {node.name}\n\n{_docstring(node)}", *inner])
+        return "\n\n".join([f"### {node.name}\n\n{_docstring(node)}", *_fields_text(node), *inner])
     assert isinstance(node, ast.FunctionDef)
     parameters = [name for name in _parameters(node.args) if name not in ("self", "cls")]
     result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
@@ -66,6 +70,18 @@ def _definition_text(node: ast.stmt, owner: str) -> str:
     signature = "\n".join(f"    {line}" for line in shown)
     heading = "" if owner else f"### {node.name}()\n\n"
     return f"{heading}{signature}\n\n{_docstring(node)}"
+
+
+def _fields_text(node: ast.ClassDef) -> list[str]:
+    """A record -> its fields with their defaults and what they mean, as one part; a class without fields: nothing."""
+    meanings = _meanings(node)
+    rows = []
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign):
+            name, default = ast.unparse(item.target), ast.unparse(item.value) if item.value else ""
+            default = re.sub(r"field\(default_factory=(.*)\)", r"\1()", default)
+            rows.append(f"| `{name}` | `{default}` | {meanings.get(name, '')} |")
+    return ["\n".join(["| field | default | |\n|---|---|---|", *rows])] if rows else []
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:

@@ -6,7 +6,8 @@ costs milliseconds, and only `train` loads torch.
     Predictor                     a model bundle -> predictions of single images
     predict_folder                images -> a folder of masks, overlays, results.csv and report.html
     prepare, train                a labelled set -> cases.csv; cases.csv and a configuration -> a model bundle
-    evaluate, compare             a bundle and cases.csv -> scores with intervals; two models -> their difference
+    evaluate, compare             a Predictor and cases.csv -> scores with intervals; two models -> their difference
+    PrepareOptions, RowChoice     how a set is prepared; which rows of cases.csv are evaluated
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thyrosight.datasets.prepare import prepare
+    from thyrosight.datasets.prepare import PrepareOptions, prepare
+    from thyrosight.datasets.table import RowChoice
     from thyrosight.environment import __version__
     from thyrosight.evaluation.compare import compare
     from thyrosight.evaluation.evaluate import evaluate
@@ -27,7 +29,17 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # onnxruntime reads this when it is imported, and else stores an identifier below the home folder and sends events.
 # `disable_telemetry_events` comes too late. Every import of ours passes here first.
 
-__all__ = ["Predictor", "__version__", "compare", "evaluate", "predict_folder", "prepare", "train"]
+__all__ = [
+    "Predictor",
+    "PrepareOptions",
+    "RowChoice",
+    "__version__",
+    "compare",
+    "evaluate",
+    "predict_folder",
+    "prepare",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -39,6 +51,10 @@ def __getattr__(name: str) -> Any:
         from thyrosight.results.predict_folder import predict_folder as value
     elif name == "prepare":
         from thyrosight.datasets.prepare import prepare as value
+    elif name == "PrepareOptions":
+        from thyrosight.datasets.prepare import PrepareOptions as value
+    elif name == "RowChoice":
+        from thyrosight.datasets.table import RowChoice as value
     elif name == "train":
         from thyrosight.training.train import train as value
     elif name == "evaluate":

@@ -13,6 +13,9 @@ from checkout import SOURCE
 
 HEAVY = {"torch", "lightning", "pytorch_lightning", "matplotlib", "tensorflow", "scipy", "tensorboard", "torchmetrics"}
 
+NAMES = ("Predictor", "PrepareOptions", "RowChoice", "compare", "evaluate", "predict_folder", "prepare", "train")
+"""What the package offers to Python."""
+
 
 def run_and_list_modules(code: str) -> set[str]:
     """Code for a fresh Python -> the top-level modules that are loaded at its end."""
@@ -46,13 +49,12 @@ def test_predictor_comes_from_the_front_door() -> None:
 def test_unknown_name_of_the_package_is_told_what_there_is() -> None:
     import thyrosight
 
-    with pytest.raises(AttributeError, match="it has Predictor, __version__, compare"):
+    with pytest.raises(AttributeError, match="it has Predictor, PrepareOptions, RowChoice, __version__"):
         thyrosight.Predicter  # noqa: B018
-    names = ["Predictor", "__version__", "compare", "evaluate", "predict_folder", "prepare", "train"]
-    assert dir(thyrosight) == thyrosight.__all__ == names
+    assert dir(thyrosight) == thyrosight.__all__ == sorted([*NAMES, "__version__"])
 
 
-@pytest.mark.parametrize("name", ["Predictor", "compare", "evaluate", "predict_folder", "prepare", "train"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_name_of_the_package_is_what_it_says(name: str) -> None:
     if name == "train":
         pytest.importorskip("lightning", reason="the training extra is not installed")

@@ -208,10 +208,12 @@ class RowChoice:
     """Which rows of cases.csv: those of one split, of one fold, or of both; None: any."""
 
     split: str | None = None
+    """One of train, val, test."""
     fold: int | None = None
 
     @property
     def in_words(self) -> str:
+        """The choice as reports state it, for example `split test and fold 0`."""
         parts = [f"split {self.split}"] * (self.split is not None) + [f"fold {self.fold}"] * (self.fold is not None)
         return " and ".join(parts) or "every row"
 
