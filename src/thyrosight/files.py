@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from thyrosight.errors import InputError
+from thyrosight.leftovers import temporary_path
 
 _BLOCK_BYTES = 1 << 20
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+"""The last chunk of every PNG, its length in front and its checksum behind."""
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -23,7 +25,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     The folder must exist. Raises InputError where the system refuses (no such folder, no space, no permission).
     """
     path = Path(path)
-    temporary = _neighbour(path)
+    temporary = temporary_path(path)
     with _as_input_error(path):
         try:
             _write_new(temporary, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
@@ -40,7 +42,7 @@ def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     where the swap fails. The parent folder must exist. Raises InputError where the system refuses.
     """
     path = Path(path)
-    temporary, aside = _neighbour(path), _neighbour(path)
+    temporary, aside = temporary_path(path), temporary_path(path)
     with _as_input_error(path):
         try:
             temporary.mkdir()
@@ -60,7 +62,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
     Raises InputError where the system refuses, also for an OSError that the block itself raises.
     """
-    temporary = _neighbour(path)
+    temporary = temporary_path(path)
     with _as_input_error(path):
         try:
             with open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="") as stream:
@@ -70,6 +72,17 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def is_whole_file(path: Path) -> bool:
+    """Whether there is such a file with something in it; a PNG has to have its end."""
+    try:
+        with open(path, "rb") as stream:
+            num_bytes = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, num_bytes - len(_PNG_END)))
+            return num_bytes > 0 and (path.suffix != ".png" or stream.read() == _PNG_END)
+    except OSError:
+        return False
 
 
 def sha256_of(path: Path) -> str:
@@ -101,11 +114,6 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """File name -> sort key that puts 2.png before 10.png: digits count as numbers, case is ignored."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
     return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts], name
-
-
-def _neighbour(path: Path) -> Path:
-    """Path -> a fresh hidden name in the same folder, so that a rename stays on one file system."""
-    return path.parent / f".thyrosight-{secrets.token_hex(8)}.tmp"
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ from PIL import Image
 from bad_inputs import HANDLED, REFUSED, write_bad_inputs
 from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
+from thyrosight.leftovers import temporary_path
 from thyrosight.prediction import Prediction
 from thyrosight.results import case_folder, report
 from thyrosight.results.case_ids import assign_case_ids
@@ -145,7 +146,8 @@ def test_what_is_done_is_skipped_and_what_is_half_done_is_done_again(tiny: Predi
     run(tmp_path / "in", out, tiny)
     first = contents(out)
     (out / "a" / "result.json").unlink()
-    (out / "a" / ".thyrosight-0.tmp").write_bytes(b"half")
+    own = temporary_path(out / "a" / "x").name.split("-")
+    (out / "a" / "-".join([*own[:2], "99999999", *own[3:]])).write_bytes(b"half")  # of a process that is no more
     (out / "b" / "result.json").write_bytes(first["b/result.json"][:100])
     kept = (out / "c" / "mask.png").stat().st_mtime_ns
     summary = run(tmp_path / "in", out, tiny)

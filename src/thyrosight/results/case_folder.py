@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files import is_whole_file, sha256_of, write_atomic
 from thyrosight.inference.predict_file import CaseResult
+from thyrosight.leftovers import remove_leftovers
 from thyrosight.results.case_ids import Task
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
@@ -25,7 +26,7 @@ def is_done(folder: Path, task: Task, frame_index: int | None) -> bool:
     InputError where it holds the result of another image.
     """
     result = read_result(folder)
-    if result is None or not all((folder / name).is_file() for name in CASE_FILES) or not task.path.is_file():
+    if result is None or not all(is_whole_file(folder / name) for name in CASE_FILES) or not task.path.is_file():
         return False
     is_clip = frame_index is None and (folder / CLIP_NAME).is_file()  # any of its frames may represent a clip
     is_same_frame = is_clip or result.image.frame_index == (frame_index or 0)
@@ -63,8 +64,7 @@ def write_case(folder: Path, files: dict[str, bytes]) -> None:
         folder.mkdir(exist_ok=True)
         for name in (RESULT_NAME, CLIP_NAME):
             (folder / name).unlink(missing_ok=True)
-        for leftover in folder.glob(".thyrosight-*.tmp"):
-            leftover.unlink(missing_ok=True)
+        remove_leftovers(folder)
     except OSError as error:
         raise InputError(f"{folder}: can't be written ({error.strerror}); check its permissions") from error
     for name, content in files.items():

@@ -1,0 +1,82 @@
+"""Temporary files -> names that say which process writes them, so that those of a dead process can be told and removed.
+
+Several programs may write into one folder at a time: what another one is writing is not touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import sys
+import time
+from pathlib import Path
+
+FOREIGN_SECONDS = 7 * 86_400.0
+"""A temporary file of another machine, or of an older version, counts as left over after so long."""
+_NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a-f]{16}\.tmp")
+
+
+def temporary_path(path: Path) -> Path:
+    """Path -> a fresh hidden name in the same folder, so that a rename stays on one file system; of this process."""
+    pid = os.getpid()
+    return path.parent / f".thyrosight-{_machine()}-{pid}-{_started(pid)}-{secrets.token_hex(8)}.tmp"
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes from a folder the temporary files and folders whose process has ended. OSError where it can't be read."""
+    with os.scandir(folder) as entries:
+        found = [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]
+    for path in found:
+        if is_left_over(path):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether a temporary path of ours belongs to no process that still runs."""
+    found = _NAME.fullmatch(path.name)
+    if found is None:
+        return False
+    machine, pid, started = found.groups()
+    if machine != _machine() or sys.platform == "win32":
+        try:
+            return path.lstat().st_mtime < time.time() - FOREIGN_SECONDS
+        except OSError:
+            return False
+    return not _is_running(int(pid)) or _started(int(pid)) != int(started)
+
+
+@functools.cache
+def _machine() -> str:
+    """-> 8 digits for this machine, or container: process numbers mean nothing outside it."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{platform.node()}\0{space}".encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _started(pid: int) -> int:
+    """-> when a process began, in clock ticks since the system did: numbers of processes come again. 0: not known."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
