@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from thyrosight.bundle.card import model_card
@@ -20,7 +19,7 @@ from thyrosight.config import Config, config_from_dict
 from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
 from thyrosight.environment import utc_now
-from thyrosight.errors import InputError
+from thyrosight.export.checkpoint import kept_checkpoint
 from thyrosight.export.describe_training import described
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
 from thyrosight.export.quoted_scores import evaluation_scores
@@ -33,11 +32,7 @@ from thyrosight.types import Case
 
 def shipped_network(run: Path, config: Config) -> nn.Module:
     """The network of a run with the weights that it keeps: last or best, the average where there is one."""
-    wanted = run / ("best.ckpt" if config.run.keep == "best" else "last.ckpt")
-    path = wanted if wanted.exists() else run / "last.ckpt"
-    if not path.exists():
-        raise InputError(f"{run}: no checkpoint yet; train until the first epoch has ended")
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = kept_checkpoint(run, config.run.keep)["state_dict"]
     prefix = "ema." if config.optim.ema_decay > 0 else "network."
     network = build_network(config.network, with_pretrained=False)
     network.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})

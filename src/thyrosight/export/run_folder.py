@@ -14,16 +14,20 @@ from thyrosight.config import Config, config_from_dict, config_to_dict
 from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, processor, usable_threads
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
+from thyrosight.leftovers import remove_leftovers
 from thyrosight.types import Case
 
 
 def read_run(run: Path) -> dict[str, Any]:
     """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run, "started_with": versions}."""
     try:
-        record = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        record = json.loads((run / "config.json").read_bytes())
     except OSError:
         raise InputError(f"{run}: not the folder of a training run (no config.json in it)") from None
-    assert isinstance(record, dict)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{run / 'config.json'}: damaged, it is no JSON table; put a copy back, or train again")
     return record
 
 
@@ -60,12 +64,20 @@ def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str
         if not resume:
             raise InputError(f"{out}: holds a run already; pass --resume to go on with it, or choose another folder")
         refuse_other_settings(out, record)
-        if json.loads((out / "rows.json").read_text(encoding="utf-8")) != split:
+        remove_leftovers(out)
+        if _read_rows(out) != split:
             raise ConfigError(f"{out}: was started with other cases or another split; resume with the same cases.csv")
         return
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "rows.json", json.dumps(split, indent=1))
     write_atomic(out / "config.json", json.dumps(record, indent=1))
+
+
+def _read_rows(run: Path) -> Any:
+    try:
+        return json.loads((run / "rows.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{run / 'rows.json'}: missing or damaged; put a copy back, or train again") from error
 
 
 def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:

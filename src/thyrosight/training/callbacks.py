@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from thyrosight.config import Config
 from thyrosight.errors import ThyrosightError
+from thyrosight.export.checkpoint import BEST_NAME, LAST_NAME, replace_whole
 from thyrosight.files import write_atomic
 from thyrosight.measurement.outlines import outlines
 from thyrosight.training.dataset import ViewDataset, collate
@@ -71,17 +71,12 @@ class Checkpoints(Callback):
         is_best = score > self.best_score and has_validated(trainer)
         if is_best:
             self.best_score = score
-        self._save(trainer, "last.ckpt")
-        if is_best:
-            self._save(trainer, "best.ckpt")
+            # First: last.ckpt remembers this score, and a run that goes on from there never writes best.ckpt for it.
+            self._save(trainer, BEST_NAME)
+        self._save(trainer, LAST_NAME)
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
-        temporary = self.out / f".{name}.tmp"
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            with open(temporary, "rb") as stream:
-                os.fsync(stream.fileno())
-            os.replace(temporary, self.out / name)
+        replace_whole(self.out / name, trainer.save_checkpoint, is_mine=trainer.is_global_zero)
 
 
 def has_validated(trainer: L.Trainer) -> bool:

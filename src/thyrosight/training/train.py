@@ -25,6 +25,7 @@ from thyrosight.bundle.training_sets import refuse_seen
 from thyrosight.config import Config
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError, InputError
+from thyrosight.export.checkpoint import LAST_NAME, full_disk_in_one_line, read_checkpoint
 from thyrosight.export.export_run import export_run
 from thyrosight.export.run_folder import _prepare_run, run_record
 from thyrosight.networks import build_network
@@ -88,12 +89,13 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
     validation = None
     if validation_rows:
         validation = validation_loader(ViewDataset(validation_rows, config, augmented=False), config)
-    last = out / "last.ckpt" if resume and (out / "last.ckpt").exists() else None
+    last = out / LAST_NAME if resume and (out / LAST_NAME).exists() else None
     if last is not None:
         # Lightning fetches the first batch before it tells the sampler which epoch it is in.
-        next_epoch = torch.load(last, map_location="cpu", weights_only=True)["next_epoch"]
+        next_epoch = read_checkpoint(last)["next_epoch"]
         cast(EpochSampler, loader.sampler).set_epoch(next_epoch)
-    trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
+    with full_disk_in_one_line(out):
+        trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
     if rank != 0:
         return out / "bundle"
     return export_run(out)

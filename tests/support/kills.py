@@ -1,0 +1,92 @@
+"""Work in a forked child that is killed at its n-th write to the disk, or that finds the disk full there.
+
+A write is a call by which files appear, last or go: os.replace, os.rename, os.fsync, os.link, os.mkdir, os.unlink. What
+the child has written by then is on the disk as a crash would leave it, because each of these is the point at which the
+order of things may go wrong.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WRITES = ("replace", "rename", "fsync", "link", "mkdir", "unlink")
+ENDED, FAILED = 0, 3
+
+
+def in_child(work: Callable[[], Any], at_write: Callable[[int], None] | None = None) -> tuple[int, int]:
+    """-> (exit status, or minus the signal that ended it; writes until then). `at_write` is called before each."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        status = FAILED
+        try:
+            _hook(lambda number: (os.write(tell, b"."), at_write(number) if at_write else None))
+            work()
+            status = ENDED
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    os.close(tell)
+    num_writes = 0
+    while block := os.read(told, 65536):
+        num_writes += len(block)
+    os.close(told)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), num_writes
+
+
+def killed_at(number: int) -> Callable[[int], None]:
+    """-> at that write (counted from 1) the process dies, as by `kill -9`."""
+
+    def at_write(now: int) -> None:
+        if now == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at_write
+
+
+def full_from(number: int, code: int = errno.ENOSPC) -> Callable[[int], None]:
+    """-> from that write on the system refuses each with this errno."""
+
+    def at_write(now: int) -> None:
+        if now >= number:
+            raise OSError(code, os.strerror(code))
+
+    return at_write
+
+
+def _hook(at_write: Callable[[int], Any]) -> None:
+    count = 0
+    for name in WRITES:
+        real = getattr(os, name)
+
+        def hooked(*given: Any, _real: Any = real, **options: Any) -> Any:
+            nonlocal count
+            if not (given and isinstance(given[0], str | Path) and str(given[0]).startswith(("/dev", "/proc"))):
+                count += 1
+                at_write(count)
+            return _real(*given, **options)
+
+        setattr(os, name, hooked)
+
+
+def same_files(one: Path, other: Path, ignored: frozenset[str] = frozenset()) -> list[str]:
+    """-> names of the files that differ between two folders, or are in one alone."""
+
+    def files(folder: Path) -> dict[str, bytes]:
+        found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in found.items() if not set(Path(name).parts) & ignored}
+
+    ours, theirs = files(one), files(other)
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
