@@ -39,7 +39,7 @@ def test_an_empty_or_cut_picture_is_made_again(tmp_path: Path) -> None:
     predictor = Predictor.load(make_tiny_bundle(tmp_path / "bundle"), threads=1)
 
     def run() -> tuple[int, int]:
-        summary = predict_folder(images, tmp_path / "out", predictor, progress=lambda *_: None)
+        summary = predict_folder(images, tmp_path / "out", bundle=predictor, progress=lambda *_: None)
         return summary.num_done, summary.num_skipped
 
     assert run() == (1, 0)
