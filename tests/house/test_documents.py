@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shlex
 import sys
@@ -9,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import pytest
 import typer.main
 
+import thyrosight
 from checkout import ROOT
 from thyrosight.cli import COMMANDS, app
 
@@ -27,6 +31,7 @@ def test_reference_holds_every_setting_and_every_option() -> None:
         sys.path.remove(str(ROOT / "tools"))
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert make_reference.settings_text().strip() in text, "run `make reference`"
+    assert make_reference.python_text().strip() in text, "run `make reference`"
     sections = dict(re.findall(r"^### ([a-z-]+)\n(.*?)(?=^##|^<!--)", text, re.MULTILINE | re.DOTALL))
     for name, function in COMMANDS.items():
         options = [option for option in options_of(function) if option not in sections[name]]
@@ -61,6 +66,21 @@ def test_commands_in_documents_are_commands_that_there_are() -> None:
                 wrong.append(f"{page.name}: thyrosight {line}: {refusal}")
     assert shown > 50
     assert not wrong
+
+
+def test_calls_in_the_documents_python_fit_their_functions() -> None:
+    """What the documents call of `from thyrosight import ...` takes the arguments that they give."""
+    blocks = [block for page in PAGES for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)]
+    calls = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    ours = [call for call in calls if re.match(rf"({'|'.join(thyrosight.__all__)})(\.\w+)?$", ast.unparse(call.func))]
+    assert len(ours) > 5
+    for call in ours:
+        name, _, method = ast.unparse(call.func).partition(".")
+        if name == "train":
+            pytest.importorskip("torch")
+        function = getattr(thyrosight, name)
+        named = {str(keyword.arg): None for keyword in call.keywords}
+        inspect.signature(getattr(function, method) if method else function).bind(*[None] * len(call.args), **named)
 
 
 def commands_in(page: Path) -> Iterator[str]:
