@@ -19,11 +19,6 @@ MAX_ARGUMENTS, MAX_BY_PLACE = 12, 7
 ONE_PER_FILE = {"recognise", "read", "level_of", "notes"}
 """The same question asked of every data set, or of every TI-RADS system."""
 NOT_YET = {
-    "Descriptors": {"phantom.records", "tirads.descriptors"},
-    "Failure": {"evaluation.summary", "results.layout"},
-    "Finding": {"datasets.audit", "phantom.draw"},
-    "Layout": {"frames.decoder.dicom_pixels", "phantom.screen"},
-    "OperatingPoint": {"bundle.records", "evaluation.summary"},
     "SameConv2d": {"networks.efficientnet_lite", "networks.layers"},
     "add_speckle": {"evaluation.stress.perturb", "training.augment"},
     "blur": {"evaluation.stress.perturb", "training.augment"},
@@ -31,8 +26,7 @@ NOT_YET = {
     "change_gain": {"evaluation.stress.perturb", "training.augment"},
     "change_gamma": {"evaluation.stress.perturb", "training.augment"},
     "described": {"export.describe_training", "tirads.reading"},
-    "draw_calipers": {"evaluation.stress.perturb", "phantom.screen", "training.augment"},
-    "group_key": {"datasets.audit", "training.rows"},
+    "draw_calipers": {"evaluation.stress.perturb", "training.augment"},
     "iou": {"evaluation.metrics.overlap", "measurement.cine"},
     "main": {"cli", "frames.decoder.worker"},
     "open_frames": {"frames.decoder.worker", "frames.load"},

@@ -25,7 +25,7 @@ from thyrosight.phantom.draw import diameters, polygon_area
 from thyrosight.phantom.layouts import LAYOUTS, write_layout
 from thyrosight.phantom.nodule import draw_descriptors, draw_malignancy, draw_outline, paint_nodule
 from thyrosight.phantom.records import (
-    Descriptors,
+    DrawnDescriptors,
     Grid,
     Phantom,
     PhantomSettings,
@@ -37,7 +37,7 @@ from thyrosight.types import FloatArray, Spacing
 
 GRID = make_grid((300, 300), Spacing(0.13, 0.13))
 PLAIN = Scanner(noise_db=-60, sidelobe_db=-45, far_loss_db_mm=0.0)
-SOLID = Descriptors("solid", "isoechoic", "wider-than-tall", "smooth", ("none",))
+SOLID = DrawnDescriptors("solid", "isoechoic", "wider-than-tall", "smooth", ("none",))
 
 
 def cohort(num: int, **changes: object) -> list[Phantom]:
@@ -54,7 +54,7 @@ def ball(radius_mm: float = 6.0, at: tuple[float, float] = (0.0, 16.0)) -> Outli
     return Outline(at, (radius_mm, radius_mm * 0.8), 0.0)
 
 
-def scanned(descriptors: Descriptors, seed: int = 0) -> FloatArray:
+def scanned(descriptors: DrawnDescriptors, seed: int = 0) -> FloatArray:
     """-> envelope of even tissue with one nodule."""
     rng = np.random.default_rng(seed)
     tissue = paint_nodule(rng, GRID, ball(), descriptors, even_tissue(GRID))
@@ -188,13 +188,13 @@ def test_outlines_are_simple_and_of_their_shape(seed: int, size: float, view: st
     ],
 )  # fmt: skip
 def test_points_and_levels_of_the_chart(descriptors: tuple, points: int, level: int) -> None:  # type: ignore[type-arg]
-    found = tirads_points(Descriptors(*descriptors))
+    found = tirads_points(DrawnDescriptors(*descriptors))
     assert (found, tirads_level(found)) == (points, level)
 
 
 def test_malignancy_by_published_risk_and_by_threshold() -> None:
     rng = np.random.default_rng(1)
-    worst = Descriptors("solid", "very hypoechoic", "taller-than-wide", "smooth", ("none",))
+    worst = DrawnDescriptors("solid", "very hypoechoic", "taller-than-wide", "smooth", ("none",))
     clinic = PhantomSettings(balanced=False)
     share = np.mean([draw_malignancy(rng, worst, clinic) for _ in range(4000)])
     assert share == pytest.approx(0.35, abs=0.03)
@@ -274,10 +274,10 @@ def test_loss_adds_up_down_the_column() -> None:
 
 
 def test_cases_csv_reads_back(tmp_path: Path) -> None:
-    told: list[int] = []
-    path = write_phantoms(5, tmp_path / "set", 8, on_case=told.append)
+    told: list[tuple[int, int]] = []
+    path = write_phantoms(5, tmp_path / "set", 8, progress=lambda done, total: told.append((done, total)))
     cases, truth = read_cases(path), json.loads((path.parent / "truth.json").read_text())
-    assert told == [0, 1, 2, 3, 4]
+    assert told == [(done, 5) for done in range(1, 6)]
     assert len(cases) == len(truth["phantoms"]) == 5
     for index, (case, known) in enumerate(zip(cases, truth["phantoms"], strict=True)):
         phantom = phantom_case(8, index)

@@ -17,10 +17,10 @@ from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 import dicom_files as files
-from thyrosight.phantom.draw import Finding, _longest_ends, _truth
+from thyrosight.phantom.draw import PlannedNodule, longest_ends, nodule_truth
 from thyrosight.phantom.nodule import draw_descriptors, draw_outline
 from thyrosight.phantom.records import PhantomNodule, PhantomSettings, make_grid
-from thyrosight.phantom.screen import draw_calipers, draw_layout, furnish
+from thyrosight.phantom.screen import draw_screen_layout, furnish, mark_diameter
 from thyrosight.types import Box, Spacing
 
 SIZE_HW = (720, 960)
@@ -42,7 +42,7 @@ class PhantomScreen:
 def draw_screen(rng: np.random.Generator) -> PhantomScreen:
     """rng -> a screen of one view or two, of 30 to 60 mm; two views may lie at different depths."""
     settings = PhantomSettings(size_hw=SIZE_HW, depth_mm=(30, 60), pixel_aspect=float(rng.uniform(0.75, 1.35)))
-    layout = draw_layout(rng, settings)
+    layout = draw_screen_layout(rng, settings)
     image_HW = np.zeros(SIZE_HW, np.uint8)
     panels, nodules = [], []
     for index, panel in enumerate(layout.panels):
@@ -54,7 +54,7 @@ def draw_screen(rng: np.random.Generator) -> PhantomScreen:
         nodules.append((mask_HW, truth))
     furnish(rng, image_HW, layout, settings, level=None)
     if rng.random() < 0.5:
-        draw_calipers(image_HW, _longest_ends(nodules[0][1].outline_xy), layout, nodules[0][1].longest_mm)
+        mark_diameter(image_HW, longest_ends(nodules[0][1].outline_xy), layout, nodules[0][1].longest_mm)
     return PhantomScreen(image_HW, tuple(panels), tuple(nodules), layout.has_screen)
 
 
@@ -74,7 +74,7 @@ def _nodule(rng: np.random.Generator, panel: Box, index: int, spacing: Spacing) 
     outline = replace(outline, centre_mm=(x, y))
     mask_HW = np.zeros(SIZE_HW, bool)
     mask_HW[panel.slices] = outline.relative(grid)[0] <= 1
-    return mask_HW, _truth(Finding(descriptors, 0, size_mm), outline, index, panel, grid)
+    return mask_HW, nodule_truth(PlannedNodule(descriptors, 0, size_mm), outline, index, panel, grid)
 
 
 def _speckle(rng: np.random.Generator, mask_HW: Array) -> Array:

@@ -127,7 +127,7 @@ def phantom(
     from thyrosight.phantom.cohort import write_phantoms
 
     with progress_bar("drawing") as progress:
-        cases_csv = write_phantoms(number, out, seed, on_case=lambda index: progress(index + 1, number))
+        cases_csv = write_phantoms(number, out, seed, progress=progress)
     typer.echo(cases_csv)
 
 

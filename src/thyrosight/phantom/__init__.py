@@ -5,11 +5,18 @@ from __future__ import annotations
 from thyrosight.phantom.cohort import phantom_case, write_phantoms
 from thyrosight.phantom.draw import draw_phantom
 from thyrosight.phantom.layouts import LAYOUTS, write_layout
-from thyrosight.phantom.records import Descriptors, Phantom, PhantomNodule, PhantomSettings, tirads_level, tirads_points
+from thyrosight.phantom.records import (
+    DrawnDescriptors,
+    Phantom,
+    PhantomNodule,
+    PhantomSettings,
+    tirads_level,
+    tirads_points,
+)
 
 __all__ = [
     "LAYOUTS",
-    "Descriptors",
+    "DrawnDescriptors",
     "Phantom",
     "PhantomNodule",
     "PhantomSettings",

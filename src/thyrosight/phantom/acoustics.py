@@ -1,7 +1,7 @@
 """Echogenicity and reflectors -> B-mode gray: scatterers, depth-varying point spread function, envelope, compression.
 
-Everything is at base band: a scatterer has a complex amplitude, the point spread function is real (the demodulated
-pulse times the beam), so the envelope is the modulus. Levels in dB are relative to normal thyroid tissue.
+Everything is at base band: a scatterer has a complex amplitude, and the point spread function is real (the demodulated
+pulse times the beam). The envelope is therefore the modulus. Levels in dB are relative to normal thyroid tissue.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NUM_BEAM_KNOTS = 12
 
 @dataclass(frozen=True)
 class Scanner:
-    """The machine and its knobs. Widths are the sigma of the amplitude point spread function, in mm.
+    """The machine and its settings. Widths are the sigma of the amplitude point spread function, in mm.
 
-    num_looks: views averaged by spatial compounding. contrast_db is mapped to the whole gray scale, gland_level (0..1)
-    is where thyroid tissue lands before gamma. far_loss_db_mm: what time-gain leaves unmended below far_mm.
+    num_looks: views averaged by spatial compounding. contrast_db is mapped to the whole gray scale; gland_level (0..1)
+    is the level of thyroid tissue before gamma. far_loss_db_mm: the loss below far_mm that time gain does not correct.
     """
 
     axial_mm: float = 0.11
@@ -42,7 +42,7 @@ class Scanner:
 
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
-    """rng -> one scanner, from grainy single-look machines to smooth compounding ones."""
+    """rng -> one scanner; some are grainy machines of one look, some average several looks and are smooth."""
     looks = int(rng.choice([1, 2, 2, 3, 4]))
     return Scanner(
         axial_mm=rng.uniform(0.07, 0.12),
@@ -66,7 +66,7 @@ def envelope(
 ) -> FloatArray:
     """Echogenicity in dB, coherent reflector amplitude -> envelope (root mean square 1 in thyroid tissue).
 
-    Fully developed speckle where nothing reflects coherently: one look is Rayleigh distributed, mean / standard
+    Speckle is fully developed where nothing reflects coherently: one look is Rayleigh distributed, mean / standard
     deviation 1.91 (Wagner et al., IEEE Trans. Sonics Ultrasonics 30 (1983) 156-163).
     """
     amplitude_HW = np.exp(echo_db_HW * np.float32(np.log(10) / 20))
@@ -97,7 +97,7 @@ def beam_sigma_mm(depth_mm: NDArray[np.floating], scanner: Scanner) -> NDArray[n
 def _scatterers(
     amplitude_HW: FloatArray, reflector_HW: FloatArray, grid: Grid, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """-> complex scatterer amplitudes as two channels; a reflector's phase wanders slowly along it."""
+    """-> complex scatterer amplitudes as two channels; the phase of a reflector changes slowly along it."""
     height, width = grid.shape
     field_HW2 = rng.standard_normal((height, width, 2), np.float32) * np.float32(np.sqrt(0.5))
     field_HW2 *= amplitude_HW[..., None]
@@ -109,7 +109,7 @@ def _scatterers(
 
 
 def _through_beam(field_HW2: NDArray[np.float32], grid: Grid, scanner: Scanner) -> NDArray[np.float32]:
-    """Convolve with the pulse (along depth) and the beam (across, blended between knots of depth), power kept at 1."""
+    """Convolve with the pulse (along depth) and the beam (across); the beam changes with depth, the power stays 1."""
     pulse = _unit_power(scanner.axial_mm / grid.spacing.row_mm)
     unit = np.ones(1, np.float32)
     pulsed = cv2.sepFilter2D(field_HW2, cv2.CV_32F, unit, pulse, borderType=cv2.BORDER_REFLECT_101)
@@ -132,7 +132,7 @@ def _through_beam(field_HW2: NDArray[np.float32], grid: Grid, scanner: Scanner) 
 def _blended(
     rows_HW2: NDArray[np.float32], share_H: NDArray[np.float32], near_px: float, far_px: float
 ) -> NDArray[np.float32]:
-    """Rows between two depth knots -> both beams blended by `share`, the power of the blend held at 1."""
+    """Rows between two depth knots -> both beams blended by `share`, scaled so that the power of the blend is 1."""
     near, far = _unit_power(near_px), _unit_power(far_px)
     unit = np.ones(1, np.float32)
     near_HW2 = cv2.sepFilter2D(rows_HW2, cv2.CV_32F, near, unit, borderType=cv2.BORDER_REFLECT_101)
@@ -153,7 +153,7 @@ def _unit_power(sigma_px: float) -> NDArray[np.float32]:
 
 
 def _electronic_noise(grid: Grid, scanner: Scanner, rng: np.random.Generator) -> NDArray[np.float32]:
-    """White noise that time-gain lifts with depth: noise_db at the bottom of the field, 14 dB less at the skin."""
+    """White noise that time gain amplifies with depth: noise_db at the bottom of the field, 14 dB less at the skin."""
     height, width = grid.shape
     depth_H = np.linspace(0, 1, height, dtype=np.float32)
     level_H = np.power(10, (scanner.noise_db - 14 * (1 - depth_H)) / 20).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The neck around the nodule -> Tissue: skin, fat, muscles, gland, carotid, trachea, spine."""
+"""rng, plan -> Tissue of the neck around a nodule: skin, fat, muscles, gland, carotid, trachea, spine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ DEEP_DB = -3.5
 
 @dataclass(frozen=True)
 class Tissue:
-    """What sound meets, `_HW`: echogenicity in dB to thyroid, attenuation beyond what time-gain mends (dB/mm, two-way),
-    coherent reflector amplitude (1 is a thyroid scatterer's), signed distance to the gland in mm (negative inside)."""
+    """The neck as the sound meets it, `_HW`.
+
+    Echogenicity in dB relative to thyroid; attenuation that time gain does not correct (dB/mm, two-way); coherent
+    reflector amplitude (1: a thyroid scatterer); signed distance to the gland in mm (negative inside).
+    """
 
     echo_db_HW: FloatArray
     loss_db_mm_HW: FloatArray
@@ -31,7 +34,7 @@ class Tissue:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where things lie in one panel, in mm (x from the middle, y from the skin). side: +1 puts the carotid right."""
+    """Places and sizes in one panel, in mm: x from the middle, y from the skin. side +1: carotid on the right."""
 
     view: View
     side: int
@@ -43,7 +46,7 @@ class Plan:
 
 
 def draw_plan(rng: np.random.Generator, view: View, grid: Grid, nodule_half_mm: tuple[float, float]) -> Plan:
-    """rng, view and the half axes that the gland must hold -> a plan that fits the panel."""
+    """rng, view, half axes of the nodule -> a plan that fits the panel; its lobe has room for the nodule."""
     skin = rng.uniform(0.8, 1.6)
     fat = skin + rng.uniform(1.0, 4.5)
     muscle = fat + rng.uniform(2.2, 5.5)
@@ -63,7 +66,7 @@ def draw_plan(rng: np.random.Generator, view: View, grid: Grid, nodule_half_mm: 
 
 
 def draw_tissue(rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline]) -> Tissue:
-    """Plan, outlines of nodules that the gland swells around -> Tissue of a neck without the nodules themselves."""
+    """Plan, outlines of the nodules inside the gland -> Tissue of the neck: the gland bulges, nodules are not drawn."""
     relief_W = wander(rng, grid, 0.5, grid.width_mm * 0.9)
     tissue = _deep(rng, grid, plan, relief_W)
     tissue = _muscles(rng, grid, plan, relief_W, tissue)
@@ -79,12 +82,12 @@ def draw_tissue(rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequ
 
 
 def blend(base_HW: FloatArray, value_HW: FloatArray | float, share_HW: FloatArray) -> FloatArray:
-    """base where share is 0, value where it is 1."""
+    """-> base where share is 0, value where share is 1, a mean in between."""
     return np.asarray(base_HW + (np.asarray(value_HW, np.float32) - base_HW) * share_HW, np.float32)
 
 
 def interface(distance_HW: FloatArray, grid: Grid, thick_mm: float, sharpness: float = 3.0) -> FloatArray:
-    """Signed distance -> 0..1 along its zero, brightest where the surface lies across the beam (cosine law)."""
+    """Signed distance -> 0..1 along its zero, brightest where the surface is perpendicular to the beam (cosine law)."""
     down_HW = np.gradient(distance_HW, axis=0) / np.float32(grid.spacing.row_mm)
     facing_HW = np.abs(np.clip(down_HW, -1, 1)) ** np.float32(sharpness)
     return np.asarray(np.exp(-np.square(distance_HW / np.float32(thick_mm))) * facing_HW, np.float32)
@@ -123,7 +126,7 @@ def _muscles(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatAr
 
 
 def broken(rng: np.random.Generator, grid: Grid, level: float) -> FloatArray:
-    """-> strength 0..2 of a line along its length, `_HW`: on average about `level`, with gaps and glints."""
+    """-> strength 0..2 of a line along its length, `_HW`: about `level` on average, with gaps and bright spots."""
     slow_HW, fast_HW = smooth_noise(rng, grid, 4.0, 6.0), smooth_noise(rng, grid, 2.0, 1.6)
     return np.asarray(np.clip(level + 0.5 * slow_HW + 0.4 * fast_HW, 0, 2), np.float32)
 
@@ -146,7 +149,7 @@ def _surface(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatAr
 
 
 def _long_lobe(rng: np.random.Generator, grid: Grid, plan: Plan) -> FloatArray:
-    """Longitudinal lobe: a spindle, one pole often outside the panel."""
+    """Longitudinal lobe: a spindle; one pole is often outside the panel."""
     centre = (plan.lobe_centre_mm[0] + float(rng.normal(0, 3)), plan.lobe_centre_mm[1])
     tilt_HW = grid.x_HW * np.float32(rng.normal(0, 0.05))
     tilted = Grid(grid.x_HW, (grid.y_HW - tilt_HW).astype(np.float32), grid.spacing)
@@ -154,7 +157,7 @@ def _long_lobe(rng: np.random.Generator, grid: Grid, plan: Plan) -> FloatArray:
 
 
 def _swollen(gland_HW: FloatArray, grid: Grid, outlines: Sequence[Outline]) -> FloatArray:
-    """Gland, nodules inside it -> the gland with its capsule bulging over them."""
+    """Gland, outlines of the nodules inside -> the gland, whose capsule bulges over them."""
     for outline in outlines:
         gland_HW = smooth_union(gland_HW, outline.distance_mm(grid) - np.float32(0.9), 3.0)
     return gland_HW
@@ -183,7 +186,7 @@ def _gland(rng: np.random.Generator, grid: Grid, gland_HW: FloatArray, tissue: T
 def _neck_transverse(
     rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline], tissue: Tissue
 ) -> tuple[FloatArray, Tissue]:
-    """Lobe, isthmus, trachea on one side and vessels on the other -> gland distance, Tissue."""
+    """Draw lobe, isthmus, trachea on one side and vessels on the other -> (distance to the gland, Tissue)."""
     (x, y), (half_x, half_y) = plan.lobe_centre_mm, plan.lobe_half_mm
     true_grid, grid = grid, bent(rng, grid, 0.4, 4.0)
     windpipe = rng.uniform(7.5, 10.0)
@@ -232,7 +235,7 @@ def _side_muscle(rng: np.random.Generator, grid: Grid, plan: Plan, tissue: Tissu
 
 
 def _vessel(grid: Grid, vessel_HW: FloatArray, tissue: Tissue, wall: float, blood_db: float) -> Tissue:
-    """Blood in a wall: dark, bright where the wall lies across the beam, enhancement behind, shadow at its edges."""
+    """A vessel: dark blood, a wall that is bright across the beam, enhancement behind, shadows at the edges."""
     echo_HW = blend(tissue.echo_db_HW, blood_db, inside(vessel_HW + 0.2, 1.0))
     lumen_HW = inside(vessel_HW, 0.3)
     wall_HW = interface(vessel_HW - np.float32(0.2), grid, 0.2, 2.5) * np.float32(wall)
@@ -245,7 +248,7 @@ def _vessel(grid: Grid, vessel_HW: FloatArray, tissue: Tissue, wall: float, bloo
 
 
 def edge_loss(grid: Grid, round_HW: FloatArray, strength_db: float) -> FloatArray:
-    """Refraction at the sides of a round body -> loss in dB/mm on its flanks (a thin shadow falls behind each)."""
+    """Refraction at a round body -> loss in dB/mm at its sides, which casts a thin shadow behind each side."""
     across_HW = np.gradient(round_HW, axis=1) / np.float32(grid.spacing.column_mm)
     flank_HW = np.clip(np.abs(across_HW), 0, 1) ** 8 * np.exp(-np.square(round_HW / np.float32(0.35)))
     return np.asarray(flank_HW * np.float32(strength_db), np.float32)
@@ -254,7 +257,7 @@ def edge_loss(grid: Grid, round_HW: FloatArray, strength_db: float) -> FloatArra
 def _windpipe(
     rng: np.random.Generator, grid: Grid, windpipe_HW: FloatArray, middle_mm: tuple[float, float], tissue: Tissue
 ) -> Tissue:
-    """Trachea: a dark ring of cartilage, a bright air front, fading reverberations, nothing true behind."""
+    """Trachea: a dark ring of cartilage, a bright front of air, fading reverberations, and only artefacts behind."""
     ring = rng.uniform(1.2, 2.0)
     air_HW = windpipe_HW + np.float32(ring)
     echo_HW = blend(tissue.echo_db_HW, -11.0, inside(windpipe_HW, 0.4))
@@ -301,7 +304,7 @@ def _spine(rng: np.random.Generator, grid: Grid, plan: Plan, tissue: Tissue) -> 
 
 
 def received_db(tissue: Tissue, grid: Grid, far_mm: float, far_loss_db_mm: float) -> FloatArray:
-    """Tissue -> what arrives in dB: echogenicity less the loss summed down each column, beam-wide; far field fades."""
+    """Tissue -> received level in dB: echogenicity minus the loss on the way, averaged over the width of the beam."""
     path_HW = np.cumsum(tissue.loss_db_mm_HW, axis=0, dtype=np.float32) * np.float32(grid.spacing.row_mm)
     path_HW = cv2.GaussianBlur(np.clip(path_HW, -9, 24), (0, 0), 0.4 / grid.spacing.column_mm, sigmaY=0.3)
     far_HW = np.maximum(grid.y_HW - np.float32(far_mm), 0) * np.float32(far_loss_db_mm)

@@ -1,9 +1,8 @@
-"""Phantoms -> files: image and mask PNGs, cases.csv, truth.json; case i depends on (seed, i) alone."""
+"""Number, seed -> a folder of phantoms: images, masks, cases.csv, truth.json. Case i depends on (seed, i) alone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.phantom.draw import DEFAULT, draw_phantom
 from thyrosight.phantom.records import Phantom, PhantomNodule, PhantomSettings
-from thyrosight.types import Case, Json
+from thyrosight.types import Case, Json, Progress
 
 
 def phantom_case(seed: int, index: int, settings: PhantomSettings = DEFAULT) -> Phantom:
-    """(seed, index) -> that phantom, the same whatever else is drawn."""
+    """(seed, index) -> that phantom; it does not depend on what else is drawn."""
     return draw_phantom(np.random.default_rng([seed, index]), settings)
 
 
@@ -28,11 +27,12 @@ def write_phantoms(
     out: Path,
     seed: int = 0,
     settings: PhantomSettings = DEFAULT,
-    on_case: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
-    """-> out/cases.csv, beside it image/, mask/ (nodules), gland/ and truth.json; on_case is told each index when done.
+    """-> out/cases.csv, next to it image/, mask/ (nodules), gland/ and truth.json.
 
-    Every image has a mask, an empty one where there is no nodule. Raises InputError where out can't be written to.
+    Every image has a mask; it is empty where there is no nodule. InputError where `out` can't be written to. progress
+    is called with (phantoms done, phantoms in all).
     """
     from thyrosight.datasets.table import write_cases
 
@@ -50,8 +50,8 @@ def write_phantoms(
         write_image(folders["gland"] / name, phantom.gland_HW.astype(np.uint8) * 255)
         cases.append(_case(phantom, f"phantom_{seed}_{index:04d}", out.resolve(), name))
         truth.append({"case_id": cases[-1].case_id, "image": f"image/{name}", **as_truth(phantom)})
-        if on_case is not None:
-            on_case(index)
+        if progress is not None:
+            progress(index + 1, num)
     write_atomic(out / "truth.json", _json({"seed": seed, "settings": asdict(settings), "phantoms": truth}))
     write_cases(cases, out / "cases.csv")
     return out / "cases.csv"
@@ -75,7 +75,7 @@ def _case(phantom: Phantom, case_id: str, folder: Path, name: str) -> Case:
 
 
 def as_truth(phantom: Phantom) -> Json:
-    """Phantom -> its truth as JSON: boxes as [x0, y0, x1, y1], outlines as [[x, y], …] in pixels to 0.001."""
+    """Phantom -> its truth as JSON: boxes as [x0, y0, x1, y1], outlines as [[x, y], …] in pixels, to 0.001."""
     return {
         "row_mm": phantom.spacing.row_mm,
         "column_mm": phantom.spacing.column_mm,
@@ -84,11 +84,11 @@ def as_truth(phantom: Phantom) -> Json:
         "views": list(phantom.views),
         "text": [list(box) for box in phantom.text],
         "malignancy": phantom.malignancy,
-        "nodules": [_nodule_truth(nodule) for nodule in phantom.nodules],
+        "nodules": [_nodule_as_json(nodule) for nodule in phantom.nodules],
     }
 
 
-def _nodule_truth(nodule: PhantomNodule) -> Json:
+def _nodule_as_json(nodule: PhantomNodule) -> Json:
     return {
         "panel": nodule.panel,
         **nodule.descriptors.as_dict(),
@@ -105,7 +105,7 @@ def _nodule_truth(nodule: PhantomNodule) -> Json:
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and its parents -> it. Raises InputError where a file is in the way or writing is not allowed."""
+    """Make a folder and its parents -> its path. InputError where a file has that name, or writing is not allowed."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,7 +114,7 @@ def make_folder(path: Path) -> Path:
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8], quality: int = 92) -> None:
-    """uint8 pixels -> a file of the kind that its name says: .png losslessly, .jpg at `quality`."""
+    """uint8 pixels -> an image file in the format of its ending: .png without loss, .jpg at `quality`."""
     suffix = path.suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
     done, data = cv2.imencode(suffix, pixels, options)

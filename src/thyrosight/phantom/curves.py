@@ -1,4 +1,4 @@
-"""Closed curves and smooth random fields: what anatomy and nodules are drawn with. All lengths in mm."""
+"""Closed curves and smooth random fields, with which anatomy and nodules are drawn. All lengths in mm."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NUM_VERTICES = 720
 
 @dataclass(frozen=True)
 class Outline:
-    """A star-shaped closed curve: an ellipse of half axes half_mm, turned by `turn`, its radius times
-    1 + sum_k waves[k] cos(orders[k] t + phases[k]). Centre (x, y) in mm of the panel."""
+    """A star-shaped closed curve: an ellipse of half axes half_mm, turned by `turn` (radians), whose radius is
+    multiplied by 1 + sum_k waves[k] cos(orders[k] t + phases[k]). Centre (x, y) in mm of the panel."""
 
     centre_mm: tuple[float, float]
     half_mm: tuple[float, float]
@@ -43,7 +43,7 @@ class Outline:
         return np.stack([self.centre_mm[0] + c * u - s * v, self.centre_mm[1] + s * u + c * v], axis=1)
 
     def relative(self, grid: Grid) -> tuple[FloatArray, FloatArray]:
-        """-> (distance from the centre over the curve's radius there, angle), `_HW`; inside where the first <= 1."""
+        """-> (distance from the centre / radius of the curve at that angle, angle), `_HW`; <= 1 is inside."""
         dx_HW = grid.x_HW - np.float32(self.centre_mm[0])
         dy_HW = grid.y_HW - np.float32(self.centre_mm[1])
         c, s = np.float32(np.cos(self.turn)), np.float32(np.sin(self.turn))
@@ -54,20 +54,20 @@ class Outline:
         return relative_HW.astype(np.float32), angle_HW.astype(np.float32)
 
     def distance_mm(self, grid: Grid) -> FloatArray:
-        """-> about the signed distance to the curve in mm, negative inside; exact to first order near it."""
+        """-> approximate signed distance to the curve in mm, negative inside; exact to first order near the curve."""
         relative_HW, _ = self.relative(grid)
         return signed_distance(relative_HW - 1, grid)
 
 
 def signed_distance(level_HW: FloatArray, grid: Grid) -> FloatArray:
-    """A level function with its zero on the curve -> about its signed distance in mm (first order near the curve)."""
+    """A level function that is 0 on the curve -> approximate signed distance in mm (first order near the curve)."""
     down_HW, across_HW = np.gradient(level_HW)
     slope_HW = np.hypot(down_HW / grid.spacing.row_mm, across_HW / grid.spacing.column_mm)
     return np.asarray(level_HW / np.maximum(slope_HW, 1e-3), np.float32)
 
 
 def ellipse_distance(grid: Grid, centre_mm: tuple[float, float], half_mm: tuple[float, float]) -> FloatArray:
-    """-> about the signed distance in mm to an upright ellipse, negative inside (first order, Quilez's bound)."""
+    """-> approximate signed distance in mm to an upright ellipse, negative inside (first order, Quilez's bound)."""
     u_HW = (grid.x_HW - np.float32(centre_mm[0])) / np.float32(half_mm[0])
     v_HW = (grid.y_HW - np.float32(centre_mm[1])) / np.float32(half_mm[1])
     k0_HW = np.hypot(u_HW, v_HW)
@@ -76,13 +76,13 @@ def ellipse_distance(grid: Grid, centre_mm: tuple[float, float], half_mm: tuple[
 
 
 def smooth_union(a_HW: FloatArray, b_HW: FloatArray, blend_mm: float) -> FloatArray:
-    """Two signed distances -> their union's with a fillet of about blend_mm (polynomial smooth minimum)."""
+    """Two signed distances -> that of their union, with a fillet of about blend_mm (polynomial smooth minimum)."""
     overlap_HW = np.maximum(blend_mm - np.abs(a_HW - b_HW), 0) / np.float32(blend_mm)
     return np.asarray(np.minimum(a_HW, b_HW) - np.square(overlap_HW) * np.float32(blend_mm / 4), np.float32)
 
 
 def inside(distance_HW: FloatArray, soft_mm: float) -> FloatArray:
-    """Signed distance -> 1 inside, 0 outside, a smooth step about soft_mm wide on the curve."""
+    """Signed distance -> 1 inside, 0 outside, with a smooth step on the curve, about soft_mm wide."""
     t_HW = np.clip(0.5 - distance_HW / np.float32(max(soft_mm, 1e-3)), 0, 1)
     return np.asarray(t_HW * t_HW * (3 - 2 * t_HW), np.float32)
 
@@ -112,14 +112,14 @@ def wander(rng: np.random.Generator, grid: Grid, amplitude_mm: float, wavelength
 
 
 def bent(rng: np.random.Generator, grid: Grid, amplitude_mm: float, length_mm: float) -> Grid:
-    """A grid whose coordinates wander by about amplitude_mm over length_mm: shapes drawn on it come out uneven."""
+    """Grid -> its coordinates moved by about amplitude_mm over length_mm; a shape drawn on it has uneven borders."""
     down_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
     across_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
     return Grid(grid.x_HW + across_HW, grid.y_HW + down_HW, grid.spacing)
 
 
 def along(noise_HW: FloatArray, shift_mm_W: FloatArray, grid: Grid) -> FloatArray:
-    """Noise drawn flat -> the same bent so that its rows follow a curve of depth offsets (reflecting at the border)."""
+    """Noise -> the same with its rows bent along a curve of depth offsets (reflected at the border)."""
     height, width = grid.shape
     rows_HW = np.arange(height, dtype=np.float32)[:, None] - shift_mm_W[None] / np.float32(grid.spacing.row_mm)
     columns_HW = np.broadcast_to(np.arange(width, dtype=np.float32), (height, width))

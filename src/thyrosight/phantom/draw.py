@@ -1,4 +1,4 @@
-"""rng, settings -> Phantom: descriptors, anatomy, sound, screen; top to bottom."""
+"""rng, settings -> Phantom: draw descriptors, anatomy, sound and screen, in this order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thyrosight.phantom.anatomy import Plan, Tissue, draw_plan, draw_tissue, gla
 from thyrosight.phantom.curves import Outline, smooth_noise
 from thyrosight.phantom.nodule import draw_descriptors, draw_malignancy, draw_outline, paint_nodule
 from thyrosight.phantom.records import (
-    Descriptors,
+    DrawnDescriptors,
     Grid,
     Phantom,
     PhantomNodule,
@@ -22,25 +22,25 @@ from thyrosight.phantom.records import (
     tirads_level,
     tirads_points,
 )
-from thyrosight.phantom.screen import Layout, draw_calipers, draw_layout, furnish
+from thyrosight.phantom.screen import ScreenLayout, draw_screen_layout, furnish, mark_diameter
 from thyrosight.types import Box, Spacing, UInt8Array
 
 DEFAULT = PhantomSettings()
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A nodule before it is drawn: what it looks like, what it is, its mean diameter."""
+class PlannedNodule:
+    """A nodule before it is drawn: its descriptors, its label, its mean diameter."""
 
-    descriptors: Descriptors
+    descriptors: DrawnDescriptors
     malignancy: int
     size_mm: float
 
 
 def draw_phantom(rng: np.random.Generator, settings: PhantomSettings = DEFAULT) -> Phantom:
     """rng, settings -> one synthetic screen capture with exact truth."""
-    layout = draw_layout(rng, settings)
-    findings = _draw_findings(rng, settings)
+    layout = draw_screen_layout(rng, settings)
+    planned = _plan_nodules(rng, settings)
     scanner = draw_scanner(rng)
     screen_HW = np.zeros(layout.size_hw, np.uint8)
     mask_HW, gland_HW = np.zeros(layout.size_hw, np.bool_), np.zeros(layout.size_hw, np.bool_)
@@ -48,16 +48,16 @@ def draw_phantom(rng: np.random.Generator, settings: PhantomSettings = DEFAULT) 
     nodules: list[PhantomNodule] = []
     for index, (panel, view) in enumerate(zip(layout.panels, views, strict=True)):
         grid = make_grid((panel.height, panel.width), layout.spacing)
-        outlines, plan = _place(rng, findings, view, grid)
-        tissue = _draw_panel(rng, grid, plan, outlines, findings)
+        outlines, plan = _place(rng, planned, view, grid)
+        tissue = _draw_panel(rng, grid, plan, outlines, planned)
         screen_HW[panel.slices] = _scan(rng, grid, tissue, scanner)
         gland_HW[panel.slices] = gland_mask(tissue)
-        for finding, outline in zip(findings, outlines, strict=True):
+        for nodule, outline in zip(planned, outlines, strict=True):
             if outline is not None:
                 inside_HW = outline.relative(grid)[0] <= 1
                 mask_HW[panel.slices] |= inside_HW
                 gland_HW[panel.slices] |= inside_HW
-                nodules.append(_truth(finding, outline, index, panel, grid))
+                nodules.append(nodule_truth(nodule, outline, index, panel, grid))
     text = _write_on(rng, screen_HW, layout, settings, nodules)
     return Phantom(
         image_HW=screen_HW,
@@ -76,7 +76,7 @@ def draw_phantom(rng: np.random.Generator, settings: PhantomSettings = DEFAULT) 
 def _write_on(
     rng: np.random.Generator,
     screen_HW: UInt8Array,
-    layout: Layout,
+    layout: ScreenLayout,
     settings: PhantomSettings,
     nodules: list[PhantomNodule],
 ) -> tuple[Box, ...]:
@@ -84,21 +84,21 @@ def _write_on(
     text = furnish(rng, screen_HW, layout, settings, level)
     if nodules and rng.random() < settings.calipers:
         nodule = nodules[0]
-        printed = draw_calipers(screen_HW, _longest_ends(nodule.outline_xy), layout, nodule.longest_mm)
+        printed = mark_diameter(screen_HW, longest_ends(nodule.outline_xy), layout, nodule.longest_mm)
         text = text if printed is None else (*text, printed)
     return text
 
 
-def _draw_findings(rng: np.random.Generator, settings: PhantomSettings) -> list[Finding]:
+def _plan_nodules(rng: np.random.Generator, settings: PhantomSettings) -> list[PlannedNodule]:
     share = rng.random()
     num = 0 if share < settings.no_nodule else 2 if share < settings.no_nodule + settings.two_nodules else 1
-    findings = []
+    planned = []
     for i in range(num):
         descriptors = draw_descriptors(rng, settings)
         size_mm = float(np.clip(rng.lognormal(np.log(13.5), 0.42), 5.0, 32.0))
         malignancy = draw_malignancy(rng, descriptors, settings)
-        findings.append(Finding(descriptors, malignancy, size_mm if i == 0 else min(size_mm, 9.0)))
-    return findings
+        planned.append(PlannedNodule(descriptors, malignancy, size_mm if i == 0 else min(size_mm, 9.0)))
+    return planned
 
 
 def _draw_views(rng: np.random.Generator, num_panels: int) -> tuple[View, ...]:
@@ -108,34 +108,34 @@ def _draw_views(rng: np.random.Generator, num_panels: int) -> tuple[View, ...]:
 
 
 def _place(
-    rng: np.random.Generator, findings: list[Finding], view: View, grid: Grid
+    rng: np.random.Generator, planned: list[PlannedNodule], view: View, grid: Grid
 ) -> tuple[list[Outline | None], Plan]:
-    """Findings -> where each lies in this panel (None: a second nodule that doesn't fit) and a neck planned around."""
-    if not findings:
+    """Nodules -> the outline of each in this panel (None: a second nodule that doesn't fit), and a neck around them."""
+    if not planned:
         return [], draw_plan(rng, view, grid, (0.0, 0.0))
-    first = _shrunk(draw_outline(rng, findings[0].descriptors, findings[0].size_mm, view), grid)
+    first = _shrunk(draw_outline(rng, planned[0].descriptors, planned[0].size_mm, view), grid)
     half = np.ptp(first.vertices_mm(), axis=0) / 2
     plan = draw_plan(rng, view, grid, (float(half[0]), float(half[1])))
     slack = np.maximum(np.array(plan.lobe_half_mm) - half - 0.5, 0) * 0.6
     angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
     centre = np.array(plan.lobe_centre_mm) + slack * reach * np.array([np.cos(angle), np.sin(angle)])
-    if findings[0].descriptors.margin == "extra-thyroidal extension":
+    if planned[0].descriptors.margin == "extra-thyroidal extension":
         centre[1] = plan.lobe_centre_mm[1] - plan.lobe_half_mm[1] + half[1] * rng.uniform(0.55, 0.75)
     placed: list[Outline | None] = [_kept_inside(first, centre, plan, grid)]
-    for finding in findings[1:]:
-        placed.append(_second(rng, finding, plan, placed[0], grid, view))
+    for nodule in planned[1:]:
+        placed.append(_second(rng, nodule, plan, placed[0], grid, view))
     return placed, plan
 
 
 def _shrunk(outline: Outline, grid: Grid) -> Outline:
-    """An outline too large for the panel -> the same, smaller."""
+    """Outline -> the same, made smaller where it is too large for the panel."""
     width, height = np.ptp(outline.vertices_mm(), axis=0)
     scale = min(1.0, 0.66 * grid.width_mm / width, 0.5 * grid.depth_mm / height)
     return replace(outline, half_mm=(outline.half_mm[0] * scale, outline.half_mm[1] * scale))
 
 
 def _kept_inside(outline: Outline, centre_mm: NDArray[np.float64], plan: Plan, grid: Grid) -> Outline:
-    """Move an outline so that its curve lies within the panel, below the fat, 1 mm from every border."""
+    """Outline -> moved so that its curve is inside the panel, below the fat, 1 mm from every border."""
     at = replace(outline, centre_mm=(float(centre_mm[0]), float(centre_mm[1]))).vertices_mm()
     edge = grid.width_mm / 2 - 1.0
     x = centre_mm[0] + max(0.0, -edge - at[:, 0].min()) - max(0.0, at[:, 0].max() - edge)
@@ -146,10 +146,10 @@ def _kept_inside(outline: Outline, centre_mm: NDArray[np.float64], plan: Plan, g
 
 
 def _second(
-    rng: np.random.Generator, finding: Finding, plan: Plan, first: Outline | None, grid: Grid, view: View
+    rng: np.random.Generator, nodule: PlannedNodule, plan: Plan, first: Outline | None, grid: Grid, view: View
 ) -> Outline | None:
-    """A further nodule in the lobe, clear of the first by 1.5 mm -> its outline, or None after 40 tries."""
-    outline = draw_outline(rng, finding.descriptors, finding.size_mm, view)
+    """-> the outline of a second nodule in the lobe, at least 1.5 mm from the first; None after 40 tries."""
+    outline = draw_outline(rng, nodule.descriptors, nodule.size_mm, view)
     half = np.ptp(outline.vertices_mm(), axis=0) / 2
     taken = None if first is None else first.vertices_mm()
     for _ in range(40):
@@ -170,13 +170,13 @@ def _covers(outline: Outline, point_mm: tuple[float, float]) -> bool:
 
 
 def _draw_panel(
-    rng: np.random.Generator, grid: Grid, plan: Plan, outlines: list[Outline | None], findings: list[Finding]
+    rng: np.random.Generator, grid: Grid, plan: Plan, outlines: list[Outline | None], planned: list[PlannedNodule]
 ) -> Tissue:
-    pairs = [(o, f) for o, f in zip(outlines, findings, strict=True) if o is not None]
+    pairs = [(o, f) for o, f in zip(outlines, planned, strict=True) if o is not None]
     contained = [o for o, f in pairs if f.descriptors.margin != "extra-thyroidal extension"]
     tissue = draw_tissue(rng, grid, plan, contained)
-    for outline, finding in pairs:
-        tissue = paint_nodule(rng, grid, outline, finding.descriptors, tissue)
+    for outline, nodule in pairs:
+        tissue = paint_nodule(rng, grid, outline, nodule.descriptors, tissue)
     return tissue
 
 
@@ -191,8 +191,8 @@ def _scan(rng: np.random.Generator, grid: Grid, tissue: Tissue, scanner: Scanner
     return compress(envelope(echo_HW, tissue.reflector_HW * lost_HW, grid, scanner, rng), scanner)
 
 
-def _truth(finding: Finding, outline: Outline, index: int, panel: Box, grid: Grid) -> PhantomNodule:
-    """Finding, outline -> its record; pixels and sizes from the curve itself."""
+def nodule_truth(nodule: PlannedNodule, outline: Outline, index: int, panel: Box, grid: Grid) -> PhantomNodule:
+    """Planned nodule, outline -> its truth; pixels and sizes are those of the curve."""
     curve_mm = outline.vertices_mm()
     width = grid.shape[1]
     pixel_mm = np.array([grid.spacing.column_mm, grid.spacing.row_mm])
@@ -200,13 +200,13 @@ def _truth(finding: Finding, outline: Outline, index: int, panel: Box, grid: Gri
     outline_xy = curve_mm / pixel_mm + corner_xy
     longest, perpendicular = diameters(curve_mm)
     transverse, anteroposterior = np.ptp(curve_mm, axis=0)
-    points = tirads_points(finding.descriptors)
+    points = tirads_points(nodule.descriptors)
     return PhantomNodule(
         panel=index,
-        descriptors=finding.descriptors,
+        descriptors=nodule.descriptors,
         points=points,
         level=tirads_level(points),
-        malignancy=finding.malignancy,
+        malignancy=nodule.malignancy,
         outline_xy=outline_xy,
         outline_mm_xy=outline_xy * pixel_mm,
         area_mm2=polygon_area(curve_mm),
@@ -224,15 +224,15 @@ def polygon_area(points_xy: NDArray[np.float64]) -> float:
 
 
 def diameters(points_xy: NDArray[np.float64]) -> tuple[float, float]:
-    """Outline (N, 2) -> (largest distance of two of its points, extent across that direction)."""
-    a, b = _longest_ends(points_xy)
+    """Outline (N, 2) -> (largest distance between two of its points, extent perpendicular to that line)."""
+    a, b = longest_ends(points_xy)
     along = (b - a) / np.hypot(*(b - a))
     across = points_xy @ np.array([-along[1], along[0]])
     return float(np.hypot(*(b - a))), float(np.ptp(across))
 
 
-def _longest_ends(points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-> (2, 2): the two points that lie furthest apart."""
+def longest_ends(points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-> (2, 2): the two points that are furthest apart."""
     apart = np.square(points_xy[:, None] - points_xy[None]).sum(axis=2)
     i, j = np.unravel_index(int(apart.argmax()), apart.shape)
     return points_xy[[i, j]]

@@ -1,6 +1,6 @@
-"""Phantoms -> small folders in exactly the layouts of the public sets, with the traps that those sets hold.
+"""Phantoms -> small folders with the exact layouts of public sets, and with the faults that those sets have.
 
-For tests of `prepare` where a set is not at hand. File names, numbering and table forms follow the published sets; the
+Tests of `prepare` use them where a set is not available. File names, numbers and tables follow the published sets; the
 images are phantoms.
 """
 
@@ -28,11 +28,11 @@ from thyrosight.types import UInt8Array
 BARE = replace(DEFAULT, screen=0.0, no_nodule=0.0, burned_label=0.0, calipers=0.0, text_in_field=0.0, label_noise=0.0)
 SCREEN = replace(DEFAULT, screen=1.0, no_nodule=0.0, label_noise=0.0)
 SVG_LIMIT = 2500
-"""The outlines of DDTI were cut at this many characters."""
+"""The outline texts of DDTI were cut off after this many characters."""
 
 
 def write_layout(name: str, out: Path, num: int = 8, seed: int = 0) -> Path:
-    """Name of a public set -> `out`, filled with about num images in that set's layout. LAYOUTS has the names."""
+    """A name of LAYOUTS -> the folder `out` with about num images in the layout of that set."""
     if name not in LAYOUTS:
         raise InputError(f"unknown layout '{name}'; known: {', '.join(LAYOUTS)}")
     if num < 4:
@@ -45,7 +45,7 @@ def write_layout(name: str, out: Path, num: int = 8, seed: int = 0) -> Path:
 def write_tn_scui2020(out: Path, num: int, seed: int) -> None:
     """TN-SCUI2020: image/N.PNG, mask/N.PNG, train.csv (ID,CATE; CATE 1 malignant), test/N.PNG without labels.
 
-    Numbers come in class-pure runs, as there: low numbers benign, then malignant, benign, malignant.
+    As in the set, numbers of one class come in runs: low numbers are benign, then malignant, benign, malignant.
     """
     folders = {name: make_folder(out / name) for name in ("image", "mask", "test")}
     rows = []
@@ -68,8 +68,10 @@ def write_tn_scui2020(out: Path, num: int, seed: int) -> None:
 
 
 def write_tn3k(out: Path, num: int, seed: int) -> None:
-    """TN3K: {trainval,test}-{image,mask}/0000.jpg (masks are JPEG too, so their edges are not binary), fold JSONs of
-    indices into the sorted trainval files, label4trainval.csv and label4test.csv (no header; name,0|1)."""
+    """TN3K: {trainval,test}-{image,mask}/0000.jpg, fold JSONs, label4trainval.csv, label4test.csv (name,0|1).
+
+    Masks are JPEG as well, so their edges are not binary. The fold JSONs hold indices into the sorted trainval files.
+    """
     num_test = max(2, num // 4)
     for part, count, offset in (("trainval", num, 0), ("test", num_test, 20_000)):
         images, masks = make_folder(out / f"{part}-image"), make_folder(out / f"{part}-mask")
@@ -91,8 +93,9 @@ def write_tn3k(out: Path, num: int, seed: int) -> None:
 def write_ddti(out: Path, num: int, seed: int) -> None:
     """DDTI: original/N.xml, original/N_I.jpg and groups.csv; original/ alone is the set as published.
 
-    Traps, on the first cases: 1 has an empty mark, 2 outline JSON cut off at 2500 characters (a whole outline before
-    the cut), 3 an arrow among its outlines, 4 no TI-RADS; the last two cases share one image. Case 5 has two images.
+    Faults of the first cases: case 1 has an empty mark; the outline JSON of case 2 is cut off at 2500 characters, after
+    a whole outline; case 3 has an arrow among its outlines; case 4 has no TI-RADS. Case 5 has two images. The last two
+    cases share one image.
     """
     folder = make_folder(out / "original")
     rows: list[list[Any]] = [["image_id", "case", "group", "fold", "tirads_v1", "label_text_burned"]]
@@ -137,7 +140,7 @@ def write_busi(out: Path, num: int, seed: int) -> None:
 
 
 def write_tg3k(out: Path, num: int, seed: int) -> None:
-    """TG3K as kept beside DDTI: image/F.jpg, mask/F.png (the gland), 256 x 256, and videos.csv (frame,video)."""
+    """TG3K as it is often kept: image/F.jpg, mask/F.png (the gland), 256 x 256, and videos.csv (frame,video)."""
     images, masks = make_folder(out / "image"), make_folder(out / "mask")
     rows: list[list[Any]] = [["frame", "video"]]
     for index in range(num):
@@ -171,7 +174,7 @@ LAYOUTS: dict[str, Callable[[Path, int, int], None]] = {
 
 
 def _bare(seed: int, index: int, side_px: tuple[int, int]) -> PhantomSettings:
-    """Settings for an image that is all field, of a size of its own; malignant where the index is odd."""
+    """-> settings of an image without a screen, whose size is its own; malignant where the index is odd."""
     rng = np.random.default_rng([seed, index, 5])
     height = int(rng.integers(*side_px))
     size_hw = (height, int(height * rng.uniform(1.1, 1.5)))
@@ -183,12 +186,12 @@ def _gland_settings() -> PhantomSettings:
 
 
 def _ddti_tirads(phantom: Phantom, case: int) -> str:
-    """-> DDTI's own scale; 4b, 4c, 5 are its high side, as the phantom's malignancy is."""
+    """-> a category of DDTI's own scale: 4b, 4c or 5 where the phantom is malignant."""
     return ("4b", "4c", "5")[case % 3] if phantom.malignancy else ("2", "3", "4a")[case % 3]
 
 
 def _ddti_svg(phantom: Phantom, case: int) -> str:
-    """Outlines -> the set's JSON: shapes with whole-pixel points; cut off for case 2, with an arrow for case 3."""
+    """Outlines -> the JSON of the set: shapes with whole-pixel points; cut off in case 2, with an arrow in case 3."""
     shapes = []
     for nodule in phantom.nodules:
         points = np.rint(nodule.outline_xy[::12]).astype(int).tolist()
@@ -203,22 +206,22 @@ def _ddti_svg(phantom: Phantom, case: int) -> str:
 
 
 def _ddti_xml(case: int, phantom: Phantom, tirads: str, marks: list[tuple[int, str]]) -> str:
-    """-> one case's XML, on one line as in the set, its spellings included."""
-    seen = phantom.nodules[0].descriptors
-    margins = {"smooth": "well defined smooth", "ill-defined": "ill- defined"}.get(seen.margin, "spiculated")
+    """-> the XML of one case on one line, with the spellings of the set."""
+    drawn = phantom.nodules[0].descriptors
+    margins = {"smooth": "well defined smooth", "ill-defined": "ill- defined"}.get(drawn.margin, "spiculated")
     echo = {"anechoic": "", "very hypoechoic": "marked hypoechogenicity"}.get(
-        seen.echogenicity, seen.echogenicity.replace("echoic", "echogenicity")
+        drawn.echogenicity, drawn.echogenicity.replace("echoic", "echogenicity")
     )
     calcium = "non"
-    if "punctate echogenic foci" in seen.foci:
+    if "punctate echogenic foci" in drawn.foci:
         calcium = "microcalcification" if case % 2 else "microcalcifications"
-    elif "macrocalcifications" in seen.foci:
+    elif "macrocalcifications" in drawn.foci:
         calcium = "macrocalcifications"
     fields = {
         "number": str(case),
         "age": str(30 + case * 7 % 45),
         "sex": "F" if case % 3 else "M",
-        "composition": "predominantly solid" if seen.composition.startswith("mixed") else seen.composition,
+        "composition": "predominantly solid" if drawn.composition.startswith("mixed") else drawn.composition,
         "echogenicity": echo,
         "margins": margins,
         "calcifications": calcium,

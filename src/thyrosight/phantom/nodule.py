@@ -1,4 +1,4 @@
-"""Descriptors -> a nodule: outline, inside, margin, echogenic foci, and what they do to the sound behind."""
+"""Descriptors -> a nodule in the Tissue: outline, inside, margin, echogenic foci, and their shadows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ import numpy as np
 
 from thyrosight.phantom.anatomy import FLUID_DB, Tissue, blend, edge_loss, interface
 from thyrosight.phantom.curves import Outline, inside, smooth_noise
-from thyrosight.phantom.records import LEVEL_RISK, Descriptors, Grid, PhantomSettings, View, tirads_level, tirads_points
+from thyrosight.phantom.records import (
+    LEVEL_RISK,
+    DrawnDescriptors,
+    Grid,
+    PhantomSettings,
+    View,
+    tirads_level,
+    tirads_points,
+)
 from thyrosight.types import FloatArray
 
 ECHO_DB = {"anechoic": FLUID_DB, "hyperechoic": 3.0, "isoechoic": -0.3, "hypoechoic": -6.5, "very hypoechoic": -12.5}
@@ -47,8 +55,8 @@ SUSPICIOUS: dict[str, Weights] = {
 }
 
 
-def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> Descriptors:
-    """rng -> descriptors; where balanced, their points reach malignant_points in a `suspicious` share of draws."""
+def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> DrawnDescriptors:
+    """rng -> descriptors. Where the settings are balanced, a `suspicious` share has malignant_points or more."""
     if not settings.balanced:
         return _draw_together(rng, SUSPICIOUS if rng.random() < 0.12 else HARMLESS)
     wanted = rng.random() < settings.suspicious
@@ -58,8 +66,8 @@ def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> Des
             return descriptors
 
 
-def _draw_together(rng: np.random.Generator, table: dict[str, Weights]) -> Descriptors:
-    """Tables -> descriptors that can stand together (a cyst is anechoic, comet tails need fluid or a spongy inside)."""
+def _draw_together(rng: np.random.Generator, table: dict[str, Weights]) -> DrawnDescriptors:
+    """Tables -> descriptors that agree: a cyst is anechoic, comet tails need fluid or a spongiform inside."""
     picked = {name: _pick(rng, weights) for name, weights in table.items()}
     foci: tuple[str, ...] = (picked["foci"],)
     if picked["composition"] in (*FLUID, "spongiform"):
@@ -73,19 +81,19 @@ def _draw_together(rng: np.random.Generator, table: dict[str, Weights]) -> Descr
             picked["echogenicity"] = "isoechoic"
     elif foci[0] == "punctate echogenic foci" and rng.random() < 0.2:
         foci = ("macrocalcifications", "punctate echogenic foci")
-    return Descriptors(picked["composition"], picked["echogenicity"], picked["shape"], picked["margin"], foci)
+    return DrawnDescriptors(picked["composition"], picked["echogenicity"], picked["shape"], picked["margin"], foci)
 
 
-def draw_malignancy(rng: np.random.Generator, descriptors: Descriptors, settings: PhantomSettings) -> int:
-    """Descriptors -> 0 or 1: by threshold with label noise where balanced, else by the published risk of the level."""
+def draw_malignancy(rng: np.random.Generator, descriptors: DrawnDescriptors, settings: PhantomSettings) -> int:
+    """Descriptors -> 0 or 1: by their points with label noise where balanced, else by the risk of their level."""
     points = tirads_points(descriptors)
     if settings.balanced:
         return int((points >= settings.malignant_points) != (rng.random() < settings.label_noise))
     return int(rng.random() < LEVEL_RISK[tirads_level(points)])
 
 
-def draw_outline(rng: np.random.Generator, descriptors: Descriptors, size_mm: float, view: View) -> Outline:
-    """Descriptors, mean diameter in mm -> an outline about (0, 0) whose extents agree with its shape descriptor."""
+def draw_outline(rng: np.random.Generator, descriptors: DrawnDescriptors, size_mm: float, view: View) -> Outline:
+    """Descriptors, mean diameter in mm -> an outline around (0, 0), taller or wider as the descriptors state."""
     taller = descriptors.shape == "taller-than-wide"
     for _ in range(50):
         ratio = rng.uniform(1.12, 1.5) if taller else rng.uniform(0.5 if view == "longitudinal" else 0.58, 0.92)
@@ -111,7 +119,7 @@ def draw_outline(rng: np.random.Generator, descriptors: Descriptors, size_mm: fl
 
 
 def paint_nodule(
-    rng: np.random.Generator, grid: Grid, outline: Outline, descriptors: Descriptors, tissue: Tissue
+    rng: np.random.Generator, grid: Grid, outline: Outline, descriptors: DrawnDescriptors, tissue: Tissue
 ) -> Tissue:
     """Tissue, outline, descriptors -> Tissue with the nodule in it."""
     distance_HW = outline.distance_mm(grid)
@@ -147,9 +155,9 @@ def paint_nodule(
 
 
 def _inside(
-    rng: np.random.Generator, grid: Grid, outline: Outline, descriptors: Descriptors, distance_HW: FloatArray
+    rng: np.random.Generator, grid: Grid, outline: Outline, descriptors: DrawnDescriptors, distance_HW: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """-> level in dB inside the nodule, share of fluid 0..1."""
+    """-> (level in dB inside the nodule, share of fluid 0..1), `_HW`."""
     relative_HW, _ = outline.relative(grid)
     size_mm = float(np.sqrt(outline.half_mm[0] * outline.half_mm[1]))
     solid_db = ECHO_DB["isoechoic" if descriptors.composition in FLUID else descriptors.echogenicity]
@@ -177,7 +185,7 @@ def _inside(
 
 
 def _septa_and_bud(rng: np.random.Generator, grid: Grid, outline: Outline, size_mm: float) -> FloatArray:
-    """-> share 0..1 of what is solid in an almost completely cystic nodule: a thin septum, a bud on the wall."""
+    """-> solid share 0..1 in an almost completely cystic nodule: a thin septum, a bud on the wall."""
     bend_HW = smooth_noise(rng, grid, size_mm, size_mm)
     turn = rng.uniform(0, np.pi)
     across_HW = (grid.x_HW - np.float32(outline.centre_mm[0])) * np.float32(np.cos(turn)) + (
@@ -201,7 +209,7 @@ def _no_foci(rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW
 def _punctate(
     rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW: FloatArray, tissue: Tissue
 ) -> Tissue:
-    """Points under 1 mm, bright, without shadow."""
+    """Bright points under 1 mm, without a shadow."""
     echo_HW, reflector_HW = tissue.echo_db_HW.copy(), tissue.reflector_HW.copy()
     for x, y in _places(rng, outline, int(rng.integers(6, 22)), 0.8):
         size = rng.uniform(0.1, 0.22)
@@ -212,7 +220,7 @@ def _punctate(
 
 
 def _macro(rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW: FloatArray, tissue: Tissue) -> Tissue:
-    """One to three coarse clumps 1.5-5 mm across, bright in front, shadow behind."""
+    """One to three clumps of 1.5 to 5 mm, bright in front, with a shadow behind."""
     crumbs_HW = smooth_noise(rng, grid, 0.6, 0.8)
     for x, y in _places(rng, outline, int(rng.integers(1, 4)), 0.6):
         half = float(np.clip(rng.uniform(0.8, 2.6), 0, 0.6 * min(outline.half_mm)))
@@ -224,7 +232,7 @@ def _macro(rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW: 
 
 
 def _rim(rng: np.random.Generator, grid: Grid, outline: Outline, distance_HW: FloatArray, tissue: Tissue) -> Tissue:
-    """A shell of calcium along most of the margin, with gaps; shadow behind."""
+    """A shell of calcium along most of the margin, with gaps and a shadow behind."""
     _, angle_HW = outline.relative(grid)
     gaps_HW = np.cos(2 * angle_HW + np.float32(rng.uniform(0, 6.3))) + np.cos(
         3 * angle_HW + np.float32(rng.uniform(0, 6.3))

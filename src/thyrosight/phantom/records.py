@@ -1,4 +1,4 @@
-"""The phantom's own records: settings in; image, outlines, millimetres and descriptors out.
+"""The records of a phantom: settings in; image, outlines, millimetres and descriptors out.
 
 Legend: `_HW` arrays, `_xy` points (column, row) in pixels with pixel centres at whole numbers, `_mm` millimetres.
 """
@@ -32,13 +32,13 @@ PROBABILITIES = (
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """How a cohort of phantoms is drawn. Fractions are probabilities an image.
+    """How a cohort of phantoms is drawn. Fractions are probabilities per image.
 
     size_hw: the whole screen in pixels. depth_mm: range of the depth of the field. pixel_aspect: column_mm / row_mm.
-    screen: the field sits on a larger black screen with text, gray bar and ruler (else the field is the whole image).
-    balanced: a `suspicious` share of nodules has `malignant_points` TI-RADS points or more and is malignant, the others
-    are not, each label turned over with probability `label_noise`; else nodules come as they come to a clinic, and
-    malignancy by the published risk of their level.
+    screen: the field is part of a larger black screen with text, gray bar and ruler (else it is the whole image).
+    balanced: a `suspicious` share of the nodules has `malignant_points` TI-RADS points or more and is malignant, the
+    others are benign; each label is inverted with probability `label_noise`. Not balanced: descriptors are as frequent
+    as in a clinic, and malignancy follows the published risk of the nodule's level.
     """
 
     size_hw: tuple[int, int] = (360, 560)
@@ -62,19 +62,19 @@ class PhantomSettings:
             raise ConfigError(f"size_hw {height} x {width}: a phantom needs at least 128 x 128 pixels")
         low, high = self.depth_mm
         if not 20 <= low <= high <= 80:
-            raise ConfigError(f"depth_mm {low}..{high}: the depth of a neck scan lies in 20..80")
+            raise ConfigError(f"depth_mm {low}..{high}: the depth of a neck scan is between 20 and 80")
         if not 0.25 <= self.pixel_aspect <= 4:
-            raise ConfigError(f"pixel_aspect {self.pixel_aspect}: column_mm / row_mm lies in 0.25..4")
+            raise ConfigError(f"pixel_aspect {self.pixel_aspect}: column_mm / row_mm is between 0.25 and 4")
         if not 1 <= self.malignant_points <= 8:
             raise ConfigError(f"malignant_points {self.malignant_points}: nodules of both kinds need 1..8")
         for name in PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: a probability lies in 0..1")
+                raise ConfigError(f"{name} {getattr(self, name)}: a probability is between 0 and 1")
 
 
 @dataclass(frozen=True)
-class Descriptors:
-    """One nodule in the words of the ACR TI-RADS lexicon; foci may be several."""
+class DrawnDescriptors:
+    """One nodule in the words of the ACR TI-RADS lexicon; it may have several foci."""
 
     composition: str
     echogenicity: str
@@ -83,7 +83,7 @@ class Descriptors:
     foci: tuple[str, ...]
 
     def as_dict(self) -> dict[str, str]:
-        """-> what is drawn, in words; finer than the scoring chart. Several foci are joined by '; '."""
+        """-> what is drawn, in words; finer than the scoring chart. Several foci are joined by `; `."""
         return {
             "composition": self.composition,
             "echogenicity": self.echogenicity,
@@ -103,10 +103,10 @@ class Descriptors:
 
 @dataclass(frozen=True)
 class PhantomNodule:
-    """One nodule in one view, exactly: outline_xy (N, 2) in pixels of the image; sizes from that curve."""
+    """The truth of one nodule in one view: outline_xy (N, 2) in pixels of the image; sizes are those of that curve."""
 
     panel: int
-    descriptors: Descriptors
+    descriptors: DrawnDescriptors
     points: int
     level: int
     malignancy: int
@@ -123,8 +123,8 @@ class PhantomNodule:
 class Phantom:
     """One synthetic screen capture with its truth.
 
-    image_HW uint8; mask_HW, gland_HW bool (gland includes its nodules); malignancy: 1 where any nodule is malignant,
-    else 0 (also without a nodule: nothing in the image is malignant). text: boxes of everything written on the screen.
+    image_HW uint8; mask_HW and gland_HW bool; the gland includes its nodules. malignancy: 1 where a nodule is
+    malignant, else 0, also in an image without a nodule. text: the box of every text on the screen.
     """
 
     image_HW: UInt8Array
@@ -162,7 +162,7 @@ class Grid:
 
 
 def make_grid(shape_hw: tuple[int, int], spacing: Spacing) -> Grid:
-    """(rows, columns), spacing -> Grid whose first row lies half a pixel below the skin."""
+    """(rows, columns), spacing -> Grid; the centres of its first row are half a pixel below the skin."""
     height, width = shape_hw
     x_W = (np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)) * np.float32(spacing.column_mm)
     y_H = (np.arange(height, dtype=np.float32) + np.float32(0.5)) * np.float32(spacing.row_mm)
@@ -201,10 +201,10 @@ LEVEL_RISK = {1: 0.003, 2: 0.015, 3: 0.048, 4: 0.091, 5: 0.35}
 """Malignancy by level: Middleton et al., AJR 208 (2017) 1331-1341, 3422 nodules."""
 
 
-def tirads_points(descriptors: Descriptors) -> int:
-    """Descriptors -> points, ACR TI-RADS (Tessler et al., JACR 14 (2017) 587-595).
+def tirads_points(descriptors: DrawnDescriptors) -> int:
+    """Descriptors -> points of ACR TI-RADS (Tessler et al., JACR 14 (2017) 587-595).
 
-    Foci add up. Edge case of the paper: a spongiform nodule gets no further points from the other categories.
+    Foci add up. Edge case of the paper: a spongiform nodule gets no points from the other categories.
     """
     if descriptors.composition == "spongiform":
         return 0

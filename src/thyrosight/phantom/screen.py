@@ -1,4 +1,4 @@
-"""What a scanner draws around and over the ultrasound: gray bar, ruler, text, calipers; with the box of every text."""
+"""rng, settings -> what a scanner draws around and over the ultrasound: gray bar, ruler, text, calipers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SIDES = ("RIGHT LOBE", "LEFT LOBE", "DER", "IZQ", "RT THY TRANS", "LT THY LONG",
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where the field and its panels lie on a screen of size_hw, and how large a pixel is."""
+class ScreenLayout:
+    """The place of the field and its panels on a screen of size_hw, and the size of a pixel."""
 
     size_hw: tuple[int, int]
     field: Box
@@ -26,8 +26,8 @@ class Layout:
     has_screen: bool
 
 
-def draw_layout(rng: np.random.Generator, settings: PhantomSettings) -> Layout:
-    """rng, settings -> field and panels. On a screen the field keeps clear of the margins that hold text and rulers."""
+def draw_screen_layout(rng: np.random.Generator, settings: PhantomSettings) -> ScreenLayout:
+    """rng, settings -> ScreenLayout. On a screen, the margins around the field are left free for text and rulers."""
     height, width = settings.size_hw
     has_screen = rng.random() < settings.screen
     is_split = rng.random() < settings.split_screen
@@ -45,15 +45,15 @@ def draw_layout(rng: np.random.Generator, settings: PhantomSettings) -> Layout:
         x1 = x0 + keep
     if not is_split:
         field = Box(x0, y0, x1, y1)
-        return Layout((height, width), field, (field,), spacing, has_screen)
+        return ScreenLayout((height, width), field, (field,), spacing, has_screen)
     half = (x1 - x0) // 2
     field = Box(x0, y0, x0 + 2 * half, y1)
     panels = (Box(x0, y0, x0 + half, y1), Box(x0 + half, y0, x0 + 2 * half, y1))
-    return Layout((height, width), field, panels, spacing, has_screen)
+    return ScreenLayout((height, width), field, panels, spacing, has_screen)
 
 
 def furnish(
-    rng: np.random.Generator, screen_HW: UInt8Array, layout: Layout, settings: PhantomSettings, level: int | None
+    rng: np.random.Generator, screen_HW: UInt8Array, layout: ScreenLayout, settings: PhantomSettings, level: int | None
 ) -> tuple[Box, ...]:
     """Draw gray bar, ruler, machine settings and labels on screen_HW around the field -> boxes of the text."""
     height, width = layout.size_hw
@@ -76,8 +76,14 @@ def furnish(
     return tuple(text)
 
 
-def draw_calipers(screen_HW: UInt8Array, ends_xy: NDArray[np.float64], layout: Layout, length_mm: float) -> Box | None:
-    """Two crosses at the ends of a diameter, a dotted line between -> the box of the printed length (screens only)."""
+def mark_diameter(
+    screen_HW: UInt8Array, ends_xy: NDArray[np.float64], layout: ScreenLayout, length_mm: float
+) -> Box | None:
+    """Draw two crosses at the ends of a diameter and dots between them -> the box of the printed length, or None.
+
+    The length is printed on screens only. thyrosight.views.calipers draws thicker crosses of another gray level; these
+    stay as they are, because the pixels of every phantom would change.
+    """
     arm = max(3, round(layout.size_hw[0] / 90))
     for x, y in np.rint(ends_xy).astype(int).tolist():
         cv2.line(screen_HW, (x - arm, y), (x + arm, y), 235, 1)
@@ -96,8 +102,8 @@ def _gray_bar(screen_HW: UInt8Array, box: Box) -> None:
     screen_HW[box.slices] = ramp_H[:, None]
 
 
-def _ruler(screen_HW: UInt8Array, layout: Layout) -> list[Box]:
-    """Ticks each 10 mm down the left of the field (its top is 0), small ones each 5 mm, a figure each 50 mm."""
+def _ruler(screen_HW: UInt8Array, layout: ScreenLayout) -> list[Box]:
+    """Ticks down the left side of the field, 0 at its top: long every 10 mm, short every 5 mm, a number every 50 mm."""
     field, row_mm = layout.field, layout.spacing.row_mm
     text: list[Box] = []
     for tick in range(int(field.height * row_mm / 5) + 1):
@@ -122,7 +128,7 @@ def _machine_lines(rng: np.random.Generator) -> list[str]:
 
 
 def _write(screen_HW: UInt8Array, line: str, at_xy: tuple[int, int]) -> Box:
-    """Write one line with its base line's left end at at_xy (kept on the screen) -> its box."""
+    """Write one line; its base line begins at at_xy, moved so that the line stays on the screen -> its box."""
     height, width = screen_HW.shape
     scale = max(0.3, height / 1000)
     (text_width, text_height), base = cv2.getTextSize(line, FONT, scale, 1)
