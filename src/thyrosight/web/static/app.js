@@ -1,52 +1,45 @@
-// The page: which image is open, and how its parts hear of each other.
+// The page: opens images, draws what is open, and wires its parts to each other. What is open: open-frame.js.
 
-import { getJson, onTokenNeeded } from "./server/api.js";
-import { byId, h, icon } from "./page/dom.js";
-import { announce, tell } from "./page/messages.js";
-import { ClipBar } from "./image/clip.js";
 import { askToken, confirmed, wireDialogs } from "./page/dialogs.js";
-import { Correcting } from "./review/correcting.js";
-import { riskThreshold } from "./image/drawing.js";
-import { Editor } from "./review/editor.js";
-import { showExports, showHolds } from "./panel/export-panel.js";
+import { byId, detailOf, h, icon, targetOf } from "./page/dom.js";
 import { percent, plural } from "./page/format.js";
+import { wireKeys } from "./page/keyboard.js";
+import { announce, tell } from "./page/messages.js";
+import { asApiError, getJson, onTokenNeeded } from "./server/api.js";
+import { Queue } from "./server/queue.js";
+import { Correcting } from "./review/correcting.js";
+import { Editor } from "./review/editor.js";
+import { isTouched } from "./review/review.js";
+import { contains } from "./review/rings.js";
+import { ClipBar } from "./image/clip.js";
+import { riskThreshold } from "./image/drawing.js";
 import { Frames } from "./image/frames.js";
 import { wireGestures } from "./image/gestures.js";
-import { wireKeys } from "./page/keyboard.js";
-import { keyGroups } from "./shortcuts.js";
-import { contains } from "./review/rings.js";
-import {
-  showDigest,
-  showFindings,
-  showFlags,
-  showIdentity,
-  showMeasures,
-  showProvenance,
-  showRisk,
-} from "./panel/findings-panel.js";
-import { Queue } from "./server/queue.js";
-import { QueueList } from "./panel/queue-list.js";
-import { Reading, isTouched } from "./review/review.js";
-import { wireConnection, wireDrop, wireTheme } from "./shell.js";
 import { Stage } from "./image/stage.js";
-import { TiradsForm } from "./panel/tirads-form.js";
 import { Viewer } from "./image/viewer.js";
+import { Panel } from "./panel/panel.js";
+import { QueueList } from "./panel/queue-list.js";
+import { OpenFrame } from "./open-frame.js";
+import { wireConnection, wireDrop, wireTheme } from "./shell.js";
+import { keyGroups } from "./shortcuts.js";
 
 const viewer = new Viewer(byId("stage"), byId("canvas"));
 const editor = new Editor(viewer);
 const queue = new Queue();
 const frames = new Frames();
 const clip = new ClipBar(byId("clip"));
-const tirads = new TiradsForm(byId("tirads"), (level) => showDigest(byId("digest"), here.reading, chosen(), level));
 const stage = new Stage(viewer, editor);
 const list = new QueueList(byId("jobs"), queue, { choose: (id) => open(queue.item(id)), remove });
 
-/** What is open: { item, frame, reading, selected }; readings with unsaved changes are kept under item/frame. */
-const here = { item: null, frame: 0, reading: null, selected: null };
-const unsaved = new Map();
-const correcting = new Correcting(here, editor, { keepUnsaved, select, drawPanel, pause: () => clip.pause() });
+const here = new OpenFrame();
+const correcting = new Correcting(here, editor, { select, drawPanel, pause: () => clip.pause() });
+const panel = new Panel(here, { select, save: () => correcting.save() });
 let opening = 0;
 
+/** @typedef {import("./review/review.js").Review} Review */
+/** @typedef {Parameters<Stage["say"]>} Words of the stage */
+
+/** @param {Api.Item | null} item @param {number | null} frame null: the first, or the one that is open */
 async function open(item, frame = null) {
   if (!item) return;
   const isOther = item.id !== here.item?.id;
@@ -69,20 +62,26 @@ async function open(item, frame = null) {
     await clip.show(item, wanted);
     frames.prepare(item, wanted, item.num_frames ?? 1, clip.isPlaying);
   } catch (error) {
-    if (turn === opening) failToOpen(item, wanted, error);
+    if (turn === opening) failToOpen(item, wanted, asApiError(error));
   } finally {
     clearTimeout(slow);
     if (turn === opening) clip.isLoading = false;
   }
 }
 
-/** Without an answer what was open stays open; else the stage says why there is nothing. */
+/**
+ * Without an answer what was open stays open; else the stage says why there is nothing.
+ * @param {Api.Item} item
+ * @param {number} frame
+ * @param {import("./server/api.js").ApiError} error
+ */
 function failToOpen(item, frame, error) {
-  if (error.isOffline && here.reading) {
-    Object.assign(here, { item: here.reading.item, frame: here.reading.frame });
-    list.mark(here.item.id);
+  if (error.isOffline && here.review) {
+    const { review } = here;
+    Object.assign(here, { item: review.item, frame: review.frame });
+    list.mark(review.item.id);
     stage.hush();
-    clip.show(here.item, here.frame);
+    clip.show(review.item, review.frame);
     return;
   }
   leave();
@@ -91,7 +90,9 @@ function failToOpen(item, frame, error) {
   stage.say(title, error.isOffline ? "It is tried again on its own." : error.message, { action: again });
 }
 
+/** @param {Api.Item} item @returns {Words} */
 const failedWords = (item) => ["This file gave no result", item.error?.message ?? "The server does not say why."];
+/** @param {Api.Item} item @returns {Words} */
 const waitingWords = (item) => [
   item.state === "running" ? "In work" : "Waiting for its turn",
   item.name,
@@ -100,9 +101,7 @@ const waitingWords = (item) => [
 
 /** Nothing is open any more: the panel goes, the stage is empty. */
 function leave() {
-  keepUnsaved();
-  here.reading = null;
-  here.selected = null;
+  here.close();
   byId("panel").hidden = true;
   byId("room").classList.add("no-panel");
   byId("clip").hidden = true;
@@ -111,23 +110,16 @@ function leave() {
   redraw();
 }
 
-function keepUnsaved() {
-  const { reading } = here;
-  if (!reading) return;
-  const key = `${reading.item.id}/${reading.frame}`;
-  if (reading.isChanged) unsaved.set(key, reading);
-  else unsaved.delete(key);
-}
-
+/**
+ * @param {Api.Item} item
+ * @param {number} frame
+ * @param {import("./image/frames.js").LoadedFrame} loaded
+ * @param {boolean} isOther whether another item was open before
+ */
 function show(item, frame, loaded, isOther) {
-  keepUnsaved();
   if (!isOther) correcting.stop();
-  here.reading = unsaved.get(`${item.id}/${frame}`) ?? new Reading(item, frame, loaded.prediction, loaded.correction);
-  here.loaded = loaded;
-  wireReading(here.reading);
-  const kept = here.reading.finding(here.selected);
-  here.selected =
-    (!isOther && kept ? here.selected : here.reading.findings.find((finding) => !finding.isRemoved)?.key) ?? null;
+  const review = here.show(item, frame, loaded, isOther);
+  wireReview(review);
   stage.hush();
   clip.colourFrom(riskThreshold(loaded.prediction));
   viewer.keepsPlace = !isOther;
@@ -137,44 +129,53 @@ function show(item, frame, loaded, isOther) {
   if (isOther) byId("panel").scrollTop = 0;
   drawPanel();
   showMap();
-  byId("stage").setAttribute("aria-label", stageLabel(here.reading));
-  if (!clip.isPlaying) announce(stageLabel(here.reading));
+  byId("stage").setAttribute("aria-label", stageLabel(review));
+  if (!clip.isPlaying) announce(stageLabel(review));
 }
 
+/** @param {Review} review */
 function stageLabel({ item, prediction }) {
   const count = prediction.nodules.length;
   const risk = prediction.risk === null ? "" : `, image risk ${percent(prediction.risk)}`;
   return `${item.name}: ${count ? plural(count, "nodule") : "no nodule found"}${risk}`;
 }
 
+/** @type {WeakSet<Review>} */
 const wired = new WeakSet();
 
-function wireReading(reading) {
-  if (wired.has(reading)) return;
-  wired.add(reading);
-  const ifHere = (call) => () => reading === here.reading && call();
-  reading.addEventListener(
+/** @param {Review} review */
+function wireReview(review) {
+  if (wired.has(review)) return;
+  wired.add(review);
+  const ifHere = (/** @type {() => void} */ call) => () => review === here.review && call();
+  review.addEventListener(
     "outlines",
     ifHere(() => {
       redraw();
-      drawFindings();
-      drawSaved();
+      panel.drawFindings();
+      panel.drawSaved();
     }),
   );
-  reading.addEventListener(
+  review.addEventListener(
     "measured",
     ifHere(() => {
-      drawFindings();
+      panel.drawFindings();
       redraw();
       announceMeasures();
     }),
   );
-  reading.addEventListener("chosen", ifHere(drawSaved));
-  reading.addEventListener("saved", ifHere(drawSaved));
+  review.addEventListener(
+    "chosen",
+    ifHere(() => panel.drawSaved()),
+  );
+  review.addEventListener(
+    "saved",
+    ifHere(() => panel.drawSaved()),
+  );
 }
 
 function announceMeasures() {
-  const finding = here.reading.finding(here.selected);
+  const finding = here.review?.finding(here.selected);
   if (!finding?.measured || !isTouched(finding) || !editor.isOn) return;
   const { size, risk } = finding.measured;
   const longest =
@@ -183,74 +184,44 @@ function announceMeasures() {
 }
 
 function drawPanel() {
-  const { reading } = here;
-  showIdentity(byId("identity"), reading);
-  showFlags(byId("flags"), reading);
-  showExports(byId("exports"), reading, () => correcting.save());
-  showProvenance(byId("provenance"), reading);
-  byId("note").value = reading.note;
-  drawFindings();
-  drawSaved();
+  panel.draw();
   redraw();
-}
-
-function drawFindings() {
-  const { reading, selected } = here;
-  const finding = reading.finding(selected);
-  if (!chosen()) showDigest(byId("digest"), reading, null, null);
-  showRisk(byId("risk"), reading, chosen());
-  showFindings(byId("findings"), reading, selected, select);
-  showMeasures(byId("measures"), reading, finding);
-  tirads.show(reading, finding);
-}
-
-/** The chosen finding; null where there is none, or a person has removed it. */
-function chosen() {
-  const finding = here.reading.finding(here.selected);
-  return finding && !finding.isRemoved ? finding : null;
-}
-
-function drawSaved() {
-  const { reading } = here;
-  const state = reading.isChanged ? "not saved" : reading.saved ? "saved" : "nothing changed";
-  byId("saved-state").textContent = state;
-  byId("saved-state").className = `tag ${reading.isChanged ? "missing" : reading.saved ? "yours" : ""}`;
-  byId("save").disabled = !reading.isChanged;
-  byId("discard").disabled = !reading.isChanged;
-  showHolds(reading, () => correcting.save());
 }
 
 function redraw() {
-  stage.draw(here.reading, here.selected);
+  stage.draw(here.review, here.selected);
 }
 
+/** @param {string | null} key */
 function select(key) {
   here.selected = key;
   if (editor.isOn) editor.select(key);
-  const finding = here.reading.finding(key);
+  const finding = here.review?.finding(key);
   if (finding) stage.reveal(finding);
-  drawFindings();
+  panel.drawFindings();
   redraw();
 }
 
-/** The next nodule, round and round. */
+/** The next nodule, round and round. @param {number} by */
 function step(by) {
-  const { findings } = here.reading ?? { findings: [] };
+  const findings = here.review?.findings ?? [];
   if (!findings.length) return;
   const index = findings.findIndex((finding) => finding.key === here.selected);
-  select(findings[(index + by + findings.length) % findings.length].key);
-  announce(`Nodule ${here.reading.finding(here.selected).number}`);
+  const next = findings[(index + by + findings.length) % findings.length];
+  select(next.key);
+  announce(`Nodule ${next.number}`);
 }
 
 async function showMap() {
-  const { item, frame, reading } = here;
-  const isWanted = stage.shown.map && reading;
+  const { item, frame, review } = here;
+  const isWanted = stage.shown.map && review && item;
   const map = isWanted ? await frames.map(item, frame).catch(() => null) : null;
-  if (reading !== here.reading) return;
-  stage.setMap(map, reading);
+  if (review !== here.review) return;
+  stage.setMap(map, review);
   if (isWanted && !map) announce("This model has no malignancy map.");
 }
 
+/** @param {Api.Job} job */
 async function remove(job) {
   const what = job.items.length === 1 ? job.items[0].name : plural(job.items.length, "image");
   if (!(await confirmed(`Remove ${what}?`, "Results and corrections go with it, from the server too.", "Remove")))
@@ -258,17 +229,15 @@ async function remove(job) {
   try {
     await queue.remove(job);
   } catch (error) {
-    tell(error.message);
+    tell(asApiError(error).message);
     return;
   }
   for (const item of job.items) frames.forget(item);
   if (job.items.some((item) => item.id === here.item?.id)) {
     correcting.stop();
-    Object.assign(here.reading ?? {}, { saved: null });
+    Object.assign(here.review ?? {}, { saved: null });
     leave();
-    for (const item of job.items)
-      for (const key of unsaved.keys()) if (key.startsWith(`${item.id}/`)) unsaved.delete(key);
-    here.item = null;
+    for (const item of job.items) here.forget(item);
     const next = queue.items.find((item) => item.state === "done");
     if (next) open(next);
     else welcome();
@@ -298,30 +267,30 @@ function welcome() {
 
 function wireQueue() {
   queue.addEventListener("done", (event) => {
-    const item = event.detail;
+    const item = detailOf(event);
     announce(`${item.name} is done.`);
-    if (!here.item || (here.item.id === item.id && !here.reading)) open(item);
+    if (!here.item || (here.item.id === item.id && !here.review)) open(item);
   });
   queue.addEventListener("changed", () => {
-    const item = here.item && queue.item(here.item.id);
-    if (item && !here.reading && item.state !== here.item.state) open(item);
+    const item = queue.item(here.item?.id ?? "");
+    if (item && !here.review && item.state !== here.item?.state) open(item);
     if (!queue.items.length && !here.item && queue.isLoaded) welcome();
   });
-  queue.addEventListener("told", (event) => tell(event.detail));
-  for (const [button, input] of [
+  queue.addEventListener("told", (event) => tell(detailOf(event)));
+  for (const [button, input] of /** @type {const} */ ([
     ["add-files", "file-input"],
     ["add-folder", "folder-input"],
-  ]) {
+  ])) {
     byId(button).addEventListener("click", () => byId(input).click());
-    byId(input).addEventListener("change", (event) => {
-      queue.add([...event.target.files]);
-      event.target.value = "";
+    byId(input).addEventListener("change", () => {
+      queue.add([...(byId(input).files ?? [])]);
+      byId(input).value = "";
     });
   }
 }
 
 function wirePanel() {
-  byId("note").addEventListener("input", (event) => here.reading?.setNote(event.target.value));
+  byId("note").addEventListener("input", (event) => here.review?.setNote(targetOf(event).value));
   byId("save").addEventListener("click", () => correcting.save());
   byId("discard").addEventListener("click", () => correcting.discard());
   byId("correct").addEventListener("click", () => correcting.start());
@@ -331,31 +300,34 @@ function wirePanel() {
   stage.addEventListener("redraw", redraw);
   editor.addEventListener("changed", redraw);
   editor.addEventListener("selected", (event) => {
-    here.selected = event.detail;
-    drawFindings();
+    here.selected = detailOf(event);
+    panel.drawFindings();
   });
-  clip.addEventListener("frame", (event) => open(here.item, event.detail));
+  clip.addEventListener("frame", (event) => open(here.item, detailOf(event)));
   wireGestures(byId("stage"), viewer, {
     take: (event, at) => editor.take(event, at),
     click: (at) => {
       const point = viewer.toImage(at);
-      const hit = here.reading?.findings.find((finding) => !finding.isRemoved && contains(finding.ring, point));
+      const hit = here.review?.findings.find((finding) => !finding.isRemoved && contains(finding.ring, point));
       if (hit) select(hit.key);
     },
-    secondPress: () => !editor.isOn && viewer.fit(),
+    secondPress: () => {
+      if (!editor.isOn) viewer.fit();
+    },
   });
   addEventListener("beforeunload", (event) => {
-    if (here.reading?.isChanged || unsaved.size) event.preventDefault();
+    if (here.hasUnsaved) event.preventDefault();
   });
 }
 
 /** Asks the server who it is and what it holds; also after it was away. */
 async function start() {
+  /** @type {Api.Health} */
   const health = await getJson("health");
   byId("served").textContent = `${health.model.name} · version ${health.version}`;
   byId("served").title = `Model ${health.model.id}. ${health.model.risk_meaning}`;
   await queue.load();
-  if (here.reading) return;
+  if (here.review) return;
   const first = here.item ? queue.item(here.item.id) : queue.items.find((item) => item.state === "done");
   if (first) await open(first);
   else if (!queue.items.length) welcome();
@@ -376,10 +348,11 @@ async function main() {
   try {
     await start();
   } catch (error) {
-    if (error.isOffline)
+    const { isOffline, message } = asApiError(error);
+    if (isOffline)
       stage.say("The server does not answer", "Is thyrosight serve still running? It is tried again on its own.");
     else
-      stage.say("The server refuses", error.message, {
+      stage.say("The server refuses", message, {
         action: h("button", { type: "button", class: "primary", onclick: () => location.reload() }, "Try again"),
       });
   }

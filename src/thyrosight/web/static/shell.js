@@ -1,11 +1,11 @@
-// Around everything: the banner, the server's comings and goings, files dropped on the page, light and dark.
+// Around everything: whether the server answers, files dropped on the page, light and dark.
 
 import { connection } from "./server/api.js";
-import { byId } from "./page/dom.js";
+import { byId, detailOf } from "./page/dom.js";
 import { announce, tell } from "./page/messages.js";
 import { droppedFiles } from "./server/files.js";
 
-/** Says when the server is away or busy, and calls `start` until it is back. */
+/** Says when the server is away or busy, and calls `start` until it is back. @param {() => Promise<void>} start */
 export function wireConnection(start) {
   let timer = 0;
   const check = async () => {
@@ -28,14 +28,18 @@ export function wireConnection(start) {
     byId("banner").hidden = true;
     announce("The server answers again.");
   });
-  connection.addEventListener("busy", (event) => tell(`The server is busy; next try in ${Math.ceil(event.detail)} s.`));
+  connection.addEventListener("busy", (event) =>
+    tell(`The server is busy; next try in ${Math.ceil(detailOf(event))} s.`),
+  );
   byId("banner-retry").addEventListener("click", check);
 }
 
-/** Files dropped anywhere on the page -> `add`. */
+/** Files dropped anywhere on the page -> `add`. @param {(files: File[]) => void} add */
 export function wireDrop(add) {
   let depth = 0;
+  /** @param {DragEvent} event */
   const isFiles = (event) => event.dataTransfer?.types.includes("Files");
+  /** @param {number | null} by null: nothing is dragged any more */
   const mark = (by) => {
     depth = by === null ? 0 : Math.max(0, depth + by);
     byId("drop").hidden = depth === 0;
@@ -46,7 +50,7 @@ export function wireDrop(add) {
   addEventListener("drop", async (event) => {
     event.preventDefault();
     mark(null);
-    if (isFiles(event)) add(await droppedFiles(event.dataTransfer));
+    if (event.dataTransfer && isFiles(event)) add(await droppedFiles(event.dataTransfer));
   });
 }
 

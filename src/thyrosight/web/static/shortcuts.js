@@ -1,23 +1,47 @@
-// What each key does: the table that keyboard.js matches and that the help shows.
+// What each key does: the table that page/keyboard.js matches and that the help shows.
 
-import { byId } from "./page/dom.js";
+import { byId, targetOf } from "./page/dom.js";
 
 const PAN_PX = 40;
 const FAR_PX = 5;
 
-/** The page's parts -> groups of { shown, does, match, run, when }. */
+/**
+ * @typedef {object} PageParts what keys act on
+ * @property {import("./open-frame.js").OpenFrame} here
+ * @property {import("./image/viewer.js").Viewer} viewer
+ * @property {import("./review/editor.js").Editor} editor
+ * @property {import("./image/clip.js").ClipBar} clip
+ * @property {import("./image/stage.js").Stage} stage
+ * @property {import("./panel/queue-list.js").QueueList} list
+ * @property {import("./server/queue.js").Queue} queue
+ * @property {(item: Api.Item | null) => void} open
+ * @property {(by: number) => void} step to the next nodule
+ * @property {import("./review/correcting.js").Correcting} correcting
+ */
+
+/** @param {PageParts} parts @returns {import("./page/keyboard.js").ShortcutGroup[]} */
 export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open, step, correcting }) {
   const inEdit = () => editor.isOn;
-  const inView = () => !editor.isOn && here.reading !== null;
-  const hasImage = () => here.reading !== null;
+  const inView = () => !editor.isOn && here.review !== null;
+  const hasImage = () => here.review !== null;
   const isClip = () => hasImage() && clip.count > 1;
-  const onStage = (event) => event.target.closest(".stage, body") && hasImage();
-  const go = (by) => () => open(queue.item(list.neighbour(by)));
+  /** @param {KeyboardEvent} event */
+  const onStage = (event) => targetOf(event).closest(".stage, body") && hasImage();
+  /** @param {number} by */
+  const go = (by) => () => open(queue.item(list.neighbour(by) ?? ""));
+  /** @type {Record<string, [number, number]>} */
   const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  /** @param {string} prefix */
   const arrows = (prefix) => Object.keys(direction).map((name) => prefix + name);
-  const nudge = (pixels) => (event) => editor.nudge(...direction[event.key].map((one) => one * pixels));
-  const panBy = (event) => viewer.pan(...direction[event.key].map((one) => -one * PAN_PX));
-  const setWindow = (width, level) => () =>
+  const nudge = (/** @type {number} */ pixels) => (/** @type {KeyboardEvent} */ event) => {
+    const [dx, dy] = direction[event.key];
+    editor.nudge(dx * pixels, dy * pixels);
+  };
+  const panBy = (/** @type {KeyboardEvent} */ event) => {
+    const [dx, dy] = direction[event.key];
+    viewer.pan(-dx * PAN_PX, -dy * PAN_PX);
+  };
+  const setWindow = (/** @type {number} */ width, /** @type {number} */ level) => () =>
     viewer.setWindow({ width: viewer.window.width + width, level: viewer.window.level + level });
 
   return [
@@ -34,15 +58,15 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
           does: "previous, next frame",
           match: [","],
           run: () => clip.step(-1),
-          when: (event) => isClip() && inView(event),
+          when: () => isClip() && inView(),
         },
-        { match: ["."], run: () => clip.step(1), when: (event) => isClip() && inView(event) },
+        { match: ["."], run: () => clip.step(1), when: () => isClip() && inView() },
         {
           shown: "Space",
           does: "play, pause",
           match: [" "],
           run: () => clip.toggle(),
-          when: (event) => isClip() && inView(event),
+          when: () => isClip() && inView(),
         },
         {
           shown: "L",
@@ -71,7 +95,7 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
           does: "move the image",
           match: arrows(""),
           run: panBy,
-          when: (event) => inView(event) && onStage(event),
+          when: (event) => inView() && onStage(event),
         },
         { shown: "[ ]", does: "level darker, brighter", match: ["["], run: setWindow(0, 8), when: hasImage },
         { match: ["]"], run: setWindow(0, -8), when: hasImage },
@@ -157,6 +181,7 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
   ];
 }
 
+/** @param {PageParts["editor"]} editor @param {PageParts["correcting"]} correcting */
 function escape(editor, correcting) {
   if (editor.active < 0 && editor.tool === "points") correcting.cancel();
   else if (editor.key) editor.choose("points");

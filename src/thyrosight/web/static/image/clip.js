@@ -1,7 +1,7 @@
 // A clip: the slider over its frames, playing, which frames hold a nodule, the frame with the largest section.
 
-import { getJson, itemPath } from "../server/api.js";
-import { byId, svg } from "../page/dom.js";
+import { asApiError, getJson, itemPath } from "../server/api.js";
+import { byId, svg, targetOf } from "../page/dom.js";
 import { percent } from "../page/format.js";
 import { riskClass } from "./drawing.js";
 
@@ -9,17 +9,27 @@ const FRAMES_A_SECOND = 12;
 
 /** Events: `frame` (detail: which). */
 export class ClipBar extends EventTarget {
+  /** @param {HTMLElement} parent */
   constructor(parent) {
     super();
-    Object.assign(this, { parent, item: null, frame: 0, count: 1, summary: null, threshold: 0.5, timer: 0 });
+    this.parent = parent;
+    /** @type {Api.Item | null} */
+    this.item = null;
+    this.frame = 0;
+    this.count = 1;
+    /** @type {Api.ClipSummary | null} */
+    this.summary = null;
+    this.threshold = 0.5;
+    this.timer = 0;
+    this.isLoading = false;
     byId("play").addEventListener("click", () => this.toggle());
-    byId("frame").addEventListener("input", (event) => this.go(event.target.valueAsNumber));
+    byId("frame").addEventListener("input", (event) => this.go(targetOf(event).valueAsNumber));
     byId("frame-back").addEventListener("click", () => this.step(-1));
     byId("frame-on").addEventListener("click", () => this.step(1));
-    byId("largest").addEventListener("click", () => this.go(this.summary.largest_frame));
+    byId("largest").addEventListener("click", () => this.go(this.summary?.largest_frame ?? this.frame));
   }
 
-  /** Item with its number of frames -> the bar, hidden for a still. */
+  /** Item with its number of frames -> the bar, hidden for a still. @param {Api.Item} item @param {number} frame */
   async show(item, frame) {
     const isOther = item.id !== this.item?.id;
     const count = item.num_frames ?? 1;
@@ -30,15 +40,17 @@ export class ClipBar extends EventTarget {
     this.draw();
     if (!isOther || count < 2) return;
     try {
+      /** @type {Api.ClipSummary} */
       const summary = await getJson(itemPath(item.id, "clip"));
-      if (this.item.id === item.id) this.summary = summary;
+      if (this.item?.id === item.id) this.summary = summary;
     } catch (error) {
-      if (error.status !== 404 && error.status !== 409 && !error.isOffline) throw error;
+      const { status, isOffline } = asApiError(error);
+      if (status !== 404 && status !== 409 && !isOffline) throw error;
     }
     this.draw();
   }
 
-  /** The risk from which on a frame is drawn as high: the model's own. */
+  /** The risk from which on a frame is drawn as high: the model's own. @param {number} threshold */
   colourFrom(threshold) {
     if (threshold === this.threshold) return;
     this.threshold = threshold;
@@ -56,6 +68,7 @@ export class ClipBar extends EventTarget {
     drawTrack(byId("track"), this);
   }
 
+  /** @param {number} frame */
   go(frame) {
     const next = Math.min(this.count - 1, Math.max(0, frame));
     if (next === this.frame) return;
@@ -64,6 +77,7 @@ export class ClipBar extends EventTarget {
     this.dispatchEvent(new CustomEvent("frame", { detail: next }));
   }
 
+  /** @param {number} by */
   step(by) {
     this.pause();
     this.go(this.frame + by);
@@ -92,12 +106,14 @@ export class ClipBar extends EventTarget {
     this.setButton(false);
   }
 
+  /** @param {boolean} isPlaying */
   setButton(isPlaying) {
     byId("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
     byId("play").classList.toggle("is-playing", isPlaying);
   }
 }
 
+/** @param {Api.ClipSummary} summary */
 function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spread: spread }) {
   const parts = [`nodule in ${some} of ${all} frames`];
   if (spread)
@@ -105,7 +121,7 @@ function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spr
   return parts.join(" · ");
 }
 
-/** One stroke a frame that holds a nodule, coloured by risk, as high as the section is large. */
+/** One stroke per frame that holds a nodule, coloured by risk, as high as the section is large. @param {SVGSVGElement} track @param {ClipBar} bar */
 function drawTrack(track, { summary, count, frame, threshold }) {
   const largest = Math.max(1, ...(summary?.frames ?? []).map((one) => one.area_px ?? 0));
   const bars = (summary?.frames ?? [])

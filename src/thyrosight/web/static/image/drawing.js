@@ -5,62 +5,87 @@ import { svg } from "../page/dom.js";
 import { length } from "../page/format.js";
 import { current, isTouched } from "../review/review.js";
 
+/** @typedef {import("../review/rings.js").Ring} Ring */
+/** @typedef {import("../review/rings.js").Point} Point */
+/** @typedef {import("../review/review.js").Review} Review */
+/** @typedef {import("../review/review.js").Finding} Finding */
+/** @typedef {import("../review/editor.js").Editor} Editor */
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+/**
+ * @typedef {object} Shown what is drawn of a review
+ * @property {boolean} outlines
+ * @property {boolean} calipers
+ * @property {boolean} map
+ * @property {number} opacity
+ * @property {"network" | "yours" | "both"} compare whose outlines
+ * @property {boolean} isVisible
+ * @property {Editor} editor
+ * @property {string | null} selected key of the chosen finding
+ */
+
 const CROSS_PX = 5;
 const SCALE_BAR_SHARE = 0.25;
 
-/** Prediction -> the risk from which the page says high: its first operating point, 0.5 where it has none. */
+/**
+ * Prediction -> the risk from which the page says high: its first operating point, 0.5 where it has none.
+ * @param {Pick<Api.Prediction, "operating_points">} prediction
+ */
 export const riskThreshold = (prediction) => prediction.operating_points[0]?.threshold ?? 0.5;
 
-/** Risk -> the class that colours it. */
+/** Risk -> the class that colours it. @param {number | null | undefined} risk @param {number} threshold */
 export const riskClass = (risk, threshold) =>
   risk === null || risk === undefined ? "none" : risk >= threshold ? "high" : "low";
 
-/** Draws everything of a reading; what is shown is { outlines, calipers, opacity, compare, selected, editor }. */
-export function drawReading(layer, viewer, reading, shown) {
+/**
+ * Draws everything of a review.
+ * @param {SVGElement} layer
+ * @param {Viewer} viewer
+ * @param {Review | null} review
+ * @param {Shown} shown
+ */
+export function drawReview(layer, viewer, review, shown) {
   const parts = [];
-  if (reading && viewer.picture && shown.isVisible) {
-    const threshold = riskThreshold(reading.prediction);
-    for (const finding of reading.findings) parts.push(...drawFinding(viewer, finding, shown, threshold));
-    if (shown.editor?.isOn) parts.push(...drawEditor(viewer, reading, shown.editor));
+  if (review && viewer.picture && shown.isVisible) {
+    const threshold = riskThreshold(review.prediction);
+    for (const finding of review.findings) parts.push(...drawFinding(viewer, finding, shown, threshold));
+    if (shown.editor.isOn) parts.push(...drawEditor(viewer, review, shown.editor));
   }
   layer.replaceChildren(...parts);
-  layer.style.opacity = shown.editor?.isOn ? 1 : shown.opacity;
+  layer.style.opacity = String(shown.editor.isOn ? 1 : shown.opacity);
 }
 
+/** @param {Viewer} viewer @param {Finding} finding @param {Shown} shown @param {number} threshold */
 function drawFinding(viewer, finding, shown, threshold) {
   const isSelected = finding.key === shown.selected;
   const mark = isSelected ? " is-selected" : "";
   const hasOwn = isTouched(finding) && !finding.isRemoved;
-  const compare = shown.editor?.isOn ? "both" : shown.compare;
-  const showsNetwork = finding.network && (compare !== "yours" || !(hasOwn || finding.isRemoved));
+  const compare = shown.editor.isOn ? "both" : shown.compare;
+  const network = compare !== "yours" || !(hasOwn || finding.isRemoved) ? finding.network : null;
   const showsOwn = hasOwn && compare !== "network";
   const parts = [];
-  if (shown.outlines && showsNetwork) {
+  if (shown.outlines && network) {
     const faint = compare === "both" && (hasOwn || finding.isRemoved) ? " is-behind" : "";
     parts.push(
-      ...ringPaths(
-        viewer,
-        finding.network.outline_xy,
-        `network ${riskClass(finding.network.risk, threshold)}${faint}${mark}`,
-      ),
+      ...ringPaths(viewer, network.outline_xy, `network ${riskClass(network.risk, threshold)}${faint}${mark}`),
     );
   }
   if (shown.outlines && showsOwn) parts.push(...ringPaths(viewer, finding.ring, `yours${mark}`));
-  const measured = showsOwn ? current(finding) : showsNetwork ? finding.network : null;
-  if (shown.calipers && isSelected && measured && !shown.editor?.isOn) parts.push(...calipers(viewer, measured.size));
+  const measured = showsOwn ? current(finding) : network;
+  if (shown.calipers && isSelected && measured && !shown.editor.isOn) parts.push(...calipers(viewer, measured.size));
   if (shown.calipers && isSelected && measured?.signs?.foci) parts.push(...fociMarks(viewer, measured.signs.foci));
-  if (shown.outlines && (showsNetwork || showsOwn)) {
-    const kind = showsOwn ? "yours" : `network ${riskClass(finding.network.risk, threshold)}`;
-    parts.push(numberMark(viewer, showsOwn ? finding.ring : finding.network.outline_xy, finding.number, kind));
-  }
+  if (shown.outlines && showsOwn) parts.push(numberMark(viewer, finding.ring, finding.number, "yours"));
+  else if (shown.outlines && network)
+    parts.push(numberMark(viewer, network.outline_xy, finding.number, `network ${riskClass(network.risk, threshold)}`));
   return parts;
 }
 
+/** @param {Viewer} viewer @param {Ring} ring @param {string} kind */
 function ringPaths(viewer, ring, kind) {
   const d = pathOf(viewer, ring, true);
   return [svg("path", { d, class: "halo" }), svg("path", { d, class: `outline ${kind}` })];
 }
 
+/** @param {Viewer} viewer @param {Ring} points @param {boolean} isClosed */
 function pathOf(viewer, points, isClosed) {
   const places = points.map((point) =>
     viewer
@@ -71,7 +96,13 @@ function pathOf(viewer, points, isClosed) {
   return places.length ? `M${places.join("L")}${isClosed ? "Z" : ""}` : "";
 }
 
-/** The number at the outline's upper left, where no length stands. */
+/**
+ * The number at the outline's upper left, where no length stands.
+ * @param {Viewer} viewer
+ * @param {Ring} ring
+ * @param {number} number
+ * @param {string} kind
+ */
 function numberMark(viewer, ring, number, kind) {
   const corner = ring.reduce((best, point) => (point[0] + point[1] < best[0] + best[1] ? point : best));
   const [x, y] = viewer.toStage(corner);
@@ -79,10 +110,14 @@ function numberMark(viewer, ring, number, kind) {
   return svg("text", { ...place, class: `number ${kind}` }, String(number));
 }
 
-/** The two diameters, each between crosses as on an ultrasound machine, with its length at one end. */
+/**
+ * The two diameters, each between crosses as on an ultrasound machine, with its length at one end.
+ * @param {Viewer} viewer
+ * @param {Api.NoduleSize} size
+ */
 function calipers(viewer, size) {
   const parts = [];
-  for (const name of ["longest", "perpendicular"]) {
+  for (const name of /** @type {const} */ (["longest", "perpendicular"])) {
     const ends = size[`${name}_ends_xy`].map((point) => viewer.toStage(point));
     const [[ax, ay], [bx, by]] = ends;
     const d = `M${ax},${ay}L${bx},${by}`;
@@ -96,7 +131,7 @@ function calipers(viewer, size) {
   return parts;
 }
 
-/** Candidates for echogenic foci: a ring round each. */
+/** Candidates for echogenic foci: a ring round each. @param {Viewer} viewer @param {Api.EchogenicFocus[]} foci */
 function fociMarks(viewer, foci) {
   return foci.map(({ centre_xy: centre, diameter_px: diameter }) => {
     const [cx, cy] = viewer.toStage(centre);
@@ -104,7 +139,12 @@ function fociMarks(viewer, foci) {
   });
 }
 
-/** The length, beyond the end that lies farther right (or lower), turned away from the nodule. */
+/**
+ * The length, beyond the end that is farther right (or lower), turned away from the nodule.
+ * @param {Viewer} viewer
+ * @param {Ring} ends
+ * @param {string} text
+ */
 function lengthMark(viewer, ends, text) {
   const [[ax, ay], [bx, by]] = ends[0][0] > ends[1][0] ? [ends[1], ends[0]] : ends;
   const size = Math.hypot(bx - ax, by - ay) || 1;
@@ -115,10 +155,11 @@ function lengthMark(viewer, ends, text) {
   return svg("text", { x, y, class: "length" }, text);
 }
 
-function drawEditor(viewer, reading, editor) {
+/** @param {Viewer} viewer @param {Review} review @param {Editor} editor */
+function drawEditor(viewer, review, editor) {
   const parts = [];
   if (editor.draft.length > 1) parts.push(svg("path", { d: pathOf(viewer, editor.draft, false), class: "draft" }));
-  if (editor.tool !== "points" || !reading.finding(editor.key)) return parts;
+  if (editor.tool !== "points" || !review.finding(editor.key)) return parts;
   const handles = editor.handles();
   handles.forEach((point, index) => {
     const [cx, cy] = viewer.toStage(point);
@@ -128,7 +169,11 @@ function drawEditor(viewer, reading, editor) {
   return parts;
 }
 
-/** Spacing -> { px, mm }: a round length that a bar of a quarter of the stage can show; null without spacing. */
+/**
+ * Spacing -> { px, mm }: a round length that a bar of a quarter of the stage can show; null without spacing.
+ * @param {Pick<Viewer, "picture" | "scale" | "box">} viewer
+ * @param {Api.SpacingMm | null | undefined} spacing
+ */
 export function scaleBar(viewer, spacing) {
   if (!spacing || !viewer.picture) return null;
   const mmPerPx = spacing.column_mm / viewer.scale;

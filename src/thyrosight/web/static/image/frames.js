@@ -1,16 +1,29 @@
 // Frames as the server has them: prediction, picture, correction, map; the last ones are kept so that a clip plays.
 
-import { framePath, getJson, getPicture } from "../server/api.js";
+import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
 import { Picture, colouredMap } from "./picture.js";
 
 const KEPT = 48;
 
+/**
+ * @typedef {object} LoadedFrame
+ * @property {Api.Prediction} prediction
+ * @property {Picture} picture
+ * @property {Api.CorrectionIn | null} correction
+ * @property {Promise<OffscreenCanvas | null> | null} map asked for when it is first shown
+ */
+
 export class Frames {
   constructor() {
+    /** @type {Map<string, Promise<LoadedFrame>>} by ITEM/FRAME, the last used at the end */
     this.kept = new Map();
   }
 
-  /** Item, frame -> { prediction, picture, correction }; asked for once while it is kept. */
+  /**
+   * Item, frame -> { prediction, picture, correction }; asked for once while it is kept.
+   * @param {Api.Item} item
+   * @param {number} frame
+   */
   load(item, frame) {
     const key = `${item.id}/${frame}`;
     const kept = this.kept.get(key);
@@ -22,10 +35,11 @@ export class Frames {
     const loading = this.fetch(item, frame);
     this.kept.set(key, loading);
     loading.catch(() => this.kept.delete(key));
-    while (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+    while (this.kept.size > KEPT) this.kept.delete(/** @type {string} */ (this.kept.keys().next().value));
     return loading;
   }
 
+  /** @param {Api.Item} item @param {number} frame @returns {Promise<LoadedFrame>} */
   async fetch(item, frame) {
     const [prediction, bitmap, correction] = await Promise.all([
       getJson(framePath(item.id, frame, "result")),
@@ -35,20 +49,27 @@ export class Frames {
     return { prediction, picture: new Picture(bitmap), correction, map: null };
   }
 
-  /** -> the coloured malignancy map of a loaded frame; null where the model has none. */
+  /** -> the coloured malignancy map of a loaded frame; null where the model has none. @param {Api.Item} item @param {number} frame */
   async map(item, frame) {
     const loaded = await this.load(item, frame);
     loaded.map ??= getPicture(framePath(item.id, frame, "malignancy_map.png"))
       .then(colouredMap)
       .catch((error) => {
-        if (error.status === 404 || error.status === 409) return null;
+        const { status } = asApiError(error);
+        if (status === 404 || status === 409) return null;
         loaded.map = null;
         throw error;
       });
     return loaded.map;
   }
 
-  /** The frames that are likely next. */
+  /**
+   * The frames that are likely next.
+   * @param {Api.Item} item
+   * @param {number} frame
+   * @param {number} count
+   * @param {boolean} isPlaying
+   */
   prepare(item, frame, count, isPlaying) {
     const steps = isPlaying ? [1, 2, 3, 4, 5, 6] : [1, 2, -1];
     for (const step of steps) {
@@ -57,6 +78,7 @@ export class Frames {
     }
   }
 
+  /** @param {Api.Item} item */
   forget(item) {
     for (const key of this.kept.keys()) if (key.startsWith(`${item.id}/`)) this.kept.delete(key);
   }

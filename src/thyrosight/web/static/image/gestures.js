@@ -1,19 +1,40 @@
 // Pointer and wheel on the stage -> zoom, pan, window and level; the editor is asked first what a press means.
 
+import { targetOf } from "../page/dom.js";
+
 const CLICK_PX = 4;
 const WHEEL_STEP = 0.0016;
 
-/** Wires the stage. `take(event)` -> a drag { move, end, cancel } of the editor's, or null; `click(point)` selects. */
+/** @typedef {import("../review/editor.js").Place} Place */
+/** @typedef {import("../review/editor.js").Drag} Drag */
+/**
+ * @typedef {object} Meanings of presses on the stage
+ * @property {(event: PointerEvent, at: Place) => Drag | null} take the editor's drag, or null where the press is not its own
+ * @property {(at: Place) => void} click
+ * @property {(at: Place) => void} secondPress
+ */
+
+/**
+ * Wires the stage.
+ * @param {HTMLElement} stage
+ * @param {import("./viewer.js").Viewer} viewer
+ * @param {Meanings} meanings
+ */
 export function wireGestures(stage, viewer, { take, click, secondPress }) {
+  /** @type {Map<number, Place>} */
   const pointers = new Map();
+  /** @type {Drag | null} */
   let drag = null;
+  /** @type {(Place & { size: number }) | null} */
   let pinch = null;
 
+  /** @param {MouseEvent} event @returns {Place} */
   const placeOf = (event) => {
     const box = stage.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
 
+  /** @param {Place} start @returns {Drag} */
   const panning = (start) => {
     let last = start;
     let isClick = true;
@@ -30,8 +51,10 @@ export function wireGestures(stage, viewer, { take, click, secondPress }) {
     };
   };
 
+  /** @param {Place} start @returns {Drag} */
   const windowing = (start) => {
     const { width, level } = viewer.window;
+    /** @param {Place} at */
     const move = (at) => viewer.setWindow({ width: width + (at.x - start.x), level: level - (at.y - start.y) * 0.5 });
     return { move, end() {}, cancel() {} };
   };
@@ -42,7 +65,7 @@ export function wireGestures(stage, viewer, { take, click, secondPress }) {
   };
 
   stage.addEventListener("pointerdown", (event) => {
-    if (!viewer.picture || event.target.closest("button, input, label")) return;
+    if (!viewer.picture || targetOf(event).closest("button, input, label")) return;
     const at = placeOf(event);
     pointers.set(event.pointerId, at);
     stage.setPointerCapture(event.pointerId);
@@ -73,6 +96,7 @@ export function wireGestures(stage, viewer, { take, click, secondPress }) {
     drag?.move(at, event);
   });
 
+  /** @param {PointerEvent} event @param {boolean} isCancelled */
   const finish = (event, isCancelled) => {
     if (!pointers.delete(event.pointerId)) return;
     if (pointers.size < 2) pinch = null;
@@ -85,7 +109,7 @@ export function wireGestures(stage, viewer, { take, click, secondPress }) {
   stage.addEventListener("pointercancel", (event) => finish(event, true));
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   stage.addEventListener("dblclick", (event) => {
-    if (!event.target.closest("button, input, label")) secondPress(placeOf(event));
+    if (!targetOf(event).closest("button, input, label")) secondPress(placeOf(event));
   });
   stage.addEventListener(
     "wheel",

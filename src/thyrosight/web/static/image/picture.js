@@ -3,19 +3,26 @@
 /** Window and level as a radiologist sets them: the width and the middle of the gray values that are spread out. */
 export const FULL_WINDOW = { width: 256, level: 128 };
 
+/** @param {OffscreenCanvas} canvas */
+const contextOf = (canvas) =>
+  /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+
 /** ImageBitmap -> a picture whose window can be set; it keeps the source's values and redraws from them. */
 export class Picture {
+  /** @param {ImageBitmap} bitmap */
   constructor(bitmap) {
     this.width = bitmap.width;
     this.height = bitmap.height;
     this.canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.context = contextOf(this.canvas);
     this.context.drawImage(bitmap, 0, 0);
     bitmap.close();
+    /** @type {ImageData | null} */
     this.source = null;
     this.window = { ...FULL_WINDOW };
   }
 
+  /** @param {typeof FULL_WINDOW} window */
   setWindow({ width, level }) {
     if (width === this.window.width && level === this.window.level) return;
     this.window = { width, level };
@@ -34,7 +41,7 @@ export class Picture {
   }
 }
 
-/** Window -> 256 shown values: 0 below it, 255 above it, straight between. */
+/** Window -> 256 shown values: 0 below it, 255 above it, straight between. @param {number} width @param {number} level */
 export function windowTable(width, level) {
   return Uint8ClampedArray.from({ length: 256 }, (_, value) =>
     Math.round(((value + 0.5 - (level - width / 2)) / width) * 255),
@@ -45,16 +52,16 @@ const LOW = [70, 205, 255];
 const MIDDLE = [92, 96, 108];
 const HIGH = [255, 170, 40];
 
-/** Risk 0 to 255 -> cyan, through gray at one half, to amber: the colours of the outlines. */
-function riskColour(value) {
+/** Risk 0 to 255 -> cyan, through gray at one half, to amber: the colours of the outlines. @param {number} value */
+export function riskColour(value) {
   const [from, to, share] = value < 128 ? [LOW, MIDDLE, value / 128] : [MIDDLE, HIGH, (value - 128) / 127];
   return from.map((channel, i) => channel + (to[i] - channel) * share);
 }
 
-/** ImageBitmap of a malignancy map -> a canvas of the same size in colour. */
+/** ImageBitmap of a malignancy map -> a canvas of the same size in colour. @param {ImageBitmap} bitmap */
 export function colouredMap(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = contextOf(canvas);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const image = context.getImageData(0, 0, canvas.width, canvas.height);

@@ -1,10 +1,16 @@
 // The stage: tools, sliders and overlays around the viewer, and what it says where there is no image to show.
 
-import { byId, fill, h } from "../page/dom.js";
-import { drawReading, scaleBar } from "./drawing.js";
+import { byId, fill, h, targetOf } from "../page/dom.js";
+import { drawReview, scaleBar } from "./drawing.js";
 import { bounds } from "../review/rings.js";
 
+/** @typedef {import("../review/review.js").Review} Review */
+/** @typedef {import("./drawing.js").Shown} Shown */
+/** @typedef {{ action?: Node | null, isBusy?: boolean, mark?: Node | null }} Extras of a line where no image is */
+
+/** @type {Array<Shown["compare"]>} */
 const STEPS = ["network", "yours", "both"];
+const TOGGLES = /** @type {const} */ (["outlines", "calipers", "map"]);
 const HINTS = {
   points: "Drag a point (with Ctrl: it alone). Press on the line to insert one, Alt and click to delete one.",
   draw: "Draw once round the nodule: the line replaces this outline.",
@@ -16,12 +22,29 @@ const TOUCH_HINTS = {
   add: "Draw once round the new nodule.",
 };
 
+/** @param {string} selector @returns {NodeListOf<HTMLButtonElement>} */
+const buttonsOf = (selector) => document.querySelectorAll(selector);
+
 /** Events: `map` (the map is wanted or not any more), `redraw`. */
 export class Stage extends EventTarget {
+  /** @param {import("./viewer.js").Viewer} viewer @param {import("../review/editor.js").Editor} editor */
   constructor(viewer, editor) {
     super();
-    Object.assign(this, { viewer, editor, reading: null });
-    this.shown = { outlines: true, calipers: true, map: false, opacity: 0.9, compare: "both", isVisible: true, editor };
+    this.viewer = viewer;
+    this.editor = editor;
+    /** @type {Review | null} */
+    this.review = null;
+    /** @type {Shown} */
+    this.shown = {
+      outlines: true,
+      calipers: true,
+      map: false,
+      opacity: 0.9,
+      compare: "both",
+      isVisible: true,
+      editor,
+      selected: null,
+    };
     this.wireTools();
     this.wireSliders();
     viewer.addEventListener("moved", () => this.dispatchEvent(new Event("redraw")));
@@ -29,11 +52,15 @@ export class Stage extends EventTarget {
     editor.addEventListener("changed", () => this.drawTools());
   }
 
-  /** Draws the lines of a reading; what else depends on place and size follows. */
-  draw(reading, selected) {
-    this.reading = reading;
+  /**
+   * Draws the lines of a review; what else depends on place and size follows.
+   * @param {Review | null} review
+   * @param {string | null} selected
+   */
+  draw(review, selected) {
+    this.review = review;
     this.shown.selected = selected;
-    drawReading(byId("lines"), this.viewer, reading, this.shown);
+    drawReview(byId("lines"), this.viewer, review, this.shown);
     byId("zoom-text").textContent = `${Math.round(this.viewer.scale * 100)} %`;
     this.drawScaleBar();
     this.drawTools();
@@ -41,7 +68,7 @@ export class Stage extends EventTarget {
   }
 
   drawScaleBar() {
-    const bar = scaleBar(this.viewer, this.reading?.prediction.image.spacing);
+    const bar = scaleBar(this.viewer, this.review?.prediction.image.spacing);
     byId("scale-bar").hidden = !bar;
     if (!bar) return;
     byId("scale-text").textContent = `${bar.mm} mm`;
@@ -49,16 +76,16 @@ export class Stage extends EventTarget {
   }
 
   drawTools() {
-    const { editor, reading } = this;
-    const hasImage = reading !== null;
+    const { editor, review } = this;
+    const hasImage = review !== null;
     byId("view-tools").hidden = editor.isOn;
     byId("edit-tools").hidden = !editor.isOn;
-    byId("compare").hidden = !reading?.hasCorrection;
-    for (const name of ["outlines", "calipers", "map"])
-      byId(`show-${name}`).setAttribute("aria-pressed", String(this.shown[name]));
-    for (const button of byId("compare").children)
+    byId("compare").hidden = !review?.hasCorrection;
+    for (const name of TOGGLES) byId(`show-${name}`).setAttribute("aria-pressed", String(this.shown[name]));
+    for (const button of buttonsOf("#compare button"))
       button.setAttribute("aria-pressed", String(button.dataset.compare === this.shown.compare));
-    for (const id of ["show-outlines", "show-calipers", "show-map", "correct"]) byId(id).disabled = !hasImage;
+    for (const id of /** @type {const} */ (["show-outlines", "show-calipers", "show-map", "correct"]))
+      byId(id).disabled = !hasImage;
     document.body.classList.toggle("has-image", hasImage);
     byId("stage").classList.toggle("is-editing", editor.isOn);
     byId("stage").dataset.tool = editor.isOn ? editor.tool : "";
@@ -67,15 +94,14 @@ export class Stage extends EventTarget {
   }
 
   drawEditTools() {
-    const { editor, reading } = this;
-    const finding = reading?.finding(editor.key);
-    for (const button of document.querySelectorAll("[data-tool]")) {
-      if (button.tagName !== "BUTTON") continue;
+    const { editor, review } = this;
+    const finding = review?.finding(editor.key);
+    for (const button of buttonsOf("button[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === editor.tool));
       button.disabled = button.dataset.tool !== "add" && !finding;
     }
-    byId("undo").disabled = !reading?.past.length;
-    byId("redo").disabled = !reading?.future.length;
+    byId("undo").disabled = !review?.past.length;
+    byId("redo").disabled = !review?.future.length;
     byId("delete-nodule").disabled = !finding || finding.isRemoved;
     byId("revert").disabled = !finding?.network || (finding.ring === finding.network.outline_xy && !finding.isRemoved);
     const hints = matchMedia("(pointer: coarse)").matches ? TOUCH_HINTS : HINTS;
@@ -83,12 +109,13 @@ export class Stage extends EventTarget {
   }
 
   wireTools() {
-    for (const name of ["outlines", "calipers", "map"])
-      byId(`show-${name}`).addEventListener("click", () => this.toggle(name));
-    for (const button of byId("compare").children)
-      button.addEventListener("click", () => this.compare(button.dataset.compare));
-    for (const button of document.querySelectorAll("#edit-tools [data-tool]"))
-      button.addEventListener("click", () => this.editor.choose(button.dataset.tool));
+    for (const name of TOGGLES) byId(`show-${name}`).addEventListener("click", () => this.toggle(name));
+    for (const button of buttonsOf("#compare button"))
+      button.addEventListener("click", () => this.compare(/** @type {Shown["compare"]} */ (button.dataset.compare)));
+    for (const button of buttonsOf("#edit-tools [data-tool]"))
+      button.addEventListener("click", () =>
+        this.editor.choose(/** @type {typeof this.editor.tool} */ (button.dataset.tool)),
+      );
     byId("undo").addEventListener("click", () => this.editor.undo());
     byId("redo").addEventListener("click", () => this.editor.undo(true));
     byId("delete-nodule").addEventListener("click", () => this.editor.deleteNodule());
@@ -98,12 +125,14 @@ export class Stage extends EventTarget {
     byId("fit").addEventListener("click", () => this.viewer.fit());
   }
 
+  /** @param {"outlines" | "calipers" | "map"} name */
   toggle(name) {
     this.shown[name] = !this.shown[name];
     if (name === "map") this.dispatchEvent(new Event("map"));
     this.dispatchEvent(new Event("redraw"));
   }
 
+  /** @param {Shown["compare"]} which */
   compare(which) {
     this.shown.compare = which;
     this.dispatchEvent(new Event("redraw"));
@@ -115,16 +144,16 @@ export class Stage extends EventTarget {
 
   wireSliders() {
     byId("opacity").addEventListener("input", (event) => {
-      this.shown.opacity = event.target.valueAsNumber / 100;
+      this.shown.opacity = targetOf(event).valueAsNumber / 100;
       this.viewer.mapOpacity = 0.66 * this.shown.opacity;
       this.viewer.draw();
       this.dispatchEvent(new Event("redraw"));
     });
     byId("window-width").addEventListener("input", (event) =>
-      this.viewer.setWindow({ ...this.viewer.window, width: event.target.valueAsNumber }),
+      this.viewer.setWindow({ ...this.viewer.window, width: targetOf(event).valueAsNumber }),
     );
     byId("window-level").addEventListener("input", (event) =>
-      this.viewer.setWindow({ ...this.viewer.window, level: event.target.valueAsNumber }),
+      this.viewer.setWindow({ ...this.viewer.window, level: targetOf(event).valueAsNumber }),
     );
     byId("window-reset").addEventListener("click", () => this.resetWindow());
   }
@@ -139,22 +168,29 @@ export class Stage extends EventTarget {
     byId("window-level").value = String(level);
   }
 
-  setMap(map, reading) {
-    this.reading = reading;
+  /** @param {OffscreenCanvas | null} map @param {Review | null} review */
+  setMap(map, review) {
+    this.review = review;
     this.viewer.showMap(map, this.mapRings());
     byId("map-legend").hidden = !map;
   }
 
   /** The map counts under the outlines in force; it is shown there alone. */
   mapRings() {
-    return (this.reading?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
+    return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }
 
+  /** @param {import("../review/review.js").Finding} finding */
   reveal(finding) {
     this.viewer.reveal(bounds(finding.ring));
   }
 
-  /** What stands where no image is: a title, a line, perhaps a way on. */
+  /**
+   * What stands where no image is: a title, a line, perhaps a way on.
+   * @param {string} title
+   * @param {string} text
+   * @param {Extras} extras
+   */
   say(title, text, { action = null, isBusy = false, mark = null } = {}) {
     byId("state").hidden = false;
     fill(

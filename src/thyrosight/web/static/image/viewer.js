@@ -3,6 +3,11 @@
 
 import { FULL_WINDOW } from "./picture.js";
 
+/** @typedef {import("../review/rings.js").Ring} Ring */
+/** @typedef {import("../review/rings.js").Point} Point */
+/** @typedef {import("../review/editor.js").Place} Place */
+/** @typedef {import("./picture.js").Picture} Picture */
+
 const MAX_SCALE = 24;
 const MAX_FIT = 4;
 const MARGIN_PX = 10;
@@ -10,16 +15,39 @@ const KEEP_IN_VIEW_PX = 60;
 
 /** Events: `moved` (place or size), `window` (gray window). */
 export class Viewer extends EventTarget {
+  /** @param {HTMLElement} stage @param {HTMLCanvasElement} canvas */
   constructor(stage, canvas) {
     super();
-    Object.assign(this, { stage, canvas, context: canvas.getContext("2d"), picture: null, map: null });
-    Object.assign(this, { scale: 1, left: 0, top: 0, isFitted: true, mapRings: [], mapOpacity: 0.6 });
+    this.stage = stage;
+    this.canvas = canvas;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    /** @type {Picture | null} */
+    this.picture = null;
+    /** @type {Api.PixelBox | null} what of the picture is fitted; null: all of it */
+    this.part = null;
+    this.scale = 1;
+    this.left = 0;
+    this.top = 0;
+    this.box = { width: 0, height: 0 };
+    this.ratio = 1;
+    this.isFitted = true;
+    this.keepsPlace = false;
+    this.isDrawing = false;
+    /** @type {OffscreenCanvas | null} */
+    this.map = null;
+    /** @type {Ring[]} */
+    this.mapRings = [];
+    this.mapOpacity = 0.6;
     this.window = { ...FULL_WINDOW };
     new ResizeObserver(() => this.resized()).observe(stage);
     this.resized();
   }
 
-  /** Shows a Picture; its place is kept on request (the next frame of a clip), else what matters of it is fitted. */
+  /**
+   * Shows a Picture; its place is kept on request (the next frame of a clip), else what matters of it is fitted.
+   * @param {Picture | null} picture
+   * @param {Api.PixelBox | null} part
+   */
   show(picture, part = null) {
     const isSameSize =
       this.picture && picture && this.picture.width === picture.width && this.picture.height === picture.height;
@@ -29,13 +57,14 @@ export class Viewer extends EventTarget {
     this.draw();
   }
 
-  /** The coloured map, or null, and the rings under which it is shown. */
+  /** The coloured map, or null, and the rings under which it is shown. @param {OffscreenCanvas | null} map @param {Ring[]} rings */
   showMap(map, rings) {
     this.map = map;
     this.mapRings = rings;
     this.draw();
   }
 
+  /** @param {{ width: number, level: number }} window */
   setWindow({ width, level }) {
     this.window = {
       width: Math.round(Math.min(512, Math.max(2, width))),
@@ -50,28 +79,30 @@ export class Viewer extends EventTarget {
   fit() {
     const { width, height } = this.box;
     if (!this.picture || !width || !height) return;
-    const { x0, y0, x1, y1 } = this.shownPart();
-    this.scale = this.fitScale();
+    const { x0, y0, x1, y1 } = this.shownPart(this.picture);
+    this.scale = this.fitScale(this.picture);
     this.left = (width - (x0 + x1) * this.scale) / 2;
     this.top = (height - (y0 + y1) * this.scale) / 2;
     this.isFitted = true;
     this.placed();
   }
 
-  shownPart() {
-    return this.part ?? { x0: 0, y0: 0, x1: this.picture.width, y1: this.picture.height };
+  /** @param {Picture} picture */
+  shownPart(picture) {
+    return this.part ?? { x0: 0, y0: 0, x1: picture.width, y1: picture.height };
   }
 
-  fitScale() {
+  /** @param {Picture} picture */
+  fitScale(picture) {
     const { width, height } = this.box;
-    const { x0, y0, x1, y1 } = this.shownPart();
+    const { x0, y0, x1, y1 } = this.shownPart(picture);
     return Math.min((width - 2 * MARGIN_PX) / (x1 - x0), (height - 2 * MARGIN_PX) / (y1 - y0), MAX_FIT);
   }
 
-  /** Zooms by a factor with one place on the stage held still; the middle where none is given. */
+  /** Zooms by a factor with one place on the stage held still; the middle where none is given. @param {number} factor @param {Place} at */
   zoom(factor, at = { x: this.box.width / 2, y: this.box.height / 2 }) {
     if (!this.picture) return;
-    const smallest = Math.min(1, this.fitScale()) / 3;
+    const smallest = Math.min(1, this.fitScale(this.picture)) / 3;
     const scale = Math.min(MAX_SCALE, Math.max(smallest, this.scale * factor));
     this.left = at.x - ((at.x - this.left) * scale) / this.scale;
     this.top = at.y - ((at.y - this.top) * scale) / this.scale;
@@ -80,6 +111,7 @@ export class Viewer extends EventTarget {
     this.placed();
   }
 
+  /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
     if (!this.picture) return;
     this.left += dx;
@@ -88,7 +120,7 @@ export class Viewer extends EventTarget {
     this.placed();
   }
 
-  /** Brings a ring into the middle when it is not wholly on the stage. */
+  /** Brings a box of the image into the middle when it is not wholly on the stage. @param {Api.PixelBox} box */
   reveal({ x0, y0, x1, y1 }) {
     const [left, top] = this.toStage([x0, y0]);
     const [right, bottom] = this.toStage([x1, y1]);
@@ -97,15 +129,18 @@ export class Viewer extends EventTarget {
     this.pan(width / 2 - (left + right) / 2, height / 2 - (top + bottom) / 2);
   }
 
+  /** @param {Point} point @returns {Point} */
   toStage([x, y]) {
     return [(x + 0.5) * this.scale + this.left, (y + 0.5) * this.scale + this.top];
   }
 
+  /** @param {Place} at @returns {Point} */
   toImage({ x, y }) {
     return [(x - this.left) / this.scale - 0.5, (y - this.top) / this.scale - 0.5];
   }
 
   placed() {
+    if (!this.picture) return;
     const { width, height } = this.box;
     const [wide, high] = [this.picture.width * this.scale, this.picture.height * this.scale];
     this.left = Math.min(width - KEEP_IN_VIEW_PX, Math.max(KEEP_IN_VIEW_PX - wide, this.left));
@@ -143,10 +178,11 @@ export class Viewer extends EventTarget {
     context.imageSmoothingEnabled = this.scale * ratio < 8;
     context.imageSmoothingQuality = "high";
     context.drawImage(this.picture.canvas, 0, 0);
-    if (this.map) this.drawMap();
+    if (this.map) this.drawMap(this.map);
   }
 
-  drawMap() {
+  /** @param {OffscreenCanvas} map */
+  drawMap(map) {
     const { context } = this;
     context.save();
     context.beginPath();
@@ -156,7 +192,7 @@ export class Viewer extends EventTarget {
     }
     context.clip("nonzero");
     context.globalAlpha = this.mapOpacity;
-    context.drawImage(this.map, 0, 0);
+    context.drawImage(map, 0, 0);
     context.restore();
   }
 }

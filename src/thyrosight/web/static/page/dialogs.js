@@ -1,8 +1,12 @@
 // Dialogs: the token, a question with two answers, the help. Native <dialog>: focus is kept inside and given back.
 
-import { byId } from "./dom.js";
+import { byId, targetOf } from "./dom.js";
 
-/** Asks for the server's token: (was the last one refused?) -> the token, null where the person gives up. */
+/**
+ * Asks for the server's token -> the token, null where the person gives up.
+ * @param {boolean} wasRefused the last one that was given
+ * @returns {Promise<string | null>}
+ */
 export function askToken(wasRefused) {
   const dialog = byId("token-dialog");
   byId("token-problem").hidden = !wasRefused;
@@ -10,7 +14,12 @@ export function askToken(wasRefused) {
   return answer(dialog, () => byId("token").value.trim() || null);
 }
 
-/** Question, what is done, its button -> true or false. */
+/**
+ * Question, what is done, its button -> whether the person agrees.
+ * @param {string} question
+ * @param {string} details
+ * @param {string} action
+ */
 export function confirmed(question, details, action) {
   byId("confirm-title").textContent = question;
   byId("confirm-text").textContent = details;
@@ -18,6 +27,12 @@ export function confirmed(question, details, action) {
   return answer(byId("confirm-dialog"), () => true).then(Boolean);
 }
 
+/**
+ * @template V
+ * @param {HTMLDialogElement} dialog
+ * @param {() => V} value
+ * @returns {Promise<V | null>}
+ */
 function answer(dialog, value) {
   return new Promise((resolve) => {
     dialog.returnValue = "";
@@ -26,12 +41,14 @@ function answer(dialog, value) {
   });
 }
 
+/** A press outside a dialog closes it; so does a button with data-answer. */
 export function wireDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("click", (event) => {
+      const target = targetOf(event);
       if (event.target === dialog) dialog.close("");
-      const value = event.target.closest("[data-answer]")?.dataset.answer;
-      if (value !== undefined && event.target.closest("button").type === "button") dialog.close(value);
+      const value = /** @type {HTMLElement | null} */ (target.closest("[data-answer]"))?.dataset.answer;
+      if (value !== undefined && target.closest("button")?.type === "button") dialog.close(value);
     });
   }
 }

@@ -1,6 +1,45 @@
 // Elements in, elements out: the page is built without strings of HTML.
 
-/** Tag, properties, children -> element. Keys: class, dataset, on* handlers, aria-* and other attributes, DOM properties. */
+/** @typedef {Node | string | number | false | null | undefined} Child what is absent is left out */
+/** @typedef {Child | Array<Child | Child[] | Child[][]>} Children */
+/**
+ * @typedef {object} ElementsById ids of index.html whose elements are more than an HTMLElement
+ * @property {HTMLCanvasElement} canvas
+ * @property {SVGSVGElement} lines
+ * @property {SVGSVGElement} track
+ * @property {HTMLInputElement} file-input
+ * @property {HTMLInputElement} folder-input
+ * @property {HTMLInputElement} frame
+ * @property {HTMLInputElement} opacity
+ * @property {HTMLInputElement} window-width
+ * @property {HTMLInputElement} window-level
+ * @property {HTMLInputElement} single-keys
+ * @property {HTMLInputElement} token
+ * @property {HTMLTextAreaElement} note
+ * @property {HTMLProgressElement} queue-progress
+ * @property {HTMLDialogElement} help-dialog
+ * @property {HTMLDialogElement} token-dialog
+ * @property {HTMLDialogElement} confirm-dialog
+ * @property {HTMLButtonElement} save
+ * @property {HTMLButtonElement} discard
+ * @property {HTMLButtonElement} correct
+ * @property {HTMLButtonElement} undo
+ * @property {HTMLButtonElement} redo
+ * @property {HTMLButtonElement} delete-nodule
+ * @property {HTMLButtonElement} revert
+ * @property {HTMLButtonElement} show-outlines
+ * @property {HTMLButtonElement} show-calipers
+ * @property {HTMLButtonElement} show-map
+ */
+
+/**
+ * Tag, properties, children -> element. Keys: class, dataset, on* handlers, aria-* and other attributes, DOM properties.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, any>} properties
+ * @param {...Children} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   setAll(element, properties);
@@ -8,25 +47,39 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
+/** @param {Children[]} children @returns {Array<Node | string>} */
 const present = (children) =>
-  children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  /** @type {any[]} */ (children)
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false);
 
-/** Element, new children (null ones are left out) -> the element with these and no others. */
+/**
+ * Element, new children (null ones are left out) -> the element with these and no others.
+ * @template {Element} E
+ * @param {E} element
+ * @param {...Children} children
+ */
 export function fill(element, ...children) {
   element.replaceChildren(...present(children));
   return element;
 }
 
-/** As `h`, for SVG: every property is an attribute. */
+/**
+ * As `h`, for SVG: every property is an attribute.
+ * @param {string} tag
+ * @param {Record<string, string | number | boolean | null | undefined>} attributes
+ * @param {...(Node | string)} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, String(value));
   }
-  element.append(...children.flat(Infinity).filter(Boolean));
+  element.append(...children);
   return element;
 }
 
+/** @param {any} element @param {Record<string, any>} properties */
 function setAll(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined) continue;
@@ -39,25 +92,61 @@ function setAll(element, properties) {
   }
 }
 
-export const byId = (id) => document.getElementById(id);
+/**
+ * The element of index.html, or of what the page has drawn, with this id.
+ * @template {string} I
+ * @param {I} id
+ * @returns {I extends keyof ElementsById ? ElementsById[I] : HTMLElement}
+ */
+export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
-/** A name that starts an icon of the sprite in index.html -> the icon, silent to screen readers. */
+/**
+ * What an event happened to, as the element that the listener knows it to be.
+ * @template {Element} [E=HTMLInputElement]
+ * @param {Event} event
+ * @returns {E}
+ */
+export const targetOf = (event) => /** @type {any} */ (event.target);
+
+/**
+ * What a CustomEvent carries.
+ * @param {Event} event
+ * @returns {any}
+ */
+export const detailOf = (event) => /** @type {CustomEvent} */ (event).detail;
+
+/**
+ * A name that starts an icon of the sprite in index.html -> the icon, silent to screen readers.
+ * @param {string} name
+ */
 export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true", focusable: "false" }, svg("use", { href: `#i-${name}` }));
 }
 
-/** Function, milliseconds -> the function, called once the calls have been still for that long. */
+/**
+ * Function, milliseconds -> the function, called once the calls have been still for that long.
+ * @param {() => void} call
+ * @param {number} milliseconds
+ */
 export function debounced(call, milliseconds) {
   let timer = 0;
-  return (...values) => {
+  return () => {
     clearTimeout(timer);
-    timer = setTimeout(() => call(...values), milliseconds);
+    timer = setTimeout(call, milliseconds);
   };
 }
 
-/** Swaps an element's children and keeps the focus on the control of the same data-key. */
+/**
+ * Swaps an element's children and keeps the focus on the control of the same data-key.
+ * @param {Element} parent
+ * @param {...Children} children
+ */
 export function replaceKeepingFocus(parent, ...children) {
-  const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  fill(parent, children);
-  if (key) parent.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  const key = focused && parent.contains(focused) ? focused.dataset.key : null;
+  fill(parent, ...children);
+  if (key)
+    /** @type {HTMLElement | null} */ (parent.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus({
+      preventScroll: true,
+    });
 }

@@ -1,35 +1,48 @@
 // Numbers -> the words on the page. Legend: `_px` source pixels, `_mm` millimetres.
 
+/** Share 0 to 1 -> `12 %`; a dash where there is none. @param {number | null | undefined} share */
 export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.round(100 * share)} %`);
 
+/** @param {number} low @param {number} high */
 export const percentRange = (low, high) => `${Math.round(100 * low)}–${Math.round(100 * high)} %`;
 
-/** NoduleSize, the name of a length -> `12.3 mm`, or `87 px` where there are no millimetres. */
+/** @typedef {"longest" | "perpendicular" | "anteroposterior" | "transverse"} LengthName */
+
+/**
+ * NoduleSize, the name of a length -> `12.3 mm`, or `87 px` where there are no millimetres.
+ * @param {Api.NoduleSize} size
+ * @param {LengthName} name
+ */
 export function length(size, name) {
   const mm = size[`${name}_mm`];
   return mm === null || mm === undefined ? `${Math.round(size[`${name}_px`])} px` : `${mm.toFixed(1)} mm`;
 }
 
-/** NoduleSize, two names -> `12.3 × 8.1 mm`. */
+/**
+ * NoduleSize, two names -> `12.3 × 8.1 mm`.
+ * @param {Api.NoduleSize} size
+ * @param {LengthName} first
+ * @param {LengthName} second
+ */
 export function extent(size, first, second) {
   const a = size[`${first}_mm`];
   const b = size[`${second}_mm`];
-  if (a === null || a === undefined)
+  if (a === null || a === undefined || b === null || b === undefined)
     return `${Math.round(size[`${first}_px`])} × ${Math.round(size[`${second}_px`])} px`;
   return `${a.toFixed(1)} × ${b.toFixed(1)} mm`;
 }
 
-/** NoduleSize -> `54 mm²` or `4 210 px`. */
+/** NoduleSize -> `54 mm²` or `4 210 px`. @param {Api.NoduleSize} size */
 export function area(size) {
   if (size.area_mm2 !== null && size.area_mm2 !== undefined)
     return `${size.area_mm2.toFixed(size.area_mm2 < 10 ? 1 : 0)} mm²`;
   return `${size.area_px.toLocaleString("en").replaceAll(",", "\u202f")} px`;
 }
 
-/** Count, word -> `1 nodule`, `2 nodules`. */
+/** Count, word -> `1 nodule`, `2 nodules`. @param {number} count @param {string} word */
 export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
-/** Time stamp -> `14:32`, with the day where it is not today. */
+/** Time stamp -> `14:32`, with the day where it is not today. @param {string} stamp */
 export function clock(stamp) {
   const time = new Date(stamp);
   if (Number.isNaN(time.getTime())) return "";
@@ -38,7 +51,8 @@ export function clock(stamp) {
   return isToday ? hours : `${time.toLocaleDateString([], { day: "numeric", month: "short" })}, ${hours}`;
 }
 
+/** @param {string} text */
 export const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** File name -> the same as one word of a POSIX shell. */
+/** File name -> the same as one word of a POSIX shell. @param {string} text */
 export const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

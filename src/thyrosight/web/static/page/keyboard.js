@@ -1,11 +1,21 @@
-// Keys: one table for what they do and for the help that lists them. Single keys can be switched off in the help.
+// Groups of shortcuts -> what a key press does, and the help that lists them. Single keys can be switched off there.
 
-import { byId, fill, h } from "./dom.js";
+import { byId, fill, h, targetOf } from "./dom.js";
 import { isDialogOpen } from "./dialogs.js";
 
 const OFF_KEY = "thyrosight-single-keys-off";
 
-/** Groups of [keys as shown, what they do, keys as matched, action(event), when]. */
+/**
+ * @typedef {object} Shortcut
+ * @property {string} [shown] keys as the help shows them; absent where another entry shows them too
+ * @property {string} [does] what the help says
+ * @property {string[]} match names as `nameOf` gives them
+ * @property {(event: KeyboardEvent) => void} run
+ * @property {(event: KeyboardEvent) => unknown} [when] whether it counts now
+ */
+/** @typedef {{ title: string, keys: Shortcut[] }} ShortcutGroup */
+
+/** @param {ShortcutGroup[]} groups */
 export function wireKeys(groups) {
   const bindings = groups.flatMap(({ keys }) => keys);
   document.addEventListener("keydown", (event) => {
@@ -19,8 +29,11 @@ export function wireKeys(groups) {
   drawHelp(groups);
 }
 
-/** KeyboardEvent -> `Ctrl+z`, `Shift+ArrowLeft`, `?`: shift is named only where it does not make another character. */
-function nameOf(event) {
+/**
+ * KeyboardEvent -> `Ctrl+z`, `Shift+ArrowLeft`, `?`: shift is named only where it does not make another character.
+ * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
+ */
+export function nameOf(event) {
   const key =
     event.key.length === 1 ? (event.ctrlKey || event.metaKey ? event.key.toLowerCase() : event.key) : event.key;
   const parts = [];
@@ -30,11 +43,12 @@ function nameOf(event) {
   return [...parts, key].join("+");
 }
 
+/** @param {string} key */
 const isSingle = (key) => key.length === 1;
 
-/** Is the key meant for the control that has the focus? */
+/** Is the key meant for the control that has the focus? @param {KeyboardEvent} event */
 function isTyping(event) {
-  const target = event.target;
+  const target = targetOf(event);
   if (target.closest("textarea, select, [contenteditable]")) return true;
   if (target.closest("input:not([type=checkbox], [type=range])")) return true;
   if (target.closest("input[type=range]")) return /^(Arrow|Home|End|Page)/.test(event.key);
@@ -43,6 +57,7 @@ function isTyping(event) {
   return false;
 }
 
+/** @param {ShortcutGroup[]} groups */
 function drawHelp(groups) {
   fill(
     byId("help-keys"),
@@ -63,7 +78,7 @@ function drawHelp(groups) {
                 h(
                   "dt",
                   {},
-                  shown.split(" ").map((one) => h("kbd", {}, one)),
+                  /** @type {string} */ (shown).split(" ").map((one) => h("kbd", {}, one)),
                 ),
                 h("dd", {}, does),
               ),

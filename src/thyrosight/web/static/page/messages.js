@@ -2,9 +2,13 @@
 
 import { byId } from "./dom.js";
 
+const SHOWN_MS = 8000;
 let announcing = 0;
 
-/** Text -> said by a screen reader when it is next idle; the last one within a moment wins. */
+/**
+ * Text -> said by a screen reader when it is next idle; the last one within a moment wins.
+ * @param {string} text
+ */
 export function announce(text) {
   clearTimeout(announcing);
   announcing = setTimeout(() => {
@@ -12,11 +16,14 @@ export function announce(text) {
   }, 150);
 }
 
-/** A line at the top of the page for some seconds. */
+/**
+ * A line at the top of the page for some seconds.
+ * @param {string} text
+ */
 export function tell(text) {
   byId("banner-text").textContent = text;
   byId("banner").className = "banner told";
   byId("banner-retry").hidden = true;
   byId("banner").hidden = false;
-  setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), 8000);
+  setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), SHOWN_MS);
 }

@@ -1,7 +1,7 @@
-// Files to take away, and the command line that gives the network's result once more.
+// A review -> files to download, and the command line that gives the network's result once more.
 
-import { getFile, itemPath } from "../server/api.js";
-import { byId, fill, h } from "../page/dom.js";
+import { asApiError, getFile, itemPath } from "../server/api.js";
+import { byId, fill, h, targetOf } from "../page/dom.js";
 import { announce } from "../page/messages.js";
 import { shellWord } from "../page/format.js";
 
@@ -14,6 +14,7 @@ const KINDS = [
   ["sr", "DICOM SR", "measures, for the archive"],
   ["zip", "All (ZIP)", "every file of this image"],
 ];
+/** @type {Record<string, string>} */
 const ENDINGS = {
   json: ".json",
   csv: ".csv",
@@ -24,15 +25,23 @@ const ENDINGS = {
   zip: ".zip",
 };
 
-/** One outline a file: these hold the person's where there is one, unless the network's is asked for. */
+/** One outline per file: these hold the person's where there is one, unless the network's is asked for. */
 const ONE_READER = ["png", "seg", "sr"];
 let reader = "person";
 
-/** Draws the section for a reading: buttons, what they hold, the command. */
-export function showExports(parent, reading, saveNow) {
+/** @typedef {import("../review/review.js").Review} Review */
+
+/**
+ * Draws the section for a review: buttons, what they hold, the command.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ * @param {() => void} saveNow
+ */
+export function showExports(parent, review, saveNow) {
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const buttons = KINDS.map(([kind, title, about]) => {
-    const onclick = (event) => save(event.currentTarget, reading, kind, problem);
+    /** @param {MouseEvent} event */
+    const onclick = (event) => save(/** @type {HTMLElement} */ (event.currentTarget), review, kind, problem);
     const content = [h("strong", {}, title), h("span", {}, about)];
     return h("button", { type: "button", class: "export", dataset: { kind, key: `export-${kind}` }, onclick }, content);
   });
@@ -43,14 +52,15 @@ export function showExports(parent, reading, saveNow) {
     readerChoice(),
     h("div", { class: "exports" }, buttons),
     problem,
-    command(reading),
+    command(review),
   );
-  showHolds(reading, saveNow);
+  showHolds(review, saveNow);
 }
 
 function readerChoice() {
+  /** @param {Event} event */
   const onchange = (event) => {
-    reader = event.target.value;
+    reader = targetOf(event).value;
   };
   const options = [
     h("option", { value: "person", selected: reader === "person" }, "yours"),
@@ -65,49 +75,50 @@ function readerChoice() {
   );
 }
 
-/** Whose results the files hold: told again whenever the correction changes. */
-export function showHolds(reading, saveNow) {
+/** Whose results the files hold: told again whenever the correction changes. @param {Review} review @param {() => void} saveNow */
+export function showHolds(review, saveNow) {
   const line = byId("export-holds");
   if (!line) return;
-  byId("export-whose").hidden = !reading.saved;
-  if (reading.isChanged) {
+  byId("export-whose").hidden = !review.saved;
+  if (review.isChanged) {
     const button = h("button", { type: "button", class: "link", onclick: saveNow }, "Save them now");
     fill(line, "Your last changes are not saved and not in the files. ", button);
   } else {
-    line.textContent = reading.saved
+    line.textContent = review.saved
       ? "The network's result and your correction, each marked as what it is."
       : "The network's result; you have corrected nothing.";
   }
 }
 
-async function save(button, reading, kind, problem) {
+/** @param {HTMLElement} button @param {Review} review @param {string} kind @param {HTMLElement} problem */
+async function save(button, review, kind, problem) {
   problem.hidden = true;
   button.setAttribute("aria-busy", "true");
   try {
-    const stem = reading.item.name.replace(/\.[^.]*$/, "") || "thyrosight";
-    const path = itemPath(reading.item.id, `export/${kind}${questionOf(reading, kind)}`);
+    const stem = review.item.name.replace(/\.[^.]*$/, "") || "thyrosight";
+    const path = itemPath(review.item.id, `export/${kind}${questionOf(review, kind)}`);
     const { blob, name } = await getFile(path, `${stem}${ENDINGS[kind]}`);
     const url = URL.createObjectURL(blob);
     h("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
     announce(`${name} saved.`);
   } catch (error) {
-    problem.textContent = `${button.firstChild.textContent}: ${error.message}`;
+    problem.textContent = `${button.firstChild?.textContent}: ${asApiError(error).message}`;
     problem.hidden = false;
   } finally {
     button.removeAttribute("aria-busy");
   }
 }
 
-/** What an export is asked beside its kind: whose outlines, and for a picture of a clip which frame. */
-function questionOf(reading, kind) {
+/** The query of an export: whose outlines, and for a picture of a clip which frame. @param {Review} review @param {string} kind */
+function questionOf(review, kind) {
   const question = new URLSearchParams();
-  if (ONE_READER.includes(kind) && reading.saved) question.set("reader", reader);
-  if (kind === "png" && reading.prediction.image.num_frames > 1) question.set("frame", String(reading.frame));
+  if (ONE_READER.includes(kind) && review.saved) question.set("reader", reader);
+  if (kind === "png" && review.prediction.image.num_frames > 1) question.set("frame", String(review.frame));
   return question.size ? `?${question}` : "";
 }
 
-/** Reading -> the command that gives the network's result for this file. */
+/** Review -> the command that gives the network's result for this file. @param {Pick<Review, "item" | "frame" | "prediction">} review */
 export function commandOf({ item, frame, prediction }) {
   const parts = [
     "thyrosight predict",
@@ -119,14 +130,16 @@ export function commandOf({ item, frame, prediction }) {
   return parts.join(" ");
 }
 
-function command(reading) {
-  const text = commandOf(reading);
+/** @param {Review} review */
+function command(review) {
+  const text = commandOf(review);
+  /** @param {MouseEvent} event */
   const onclick = async (event) => {
-    const button = event.currentTarget;
+    const button = /** @type {HTMLElement} */ (event.currentTarget);
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      getSelection().selectAllChildren(byId("command"));
+      getSelection()?.selectAllChildren(byId("command"));
       announce("Selected; copy it with the keyboard.");
       return;
     }
@@ -153,7 +166,7 @@ function command(reading) {
     h(
       "p",
       { class: "small faint" },
-      `With the model ${reading.prediction.model.name}. Your correction is not part of it.`,
+      `With the model ${review.prediction.model.name}. Your correction is not part of it.`,
     ),
   );
 }

@@ -5,26 +5,38 @@ import { riskClass, riskThreshold } from "../image/drawing.js";
 import { area, extent, length, percent, percentRange, plural } from "../page/format.js";
 import { current, isTouched, lastKnown } from "../review/review.js";
 
-/** Reading -> the head of the panel: which image this is, and what it says of itself. */
-export function showIdentity(parent, reading) {
-  const { image } = reading.prediction;
+/** @typedef {import("../review/review.js").Review} Review */
+/** @typedef {import("../review/review.js").Finding} Finding */
+/** @typedef {import("../review/review.js").Measures} Measures */
+/** @typedef {{ text: string, under: string }} Level of TI-RADS in short */
+/** @typedef {[title: string, measures: Measures | null, kind: string]} Column of the measures */
+
+/** Review -> the head of the panel: which image this is, and what it says of itself. @param {HTMLElement} parent @param {Review} review */
+export function showIdentity(parent, review) {
+  const { image } = review.prediction;
   const facts = [`${image.width_px} × ${image.height_px} px`];
-  if (image.num_frames > 1) facts.unshift(`frame ${reading.frame + 1} of ${image.num_frames}`);
+  if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
   if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm a pixel`);
   fill(
     parent,
-    h("h2", { class: "file", title: reading.item.name }, reading.item.name),
+    h("h2", { class: "file", title: review.item.name }, review.item.name),
     h("p", { class: "faint" }, facts.join(" · ")),
   );
 }
 
-/** The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known). */
-export function showDigest(parent, reading, finding, level) {
-  const { prediction } = reading;
+/**
+ * The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known).
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ * @param {Finding | null} finding
+ * @param {Level | null} level
+ */
+export function showDigest(parent, review, finding, level) {
+  const { prediction } = review;
   const now = finding && lastKnown(finding);
   const cells = [];
   if (finding) {
-    const num = reading.findings.filter((one) => !one.isRemoved).length;
+    const num = review.findings.filter((one) => !one.isRemoved).length;
     const size = now ? extent(now.size, "longest", "perpendicular") : "…";
     cells.push(
       cell(
@@ -38,8 +50,8 @@ export function showDigest(parent, reading, finding, level) {
     cells.push(
       cell(
         "Nodule",
-        reading.findings.length ? "removed" : "none found",
-        reading.findings.length ? "by you" : "does not exclude one",
+        review.findings.length ? "removed" : "none found",
+        review.findings.length ? "by you" : "does not exclude one",
       ),
     );
   }
@@ -58,6 +70,7 @@ export function showDigest(parent, reading, finding, level) {
   fill(parent, cells);
 }
 
+/** @param {string} label @param {string} value @param {string} under @param {string} kind */
 const cell = (label, value, under, kind = "") =>
   h(
     "div",
@@ -67,9 +80,14 @@ const cell = (label, value, under, kind = "") =>
     h("span", { class: "under" }, under || "\u00a0"),
   );
 
-/** The chosen finding's risk as a bar with its interval, and what it means in words. */
-export function showRisk(parent, reading, finding) {
-  const { prediction } = reading;
+/**
+ * The chosen finding's risk as a bar with its interval, and what it means in words.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ * @param {Finding | null} finding
+ */
+export function showRisk(parent, review, finding) {
+  const { prediction } = review;
   const threshold = riskThreshold(prediction);
   const now = finding && lastKnown(finding);
   const risk = now ? now.risk : prediction.risk;
@@ -97,9 +115,17 @@ export function showRisk(parent, reading, finding) {
   );
 }
 
+/** @param {string} text */
 const meaning = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
 
+/**
+ * @param {number} risk
+ * @param {[number, number] | null} interval
+ * @param {Api.OperatingPointResult[]} points
+ * @param {number} threshold
+ */
 function riskBar(risk, interval, points, threshold) {
+  /** @param {number} share */
   const at = (share) => `${(100 * share).toFixed(1)}%`;
   const band = h("i", { class: "band" });
   const mark = h("b", { class: "mark" });
@@ -119,6 +145,7 @@ function riskBar(risk, interval, points, threshold) {
   );
 }
 
+/** @param {Api.Prediction} prediction @param {Measures | null} now @param {Finding | null} finding */
 function riskDetails(prediction, now, finding) {
   const lines = [];
   if (finding && prediction.risk !== null) lines.push(`Whole image: ${percent(prediction.risk)}.`);
@@ -138,9 +165,9 @@ function riskDetails(prediction, now, finding) {
   );
 }
 
-/** What to know before the result is relied on; hidden where there is nothing. */
-export function showFlags(parent, reading) {
-  const { flags } = reading.prediction;
+/** What to know before the result is relied on; hidden where there is nothing. @param {HTMLElement} parent @param {Review} review */
+export function showFlags(parent, review) {
+  const { flags } = review.prediction;
   parent.hidden = !flags.length;
   fill(
     parent,
@@ -153,15 +180,22 @@ export function showFlags(parent, reading) {
   );
 }
 
-/** The nodules as a list of which one is chosen. */
-export function showFindings(parent, reading, selected, choose) {
-  const threshold = riskThreshold(reading.prediction);
-  const rows = reading.findings.map((finding) => findingRow(finding, finding.key === selected, threshold, choose));
+/**
+ * The nodules as a list of which one is chosen.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ * @param {string | null} selected
+ * @param {(key: string) => void} choose
+ */
+export function showFindings(parent, review, selected, choose) {
+  const threshold = riskThreshold(review.prediction);
+  const rows = review.findings.map((finding) => findingRow(finding, finding.key === selected, threshold, choose));
   parent.hidden = !rows.length;
-  const count = reading.findings.filter((finding) => !finding.isRemoved).length;
+  const count = review.findings.filter((finding) => !finding.isRemoved).length;
   replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
 }
 
+/** @param {Finding} finding @param {boolean} isSelected @param {number} threshold @param {(key: string) => void} choose */
 function findingRow(finding, isSelected, threshold, choose) {
   const now = lastKnown(finding);
   const own = isTouched(finding);
@@ -172,7 +206,7 @@ function findingRow(finding, isSelected, threshold, choose) {
       : own
         ? "corrected by you"
         : null;
-  const swatch = finding.isRemoved ? "none" : own ? "yours" : riskClass(now.risk, threshold);
+  const swatch = finding.isRemoved ? "none" : own ? "yours" : riskClass(now?.risk, threshold);
   return h(
     "li",
     {},
@@ -207,6 +241,7 @@ function findingRow(finding, isSelected, threshold, choose) {
   );
 }
 
+/** @type {[name: string, text: (measures: Measures) => string][]} */
 const ROWS = [
   ["Longest", (n) => length(n.size, "longest")],
   ["Perpendicular", (n) => length(n.size, "perpendicular")],
@@ -218,6 +253,7 @@ const ROWS = [
   ["Risk", (n) => percent(n.risk)],
 ];
 
+/** @type {[name: string, text: (signs: Api.NoduleSigns) => string, about: string][]} */
 const SIGN_ROWS = [
   ["Irregularity", (signs) => decimals(signs.irregularity, 2), "0 for an ellipse; more with lobes and spikes"],
   ["Echogenicity ratio", (signs) => decimals(signs.echogenicity_ratio, 2), "gray of its tissue over that around it"],
@@ -225,9 +261,10 @@ const SIGN_ROWS = [
   ["Bright foci", (signs) => decimals(signs.num_foci, 0), "candidates; speckle makes some too"],
 ];
 
+/** @param {number | null | undefined} value @param {number} digits */
 const decimals = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 
-/** Columns of measures -> rows for what was measured of margin and inside; none where nothing was. */
+/** Columns of measures -> rows for what was measured of margin and inside; none where nothing was. @param {Column[]} columns */
 function signRows(columns) {
   if (!columns.some(([, value]) => value?.signs)) return [];
   return SIGN_ROWS.map(([name, text, about]) =>
@@ -240,11 +277,16 @@ function signRows(columns) {
   );
 }
 
-/** The chosen finding's measures; the network's and the person's beside each other where there are both. */
-export function showMeasures(parent, reading, finding) {
+/**
+ * The chosen finding's measures; the network's and the person's next to each other where there are both.
+ * @param {HTMLElement} parent
+ * @param {Finding | null} finding
+ */
+export function showMeasures(parent, finding) {
   parent.hidden = !finding || finding.isRemoved;
-  if (parent.hidden) return;
+  if (!finding || parent.hidden) return;
   const own = isTouched(finding) ? current(finding) : null;
+  /** @type {Column[]} */
   const columns = [];
   if (finding.network) columns.push(["Network", finding.network, "network"]);
   if (isTouched(finding)) columns.push(["Yours", own ?? finding.measured, own ? "yours" : "yours is-stale"]);
@@ -278,9 +320,9 @@ export function showMeasures(parent, reading, finding) {
   );
 }
 
-/** Which network and program it was. */
-export function showProvenance(parent, reading) {
-  const { model, software_version: software, seconds, with_tta: isMirrored, image } = reading.prediction;
+/** Which network and program it was. @param {HTMLElement} parent @param {Review} review */
+export function showProvenance(parent, review) {
+  const { model, software_version: software, seconds, with_tta: isMirrored, image } = review.prediction;
   const rows = [
     ["Model", `${model.name} (${model.id})`],
     ["Program", software],

@@ -8,6 +8,16 @@ export const SYSTEMS = [
 
 const UNDETERMINED = "cannot be determined";
 
+/**
+ * @typedef {object} Descriptor
+ * @property {string} name
+ * @property {string} title
+ * @property {string[]} terms
+ * @property {boolean} [isMany] several terms may be true
+ * @property {string} [none] the term that excludes the others
+ */
+
+/** @type {Descriptor[]} */
 export const DESCRIPTORS = [
   {
     name: "composition",
@@ -45,25 +55,33 @@ export const DESCRIPTORS = [
   },
 ];
 
-const MEASURED = ["echogenicity_ratio", "cystic_share", "num_foci"];
+const MEASURED = /** @type {const} */ (["echogenicity_ratio", "cystic_share", "num_foci"]);
 
-/** Nodule or OutlineMeasure -> the measured signs from which the server proposes words; null where none were measured. */
+/** @typedef {import("../review/review.js").Measures} Measures */
+/** @typedef {{ value: any, why: string | null }} Proposal a word that nobody has said, and what it rests on */
+
+/**
+ * Measures of an outline -> the signs from which the server proposes words; null where none were measured.
+ * @param {Measures | null} measured
+ */
 export function signsOf(measured) {
   if (!measured?.signs) return null;
+  /** @type {Api.MeasuredSigns} */
   const signs = { taller_than_wide: measured.size.taller_than_wide };
   for (const name of MEASURED) signs[name] = measured.signs[name] ?? null;
   return signs;
 }
 
-/** What the outline itself proposes: { descriptor: { value, why } }. */
+/** What the outline itself proposes, by descriptor. @param {Measures | null} measured @returns {Record<string, Proposal>} */
 export function shapeProposal(measured) {
   if (!measured) return {};
   const value = measured.size.taller_than_wide ? "taller-than-wide" : "wider-than-tall";
   return { shape: { value, why: "From the outline; it counts on transverse views only." } };
 }
 
-/** The server's Descriptors -> { descriptor: { value, why } } of those that no reader has said. */
+/** The server's Descriptors -> proposals by descriptor: the words that no reader has said. @param {any} descriptors */
 export function proposalsOf(descriptors) {
+  /** @type {Record<string, Proposal>} */
   const found = {};
   for (const [name, source] of Object.entries(descriptors?.sources ?? {})) {
     if (source !== "reader")
@@ -72,6 +90,7 @@ export function proposalsOf(descriptors) {
   return found;
 }
 
+/** @param {Api.Evidence | undefined} evidence */
 function evidenceText(evidence) {
   if (!evidence) return null;
   const measure = evidence.measure.replaceAll("_", " ");

@@ -1,18 +1,46 @@
 // The queue as a list: rows that are kept and updated in place, each with its state, its fault or what was found.
 
-import { framePath, getJson, getPicture, itemPath } from "../server/api.js";
-import { byId, fill, h, icon } from "../page/dom.js";
+import { asApiError, framePath, getJson, getPicture, itemPath } from "../server/api.js";
+import { byId, fill, h, icon, targetOf } from "../page/dom.js";
 import { riskClass, riskThreshold } from "../image/drawing.js";
 import { capitalised, clock, percent, plural } from "../page/format.js";
 
+/** @typedef {import("../server/queue.js").Queue} Queue */
+/** @typedef {import("../server/queue.js").Sending} Sending */
+/**
+ * @typedef {object} Row one item of the list, updated in place
+ * @property {HTMLLIElement} element
+ * @property {HTMLButtonElement} button
+ * @property {HTMLElement} words
+ * @property {HTMLCanvasElement} canvas
+ * @property {Api.Item} item
+ */
+
 const THUMB = { width: 56, height: 42 };
+/** @type {Record<string, number>} by key */
+const ROW_STEPS = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 };
 const STATE_WORDS = { queued: "waiting", running: "in work", done: "done", failed: "failed" };
 
 export class QueueList {
+  /**
+   * @param {HTMLElement} parent
+   * @param {Queue} queue
+   * @param {{ choose: (id: string) => void, remove: (job: Api.Job) => void }} actions
+   */
   constructor(parent, queue, { choose, remove }) {
-    Object.assign(this, { parent, queue, choose, remove, rows: new Map(), chosen: null, summaries: new Map() });
+    this.parent = parent;
+    this.queue = queue;
+    this.choose = choose;
+    this.remove = remove;
+    /** @type {Map<string, Row>} by item id */
+    this.rows = new Map();
+    /** @type {string | null} */
+    this.chosen = null;
+    /** @type {Map<string, Array<string | Node>>} what was found, by item id */
+    this.summaries = new Map();
     this.seen = new IntersectionObserver(
-      (entries) => entries.forEach((entry) => entry.isIntersecting && this.fill(entry.target)),
+      (entries) =>
+        entries.forEach((entry) => entry.isIntersecting && this.fill(/** @type {HTMLElement} */ (entry.target))),
       { rootMargin: "120px" },
     );
     queue.addEventListener("changed", () => this.draw());
@@ -36,7 +64,9 @@ export class QueueList {
           ),
         ]
       : [];
-    const focused = this.parent.contains(document.activeElement) ? document.activeElement : null;
+    const focused = this.parent.contains(document.activeElement)
+      ? /** @type {HTMLElement} */ (document.activeElement)
+      : null;
     fill(this.parent, sending, ...groups);
     focused?.focus({ preventScroll: true });
     this.drawSummary();
@@ -56,6 +86,7 @@ export class QueueList {
     bar.value = done + failed;
   }
 
+  /** @param {Api.Job} job */
   group(job) {
     const rows = job.items.map((item) => this.row(item));
     const finished = job.items.filter((item) => item.state === "done" || item.state === "failed").length;
@@ -75,6 +106,7 @@ export class QueueList {
     return h("li", { class: "job" }, head, h("ul", { class: "items" }, rows));
   }
 
+  /** @param {Api.Item} item */
   row(item) {
     const kept = this.rows.get(item.id);
     const row = kept ?? this.newRow(item);
@@ -89,6 +121,7 @@ export class QueueList {
     return row.element;
   }
 
+  /** @param {Api.Item} item @returns {Row} */
   newRow(item) {
     const canvas = h("canvas", { ...THUMB, class: "thumb" });
     canvas.setAttribute("aria-hidden", "true");
@@ -100,37 +133,43 @@ export class QueueList {
       canvas,
       h("span", { class: "item-text" }, name, words),
     );
-    const row = { element: h("li", {}, button), button, words, canvas };
+    const row = { element: h("li", {}, button), button, words, canvas, item };
     row.element.dataset.item = item.id;
     this.rows.set(item.id, row);
     return row;
   }
 
+  /** @param {Api.Item} item */
   wordsOf(item) {
     if (item.state === "failed") return [h("span", { class: "problem", title: item.error?.message }, faultOf(item))];
     if (item.state === "running") {
-      const progress = item.num_frames > 1 ? `frame ${item.frames_done ?? 0} of ${item.num_frames}` : "in work";
+      const progress = (item.num_frames ?? 1) > 1 ? `frame ${item.frames_done ?? 0} of ${item.num_frames}` : "in work";
       return [h("span", { class: "spinner", "aria-hidden": "true" }), progress];
     }
     const summary = this.summaries.get(item.id);
     return summary ?? [STATE_WORDS[item.state]];
   }
 
-  /** A row that has come into sight -> its picture and what was found, asked for once. */
+  /** A row that has come into sight -> its picture and what was found, asked for once. @param {HTMLElement} element */
   async fill(element) {
     this.seen.unobserve(element);
-    const { item, canvas, words } = this.rows.get(element.dataset.item);
-    if (this.summaries.has(item.id)) return;
+    const row = this.rows.get(element.dataset.item ?? "");
+    if (!row || this.summaries.has(row.item.id)) return;
+    const { item, canvas, words } = row;
+    const count = item.num_frames ?? 1;
     this.summaries.set(item.id, [STATE_WORDS.done]);
     try {
-      const clip = item.num_frames > 1 ? await getJson(itemPath(item.id, "clip")) : null;
-      const frame = clip ? (clip.largest_frame ?? Math.floor((item.num_frames - 1) / 2)) : 0;
+      /** @type {Api.ClipSummary | null} */
+      const clip = count > 1 ? await getJson(itemPath(item.id, "clip")) : null;
+      const frame = clip ? (clip.largest_frame ?? Math.floor((count - 1) / 2)) : 0;
+      /** @type {Api.Prediction} */
       const prediction = await getJson(framePath(item.id, frame, "result"));
-      this.summaries.set(item.id, summaryOf(item, prediction, clip));
-      fill(words, this.summaries.get(item.id));
+      const summary = summaryOf(item, prediction, clip);
+      this.summaries.set(item.id, summary);
+      fill(words, summary);
       drawThumb(canvas, await getPicture(framePath(item.id, frame, "image.png")), prediction.field_of_view);
     } catch (error) {
-      if (error.isOffline) this.summaries.delete(item.id);
+      if (asApiError(error).isOffline) this.summaries.delete(item.id);
     }
   }
 
@@ -142,6 +181,7 @@ export class QueueList {
     );
   }
 
+  /** @param {Sending} entry */
   sendingRow(entry) {
     const { queue } = this;
     const words = entry.error
@@ -172,41 +212,50 @@ export class QueueList {
     );
   }
 
+  /** @param {string} itemId */
   mark(itemId) {
     this.chosen = itemId;
     for (const item of this.queue.items) if (this.rows.has(item.id)) this.row(item);
     this.rows.get(itemId)?.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** The item that is a number of rows from the chosen one; null at the end. */
+  /** The item that is a number of rows from the chosen one; null at the end. @param {number} step */
   neighbour(step) {
     const { items } = this.queue;
     const index = items.findIndex((item) => item.id === this.chosen);
     return items[index < 0 ? 0 : index + step]?.id ?? null;
   }
 
+  /** @param {KeyboardEvent} event */
   onKey(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const button = event.target.closest("button.item");
+    const step = ROW_STEPS[event.key];
+    const button = targetOf(event).closest("button.item");
     if (!step || !button) return;
     event.preventDefault();
-    const buttons = [...this.parent.querySelectorAll("button.item")];
-    const next = buttons[buttons.indexOf(button) + step];
+    /** @type {HTMLElement[]} */
+    const buttons = [...this.parent.querySelectorAll(/** @type {"button"} */ ("button.item"))];
+    const next = buttons[buttons.indexOf(/** @type {HTMLElement} */ (button)) + step];
     next?.focus();
     next?.click();
   }
 }
 
-/** The fault without the file's name, which stands above it. */
+/** The fault without the file's name, which stands above it. @param {Api.Item} item */
 function faultOf({ name, error }) {
   const text = error?.message ?? "failed";
   return capitalised(text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
 }
 
-/** What was found in a file: of a clip, over all its frames. */
+/**
+ * What was found in a file: of a clip, over all its frames.
+ * @param {Api.Item} item
+ * @param {Api.Prediction} prediction
+ * @param {Api.ClipSummary | null} clip
+ * @returns {Array<string | Node>}
+ */
 function summaryOf(item, prediction, clip) {
   const { nodules } = prediction;
-  const highest = nodules.reduce((most, nodule) => (nodule.risk > most ? nodule.risk : most), null);
+  const highest = highestRisk(nodules);
   const risk = clip ? clip.risk : nodules.length ? highest : prediction.risk;
   const found = nodules.length ? plural(nodules.length, "nodule") : "no nodule found";
   const parts = [clip ? `${item.num_frames} frames` : found];
@@ -217,12 +266,18 @@ function summaryOf(item, prediction, clip) {
   ];
 }
 
-/** The ultrasound field, cut to the thumbnail's shape. */
+/** Nodules -> their highest risk; null where none has one. @param {Api.Nodule[]} nodules */
+function highestRisk(nodules) {
+  const risks = nodules.map(({ risk }) => risk).filter((risk) => risk !== null);
+  return risks.length ? Math.max(...risks) : null;
+}
+
+/** The ultrasound field, cut to the thumbnail's shape. @param {HTMLCanvasElement} canvas @param {ImageBitmap} bitmap @param {Api.PixelBox} field */
 function drawThumb(canvas, bitmap, field) {
   const [width, height] = [field.x1 - field.x0, field.y1 - field.y0];
   const scale = Math.max(canvas.width / width, canvas.height / height);
   const [w, hgt] = [canvas.width / scale, canvas.height / scale];
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.imageSmoothingQuality = "high";
   context.drawImage(
     bitmap,

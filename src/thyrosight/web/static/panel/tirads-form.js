@@ -1,26 +1,50 @@
 // TI-RADS: descriptors proposed, each of them the person's to set; points, level and advice follow from the server.
 
-import { sendJson } from "../server/api.js";
-import { fill, h, replaceKeepingFocus } from "../page/dom.js";
+import { asApiError, isAbort, sendJson } from "../server/api.js";
+import { fill, h, replaceKeepingFocus, targetOf } from "../page/dom.js";
 import { capitalised, plural } from "../page/format.js";
 import { lastKnown } from "../review/review.js";
 import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lexicon.js";
 
-/** The form for one finding at a time. `parent` holds it; `reading` keeps what was chosen. */
+/** @typedef {import("../review/review.js").Review} Review */
+/** @typedef {import("../review/review.js").Finding} Finding */
+/** @typedef {import("./lexicon.js").Descriptor} Descriptor */
+/** @typedef {import("./lexicon.js").Proposal} Proposal */
+
+/** The form for one finding at a time. `parent` holds it; `review` keeps what was chosen. */
 export class TiradsForm {
+  /** @param {HTMLElement} parent @param {(level: { text: string, under: string } | null) => void} told */
   constructor(parent, told) {
-    Object.assign(this, { parent, told });
+    this.parent = parent;
+    this.told = told;
     this.system = localStorage.getItem("thyrosight-tirads") ?? SYSTEMS[0].name;
+    /** @type {Map<Finding, number>} longest diameters in mm that a person gave */
     this.sizes = new Map();
+    /** @type {Api.Assessment | null} */
     this.result = null;
+    /** @type {string | null} */
     this.problem = null;
+    /** @type {string | null} the last question */
+    this.asked = null;
+    /** @type {AbortController | null} */
+    this.asking = null;
+    /** @type {Api.MeasuredSigns | null} */
+    this.signs = null;
+    /** @type {Record<string, Proposal>} */
+    this.proposals = {};
+    /** @type {Review} the first is set by `show` */
+    this.review = /** @type {any} */ (null);
+    /** @type {Finding} the first is set by `show` */
+    this.finding = /** @type {any} */ (null);
+    this.output = h("div");
   }
 
-  show(reading, finding) {
-    const isOther = finding?.key !== this.finding?.key || reading !== this.reading;
-    Object.assign(this, { reading, finding });
+  /** @param {Review} review @param {Finding | null} finding */
+  show(review, finding) {
+    const isOther = finding?.key !== this.finding?.key || review !== this.review;
+    Object.assign(this, { review, finding });
     this.parent.hidden = !finding || finding.isRemoved;
-    if (this.parent.hidden) return;
+    if (!finding || this.parent.hidden) return;
     if (isOther) Object.assign(this, { result: null, problem: null, asked: null });
     const measured = lastKnown(finding);
     this.signs = signsOf(measured);
@@ -29,7 +53,7 @@ export class TiradsForm {
     this.ask();
   }
 
-  /** -> the value in force for a descriptor, the person's before the proposed; null where there is neither. */
+  /** -> the value in force for a descriptor, the person's before the proposed; null where there is neither. @param {string} name */
   value(name) {
     return this.finding.chosen[name] ?? this.proposals[name]?.value ?? null;
   }
@@ -51,14 +75,15 @@ export class TiradsForm {
       Object.assign(this, { result, problem: null });
       if (this.propose(result.descriptors)) this.draw();
     } catch (error) {
-      if (error.name === "AbortError") return;
-      Object.assign(this, { result: null, problem: error.message, asked: null });
+      if (isAbort(error)) return;
+      Object.assign(this, { result: null, problem: asApiError(error).message, asked: null });
     }
     this.drawResult();
   }
 
   /** What a person chose, and the signs from which the server proposes the rest; without signs the outline's shape. */
   question() {
+    /** @type {Record<string, unknown>} */
     const question = { system: this.system, longest_mm: this.longestMm() };
     for (const { name, isMany } of DESCRIPTORS) {
       const value = this.signs ? (this.finding.chosen[name] ?? null) : this.value(name);
@@ -67,7 +92,7 @@ export class TiradsForm {
     return this.signs ? { ...question, signs: this.signs } : question;
   }
 
-  /** The server's proposals -> are they others than before; those that a person has overridden are remembered. */
+  /** The server's proposals -> are they others than before; those that a person has overridden are remembered. @param {unknown} descriptors */
   propose(descriptors) {
     if (!this.signs) return false;
     const before = JSON.stringify(this.proposals);
@@ -91,13 +116,13 @@ export class TiradsForm {
   drawResult() {
     const { result, problem } = this;
     this.told(result ? { text: shortLevel(result), under: shortPoints(result) } : null);
-    for (const mark of this.parent.querySelectorAll(".points"))
-      mark.textContent = pointsText(result?.points_by?.[mark.dataset.name]);
+    for (const mark of this.parent.querySelectorAll(/** @type {"span"} */ (".points")))
+      mark.textContent = pointsText(result?.points_by[mark.dataset.name ?? ""]);
     if (problem) fill(this.output, h("p", { class: "problem" }, problem));
     else if (!result) fill(this.output, h("p", { class: "level-line faint" }, "…"));
     else {
       const open = (result.missing ?? []).map((name) =>
-        DESCRIPTORS.find((descriptor) => descriptor.name === name).title.toLowerCase(),
+        (DESCRIPTORS.find((descriptor) => descriptor.name === name)?.title ?? name).toLowerCase(),
       );
       fill(
         this.output,
@@ -122,8 +147,9 @@ export class TiradsForm {
     return DESCRIPTORS.some(({ name }) => this.finding.chosen[name] === undefined && this.proposals[name]);
   }
 
+  /** @param {string} name @param {string | string[] | null} value */
   choose(name, value) {
-    this.reading.choose(this.finding.key, name, value);
+    this.review.choose(this.finding.key, name, value);
     this.draw();
     this.ask();
   }
@@ -132,8 +158,9 @@ export class TiradsForm {
     const options = SYSTEMS.map(({ name, title }) =>
       h("option", { value: name, selected: name === this.system }, title),
     );
+    /** @param {Event} event */
     const onchange = (event) => {
-      this.system = event.target.value;
+      this.system = targetOf(event).value;
       localStorage.setItem("thyrosight-tirads", this.system);
       this.draw();
       this.ask();
@@ -145,13 +172,18 @@ export class TiradsForm {
     );
   }
 
+  /** @param {Descriptor} descriptor */
   one({ name, title, terms }) {
     const value = this.value(name);
     const options = terms.map((term) => h("option", { value: term, selected: term === value }, term));
     if (value === null) options.unshift(h("option", { value: "", selected: true, disabled: true }, "choose"));
     const select = h(
       "select",
-      { id: `tirads-${name}`, dataset: { key: name }, onchange: (event) => this.choose(name, event.target.value) },
+      {
+        id: `tirads-${name}`,
+        dataset: { key: name },
+        onchange: (/** @type {Event} */ event) => this.choose(name, targetOf(event).value),
+      },
       options,
     );
     return h(
@@ -164,12 +196,14 @@ export class TiradsForm {
     );
   }
 
+  /** @param {Descriptor} descriptor */
   many({ name, title, terms, none }) {
+    /** @type {string[]} */
     const chosen = this.value(name) ?? [];
-    const toggle = (term) => (event) => {
+    const toggle = (/** @type {string} */ term) => (/** @type {Event} */ event) => {
       const rest = chosen.filter((other) => other !== term && other !== none);
-      const next = term === none ? [none] : event.target.checked ? [...rest, term] : rest;
-      this.choose(name, next.length ? next : [none]);
+      const next = term === none ? [term] : targetOf(event).checked ? [...rest, term] : rest;
+      this.choose(name, next.length || !none ? next : [none]);
     };
     const boxes = terms.map((term) =>
       h(
@@ -194,7 +228,7 @@ export class TiradsForm {
     );
   }
 
-  /** Whose value it is: proposed, yours (with the way back), or neither yet. */
+  /** Whose value it is: proposed, yours (with the way back), or neither yet. @param {string} name */
   origin(name) {
     const isOwn = this.finding.chosen[name] !== undefined;
     const proposal = this.proposals[name];
@@ -226,6 +260,7 @@ export class TiradsForm {
     );
   }
 
+  /** @param {string} name */
   why(name) {
     const proposal = this.proposals[name];
     return proposal?.why && this.finding.chosen[name] === undefined
@@ -236,8 +271,9 @@ export class TiradsForm {
   sizeRow() {
     const size = lastKnown(this.finding)?.size;
     if (!size || (size.longest_mm !== null && size.longest_mm !== undefined)) return null;
+    /** @param {Event} event */
     const oninput = (event) => {
-      const mm = event.target.valueAsNumber;
+      const mm = targetOf(event).valueAsNumber;
       if (mm > 0 && mm < 200) this.sizes.set(this.finding, mm);
       else this.sizes.delete(this.finding);
       this.ask();
@@ -263,12 +299,16 @@ export class TiradsForm {
   }
 }
 
+/** @param {string[]} names */
 const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 
+/** @param {Api.Assessment} result */
 const levelText = ({ level, lowest_level: lowest, highest_level: highest }) => level ?? `${lowest} to ${highest}`;
 
+/** @param {number | null | undefined} points */
 const pointsText = (points) => (points === null || points === undefined ? "" : `+${points}`);
 
+/** @param {Api.Assessment} result */
 function wordsOf({ points, lowest_points: lowest, highest_points: highest, level_words: words }) {
   const parts = words ? [words] : [];
   if (points !== null && points !== undefined) parts.push(plural(points, "point"));
@@ -276,10 +316,11 @@ function wordsOf({ points, lowest_points: lowest, highest_points: highest, level
   return parts.join(" · ");
 }
 
-/** `TR4`, or `TR2–5` while it is open. */
+/** `TR4`, or `TR2–5` while it is open. @param {Api.Assessment} result */
 const shortLevel = ({ level, lowest_level: lowest, highest_level: highest }) =>
   level ?? `${lowest}–${highest.replace(/^\D+/, "")}`;
 
+/** @param {Api.Assessment} result */
 function shortPoints({ points, level }) {
   if (points !== null && points !== undefined) return plural(points, "point");
   return level ? "" : "still open";

@@ -1,22 +1,38 @@
-// From the first change to the saved correction: starting, saving, dropping; the changes themselves are editor.js's.
+// A correction from start to end: start, save, cancel, discard. The changes themselves are editor.js's.
 
 import { byId } from "../page/dom.js";
+import { asApiError } from "../server/api.js";
 import { announce, tell } from "../page/messages.js";
 import { confirmed } from "../page/dialogs.js";
 
+/**
+ * @typedef {object} Here
+ * @property {import("./review.js").Review | null} review
+ * @property {{ correction: Api.CorrectionIn | null } | null} loaded
+ * @property {string | null} selected
+ * @property {() => void} keepUnsaved
+ */
+
 export class Correcting {
-  /** here: what is open; page: { keepUnsaved, select, drawPanel, pause }, what the rest of the page does about it. */
+  /**
+   * @param {Here} here what is open
+   * @param {import("./editor.js").Editor} editor
+   * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void }} page what the rest of the page does about it
+   */
   constructor(here, editor, page) {
-    Object.assign(this, { here, editor, page, numBefore: 0 });
+    this.here = here;
+    this.editor = editor;
+    this.page = page;
+    this.numBefore = 0;
   }
 
   start() {
     const { here, editor } = this;
-    if (!here.reading || editor.isOn) return;
+    if (!here.review || editor.isOn) return;
     this.page.pause();
-    const finding = here.reading.finding(here.selected);
-    this.numBefore = here.reading.past.length;
-    editor.start(here.reading, finding && !finding.isRemoved ? here.selected : null);
+    const finding = here.review.finding(here.selected);
+    this.numBefore = here.review.past.length;
+    editor.start(here.review, finding && !finding.isRemoved ? here.selected : null);
     byId("stage").focus({ preventScroll: true });
     announce("Correcting. Press question mark for the keys.");
   }
@@ -27,19 +43,20 @@ export class Correcting {
 
   /** -> was it saved. */
   async save() {
-    const { reading, loaded } = this.here;
-    if (!reading) return false;
+    const { review, loaded } = this.here;
+    if (!review || !loaded) return false;
     byId("save-problem").hidden = true;
     try {
-      await reading.save();
+      await review.save();
     } catch (error) {
-      byId("save-problem").textContent = `Not saved: ${error.message}`;
+      const { message, isOffline } = asApiError(error);
+      byId("save-problem").textContent = `Not saved: ${message}`;
       byId("save-problem").hidden = false;
-      if (!error.isOffline) tell(`Not saved: ${error.message}`);
+      if (!isOffline) tell(`Not saved: ${message}`);
       return false;
     }
-    loaded.correction = reading.saved ? reading.toCorrection() : null;
-    this.page.keepUnsaved();
+    loaded.correction = review.saved ? review.toCorrection() : null;
+    this.here.keepUnsaved();
     announce("Correction saved.");
     return true;
   }
@@ -50,11 +67,12 @@ export class Correcting {
 
   /** Back to where things stood when correcting began. */
   cancel() {
-    const { here } = this;
-    while (here.reading.past.length > this.numBefore && here.reading.undo());
-    here.reading.future = [];
+    const { review, selected } = this.here;
+    if (!review) return;
+    while (review.past.length > this.numBefore && review.undo());
+    review.future = [];
     this.stop();
-    if (!here.reading.finding(here.selected)) this.page.select(here.reading.findings[0]?.key ?? null);
+    if (!review.finding(selected)) this.page.select(review.findings[0]?.key ?? null);
     announce("Changes dropped.");
   }
 
@@ -64,8 +82,9 @@ export class Correcting {
     const details = "Your outlines, descriptors and note go back to what was saved last.";
     if (!(await confirmed("Discard what you have changed?", details, "Discard"))) return;
     this.stop();
-    here.reading.discard(here.loaded.correction);
-    if (!here.reading.finding(here.selected)) here.selected = here.reading.findings[0]?.key ?? null;
+    if (!here.review || !here.loaded) return;
+    here.review.discard(here.loaded.correction);
+    if (!here.review.finding(here.selected)) here.selected = here.review.findings[0]?.key ?? null;
     this.page.drawPanel();
   }
 }

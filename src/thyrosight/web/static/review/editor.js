@@ -16,22 +16,52 @@ import {
   untangled,
 } from "./rings.js";
 
+/** @typedef {import("./rings.js").Ring} Ring */
+/** @typedef {import("./rings.js").Point} Point */
+/** @typedef {import("./review.js").Review} Review */
+/** @typedef {{ x: number, y: number }} Place on the stage, in CSS pixels */
+/** @typedef {"points" | "draw" | "add"} Tool */
+/** @typedef {{ move: (at: Place, event: PointerEvent) => void, end: (at: Place) => void, cancel: () => void }} Drag */
+/** @typedef {{ scale: number, box: { width: number, height: number }, toImage: (at: Place) => Point }} View of the image: what the editor needs of the viewer */
+
+/** @type {Record<string, number>} by type of pointer */
 const REACH_PX = { mouse: 8, pen: 12, touch: 24 };
+const MOUSE_REACH_PX = 8;
 const MIN_AREA_PX = 16;
 const HANDLE_TOLERANCE = { smallest: 0.8, share: 0.008 };
 const FREEHAND_TOLERANCE_PX = 1.2;
 const NUM_SIDES = 26;
+const MAX_HANDLES = 120;
 const SOFT_SHARE = 0.1;
 
-/** Events: `changed` (tool, selection of a point, draft). The outlines themselves are the Reading's. */
+/** Events: `changed` (tool, selection of a point, draft). The outlines themselves are the Review's. */
 export class Editor extends EventTarget {
+  /** @param {View} viewer */
   constructor(viewer) {
     super();
-    Object.assign(this, { viewer, reading: null, key: null, isOn: false, tool: "points", active: -1, draft: [] });
+    this.viewer = viewer;
+    /** @type {Review} from `start` on */
+    this.review = /** @type {any} */ (null);
+    /** @type {string | null} of the finding that is corrected */
+    this.key = null;
+    this.isOn = false;
+    /** @type {Tool} */
+    this.tool = "points";
+    this.active = -1;
+    /** @type {Ring} */
+    this.draft = [];
+    /** @type {{ of: Ring, points: Ring } | null} */
+    this.kept = null;
   }
 
-  start(reading, key) {
-    Object.assign(this, { reading, key, isOn: true, tool: key ? "points" : "add", active: -1, draft: [] });
+  /** The finding that is corrected; asked for only where there is one. */
+  get finding() {
+    return this.review.known(/** @type {string} */ (this.key));
+  }
+
+  /** @param {Review} review @param {string | null} key */
+  start(review, key) {
+    Object.assign(this, { review, key, isOn: true, tool: key ? "points" : "add", active: -1, draft: [] });
     this.changed();
   }
 
@@ -40,11 +70,13 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
+  /** @param {Tool} tool */
   choose(tool) {
     Object.assign(this, { tool, draft: [], active: -1 });
     this.changed();
   }
 
+  /** @param {string | null} key */
   select(key) {
     if (key === this.key) return;
     Object.assign(this, { key, active: -1, draft: [] });
@@ -58,31 +90,34 @@ export class Editor extends EventTarget {
 
   /** The points to drag: a touched ring's own; for the network's fine outline, few points within a pixel of it. */
   handles() {
-    const { ring } = this.reading.finding(this.key);
-    if (ring === this.handlesOf) return this.handlesMade;
+    const { ring, network } = this.finding;
+    if (ring === this.kept?.of) return this.kept.points;
     const { x0, y0, x1, y1 } = bounds(ring);
     const tolerance = Math.max(HANDLE_TOLERANCE.smallest, HANDLE_TOLERANCE.share * Math.hypot(x1 - x0, y1 - y0));
-    const isFine = ring === this.reading.finding(this.key).network?.outline_xy || ring.length > 120;
-    Object.assign(this, {
-      handlesOf: ring,
-      handlesMade: isFine ? evened(simplified(ring, tolerance), NUM_SIDES) : ring,
-    });
-    return this.handlesMade;
+    const isFine = ring === network?.outline_xy || ring.length > MAX_HANDLES;
+    this.kept = { of: ring, points: isFine ? evened(simplified(ring, tolerance), NUM_SIDES) : ring };
+    return this.kept.points;
   }
 
+  /** @param {Ring} points */
   setRing(points) {
-    const { width_px: width, height_px: height } = this.reading.prediction.image;
-    this.reading.setRing(this.key, insideImage(points, width, height));
+    const { width_px: width, height_px: height } = this.review.prediction.image;
+    this.review.setRing(this.finding.key, insideImage(points, width, height));
   }
 
-  /** Press on the stage -> a drag, or null where the press is not the editor's. */
+  /**
+   * Press on the stage -> a drag, or null where the press is not the editor's.
+   * @param {PointerEvent} event
+   * @param {Place} at
+   * @returns {Drag | null}
+   */
   take(event, at) {
     if (!this.isOn || event.button !== 0) return null;
     if (this.tool !== "points") return this.drawing(at);
-    const finding = this.key && this.reading.finding(this.key);
+    const finding = this.review.finding(this.key);
     if (!finding || finding.isRemoved) return null;
     const point = this.viewer.toImage(at);
-    const reach = (REACH_PX[event.pointerType] ?? REACH_PX.mouse) / this.viewer.scale;
+    const reach = (REACH_PX[event.pointerType] ?? MOUSE_REACH_PX) / this.viewer.scale;
     const near = nearestPoint(this.handles(), point);
     if (near.distance <= reach) {
       if (event.altKey) return this.deletePoint(near.index) ? idle : null;
@@ -94,9 +129,14 @@ export class Editor extends EventTarget {
     return this.dragging(side.index + 1, true);
   }
 
-  /** A point is dragged and its neighbours follow, less and less; with Ctrl it goes alone. */
+  /**
+   * A point is dragged and its neighbours follow, less and less; with Ctrl it goes alone.
+   * @param {number} index
+   * @param {boolean} isInserted
+   * @returns {Drag}
+   */
   dragging(index, isInserted = false) {
-    const before = this.reading.finding(this.key).ring;
+    const { key, ring: before } = this.finding;
     const points = this.handles();
     const weights = softWeights(points, index, SOFT_SHARE);
     let isMoved = isInserted;
@@ -104,7 +144,7 @@ export class Editor extends EventTarget {
     this.changed();
     return {
       move: (at, event) => {
-        if (!isMoved) this.reading.remember();
+        if (!isMoved) this.review.remember();
         isMoved = true;
         const to = this.viewer.toImage(at);
         const [dx, dy] = [to[0] - points[index][0], to[1] - points[index][1]];
@@ -117,14 +157,14 @@ export class Editor extends EventTarget {
         if (isMoved) this.tidy();
       },
       cancel: () => {
-        if (isMoved) this.reading.setRing(this.key, before);
+        if (isMoved) this.review.setRing(key, before);
       },
     };
   }
 
   /** A ring that crosses itself keeps its largest loop: what is drawn is then what is measured. */
   tidy() {
-    const { ring } = this.reading.finding(this.key);
+    const { ring } = this.finding;
     const clean = untangled(ring);
     if (clean === ring) return;
     this.active = -1;
@@ -132,6 +172,7 @@ export class Editor extends EventTarget {
     announce("The outline crossed itself; its largest part is kept.");
   }
 
+  /** @param {Place} start @returns {Drag} */
   drawing(start) {
     this.draft = [this.viewer.toImage(start)];
     return {
@@ -163,18 +204,19 @@ export class Editor extends EventTarget {
     if (isAdding) {
       this.addRing(clean);
     } else {
-      this.reading.remember();
+      this.review.remember();
       this.setRing(clean);
       announce("Outline drawn anew.");
     }
     this.changed();
   }
 
+  /** @param {Ring} points */
   addRing(points) {
-    const { width_px: width, height_px: height } = this.reading.prediction.image;
-    this.key = this.reading.add(insideImage(points, width, height));
+    const { width_px: width, height_px: height } = this.review.prediction.image;
+    this.key = this.review.add(insideImage(points, width, height));
     this.tool = "points";
-    announce(`Nodule ${this.reading.finding(this.key).number} added.`);
+    announce(`Nodule ${this.finding.number} added.`);
     this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
   }
 
@@ -189,9 +231,9 @@ export class Editor extends EventTarget {
 
   deleteNodule() {
     if (!this.key) return;
-    const { number } = this.reading.finding(this.key);
-    this.reading.remove(this.key);
-    const next = this.reading.findings.find((finding) => !finding.isRemoved);
+    const { number } = this.finding;
+    this.review.remove(this.key);
+    const next = this.review.findings.find((finding) => !finding.isRemoved);
     Object.assign(this, { key: next?.key ?? null, active: -1, tool: next ? "points" : "add" });
     announce(`Nodule ${number} deleted.`);
     this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
@@ -199,37 +241,40 @@ export class Editor extends EventTarget {
   }
 
   revert() {
-    if (!this.reading.finding(this.key)?.network) return;
+    const finding = this.review.finding(this.key);
+    if (!finding?.network) return;
     this.active = -1;
-    this.reading.revert(this.key);
+    this.review.revert(finding.key);
     announce("The network's outline is back.");
     this.changed();
   }
 
   undo(isForward = false) {
-    const isDone = isForward ? this.reading.redo() : this.reading.undo();
+    const isDone = isForward ? this.review.redo() : this.review.undo();
     this.active = -1;
-    if (!this.reading.finding(this.key)) {
-      this.key = this.reading.findings[0]?.key ?? null;
+    if (!this.review.finding(this.key)) {
+      this.key = this.review.findings[0]?.key ?? null;
       this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
     }
     announce(isDone ? (isForward ? "Done again." : "Undone.") : "Nothing more.");
     this.changed();
   }
 
+  /** @param {number} index @param {Point} point */
   insertAfter(index, point) {
-    this.reading.remember();
+    this.review.remember();
     const points = this.handles();
     this.setRing([...points.slice(0, index + 1), point, ...points.slice(index + 1)]);
   }
 
+  /** @param {number} index -> whether it was deleted */
   deletePoint(index) {
     const points = this.handles();
     if (points.length <= 3) {
       announce("An outline needs three points; delete the nodule instead.");
       return false;
     }
-    this.reading.remember();
+    this.review.remember();
     this.active = Math.min(index, points.length - 2);
     this.setRing(points.filter((_, i) => i !== index));
     this.tidy();
@@ -239,6 +284,7 @@ export class Editor extends EventTarget {
 
   // By keys.
 
+  /** @param {number} step */
   stepPoint(step) {
     if (!this.canEdit()) return;
     const count = this.handles().length;
@@ -247,10 +293,10 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** Moves the active point, or the whole outline where none is active. */
+  /** Moves the active point, or the whole outline where none is active. @param {number} dx @param {number} dy */
   nudge(dx, dy) {
     if (!this.canEdit()) return;
-    this.reading.remember();
+    this.review.remember();
     const points = this.handles();
     this.setRing(
       this.active < 0
@@ -276,17 +322,18 @@ export class Editor extends EventTarget {
     if (this.canEdit() && this.active >= 0) this.deletePoint(this.active);
   }
 
+  /** @param {number} pixels */
   grow(pixels) {
     if (!this.canEdit()) return;
     const ring = grown(this.handles(), pixels);
     if (!ring) return;
-    this.reading.remember();
+    this.review.remember();
     this.setRing(ring);
     announce(pixels > 0 ? "Outline larger by one pixel." : "Outline smaller by one pixel.");
   }
 
   canEdit() {
-    return this.isOn && this.key && !this.reading.finding(this.key).isRemoved;
+    return this.isOn && this.key !== null && !this.finding.isRemoved;
   }
 
   tellPoint() {
@@ -297,4 +344,5 @@ export class Editor extends EventTarget {
   }
 }
 
+/** @type {Drag} */
 const idle = { move() {}, end() {}, cancel() {} };

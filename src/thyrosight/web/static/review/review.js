@@ -1,27 +1,53 @@
-// One frame's findings: what the network found and what a person made of it, kept apart.
-// A finding is { key, number, network, ring, isRemoved, measured, failure, chosen }:
-//   network  the Nodule of the prediction, null for one that the person added
-//   ring     the person's outline; the network's own points until it is touched
-//   measured what the server says of a touched ring: { size, risk, risk_interval, mean_probability, signs }
-//   chosen   TI-RADS descriptors that the person set, by name
+// One frame under review: what the network found and what a person made of it, kept apart.
 
-import { framePath, request, sendJson } from "../server/api.js";
+import { asApiError, framePath, isAbort, request, sendJson } from "../server/api.js";
 import { debounced } from "../page/dom.js";
 import { boxOverlap, sameRing } from "./rings.js";
+
+/** @typedef {import("./rings.js").Ring} Ring */
+/** @typedef {Pick<Api.Nodule, "size" | "mean_probability" | "risk" | "risk_interval" | "risk_interval_reason" | "signs">} Measures of one outline: the network's or a person's */
+/** @typedef {Record<string, any>} ChosenWords TI-RADS descriptors that the person set, by name */
+/**
+ * @typedef {object} Finding one nodule of the frame
+ * @property {string} key
+ * @property {number} number
+ * @property {Api.Nodule | null} network the prediction's nodule; null for one that the person added
+ * @property {Ring} ring the person's outline; the network's own points until it is touched
+ * @property {boolean} isRemoved
+ * @property {Measures | null} measured what the server says of a touched ring
+ * @property {Ring | null} measuredRing the ring that `measured` is of
+ * @property {string | null} failure why the ring was not measured
+ * @property {ChosenWords} chosen
+ */
+/** @typedef {{ key: string, ring: Ring, isRemoved: boolean, finding: Finding }[]} Snapshot */
+/** @typedef {{ finding: Finding, ring: Ring }[]} Asked rings that the server is asked to measure */
 
 const MEASURE_AFTER_MS = 90;
 const SAME_NODULE = 0.1;
 
 /** Events: `outlines` (points changed), `measured`, `saved`, `chosen` (descriptors or note changed). */
-export class Reading extends EventTarget {
+export class Review extends EventTarget {
+  /**
+   * @param {Api.Item} item
+   * @param {number} frame
+   * @param {Api.Prediction} prediction
+   * @param {Api.CorrectionIn | Api.Correction | null} correction
+   */
   constructor(item, frame, prediction, correction) {
     super();
-    Object.assign(this, { item, frame, prediction, note: correction?.note ?? "" });
+    this.item = item;
+    this.frame = frame;
+    this.prediction = prediction;
+    this.note = correction?.note ?? "";
     this.findings = findingsOf(prediction.nodules, correction);
     this.saved = correction ? this.asText() : null;
     this.untouched = textOf(findingsOf(prediction.nodules, null), "");
+    /** @type {Snapshot[]} */
     this.past = [];
+    /** @type {Snapshot[]} */
     this.future = [];
+    /** @type {AbortController | null} */
+    this.measuring = null;
     this.measureSoon = debounced(() => this.measure(), MEASURE_AFTER_MS);
     if (this.findings.some(needsMeasure)) this.measure();
   }
@@ -38,6 +64,7 @@ export class Reading extends EventTarget {
     return textOf(this.findings, this.note);
   }
 
+  /** @param {string | null} key @returns {Finding | null} */
   finding(key) {
     return this.findings.find((finding) => finding.key === key) ?? null;
   }
@@ -48,17 +75,30 @@ export class Reading extends EventTarget {
     this.future = [];
   }
 
+  /** @returns {Snapshot} */
   snapshot() {
-    return this.findings.map(({ key, ring, isRemoved }) => ({ key, ring, isRemoved, finding: this.finding(key) }));
+    return this.findings.map((finding) => ({
+      key: finding.key,
+      ring: finding.ring,
+      isRemoved: finding.isRemoved,
+      finding,
+    }));
   }
 
+  /** A finding that is known to be there. @param {string} key */
+  known(key) {
+    return /** @type {Finding} */ (this.finding(key));
+  }
+
+  /** @param {string} key @param {Ring} ring */
   setRing(key, ring) {
-    const finding = this.finding(key);
+    const finding = this.known(key);
     finding.ring = ring;
     finding.isRemoved = false;
     this.changed();
   }
 
+  /** @param {Ring} ring @returns {string} its key */
   add(ring) {
     this.remember();
     const key = `added-${Date.now()}-${this.findings.length}`;
@@ -68,24 +108,25 @@ export class Reading extends EventTarget {
     return key;
   }
 
+  /** @param {string} key */
   remove(key) {
     this.remember();
-    const finding = this.finding(key);
+    const finding = this.known(key);
     if (finding.network) finding.isRemoved = true;
     else this.findings = this.findings.filter((other) => other !== finding);
     this.changed();
   }
 
-  /** Back to the network's outline: of one finding. */
+  /** Back to the network's outline, of a finding that has one. @param {string} key */
   revert(key) {
     this.remember();
-    const finding = this.finding(key);
-    finding.ring = finding.network.outline_xy;
+    const finding = this.known(key);
+    finding.ring = /** @type {Api.Nodule} */ (finding.network).outline_xy;
     finding.isRemoved = false;
     this.changed();
   }
 
-  /** Back to what is saved, or to the network's result where nothing is. */
+  /** Back to what is saved, or to the network's result where nothing is. @param {Api.CorrectionIn | null} correction */
   discard(correction) {
     this.findings = findingsOf(this.prediction.nodules, correction);
     this.note = correction?.note ?? "";
@@ -102,6 +143,7 @@ export class Reading extends EventTarget {
     return this.step(this.future, this.past);
   }
 
+  /** @param {Snapshot[]} from @param {Snapshot[]} to */
   step(from, to) {
     const snapshot = from.pop();
     if (!snapshot) return false;
@@ -116,13 +158,15 @@ export class Reading extends EventTarget {
     this.measureSoon();
   }
 
+  /** @param {string} key @param {string} name @param {string | string[] | null} value null takes the choice back */
   choose(key, name, value) {
-    const finding = this.finding(key);
+    const finding = this.known(key);
     if (value === null) delete finding.chosen[name];
     else finding.chosen[name] = value;
     this.dispatchEvent(new Event("chosen"));
   }
 
+  /** @param {string} text */
   setNote(text) {
     this.note = text;
     this.dispatchEvent(new Event("chosen"));
@@ -137,13 +181,18 @@ export class Reading extends EventTarget {
     try {
       if (asked.length) await this.measureAll(asked, signal);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (isAbort(error)) return;
       fail(asked, error);
     }
     this.dispatchEvent(new Event("measured"));
   }
 
-  /** All at once; where one is refused, one by one, so that the fault stays with its outline. */
+  /**
+   * All at once; where one is refused, one by one, so that the fault stays with its outline.
+   * @param {Asked} asked
+   * @param {AbortSignal} signal
+   * @returns {Promise<void>}
+   */
   async measureAll(asked, signal) {
     const path = framePath(this.item.id, this.frame, "measure");
     try {
@@ -152,20 +201,23 @@ export class Reading extends EventTarget {
         Object.assign(finding, { measured: answers[index], measuredRing: ring, failure: null }),
       );
     } catch (error) {
-      if (error.name === "AbortError" || error.status !== 422) throw error;
+      if (isAbort(error) || asApiError(error).status !== 422) throw error;
       if (asked.length === 1) fail(asked, error);
       else for (const one of asked) await this.measureAll([one], signal);
     }
   }
 
-  /** -> the correction as the server keeps it. */
+  /** -> the correction as the server keeps it. @returns {Api.CorrectionIn} */
   toCorrection() {
     const kept = this.findings.filter((finding) => !finding.isRemoved);
     const descriptors = kept.map((finding) => finding.chosen);
+    /** @type {Api.CorrectionIn} */
     const correction = { outlines_xy: kept.map((finding) => finding.ring) };
     if (descriptors.some((chosen) => Object.keys(chosen).length)) {
       correction.descriptors = descriptors;
-      correction.system = localStorage.getItem("thyrosight-tirads") ?? "acr";
+      correction.system = /** @type {Api.CorrectionIn["system"]} */ (
+        localStorage.getItem("thyrosight-tirads") ?? "acr"
+      );
     }
     if (this.note.trim()) correction.note = this.note.trim();
     return correction;
@@ -185,24 +237,43 @@ export class Reading extends EventTarget {
   }
 }
 
-/** What a finding's ring measures: the person's where it is touched, the network's otherwise; null while unknown. */
+/**
+ * What a finding's ring measures: the person's where it is touched, the network's otherwise; null while unknown.
+ * @param {Finding} finding
+ * @returns {Measures | null}
+ */
 export function current(finding) {
   if (!isTouched(finding)) return finding.network;
   return finding.measuredRing === finding.ring ? finding.measured : null;
 }
 
-/** As `current`, but the last known while the server measures: for text that should not flicker. */
+/**
+ * As `current`, but the last known while the server measures: for text that should not flicker.
+ * @param {Finding} finding
+ * @returns {Measures | null}
+ */
 export const lastKnown = (finding) => (isTouched(finding) ? (finding.measured ?? finding.network) : finding.network);
 
+/** @param {Finding} finding */
 export const isTouched = (finding) => !finding.network || !sameRing(finding.ring, finding.network.outline_xy);
 
+/** @param {Finding} finding */
 const needsMeasure = (finding) => !finding.isRemoved && isTouched(finding) && finding.measuredRing !== finding.ring;
 
+/** @param {Asked} asked @param {unknown} error */
 function fail(asked, error) {
+  const { message } = asApiError(error);
   for (const { finding, ring } of asked)
-    Object.assign(finding, { measured: null, measuredRing: ring, failure: error.message });
+    Object.assign(finding, { measured: null, measuredRing: ring, failure: message });
 }
 
+/**
+ * @param {string} key
+ * @param {number} number
+ * @param {Api.Nodule | null} network
+ * @param {Ring} ring
+ * @returns {Finding}
+ */
 function emptyFinding(key, number, network, ring) {
   return {
     key,
@@ -217,13 +288,18 @@ function emptyFinding(key, number, network, ring) {
   };
 }
 
-/** The network's nodules and a saved correction -> findings: each saved outline beside the nodule that it overlaps most. */
+/**
+ * The network's nodules and a saved correction -> findings: each saved outline with the nodule that it overlaps most.
+ * @param {Api.Nodule[]} nodules
+ * @param {Api.CorrectionIn | Api.Correction | null} correction
+ */
 function findingsOf(nodules, correction) {
   const findings = nodules.map((nodule) =>
     emptyFinding(`network-${nodule.number}`, nodule.number, nodule, nodule.outline_xy),
   );
   if (!correction) return findings;
   const free = new Set(findings);
+  /** @type {Finding[]} */
   const added = [];
   correction.outlines_xy.forEach((ring, index) => {
     const finding =
@@ -231,24 +307,31 @@ function findingsOf(nodules, correction) {
     if (!free.delete(finding)) added.push(finding);
     finding.ring = finding.network && sameRing(ring, finding.network.outline_xy) ? finding.network.outline_xy : ring;
     finding.chosen = { ...(correction.descriptors?.[index] ?? {}) };
-    const measured = correction.measures?.[index];
+    const measured = "measures" in correction ? /** @type {Measures | undefined} */ (correction.measures[index]) : null;
     if (measured && isTouched(finding)) Object.assign(finding, { measured, measuredRing: ring });
   });
   for (const finding of free) finding.isRemoved = true;
   return [...findings, ...added];
 }
 
+/** @param {Set<Finding>} free findings of the network @param {Ring} ring */
 function bestMatch(free, ring) {
-  const overlaps = [...free].map((finding) => [boxOverlap(finding.network.outline_xy, ring), finding]);
-  const [overlap, finding] = overlaps.reduce((best, pair) => (pair[0] > best[0] ? pair : best), [0, null]);
-  return overlap > SAME_NODULE ? finding : null;
+  /** @type {{ overlap: number, finding: Finding | null }} */
+  let best = { overlap: SAME_NODULE, finding: null };
+  for (const finding of free) {
+    const overlap = finding.network ? boxOverlap(finding.network.outline_xy, ring) : 0;
+    if (overlap > best.overlap) best = { overlap, finding };
+  }
+  return best.finding;
 }
 
+/** @param {Finding[]} findings @param {string} note */
 function textOf(findings, note) {
   const kept = findings.filter((finding) => !finding.isRemoved);
   return JSON.stringify([kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort()]), note.trim()]);
 }
 
+/** @param {unknown} error */
 function ignoreMissing(error) {
-  if (error.status !== 404) throw error;
+  if (asApiError(error).status !== 404) throw error;
 }

@@ -1,6 +1,12 @@
 // Outlines as closed rings of points [x, y] in source pixels (centres at whole numbers): pure geometry, nothing drawn.
 
-/** Ring -> its area by the shoelace formula, without sign. */
+/** @typedef {[number, number]} Point column, row */
+/** @typedef {Point[]} Ring closed: the last point is joined to the first */
+
+/**
+ * Ring -> its area by the shoelace formula, without sign.
+ * @param {Ring} ring
+ */
 export function ringArea(ring) {
   let twice = 0;
   for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1)
@@ -8,27 +14,40 @@ export function ringArea(ring) {
   return Math.abs(twice) / 2;
 }
 
-/** Points -> { x0, y0, x1, y1 }. */
+/**
+ * Points -> { x0, y0, x1, y1 }.
+ * @param {Ring} points
+ */
 export function bounds(points) {
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);
   return { x0: Math.min(...xs), y0: Math.min(...ys), x1: Math.max(...xs), y1: Math.max(...ys) };
 }
 
-/** Two rings -> the boxes' intersection over union, 0 to 1. */
+/**
+ * Two rings -> the boxes' intersection over union, 0 to 1.
+ * @param {Ring} first
+ * @param {Ring} second
+ */
 export function boxOverlap(first, second) {
   const a = bounds(first);
   const b = bounds(second);
   const width = Math.min(a.x1, b.x1) - Math.max(a.x0, b.x0) + 1;
   const height = Math.min(a.y1, b.y1) - Math.max(a.y0, b.y0) + 1;
   if (width <= 0 || height <= 0) return 0;
+  /** @param {ReturnType<typeof bounds>} box */
   const size = (box) => (box.x1 - box.x0 + 1) * (box.y1 - box.y0 + 1);
   return (width * height) / (size(a) + size(b) - width * height);
 }
 
+/** @param {Ring} a @param {Ring} b */
 export const sameRing = (a, b) => a.length === b.length && a.every(([x, y], i) => x === b[i][0] && y === b[i][1]);
 
-/** Ring, point -> does the point lie inside (even-odd rule). */
+/**
+ * Ring, point -> does the point lie inside (even-odd rule).
+ * @param {Ring} ring
+ * @param {Point} point
+ */
 export function contains(ring, [x, y]) {
   let inside = false;
   for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
@@ -39,7 +58,11 @@ export function contains(ring, [x, y]) {
   return inside;
 }
 
-/** Ring, point -> { index, distance } of the ring's nearest point. */
+/**
+ * Ring, point -> { index, distance } of the ring's nearest point.
+ * @param {Ring} ring
+ * @param {Point} point
+ */
 export function nearestPoint(ring, [x, y]) {
   let best = { index: -1, distance: Infinity };
   ring.forEach(([px, py], index) => {
@@ -49,9 +72,14 @@ export function nearestPoint(ring, [x, y]) {
   return best;
 }
 
-/** Ring, point -> { index, distance, at }: the nearest place on the ring, on the side that starts at index. */
+/**
+ * Ring, point -> { index, distance, at }: the nearest place on the ring, on the side that starts at index.
+ * @param {Ring} ring
+ * @param {Point} point
+ */
 export function nearestSide(ring, point) {
-  let best = { index: -1, distance: Infinity, at: null };
+  /** @type {{ index: number, distance: number, at: Point }} */
+  let best = { index: -1, distance: Infinity, at: point };
   ring.forEach((start, index) => {
     const at = closestOnSide(start, ring[(index + 1) % ring.length], point);
     const distance = Math.hypot(at[0] - point[0], at[1] - point[1]);
@@ -60,13 +88,19 @@ export function nearestSide(ring, point) {
   return best;
 }
 
+/** @param {Point} start @param {Point} end @param {Point} point @returns {Point} */
 function closestOnSide([ax, ay], [bx, by], [x, y]) {
   const square = (bx - ax) ** 2 + (by - ay) ** 2;
   const share = square === 0 ? 0 : Math.min(1, Math.max(0, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / square));
   return [ax + share * (bx - ax), ay + share * (by - ay)];
 }
 
-/** Ring, tolerance in pixels -> a ring of fewer points, none of those dropped farther off (Douglas and Peucker 1973). */
+/**
+ * Ring, tolerance in pixels -> a ring of fewer points, none of those dropped farther off (Douglas and Peucker 1973).
+ * @param {Ring} ring
+ * @param {number} tolerance
+ * @returns {Ring}
+ */
 export function simplified(ring, tolerance) {
   if (ring.length < 5) return ring.map((point) => [...point]);
   const far = farthestFrom(ring, 0);
@@ -76,12 +110,14 @@ export function simplified(ring, tolerance) {
   return (kept.length < 3 ? ring : kept).map((point) => [...point]);
 }
 
+/** @param {Ring} ring @param {number} start */
 function farthestFrom(ring, start) {
   const [x, y] = ring[start];
   const distances = ring.map(([px, py]) => Math.hypot(px - x, py - y));
   return distances.indexOf(Math.max(...distances));
 }
 
+/** @param {Ring} line @param {number} tolerance @returns {Ring} */
 function simplifiedLine(line, tolerance) {
   const last = line.length - 1;
   let worst = { index: -1, distance: tolerance };
@@ -97,24 +133,39 @@ function simplifiedLine(line, tolerance) {
   ];
 }
 
+/** @param {Ring} ring */
 const sideLengths = (ring) =>
   ring.map(([x, y], i) => Math.hypot(ring[(i + 1) % ring.length][0] - x, ring[(i + 1) % ring.length][1] - y));
 
-/** Ring, number -> the same ring with points added on its long sides, so that none is longer than its share. */
+/**
+ * Ring, number -> the same ring with points added on its long sides, so that none is longer than its share.
+ * @param {Ring} ring
+ * @param {number} numSides
+ * @returns {Ring}
+ */
 export function evened(ring, numSides) {
   const lengths = sideLengths(ring);
   const longest = lengths.reduce((sum, length) => sum + length, 0) / numSides;
   return ring.flatMap(([x, y], i) => {
     const [nx, ny] = ring[(i + 1) % ring.length];
     const count = Math.max(1, Math.ceil(lengths[i] / longest));
-    return Array.from({ length: count }, (_, step) => [x + ((nx - x) * step) / count, y + ((ny - y) * step) / count]);
+    return Array.from(
+      { length: count },
+      (_, step) => /** @type {Point} */ ([x + ((nx - x) * step) / count, y + ((ny - y) * step) / count]),
+    );
   });
 }
 
-/** Ring, a point, share of the ring's length -> how much each point follows it: 1 at the point, 0 from that share on. */
+/**
+ * Ring, a point, share of the ring's length -> how much each point follows it: 1 at the point, 0 from that share on.
+ * @param {Ring} ring
+ * @param {number} index
+ * @param {number} share
+ */
 export function softWeights(ring, index, share) {
   const lengths = sideLengths(ring);
   const whole = lengths.reduce((sum, length) => sum + length, 0);
+  /** @type {number[]} */
   const along = [];
   lengths.reduce((sum, length, i) => {
     along[i] = sum;
@@ -127,7 +178,11 @@ export function softWeights(ring, index, share) {
   });
 }
 
-/** Ring that may cross itself -> its largest loop; a ring that does not cross itself comes back as it is. */
+/**
+ * Ring that may cross itself -> its largest loop; a ring that does not cross itself comes back as it is.
+ * @param {Ring} ring
+ * @returns {Ring}
+ */
 export function untangled(ring) {
   let current = ring;
   for (let round = 0; round < 200; round += 1) {
@@ -141,6 +196,7 @@ export function untangled(ring) {
   return current;
 }
 
+/** @param {Ring} ring */
 function firstCrossing(ring) {
   const count = ring.length;
   for (let i = 0; i < count; i += 1) {
@@ -153,6 +209,7 @@ function firstCrossing(ring) {
   return null;
 }
 
+/** @param {Point} a @param {Point} b @param {Point} c @param {Point} d @returns {Point | null} */
 function crossingOf([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
   const determinant = (bx - ax) * (dy - cy) - (by - ay) * (dx - cx);
   if (determinant === 0) return null;
@@ -161,7 +218,13 @@ function crossingOf([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
   return s > 0 && s < 1 && t > 0 && t < 1 ? [ax + s * (bx - ax), ay + s * (by - ay)] : null;
 }
 
-/** Centre, half axes -> a ring of 24 points. */
+/**
+ * Centre, half axes -> a ring of 24 points.
+ * @param {Point} centre
+ * @param {number} halfWidth
+ * @param {number} halfHeight
+ * @returns {Ring}
+ */
 export function ellipse([x, y], halfWidth, halfHeight, count = 24) {
   return Array.from({ length: count }, (_, i) => {
     const angle = (2 * Math.PI * i) / count;
@@ -169,12 +232,19 @@ export function ellipse([x, y], halfWidth, halfHeight, count = 24) {
   });
 }
 
+/** @param {Ring} ring @param {number} dx @param {number} dy @returns {Ring} */
 export const moved = (ring, dx, dy) => ring.map(([x, y]) => [x + dx, y + dy]);
 
-/** Ring, pixels -> every point that far outwards (inwards where negative) along its normal; null if nothing is left. */
+/**
+ * Ring, pixels -> every point that far outwards (inwards where negative) along its normal; null if nothing is left.
+ * @param {Ring} ring
+ * @param {number} pixels
+ * @returns {Ring | null}
+ */
 export function grown(ring, pixels) {
   const count = ring.length;
   const turn = Math.sign(signedArea(ring));
+  /** @type {Ring} */
   const result = ring.map((point, i) => {
     const [ax, ay] = ring[(i + count - 1) % count];
     const [bx, by] = ring[(i + 1) % count];
@@ -186,6 +256,7 @@ export function grown(ring, pixels) {
   return clean.length < 3 || ringArea(clean) < 9 || isInsideOut ? null : clean;
 }
 
+/** @param {Ring} ring */
 function signedArea(ring) {
   return (
     ring.reduce((sum, [x, y], i) => {
@@ -195,8 +266,15 @@ function signedArea(ring) {
   );
 }
 
-/** Ring, image size -> the ring with its points inside the image, to hundredths of a pixel. */
+/**
+ * Ring, image size -> the ring with its points inside the image, to hundredths of a pixel.
+ * @param {Ring} ring
+ * @param {number} width
+ * @param {number} height
+ * @returns {Ring}
+ */
 export function insideImage(ring, width, height) {
+  /** @param {number} value @param {number} limit */
   const clamp = (value, limit) => Math.round(100 * Math.min(limit - 1, Math.max(0, value))) / 100;
   return ring.map(([x, y]) => [clamp(x, width), clamp(y, height)]);
 }

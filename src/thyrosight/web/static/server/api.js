@@ -7,9 +7,17 @@ const MAX_WAIT_S = 30;
 
 /** What the server, or the lack of one, answered: status (0: no answer), code and a message for people. */
 export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} message
+   * @param {Api.ErrorFault[] | null} detail
+   */
   constructor(status, code, message, detail = null) {
     super(message);
-    Object.assign(this, { status, code, detail });
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
   }
 
   get isOffline() {
@@ -17,18 +25,26 @@ export class ApiError extends Error {
   }
 }
 
+/** @typedef {RequestInit & { onBusy?: (seconds: number) => void, headers?: Record<string, string> }} Options of fetch */
+
 /** Events: `offline`, `online`, `busy` (detail: seconds until the next try). */
 export const connection = new EventTarget();
 let isOnline = true;
+/** @type {(wasRefused: boolean) => Promise<string | null>} */
 let askForToken = async () => null;
+/** @type {Promise<string | null> | null} */
 let asking = null;
 
-/** Who asks for the token when the server wants one: (was it refused?) -> the token, or null. */
+/** Who asks for the token when the server wants one: (was it refused?) -> the token, or null. @param {typeof askForToken} ask */
 export function onTokenNeeded(ask) {
   askForToken = ask;
 }
 
-/** Path below api/v1, options of fetch and `onBusy` -> the Response, which is ok. */
+/**
+ * Path below api/v1, options of fetch and `onBusy` -> the Response, which is ok.
+ * @param {string} path
+ * @param {Options} options
+ */
 export async function request(path, { onBusy, ...options } = {}) {
   for (let tries = 1; ; tries += 1) {
     const token = sessionStorage.getItem(TOKEN_KEY);
@@ -45,12 +61,18 @@ export async function request(path, { onBusy, ...options } = {}) {
   }
 }
 
-/** -> JSON of the answer. */
+/** -> JSON of the answer. @param {string} path @param {Options} [options] */
 export async function getJson(path, options) {
   return (await request(path, options)).json();
 }
 
-/** Sends JSON, -> JSON of the answer, null where it has no body. */
+/**
+ * Sends JSON, -> JSON of the answer, null where it has no body.
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} body
+ * @param {Options} options
+ */
 export async function sendJson(method, path, body, options = {}) {
   const headers = { "Content-Type": "application/json" };
   const response = await request(path, { method, headers, body: JSON.stringify(body), ...options });
@@ -58,7 +80,7 @@ export async function sendJson(method, path, body, options = {}) {
   return text ? JSON.parse(text) : null;
 }
 
-/** -> the picture, decoded without colour management. The caller closes it. */
+/** -> the picture, decoded without colour management. The caller closes it. @param {string} path @param {Options} [options] */
 export async function getPicture(path, options) {
   const blob = await (await request(path, options)).blob();
   try {
@@ -68,7 +90,12 @@ export async function getPicture(path, options) {
   }
 }
 
-/** -> { blob, name }: a file to be saved, under the name that the server gives it. */
+/**
+ * -> { blob, name }: a file to be saved, under the name that the server gives it.
+ * @param {string} path
+ * @param {string} fallbackName
+ * @param {Options} [options]
+ */
 export async function getFile(path, fallbackName, options) {
   const response = await request(path, options);
   const named = /filename\*?=(?:UTF-8'')?"?([^";]+)"?/i.exec(response.headers.get("Content-Disposition") ?? "");
@@ -76,6 +103,7 @@ export async function getFile(path, fallbackName, options) {
   return { blob: await response.blob(), name };
 }
 
+/** @param {string} path @param {Options} options @param {string | null} token */
 async function send(path, options, token) {
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   try {
@@ -83,23 +111,38 @@ async function send(path, options, token) {
     setOnline(true);
     return response;
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     setOnline(false);
     throw new ApiError(0, "offline", "The server does not answer.");
   }
 }
 
+/** A request was given up by whoever made it. @param {unknown} error */
+export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
+
+/** Any fault -> one that has a status and a line for people. @param {unknown} error */
+export const asApiError = (error) =>
+  error instanceof ApiError
+    ? error
+    : new ApiError(200, "fault", error instanceof Error ? error.message : String(error));
+
+/** @param {boolean} is */
 function setOnline(is) {
   if (is === isOnline) return;
   isOnline = is;
   connection.dispatchEvent(new Event(is ? "online" : "offline"));
 }
 
+/** @param {number} seconds */
 function announceBusy(seconds) {
   connection.dispatchEvent(new CustomEvent("busy", { detail: seconds }));
 }
 
-/** The token that was refused -> is there another to try; asks once, however many requests wait for the answer. */
+/**
+ * The token that was refused -> is there another to try; asks once, however many requests wait for the answer.
+ * @param {string | null} refused
+ * @param {AbortSignal | null | undefined} signal
+ */
 async function renewToken(refused, signal) {
   signal?.throwIfAborted();
   if (sessionStorage.getItem(TOKEN_KEY) !== refused) return true;
@@ -112,11 +155,13 @@ async function renewToken(refused, signal) {
   return true;
 }
 
+/** @param {Response} response */
 function waitOf(response) {
   const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
   return Math.min(MAX_WAIT_S, Math.max(1, Number.isFinite(seconds) ? seconds : 2));
 }
 
+/** @param {Response} response */
 async function errorOf(response) {
   try {
     const { error } = await response.json();
@@ -130,7 +175,12 @@ async function errorOf(response) {
   }
 }
 
-/** Milliseconds -> a promise that is kept then, or broken when the signal says so. */
+/**
+ * Milliseconds -> a promise that is kept then, or broken when the signal says so.
+ * @param {number} milliseconds
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<void>}
+ */
 export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -142,6 +192,7 @@ export function pause(milliseconds, signal) {
   });
 }
 
-/** The places of one frame. */
+/** @param {string} itemId @param {number} frame @param {string} name */
 export const framePath = (itemId, frame, name) => `items/${encodeURIComponent(itemId)}/frames/${frame}/${name}`;
+/** @param {string} itemId @param {string} name */
 export const itemPath = (itemId, name) => `items/${encodeURIComponent(itemId)}/${name}`;

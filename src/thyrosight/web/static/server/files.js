@@ -4,8 +4,12 @@ const NEVER =
   /\.(txt|csv|tsv|json|xml|html?|pdf|md|docx?|xlsx?|py|js|css|zip|gz|tar|7z|exe|dll|db|ini|log|nii|npy|npz|onnx)$/i;
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 
-/** Files -> { images, numSkipped }: what is surely no image is left out; what only may be none goes to the server. */
+/**
+ * Files -> { images, numSkipped }: what is surely no image is left out; what only may be none goes to the server.
+ * @param {ArrayLike<File> & Iterable<File>} files
+ */
 export function chosenImages(files) {
+  /** @param {File} file */
   const isWanted = (file) => file.size > 0 && !NEVER.test(file.name) && !HIDDEN.test(file.name);
   const images = [...files]
     .filter(isWanted)
@@ -13,41 +17,52 @@ export function chosenImages(files) {
   return { images, numSkipped: files.length - images.length };
 }
 
+/** @param {File} file */
 const pathOf = (file) => file.webkitRelativePath || file.name;
 
-/** DataTransfer of a drop -> every file in it, folders walked to their ends. */
+/** DataTransfer of a drop -> every file in it, folders walked to their ends. @param {DataTransfer} transfer */
 export async function droppedFiles(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const entries = [...transfer.items]
+    .map((item) => item.webkitGetAsEntry?.())
+    .filter((entry) => entry !== null && entry !== undefined);
   if (!entries.length) return [...transfer.files];
+  /** @type {File[]} */
   const found = [];
   for (const entry of entries) await walk(entry, found);
   return found;
 }
 
+/** @param {FileSystemEntry} entry @param {File[]} found */
 async function walk(entry, found) {
   if (entry.isFile) {
-    found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    const file = /** @type {FileSystemFileEntry} */ (entry);
+    found.push(await new Promise((resolve, reject) => file.file(resolve, reject)));
     return;
   }
   if (HIDDEN.test(entry.name)) return;
-  const reader = entry.createReader();
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   for (;;) {
+    /** @type {FileSystemEntry[]} */
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return;
     for (const inner of some) await walk(inner, found);
   }
 }
 
-/** Files -> parcels of at most so many files and bytes: one job each. */
+/** Files -> parcels of at most so many files and bytes: one job each. @param {File[]} files */
 export function parcels(files, maxFiles = 16, maxBytes = 48e6) {
+  /** @type {File[][]} */
   const made = [];
+  /** @type {File[]} */
+  let parcel = [];
   let bytes = Infinity;
   for (const file of files) {
-    if (bytes + file.size > maxBytes || made.at(-1).length >= maxFiles) {
-      made.push([]);
+    if (bytes + file.size > maxBytes || parcel.length >= maxFiles) {
+      parcel = [];
+      made.push(parcel);
       bytes = 0;
     }
-    made.at(-1).push(file);
+    parcel.push(file);
     bytes += file.size;
   }
   return made;

@@ -1,23 +1,33 @@
-// The jobs on this server: sending files, following them until they are done, removing them. What is shown of it: queue-list.js.
+// The jobs on this server: sends files, follows them until they are done, removes them. panel/queue-list.js shows them.
 
-import { ApiError, getJson, pause, request } from "./api.js";
+import { ApiError, asApiError, getJson, pause, request } from "./api.js";
 import { chosenImages, parcels } from "./files.js";
 import { plural } from "../page/format.js";
 
 const POLL_MS = { busy: 500, patient: 2000 };
 const MAX_PAGES = 5;
 
+/** @typedef {{ file: File, name: string, error: string | null }} Sending a file on its way to the server */
+
 /** Events: `changed`; `done` (detail: an item that has just been finished); `told` (detail: a line for people). */
 export class Queue extends EventTarget {
   constructor() {
     super();
-    Object.assign(this, { jobs: [], sending: [], isLoaded: false, isPolling: false, wait: null });
+    /** @type {Api.Job[]} */
+    this.jobs = [];
+    /** @type {Sending[]} */
+    this.sending = [];
+    this.isLoaded = false;
+    this.isPolling = false;
+    /** @type {number | null} seconds until a full server is asked again */
+    this.wait = null;
   }
 
   get items() {
     return this.jobs.flatMap((job) => job.items);
   }
 
+  /** @param {string} id */
   item(id) {
     return this.items.find((item) => item.id === id) ?? null;
   }
@@ -35,6 +45,7 @@ export class Queue extends EventTarget {
   /** Every job that the server holds, newest first. */
   async load() {
     const jobs = [];
+    /** @type {string | null} */
     let path = "jobs?limit=50";
     for (let page = 0; path && page < MAX_PAGES; page += 1) {
       const answer = await getJson(path);
@@ -51,15 +62,20 @@ export class Queue extends EventTarget {
     this.dispatchEvent(new Event("changed"));
   }
 
+  /** @param {string} text */
   tell(text) {
     this.dispatchEvent(new CustomEvent("told", { detail: text }));
   }
 
-  /** Files -> jobs, parcel by parcel; a parcel that is refused is sent file by file, so that each fault finds its file. */
+  /**
+   * Files -> jobs, parcel by parcel; a parcel that is refused is sent file by file, so that each fault finds its file.
+   * @param {File[]} files
+   */
   async add(files) {
     const { images, numSkipped } = chosenImages(files);
     if (numSkipped) this.tell(`${plural(numSkipped, "file")} left out: not an image.`);
     if (!images.length) return;
+    /** @type {Sending[]} */
     const waiting = images.map((file) => ({ file, name: file.name, error: null }));
     this.sending = [...this.sending, ...waiting];
     this.changed();
@@ -69,9 +85,11 @@ export class Queue extends EventTarget {
     }
   }
 
+  /** @param {Sending[]} entries */
   async send(entries) {
     const form = new FormData();
     for (const { file } of entries) form.append("files", file, file.name);
+    /** @param {number} seconds */
     const onBusy = (seconds) => {
       this.wait = seconds;
       this.changed();
@@ -81,11 +99,15 @@ export class Queue extends EventTarget {
       const job = await response.json();
       this.sending = this.sending.filter((entry) => !entries.includes(entry));
       this.jobs = [
-        { ...job, items: job.items.map((item) => ({ error: null, num_frames: null, ...item })) },
+        {
+          ...job,
+          items: job.items.map((/** @type {Api.AcceptedItem} */ item) => ({ error: null, num_frames: null, ...item })),
+        },
         ...this.jobs,
       ];
     } catch (error) {
-      if (entries.length > 1 && (error.status === 413 || error.status === 422)) {
+      const { status } = asApiError(error);
+      if (entries.length > 1 && (status === 413 || status === 422)) {
         for (const entry of entries) await this.send([entry]);
         return;
       }
@@ -97,11 +119,13 @@ export class Queue extends EventTarget {
     this.poll();
   }
 
+  /** @param {Sending} entry */
   dismiss(entry) {
     this.sending = this.sending.filter((other) => other !== entry);
     this.changed();
   }
 
+  /** @param {Sending} entry */
   async retry(entry) {
     entry.error = null;
     this.changed();
@@ -122,14 +146,17 @@ export class Queue extends EventTarget {
         this.changed();
       }
     } catch (error) {
-      if (!error.isOffline) this.tell(error.message);
+      const { isOffline, message } = asApiError(error);
+      if (!isOffline) this.tell(message);
     } finally {
       this.isPolling = false;
     }
   }
 
+  /** @param {Api.Job} job */
   async refresh(job) {
     try {
+      /** @type {Api.Job} */
       const fresh = await getJson(`jobs/${job.id}`);
       const before = new Map(job.items.map((item) => [item.id, item.state]));
       this.jobs = this.jobs.map((other) => (other.id === job.id ? fresh : other));
@@ -138,11 +165,12 @@ export class Queue extends EventTarget {
           this.dispatchEvent(new CustomEvent("done", { detail: item }));
       }
     } catch (error) {
-      if (error.status !== 404) throw error;
+      if (asApiError(error).status !== 404) throw error;
       this.jobs = this.jobs.filter((other) => other.id !== job.id);
     }
   }
 
+  /** @param {Api.Job} job */
   async remove(job) {
     await request(`jobs/${job.id}`, { method: "DELETE" }).catch((error) => {
       if (error.status !== 404) throw error;

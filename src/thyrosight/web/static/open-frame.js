@@ -1,0 +1,69 @@
+// What is open: an item, one of its frames, its review and the chosen finding. Reviews with unsaved changes are kept.
+
+import { Review } from "./review/review.js";
+
+/** @typedef {import("./image/frames.js").LoadedFrame} LoadedFrame */
+
+export class OpenFrame {
+  constructor() {
+    /** @type {Api.Item | null} */
+    this.item = null;
+    this.frame = 0;
+    /** @type {Review | null} null where the frame has no result to show */
+    this.review = null;
+    /** @type {LoadedFrame | null} */
+    this.loaded = null;
+    /** @type {string | null} key of the chosen finding */
+    this.selected = null;
+    /** @type {Map<string, Review>} by ITEM/FRAME */
+    this.unsaved = new Map();
+  }
+
+  /** The chosen finding; null where there is none, or a person has removed it. */
+  get chosen() {
+    const finding = this.review?.finding(this.selected);
+    return finding && !finding.isRemoved ? finding : null;
+  }
+
+  get hasUnsaved() {
+    return this.review?.isChanged || this.unsaved.size > 0;
+  }
+
+  /**
+   * Opens a frame that was loaded; the choice stays where the frame is of the same item and has that finding.
+   * @param {Api.Item} item
+   * @param {number} frame
+   * @param {LoadedFrame} loaded
+   * @param {boolean} isOther whether another item was open before
+   */
+  show(item, frame, loaded, isOther) {
+    this.keepUnsaved();
+    this.loaded = loaded;
+    this.review =
+      this.unsaved.get(`${item.id}/${frame}`) ?? new Review(item, frame, loaded.prediction, loaded.correction);
+    const isKept = !isOther && this.review.finding(this.selected);
+    if (!isKept) this.selected = this.review.findings.find((finding) => !finding.isRemoved)?.key ?? null;
+    return this.review;
+  }
+
+  /** No frame is shown any more. */
+  close() {
+    this.keepUnsaved();
+    this.review = null;
+    this.selected = null;
+  }
+
+  keepUnsaved() {
+    const { review } = this;
+    if (!review) return;
+    const key = `${review.item.id}/${review.frame}`;
+    if (review.isChanged) this.unsaved.set(key, review);
+    else this.unsaved.delete(key);
+  }
+
+  /** Nothing is kept of an item that was removed. @param {Api.Item} item */
+  forget(item) {
+    for (const key of this.unsaved.keys()) if (key.startsWith(`${item.id}/`)) this.unsaved.delete(key);
+    if (this.item?.id === item.id) this.item = null;
+  }
+}

@@ -1,0 +1,73 @@
+// The panel next to the image: all of its sections, drawn for what is open.
+
+import { byId } from "../page/dom.js";
+import { showExports, showHolds } from "./export-panel.js";
+import {
+  showDigest,
+  showFindings,
+  showFlags,
+  showIdentity,
+  showMeasures,
+  showProvenance,
+  showRisk,
+} from "./findings-panel.js";
+import { TiradsForm } from "./tirads-form.js";
+
+/**
+ * @typedef {object} Shown what is open
+ * @property {import("../review/review.js").Review | null} review
+ * @property {string | null} selected key of the chosen finding
+ * @property {import("../review/review.js").Finding | null} chosen the chosen finding, unless a person has removed it
+ */
+
+export class Panel {
+  /**
+   * @param {Shown} here
+   * @param {{ select: (key: string) => void, save: () => void }} actions
+   */
+  constructor(here, { select, save }) {
+    this.here = here;
+    this.select = select;
+    this.save = save;
+    this.tirads = new TiradsForm(byId("tirads"), (level) => {
+      if (here.review) showDigest(byId("digest"), here.review, here.chosen, level);
+    });
+  }
+
+  /** Every section. */
+  draw() {
+    const { review } = this.here;
+    if (!review) return;
+    showIdentity(byId("identity"), review);
+    showFlags(byId("flags"), review);
+    showExports(byId("exports"), review, this.save);
+    showProvenance(byId("provenance"), review);
+    byId("note").value = review.note;
+    this.drawFindings();
+    this.drawSaved();
+  }
+
+  /** What depends on the outlines and on which of them is chosen. */
+  drawFindings() {
+    const { review, selected, chosen } = this.here;
+    if (!review) return;
+    if (!chosen) showDigest(byId("digest"), review, null, null);
+    showRisk(byId("risk"), review, chosen);
+    showFindings(byId("findings"), review, selected, this.select);
+    const finding = review.finding(selected);
+    showMeasures(byId("measures"), finding);
+    this.tirads.show(review, finding);
+  }
+
+  /** Whether there is anything to save. */
+  drawSaved() {
+    const { review } = this.here;
+    if (!review) return;
+    const state = review.isChanged ? "not saved" : review.saved ? "saved" : "nothing changed";
+    byId("saved-state").textContent = state;
+    byId("saved-state").className = `tag ${review.isChanged ? "missing" : review.saved ? "yours" : ""}`;
+    byId("save").disabled = !review.isChanged;
+    byId("discard").disabled = !review.isChanged;
+    showHolds(review, this.save);
+  }
+}

@@ -1,0 +1,334 @@
+// Made by tools/make_page_types.py from the API's document; remade by `make page-types`.
+
+declare namespace Api {
+  interface AcceptedItem {
+    id: string;
+    name: string;
+    state: "queued" | "running" | "done" | "failed";
+  }
+
+  interface AcceptedJob {
+    id: string;
+    created: string;
+    items: Array<AcceptedItem>;
+  }
+
+  interface Advice {
+    action: "fna" | "follow-up" | "none" | null;
+    words: string;
+    thresholds: string;
+  }
+
+  interface Assessment {
+    system: "acr" | "eu" | "k";
+    system_name: string;
+    level: string | null;
+    level_words: string | null;
+    lowest_level: string;
+    highest_level: string;
+    points: number | null;
+    lowest_points: number | null;
+    highest_points: number | null;
+    points_by: Record<string, number | null>;
+    missing: Array<string>;
+    proposed: Array<string>;
+    longest_mm: number | null;
+    advice: Advice;
+    warnings: Array<string>;
+    source: string;
+    descriptors: Descriptors;
+  }
+
+  interface ClipFrame {
+    frame_index: number;
+    num_nodules: number;
+    area_px: number | null;
+    longest_mm: number | null;
+    risk: number | null;
+  }
+
+  interface ClipSummary {
+    num_frames: number;
+    num_frames_with_nodule: number;
+    largest_frame: number | null;
+    risk: number | null;
+    risk_spread: Spread | null;
+    risk_reason: string | null;
+    tracks: Array<Track>;
+    frames: Array<ClipFrame>;
+  }
+
+  interface Correction {
+    outlines_xy: Array<Array<[number, number]>>;
+    descriptors?: Array<Record<string, string | boolean | Array<string> | null> | null>;
+    system?: "acr" | "eu" | "k";
+    note?: string;
+    who?: string;
+    when?: string;
+    schema_version?: 1;
+    item_id: string;
+    frame_index: number;
+    measures: Array<OutlineMeasure>;
+    model: ModelIdentity;
+  }
+
+  interface CorrectionIn {
+    outlines_xy: Array<Array<[number, number]>>;
+    descriptors?: Array<Record<string, string | boolean | Array<string> | null> | null>;
+    system?: "acr" | "eu" | "k";
+    note?: string;
+    who?: string;
+    when?: string;
+  }
+
+  interface Descriptors {
+    composition?: string | null;
+    echogenicity?: string | null;
+    shape?: string | null;
+    margin?: string | null;
+    foci?: Array<string> | null;
+    sources?: Record<string, "reader" | "measured" | "network">;
+    evidence?: Record<string, Evidence>;
+  }
+
+  interface EchogenicFocus {
+    centre_xy: [number, number];
+    diameter_px: number;
+    diameter_mm: number | null;
+  }
+
+  interface ErrorAnswer {
+    error: ErrorWithFaults;
+  }
+
+  interface ErrorDetail {
+    code: string;
+    message: string;
+  }
+
+  interface ErrorFault {
+    fault: string;
+    where?: string | null;
+    [other: string]: unknown;
+  }
+
+  interface ErrorWithFaults {
+    code: string;
+    message: string;
+    detail?: Array<ErrorFault> | null;
+  }
+
+  interface Evidence {
+    measure: string;
+    value: number;
+    rule: string;
+  }
+
+  interface Flag {
+    code: "no_nodule" | "several_nodules" | "touches_border" | "several_panels" | "colour_overlay" | "text_in_field" | "small_field" | "small_image" | "low_contrast" | "low_probability" | "no_risk" | "no_outline" | "unlike_training" | "not_declared_ultrasound" | "not_b_mode";
+    message: string;
+  }
+
+  interface Health {
+    status: "ok" | "worker_stopped";
+    version: string;
+    model: ServedModel;
+    queue: QueueState;
+  }
+
+  interface ImageIdentity {
+    name: string | null;
+    sha256: string;
+    width_px: number;
+    height_px: number;
+    frame_index: number;
+    num_frames: number;
+    spacing: SpacingMm | null;
+    spacing_reason: string | null;
+  }
+
+  interface Item {
+    id: string;
+    name: string;
+    state: "queued" | "running" | "done" | "failed";
+    error: ErrorDetail | null;
+    num_frames: number | null;
+    frames_done: number;
+    seconds: number | null;
+  }
+
+  interface Job {
+    id: string;
+    created: string;
+    state: "queued" | "running" | "done" | "failed";
+    items: Array<Item>;
+  }
+
+  interface JobPage {
+    jobs: Array<Job>;
+    total: number;
+    next_offset: number | null;
+  }
+
+  interface MeasuredSigns {
+    taller_than_wide?: boolean | null;
+    echogenicity_ratio?: number | null;
+    cystic_share?: number | null;
+    num_foci?: number | null;
+  }
+
+  interface ModelIdentity {
+    name: string;
+    id: string;
+  }
+
+  interface Nodule {
+    number: number;
+    panel_index: number;
+    outline_xy: Array<[number, number]>;
+    size: NoduleSize;
+    mean_probability: number;
+    risk: number | null;
+    risk_interval: [number, number] | null;
+    risk_interval_reason: string | null;
+    signs?: NoduleSigns | null;
+  }
+
+  interface NoduleSigns {
+    perimeter_px: number | null;
+    perimeter_mm: number | null;
+    compactness: number | null;
+    solidity: number | null;
+    bending_energy: number | null;
+    irregularity: number | null;
+    shape_reason: string | null;
+    echogenicity_ratio: number | null;
+    echogenicity_difference: number | null;
+    surrounding_gray: number | null;
+    echogenicity_reason: string | null;
+    cystic_share: number | null;
+    num_foci: number | null;
+    foci: Array<EchogenicFocus>;
+    inside_reason: string | null;
+  }
+
+  interface NoduleSize {
+    area_px: number;
+    area_mm2: number | null;
+    longest_px: number;
+    longest_mm: number | null;
+    longest_ends_xy: [[number, number], [number, number]];
+    perpendicular_px: number;
+    perpendicular_mm: number | null;
+    perpendicular_ends_xy: [[number, number], [number, number]];
+    anteroposterior_px: number;
+    anteroposterior_mm: number | null;
+    transverse_px: number;
+    transverse_mm: number | null;
+    mm_reason: string | null;
+    taller_than_wide: boolean;
+  }
+
+  interface OperatingPointResult {
+    name: string;
+    threshold: number;
+    is_above: boolean;
+    meaning: string;
+  }
+
+  interface OutlineMeasure {
+    size: NoduleSize;
+    mean_probability: number;
+    risk: number | null;
+    risk_interval: [number, number] | null;
+    risk_interval_reason: string | null;
+    signs?: Record<string, unknown> | null;
+  }
+
+  interface OutlinesIn {
+    outlines_xy: Array<Array<[number, number]>>;
+  }
+
+  interface PixelBox {
+    x0: number;
+    y0: number;
+    x1: number;
+    y1: number;
+  }
+
+  interface Prediction {
+    schema_version?: 1;
+    image: ImageIdentity;
+    field_of_view: PixelBox;
+    panels: Array<PixelBox>;
+    nodules: Array<Nodule>;
+    risk: number | null;
+    risk_meaning: string;
+    risk_reason: string | null;
+    operating_points: Array<OperatingPointResult>;
+    flags: Array<Flag>;
+    model: ModelIdentity;
+    with_tta: boolean;
+    software_version: string;
+    seconds: number;
+  }
+
+  interface QueueState {
+    queued: number;
+    running: number;
+    capacity: number;
+  }
+
+  interface ServedModel {
+    name: string;
+    id: string;
+    risk_meaning: string;
+    operating_points: Array<ServedOperatingPoint>;
+    mask_threshold: number;
+    has_malignancy_map: boolean;
+  }
+
+  interface ServedOperatingPoint {
+    name: string;
+    threshold: number;
+    meaning: string;
+  }
+
+  interface SpacingMm {
+    row_mm: number;
+    column_mm: number;
+  }
+
+  interface Spread {
+    minimum: number;
+    median: number;
+    maximum: number;
+    sd: number | null;
+    num_frames: number;
+  }
+
+  interface TiradsIn {
+    system?: "acr" | "eu" | "k";
+    longest_mm?: number | null;
+    composition?: string | null;
+    echogenicity?: string | null;
+    shape?: string | null;
+    margin?: string | null;
+    foci?: Array<string> | null;
+    signs?: MeasuredSigns | null;
+  }
+
+  interface Track {
+    number: number;
+    panel_index: number;
+    frames: Array<number>;
+    nodule_numbers: Array<number>;
+    is_steady: boolean;
+    largest_frame: number;
+    largest_size: NoduleSize;
+    risk: number | null;
+    risk_spread: Spread | null;
+    stability: number | null;
+    coverage: number;
+  }
+}

@@ -1,0 +1,21 @@
+// What the pure modules of the page ask of a browser when they are loaded; to be imported before them.
+
+globalThis.document = { baseURI: "http://page.test/" };
+const stored = new Map();
+globalThis.localStorage = {
+  getItem: (name) => stored.get(name) ?? null,
+  setItem: (name, value) => stored.set(name, value),
+  removeItem: (name) => stored.delete(name),
+};
+globalThis.sessionStorage = globalThis.localStorage;
+
+/** JSON answers, one per request in order -> what was asked of the server. */
+export function answering(...answers) {
+  const asked = [];
+  globalThis.fetch = async (url, { method = "GET", body = null } = {}) => {
+    asked.push({ method, path: new URL(url).pathname, body: body && JSON.parse(body) });
+    const { status = 200, json = null } = answers.shift() ?? {};
+    return new Response(status === 204 ? null : JSON.stringify(json), { status });
+  };
+  return asked;
+}

@@ -1,0 +1,157 @@
+// A frame's review: outlines touched, undone, measured, saved, and matched with a saved correction.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { answering } from "./browser-stub.js";
+import { OpenFrame } from "../../../src/thyrosight/web/static/open-frame.js";
+import { Review, current, isTouched, lastKnown } from "../../../src/thyrosight/web/static/review/review.js";
+import { moved } from "../../../src/thyrosight/web/static/review/rings.js";
+
+const RING = [[10, 10], [30, 10], [30, 30], [10, 30]]; // prettier-ignore
+const FAR = moved(RING, 100, 0);
+const item = { id: "a", name: "a.png" };
+
+const nodule = (number, outline_xy, risk = 0.5) => ({ number, outline_xy, risk, size: {} });
+/** A review that asks the server for measures only where the test wants it. */
+function reviewOf(correction = null, { isMeasured = false } = {}) {
+  const review = new Review(item, 0, { nodules: [nodule(1, RING), nodule(2, FAR)] }, correction);
+  if (!isMeasured) review.measureSoon = () => {};
+  return review;
+}
+const measure = (risk) => ({ size: {}, risk });
+const untilMeasured = (review) =>
+  new Promise((resolve) => review.addEventListener("measured", resolve, { once: true }));
+
+test("a new review has the network's outlines and nothing to save", () => {
+  const review = reviewOf();
+  assert.deepEqual(
+    review.findings.map(({ key, ring }) => [key, ring]),
+    [
+      ["network-1", RING],
+      ["network-2", FAR],
+    ],
+  );
+  assert.equal(review.isChanged, false);
+  assert.equal(review.hasCorrection, false);
+});
+
+test("undo and redo go through outlines, additions and removals one by one", () => {
+  const review = reviewOf();
+  review.remember();
+  review.setRing("network-1", moved(RING, 1, 0));
+  const key = review.add(moved(RING, 50, 50));
+  review.remove("network-2");
+  review.remove(key);
+  const kept = () => review.findings.filter((finding) => !finding.isRemoved).map((finding) => finding.key);
+  assert.deepEqual(kept(), ["network-1"]);
+  review.undo();
+  assert.deepEqual(kept(), ["network-1", key]);
+  review.undo();
+  assert.deepEqual(kept(), ["network-1", "network-2", key]);
+  review.undo();
+  review.undo();
+  assert.equal(review.isChanged, false);
+  assert.equal(review.undo(), false, "there is nothing before the start");
+  for (let step = 0; step < 4; step += 1) assert.equal(review.redo(), true);
+  assert.deepEqual(kept(), ["network-1"]);
+  assert.equal(review.redo(), false);
+});
+
+test("a new change forgets what could be redone", () => {
+  const review = reviewOf();
+  review.remove("network-1");
+  review.undo();
+  review.remove("network-2");
+  assert.equal(review.redo(), false);
+});
+
+test("revert gives the network's outline back", () => {
+  const review = reviewOf();
+  review.setRing("network-1", FAR);
+  assert.ok(isTouched(review.finding("network-1")));
+  review.revert("network-1");
+  assert.ok(!isTouched(review.finding("network-1")));
+});
+
+test("a saved outline goes to the nodule that it overlaps most; what is left is removed or added", () => {
+  const own = moved(FAR, 2, 0);
+  const extra = moved(RING, 0, 200);
+  const review = reviewOf({ outlines_xy: [own, extra], measures: [measure(0.1), measure(0.2)], note: "n" });
+  const [first, second, third] = review.findings;
+  assert.equal(first.isRemoved, true);
+  assert.deepEqual([second.key, second.ring, current(second).risk], ["network-2", own, 0.1]);
+  assert.deepEqual([third.network, third.number, current(third).risk], [null, 3, 0.2]);
+  assert.equal(review.isChanged, false, "what is saved is no change");
+  assert.equal(review.note, "n");
+});
+
+test("touched rings are measured together; numbers of an older ring count no more", async () => {
+  const asked = answering({ json: [measure(0.9)] });
+  const review = reviewOf(null, { isMeasured: true });
+  const ring = moved(RING, 1, 1);
+  review.setRing("network-1", ring);
+  const finding = review.finding("network-1");
+  assert.equal(current(finding), null);
+  assert.equal(lastKnown(finding).risk, 0.5, "the network's, until the server has answered");
+  await untilMeasured(review);
+  assert.deepEqual(asked, [
+    { method: "POST", path: "/api/v1/items/a/frames/0/measure", body: { outlines_xy: [ring] } },
+  ]);
+  assert.equal(current(finding).risk, 0.9);
+  review.close();
+});
+
+test("where one outline is refused, the fault stays with it", async () => {
+  const refused = { status: 422, json: { error: { code: "outside_field", message: "outline 1: outside" } } };
+  answering(refused, { json: [measure(0.3)] }, refused);
+  const review = reviewOf(null, { isMeasured: true });
+  review.setRing("network-1", moved(RING, 1, 0));
+  review.setRing("network-2", moved(FAR, 1, 0));
+  await untilMeasured(review);
+  const [first, second] = review.findings;
+  assert.deepEqual([current(first)?.risk, first.failure], [0.3, null]);
+  assert.deepEqual([current(second), second.failure], [null, "outline 1: outside"]);
+});
+
+test("saving sends outlines, words and note; back at the network's result it deletes the correction", async () => {
+  const review = reviewOf();
+  review.choose("network-1", "composition", "spongiform");
+  review.setNote(" seen ");
+  const asked = answering({ json: {} }, { status: 204 });
+  await review.save();
+  assert.deepEqual(asked[0].method, "PUT");
+  assert.deepEqual(asked[0].body, {
+    outlines_xy: [RING, FAR],
+    descriptors: [{ composition: "spongiform" }, {}],
+    system: "acr",
+    note: "seen",
+  });
+  assert.equal(review.isChanged, false);
+  review.choose("network-1", "composition", null);
+  review.setNote("");
+  await review.save();
+  assert.equal(asked[1].method, "DELETE");
+  assert.equal(review.saved, null);
+});
+
+test("an open frame keeps reviews with unsaved changes, and the choice within an item", () => {
+  const here = new OpenFrame();
+  const loaded = { prediction: { nodules: [nodule(1, RING), nodule(2, FAR)] }, correction: null };
+  here.item = item;
+  const first = here.show(item, 0, loaded, true);
+  assert.equal(here.selected, "network-1");
+  here.selected = "network-2";
+  here.show(item, 1, loaded, false);
+  assert.equal(here.selected, "network-2");
+  assert.equal(here.hasUnsaved, false);
+  here.review.setNote("mine");
+  const second = here.review;
+  assert.notEqual(here.show(item, 0, loaded, false), first, "a review without changes is made anew");
+  assert.equal(here.hasUnsaved, true);
+  assert.equal(here.show(item, 1, loaded, false), second, "one with changes is still there");
+  here.close();
+  assert.equal(here.chosen, null);
+  here.forget(item);
+  assert.deepEqual([here.item, here.hasUnsaved], [null, false]);
+});

@@ -1,0 +1,92 @@
+// Requests and files: errors with a type, patience with a busy server, what is sent and in which parcels.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { answering } from "./browser-stub.js";
+import * as api from "../../../src/thyrosight/web/static/server/api.js";
+import { chosenImages, parcels } from "../../../src/thyrosight/web/static/server/files.js";
+import { Queue } from "../../../src/thyrosight/web/static/server/queue.js";
+
+const file = (name, size = 10) => ({ name, size });
+
+test("a refusal has the server's code and words", async () => {
+  answering({ status: 409, json: { error: { code: "not_ready", message: "a.png: not finished yet" } } });
+  await assert.rejects(api.getJson("items/a/clip"), { status: 409, code: "not_ready", message: "a.png: not finished yet" }); // prettier-ignore
+});
+
+test("no answer is offline", async () => {
+  globalThis.fetch = async () => {
+    throw new TypeError("no route");
+  };
+  await assert.rejects(api.getJson("health"), (error) => error.isOffline && error.code === "offline");
+});
+
+test("a busy server is asked again after the seconds that it names", async () => {
+  let tries = 0;
+  globalThis.fetch = async () => {
+    tries += 1;
+    if (tries > 1) return new Response('{"ok": true}');
+    return new Response("{}", { status: 503, headers: { "Retry-After": "1" } });
+  };
+  const waits = [];
+  assert.deepEqual(await api.getJson("health", { onBusy: (seconds) => waits.push(seconds) }), { ok: true });
+  assert.deepEqual([waits, tries], [[1], 2]);
+});
+
+test("ids are escaped in paths", () => {
+  assert.equal(api.framePath("a/b", 3, "result"), "items/a%2Fb/frames/3/result");
+  assert.equal(api.itemPath("a", "clip"), "items/a/clip");
+});
+
+test("any fault becomes one with a line for people", () => {
+  const own = new api.ApiError(404, "not_found", "gone");
+  assert.equal(api.asApiError(own), own);
+  assert.deepEqual([api.asApiError(new Error("oops")).message, api.asApiError("x").isOffline], ["oops", false]);
+});
+
+test("what is surely no image is left out, the rest in natural order", () => {
+  const { images, numSkipped } = chosenImages(["b10.png", "b9.png", "notes.txt", ".DS_Store", "DICOMDIR", "IM0001"].map((name) => file(name)).concat(file("empty.png", 0))); // prettier-ignore
+  assert.deepEqual(images.map(({ name }) => name), ["b9.png", "b10.png", "IM0001"]); // prettier-ignore
+  assert.equal(numSkipped, 4);
+});
+
+test("parcels hold at most 16 files and 48 MB, a larger file goes alone", () => {
+  assert.deepEqual(parcels([]), []);
+  const many = Array.from({ length: 33 }, (_, i) => file(`${i}.png`));
+  assert.deepEqual(parcels(many).map((one) => one.length), [16, 16, 1]); // prettier-ignore
+  const sizes = [30e6, 30e6, 100e6, 1e6].map((size, i) => file(`${i}.png`, size));
+  assert.deepEqual(parcels(sizes).map((one) => one.map(({ name }) => name)), [["0.png"], ["1.png"], ["2.png"], ["3.png"]]); // prettier-ignore
+});
+
+test("counts are of all jobs and of what is on its way", () => {
+  const queue = new Queue();
+  const items = ["queued", "running", "done", "done", "failed"].map((state, i) => ({ id: String(i), state }));
+  queue.jobs = [{ id: "j", items }];
+  queue.sending = [
+    { file: file("a"), name: "a", error: null },
+    { file: file("b"), name: "b", error: "refused" },
+  ];
+  assert.deepEqual(queue.counts, { queued: 2, running: 1, done: 2, failed: 1 });
+  assert.equal(queue.isBusy, true);
+  assert.equal(queue.item("3").state, "done");
+  assert.equal(queue.item("x"), null);
+});
+
+test("an item that has just been finished is told once; a job that is gone is forgotten", async () => {
+  const queue = new Queue();
+  queue.jobs = [{ id: "j", items: [{ id: "0", state: "running" }] }];
+  const done = [];
+  queue.addEventListener("done", (event) => done.push(event.detail.id));
+  const finished = { id: "j", items: [{ id: "0", state: "done" }] };
+  answering(
+    { json: finished },
+    { json: finished },
+    { status: 404, json: { error: { code: "not_found", message: "" } } },
+  );
+  await queue.refresh(queue.jobs[0]);
+  await queue.refresh(queue.jobs[0]);
+  assert.deepEqual(done, ["0"]);
+  await queue.refresh(queue.jobs[0]);
+  assert.deepEqual(queue.jobs, []);
+});
