@@ -14,11 +14,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS) -c constraints.txt
 CORE := $(VENV)/.core-is-installed
 DEV := $(VENV)/.dev-is-installed
+PAGE_TOOLS := node_modules/.package-lock.json
 OUT := out
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types train-demo golden pictures reference bench constraints install clean distclean
+.PHONY: help demo test check lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,12 @@ lint: $(DEV)
 
 types: $(DEV)
 	$(BIN)/mypy
+
+check-page: $(DEV) $(PAGE_TOOLS)  ## types, format and unit tests of the page's scripts; needs Node.js 20 or later and npm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/flows/test_page_scripts.py
+
+page-types: $(DEV)  ## remake the records that the page's scripts are checked against, from the API
+	$(BIN)/python tools/make_page_types.py
 
 train-demo: $(DEV)  ## phantoms -> a small network trained in minutes -> an evaluation report
 	$(BIN)/thyrosight phantom -n 160 -o $(OUT)/train-demo/phantoms
@@ -63,12 +70,17 @@ install: $(DEV)  ## the environment with everything in it
 constraints: $(DEV)  ## write constraints.txt from the environment as it is
 	$(BIN)/python tools/freeze.py > $(VENV)/constraints.new && mv $(VENV)/constraints.new constraints.txt
 
+$(PAGE_TOOLS): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "error: no npm; install Node.js 20 or later: https://nodejs.org, or apt-get install nodejs npm"; exit 2; }
+	npm ci
+	@touch $@
+
 clean:  ## remove what the commands wrote and the caches; keep the environment
 	rm -rf $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench studies tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## and the environment
-	rm -rf $(VENV)
+	rm -rf $(VENV) node_modules
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or later, or say which: make PYTHON=/path/to/python3.11"; exit 2; }

@@ -1,7 +1,7 @@
 """The API's document (OpenAPI) -> tests/web/page/api.d.ts, the records that the page's scripts are checked against.
 
-    python tools/make_page_types.py          # writes the file
-    python tools/make_page_types.py --check  # exits 1 where it is not what the API says now
+python tools/make_page_types.py          # writes the file
+python tools/make_page_types.py --check  # exits 1 where it is not what the API says now
 """
 
 from __future__ import annotations
