@@ -1,8 +1,8 @@
-"""Arguments -> one call into the room that does the work; an exit code comes out.
+"""Command line arguments -> the function of the command in commands/, and an exit code.
 
-Exit codes: 0 all is well; 1 it ran, and an input, a bundle or a result is not good; 2 nothing was tried: the command,
-the configuration or the installation has to be mended first; 130 interrupted. Errors for people are one line on stderr.
-The heavy libraries are imported inside the commands, so that `--help` answers at once.
+Exit codes: 0 all is well; 1 it ran, and an input, a bundle or a result is not good; 2 nothing was tried, because the
+command line, the configuration or the installation is wrong; 130 interrupted. An error for the user is one line on
+stderr. The commands import the heavy libraries inside their functions, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INTERRUPTED = 130
 
 
 class ErrorsInOneLine(typer.core.TyperGroup):
-    """The group of commands; a ThyrosightError or Ctrl-C below it becomes one line and an exit code."""
+    """The group of commands: a ThyrosightError or Ctrl-C in a command -> one line on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -42,12 +42,12 @@ class ErrorsInOneLine(typer.core.TyperGroup):
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(exit_code(error)) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted: what was finished is kept; the same command goes on from there", err=True)
+            typer.echo("interrupted: finished results are kept; run the same command again to go on", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
 def exit_code(error: ThyrosightError) -> int:
-    """An error for people -> 2 where nothing could be tried (configuration, installation), else 1."""
+    """An error for the user -> 2 where nothing could be tried (configuration, installation), else 1."""
     return 2 if isinstance(error, ConfigError | MissingExtraError) else 1
 
 
@@ -88,7 +88,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "demo": predict.demo,
 }
-"""Every command and the function behind it, in the order of the work and of `--help`."""
+"""Every command and its function, in the order of `--help`: data, training, scores, results, service."""
 
 for _name, _function in COMMANDS.items():
     app.command(_name)(_function)
@@ -105,7 +105,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical device."""

@@ -1,25 +1,25 @@
-"""What went wrong, where, and the mend: the errors that a user is meant to read.
+"""Errors for the user: the message states what is wrong, where, and the fix.
 
-Anything else that escapes is a bug of ours; the command line prints these as one line without a traceback.
+The command line prints them as one line without a traceback. Any other exception that escapes is a bug of ours.
 """
 
 from __future__ import annotations
 
 
 class ThyrosightError(Exception):
-    """Base of every error whose message is written for the user."""
+    """Base of all errors for the user."""
 
 
 class InputError(ThyrosightError):
-    """An input file, folder or table can't be used; the message names it and the mend."""
+    """An input file, folder or table can't be used; the message names it and the fix."""
 
 
 class ConfigError(ThyrosightError):
-    """A configuration is wrong; the message names the key and what is known there."""
+    """A configuration is wrong; the message names the setting and the known ones."""
 
 
 class BundleError(ThyrosightError):
-    """A model bundle is damaged, unknown or unsafe to load."""
+    """A model bundle is damaged, of an unknown format, or unsafe to load."""
 
 
 class MissingExtraError(ThyrosightError):

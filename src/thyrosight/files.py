@@ -1,4 +1,4 @@
-"""Bytes -> files that are whole or absent: a temporary neighbour, fsync, rename; and the SHA-256 of a file."""
+"""Bytes -> files that are whole or absent, by a temporary file next to them, fsync and rename; SHA-256; sort order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Path, content (text as UTF-8, newlines as given) -> that file, whole; an interrupted write leaves the old one.
+    """Path, content (text as UTF-8, newlines as given) -> the file, whole; an interrupted write leaves the old file.
 
     The folder must exist. Raises InputError where the system refuses (no such folder, no space, no permission).
     """
@@ -38,22 +38,22 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     """Path, {file name: bytes} -> a flat folder of exactly those files; an existing folder is replaced whole.
 
-    Deciding whether an existing folder may go is the caller's business. It is moved aside for the swap, and comes back
-    where the swap fails. The parent folder must exist. Raises InputError where the system refuses.
+    The caller decides whether an existing folder may be replaced. It comes back where the swap fails. The parent folder
+    must exist. Raises InputError where the system refuses.
     """
     path = Path(path)
-    temporary, aside = temporary_path(path), temporary_path(path)
+    temporary, old = temporary_path(path), temporary_path(path)
     with _as_input_error(path):
         try:
             temporary.mkdir()
             for name, content in contents.items():
                 _write_new(temporary / name, content)
             sync_folder(temporary)
-            _swap(temporary, path, aside)
+            _swap(temporary, path, old)
             sync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    _discard(aside)
+    _discard(old)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Path that must not exist, bytes -> file with the user's usual permissions, flushed to the disk."""
+    """Path that must not exist, bytes -> a file with the user's usual permissions, flushed to the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     with open(descriptor, "wb") as stream:
         stream.write(content)
@@ -126,33 +126,33 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside the folder survive a power cut, where the system can (not on Windows)."""
+    """Makes a rename inside the folder survive a power cut, where the system can (not on Windows)."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError:
-        pass  # some network file systems refuse to sync a folder; the rename itself is done
+        pass  # some network file systems refuse to sync a folder; the rename is done all the same
     finally:
         os.close(descriptor)
 
 
-def _swap(new: Path, path: Path, aside: Path) -> None:
-    """Put `new` at `path`; what was there goes to `aside`, and comes back if the second rename fails."""
+def _swap(new: Path, path: Path, old: Path) -> None:
+    """Renames `path` to `old` and `new` to `path`; undoes the first where the second fails."""
     existed = os.path.lexists(path)
     if existed:
-        os.rename(path, aside)
+        os.rename(path, old)
     try:
         os.rename(new, path)
     except BaseException:
         if existed:
-            os.rename(aside, path)
+            os.rename(old, path)
         raise
 
 
 def _discard(path: Path) -> None:
-    """Remove a file, a link or a folder, or nothing, without following links."""
+    """Removes a file, a link or a folder, if there is one, without following links."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -161,7 +161,7 @@ def _discard(path: Path) -> None:
 
 @contextmanager
 def _as_input_error(path: Path) -> Iterator[None]:
-    """The system's refusal to write -> InputError naming the path."""
+    """An OSError of the block -> InputError that names the path and the fix."""
     try:
         yield
     except FileNotFoundError as error:

@@ -1,7 +1,7 @@
-"""What a prediction says: frozen pydantic records, one JSON for the command line, Python and every other door.
+"""The records of a prediction: frozen pydantic models; command line, Python and web share their JSON.
 
 Legend: `_xy` points (column, row) of pixel centres in the source image as decoded (EXIF orientation applied);
-`_px` source pixels; `_mm` millimetres, None where the file does not say them (mm_reason). Boxes are half-open.
+`_px` source pixels; `_mm` millimetres, None where the file does not state them (mm_reason). Boxes are half-open.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FlagCode = Literal[
 
 
 class Record(BaseModel):
-    """Base of the records: frozen, nothing unknown, no NaN and no infinity."""
+    """Base of the records: frozen, no unknown field, no NaN and no infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -107,7 +107,7 @@ class NoduleSize(Record):
     taller_than_wide: bool = Field(description="anteroposterior > transverse; a sign on transverse views only")
 
     def rounded(self) -> NoduleSize:
-        """-> the same in thousandths of pixels and millimetres, which is more than an outline can tell."""
+        """-> the same, rounded to thousandths of pixels and millimetres; an outline is less precise than that."""
         return NoduleSize(**{name: _rounded(value) for name, value in self.model_dump().items()})
 
 
@@ -201,10 +201,13 @@ class Prediction(Record):
         """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
         number = r"-?\d[\d.eE+-]*"
-        text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # a raw \n is never in a string
+        text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # JSON strings hold no raw \n
         return re.sub(r"\],\n\s+\[", "], [", text) + "\n"
 
 
 def json_schema() -> str:
-    """-> the JSON Schema (draft 2020-12) of a Prediction, indented, keys sorted."""
+    """-> the JSON Schema (draft 2020-12) of a Prediction, indented, keys sorted.
+
+    For tests: tests/golden/prediction.schema.json holds it, so that a change of the contract is noticed.
+    """
     return json.dumps(Prediction.model_json_schema(), indent=2, sort_keys=True) + "\n"

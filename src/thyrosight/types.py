@@ -1,4 +1,4 @@
-"""The records that pass between the rooms: Frame, Case, Sample, Batch, Output; frozen, of constant shape.
+"""The records and array types that every room uses: Frame, Case, Box, Spacing, Region; frozen, of constant shape.
 
 Legend for names: B batch, C channels, H rows, W columns; `_HW` arrays, `_xy` points (column, row), `_px`, `_mm` units.
 A box is half-open: x0 <= x < x1. The result records (Nodule, Prediction) are in thyrosight.prediction.
@@ -50,10 +50,10 @@ class Spacing(NamedTuple):
 
 
 class Region(NamedTuple):
-    """A part of the picture that the file's header describes, as DICOM ultrasound has them.
+    """A part of the picture that a DICOM header describes.
 
-    kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels are this one's.
-    spacing is None where the region has no sound scale; reason then says why.
+    kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels belong to it.
+    spacing: None where the region has no valid scale; `reason` then states why.
     """
 
     box: Box
@@ -65,7 +65,7 @@ class Region(NamedTuple):
 
 
 REGION_HOLDS_SHARE = 0.9
-"""Of a box that must lie in a region for the region to hold it."""
+"""A region holds a box if at least this share of the box is inside it."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Frame:
     """One decoded image, as the file shows it (EXIF orientation applied, 8 bit).
 
     image_HW: uint8 gray. rgb_HW3: uint8, or None where the file is gray.
-    spacing is that of the whole frame, None where the file does not say or where its regions differ; spacing_reason
-    then says why. Where the file describes regions, `spacing_in` gives that of a part.
-    modality and has_colour_data are what a DICOM header says, None where there is no such header.
+    spacing: of the whole frame; None where the file states none or where its regions differ, and spacing_reason states
+    why. `spacing_in` gives the spacing of a part.
+    modality, has_colour_data: from a DICOM header; None without one.
     """
 
     path: Path | None
@@ -96,9 +96,9 @@ class Frame:
         return height, width
 
     def spacing_in(self, box: Box) -> tuple[Spacing | None, str | None]:
-        """Part of the frame -> (its spacing, or None; where that comes from, or why there is none).
+        """Part of the frame -> (its spacing or None, the source of the spacing or the reason why there is none).
 
-        With regions that have a scale, the one that holds the part decides; of several, the one with priority.
+        Where regions have a scale, the region that holds the part decides; of several, the one with priority.
         """
         scaled = [region for region in self.regions if region.spacing is not None]
         if not scaled:
@@ -113,7 +113,7 @@ class Frame:
 
 
 def _share_in(inner: Box, outer: Box) -> float:
-    """-> the share of the inner box that lies in the outer one, 0 to 1."""
+    """-> the share of the inner box that is inside the outer one, 0 to 1."""
     width = min(inner.x1, outer.x1) - max(inner.x0, outer.x0)
     height = min(inner.y1, outer.y1) - max(inner.y0, outer.y0)
     return max(0, width) * max(0, height) / max(1, inner.width * inner.height)
@@ -121,10 +121,10 @@ def _share_in(inner: Box, outer: Box) -> float:
 
 @dataclass(frozen=True)
 class Case:
-    """One row of cases.csv. Paths are absolute here and relative to the file in the CSV.
+    """One row of cases.csv. Paths are absolute here; in the CSV they are relative to the file.
 
-    malignancy: 1 high, 0 low, None not labelled. group is the split key. fov is the ultrasound field;
-    panels are the views of a split screen inside it (one box, the field itself, where the screen is not split).
+    malignancy: 1 high, 0 low, None not labelled. group: the split key. fov: the ultrasound field.
+    panels: the views of a split screen inside the field; one box, the field itself, where the screen is not split.
     """
 
     case_id: str
@@ -140,9 +140,9 @@ class Case:
     fov: Box | None = None
     panels: tuple[Box, ...] = ()
     target: str = "nodule"
-    """What the mask outlines: nodule, lesion (another organ) or gland."""
+    """The kind of thing that the mask outlines: nodule, lesion (another organ) or gland."""
     descriptors: dict[str, str] = field(default_factory=dict)
-    """composition, echogenicity, shape, margin, foci, tirads: only those that the set gives."""
+    """composition, echogenicity, shape, margin, foci, tirads: those that the set has."""
 
 
 Json = dict[str, Any]

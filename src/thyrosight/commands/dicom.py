@@ -1,4 +1,4 @@
-"""A result and the DICOM file that it is of -> SEG, SR and Secondary Capture: the command dicom."""
+"""The command `dicom`: a result and its DICOM source -> SEG, SR and Secondary Capture files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import print_json, remark
 from thyrosight.errors import InputError
 
 
 def dicom(
     result: Annotated[
-        Path, typer.Argument(help="A results folder, or one case's folder in it.", exists=True, file_okay=False)
+        Path, typer.Argument(help="A results folder, or the folder of one case in it.", exists=True, file_okay=False)
     ],
     source: Annotated[Path, typer.Option("--source", help="The DICOM file that was predicted.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the DICOM files.")],
@@ -22,19 +23,19 @@ def dicom(
     capture: Annotated[bool, typer.Option("--capture", help="Write capture.dcm, the overlay picture.")] = False,
     identity: Annotated[
         Literal["keep", "none"],
-        typer.Option("--identity", help="keep: patient and study as in the source, for a PACS; none: without."),
+        typer.Option("--identity", help="keep: patient and study of the source, for a PACS; none: neither."),
     ] = "none",
     uid_key: Annotated[
         str | None,
-        typer.Option("--uid-key", envvar="THYROSIGHT_UID_KEY", help="Secret: same key, same replaced UIDs."),
+        typer.Option("--uid-key", envvar="THYROSIGHT_UID_KEY", help="Secret; the same key gives the same new UIDs."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """A result -> DICOM SEG, SR, picture.
 
-    Writes all three where none of --seg, --sr, --capture is given. Of a results folder those cases are taken that are
-    of the source, and of a clip every frame that was predicted. Where no nodule was outlined there is no SEG; the SR
-    says that none was found.
+    Writes all three files unless --seg, --sr or --capture chooses some. Takes every case of the results folder that was
+    predicted from the source, and every predicted frame of a clip. Without a nodule there is no SEG, and the SR states
+    that none was found.
     """
     from thyrosight.files import write_atomic
     from thyrosight.results.dicom.files import SEG_NAME, DicomOptions, case_dicom_files

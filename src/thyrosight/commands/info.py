@@ -1,4 +1,4 @@
-"""The command `info`: what a bundle is, and which versions run here."""
+"""The command `info`: a bundle -> its declaration, and the versions installed here, in the terminal."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LIBRARIES = ("python", "numpy", "onnxruntime", "opencv-python-headless", "pillow
 
 def info(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A model bundle; the shipped one where not given.", exists=True)
+        Path | None, typer.Argument(help="A model bundle; default: the shipped model.", exists=True)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What a bundle is, and what runs here.
+    """A bundle's content, and the versions installed here.
 
-    Verifies the bundle, then shows its network, what it learned from, its scores, and the versions installed.
+    Verifies the bundle, then shows its network, its training sets, its scores, and the installed versions.
     """
     from thyrosight.bundle.store import load_bundle
 
@@ -49,7 +49,7 @@ def _print_bundle(loaded: Bundle) -> None:
         for name in ("label_meaning", "left_out", "notes", "origin", "held_out_fold", "inherited_from"):
             part.pop(name, None)  # `split` states the last two in words
     for part in tables["operating_points"]:
-        for name in ("sensitivity", "specificity"):  # its meaning says them in words
+        for name in ("sensitivity", "specificity"):  # `meaning` states them in words
             part.pop(name)
     for name in ("files", "sha256", "format_version", "recipe", "subgroups", "robustness", "failures"):
         facts.pop(name)
@@ -64,6 +64,6 @@ def _print_bundle(loaded: Bundle) -> None:
 
 
 def _short(value: Any) -> Any:
-    """A SHA-256 -> its first digits; anything else as it is."""
+    """A SHA-256 -> its first digits; any other value unchanged."""
     is_hash = isinstance(value, str) and len(value) == 64 and value.isalnum()
     return value[:12] if is_hash else value

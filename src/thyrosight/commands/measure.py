@@ -1,4 +1,4 @@
-"""Mask, and its image where there is one -> sizes and signs in the terminal: measure. It loads no model."""
+"""The command `measure`: a mask, and optionally its image -> sizes and signs in the terminal. It loads no model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.options import spacing_given
+from thyrosight.commands.options import Json, MmPerPixel, spacing_given
 from thyrosight.commands.terminal import print_json, print_table, remark
 from thyrosight.errors import ConfigError
 
@@ -18,21 +18,19 @@ if TYPE_CHECKING:
 def measure(
     mask: Annotated[Path, typer.Argument(help="A mask: 0 and 255, 0 and 1, or labels 1, 2, 3 ...", exists=True)],
     image: Annotated[
-        Path | None, typer.Option("--image", help="Its image, to look inside as well.", exists=True)
+        Path | None, typer.Option("--image", help="The image of the mask, for what is inside nodules.", exists=True)
     ] = None,
-    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Which frame of an image with several.")] = None,
-    mm_per_pixel: Annotated[
-        str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the image says.")
-    ] = None,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Read this frame of several.")] = None,
+    mm_per_pixel: MmPerPixel = None,
     second_view_mm: Annotated[
-        float | None, typer.Option("--second-view-mm", help="The nodule's extent across this view, for its volume.")
+        float | None, typer.Option("--second-view-mm", help="The nodule's extent across this view, for the volume.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Any mask -> diameters, area, margin, inside.
 
-    The same measures as of a network's outline, for one that a person drew. A mask of one value is taken apart into
-    its nodules; a label image has one a label. Without millimetres lengths are in pixels.
+    Measures an outline that a person drew as `predict` measures the network's. A mask of one value is split into its
+    connected nodules; a label image has one nodule per label. Lengths are in pixels where no millimetres are known.
     """
     from thyrosight.measurement.mask_file import measure_file
 

@@ -1,4 +1,4 @@
-"""Definitions that lay in commands/training.py."""
+"""Options that several commands have: their types with help texts, and text as given -> checked values."""
 
 from __future__ import annotations
 
@@ -12,30 +12,20 @@ from thyrosight.errors import ConfigError
 if TYPE_CHECKING:
     from thyrosight.types import Spacing
 
-
-def fold_number(text: str | None) -> int | None:
-    """--fold as given -> the fold left out, or None for all rows."""
-    if text is None or text == "all":
-        return None
-    try:
-        fold = int(text)
-    except ValueError:
-        fold = -1
-    if fold < 0:
-        raise ConfigError(f"--fold {text}: give a fold's number, 0 or more, or `all`")
-    return fold
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="A model bundle; the shipped model where not given.", exists=True)
+    Path | None, typer.Option("--bundle", help="A model bundle; default: the shipped model.", exists=True)
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; a few where not given.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: one per core.")]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
+MmPerPixel = Annotated[
+    str | None,
+    typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres per pixel, instead of what files state."),
+]
 
 
 def spacing_given(text: str) -> Spacing:
-    """--mm-per-pixel as given, one number or row,column -> Spacing; ConfigError where that can't be."""
+    """--mm-per-pixel as given, one number or row,column -> Spacing. ConfigError for anything else."""
     from thyrosight.frames.spacing import checked_spacing
 
     try:
@@ -46,3 +36,16 @@ def spacing_given(text: str) -> Spacing:
     if spacing is None:
         raise ConfigError(f"{reason}; give millimetres, e.g. 0.06")
     return spacing
+
+
+def fold_number(text: str | None) -> int | None:
+    """--fold as given -> the number of the fold to leave out; None for `all` and where it was not given."""
+    if text is None or text == "all":
+        return None
+    try:
+        fold = int(text)
+    except ValueError:
+        fold = -1
+    if fold < 0:
+        raise ConfigError(f"--fold {text}: give a fold's number, 0 or more, or `all`")
+    return fold

@@ -1,4 +1,4 @@
-"""Images -> results, and what a bundle says of itself: predict, info, demo. None loads torch."""
+"""The commands `predict` and `demo`: images, or drawn sample cases -> a results folder. They load no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Json, Threads, Tta, spacing_given
+from thyrosight.commands.options import BundleOption, Json, MmPerPixel, Threads, Tta, spacing_given
 from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
@@ -22,28 +22,28 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     bundle: BundleOption = None,
     tta: Tta = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is already there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what is there already.")] = False,
     threads: Threads = None,
-    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Which frame of a file with several.")] = None,
-    every: Annotated[int | None, typer.Option("--every", min=1, help="Of a clip, each n-th frame.")] = None,
-    mm_per_pixel: Annotated[
-        str | None, typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres, whatever the files say.")
-    ] = None,
-    submission: Annotated[bool, typer.Option("--submission", help="The TN-SCUI challenge's files alone.")] = False,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Read this frame of files with several.")] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Read each n-th frame of a clip.")] = None,
+    mm_per_pixel: MmPerPixel = None,
+    submission: Annotated[
+        bool, typer.Option("--submission", help="Write the files of the TN-SCUI challenge instead.")
+    ] = False,
     pdf: Annotated[
-        bool, typer.Option("--pdf", help="Print the report to report.pdf too; needs thyrosight[pdf].")
+        bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
 
-    Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. What is there already
-    is kept. A file that fails is one line and the rest is done all the same; the exit code is then 1.
-    A clip (DICOM or video of several frames) is read whole: CASE/clip.json has all frames, the others the one to show.
-    With --submission it writes mask/, submission.csv and probability.csv instead.
+    Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. Results that are there
+    already stay. A file that fails costs one line on stderr; all others are predicted, and the exit code is 1.
+    Of a clip (DICOM or video of several frames) every frame is read: CASE/clip.json holds all frames, the other files
+    show the frame with the largest nodule. --submission writes mask/, submission.csv and probability.csv instead.
     """
     if pdf and submission:
-        raise ConfigError("--pdf and --submission: the challenge's files have no report to print")
+        raise ConfigError("--pdf and --submission: a submission has no report; give one of the two")
     if submission:
         _write_submission(images, out, bundle, tta, threads, as_json)
         return
@@ -54,7 +54,7 @@ def predict(
     from thyrosight.results.predict_folder import FolderOptions, predict_folder
 
     if pdf:
-        pdf_writer()  # or it says what to install, before the work
+        pdf_writer()  # fails before the work, not after it, where something has to be installed
     options = FolderOptions(tta, threads, overwrite, frame, every, spacing)
     with stdout_kept_for_json(as_json), file_progress() as progress:
         summary = predict_folder(images, out, bundle=bundle, options=options, progress=progress)
@@ -75,7 +75,7 @@ def demo(
 ) -> None:
     """The shipped model on sample cases.
 
-    The cases are phantoms drawn on the spot; the last line printed is the path of the HTML report.
+    Draws synthetic cases, so no data is needed, and predicts them. The last line is the path of the HTML report.
     """
     typer.echo(run_demo(out, bundle, number, seed))
 
@@ -83,7 +83,7 @@ def demo(
 def _write_submission(
     images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
 ) -> None:
-    """The challenge's files, and what they are, on stdout; exit code 1 where an image is missing from them."""
+    """Writes the challenge's files and prints their path; exit code 1 where an image failed."""
     from thyrosight.inference.predictor import Predictor
     from thyrosight.results.submission import write_submission
 
@@ -102,33 +102,32 @@ def _write_submission(
 def _print_summary(summary: RunSummary, out: Path) -> None:
     _print_results(out / "results.csv")
     counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
-    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    remark(f"{told or 'nothing to do'} in {summary.seconds:.1f} s")
+    line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    remark(f"{line or 'nothing to do'} in {summary.seconds:.1f} s")
     typer.echo(summary.report)
 
 
 def _print_results(results_csv: Path) -> None:
-    """The first rows of results.csv as a table: what was found and how large it is."""
+    """Prints the first rows of results.csv as a table: nodules, their size and their risk."""
     import csv
 
     with results_csv.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    shown = []
+    table = []
     for row in rows[:MAX_ROWS_SHOWN]:
         in_mm = bool(row["longest_mm"])
         longest = f"{float(row['longest_mm']):.1f} mm" if in_mm else f"{float(row['longest_px'] or 0):.0f} px"
         risk = f"{float(row['risk']):.2f}" if row["risk"] else None
-        shown.append((row["case_id"], row["num_nodules"], longest if row["longest_px"] else None, risk, row["flags"]))
-    print_table(("case", "nodules", "longest", "risk", "flags"), shown)
-    if len(rows) > len(shown):
-        typer.echo(f"... and {len(rows) - len(shown)} more in {results_csv}")
+        table.append((row["case_id"], row["num_nodules"], longest if row["longest_px"] else None, risk, row["flags"]))
+    print_table(("case", "nodules", "longest", "risk", "flags"), table)
+    if len(rows) > len(table):
+        typer.echo(f"... and {len(rows) - len(table)} more in {results_csv}")
 
 
 def run_demo(out: Path, bundle: Path | None = None, num_cases: int = 8, seed: int = 0) -> Path:
-    """Folder, bundle (None: the shipped one) -> the path of OUT/results/report.html, made new each time.
+    """Folder, bundle (None: the shipped one) -> the path of OUT/results/report.html, written anew each time.
 
-    The sample cases in OUT/cases are synthetic: no patient, and the truth is in OUT/cases/truth.json. InputError where
-    the model could not be run on one of them.
+    The sample cases in OUT/cases are synthetic; OUT/cases/truth.json holds their truth. InputError where one fails.
     """
     from thyrosight.phantom.cohort import write_phantoms
     from thyrosight.results.predict_folder import FolderOptions, predict_folder

@@ -1,4 +1,4 @@
-"""What a reader asks for beside the image: the command tirads."""
+"""The command `tirads`: a nodule's descriptors -> its TI-RADS level and advice in the terminal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import in_line, print_facts, print_json, remark
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from thyrosight.tirads.assessment import Assessment, SystemName
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 
 
 def tirads(
@@ -28,15 +27,15 @@ def tirads(
         list[str] | None, typer.Option("--foci", help="none, macrocalcifications, rim, punctate; repeat for more.")
     ] = None,
     longest_mm: Annotated[
-        float | None, typer.Option("--longest-mm", help="The longest diameter, for the advice.")
+        float | None, typer.Option("--longest-mm", help="The longest diameter in mm, for the advice.")
     ] = None,
     system: Annotated[str, typer.Option("--system", help="acr (2017), eu (2017) or k (2021).")] = "acr",
     as_json: Json = False,
 ) -> None:
     """A nodule's descriptors -> TI-RADS level, advice.
 
-    Words of the ACR lexicon; a beginning will do. What is left out leaves the level open, and the range is said;
-    composition, echogenicity and margin may also be `cannot be determined`.
+    Takes the words of the ACR lexicon; the first letters are enough. A descriptor that is not given leaves the level
+    open, and the range of levels is printed. Composition, echogenicity and margin may be `cannot be determined`.
     """
     from thyrosight.tirads.assessment import assess
     from thyrosight.tirads.descriptors import Descriptors, term_of
