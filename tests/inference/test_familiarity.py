@@ -25,7 +25,7 @@ from thyrosight.datasets.table import read_cases
 from thyrosight.frames.load import as_frame
 from thyrosight.inference.familiarity import (
     CLIP,
-    MAX_FRAMES_A_SOURCE,
+    MAX_FRAMES_PER_SOURCE,
     MIN_FRAMES,
     _spread,
     conformal_quantile,
@@ -303,7 +303,7 @@ def test_large_sets_are_thinned_evenly_and_small_ones_kept() -> None:
     chosen = _spread([*many, *few])
     assert [case.case_id for case in chosen if case.source == "few"] == [case.case_id for case in few]
     thinned = np.array([int(case.case_id) for case in chosen if case.source == "many"])
-    assert len(thinned) == MAX_FRAMES_A_SOURCE
+    assert len(thinned) == MAX_FRAMES_PER_SOURCE
     assert set(np.diff(thinned)) == {2, 3}
     assert thinned[0] == 0
 

@@ -107,7 +107,7 @@ def test_every_nth_frame_one_frame_and_no_mixing_of_them(tiny: Predictor, tmp_pa
 def test_a_long_clip_is_thinned_and_a_short_step_is_refused() -> None:
     assert [step_of(Path("x"), n, None) for n in (1, MAX_CLIP_FRAMES, MAX_CLIP_FRAMES + 1)] == [1, 1, 2]
     assert step_of(Path("x"), 1000, 7) == 7
-    with pytest.raises(InputError, match="x: 1,000 frames, of which 300 are read; pass --every 4"):
+    with pytest.raises(InputError, match="x: 1,000 frames, and at most 300 are read; pass --every 4"):
         step_of(Path("x"), 1000, 3)
 
 

@@ -113,7 +113,7 @@ def test_mask_restore_is_exact_at_whole_scales(height, width, scale):
 
 
 def test_wrong_inputs_are_named():
-    with pytest.raises(InputError, match="does not lie inside the 10 x 8 image"):
+    with pytest.raises(InputError, match="is not inside the 10 x 8 image"):
         letterbox(Box(0, 0, 11, 8), (16, 16)).image(np.zeros((8, 10), np.uint8))
     with pytest.raises(InputError, match="at least one pixel"):
         letterbox(Box(4, 4, 4, 8), (16, 16))

@@ -1,1 +1,1 @@
-"""Frame -> Prediction on ONNX Runtime, without torch."""
+"""Frame or file -> Prediction, by a model bundle on ONNX Runtime. Nothing here loads torch."""

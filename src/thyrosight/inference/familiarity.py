@@ -1,11 +1,12 @@
-"""Frame, what a model's training frames measure like -> how unlike them it is; and the fit of that measure.
+"""Frame, statistics of the training frames -> how unlike them the frame is; training rows -> these statistics.
 
-One class: fitted on ultrasound alone, so that it needs no list of what else there is in the world. The distance is
-Mahalanobis' (Proc Natl Inst Sci India 2:49, 1936) in the statistics of thyrosight.view_statistics, each brought to a
-robust scale and clipped, under a covariance shrunk after Ledoit and Wolf (J Multivar Anal 88:365, 2004). Every training
-view is joined by copies of it as other settings or another scanner might show it; directions in which those differ
-count for less. The threshold is exceeded by FLAGGED_SHARE of held-out frames that were changed in that way, their
-groups out of the fit in turn (cross-conformal: Vovk, Ann Math Artif Intell 74:9, 2015), and by fewer as they are.
+One class: the fit uses ultrasound alone, so it needs no examples of other pictures.
+- Distance: Mahalanobis (Proc Natl Inst Sci India 2:49, 1936) in the numbers of views/statistics.py. Each number is
+  brought to a robust scale and clipped. The covariance is shrunk (Ledoit and Wolf, J Multivar Anal 88:365, 2004).
+- Varied copies: the fit also gets each training view as other settings or another scanner might show it. Directions in
+  which the copies differ count for less.
+- Threshold: FLAGGED_SHARE of the varied held-out frames exceed it; fewer of the unchanged ones do. Each group is left
+  out of the fit in turn (cross-conformal prediction: Vovk, Ann Math Artif Intell 74:9, 2015).
 
 Legend: N views, S statistics.
 """
@@ -23,22 +24,22 @@ from thyrosight.bundle.records import NUM_STATISTICS, Familiarity
 from thyrosight.types import Box, Case, Frame, UInt8Array
 
 FLAGGED_SHARE = 0.02
-"""Of held-out frames shown as by another scanner: what is no ultrasound lies far enough off to spare most of those."""
+"""Share of varied held-out frames above the threshold: small, because other pictures are much farther away."""
 MIN_FRAMES = 50
-"""Of fewer frames nobody can say what is usual: no measure is fitted."""
-MAX_FRAMES_A_SOURCE = 1000
-"""More, spread over the set, would change nothing but the time; and no set drowns another."""
+"""Fewer frames do not show what is usual: nothing is fitted."""
+MAX_FRAMES_PER_SOURCE = 1000
+"""More frames cost time and change nothing; and a large set does not outweigh a small one."""
 NUM_VARIED = 3
 NUM_FOLDS = 5
 CLIP = 8.0
-"""In robust standard deviations; beyond it a statistic is unlike, and how far tells no more."""
+"""In robust standard deviations: beyond it, the amount carries no more information."""
 SCALE_FLOOR = 0.01
 
 Values = NDArray[np.floating[Any]]
 
 
 def distance(frame: Frame, familiarity: Familiarity, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> float:
-    """Frame -> how unlike the training frames it is, about 1 where it is like them; views are found if not given."""
+    """Frame -> its distance from the training frames, about 1 for a usual frame; views are found where not given."""
     from thyrosight.views.statistics import view_statistics
 
     statistics_NS = np.stack([view_statistics(view_HW) for view_HW in _views(frame, fov, panels)])
@@ -46,9 +47,9 @@ def distance(frame: Frame, familiarity: Familiarity, fov: Box | None = None, pan
 
 
 def fit_familiarity(cases: Sequence[Case], seed: int = 0) -> Familiarity | None:
-    """Training rows -> what their frames measure like; None for fewer than MIN_FRAMES, or all of one group.
+    """Training rows -> statistics of their frames and the threshold; None for fewer than MIN_FRAMES, or one group only.
 
-    Reads every image that counts once; some 20 ms a view.
+    Reads every chosen image once; takes some 20 ms per view.
     """
     chosen = _spread(cases)
     groups = [f"{case.source}/{case.group}" for case in chosen]
@@ -69,9 +70,9 @@ def fit_familiarity(cases: Sequence[Case], seed: int = 0) -> Familiarity | None:
 
 
 def conformal_quantile(distances_N: Values, share: float) -> float:
-    """Held-out distances -> the smallest of them that at most `share` of new, exchangeable ones are expected to exceed.
+    """Held-out distances -> a threshold that new, exchangeable distances exceed with a probability of at most `share`.
 
-    The ceil((n + 1)(1 - share))-th smallest (Vovk, Gammerman and Shafer 2005); the largest where there are too few.
+    The ceil((n + 1)(1 - share))-th smallest (Vovk, Gammerman and Shafer 2005); the largest where n is too small.
     """
     rank = int(np.ceil((len(distances_N) + 1) * (1 - share) - 1e-9))
     return float(np.sort(distances_N)[min(rank, len(distances_N)) - 1])
@@ -79,7 +80,7 @@ def conformal_quantile(distances_N: Values, share: float) -> float:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Statistics of one frame's views: plain_NS, and varied_NVS of V changed copies of each."""
+    """Statistics of one frame's views: plain_NS unchanged, varied_NVS of V varied copies per view."""
 
     plain_NS: Values
     varied_NVS: Values
@@ -102,7 +103,7 @@ class _Reference:
 
     @classmethod
     def fit(cls, frames: Sequence[_Measured]) -> _Reference:
-        """Frames as they are and varied -> median, scaled median deviation, inverse Cholesky factor of the moments."""
+        """Frames, unchanged and varied -> median, scaled median deviation, inverse Cholesky factor of the moments."""
         plain = [frame.plain_NS for frame in frames]
         all_NS = np.concatenate([*plain, *(frame.varied_NVS.reshape(-1, NUM_STATISTICS) for frame in frames)])
         centre_S = np.median(all_NS, axis=0)
@@ -111,7 +112,7 @@ class _Reference:
         return cls(centre_S, scale_S, np.linalg.inv(np.linalg.cholesky(moments_SS)))
 
     def distances(self, statistics_NS: Values) -> Values:
-        """Statistics of views -> distance of each."""
+        """Statistics of views -> one distance per view."""
         z_NS = np.clip((statistics_NS - self.centre_S) / self.scale_S, -CLIP, CLIP)
         return np.asarray(np.linalg.norm(z_NS @ self.whitening_SS.T, axis=-1) / np.sqrt(NUM_STATISTICS))
 
@@ -126,7 +127,7 @@ def _measured(case: Case, rng: np.random.Generator) -> _Measured:
 
 
 def shrunk_moments(z_NS: Values) -> Values:
-    """Standardised statistics -> second moments about 0, drawn towards a multiple of the identity (Ledoit and Wolf)."""
+    """Standardised statistics -> second moments about 0, shrunk to a multiple of the identity (Ledoit and Wolf)."""
     num, size = z_NS.shape
     moments_SS = z_NS.T @ z_NS / num
     mean = float(np.trace(moments_SS)) / size
@@ -137,7 +138,7 @@ def shrunk_moments(z_NS: Values) -> Values:
 
 
 def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed: int) -> tuple[Values, Values]:
-    """-> distances of the frames as they are, and of the varied ones, each by a fit without its group."""
+    """-> distances of the unchanged frames, and of the varied ones, each by a fit without its group."""
     names = sorted(set(groups))
     order = np.random.default_rng([seed, 1]).permutation(len(names))
     fold_of = {names[index]: place % NUM_FOLDS for place, index in enumerate(order)}
@@ -145,8 +146,8 @@ def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed
     plain: list[float] = []
     varied: list[float] = []
     for fold in range(NUM_FOLDS):
-        kept = [frame for frame, its in zip(frames, folds, strict=True) if its != fold]
-        held_out = [frame for frame, its in zip(frames, folds, strict=True) if its == fold]
+        kept = [frame for frame, own in zip(frames, folds, strict=True) if own != fold]
+        held_out = [frame for frame, own in zip(frames, folds, strict=True) if own == fold]
         if not kept or not held_out:
             continue
         reference = _Reference.fit(kept)
@@ -157,7 +158,7 @@ def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed
 
 
 def _views(frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> list[UInt8Array]:
-    """Frame -> the pixels of its views, which are found where they are not given."""
+    """Frame -> the pixels of its views; fov and panels are found where they are not given."""
     from thyrosight.views.field import field_of_view, find_panels
 
     if not panels:
@@ -166,17 +167,17 @@ def _views(frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> list[UInt8
 
 
 def _spread(cases: Sequence[Case]) -> list[Case]:
-    """Rows -> at most MAX_FRAMES_A_SOURCE of each source, evenly over its list."""
+    """Rows -> at most MAX_FRAMES_PER_SOURCE rows per source, spread evenly over its list."""
     by_source: dict[str, list[Case]] = {}
     for case in cases:
         by_source.setdefault(case.source, []).append(case)
     chosen: list[Case] = []
     for _, rows in sorted(by_source.items()):
-        number = min(len(rows), MAX_FRAMES_A_SOURCE)
+        number = min(len(rows), MAX_FRAMES_PER_SOURCE)
         chosen.extend(rows[index * len(rows) // number] for index in range(number))
     return chosen
 
 
 def _rounded(values: Any) -> tuple[float, ...]:
-    """-> six significant digits, which is more than the fit can tell."""
+    """-> values rounded to six significant digits; the fit is less precise than that."""
     return tuple(float(f"{value:.6g}") for value in values)

@@ -1,4 +1,4 @@
-"""A frame and what was found in it -> the flags: what to know before the result is relied on."""
+"""Frame, the network's maps, nodules -> the flags: what to know before you rely on the result."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from thyrosight.prediction import Flag, Nodule
 from thyrosight.types import Box, Frame
 
 COLOUR_DIFFERENCE = 64
-"""Largest minus smallest of R, G, B (0-255) from which a pixel counts as coloured; JPEG's colour noise stays below."""
+"""A pixel is coloured if its largest minus its smallest of R, G, B (0-255) is more; JPEG's colour noise is less."""
 COLOUR_SHARE = 0.01
 DECLARED_COLOUR_SHARE = 0.001
-"""Enough where the file's header says that there is colour; many say so of every picture that is stored in RGB."""
+"""Enough where the header states that there is colour; many headers state so for every RGB picture."""
 SMALL_FIELD_SHARE = 0.15
 SMALL_IMAGE_PX = 96
 LOW_CONTRAST_SD = 6.0
 LOW_PROBABILITY_SHARE = 0.4
-"""How far a nodule's mean probability must lie on the way from the mask threshold to 1."""
+"""A nodule's mean probability must reach this share of the way from the mask threshold to 1."""
 BORDER_PX = 1
 
 
 def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
-    """Frame, its maps and nodules, the model's declaration -> flags, those of the image before the nodules'."""
+    """Frame, its maps and nodules, the model's declaration -> flags of the image, then flags of the nodules."""
     flags = unlike_flags(frame, raw, info) + header_flags(frame) + image_flags(frame, raw.fov, raw.panels)
     if raw.text:
         message = "text is burned into the ultrasound field; it was filled in before the model saw the image"
@@ -39,7 +39,7 @@ def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info
 
 
 def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Flag]:
-    """-> the flag of a frame that measures unlike those the model learned from; none where the bundle can't tell."""
+    """-> a flag where the frame's statistics are unlike the training frames'; none without a `familiarity` record."""
     if info.familiarity is None:
         return []
     sees_views = info.preprocessing.crop == "field" and info.preprocessing.views == "panels"
@@ -54,7 +54,7 @@ def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Fla
 
 
 def header_flags(frame: Frame) -> list[Flag]:
-    """-> flags of what a DICOM header says of the picture: no ultrasound, no B-mode; none without such a header."""
+    """-> flags where a DICOM header states another modality or no 2-D image; none without such a header."""
     flags = []
     if frame.modality not in (None, "US"):
         message = f"the file does not say that it is ultrasound (modality {frame.modality}); check that it is B-mode"
@@ -67,7 +67,7 @@ def header_flags(frame: Frame) -> list[Flag]:
 
 
 def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
-    """-> flags of the picture itself: size, field, panels, colour, contrast."""
+    """-> flags of the picture: size, field, panels, colour, contrast."""
     flags = []
     height, width = frame.size_hw
     field_HW = frame.image_HW[fov.slices]
@@ -93,7 +93,7 @@ def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
 
 
 def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_threshold: float) -> list[Flag]:
-    """-> flags of the nodules, each code once: several in one view, cut off by the view's border, uncertain outline."""
+    """-> flags of the nodules, each code once: several in one view, cut off at the view's border, uncertain outline."""
     flags = []
     counts = [sum(nodule.panel_index == index for nodule in nodules) for index in range(len(panels))]
     if max(counts) > 1:
@@ -113,7 +113,7 @@ def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_thre
 
 
 def num_views(frame: Frame) -> int:
-    """-> 2-D ultrasound regions of tissue that the file's header names, those inside another not counted."""
+    """-> the number of 2-D tissue regions in the file's header, without regions inside another one."""
     boxes = {region.box for region in frame.regions if region.is_two_d and region.kind == "tissue"}
     return sum(not any(_is_inside(box, other) for other in boxes if other != box) for box in boxes)
 
@@ -123,7 +123,7 @@ def _is_inside(box: Box, other: Box) -> bool:
 
 
 def colour_flag(frame: Frame, fov: Box) -> Flag | None:
-    """-> the flag of colour in the field: seen in the pixels, or told by a DICOM header and faintly seen."""
+    """-> the flag of colour in the field: by its pixels, or by a DICOM header together with fewer pixels."""
     coloured = coloured_share(frame, fov)
     if any(region.kind == "colour flow" for region in frame.regions):
         message = (

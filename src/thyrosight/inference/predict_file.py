@@ -1,7 +1,7 @@
-"""A file, open -> its prediction; of a clip, those of its frames, the frame to show, and clip.json.
+"""Image file -> its prediction; clip -> the predictions of its frames, the frame to show, and the text of clip.json.
 
-A DICOM or a video of several frames is one examination: every frame is looked at, or every n-th. Nodules are linked
-over frames; the frame with the largest section stands for the clip: its mask, overlay and result.json are the case's.
+A DICOM file or video of several frames is a clip: every frame is predicted, or every n-th. Nodules are linked over
+frames. The frame with the largest section represents the clip: the case has its mask, overlay and result.json.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing
 
 MAX_CLIP_FRAMES = 300
-"""Frames of one clip that are predicted; of a longer one every n-th."""
+"""Frames of one clip that are predicted at most; of a longer clip every n-th."""
 CLIP_KIND = "thyrosight clip"
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What of a file is predicted: one frame, or every n-th of a clip (None: as many as may be); a given spacing."""
+    """How a file is read.
+
+    frame_index: this frame alone. every: each n-th frame of a clip (None: as many as MAX_CLIP_FRAMES allows).
+    spacing: instead of what the file states.
+    """
 
     frame_index: int | None = None
     every: int | None = None
@@ -37,7 +41,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case: the frame that stands for it, every frame's prediction, the text of clip.json where it is a clip."""
+    """One case: the frame that represents it, every frame's prediction, the text of clip.json (None for a still)."""
 
     examination: Examination
     predictions: tuple[Prediction, ...]
@@ -45,7 +49,7 @@ class CaseResult:
 
 
 def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> CaseResult:
-    """File -> CaseResult. A clip is taken whole where no frame is chosen; other files of several frames need one."""
+    """File -> CaseResult. A clip is read whole unless a frame is chosen; another file of several frames needs that."""
     with open_frames(path) as file:
         if file.is_clip and options.frame_index is None:
             return _examine_clip(predictor, file, path, options)
@@ -62,23 +66,24 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: Re
 
     predictions = tuple(examine(index).prediction for index in range(0, file.num_frames, every))
     clip = summarise_clip(predictions)
-    told = clip_text(clip, predictions, every, file.frame_ms)
-    return CaseResult(examine(clip.representative_frame), predictions, told)
+    text = clip_text(clip, predictions, every, file.frame_ms)
+    return CaseResult(examine(clip.representative_frame), predictions, text)
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:
-    """Frames in a clip, the n that was asked for -> n; the smallest that keeps to MAX_CLIP_FRAMES where none was."""
+    """Number of frames, `every` as given -> n, to read each n-th frame; default: as MAX_CLIP_FRAMES allows."""
     needed = -(-num_frames // MAX_CLIP_FRAMES)
     if every is not None and every < needed:
-        raise InputError(f"{path}: {num_frames:,} frames, of which {MAX_CLIP_FRAMES} are read; pass --every {needed}")
+        raise InputError(
+            f"{path}: {num_frames:,} frames, and at most {MAX_CLIP_FRAMES} are read; pass --every {needed}"
+        )
     return every or needed
 
 
 def clip_text(clip: Clip, predictions: Sequence[Prediction], every: int, frame_ms: float | None) -> str:
-    """What a clip says, its frames' predictions -> the JSON of clip.json: what was read, tracks, risk, every frame."""
+    """Clip summary, predictions of its frames -> JSON of clip.json: what was read, tracks, risk, every frame."""
     image = predictions[0].image
-    said = clip.model_dump(mode="json", exclude={"num_frames"})
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "kind": CLIP_KIND,
         "schema_version": 1,
         "sha256": image.sha256,
@@ -87,7 +92,7 @@ def clip_text(clip: Clip, predictions: Sequence[Prediction], every: int, frame_m
         "frame_ms": frame_ms,
         "num_read": len(predictions),
         "num_with_nodule": sum(bool(prediction.nodules) for prediction in predictions),
-        **said,
+        **clip.model_dump(mode="json", exclude={"num_frames"}),
         "frames": [prediction.model_dump(mode="json") for prediction in predictions],
     }
-    return json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Frame -> Prediction: views, letterbox, one ONNX Runtime batch, exact inverse to source pixels, nodules, risk, flags.
+"""Frame -> Prediction: views, letterbox, one batch of the network, inverse to source pixels, nodules, risk, flags.
 
 Legend: V views, `_HW` arrays in source pixels, `_V1HW` arrays at the network's input size, `_xy` points (column, row).
 """
@@ -46,7 +46,7 @@ INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images);
 
 
 class Predictor:
-    """A bundle's network, loaded once; `predict` may be called from several threads."""
+    """The network of a bundle, loaded once. Several threads may call `predict`."""
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None, tta: bool = False) -> None:
         self.info: BundleInfo = bundle.info
@@ -57,15 +57,15 @@ class Predictor:
 
     @classmethod
     def load(cls, bundle: Path | None = None, *, threads: int | None = None, tta: bool = False) -> Predictor:
-        """Bundle folder or zip (None: the shipped one) -> Predictor; `tta`: mirrored, and looked at twice."""
+        """Bundle folder or zip (None: the shipped one) -> Predictor. tta: averages with mirrored and closer views."""
         return cls(load_bundle(bundle), threads=threads, tta=tta)
 
     def predict(self, source: Source, *, frame_index: int | None = None) -> Prediction:
-        """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Prediction; several frames need a frame_index."""
+        """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Prediction; a file of several needs frame_index."""
         return self.examine(source, frame_index=frame_index).prediction
 
     def examine(self, source: Source, *, frame_index: int | None = None) -> Examination:
-        """As `predict`, with the frame, the network's maps and the mask beside the prediction."""
+        """As `predict`, and returns the frame, the network's maps and the mask together with the prediction."""
         started = time.perf_counter()
         frame = as_frame(source, frame_index)
         raw = self.run(frame)
@@ -76,8 +76,9 @@ class Predictor:
     def run(self, frame: Frame, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> RawPrediction:
         """Frame -> the network's maps in source pixels; fov and panels are found where they are not given.
 
-        A bundle that was trained on whole frames (crop "none") gets the whole frame, one on fields (views "frame") the
-        field in one view, whatever is given here. Text in the field is filled in before a network for fields sees it.
+        The bundle decides what the network sees, whatever is given here: the whole frame (crop "none"), the field as
+        one view (views "frame"), or each panel of the field. Text in the field is filled in first, but not with crop
+        "none".
         """
         started = time.perf_counter()
         fov, panels = self._views(frame, fov, panels)
@@ -137,7 +138,7 @@ class Predictor:
         )
 
     def _views(self, frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> tuple[Box, tuple[Box, ...]]:
-        """-> (the ultrasound field, the views that the network sees one by one)."""
+        """-> (the ultrasound field, the views that the network sees, each as one image)."""
         if self.info.preprocessing.crop == "none":
             height, width = frame.size_hw
             whole = Box(0, 0, width, height)
@@ -148,7 +149,7 @@ class Predictor:
         return fov, panels or find_panels(frame.image_HW, fov)
 
     def _forward(self, image_V1HW: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Views -> (mask probability _V1HW, malignancy logit _V, malignancy map _V1HW), mirrored views averaged in."""
+        """Views -> (mask probability _V1HW, malignancy logit _V, malignancy map _V1HW); tta adds mirrored views."""
         outputs = self._forward_once(image_V1HW)
         if self.with_tta:
             mask, logit, malignancy = self._forward_once(np.ascontiguousarray(image_V1HW[..., ::-1]))
@@ -162,7 +163,7 @@ class Predictor:
         return mask_V1HW, logit_V, map_V1HW
 
     def _look_again(self, image_HW: UInt8Array, probability_HW: FloatArray, panels: tuple[Box, ...]) -> None:
-        """Around what was found: the mean of the mask probability and that of a larger picture, in place."""
+        """Averages the mask probability, in place, with that of a closer view around the found nodules."""
         closer = closer_views(probability_HW, panels)
         if not closer:
             return
@@ -193,7 +194,7 @@ class Predictor:
     def _nodule(
         self, frame: Frame, raw: RawPrediction, mask_HW: BoolArray, panel_index: int, image_risk: float | None
     ) -> Nodule:
-        """A nodule's mask in source pixels -> its record; its risk is the map's mean under it where there is a map."""
+        """A nodule's mask in source pixels -> its record; its logit is the mean of the map, if there is a map."""
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
@@ -222,7 +223,7 @@ class Predictor:
 
 
 def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:
-    """-> the other nodules and the burned-in text: what a nodule isn't compared with."""
+    """-> the other nodules and the burned-in text, which are not part of the tissue around a nodule."""
     excluded_HW = raw.mask_HW & ~mask_HW
     for box in raw.text:
         excluded_HW[box.slices] = True

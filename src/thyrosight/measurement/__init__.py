@@ -1,1 +1,1 @@
-"""A nodule's mask -> outlines, sizes, shape and signs; the nodules of a clip linked over its frames."""
+"""Mask of a nodule -> its outlines, sizes, shape and signs; predictions of a clip -> nodules linked over its frames."""

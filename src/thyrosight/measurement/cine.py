@@ -1,7 +1,7 @@
 """Predictions of a clip's frames -> Clip: nodules linked over frames, their largest section, risk over frames.
 
-Outlines stay as they were predicted: linking says which of them speak of one nodule, and smooths none of them.
-Legend: a track is one nodule as far as it was followed; frames are counted as the file counts them (frame_index).
+Linking states which outlines belong to one nodule; it changes no outline.
+Legend: a track is the sections of one nodule over the frames; frames are numbered as in the file (frame_index).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from thyrosight.types import BoolArray, Box
 MIN_IOU = 0.2
 """Outlines of neighbouring frames that overlap less are not linked."""
 MAX_GAP_FRAMES = 5
-"""A nodule may be missed in up to so many frames and still be taken for the same."""
+"""A track goes on if its nodule was missed in at most this many frames."""
 STEADY_FRAMES, STEADY_COVERAGE = 3, 0.5
-"""A track seen in fewer frames, or in half or fewer of those from its first to its last, may be noise."""
+"""A track with fewer frames, or with at most this share of the frames from its first to its last, may be noise."""
 RISK_FLOOR = 1e-6
 """Risks are kept this far from 0 and 1 when their logits are averaged."""
 
@@ -81,7 +81,7 @@ NoduleKey = tuple[int, int]
 
 @dataclass
 class _Seen:
-    """One nodule in one frame: where in the clip, its record, its mask within its bounding box."""
+    """One nodule in one frame: position in the clip, record, mask within its bounding box."""
 
     position: int
     frame_index: int
@@ -92,7 +92,7 @@ class _Seen:
 
 @dataclass
 class _Open:
-    """A track while it is being followed."""
+    """A track that may go on in the next frame."""
 
     panel_index: int
     seen: list[_Seen] = field(default_factory=list)
@@ -100,10 +100,10 @@ class _Open:
 
 
 def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
-    """Predictions of one clip's frames -> Clip; they are taken in the order of their frame_index.
+    """Predictions of one clip's frames, in any order -> Clip.
 
-    Frames are those given: a clip of which every second was predicted is linked over those. InputError without frames,
-    or where they are of several files or one frame comes twice.
+    Only the given frames count: if each second frame was predicted, these are linked. InputError without frames, with
+    frames of several files, or with a frame given twice.
     """
     frames = sorted(predictions, key=lambda prediction: prediction.image.frame_index)
     _check(frames)
@@ -124,7 +124,7 @@ def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
 
 
 def track_numbers(tracks: Iterable[Track]) -> dict[NoduleKey, int]:
-    """Tracks -> every nodule's track number by (frame_index, number in that frame)."""
+    """Tracks -> {(frame_index, number of the nodule in that frame): number of its track}."""
     return {key: track.number for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
 
 
@@ -143,10 +143,10 @@ def _check(frames: Sequence[Prediction]) -> None:
 
 
 def _linked(frames: Sequence[Prediction]) -> list[_Open]:
-    """Frames in order -> tracks. Each frame's outlines are assigned to the tracks seen at most MAX_GAP_FRAMES before.
+    """Frames in order -> tracks. The outlines of a frame are assigned to the tracks of the MAX_GAP_FRAMES before it.
 
     The assignment has the largest sum of IoU (Jaccard 1912), each pair at least MIN_IOU, as in Bewley et al., Simple
-    online and realtime tracking, ICIP 2016; without its Kalman filter: nothing here says how a probe moves.
+    online and realtime tracking, ICIP 2016, but without a Kalman filter: the file does not state how the probe moves.
     """
     tracks: list[_Open] = []
     for position, frame in enumerate(frames):
@@ -165,10 +165,10 @@ def _linked(frames: Sequence[Prediction]) -> list[_Open]:
 
 
 def best_pairs(gain_RC: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Gains (R, C), at least 0 -> the pairs (row, column), each row and column once, of the largest sum; 0 pairs none.
+    """Gains (R, C), at least 0 -> pairs (row, column) with the largest sum, each row and column at most once.
 
     Shortest augmenting paths with potentials (Kuhn, Naval Res Logist Q 2:83, 1955; Jonker and Volgenant, Computing
-    38:325, 1987). Rows beyond the columns are met with columns of gain 0.
+    38:325, 1987). Additional columns of gain 0 let a row stay without a pair.
     """
     num_rows, num_columns = gain_RC.shape
     cost = np.zeros((num_rows + 1, num_rows + num_columns + 1))
@@ -225,7 +225,7 @@ def iou(a: _Seen, b: _Seen) -> float:
 
 
 def _track(track: _Open, num_frames: int) -> Track:
-    """An ended track -> its record, not yet numbered."""
+    """A finished track -> its record, without its number."""
     nodules = [seen.nodule for seen in track.seen]
     largest = max(track.seen, key=lambda seen: seen.nodule.size.area_px)
     rated = [(nodule.risk, nodule.size.area_px) for nodule in nodules if nodule.risk is not None]
@@ -246,17 +246,16 @@ def _track(track: _Open, num_frames: int) -> Track:
 
 
 def _numbered(tracks: list[Track]) -> tuple[Track, ...]:
-    """-> steady tracks before the others, those of the largest section first, numbered from 1."""
+    """-> the tracks numbered from 1: steady ones first, and of these the one with the largest section."""
     order = sorted(tracks, key=lambda track: (not track.is_steady, -track.largest_size.area_px, track.frames[0]))
     return tuple(track.model_copy(update={"number": number}) for number, track in enumerate(order, 1))
 
 
 def mean_risk(risks: Sequence[float], areas_px: Sequence[int]) -> float:
-    """Risks of one nodule's sections and their areas -> sigmoid of the area-weighted mean logit, 0 to 1.
+    """Risks of one nodule's sections, their areas -> sigmoid of the area-weighted mean logit, 0 to 1.
 
-    Logits, as they are what evidence adds up in (the logarithmic opinion pool: Genest and Zidek, Stat Sci 1:114, 1986).
-    The larger a section, the more of the nodule it shows. Frames are not independent: this is a mean, and its
-    uncertainty is not that of one frame divided by their number.
+    Evidence adds up in logits (the logarithmic opinion pool: Genest and Zidek, Stat Sci 1:114, 1986). A larger section
+    shows more of the nodule. Frames are not independent, so many frames do not make the mean more certain.
     """
     kept = np.clip(np.asarray(risks, np.float64), RISK_FLOOR, 1 - RISK_FLOOR)
     logit = float(np.average(np.log(kept / (1 - kept)), weights=areas_px))
@@ -264,7 +263,7 @@ def mean_risk(risks: Sequence[float], areas_px: Sequence[int]) -> float:
 
 
 def spread_of(values: Sequence[float]) -> Spread:
-    """Numbers, at least one -> their Spread."""
+    """One or more numbers -> their Spread."""
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Spread(
         minimum=min(values),

@@ -1,14 +1,15 @@
-"""Mask -> its outlines finer than a pixel: closed curves that still part the same pixels.
+"""Mask -> its outlines finer than a pixel: closed curves with the same pixels inside.
 
-A mask says of each pixel's centre whether it lies inside, no more. The raw outline, along the pixels' edges, is a
-staircase: diameters along its corners come out 0.5 to 1 % too long on nodules of usual size, perimeters by a quarter,
-and extents jump by whole pixels. Here a parabola is fitted around every step of the staircase, over as wide a window as
-it goes on passing between the pixels inside and those outside: wide along a smooth margin, narrow at a notch. The
-outline is the mean of all parabolas over a step. Local polynomial fits with a window that follows the data: Katkovnik,
-Egiazarian and Astola, Local Approximation Techniques in Signal and Image Processing, SPIE 2006, chapters 2 and 6.
+A mask states for each pixel's centre whether it is inside, and nothing else. The outline along the edges of the pixels
+is a staircase: on nodules of usual size, diameters along its corners are 0.5 to 1 % too long and perimeters are too
+long by a quarter, and extents jump by whole pixels. So a parabola is fitted around every step of the staircase, over
+the widest window in which it still passes between inner and outer pixels: wide along a smooth margin, narrow at a
+notch. The outline is the mean of all parabolas over a step. Local polynomial fits with a window that follows the data:
+Katkovnik, Egiazarian and Astola, Local Approximation Techniques in Signal and Image Processing, SPIE 2006, chapters 2
+and 6.
 
 Legend: `_xy` points (column, row) with pixel centres at whole numbers; N steps of one outline; K points of a window.
-A step is the edge between a pixel inside and its neighbour outside; side 0 E, 1 N, 2 W, 3 S of the inner one.
+A step is the edge between an inner pixel and its outer neighbour; side 0 E, 1 N, 2 W, 3 S of the inner pixel.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ PointsXY = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 WINDOWS = (2, 3, 4, 6, 8, 11, 15, 20, 27, 36)
-"""Steps to either side that a parabola is fitted to; at most a third of an outline."""
+"""Steps to each side to which a parabola is fitted; at most a third of an outline."""
 TOLERANCE_PX = 0.2
-"""How far a least-squares parabola may pass a pixel's centre on the wrong side."""
+"""A least-squares parabola may pass a pixel's centre on the wrong side by this distance."""
 CORNER_RUN = 3
-"""Straight steps on both sides of a right angle that make it a corner, which stays one; a smooth margin has none."""
+"""A right angle with this many straight steps on both sides is a corner and stays one; a smooth margin has none."""
 
 _SIDE_XY = np.array([(1, 0), (0, -1), (-1, 0), (0, 1)])
 _HEADINGS = {(1, 0): 0, (1, -1): 1, (0, -1): 2, (-1, -1): 3, (-1, 0): 4, (-1, 1): 5, (0, 1): 6, (1, 1): 7}
@@ -44,19 +45,19 @@ class Steps:
 
 
 def fine_outlines(mask_HW: BoolArray) -> list[PointsXY]:
-    """Mask -> closed outlines (N, 2) `_xy` finer than a pixel, one for each 8-connected part; holes have none."""
+    """Mask -> closed outlines (N, 2) `_xy` finer than a pixel, one per 8-connected part, none for holes."""
     return [_refined(steps) for steps in staircases(mask_HW)]
 
 
 def staircases(mask_HW: BoolArray) -> list[Steps]:
-    """Mask -> the steps along each part's outer border, counterclockwise as seen on the screen."""
+    """Mask -> per part, the steps along its outer border, counterclockwise on the screen."""
     padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
     contours, _ = cv2.findContours(padded_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [_steps(np.asarray(contour, dtype=np.int64).reshape(-1, 2) - 1) for contour in contours]
 
 
 def _sides_between() -> IntArray:
-    """-> (8, 8, 4): the open sides of a border pixel reached from heading b (looking back) and left by heading o."""
+    """-> (8, 8, 4): the outer sides of a border pixel, by the headings to the pixel before it and to the one after."""
     table = np.full((8, 8, 4), -1, np.int64)
     for back in range(8):
         for out in range(8):
@@ -70,7 +71,7 @@ _SIDES = _sides_between()
 
 
 def _steps(border_xy: IntArray) -> Steps:
-    """Border pixels in order, as cv2 follows them -> the edges on their outer side, in order."""
+    """Border pixels in cv2's order -> the edges on their outer side, in order."""
     if len(border_xy) == 1:
         side = np.arange(4)
         return Steps(border_xy + _SIDE_XY[side] / 2, side)
@@ -84,7 +85,7 @@ def _steps(border_xy: IntArray) -> Steps:
 
 
 def _refined(steps: Steps) -> PointsXY:
-    """Steps -> the outline: each step's middle moved by the mean of all parabolas over it, and the corners between."""
+    """Steps -> the outline: the middle of each step, moved by the mean of all parabolas over it; and the corners."""
     after_corner = _after_corner(steps.side)
     total = _Total(len(steps.side))
     chosen = np.arange(len(steps.side))
@@ -106,7 +107,7 @@ def _refined(steps: Steps) -> PointsXY:
 
 
 class _Total:
-    """Shifts of steps, added up window by window; a wide window and its middle count for more (biweight kernel)."""
+    """Sum of the shifts of steps over windows; wide windows and their middle weigh more (biweight kernel)."""
 
     def __init__(self, num: int) -> None:
         self.weight = np.zeros(num)
@@ -125,7 +126,7 @@ class _Total:
 
 
 def _after_corner(side: IntArray) -> BoolArray:
-    """Sides in order -> True for a step that begins behind a corner: straight runs meet there at a right angle."""
+    """Sides in order -> True for the first step after a corner, where straight runs meet at a right angle."""
     is_corner = side != np.roll(side, 1)
     for k in range(1, CORNER_RUN):
         is_corner &= (np.roll(side, -k) == side) & (np.roll(side, 1 + k) == np.roll(side, 1))
@@ -133,11 +134,11 @@ def _after_corner(side: IntArray) -> BoolArray:
 
 
 def _fitted(steps: Steps, after_corner: BoolArray, index_MK: IntArray) -> tuple[NDArray[np.float64], BoolArray]:
-    """Windows of steps -> (shift of each step onto its window's parabola (M, K, 2), whether that parts all pixels).
+    """Windows of steps -> (shift of each step onto its window's parabola (M, K, 2), whether the parabola is valid).
 
-    The parabola is v = a0 + a1 u + a2 u^2, u along the line between the window's ends and v across it. A step runs
-    half a pixel from the inner pixel's centre and half a pixel from the outer's: the parabola has to cross it there.
-    A window does not reach over a corner.
+    The parabola is v = a0 + a1 u + a2 u^2, u along the line between the window's ends and v across it. It is valid if
+    it passes between the centres of the inner and the outer pixel of every step, half a pixel to each side of the step,
+    and if the window holds no corner.
     """
     middle = index_MK[:, index_MK.shape[1] // 2]
     x_MK, y_MK = (steps.middle_xy[:, axis][index_MK] - steps.middle_xy[middle, axis, None] for axis in range(2))
@@ -156,7 +157,7 @@ def _fitted(steps: Steps, after_corner: BoolArray, index_MK: IntArray) -> tuple[
 
 
 def _parabola(u_MK: NDArray[np.float64], v_MK: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Points of each window -> a0, a1, a2, each (M, 1), of the least-squares parabola through them."""
+    """Points of each window -> a0, a1, a2 of the least-squares parabola, each (M, 1)."""
     square_MK = u_MK * u_MK
     sums = [np.full(len(u_MK), float(u_MK.shape[1])), u_MK.sum(axis=1), square_MK.sum(axis=1)]
     sums += [np.einsum("mk,mk->m", square_MK, u_MK), np.einsum("mk,mk->m", square_MK, square_MK)]

@@ -1,4 +1,4 @@
-"""Mask file -> the nodules outlined in it, each measured."""
+"""Mask file, and optionally its image -> the nodules in the mask, each measured."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from thyrosight.types import BoolArray, Box, Frame, Spacing
 from thyrosight.views.field import field_of_view, find_panels
 
 MIN_PART_PX = 16
-"""Smaller parts of a mask of one value are specks, not nodules."""
+"""Smaller parts of a mask with one value are specks, not nodules."""
 
 
 def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[BoolArray]:
-    """Mask file, the image's size where there is one -> a mask a nodule: by label, else the parts, the largest first.
+    """Mask file, size of its image if there is one -> one mask per nodule: per label, else per part, largest first.
 
-    InputError for a file that is no mask, outlines nothing, or has another size than the image.
+    InputError for a file that is no mask, is empty, or has another size than the image.
     """
     image = read_mask_image(path, size_hw)
     if not image.mask_HW.any():
-        raise InputError(f"{path}: the mask is empty: there is nothing to measure")
+        raise InputError(f"{path}: the mask is empty; give one that outlines a nodule")
     if image.num_labels == 1:
         parts = components(image.mask_HW)
         return [part for part in parts if np.count_nonzero(part) >= MIN_PART_PX] or parts[:1]
@@ -36,7 +36,7 @@ def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[Boo
 
 
 IN_VIEW_SHARE = 0.9
-"""Less of a nodule in any view: the views were not found rightly, and the whole image is taken as one."""
+"""Where no view holds this share of a nodule, the views are wrong, and the whole image counts as one view."""
 GIVE_MM = "no millimetres: give --mm-per-pixel, or an image whose file says them"
 NO_SECOND_VIEW = "no volume: give the extent across this view with --second-view-mm"
 
@@ -52,7 +52,7 @@ class MeasuredNodule(Record):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """-> why something is missing, each reason once."""
+        """-> the reasons of missing values, each once."""
         signs = self.signs
         reasons = (self.size.mm_reason, self.volume_reason, signs.shape_reason, signs.echogenicity_reason)
         return tuple(dict.fromkeys(reason for reason in (*reasons, signs.inside_reason) if reason))
@@ -66,10 +66,10 @@ def measure_file(
     *,
     frame_index: int | None = None,
 ) -> list[MeasuredNodule]:
-    """Mask file, image file, spacing (None: the image's own), third diameter in mm -> its nodules, measured.
+    """Mask file, image file, spacing (None: the image's own), third diameter in mm -> the nodules, measured.
 
-    The volume takes longest and perpendicular of this view (measure.ellipsoid_volume_mm3), so a second view's extent
-    belongs to one nodule: of a mask with several it is refused.
+    The volume comes from the longest and the perpendicular diameter of this view and the extent in a second view
+    (ellipsoid_volume_mm3). InputError where second_view_mm is given and the mask has several nodules.
     """
     frame = None if image_path is None else load_frame(image_path, frame_index)
     masks = read_nodules(mask_path, None if frame is None else frame.size_hw)
@@ -77,7 +77,7 @@ def measure_file(
         raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres, above 0")
     if second_view_mm is not None and len(masks) > 1:
         raise InputError(
-            f"{mask_path}: {len(masks)} nodules, and --second-view-mm speaks of one; measure them one by one"
+            f"{mask_path}: {len(masks)} nodules, and --second-view-mm is for one; measure one nodule at a time"
         )
     return [_measured(number, masks, frame, spacing, second_view_mm) for number in range(1, len(masks) + 1)]
 
@@ -109,7 +109,7 @@ def _volume(size: NoduleSize, second_view_mm: float | None) -> tuple[float | Non
 
 
 def _view_of(mask_HW: BoolArray, frame: Frame) -> Box | None:
-    """-> the view of the ultrasound field that holds the nodule; None where no view does."""
+    """-> the view that holds the nodule; None where no view does."""
     field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     views = find_panels(frame.image_HW, field)
     view = max(views, key=lambda box: int(np.count_nonzero(mask_HW[box.slices])))

@@ -1,4 +1,7 @@
-"""Definitions that lay in geometry.py."""
+"""Mask <-> outlines in whole pixels; mask -> its connected parts and its bounding box.
+
+Legend: `_HW` arrays (rows, columns), `_xy` points (column, row).
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ def outlines(mask_HW: BoolArray) -> list[IntArray]:
 
 
 def fill_outlines(outlines_xy: Iterable[NDArray[np.generic]], shape: tuple[int, int]) -> BoolArray:
-    """Outlines (N, 2) `_xy` and (rows, columns) -> mask of their union, border pixels included, cut off at the edge.
+    """Outlines (N, 2) `_xy`, (rows, columns) -> mask of their union, border pixels included, cut off at the edge.
 
-    Undoes `outlines` for masks without holes. Points between pixels go to the nearest pixel.
+    The inverse of `outlines` for masks without holes. Points between pixels go to the nearest pixel.
     """
     filled_HW = np.zeros(shape, np.uint8)
     for outline_xy in outlines_xy:
         points_xy = np.asarray(outline_xy, dtype=np.float64).reshape(-1, 2)
-        if len(points_xy):  # one call each: together they would be filled even-odd, and overlaps would come out empty
+        if len(points_xy):  # one call per outline: one call for all would leave overlaps empty (even-odd rule)
             cv2.fillPoly(filled_HW, [np.floor(points_xy + 0.5).astype(np.int32)], 1)
     return filled_HW.astype(np.bool_)
 
@@ -42,12 +45,12 @@ def components(mask_HW: BoolArray, min_area_px: int = 1) -> list[BoolArray]:
 
 
 def bounding_box(mask_HW: BoolArray) -> Box:
-    """Mask -> the smallest box that holds it; a box of no size where the mask is empty."""
+    """Mask -> the smallest box that holds it; an empty box for an empty mask."""
     x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
     return Box(x, y, x + width, y + height)
 
 
 def _num_pixels(outline_xy: IntArray) -> float:
-    """Pixels that an outline holds, border included, by Pick's theorem (1899): area + border points / 2 + 1."""
+    """Outline -> number of pixels inside, border included, by Pick's theorem (1899): area + border points / 2 + 1."""
     steps_xy = np.abs(np.roll(outline_xy, -1, axis=0) - outline_xy)
     return float(cv2.contourArea(outline_xy)) + float(steps_xy.max(axis=1).sum()) / 2 + 1

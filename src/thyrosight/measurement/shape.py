@@ -1,7 +1,7 @@
-"""Outlines of one nodule -> how irregular its margin is: compactness, solidity, bending energy.
+"""Mask of one nodule -> measures of its margin: compactness, solidity, bending energy, irregularity.
 
-All on the outline finer than a pixel (fine_outline.py), in millimetres where pixels are not square. Legend: `_xy`
-points (column, row), N points of a closed outline.
+They use the outline finer than a pixel (fine_outline.py), in millimetres where these are known.
+Legend: `_xy` points (column, row), N points of a closed outline.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ PointsXY = NDArray[np.float64]
 
 NUM_POINTS = 512
 SCALE_SHARE = 0.02
-"""Curvature is taken on the scale of this share of the perimeter (the Gaussian's standard deviation)."""
+"""Scale of the curvature: standard deviation of the smoothing Gaussian, as a share of the perimeter."""
 MIN_AREA_PX = 64
-"""A smaller mask is too coarse to tell a margin."""
+"""A smaller mask is too coarse to show its margin."""
 
 TOO_SMALL = f"the mask holds fewer than {MIN_AREA_PX} pixels, too few to tell its margin"
 SEVERAL_PARTS = "the mask has several parts, which have no one margin"
 
 
 def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
-    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or the reason why not."""
+    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or why there is none."""
     if np.count_nonzero(mask_HW) < MIN_AREA_PX:
         return TOO_SMALL
     parts = fine_outlines(mask_HW)
@@ -43,13 +43,14 @@ def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
 def outline_shape(outline_xy: PointsXY) -> Shape:
     """Closed outline (N, 2) -> its Shape.
 
-    compactness 4 pi A / P^2 (Cox, J Paleontol 1:179, 1927): 1 for a disc, 0.785 for a square. solidity A / A of the
-    convex hull (Zhang and Lu, Pattern Recognition 37:1, 2004). Both at most 1 up to rounding.
-    bending energy P / (4 pi^2) times the integral of squared curvature along the outline (Young, Walker and Bowie,
-    Inform Control 25:357, 1974, on the scale of a circle): 1 for a disc whatever its size. The curvature is that of the
-    outline smoothed by a Gaussian of SCALE_SHARE of the perimeter (Mokhtarian and Mackworth, IEEE PAMI 8:34, 1986), so
-    that pixels and the hand that drew don't count, lobes and spikes do.
-    irregularity: bending energy over that of the ellipse of the same second moments, less 1, at least 0.
+    compactness: 4 pi A / P^2 (Cox, J Paleontol 1:179, 1927); 1 for a disc, 0.785 for a square.
+    solidity: A / A of the convex hull (Zhang and Lu, Pattern Recognition 37:1, 2004). Both: at most 1 up to rounding.
+    bending_energy: P / (4 pi^2) times the integral of squared curvature along the outline (Young, Walker and Bowie,
+    Inform Control 25:357, 1974, scaled so that a disc of any size has 1). The outline is smoothed first, by a Gaussian
+    of SCALE_SHARE of the perimeter (Mokhtarian and Mackworth, IEEE PAMI 8:34, 1986): pixels and a shaking hand do not
+    count, lobes and spikes do.
+    irregularity: bending energy over the bending energy of the ellipse with the same second moments, minus 1, at
+    least 0.
     """
     perimeter, area = _perimeter(outline_xy), abs(signed_area(outline_xy))
     hull = cv2.convexHull((outline_xy - outline_xy.mean(axis=0)).astype(np.float32)).reshape(-1, 2)
@@ -64,9 +65,9 @@ def outline_shape(outline_xy: PointsXY) -> Shape:
 
 
 def bending_energy(outline_xy: PointsXY) -> float:
-    """Closed outline (N, 2) -> P / (4 pi^2) x integral of squared curvature, of the smoothed outline; a circle has 1.
+    """Closed outline (N, 2) -> P / (4 pi^2) x integral of squared curvature of the smoothed outline; a circle has 1.
 
-    Curvature |x' y'' - y' x''| / (x'^2 + y'^2)^1.5, derivatives by Fourier series: the outline is closed.
+    Curvature |x' y'' - y' x''| / (x'^2 + y'^2)^1.5; the derivatives come from Fourier series, as the outline is closed.
     """
     points_xy = _evenly(outline_xy, NUM_POINTS)
     frequency = np.fft.fftfreq(NUM_POINTS, 1 / NUM_POINTS)
@@ -80,7 +81,7 @@ def bending_energy(outline_xy: PointsXY) -> float:
 
 @dataclass(frozen=True)
 class Shape:
-    """Of one closed margin; lengths in the unit of the outline. irregularity is 0 for an ellipse."""
+    """Measures of one closed margin (see outline_shape); lengths have the unit of the outline."""
 
     perimeter: float
     compactness: float
@@ -90,7 +91,7 @@ class Shape:
 
 
 def ellipse_alike(outline_xy: PointsXY) -> PointsXY:
-    """Closed outline (N, 2) -> points of the ellipse with the second moments of what it encloses."""
+    """Closed outline (N, 2) -> points of the ellipse with the second moments of the area inside the outline."""
     moments = cv2.moments((outline_xy - outline_xy.mean(axis=0)).astype(np.float32))
     covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]]) / moments["m00"]
     squares, axes = np.linalg.eigh(covariance)
@@ -100,7 +101,7 @@ def ellipse_alike(outline_xy: PointsXY) -> PointsXY:
 
 
 def signed_area(outline_xy: PointsXY) -> float:
-    """Closed polygon (N, 2) -> its area by the shoelace formula; the sign tells the sense of turning."""
+    """Closed polygon (N, 2) -> its area by the shoelace formula; the sign gives the direction of the polygon."""
     x, y = (outline_xy - outline_xy[0]).T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
@@ -110,7 +111,7 @@ def _perimeter(outline_xy: PointsXY) -> float:
 
 
 def _evenly(outline_xy: PointsXY, num: int) -> PointsXY:
-    """Closed outline -> num points at equal steps along it."""
+    """Closed outline -> `num` points at equal distances along it."""
     closed_xy = np.concatenate([outline_xy, outline_xy[:1]])
     at = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed_xy, axis=0).T))])
     wanted = np.arange(num) * (at[-1] / num)

@@ -1,4 +1,4 @@
-"""Nodule's mask and image -> NoduleSigns: margin and inside, each measured or None with the reason."""
+"""Mask of one nodule, image -> NoduleSigns: measures of margin and inside, or None with a reason."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def nodule_signs(
     view: Box | None = None,
     excluded_HW: BoolArray | None = None,
 ) -> NoduleSigns:
-    """Mask of one nodule, gray image, view (None: all), what is no tissue (other nodules, text) -> NoduleSigns."""
+    """Mask of one nodule, gray image, view (None: the image), pixels without tissue (nodules, text) -> NoduleSigns."""
     if not mask_HW.any():
-        raise InputError("the mask is empty: there is nothing to measure")
+        raise InputError("the mask is empty, so there is nothing to measure")
     height, width = mask_HW.shape
     view = view or Box(0, 0, width, height)
     values: dict[str, Any] = {
@@ -56,7 +56,7 @@ def nodule_signs(
 
 
 def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box) -> dict[str, Any]:
-    """-> the fields that speak of the margin."""
+    """-> the fields about the margin."""
     shape: Shape | str = CUT_OFF if touches(mask_HW, view) else shape_of(mask_HW, spacing)
     names = ("compactness", "solidity", "bending_energy", "irregularity")
     if isinstance(shape, str):
@@ -74,7 +74,7 @@ def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box) -> dict[str,
 def _inside(
     mask_HW: BoolArray, image_HW: UInt8Array | None, spacing: Spacing | None, view: Box, excluded_HW: BoolArray | None
 ) -> dict[str, Any]:
-    """-> the fields that speak of gray levels."""
+    """-> the fields about gray levels."""
     if image_HW is None:
         return _without_inside(NO_IMAGE)
     if equivalent_diameter(mask_HW) < MIN_DIAMETER_PX:
@@ -111,7 +111,7 @@ def _without_inside(reason: str) -> dict[str, Any]:
 
 
 def _near(mask_HW: BoolArray, view: Box) -> Box:
-    """Mask, view -> the part of the view that the nodule and the band around it can lie in."""
+    """Mask, view -> the part of the view that can hold the nodule and the band around it."""
     x, y, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
     margin = math.ceil(BAND[1] * equivalent_diameter(mask_HW)) + 2
     return Box(
@@ -133,6 +133,6 @@ def _focus(focus: Focus, near: Box, spacing: Spacing | None) -> EchogenicFocus:
 
 
 def touches(mask_HW: BoolArray, view: Box) -> bool:
-    """Mask, view -> whether the mask reaches the view's outermost pixels or lies beyond."""
+    """Mask, view -> whether the mask has one of the view's outermost pixels or a pixel outside the view."""
     inner = Box(view.x0 + 1, view.y0 + 1, view.x1 - 1, view.y1 - 1)
     return int(np.count_nonzero(mask_HW)) != int(np.count_nonzero(mask_HW[inner.slices]))

@@ -1,11 +1,11 @@
-"""Mask (+ spacing) -> NoduleSize: area, diameters and extents, in pixels and, with a spacing, in millimetres.
+"""Mask, spacing if known -> NoduleSize: area, diameters and extents, in pixels and, with a spacing, in millimetres.
 
 Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel centres at whole numbers, so that pixel
 (3, 5) covers columns 2.5 to 3.5 and rows 4.5 to 5.5; `_px`, `_mm` units.
 
-A pixel counts for its whole square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7
-down, not 11 and 6. Lengths are those of the outline finer than a pixel (fine_outline.py), which for a rectangle is the
-rectangle and for a smooth margin neither favours a direction nor steps with the pixels.
+A pixel is a square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7 down, not 11 and 6.
+Lengths come from the outline finer than a pixel (fine_outline.py). For a rectangle it is the rectangle; for a smooth
+margin it favours no direction and does not jump by whole pixels.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from thyrosight.types import BoolArray, Spacing
 PointsXY = NDArray[np.float64]
 
 ROUNDING = 1e-6
-"""Extents nearer to each other than this are equal: what is as tall as wide is not taller."""
+"""Extents that differ by less are equal: a nodule as tall as wide is not taller than wide."""
 NO_SPACING = "the image does not say how large its pixels are"
 
 
 def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | None = None) -> NoduleSize:
-    """Mask of one nodule, and its spacing or why there is none -> its size; several parts are measured as one.
+    """Mask of one nodule, spacing or the reason why there is none -> its size; several parts are measured as one.
 
-    longest: the largest distance between two points of the outline. perpendicular: its extent at right angles to that.
-    With a spacing both are sought in millimetres, and their `_px` is the length of that same line in pixels; where two
-    diameters are nearly the longest, a pixel may decide which is, and the perpendicular turns with it.
-    anteroposterior is the vertical extent, transverse the horizontal one; taller-than-wide: the first over the second
-    above 1, as ACR TI-RADS has it (Tessler et al., J Am Coll Radiol 14:587, 2017), where it counts on transverse views
-    only. Every `_mm` is None where there is no spacing; mm_reason then says so. An empty mask is an InputError.
+    longest: the largest distance between two points of the outline. perpendicular: the extent at right angles to it.
+    With a spacing both are searched in millimetres, and `_px` is the length of the same line in pixels. Where two
+    diameters are nearly equal, one pixel may decide which is the longest, and the perpendicular turns with it.
+    anteroposterior is the vertical extent, transverse the horizontal one. taller_than_wide: anteroposterior is larger,
+    as in ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), where it counts on transverse views only.
+    Without a spacing every `_mm` is None and mm_reason states why. InputError for an empty mask.
     """
     if not mask_HW.any():
-        raise InputError("the mask is empty: there is nothing to measure")
+        raise InputError("the mask is empty, so there is nothing to measure")
     if spacing is not None and not all(math.isfinite(mm) and mm > 0 for mm in spacing):
         raise InputError(f"spacing {tuple(spacing)}: millimetres must be above zero")
     step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])
-    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))  # so that its place changes no digit
+    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))  # its place changes no digit
     hull_xy = convex_hull(np.concatenate(fine_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width])))
     origin_xy = np.array([x0, y0], np.float64)
     longest_xy = _longest(hull_xy * step_xy) / step_xy
@@ -71,11 +71,11 @@ def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | Non
 
 
 def ellipsoid_volume_mm3(length_mm: float, width_mm: float, depth_mm: float) -> float:
-    """Three diameters at right angles to each other, in mm -> the volume of that ellipsoid, pi / 6 a b c, in mm3.
+    """Three diameters at right angles to each other, in mm -> volume of the ellipsoid, pi / 6 a b c, in mm3.
 
-    The rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981, whose 0.479 is for lobes;
-    pi / 6 is the ellipsoid's own). Of one view take longest and perpendicular, which span its ellipse whichever way
-    that is turned, and from the view at right angles the extent along the third direction.
+    The rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981; its factor 0.479 is for
+    lobes, pi / 6 is exact for ellipsoids). Take longest and perpendicular of one view, and the extent along the third
+    direction from the view at right angles.
     """
     diameters_mm = (length_mm, width_mm, depth_mm)
     if not all(math.isfinite(mm) and mm > 0 for mm in diameters_mm):
@@ -84,17 +84,18 @@ def ellipsoid_volume_mm3(length_mm: float, width_mm: float, depth_mm: float) -> 
 
 
 def convex_hull(points_xy: PointsXY) -> PointsXY:
-    """Points (N, 2) -> the corners of their convex hull in order."""
+    """Points (N, 2) -> the corners of their convex hull, in order."""
     origin_xy = points_xy.mean(axis=0)
     hull = cv2.convexHull((points_xy - origin_xy).astype(np.float32), returnPoints=False)
     return np.asarray(points_xy[hull.ravel()], dtype=np.float64)
 
 
 def _longest(hull_xy: PointsXY) -> PointsXY:
-    """Hull -> its two corners farthest apart: a set's diameter is that of its hull's corners.
+    """Hull -> its two corners that are farthest apart.
 
-    Preparata and Shamos, Computational Geometry, 1985, section 4.2. All pairs are compared, block by block: a hull has
-    some hundred corners at usual sizes. Of equal pairs the one that starts nearest to the lower right is taken.
+    They have the largest distance of all points (Preparata and Shamos, Computational Geometry, 1985, section 4.2). All
+    pairs are compared, block by block; a hull of usual size has some hundred corners. Of equal pairs, the one that
+    starts nearest to the lower right counts.
     """
     hull_xy = np.roll(hull_xy, -int(hull_xy.sum(axis=1).argmax()), axis=0)
     best, ends = -1.0, (0, 0)
@@ -109,9 +110,9 @@ def _longest(hull_xy: PointsXY) -> PointsXY:
 
 
 def _perpendicular(hull_xy: PointsXY, longest_xy: PointsXY) -> PointsXY:
-    """Hull and its longest diameter -> a line as long as the hull is wide at right angles to it.
+    """Hull, its longest diameter -> the line at right angles to it, as long as the hull's extent in that direction.
 
-    Its ends lie on the hull's two supporting lines parallel to the diameter, midway between where these touch the hull.
+    Its ends are on the two lines that touch the hull parallel to the diameter, midway between the points of contact.
     """
     along_xy = longest_xy[1] - longest_xy[0]
     along_xy = along_xy / np.hypot(*along_xy)

@@ -1,10 +1,10 @@
-"""Gray image and nodule -> how its inside looks against the tissue around it: echogenicity, fluid, bright spots.
+"""Gray image, nodule -> its inside compared with the tissue around it: echogenicity, fluid, bright spots.
 
-All of it is relative to the median gray of a band around the nodule in the same view, as a gain or a gray curve of the
-scanner moves both. It stays the screen's gray scale: log-compressed, and each maker's own. The bounds below are set on
-phantoms with known truth (tests/test_tissue.py, docs/experiments.md), not on readers: what comes out are candidates.
+Everything is relative to the median gray of a band around the nodule in the same view, because the scanner's gain and
+gray curve change both. Gray levels remain those of the screen: log-compressed, and different for each maker. The limits
+below come from phantoms with known truth (docs/experiments.md), not from readers: the results are candidates.
 
-Legend: `_HW` arrays in source pixels; "equivalent diameter" is that of the disc of the nodule's area, in pixels.
+Legend: `_HW` arrays in source pixels; "equivalent diameter" is the diameter of the disc of equal area, in pixels.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from numpy.typing import NDArray
 from thyrosight.types import BoolArray, FloatArray, Spacing, UInt8Array
 
 BAND = (0.06, 0.35)
-"""The band around the nodule: from this to that far outside the outline, in equivalent diameters."""
+"""The band around the nodule: its smallest and largest distance from the outline, in equivalent diameters."""
 MIN_BAND_SHARE = 0.2
-"""The band has to hold this share of the nodule's pixels, else there is no tissue around it to compare with."""
+"""The band must have this share of the nodule's number of pixels; a smaller band is no comparison."""
 MIN_GRAY = 16.0
 """A band darker than this shows no tissue."""
 RIM_SHARE = 0.03
-"""What is nearer to the outline than this belongs to the margin and not to the inside, in equivalent diameters."""
+"""Pixels nearer to the outline than this belong to the margin, not to the inside; in equivalent diameters."""
 FOCUS_RIM_SHARE = 0.06
-"""The same for spots: a nodule's rim is a bright line with brighter places."""
+"""The same for spots: more, because a nodule's rim is a bright line with brighter places."""
 SMOOTHING_SHARE = 0.012
 """Standard deviation of the Gaussian against speckle, in equivalent diameters; at least 1 pixel."""
 FLUID_BELOW = 0.4
-"""Smoothed gray over the band's median under which a pixel counts as echo-free."""
+"""A pixel is echo-free if its smoothed gray over the band's median is less than this."""
 MIN_SOLID_SHARE = 0.05
-"""Less tissue than this inside the nodule has no echogenicity of its own."""
+"""A nodule with a smaller share of tissue has no echogenicity."""
 FOCUS_MM = 1.2
 FOCUS_SHARE = 0.08
-"""The largest spot: a punctate focus is below 1 mm (Tessler 2017), and blurred; in equivalent diameters without mm."""
+"""Diameter of the largest spot; in equivalent diameters without millimetres. A punctate focus is below 1 mm (Tessler
+2017), and the image blurs it."""
 FOCUS_CONTRAST = 0.55
 FOCUS_NOISE = 6.0
-"""How far a spot rises above its surroundings: in the band's median gray, and in deviations of the nodule's speckle."""
+"""A spot is brighter than its surroundings by these: in the band's median gray, in deviations of the speckle."""
 MAX_FOCI = 99
 
 NO_TISSUE = "there is too little tissue around the nodule in the view to compare with"
@@ -50,7 +51,7 @@ TOO_SMALL = "the nodule is too small to look inside"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The tissue that a nodule is compared with: its pixels and their median gray."""
+    """The tissue around a nodule: its pixels and their median gray."""
 
     band_HW: BoolArray
     gray: float
@@ -58,7 +59,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Focus:
-    """A bright spot: centre (column, row), diameter of the disc of equal area, how far it rises above the tissue."""
+    """A bright spot: centre (column, row), diameter of the disc of equal area, contrast to the tissue."""
 
     centre_xy: tuple[float, float]
     diameter_px: float
@@ -71,10 +72,10 @@ def equivalent_diameter(mask_HW: BoolArray) -> float:
 
 
 def surroundings_of(image_HW: UInt8Array, mask_HW: BoolArray, excluded_HW: BoolArray) -> Surroundings | str:
-    """View, nodule, what is no tissue (other nodules, text) -> Surroundings, or why there are none.
+    """View, nodule, pixels without tissue (other nodules, text) -> Surroundings, or why there are none.
 
-    The band lies BAND equivalent diameters outside the outline, without what lies below the nodule between its sides:
-    sound that went through it comes back enhanced or shadowed.
+    The band is BAND equivalent diameters outside the outline. Pixels right below the nodule do not count: the nodule
+    enhances or shadows the sound that passes through it.
     """
     diameter = equivalent_diameter(mask_HW)
     distance_HW = cv2.distanceTransform((~mask_HW).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -94,18 +95,18 @@ def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
 
 
 def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> BoolArray:
-    """Image, nodule, surroundings -> where inside the nodule there is next to no echo.
+    """Image, nodule, surroundings -> the pixels inside the nodule with hardly any echo.
 
-    Anechoic is what looks black beside the thyroid: the Gaussian-smoothed gray lies below FLUID_BELOW of the band's
-    median. Speckle in fluid is rare and in tissue averages out, which is what the smoothing is for.
+    Anechoic means black next to the thyroid: the smoothed gray is less than FLUID_BELOW of the band's median. The
+    Gaussian averages the speckle of tissue; fluid has little.
     """
     return mask_HW & (_smoothed(image_HW, mask_HW) < FLUID_BELOW * around.gray)
 
 
 def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings) -> tuple[float, float]:
-    """Image, the nodule's tissue without fluid, surroundings -> median gray as (ratio, difference) to the band's.
+    """Image, the nodule's tissue without fluid, surroundings -> its median gray as (ratio, difference) to the band's.
 
-    Medians, as speckle's bright tail and single foci or vessels would pull a mean.
+    Medians, because the bright tail of speckle and single foci or vessels would change a mean.
     """
     inside = float(np.median(image_HW[solid_HW]))
     return inside / around.gray, inside - around.gray
@@ -114,13 +115,13 @@ def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings
 def echogenic_foci(
     image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings, spacing: Spacing | None
 ) -> tuple[Focus, ...]:
-    """Image, nodule, surroundings, spacing -> small bright spots inside, the brightest first; candidates, no more.
+    """Image, nodule, surroundings, spacing -> small bright spots inside, the brightest first; candidates only.
 
-    White top-hat (Meyer 1979; Serra, Image Analysis and Mathematical Morphology, 1982): the lightly smoothed image less
-    its opening by a disc of FOCUS_MM (FOCUS_SHARE of the equivalent diameter without millimetres), which keeps what is
-    smaller than the disc and brighter than around it. A spot rises by FOCUS_CONTRAST of the surroundings' gray and by
-    FOCUS_NOISE robust deviations of the nodule's own top-hat, is no brighter-than-black speck in fluid (its peak
-    reaches the surroundings' gray), and lies off the margin.
+    White top-hat (Meyer 1979; Serra, Image Analysis and Mathematical Morphology, 1982): the lightly smoothed image
+    minus its opening by a disc of FOCUS_MM (FOCUS_SHARE of the equivalent diameter without millimetres). It keeps spots
+    smaller than the disc and brighter than their surroundings. A spot exceeds FOCUS_CONTRAST of the surroundings'
+    gray and FOCUS_NOISE robust deviations of the nodule's own top-hat, its peak reaches the surroundings' gray (so
+    specks in fluid do not count), and it is not on the margin.
     """
     width = FOCUS_SHARE * equivalent_diameter(mask_HW)
     sizes = (width, width) if spacing is None else (FOCUS_MM / spacing.column_mm, FOCUS_MM / spacing.row_mm)
@@ -142,7 +143,7 @@ def echogenic_foci(
 def _spots(
     spots_HW: BoolArray, rise_HW: FloatArray, light_HW: FloatArray, bound: float, gray: float
 ) -> tuple[Focus, ...]:
-    """Where the top-hat is above half the bound -> the parts whose peak is above all of it."""
+    """Pixels whose top-hat is above half the limit -> their parts with a peak above the whole limit."""
     num, labels_HW, stats, centres_xy = cv2.connectedComponentsWithStats(spots_HW.astype(np.uint8), connectivity=8)
     found = []
     for label in range(1, num):
@@ -158,12 +159,12 @@ def _spots(
 
 
 def _behind(mask_HW: BoolArray) -> BoolArray:
-    """Mask -> what lies below its lowest pixel in each of its columns."""
+    """Mask -> per column of the mask, the pixels below its lowest one."""
     return np.logical_or.accumulate(mask_HW, axis=0) & ~mask_HW
 
 
 def _smoothed(image_HW: UInt8Array, mask_HW: BoolArray) -> NDArray[np.float32]:
-    """-> the image smoothed within the mask alone: what lies outside does not leak in (normalised convolution)."""
+    """-> the image smoothed within the mask; pixels outside have no influence (normalised convolution)."""
     sigma = max(1.0, SMOOTHING_SHARE * equivalent_diameter(mask_HW))
     weight_HW = mask_HW.astype(np.float32)
     total_HW = cv2.GaussianBlur(image_HW.astype(np.float32) * weight_HW, (0, 0), sigma)

@@ -1,1 +1,1 @@
-"""A frame -> its ultrasound field, its views, and their way into the network's input and back."""
+"""Frame -> its ultrasound field, the views in the field, and each view scaled to the network's input and back."""

@@ -1,6 +1,6 @@
-"""Crosses, dotted lines and numbers into an ink mask: the marks that a scanner's calipers leave in an image.
+"""Draws the marks of a scanner's calipers into an ink mask: crosses, dotted lines and numbers.
 
-Legend: ink_HW is 0 or 255 a pixel, written in place; `_xy` points (column, row); cross_px the width of a cross.
+Legend: ink_HW is 0 or 255 per pixel, changed in place; `_xy` points (column, row); cross_px the width of a cross.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INK_LEVEL = 225
 
 
 def draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: bool) -> None:
-    """A plus of this width, open in the middle or not."""
+    """Draws a plus of this width, open in the middle or not."""
     x, y = round(centre_xy[0]), round(centre_xy[1])
     arm, thick = cross_px // 2, stroke_px(cross_px)
     hole = max(1, arm // 3) if is_open else 0
@@ -25,7 +25,7 @@ def draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: b
 
 
 def draw_dots(ink_HW: UInt8Array, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
-    """Dots from one cross to the other, as far apart as a third of a cross."""
+    """Draws dots from one cross to the other; the distance between dots is a third of a cross."""
     start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])
     length_px = float(np.hypot(*(end_xy - start_xy)))
     side = stroke_px(cross_px)
@@ -35,7 +35,7 @@ def draw_dots(ink_HW: UInt8Array, ends_xy: tuple[PointXY, PointXY], cross_px: in
 
 
 def draw_number(ink_HW: UInt8Array, text: str, ends_xy: tuple[PointXY, PointXY], cross_px: int) -> None:
-    """The number of a line beside its first end, on the side away from the other."""
+    """Draws the number of a line next to its first end, on the side away from the second end."""
     from PIL import Image, ImageDraw, ImageFont
 
     start_xy, end_xy = np.asarray(ends_xy[0]), np.asarray(ends_xy[1])

@@ -1,11 +1,11 @@
-"""What of a screen capture is ultrasound: the field of view, and the views of a split screen inside it.
+"""Screen capture -> the box of the ultrasound field, and the boxes of the views of a split screen in it.
 
-Legend: `_HW` arrays (rows, columns), `_px` pixels of the image. Everything here is linear in the number of pixels and
-returns a box inside the image for any input; where no field stands out, the box is the whole image.
+Legend: `_HW` arrays (rows, columns), `_px` pixels of the image. Every function takes time linear in the number of
+pixels and returns a box inside the image for any input; where no field is found, the box is the whole image.
 
-A screen capture shows the field on a flat background, with text, rulers, gray bars and logos around it. What sets the
-field apart is that it is solid and wide: screen text covers a fraction of its surroundings, bars and rulers are thin.
-Where a DICOM header tells of ultrasound regions, the field lies within them.
+A screen capture shows the field on a flat background, with text, rulers, gray bars and logos around it. The field is
+solid and wide. Text covers a fraction of its surroundings, and bars and rulers are thin. Where a DICOM header describes
+ultrasound regions, the field is inside them.
 """
 
 from __future__ import annotations
@@ -14,44 +14,41 @@ import cv2
 import numpy as np
 
 from thyrosight.types import BoolArray, Box, FloatArray, Region, UInt8Array
-from thyrosight.views.screen_text import find_text, mask_text, without_text
 
-__all__ = ["field_of_view", "find_panels", "find_text", "mask_text", "without_text"]
-
-MIN_SIDE_PX = 24  # smaller images are returned whole: there is no room for screen text around a field
-SIGNAL_LEVELS = 4  # gray levels from the background that count as signal; JPEG rings less than that on a flat ground
+MIN_SIDE_PX = 24  # smaller images are returned whole: they have no room for screen text around a field
+SIGNAL_LEVELS = 4  # difference from the background, in gray levels, that counts as signal; JPEG on flat ground has less
 SOLID_FRACTION = 0.5  # of a window that must be signal; screen text covers about a quarter of its surroundings
 BACKGROUND_SHARE = 0.3  # of the image's rim that must show one gray level for it to be the background
-MIN_FIELD_SHARE = 0.02  # of the image; a smaller field is not believed
+MIN_FIELD_SHARE = 0.02  # of the image; a smaller part is no field
 MIN_PART_SHARE = 0.08  # of the largest part; smaller parts are logos, thumbnails, body marks
-MIN_PART_HEIGHT_SHARE = 0.12  # of the largest part's height; lower parts are menu bars
+MIN_PART_HEIGHT_SHARE = 0.12  # of the largest part's height; parts of less height are menu bars
 MIN_TEXTURE_LEVELS = 0.8  # mean change from pixel to pixel, along rows and along columns; bars and panels are smoother
-MIN_ROUGH_SHARE = 0.2  # of its pixels that differ from the one before; of a bar with text on it a twentieth do
-MIN_LINE_SHARE = 0.1  # of a row or column of the box that must be signal, or it is trimmed
+MIN_ROUGH_SHARE = 0.2  # of the pixels that differ from the pixel before; in a bar with text a twentieth do
+MIN_LINE_SHARE = 0.1  # of an outer row or column that must be signal; with less it is cut off
 MIN_FAINT_SHARE = 0.3  # of a row below the box that must differ from the background for the box to grow
-BAR_SHARE = 0.8  # of such a row that is signal: no depth with few echoes, but a bar at the foot of the screen
-MAX_TEXT_SOLID_SHARE = 0.3  # of a band of rows that may be solid where it is lines of text
-MIN_TEXT_SHARPNESS = 0.4  # of its mean level that text changes from pixel to pixel; echoes change by 0.03 to 0.2
+BAR_SHARE = 0.8  # of such a row that is signal in a bar at the foot of the screen; depths with few echoes have less
+MAX_TEXT_SOLID_SHARE = 0.3  # of a band of rows; lines of text are not more solid than this
+MIN_TEXT_SHARPNESS = 0.4  # mean change from pixel to pixel over the mean level, in text; echoes have 0.03 to 0.2
 
-GAP_SHARE = 0.04  # a column of a gap between views has less signal than this
+GAP_SHARE = 0.04  # a column in a gap between views has less signal than this
 ROW_GAP_EDGE_SHARE = 0.5  # of the rows below a gap between rows that must be signal
 MIN_VIEW_SHARE = 0.2  # of the field's width; nothing narrower is a view
 SEAM_RATIO = 1.8  # change across a seam over the usual change between columns, in the middle of the field
-SEAM_RATIO_ASIDE = 2.4  # and elsewhere, for split screens are as a rule split in halves
-SEAM_MIDDLE_SHARE = 0.08  # of the width to each side of the middle
+SEAM_RATIO_ELSEWHERE = 2.4  # more, because split screens are usually split in halves
+SEAM_MIDDLE_SHARE = 0.08  # of the width; the middle extends this far to each side
 SEAM_BANDS = 10  # bands of rows
-SEAM_PERCENTILE = 30  # of the bands, so that a seam must stand out in seven of ten
+SEAM_PERCENTILE = 30  # of the bands: a seam must be strong in seven of ten
 SEAM_LINE_PX = 5  # lines and strokes narrower than this are no seams
-SEAM_REACH_PX = 12  # to each side, for the usual change
-SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before a seam is looked for
-MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; keeps noise on a flat view from looking like a seam
+SEAM_REACH_PX = 12  # columns to each side that give the usual change
+SEAM_WIDTH_PX = 512  # wider fields are reduced to about this width before the search
+MIN_SEAM_CHANGE = 0.05  # in square roots of gray levels; below it, noise on a flat view would look like a seam
 
 
 def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None, regions: tuple[Region, ...] = ()) -> Box:
-    """Gray frame (and its colours, and the regions of its header, where it has any) -> box of the ultrasound field.
+    """Gray frame, its colours and its header's regions where there are any -> box of the ultrasound field.
 
     The box holds all views of a split screen. Colour flow counts as signal, even blue, which is almost black in gray.
-    Of the regions those count that show 2-D tissue: the box is what of the picture's own field lies within them.
+    Where regions show 2-D tissue, the box is the part of the field that is inside them.
     """
     return _within(_field_seen(image_HW, rgb_HW3), [region.box for region in regions if _shows_tissue(region)])
 
@@ -61,7 +58,7 @@ def _shows_tissue(region: Region) -> bool:
 
 
 def _within(field: Box, boxes: list[Box]) -> Box:
-    """Field, boxes that it must lie in -> the part of it inside their common box; that box where next to none does."""
+    """Field, boxes -> the part of the field inside their common box; that box itself where the part is tiny."""
     if not boxes:
         return field
     bound = _common(boxes)
@@ -80,7 +77,7 @@ def _common(boxes: list[Box]) -> Box:
 
 
 def _field_seen(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> Box:
-    """-> the field as the picture alone tells it."""
+    """-> the field, found in the pixels alone."""
     height, width = image_HW.shape
     whole = Box(0, 0, width, height)
     if min(height, width) < MIN_SIDE_PX:
@@ -96,10 +93,10 @@ def _field_seen(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> Box:
 
 
 def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
-    """Frame and its field -> the views of a split screen, left to right or top to bottom; (field,) if not split.
+    """Frame, its field -> the views of a split screen, left to right or top to bottom; (field,) if not split.
 
-    Views are parted by a gap of background or meet at a hard seam: neighbouring columns of one view are alike, because
-    the beam is wider than a pixel, and those of two views are not.
+    A gap of background parts two views, or they meet at a hard seam. Neighbouring columns of one view are alike,
+    because the beam is wider than a pixel; at a seam they are not.
     """
     if field.width < 2 * MIN_SIDE_PX or field.height < 2 * MIN_SIDE_PX:
         return (field,)
@@ -119,9 +116,9 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
 
 
 def _background_level(image_HW: UInt8Array) -> int:
-    """The gray level of the screen around the field: the commonest of the rim where it is common there, else black.
+    """-> the gray level of the screen around the field: the commonest level of the rim, black if none is common there.
 
-    To be the commonest a level counts with its two neighbours: black is 0 and 1 in many a capture.
+    A level counts together with its two neighbours, because black is 0 and 1 in many captures.
     """
     rim = np.concatenate(
         [image_HW[:2].ravel(), image_HW[-2:].ravel(), image_HW[:, :2].ravel(), image_HW[:, -2:].ravel()]
@@ -142,7 +139,7 @@ def _signal(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> BoolArray:
 
 
 def _solid(signal_HW: BoolArray) -> BoolArray:
-    """Signal -> where it is solid over a window, less all that is thinner than two windows."""
+    """Signal -> where most of a window is signal, without parts that are thinner than two windows."""
     window_px = max(5, min(signal_HW.shape) // 40) | 1
     share_HW = cv2.blur(signal_HW.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
     solid_HW = (share_HW > SOLID_FRACTION).astype(np.uint8)
@@ -151,7 +148,7 @@ def _solid(signal_HW: BoolArray) -> BoolArray:
 
 
 def _parts(solid_HW: BoolArray, image_HW: UInt8Array) -> list[Box]:
-    """Solid regions -> boxes of those that are ultrasound: large, and rough along rows and along columns."""
+    """Solid regions -> boxes of the ultrasound among them: large, and rough along rows and along columns."""
     num_labels, labels_HW, stats, _ = cv2.connectedComponentsWithStats(solid_HW.astype(np.uint8), connectivity=4)
     parts: list[tuple[int, Box]] = []
     for label in range(1, num_labels):
@@ -178,7 +175,7 @@ def _is_textured(image_HW: UInt8Array, part_HW: BoolArray) -> bool:
 
 
 def _trim(signal_HW: BoolArray, box: Box) -> Box:
-    """Box -> the same less the outer rows and columns that hold next to no signal."""
+    """Box -> the same box without outer rows and columns that hold hardly any signal."""
     columns = np.flatnonzero(signal_HW[box.slices].mean(axis=0) >= MIN_LINE_SHARE)
     rows = np.flatnonzero(signal_HW[box.slices].mean(axis=1) >= MIN_LINE_SHARE)
     if not len(columns) or not len(rows):
@@ -189,10 +186,10 @@ def _trim(signal_HW: BoolArray, box: Box) -> Box:
 
 
 def _without_header(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: BoolArray, box: Box) -> Box:
-    """Box -> the same without the lines of text at its top that rows of background part from the ultrasound.
+    """Box -> the same box without lines of text at its top, which rows of background part from the ultrasound.
 
-    In a small capture such lines stand so close that they are taken for solid. They are sharp from pixel to pixel, as
-    echoes are not, and between the words there is nothing.
+    In a small capture such lines are so close that they count as solid. Text is sharp from pixel to pixel, echoes are
+    not; and between words there is background.
     """
     is_empty = signal_HW[box.slices].mean(axis=1) < GAP_SHARE
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_empty, [False]]).astype(np.int8)))
@@ -216,9 +213,9 @@ def _is_lines_of_text(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: Bool
 
 
 def _deepen(image_HW: UInt8Array, box: Box) -> Box:
-    """Box -> the same and the rows below that still differ from the background: depths with too few echoes to be solid.
+    """Box -> the same box with the rows below that still differ from the background: depths with few echoes.
 
-    Growth of less than a JPEG block is not taken: an edge rings that far.
+    Fewer rows than a JPEG block are not added: an edge rings that far.
     """
     below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
     off_HW = np.abs(below_HW - _background_level(image_HW))
@@ -235,7 +232,7 @@ def _fit(image_HW: UInt8Array, part: Box) -> Box:
 
 
 def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
-    """Signal in the field -> (first column of a gap, first column after it), nearest the middle; None without a gap."""
+    """Signal in the field -> (first column, column after the last) of the gap nearest the middle, or None."""
     width = signal_HW.shape[1]
     is_empty = signal_HW.mean(axis=0) < GAP_SHARE
     margin = int(MIN_VIEW_SHARE * width)
@@ -247,7 +244,7 @@ def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 
 
 def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
-    """The same for rows; only where the view below begins at once: echoes come back slowly below an echo-free depth."""
+    """The same for rows, if signal begins right below the gap; below an echo-free depth it returns slowly."""
     gap = _gap(np.ascontiguousarray(signal_HW.T))
     if gap is None or signal_HW[gap[1] : gap[1] + 3].mean() < ROW_GAP_EDGE_SHARE:
         return None
@@ -256,13 +253,11 @@ def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 
 def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
     """Field -> (column, column) where the right view of a split screen begins; None without a hard seam."""
-    factor = max(
-        1, round(view_HW.shape[1] / SEAM_WIDTH_PX)
-    )  # in an enlarged capture a seam is smeared over some columns
+    factor = max(1, round(view_HW.shape[1] / SEAM_WIDTH_PX))  # an enlarged capture smears a seam over some columns
     width, height = view_HW.shape[1] // factor, view_HW.shape[0] // factor
     small_HW = cv2.resize(view_HW, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else view_HW
     place = np.arange(width) / width
-    needed = np.where(np.abs(place - 0.5) <= SEAM_MIDDLE_SHARE, SEAM_RATIO, SEAM_RATIO_ASIDE)
+    needed = np.where(np.abs(place - 0.5) <= SEAM_MIDDLE_SHARE, SEAM_RATIO, SEAM_RATIO_ELSEWHERE)
     needed[(place < MIN_VIEW_SHARE) | (place > 1 - MIN_VIEW_SHARE)] = np.inf
     excess = seam_strength(np.ascontiguousarray(small_HW, dtype=np.uint8)) / needed
     column = int(excess.argmax())
@@ -270,11 +265,11 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
 
 
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
-    """Field -> for each column the change from the column before, over the usual change within SEAM_REACH_PX columns.
+    """Field -> per column, the change from the column before over the usual change within SEAM_REACH_PX columns.
 
-    Opened along rows first, which takes lines and text off one view and leaves steps between two. On the square root
-    of the gray level, so that dark depths count. Averaged in bands of rows; in most of them a seam must stand out. So
-    must the change over two columns; that over three and the whole height weighs in, as JPEG blocks disturb it least.
+    An opening along rows removes lines and text and keeps steps. The square root of the gray level lets dark depths
+    count. The change is averaged in bands of rows; a seam must be strong in most bands, and over two columns as well as
+    over one. The change over three columns and the whole height has a weight too: JPEG blocks disturb it least.
     """
     plain_HW = cv2.morphologyEx(view_HW, cv2.MORPH_OPEN, np.ones((1, SEAM_LINE_PX), np.uint8))
     root_HW = cv2.blur(np.sqrt(plain_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
@@ -287,7 +282,7 @@ def seam_strength(view_HW: UInt8Array) -> FloatArray:
 
 
 def _over_usual(change_HW: FloatArray, num_bands: int) -> FloatArray:
-    """Change at each pixel -> its mean by band of rows and column, over the median of the columns around."""
+    """Change per pixel -> its mean per band of rows and column, over the median of the columns around."""
     bands_NW = np.stack([band_HW.mean(axis=0) for band_HW in np.array_split(change_HW, num_bands)])
     padded_NW = np.pad(bands_NW, ((0, 0), (SEAM_REACH_PX, SEAM_REACH_PX)), mode="reflect")
     around_NWR = np.lib.stride_tricks.sliding_window_view(padded_NW, 2 * SEAM_REACH_PX + 1, axis=1)

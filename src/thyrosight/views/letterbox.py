@@ -1,7 +1,7 @@
-"""Source pixels <-> network input: the letterbox and its exact inverse; masks <-> outlines and components.
+"""A view in source pixels <-> the network's input: the letterbox and its exact inverse.
 
-Legend: `_HW` arrays (rows, columns), `_xy` points (column, row), `_hw` sizes. All resizing follows pixel centres: the
-centre of output pixel i lies at (i + 0.5) * (input size / output size) - 0.5 of the input, as cv2.resize does it.
+Legend: `_HW` arrays (rows, columns), `_hw` sizes. All resizing follows pixel centres, as cv2.resize does: the centre of
+output pixel i is at (i + 0.5) * (input size / output size) - 0.5 of the input.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How one view of a frame lies in the network's input: cropped, scaled with its aspect kept, centred on zeros.
+    """The place of one view in the network's input: cropped, scaled with its aspect ratio, centred, zeros around.
 
-    source: the view in source pixels. size_hw: the network's input. scaled_hw: the view's size there. offset_yx: the
-    view's upper left pixel there.
+    source: the view in source pixels. size_hw: size of the input. scaled_hw: the view's size in the input.
+    offset_yx: the view's upper left pixel in the input.
     """
 
     source: Box
@@ -34,7 +34,7 @@ class Letterbox:
     offset_yx: tuple[int, int]
 
     def image(self, image_HW: UInt8Array) -> FloatArray:
-        """Whole frame, uint8 -> the view as float32 in [0, 1] at size_hw; area-averaged if shrinking, else bilinear."""
+        """Whole frame, uint8 -> the view as float32 in [0, 1] at size_hw; area average if it shrinks, else bilinear."""
         view_HW = self._crop(image_HW).astype(np.float32) * np.float32(1.0 / 255.0)
         is_shrinking = self.scaled_hw[0] <= view_HW.shape[0] and self.scaled_hw[1] <= view_HW.shape[1]
         scaled_HW = _resize(view_HW, self.scaled_hw, cv2.INTER_AREA if is_shrinking else cv2.INTER_LINEAR)
@@ -43,7 +43,7 @@ class Letterbox:
         return input_HW
 
     def mask(self, mask_HW: BoolArray) -> BoolArray:
-        """Whole frame's mask -> the view's mask at size_hw; each pixel takes the source pixel under its centre."""
+        """Mask of the whole frame -> mask of the view at size_hw; each pixel takes the source pixel at its centre."""
         view_HW = self._crop(mask_HW)
         rows = nearest_index(view_HW.shape[0], self.scaled_hw[0])
         columns = nearest_index(view_HW.shape[1], self.scaled_hw[1])
@@ -52,7 +52,7 @@ class Letterbox:
         return input_HW
 
     def valid(self) -> BoolArray:
-        """-> bool at size_hw, False on the border that the letterbox adds."""
+        """-> bool at size_hw: False in the border that the letterbox adds."""
         valid_HW = np.zeros(self.size_hw, np.bool_)
         valid_HW[self._content] = True
         return valid_HW
@@ -73,15 +73,15 @@ class Letterbox:
         height, width = array_HW.shape
         if not (0 <= self.source.x0 < self.source.x1 <= width and 0 <= self.source.y0 < self.source.y1 <= height):
             raise InputError(
-                f"view {tuple(self.source)} does not lie inside the {width} x {height} image; check fov and panels"
+                f"view {tuple(self.source)} is not inside the {width} x {height} image; check fov and panels"
             )
         return array_HW[self.source.slices]
 
 
 def letterbox(box: Box, size_hw: tuple[int, int]) -> Letterbox:
-    """View in source pixels and the network's input size -> the largest centred fit that keeps the aspect ratio.
+    """View in source pixels, size of the network's input -> the largest centred fit that keeps the aspect ratio.
 
-    Sizes are rounded to the nearest pixel and are at least 1; odd padding puts its extra pixel below and at the right.
+    Sizes are rounded to the nearest pixel and are at least 1. Odd padding has its extra pixel below and at the right.
     """
     if box.width < 1 or box.height < 1 or min(size_hw) < 1:
         raise InputError(f"view {tuple(box)} into {size_hw}: both must be at least one pixel wide and high")
@@ -93,7 +93,7 @@ def letterbox(box: Box, size_hw: tuple[int, int]) -> Letterbox:
 
 
 def restored(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
-    """Maps of several letterboxed parts of one image -> one map in the image's pixels, 0 outside the parts."""
+    """Maps of several views of one image, at the network's size -> one map in the image's pixels, 0 outside views."""
     whole_HW = np.zeros(size_hw, np.float32)
     for box, values_1HW in zip(boxes, values_V1HW, strict=True):
         whole_HW[box.source.slices] = box.restore(values_1HW[0])
@@ -101,9 +101,9 @@ def restored(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple
 
 
 def nearest_index(num_input: int, num_output: int) -> NDArray[np.intp]:
-    """Sizes of an axis -> the input pixel under each output pixel's centre: floor((i + 0.5) * num_input / num_output).
+    """Sizes of an axis -> the input pixel at each output pixel's centre: floor((i + 0.5) * num_input / num_output).
 
-    Whole numbers, so that no rounding moves a pixel; cv2's INTER_NEAREST takes the pixel under the corner instead.
+    Integers, so that no rounding moves a pixel. cv2's INTER_NEAREST takes the pixel at the corner instead.
     """
     return ((2 * np.arange(num_output, dtype=np.intp) + 1) * num_input) // (2 * num_output)
 

@@ -1,10 +1,10 @@
-"""Burned-in screen text: where it is, and the image without it.
+"""Image -> the boxes of the text burned into it, and the image without this text.
 
 Legend: `_HW` arrays (rows, columns), `_N` glyphs, `_px` pixels.
 
-Text is thin, brighter than what is around it, and sharp across as well as down, which echoes are not: the beam smears
-them sideways. Glyphs count as text only in a row, side by side and of like height and brightness. Calipers, ruler
-ticks and single marks are no text.
+Text is thin, brighter than its surroundings, and sharp along rows as well as along columns; the beam smears echoes
+along rows. Glyphs count as text only in a row, side by side and alike in height and brightness. Calipers, ruler ticks
+and single marks are no text.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 
 from thyrosight.types import BoolArray, Box, UInt8Array
 
-MIN_CONTRAST_LEVELS = 60  # of ink over black; more over brighter ground
+MIN_CONTRAST_LEVELS = 60  # of ink on black; on brighter ground CONTRAST_PER_LEVEL of its level is added
 CONTRAST_PER_LEVEL = 0.25
-MIN_GLYPH_PX = 5  # height of a capital; smaller ones can't be read
+MIN_GLYPH_PX = 5  # height of a capital letter; nobody can read smaller ones
 MAX_GLYPH_SHARE = 0.07  # of the image's shorter side
-MAX_GLYPHS = 4000  # brightest kept; bounds time and memory on images full of specks
-MIN_ROW_STROKES = 4.0  # strokes crossed, on average, on the way along a row of text
-MIN_STROKES_PER_HEIGHT = 1.08  # strokes along a stretch as long as the row is high; streaks of echoes have up to 1.02
-MIN_STROKES_PER_HEIGHT_ON_BLACK = 0.7  # for letters that run together in a small picture; there are no echoes there
+MAX_GLYPHS = 4000  # the brightest; bounds time and memory on images full of specks
+MIN_ROW_STROKES = 4.0  # mean number of strokes that a line along a row of text crosses
+MIN_STROKES_PER_HEIGHT = 1.08  # strokes along a line as long as the row is high; streaks of echoes have up to 1.02
+MIN_STROKES_PER_HEIGHT_ON_BLACK = 0.7  # less, because letters run together in a small picture; black has no echoes
 BLACK_LEVEL = 12
-MIN_SHORT_STROKES = 1.9  # in a row of fewer strokes, such as "LT", which must be bright, level and close as well
+MIN_SHORT_STROKES = 1.9  # for short rows such as "LT", which must also be bright, level and close
 MIN_SHORT_LEVEL = 170
 MIN_SHORT_STROKES_PER_HEIGHT = 1.2
 
 
 @dataclass(frozen=True)
 class _Glyphs:
-    """Candidate glyphs, one entry each: box corners, height, mean number of strokes crossed, brightness, ground."""
+    """Candidate glyphs, one entry per glyph: corners of the box, mean number of strokes, mean gray level."""
 
     x0_N: NDArray[np.int64]
     y0_N: NDArray[np.int64]
@@ -47,7 +47,7 @@ class _Glyphs:
 
 
 def find_text(image_HW: UInt8Array, box: Box | None = None) -> tuple[Box, ...]:
-    """Gray frame (or a box of it) -> boxes of its rows of text in the frame's pixels, top to bottom."""
+    """Gray frame, or a box of it -> boxes of its rows of text in the frame's pixels, top to bottom."""
     height, width = image_HW.shape
     area = box or Box(0, 0, width, height)
     view_HW = np.ascontiguousarray(image_HW[area.slices])
@@ -61,9 +61,9 @@ def find_text(image_HW: UInt8Array, box: Box | None = None) -> tuple[Box, ...]:
 
 
 def mask_text(image_HW: UInt8Array, boxes: tuple[Box, ...]) -> UInt8Array:
-    """Gray frame and boxes of text -> a copy with the ink in them filled in from around it.
+    """Gray frame, boxes of text -> a copy in which the ink in the boxes is filled in from its surroundings.
 
-    By fast marching (Telea, J Graph Tools 9:23, 2004).
+    Fast marching (Telea, J Graph Tools 9:23, 2004).
     """
     ink_HW = np.zeros(image_HW.shape, np.uint8)
     for box in boxes:
@@ -77,21 +77,21 @@ def mask_text(image_HW: UInt8Array, boxes: tuple[Box, ...]) -> UInt8Array:
 
 
 def without_text(image_HW: UInt8Array, box: Box) -> tuple[UInt8Array, tuple[Box, ...]]:
-    """Gray frame, the field in it -> (the frame with the field's text filled in, where that text stood).
+    """Gray frame, its field -> (the frame with the field's text filled in, boxes of that text).
 
-    What every network is given, in training and in prediction, and what every picture shows.
+    Networks get this frame, in training and in prediction; pictures show it too.
     """
     text = find_text(image_HW, box)
     return (mask_text(image_HW, text) if text else image_HW), text
 
 
 def _stroke_px(shape: tuple[int, ...]) -> int:
-    """Size of the frame -> one more than the widest stroke of its text, odd."""
+    """Size of the frame -> an odd number of pixels, more than the widest stroke of its text."""
     return max(7, min(shape) // 60) | 1
 
 
 def _ink(image_HW: UInt8Array, stroke_px: int, factor: float = 1.0) -> BoolArray:
-    """-> pixels that stand out from the ground around them by more than text's contrast times factor."""
+    """-> pixels that exceed the ground around them by the contrast of text times `factor`."""
     ground_HW = cv2.morphologyEx(image_HW, cv2.MORPH_OPEN, np.ones((stroke_px, stroke_px), np.uint8))
     needed_HW = factor * (MIN_CONTRAST_LEVELS + CONTRAST_PER_LEVEL * ground_HW.astype(np.float32))
     return np.asarray(image_HW.astype(np.float32) - ground_HW >= needed_HW)
@@ -116,7 +116,7 @@ def _glyphs(image_HW: UInt8Array, ink_HW: BoolArray, max_height_px: int) -> _Gly
 
 
 def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
-    """Glyphs -> groups of them that stand side by side: alike in height, on a line, close to each other."""
+    """Glyphs -> groups of glyphs side by side: alike in height, on one line, close to each other."""
     order = np.argsort(glyphs.x0_N, kind="stable")
     parent = np.arange(len(glyphs))
 
@@ -142,7 +142,7 @@ def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
 
 
 def _is_text(view_HW: UInt8Array, glyphs: _Glyphs, members: NDArray[np.intp]) -> bool:
-    """Do these glyphs, side by side, read as text: enough strokes, and no more gap than letters leave?"""
+    """Whether these glyphs, side by side, are text: enough strokes, and gaps no wider than between letters."""
     box = _row_box(glyphs, members)
     strokes = float(glyphs.strokes_N[members].sum())
     per_height = strokes * box.height / box.width
@@ -157,7 +157,7 @@ def _is_text(view_HW: UInt8Array, glyphs: _Glyphs, members: NDArray[np.intp]) ->
 
 
 def _is_on_black(view_HW: UInt8Array, box: Box) -> bool:
-    """Are the two lines of pixels above the row and the two below it mostly black?"""
+    """Whether the two lines of pixels above the row and the two below it are mostly black."""
     above_HW = view_HW[max(0, box.y0 - 3) : max(0, box.y0 - 1), box.x0 : box.x1]
     below_HW = view_HW[box.y1 + 1 : box.y1 + 3, box.x0 : box.x1]
     return all(np.median(line_HW) <= BLACK_LEVEL for line_HW in (above_HW, below_HW) if line_HW.size)

@@ -1,7 +1,7 @@
-"""Mask probability of the views -> the part of each that a second look takes, larger, around what the first has found.
+"""Mask probability of the views -> per view, the box around the found nodules that the network sees a second time.
 
-A small nodule fills few of the network's pixels. The second look shows it larger, and the mean of both looks is kept
-where both have been. How much of a view it takes: docs/experiments.md 23.
+A small nodule fills few of the network's pixels; the second look shows it larger. The mean of both looks counts where
+the second was taken. docs/experiments.md 23 has the trials of the box's size.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy as np
 from thyrosight.types import BoolArray, Box, FloatArray
 
 SHARE = 0.7
-"""Of the view's height and width that a second look takes."""
+"""The box has at least this share of the view's height and width."""
 ROOM = 1.6
-"""Times the extent of what was found, where that is more."""
+"""The box has at least this many times the extent of the found pixels."""
 FOUND = 0.5
-"""Mask probability from which there is something to look at, whatever the threshold that a bundle outlines by."""
+"""A pixel above this mask probability counts as found, whatever the bundle's mask threshold."""
 
 
 def closer_views(probability_HW: FloatArray, views: Sequence[Box]) -> tuple[Box, ...]:
-    """Mask probability of the frame, its views -> one box in every view in which anything lies above FOUND."""
+    """Mask probability of the frame, its views -> one box per view with a pixel above FOUND."""
     found = (_around(probability_HW[view.slices] > FOUND, view) for view in views)
     return tuple(box for box in found if box is not None)
 
 
 def _around(found_HW: BoolArray, view: Box) -> Box | None:
-    """-> the box around what was found, inside the view and centred on it as far as the view's border allows."""
+    """-> the box around the found pixels: inside the view, and centred on them where the view's border allows."""
     if not found_HW.any():
         return None
     spans = []

@@ -1,13 +1,16 @@
-"""A view -> 27 numbers that tell ultrasound from other pictures: levels, depth, directions, tails, speckle.
+"""View -> 27 numbers that distinguish ultrasound from other pictures: levels, depth, directions, tails, speckle.
 
 Legend: `_HW` arrays (rows, columns) of gray levels 0 to 255 at the working size, `_N` places in it; "across" is along a
-row (lateral), "down" along a column (axial); level 0 of the pyramid is the working size, each further one half of it.
+row (lateral), "down" along a column (axial). Level 0 of the pyramid is the working size; each next level halves it.
 
-What they rest on: the beam smears echoes across and the pulse keeps them short down, so that changes down exceed those
-across at every scale; after log compression speckle is of like strength in bright and dark tissue and nothing lit is
-smooth (Burckhardt, IEEE Trans Sonics Ultrason 25:1, 1978), whereas a picture of surfaces has smooth and busy parts and
-its differences have heavy tails (Field, J Opt Soc Am A 4:2379, 1987); echoes fade with depth and lie in layers. The
-finest scale has one number alone: how an image was resampled, sharpened and coded shows there, not what it shows.
+The reasons:
+- The beam smears echoes across, and the pulse keeps them short down. So changes down exceed changes across at every
+  scale.
+- After log compression, speckle is equally strong in bright and dark tissue, and nothing lit is smooth (Burckhardt,
+  IEEE Trans Sonics Ultrason 25:1, 1978). A picture of surfaces has smooth and busy parts, and its differences have
+  heavy tails (Field, J Opt Soc Am A 4:2379, 1987).
+- Echoes fade with depth, and tissue has layers.
+The finest scale has one number only, because resampling, sharpening and coding of the image change it most.
 """
 
 from __future__ import annotations
@@ -39,21 +42,21 @@ STATISTICS = (
     "layers",
 )
 SIDE_PX = 128
-"""Geometric mean of the working size's sides: level k is then the same share of every view."""
+"""Geometric mean of the working size's sides, so that level k is the same share of every view."""
 MIN_SIDE_PX = 32
 MAX_ASPECT = 4.0
 LIT_LEVEL = 20.0
-"""Darker ground shows no speckle: it is clipped."""
-LEVEL_FLOOR = 0.05  # added to mean differences of gray levels, squared ones too, so that a flat view has statistics
+"""Darker tissue shows no speckle: it is clipped."""
+LEVEL_FLOOR = 0.05  # added to mean differences and mean squares of gray levels, so that a flat view has statistics
 
 
 def view_statistics(view_HW: UInt8Array) -> FloatArray:
-    """Gray view of any size -> its statistics, float32 (27,), finite for any input, nearly the same for its mirror."""
+    """Gray view of any size -> its statistics, float32 (27,); finite for any input, nearly equal if mirrored."""
     return statistics_at_size(working_size(view_HW))
 
 
 def working_size(view_HW: UInt8Array, stretch: float = 1.0) -> FloatArray:
-    """View -> the same with sides of geometric mean SIDE_PX, `stretch` times as wide for its height as it was."""
+    """View -> the view at the working size; its ratio of width to height becomes `stretch` times as large."""
     height, width = view_HW.shape
     aspect = math.sqrt(min(max(stretch * width / height, 1 / MAX_ASPECT), MAX_ASPECT))
     size = max(MIN_SIDE_PX, round(SIDE_PX * aspect)), max(MIN_SIDE_PX, round(SIDE_PX / aspect))
@@ -63,9 +66,9 @@ def working_size(view_HW: UInt8Array, stretch: float = 1.0) -> FloatArray:
 
 
 def varied(view_HW: UInt8Array, rng: np.random.Generator) -> FloatArray:
-    """View, rng -> at the working size, as other settings or another scanner might have shown it.
+    """View, rng -> the view at the working size, as other settings or another scanner might show it.
 
-    A part of its depth and width, another aspect, smoothed or sharpened, another curve and gain.
+    A part of its depth and width, another aspect ratio, smoothed or sharpened, another gray curve and gain.
     """
     height, width = view_HW.shape
     rows, columns = (max(1, round(side * rng.uniform(0.7, 1.0))) for side in (height, width))
@@ -87,14 +90,14 @@ def statistics_at_size(values_HW: FloatArray) -> FloatArray:
 
 
 def _levels(values_HW: FloatArray) -> tuple[float, float]:
-    """-> square root of the median level; log share of the commonest level, which is large in what was drawn."""
+    """-> square root of the median level; log share of the commonest level, which is large in drawings."""
     counts = np.bincount(values_HW.ravel().astype(np.uint8), minlength=256)
     median = int(np.searchsorted(counts.cumsum(), values_HW.size / 2))
     return math.sqrt(median), math.log(int(counts.max()) / values_HW.size + 1e-3)
 
 
 def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
-    """-> log shares of the variance that lie between rows and between columns; the course of the level with depth."""
+    """-> log shares of the variance between rows and between columns; two numbers for the level over depth."""
     rows, columns = values_HW.mean(axis=1), values_HW.mean(axis=0)
     variance = float(values_HW.var()) + 0.25
     third = len(rows) // 3
@@ -109,7 +112,7 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> by level: changes down over across; their fall from level to level; heaviness of tails; crossed changes."""
+    """-> per level: changes down over across; their fall from level to level; weight of the tails; mixed changes."""
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
     for level in range(4):
@@ -128,7 +131,7 @@ def _scales(values_HW: FloatArray) -> list[float]:
 
 
 def _cross(across_HW: FloatArray, down_HW: FloatArray) -> float:
-    """First differences -> log of the mixed second difference over the geometric mean of the straight ones."""
+    """First differences -> log of the mixed second difference over the geometric mean of the two plain ones."""
     mixed, second_across, second_down = (
         float(np.abs(change).mean()) + LEVEL_FLOOR
         for change in (np.diff(across_HW, axis=0), np.diff(across_HW, axis=1), np.diff(down_HW, axis=0))
@@ -137,10 +140,10 @@ def _cross(across_HW: FloatArray, down_HW: FloatArray) -> float:
 
 
 def _speckle(values_HW: FloatArray) -> tuple[float, float, float, float, float]:
-    """-> how the local strength of the fine structure spreads and depends on the level, and its mean skewness.
+    """-> spread of the fine structure's local strength, its dependence on the gray level, and its mean skewness.
 
-    Spread: log of its 10th and 90th percentile over its median, where the view is lit. Dependence: mean log strength in
-    the brightest and in the darkest third of that over the middle third.
+    Spread: log of the 10th and of the 90th percentile over the median, where the view is lit. Dependence: mean log
+    strength in the brightest and in the darkest third of the lit pixels, over the middle third.
     """
     window = (9, 9)
     fine_HW = values_HW - cv2.GaussianBlur(values_HW, (0, 0), 2)
@@ -159,9 +162,9 @@ def _speckle(values_HW: FloatArray) -> tuple[float, float, float, float, float]:
 
 
 def _layers(values_HW: FloatArray) -> tuple[float, float]:
-    """-> log mean coherence of the gradients around each place; how far they point down rather than across, -1 to 1.
+    """-> log mean coherence of the gradients around each place; their mean direction, 1 for down and -1 for across.
 
-    By the structure tensor (Bigun and Granlund, ICCV 1987), averaged over 15 x 15.
+    From the structure tensor (Bigun and Granlund, ICCV 1987), averaged over 15 x 15 pixels.
     """
     smooth_HW = cv2.GaussianBlur(values_HW, (0, 0), 1.5)
     across_HW, down_HW = cv2.Sobel(smooth_HW, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_HW, cv2.CV_32F, 0, 1)
