@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")]
+Malignant = Annotated[
+    str | None,
+    typer.Option("--malignant", metavar="COLUMN>=VALUE", help="Of a CSV: what is malignant, e.g. tirads>=4b."),
+]
+MaskLabels = Annotated[
+    list[str] | None,
+    typer.Option("--mask-label", metavar="nodule=VALUE", help="The label of nodules in mask files; repeat."),
+]
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
 
@@ -54,10 +62,12 @@ def prepare(
     keep_partial: Annotated[
         bool, typer.Option("--keep-partial", help="Take masks of which some outlines are lost in the file.")
     ] = False,
+    malignant: Malignant = None,
+    mask_labels: MaskLabels = None,
     workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
-    """Labelled folder -> cases.csv, dataset.json.
+    """Labelled folder -> cases.csv, contact_sheet.png.
 
     Recognises TN-SCUI2020, TN3K, DDTI, BUSI, TG3K and any CSV with named columns; finds the ultrasound field and
     the views of split screens; splits by patient or duplicate cluster, never by image.
@@ -74,6 +84,8 @@ def prepare(
         refold=refold,
         keep_leaks=keep_leaks,
         keep_partial=keep_partial,
+        malignant=malignant,
+        nodule_labels=labels_of_nodules(mask_labels or []),
     )
     with stdout_kept_for_json(as_json), progress_bar("reading images") as progress:
         summary = prepare_cases(folder, out, options, workers=workers, progress=progress)
@@ -129,6 +141,17 @@ def phantom(
     with progress_bar("drawing") as progress:
         cases_csv = write_phantoms(number, out, seed, progress=progress)
     typer.echo(cases_csv)
+
+
+def labels_of_nodules(texts: list[str]) -> tuple[str, ...]:
+    """--mask-label nodule=VALUE[,VALUE], as given -> the values."""
+    found: list[str] = []
+    for text in texts:
+        name, separator, values = text.partition("=")
+        if name.strip() != "nodule" or not separator or not values.strip():
+            raise ConfigError(f"--mask-label {text}: write nodule=VALUE, for example nodule=2 or nodule=#ff0000")
+        found += [value.strip().lower() for value in values.split(",") if value.strip()]
+    return tuple(found)
 
 
 def columns_named(texts: list[str]) -> dict[str, str]:

@@ -35,13 +35,13 @@ class CaseFindings:
 
 def check_case(case: Case) -> CaseFindings:
     """Case -> CaseFindings; a file that can't be used becomes a fault, never an exception."""
-    from thyrosight.frames.load import load_frame
+    from thyrosight.datasets.case_image import load_image
     from thyrosight.views.field import field_of_view
 
     if not case.image.is_file():
         return CaseFindings({"missing image": f"{case.image}: no such file"})
     try:
-        frame = load_frame(case.image)
+        frame = load_image(case)
     except (ThyrosightError, OSError) as error:
         return CaseFindings({"unreadable image": str(error)})
     faults = _box_faults(case, frame)

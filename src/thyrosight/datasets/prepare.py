@@ -1,4 +1,4 @@
-"""A labelled set, as its authors publish it -> OUT/cases.csv and OUT/dataset.json."""
+"""A labelled set, as its authors publish it -> OUT/cases.csv, OUT/dataset.json and OUT/contact_sheet.png."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.sets import SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
-from thyrosight.datasets.table import write_cases
+from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import readable, write_atomic
 from thyrosight.types import Case, Json, Progress
 
 if TYPE_CHECKING:
@@ -58,9 +59,15 @@ class PrepareOptions:
     """Keep training images whose group has an image in the test split."""
     keep_partial: bool = False
     """Use a mask although some of its outlines are lost in the file."""
+    malignant: str | None = None
+    """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
+    nodule_labels: tuple[str, ...] = ()
+    """Labels of mask files that are nodules, as written there (a number, or a colour "#rrggbb"); empty: all."""
 
 
 DEFAULT_OPTIONS = PrepareOptions()
+CONTACT_SHEET = "contact_sheet.png"
+"""Outlines over images, to look at before anything learns from them."""
 
 
 def prepare(
@@ -71,14 +78,16 @@ def prepare(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> PrepareSummary:
-    """Folder of a labelled set (or one CSV) -> cases.csv and dataset.json in `out`.
+    """Folder of a labelled set (or one CSV) -> cases.csv, dataset.json and contact_sheet.png in `out`.
 
     progress is called with (images done, images in all).
     """
-    from thyrosight.datasets.scan import in_order, scan_image
+    from thyrosight.datasets.scan import in_order, scan_case
 
     folder, out = Path(folder), Path(out)
-    data_set = read_set(Request(folder, out / "masks", options.columns, options.keep_partial), options.source)
+    refuse_a_table_of_others(out / "cases.csv")
+    request = Request(folder, out / "masks", options.columns, options.keep_partial, options.malignant)
+    data_set = read_set(request, options.source)
     if not data_set.cases:
         raise InputError(
             f"{folder}: recognised as {data_set.source}, but it holds no image that can be used; check the folder"
@@ -87,8 +96,9 @@ def prepare(
         replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)
         for case in data_set.cases
     ]
-    facts = list(in_order(lambda case: scan_image(case.image, case.fov, case.panels), absolute, workers, progress))
-    cases, left_out = _readable(absolute, facts)
+    keep = frozenset(options.nodule_labels) or None
+    facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
+    cases, facts, left_out = _usable(absolute, facts)
     cases, notes = _grouped(cases, facts, data_set.join_duplicates or options.refold)
     cases, more_notes = _divided(cases, options)
     if not options.keep_leaks:
@@ -134,17 +144,39 @@ def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
     return kept, len(cases) - len(kept)
 
 
-def _readable(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Case], dict[str, int]]:
-    kept = []
+def _usable(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Case], list[ImageFacts], dict[str, int]]:
+    """Cases, what each file showed -> (the cases that can be used, their facts, reason -> how many can't)."""
+    kept: list[tuple[Case, ImageFacts]] = []
     for case, one in zip(cases, facts, strict=True):
-        if one.fault is None:
+        if one.fault is None and one.mask_fault is None:
             row_mm, column_mm = case.row_mm or one.row_mm, case.column_mm or one.column_mm
-            kept.append(replace(case, fov=one.fov, panels=one.panels, row_mm=row_mm, column_mm=column_mm))
-    faulty = [one for one in facts if one.fault is not None]
+            placed = replace(case, fov=one.fov, panels=one.panels, row_mm=row_mm, column_mm=column_mm)
+            kept.append((replace(placed, mask=one.mask, image_sha256=one.sha256), one))
+    bad_images = [one for one in facts if one.fault is not None]
+    bad_masks = [(one, case.mask) for case, one in zip(cases, facts, strict=True) if one.mask_fault is not None]
     if not kept:
-        raise InputError(f"none of the {len(cases)} images can be read; the first: {faulty[0].fault}")
+        first = bad_images[0].fault if bad_images else bad_masks[0][0].mask_fault
+        raise InputError(f"none of the {len(cases)} images can be used; the first: {first}")
     # the file's name only: dataset.json says nothing of where the set lies
-    return kept, {f"unreadable image, e.g. {faulty[0].path.name}": len(faulty)} if faulty else {}
+    left_out = {f"unreadable image, e.g. {readable(bad_images[0].path.name)}": len(bad_images)} if bad_images else {}
+    if bad_masks:
+        one, mask = bad_masks[0]
+        why = str(one.mask_fault).replace(str(mask), readable(mask.name) if mask else "")
+        left_out[f"image whose mask can't be used, e.g. {why}"] = len(bad_masks)
+    return [case for case, _ in kept], [one for _, one in kept], left_out
+
+
+def refuse_a_table_of_others(path: Path) -> None:
+    """InputError where `path` holds a table that prepare did not write: it would be lost."""
+    if not path.exists():
+        return
+    try:
+        header = csv_lines(path, errors="surrogateescape")[:1]
+    except InputError:
+        header = []
+    is_ours = bool(header) and set(REQUIRED) <= set(header[0]) <= set(COLUMNS)
+    if not (is_ours and (path.parent / "dataset.json").is_file()):
+        raise InputError(f"{path}: is there already and was not written by prepare; choose another folder with -o")
 
 
 def _grouped(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:
@@ -154,7 +186,7 @@ def _grouped(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bo
     if all(case.group for case in cases) and not join_duplicates:
         return cases, []
     num_before = len({case.group or case.case_id for case in cases})
-    cases = with_groups(cases, [one.print for one in facts if one.fault is None])
+    cases = with_groups(cases, [one.print for one in facts])
     num_groups = len({case.group for case in cases})
     return cases, [f"groups: near-duplicate images are kept together ({num_before} groups became {num_groups})"]
 
@@ -191,6 +223,7 @@ def _broken(cases: Sequence[Case]) -> int:
 
 
 def _write(out: Path, cases: list[Case], facts: Sequence[ImageFacts], data_set: DataSet, seed: int) -> PrepareSummary:
+    from thyrosight.datasets.contact_sheet import contact_sheet
     from thyrosight.datasets.summary import describe
 
     out.mkdir(parents=True, exist_ok=True)
@@ -198,6 +231,7 @@ def _write(out: Path, cases: list[Case], facts: Sequence[ImageFacts], data_set: 
     summary = _summary(out / "cases.csv", dataset, data_set)
     write_atomic(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
     write_cases(cases, out / "cases.csv")
+    write_atomic(out / CONTACT_SHEET, contact_sheet(cases))
     return summary
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
-from thyrosight.errors import ThyrosightError
-from thyrosight.types import Box, Frame, Progress, UInt8Array
+from thyrosight.datasets.sets.layout import write_mask
+from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.types import Box, Case, Frame, Progress, UInt8Array
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,29 +33,58 @@ class ImageFacts:
     row_mm: float | None = None
     column_mm: float | None = None
     print: Fingerprint | None = None
+    mask: Path | None = None
+    """The mask file to use; None: the case has none."""
+    num_mask_px: int | None = None
+    mask_fault: str | None = None
+    """Why the mask can't be used; None: it can, or there is none."""
 
 
-def scan_image(path: Path, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> ImageFacts:
-    """Image file, field and panels where they are known already -> ImageFacts."""
+def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path | None = None) -> ImageFacts:
+    """Case -> what its image and its mask show; the field and the views are kept where the case knows them.
+
+    keep_labels: the labels of the mask file that are nodules (None: all); the mask is then written anew below `masks`.
+    """
     from thyrosight.frames.load import load_frame
     from thyrosight.views.field import field_of_view, find_panels
 
     try:
-        frame = load_frame(path)
+        frame = load_frame(case.image)
     except (ThyrosightError, OSError) as error:
-        return ImageFacts(path, fault=str(error))
-    field = fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
+        return ImageFacts(case.image, fault=str(error))
+    field = case.fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
+    mask, num_mask_px, mask_fault = _scan_mask(case, frame, keep_labels, masks)
     return ImageFacts(
-        path=path,
+        path=case.image,
         fault=None,
         sha256=frame.sha256,
         size_hw=frame.size_hw,
         fov=field,
-        panels=panels or tuple(find_panels(frame.image_HW, field)),
+        panels=case.panels or tuple(find_panels(frame.image_HW, field)),
         row_mm=frame.spacing.row_mm if frame.spacing else None,
         column_mm=frame.spacing.column_mm if frame.spacing else None,
         print=fingerprint(crop(frame, field)),
+        mask=mask,
+        num_mask_px=num_mask_px,
+        mask_fault=mask_fault,
     )
+
+
+def _scan_mask(
+    case: Case, frame: Frame, keep_labels: frozenset[str] | None, masks: Path | None
+) -> tuple[Path | None, int | None, str | None]:
+    """-> (the mask file to use, its pixels, what is wrong with it)."""
+    if case.mask is None:
+        return None, None, None
+    try:
+        image = read_mask_image(case.mask, frame.size_hw, keep_labels)
+    except InputError as error:
+        return case.mask, None, str(error)
+    path = case.mask
+    if keep_labels is not None and masks is not None:
+        path = masks / f"{case.case_id}.png"
+        write_mask(path, image.mask_HW)
+    return path, int(image.mask_HW.sum()), None
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from thyrosight.datasets.masks import read_mask
 from thyrosight.datasets.scan import ImageFacts, list_sha256
 from thyrosight.datasets.sets.layout import DataSet
-from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.types import Case, Json
 
@@ -21,7 +19,7 @@ def describe(cases: Sequence[Case], facts: Mapping[Path, ImageFacts], data_set: 
 
     A list's sha256 is that of the sorted lines "FILE_SHA256  case_id": it does not change with where the set lies.
     """
-    areas = {case.case_id: _foreground(case, facts[case.image]) for case in cases if case.mask}
+    areas = {case.case_id: facts[case.image].num_mask_px for case in cases if case.mask}
     sizes = Counter(facts[case.image].size_hw for case in cases)
     return {
         "format_version": FORMAT_VERSION,
@@ -78,11 +76,3 @@ def _tally(values: object) -> dict[str, int]:
 
 def _listed(lines: list[tuple[str, str]]) -> Json:
     return {"number": len(lines), "sha256": list_sha256(f"{sha256}  {case_id}" for sha256, case_id in lines)}
-
-
-def _foreground(case: Case, facts: ImageFacts) -> int | None:
-    """Pixels of the mask, or None where the file can't be used (the audit names it)."""
-    try:
-        return int(read_mask(case.mask, facts.size_hw).sum()) if case.mask else None
-    except InputError:
-        return None

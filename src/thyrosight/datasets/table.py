@@ -17,7 +17,7 @@ from thyrosight.types import Box, Case
 
 DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
 REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
-OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target")
+OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target", "image_sha256")
 COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS
 SPLITS = ("", "train", "val", "test")
 TARGETS = ("nodule", "lesion", "gland")
@@ -93,6 +93,7 @@ def _row(case: Case, folder: Path) -> dict[str, str]:
         "fov": "" if case.fov is None else _box_text(case.fov),
         "panels": ";".join(_box_text(panel) for panel in case.panels),
         "target": case.target,
+        "image_sha256": case.image_sha256,
         **{name: case.descriptors.get(name, "") for name in DESCRIPTORS},
     }
 
@@ -128,6 +129,7 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
         fov=_box(row["fov"], "fov", where) if row.get("fov") else None,
         panels=tuple(_box(text, "panels", where) for text in row.get("panels", "").split(";") if text.strip()),
         target=_one_of(row.get("target", "") or "nodule", TARGETS, "target", where),
+        image_sha256=row.get("image_sha256", ""),
         descriptors={name: row[name] for name in DESCRIPTORS if row.get(name)},
     )
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
@@ -96,7 +97,7 @@ def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSetti
     Sizes and pictures use the field that the table gives, whatever part of the image the model saw. Two models are
     therefore scored on the same field.
     """
-    frame = load_frame(case.image)
+    frame = load_image(case)
     if case.row_mm and case.column_mm:
         frame = replace(
             frame, spacing=Spacing(case.row_mm, case.column_mm), spacing_reason="from cases.csv", regions=()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
 from thyrosight.bundle.training_sets import seen_sets
+from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
@@ -27,7 +28,6 @@ from thyrosight.evaluation.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of,
 from thyrosight.evaluation.out_of_fold import recalibrated
 from thyrosight.evaluation.summary import Evaluation, EvaluationContext, read_evaluation, summarise
 from thyrosight.files import write_atomic
-from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case, Progress
 
@@ -88,7 +88,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
             if case.fold != fold or case.mask is None or not predictor.info.has_mask:
                 continue
             try:
-                frame = load_frame(case.image)
+                frame = load_image(case)
                 reference_HW = load_mask(case, frame.size_hw)
             except InputError:
                 continue

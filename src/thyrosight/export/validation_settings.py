@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle.records import BundleInfo, Calibration, Score
 from thyrosight.config import Config
+from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.evaluation.mask_rule import THRESHOLDS, best_rule, dices_of
 from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
-from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
 
@@ -32,7 +32,7 @@ def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Co
     for case in cases:
         if case.source not in targets:
             continue
-        frame = load_frame(case.image)
+        frame = load_image(case)
         raw = predictor.run(frame, fov=case.fov, panels=case.panels)
         rated = not config.data.malignancy_sources or case.source in config.data.malignancy_sources
         if case.malignancy is not None and rated:

@@ -15,9 +15,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from thyrosight.config import AugmentConfig, Config, DataConfig
+from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.errors import InputError
-from thyrosight.frames.load import load_frame
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.training.augment import augment
 from thyrosight.training.batch import Batch, Sample
@@ -39,7 +39,7 @@ class ViewRef:
 def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
     """The boxes of a case that become inputs. Reads the image only where cases.csv does not hold them."""
     if settings.crop == "none" or case.fov is None:
-        frame = load_frame(case.image)
+        frame = load_image(case)
         height, width = frame.size_hw
         whole = Box(0, 0, width, height)
         if settings.crop == "none":
@@ -138,7 +138,7 @@ class ViewDataset(Dataset[Sample]):
             return self._cache[number]
         ref = self.views[number]
         case = self.cases[ref.case_index]
-        frame = load_frame(case.image)
+        frame = load_image(case)
         rows, columns = ref.box.slices
         # As in prediction: what is written inside the field must neither teach nor sway the network.
         clean_HW = (

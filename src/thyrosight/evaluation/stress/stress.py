@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import utc_now_for_people
@@ -39,7 +40,6 @@ from thyrosight.evaluation.stress.stress_scores import (
 )
 from thyrosight.evaluation.summary import UnscoredCase
 from thyrosight.files import sha256_of, write_atomic
-from thyrosight.frames.load import load_frame
 from thyrosight.types import BoolArray, Box, Case, Frame, Progress
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _examine_all_clean(
     failures: list[UnscoredCase] = []
     for case in cases:
         try:
-            frame = load_frame(case.image)
+            frame = load_image(case)
             reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
             given = (case.fov, case.panels) if case.fov else None
             clean.append((case, *_score(predictor, case, frame, reference_HW, given, settings.masks)))
@@ -208,7 +208,7 @@ def examine_disturbed(
     The predictor is given the field of the table, cut where the disturbance cuts it. Where the table has none, it finds
     the field of the disturbed image anew, so that a field missed counts.
     """
-    frame = load_frame(case.image)
+    frame = load_image(case)
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
     name, strength = key
     scene = Scene(frame.image_HW, reference_HW, *views)

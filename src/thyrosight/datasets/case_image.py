@@ -1,0 +1,15 @@
+"""Case -> its Frame, as long as the file is the one that `prepare` saw."""
+
+from __future__ import annotations
+
+from thyrosight.errors import InputError
+from thyrosight.frames.load import load_frame
+from thyrosight.types import Case, Frame
+
+
+def load_image(case: Case) -> Frame:
+    """Case -> Frame. InputError where the image was exported anew after `prepare`: field and mask may not fit."""
+    frame = load_frame(case.image)
+    if case.image_sha256 and frame.sha256 != case.image_sha256:
+        raise InputError(f"{case.image}: changed since `thyrosight prepare` read it (other hash); run prepare again")
+    return frame
