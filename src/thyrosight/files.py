@@ -16,7 +16,7 @@ from thyrosight.leftovers import temporary_path
 
 _BLOCK_BYTES = 1 << 20
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
-"""The last chunk of every PNG, its length in front and its checksum behind."""
+"""The last chunk of every PNG, with its length and its checksum."""
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -75,7 +75,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
 
 def is_whole_file(path: Path) -> bool:
-    """Whether there is such a file with something in it; a PNG has to have its end."""
+    """Whether the file is there and not empty; a PNG must also have its last chunk."""
     try:
         with open(path, "rb") as stream:
             num_bytes = stream.seek(0, os.SEEK_END)
@@ -95,17 +95,20 @@ def sha256_of(path: Path) -> str:
 
 
 def readable(name: str | os.PathLike[str]) -> str:
-    """A file's name -> the same as text that any document, page and terminal takes.
+    """File name -> the name as text that every document, page and terminal can hold.
 
-    Bytes that are no UTF-8 (names from another system) and control characters become \\xNN or \\uNNNN. There is no way
-    back, and none is needed: a file is opened by the name itself.
+    Bytes that are not UTF-8 (names from another system) and control characters become \\xNN or \\uNNNN. This can't be
+    undone: open a file by its own name.
     """
-    text = os.fsencode(name).decode("utf-8", "surrogateescape")  # whatever the locale made of the bytes
+    try:
+        text = os.fsencode(name).decode("utf-8", "surrogateescape")  # undoes the decoding by the locale
+    except UnicodeEncodeError:
+        text = os.fspath(name)  # half a surrogate pair, which Windows allows in names
     return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
 
 
 def _escaped(code: int) -> str:
-    """A code point -> \\xNN; the way in which Python keeps a byte that is no UTF-8 (U+DC80 to U+DCFF) is that byte."""
+    """Code point -> \\xNN or \\uNNNN. Python keeps a byte NN that is not UTF-8 as U+DCNN; it becomes \\xNN."""
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 

@@ -22,7 +22,15 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.measurement.size import measure
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.results.report import write_results
-from thyrosight.tirads.reading import RatedNodule, Reading, described, in_words, rated, read_reading, write_reading
+from thyrosight.tirads.reading import (
+    RatedNodule,
+    Reading,
+    assess_nodule,
+    descriptors_of,
+    in_words,
+    read_reading,
+    write_reading,
+)
 from thyrosight.types import Spacing
 from thyrosight.web.app import create_app
 from thyrosight.web.service import Service, ServiceLimits
@@ -55,17 +63,17 @@ def nodule(predictor: Predictor, spacing: Spacing | None = None) -> Nodule:
 
 
 def test_what_a_person_left_out_is_proposed_and_marked(predictor: Predictor) -> None:
-    given = rated(nodule(predictor, Spacing(0.2, 0.2)), WORDS)
+    given = assess_nodule(nodule(predictor, Spacing(0.2, 0.2)), WORDS)
     assert (given.level, given.points, given.proposed) == ("TR5", 7, ("shape",))  # 2 + 2 + 0 + 3, wider than tall 0
     words = in_words(given)
     assert words.startswith("ACR TI-RADS 2017: TR5, 7 points. Read: composition solid")
     assert "Proposed by measures, unread: shape wider-than-tall." in words
     assert "FNA" in words
-    alone = rated(nodule(predictor))
+    alone = assess_nodule(nodule(predictor))
     assert alone.proposed == ("shape",)
     assert "Advice" not in in_words(alone), "measures alone advise nothing"
     assert "Open: composition, echogenicity, margin, foci." in in_words(alone)
-    assert rated(nodule(predictor), WORDS, "eu").system == "eu"
+    assert assess_nodule(nodule(predictor), WORDS, "eu").system == "eu"
 
 
 @pytest.mark.parametrize(
@@ -73,12 +81,14 @@ def test_what_a_person_left_out_is_proposed_and_marked(predictor: Predictor) -> 
 )
 def test_words_that_are_none_are_refused(words: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        described(words)
-    assert described({"margin": None, "foci": []}).missing == described({}).missing
+        descriptors_of(words)
+    assert descriptors_of({"margin": None, "foci": []}).missing == descriptors_of({}).missing
 
 
 def test_a_reading_is_kept_beside_a_result(predictor: Predictor, tmp_path: Path) -> None:
-    reading = Reading(who="R", note="n", nodules=(RatedNodule(number=1, assessment=rated(nodule(predictor), WORDS)),))
+    reading = Reading(
+        who="R", note="n", nodules=(RatedNodule(number=1, assessment=assess_nodule(nodule(predictor), WORDS)),)
+    )
     write_reading(tmp_path, reading)
     assert read_reading(tmp_path) == reading
     assert read_reading(tmp_path / "nowhere") is None
@@ -95,7 +105,7 @@ def test_the_page_holds_each_nodule_in_its_own_unit_with_interval_and_tirads(
     for name in ("network", "person"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(result.to_json(), encoding="utf-8")
-    rating = RatedNodule(number=1, assessment=rated(in_mm, WORDS))
+    rating = RatedNodule(number=1, assessment=assess_nodule(in_mm, WORDS))
     write_reading(tmp_path / "person", Reading(who="Dr <b>", note="a & b", nodules=(rating,)))
     page = write_results(tmp_path).read_text(encoding="utf-8")
     network, person = page.split('<article class="card"')[1:]

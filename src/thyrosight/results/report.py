@@ -32,7 +32,7 @@ from thyrosight.results.layout import (
 from thyrosight.results.overlay import strip_height
 from thyrosight.results.pages import page_template
 from thyrosight.results.table import CSV_COLUMNS, csv_row
-from thyrosight.tirads.reading import Reading, in_words, rated, read_reading
+from thyrosight.tirads.reading import Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
 """Cases on the page; of more, those of highest risk are shown and the page says so."""
@@ -84,7 +84,7 @@ class Card:
         """-> TI-RADS in words by nodule: with what a person said of it, else what measures alone propose."""
         said = self.reading or Reading()
         nodules = self.prediction.nodules
-        return {nodule.number: in_words(said.assessment(nodule.number) or rated(nodule)) for nodule in nodules}
+        return {nodule.number: in_words(said.assessment(nodule.number) or assess_nodule(nodule)) for nodule in nodules}
 
 
 def write_results(out: Path, failures: Iterable[FailedFile] = ()) -> Path:

@@ -1,7 +1,7 @@
 """Descriptors of a nodule -> its TI-RADS level and advice: ACR 2017, EU 2017, Korea 2021; proposals from measurements.
 
-`assess` rates descriptors, `propose` turns measured numbers into descriptors that are marked as proposals, `override`
-puts a reader's words over them. Nothing here looks at an image, and nothing here is advice to a patient.
+`assess` rates descriptors. `propose` turns measures into descriptors, marked as proposals; `override` replaces them by
+a reader's words. No function here reads an image, and no result is advice to a patient.
 """
 
 from __future__ import annotations

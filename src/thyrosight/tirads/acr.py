@@ -1,21 +1,22 @@
-"""ACR TI-RADS 2017: points add up to a level, the level and the size to an advice.
+"""ACR TI-RADS 2017: descriptors -> points, points -> level, level and size -> advice.
 
 Tessler et al., J Am Coll Radiol 14 (2017) 587-595, with the chart of the ACR; Tessler, Middleton and Grant, Radiology
-287 (2018) 29-36, the user's guide (corrected on 2 April 2018). The rules that are easily missed:
+287 (2018) 29-36, the user's guide (corrected on 2 April 2018). Rules that are easy to miss:
 
-- Foci add up, all that are there; in every other category one word counts. Large comet-tail artifacts count nothing.
-- Spongiform: `do not add further points for other categories`. That ends it at 0 points, TR1, whatever else is there.
+- The points of all foci add up; in every other category one word counts. Large comet-tail artifacts have no points.
+- Spongiform: `do not add further points for other categories`. The nodule has 0 points, TR1, with any other signs.
 - Cystic or almost completely cystic: 0 points, and anechoic is 0. The chart ends the count for spongiform nodules only;
-  Radiopaedia and some calculators end it for cystic ones too. Here the chart is followed, and the reader is told.
-- Cannot be determined: composition 2 (for calcification; as solid), echogenicity 1, margin 0. Shape and foci have no
-  default.
-- One point is no row of the chart. The white paper says why: what isn't 0 has at least 2, for the tissue of a mixed
-  nodule (1) has an echogenicity (1 or more). One point comes of descriptors that contradict each other, such as a cyst
-  that is isoechoic. Calculators differ (TR1 or TR2); here it is TR2, upwards, with a warning; the advice is the same.
+  Radiopaedia and some calculators end it for cystic ones too. This module follows the chart and warns the reader.
+- Cannot be determined: composition 2 (because of calcification; as solid), echogenicity 1, margin 0. Shape and foci
+  have no default.
+- The chart has no row for one point. The white paper gives the reason: a nodule with any point has at least 2, because
+  the tissue of a mixed nodule (1) has an echogenicity (1 or more). One point comes from contradictory descriptors, such
+  as an isoechoic cyst. Calculators differ (TR1 or TR2); here it is TR2, the higher one, with a warning. The advice is
+  the same.
 - Extra-thyroidal extension is 3 points, and obvious invasion is malignancy until proven otherwise.
-- Sizes count from the limit on (>=). For a TR5 of 5 to 9 mm the chart points to the discussion of papillary
-  microcarcinomas: follow-up, and FNA by agreement of those who would treat it.
-- Follow-up may end after 5 years without growth; a level that rises is looked at again after a year.
+- A size counts from the limit on (>=). For a TR5 of 5 to 9 mm the chart points to the discussion of papillary
+  microcarcinomas: follow-up, and FNA if the treating physicians agree on it.
+- Follow-up may end after 5 years without growth; a nodule whose level rises is imaged again after a year.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ POINTS: dict[str, dict[str, int]] = {
     "foci": {NO_FOCI: 0, MACRO: 1, RIM: 2, PUNCTATE: 3},
 }
 LEVEL_FROM = ((7, 5), (4, 4), (3, 3), (1, 2), (0, 1))
-"""(points from which on, level), highest first; the chart's own rows are 0, 2, 3, 4 to 6, 7 and more."""
+"""(lowest number of points, level), highest first; the rows of the chart are 0, 2, 3, 4 to 6, 7 and more."""
 
 NEVER = SizeRule("no FNA and no follow-up, at any size")
 LEVELS = {
@@ -92,7 +93,7 @@ LEVELS = {
 
 
 def points_of(signs: Signs) -> dict[str, int | None]:
-    """Descriptors -> points of each category, None where it is missing; a spongiform nodule has none in the others."""
+    """Descriptors -> points per category, None where one is missing; a spongiform nodule has 0 in the others."""
     if signs.composition == SPONGIFORM:
         return dict.fromkeys(POINTS, 0)
     one_word = {name: POINTS[name].get(getattr(signs, name)) for name in POINTS if name != "foci"}
@@ -100,7 +101,7 @@ def points_of(signs: Signs) -> dict[str, int | None]:
 
 
 def total_of(signs: Signs) -> int:
-    """Descriptors without gaps -> all of their points."""
+    """Descriptors without gaps -> the sum of their points."""
     return sum(points or 0 for points in points_of(signs).values())
 
 
@@ -110,7 +111,7 @@ def level_of(signs: Signs) -> int:
 
 
 def notes(signs: Signs) -> tuple[str, ...]:
-    """Descriptors, perhaps with gaps -> what to know of their points."""
+    """Descriptors, perhaps with gaps -> remarks on their points."""
     found = []
     if signs.composition == SPONGIFORM and any(word is not None for word in signs[1:]):
         found.append("spongiform: no points are added for the other categories")

@@ -20,7 +20,7 @@ from thyrosight.tirads.system import Action, Level, System
 SystemName = Literal["acr", "eu", "k"]
 SYSTEMS: dict[str, System] = {"acr": ACR, "eu": EU, "k": KOREAN}
 DECIMALS_MM = 1
-"""Sizes are compared as they are shown, to a tenth of a millimetre: a limit isn't missed by a rounding error."""
+"""Sizes are compared as they are displayed, in tenths of a millimetre, so that rounding can't miss a limit."""
 
 
 class Advice(Record):
@@ -60,8 +60,8 @@ class Assessment(Record):
 def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemName = "acr") -> Assessment:
     """Descriptors, the nodule's longest diameter in mm (None: unknown), which TI-RADS -> Assessment.
 
-    Where descriptors are missing every way to fill them is rated, and the range is given, in points and in levels.
-    A size that is no length, or a system that isn't known, is an InputError.
+    Where descriptors are missing, every way to fill them is rated, and the result has the range of points and levels.
+    InputError for a size that is not above zero, or an unknown system.
     """
     chosen = _system(system)
     if longest_mm is not None and not (math.isfinite(longest_mm) and longest_mm > 0):
@@ -93,14 +93,14 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
 
 
 def _totals(system: System, filled: list[Signs]) -> list[int]:
-    """Every sum of points that is possible, fewest first; none in systems without points."""
+    """-> every possible sum of points, fewest first; none in systems without points."""
     if system.points_of is None:
         return []
     return sorted({sum(points or 0 for points in system.points_of(one).values()) for one in filled})
 
 
 def _advice(system: System, numbers: list[int], longest_mm: float | None) -> Advice:
-    """The levels still possible, lowest first, and the size -> Advice; one action only where all of them agree."""
+    """Possible levels, lowest first, and the size -> Advice; its action is None unless all levels agree."""
     levels = [system.levels[number] for number in numbers]
     thresholds = "; or ".join(f"{' or '.join(names)}: {rule}" for rule, names in _names_by(levels, _rule).items())
     if longest_mm is None:
@@ -110,20 +110,20 @@ def _advice(system: System, numbers: list[int], longest_mm: float | None) -> Adv
     size_mm = round(longest_mm, DECIMALS_MM)
     at_size = f" (longest diameter {size_mm:g} mm)"
     actions = {level.rule.action(size_mm) for level in levels}
-    said = _names_by(levels, lambda level: level.rule.said(level.rule.action(size_mm)))
-    if len(said) == 1:
-        words = next(iter(said))
+    names_by_words = _names_by(levels, lambda level: level.rule.in_words_of(level.rule.action(size_mm)))
+    if len(names_by_words) == 1:
+        words = next(iter(names_by_words))
     else:
-        words = "; ".join(f"{what}, if {' or '.join(names)}" for what, names in said.items())
+        words = "; ".join(f"{what}, if {' or '.join(names)}" for what, names in names_by_words.items())
     return Advice(action=actions.pop() if len(actions) == 1 else None, words=words + at_size, thresholds=thresholds)
 
 
 def _names_by(levels: list[Level], words_of: Callable[[Level], str]) -> dict[str, list[str]]:
-    """Levels, what is said of each -> {what is said: names of the levels that it is said of}."""
-    said: dict[str, list[str]] = {}
+    """Levels, words for each -> {words: names of the levels with these words}."""
+    names: dict[str, list[str]] = {}
     for level in levels:
-        said.setdefault(words_of(level), []).append(level.name)
-    return said
+        names.setdefault(words_of(level), []).append(level.name)
+    return names
 
 
 def _rule(level: Level) -> str:

@@ -1,10 +1,10 @@
-"""A nodule in the words of the ACR lexicon: who said each word, which are missing, which can't go together.
+"""A nodule's descriptors in the words of the ACR lexicon: the source of each, missing ones, contradictions.
 
 Terms as in the scoring chart of Tessler et al., ACR Thyroid Imaging, Reporting and Data System (TI-RADS): white paper
 of the ACR TI-RADS committee, J Am Coll Radiol 14 (2017) 587-595, in lower case.
 
-Missing (None) is not `cannot be determined`: the first says that nobody has looked, and leaves the level open; the
-second is a reader's finding, for which the chart has a default. It has none for shape and foci: leave those out.
+Missing (None) is not `cannot be determined`. Missing means that nobody looked, and leaves the level open. `Cannot be
+determined` is a reader's finding, with a default in the chart; shape and foci have no such default, so leave them out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEXICON: dict[str, tuple[str, ...]] = {
 }
 UNDETERMINED = "cannot be determined"
 HAS_DEFAULT = ("composition", "echogenicity", "margin")
-"""The categories in which `cannot be determined` is a finding with points of its own."""
+"""The categories in which `cannot be determined` is a finding with points."""
 SCORED_FOCI = (MACRO, RIM, PUNCTATE)
 SAME_AS = {
     "microcalcification": PUNCTATE,
@@ -47,13 +47,13 @@ SAME_AS = {
     "marked hypoechogenicity": VERY_HYPOECHOIC,
     "markedly hypoechoic": VERY_HYPOECHOIC,
 }
-"""Words of other lexicons whose letters come nearest to the wrong term."""
+"""Words of other lexicons that would be matched to a wrong term by their letters."""
 
 Source = Literal["reader", "measured", "network"]
 
 
 class Signs(NamedTuple):
-    """The five descriptors alone, in the lexicon's words; None is missing, foci may be several."""
+    """The five descriptors in the lexicon's words, without sources; None is missing, foci may be several."""
 
     composition: str | None
     echogenicity: str | None
@@ -115,24 +115,24 @@ class Descriptors(Record):
 
     @property
     def signs(self) -> Signs:
-        """The words alone."""
+        """The words without their sources."""
         return Signs(self.composition, self.echogenicity, self.shape, self.margin, self.foci)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Names of the descriptors that nobody has given."""
+        """Names of the missing descriptors."""
         return tuple(name for name, words in zip(LEXICON, self.signs, strict=True) if words is None)
 
     @property
     def proposed(self) -> tuple[str, ...]:
-        """Names of those that no reader has said or confirmed."""
+        """Names of the descriptors that no reader gave or confirmed."""
         return tuple(name for name, source in self.sources.items() if source != "reader")
 
 
 def override(proposed: Descriptors, given: Descriptors) -> Descriptors:
-    """Proposals, what a person gives -> the person's words where there are any, else the proposals, each as marked.
+    """Proposals, a person's words -> the person's word where there is one, else the proposal, with their sources.
 
-    To confirm a proposal is to give the same word: it is the reader's from then on, and rests on no measurement.
+    A person confirms a proposal by giving the same word: its source is then the reader, without evidence.
     """
     chosen = {name: given if getattr(given, name) is not None else proposed for name in LEXICON}
     return Descriptors(
@@ -143,15 +143,15 @@ def override(proposed: Descriptors, given: Descriptors) -> Descriptors:
 
 
 def choices(name: str) -> tuple[str, ...]:
-    """Name of a descriptor -> the words that it can have."""
+    """Name of a descriptor -> its possible words."""
     return LEXICON[name] + ((UNDETERMINED,) if name in HAS_DEFAULT else ())
 
 
 def term_of(name: str, text: str) -> str:
-    """Name of a descriptor, a word as a person types it -> the lexicon's term, or InputError with the nearest and all.
+    """Name of a descriptor, word as typed -> the lexicon's term; InputError with the nearest term and all choices.
 
-    Case, spaces and hyphens don't matter. A beginning will do (`solid`, `macro`), or a part of three letters or more
-    (`rim`, `isoechoic`), where it fits one term alone.
+    Case, spaces and hyphens don't matter. The first letters are enough (`solid`, `macro`), or a part of at least three
+    letters (`rim`, `isoechoic`), where it matches one term only.
     """
     others = {other: term for other, term in SAME_AS.items() if term in LEXICON[name]}
     plain = re.sub(r"[^a-z]", "", text.lower())
@@ -170,7 +170,7 @@ def term_of(name: str, text: str) -> str:
 
 
 def unknown_word(name: str, text: str) -> str:
-    """A word that is none of the lexicon's -> what to say about it: the nearest, and every choice."""
+    """A word outside the lexicon -> the error's text: the nearest term and all choices."""
     others = {other: term for other, term in SAME_AS.items() if term in LEXICON[name]}
     near = get_close_matches(text.lower(), (*choices(name), *others), n=1, cutoff=0.5)
     hint = f"; the nearest is '{others.get(near[0], near[0])}'" if near else ""
@@ -181,16 +181,16 @@ def unknown_word(name: str, text: str) -> str:
 
 
 def is_consistent(composition: str | None, echogenicity: str | None) -> bool:
-    """Whether the chart lets these two go together: anechoic is for nodules without tissue, and is theirs alone."""
+    """Whether the chart allows both: a nodule without tissue is anechoic, and no other nodule is."""
     if echogenicity == ANECHOIC:
         return composition in (CYSTIC, SPONGIFORM)
     return composition != CYSTIC or echogenicity == UNDETERMINED
 
 
 def completions(signs: Signs) -> Iterator[Signs]:
-    """Descriptors with gaps -> every way to fill the gaps that makes sense; where there is none, themselves.
+    """Descriptors with gaps -> every consistent way to fill the gaps; the descriptors themselves where there is none.
 
-    `Cannot be determined` fills no gap. What a reader gave stands, whether it makes sense or not.
+    `Cannot be determined` fills no gap. A reader's words stay, consistent or not.
     """
     options = [LEXICON[name] if words is None else (words,) for name, words in zip(LEXICON, signs[:4], strict=False)]
     every_foci = [some for number in range(4) for some in combinations(SCORED_FOCI, number)]
@@ -203,7 +203,7 @@ def completions(signs: Signs) -> Iterator[Signs]:
 
 
 def contradictions(signs: Signs) -> tuple[str, ...]:
-    """Descriptors -> what in them can't well be, in words for the reader; and what must not be passed over."""
+    """Descriptors -> warnings for the reader: contradictions, and findings that need attention."""
     composition, echogenicity = signs.composition, signs.echogenicity
     found = []
     suspicious = [word for word in (signs.shape, signs.margin) if word in (TALLER, IRREGULAR, EXTENSION)]

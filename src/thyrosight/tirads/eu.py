@@ -1,4 +1,4 @@
-"""EU-TIRADS 2017: a pattern, raised by any one sign of high risk; read from the ACR lexicon's words.
+"""EU-TIRADS 2017: descriptors in the ACR lexicon's words -> level, from the pattern and any sign of high risk.
 
 Russ et al., European Thyroid Association guidelines for ultrasound malignancy risk stratification of thyroid nodules in
 adults: the EU-TIRADS, Eur Thyroid J 6 (2017) 225-237.
@@ -9,18 +9,18 @@ adults: the EU-TIRADS, Eur Thyroid J 6 (2017) 225-237.
     5  high risk          any of: not oval, irregular margin, microcalcifications,
                           marked hypoechogenicity of a solid nodule                            FNA above 10 mm
 
-Level 1 is a thyroid without a nodule. How the ACR's words are read, where the two lexicons differ:
+Level 1 is a thyroid without a nodule. Where the two lexicons differ, the ACR's words are read like this:
 
 - Not oval is taller-than-wide: the ACR has no word for other shapes. Irregular is lobulated or irregular, and
   extra-thyroidal extension. Ill-defined is no sign. Microcalcifications are punctate echogenic foci.
-- A cyst or a spongiform nodule stays 2: its pattern is to suffice, and the sign beside it is a contradiction that the
-  reader is told. The guideline itself does not speak of that case.
-- Spongiform, yet hypoechoic: 2 by the table, though the text speaks of isoechoic septa; the reader is told.
-- Cystic, yet with the echogenicity of tissue: a mixed nodule. Anechoic, yet mixed or solid: echogenicity unknown.
-- Cannot be determined has no default here: it is as good as missing.
-- The paper sets no follow-up by category or size, but for level 5 up to 10 mm: active surveillance, or FNA as the
-  patient chooses, where no lymph node is suspicious. The European guidelines of 2023 on the management of nodules
-  (Durante et al., Eur Thyroid J 12 (2023) e230067) are no part of this system.
+- A cyst or a spongiform nodule with a sign of high risk stays 2, because the pattern decides; the reader gets a warning
+  about the contradiction. The guideline does not treat this case.
+- Spongiform and hypoechoic: 2 by the table, though the text describes isoechoic septa; the reader gets a warning.
+- Cystic with the echogenicity of tissue: a mixed nodule. Anechoic, but mixed or solid: echogenicity unknown.
+- Cannot be determined has no default here: it counts as missing.
+- The paper sets no follow-up by category or size, except for level 5 up to 10 mm without a suspicious lymph node:
+  active surveillance, or FNA if the patient prefers it. The European guidelines of 2023 on the management of nodules
+  (Durante et al., Eur Thyroid J 12 (2023) e230067) are not part of this system.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ LEVELS = {
 
 
 def as_pattern(signs: Signs) -> Signs:
-    """Descriptors in the ACR's words -> the same as a pattern system takes them; what it can't use becomes None."""
+    """Descriptors in the ACR's words -> as a pattern system reads them; a word that it can't use becomes None."""
     composition, echogenicity = signs.composition, signs.echogenicity
     if echogenicity == ANECHOIC and composition is not None and not is_consistent(composition, echogenicity):
         echogenicity = None
@@ -86,7 +86,7 @@ def _known(word: str | None) -> str | None:
 
 
 def is_hypoechoic(signs: Signs) -> bool:
-    """Whether the tissue is hypoechoic, mildly or markedly."""
+    """Whether the tissue is mildly or markedly hypoechoic."""
     return signs.echogenicity in (HYPOECHOIC, VERY_HYPOECHOIC)
 
 
@@ -106,10 +106,10 @@ def level_of(signs: Signs) -> int:
 
 
 def notes(signs: Signs) -> tuple[str, ...]:
-    """Descriptors, perhaps with gaps -> what the ACR's words leave open here."""
+    """Descriptors, perhaps with gaps -> remarks on what the ACR's words leave open in this system."""
     if signs.composition == SPONGIFORM:
-        told = "EU-TIRADS 2 asks for a nodule that is spongiform throughout; where it is in part, EU-TIRADS 3"
-        return (told, "EU-TIRADS 2 speaks of isoechoic septa") if is_hypoechoic(signs) else (told,)
+        remark = "EU-TIRADS 2 asks for a nodule that is spongiform throughout; where it is in part, EU-TIRADS 3"
+        return (remark, "EU-TIRADS 2 speaks of isoechoic septa") if is_hypoechoic(signs) else (remark,)
     if signs.composition == CYSTIC:
         return ("EU-TIRADS 2 asks for a cyst without solid tissue; in doubt, EU-TIRADS 3",)
     return ()

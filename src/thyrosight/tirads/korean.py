@@ -1,4 +1,4 @@
-"""K-TIRADS 2021: composition and echogenicity, then three suspicious signs; read from the ACR lexicon's words.
+"""K-TIRADS 2021: descriptors in the ACR lexicon's words -> level, from composition, echogenicity and three signs.
 
 Ha et al., 2021 Korean Thyroid Imaging Reporting and Data System and imaging-based management of thyroid nodules, Korean
 J Radiol 22 (2021) 2094-2123, table 5. Sizes and levels differ from those of 2016 (Shin et al., Korean J Radiol 17:370).
@@ -11,16 +11,16 @@ J Radiol 22 (2021) 2094-2123, table 5. Sizes and levels differ from those of 201
     5  high suspicion          solid and hypoechoic, with any suspicious sign                    FNA above 10 mm
 
 Level 1 is a thyroid without a nodule. The signs: punctate echogenic foci, nonparallel orientation (taller-than-wide),
-irregular margin. How the ACR's words are read, where the two lexicons differ:
+irregular margin. Where the two lexicons differ, the ACR's words are read like this:
 
-- `None or large comet-tail artifacts` can't tell the comet tails of level 2: it is taken as none, and the reader told.
-- Level 2 stays 2 beside a suspicious sign (in 2016 that was 4).
-- Extra-thyroidal extension is taken as an irregular margin, which it isn't in the paper: rated apart there.
-- Hypoechoic spongiform nodules are not in the table; rated as partially cystic. Very hypoechoic is hypoechoic.
-- Composition and echogenicity that cannot be determined beside macro- or rim calcifications: entirely calcified. Any
-  other `cannot be determined` is as good as missing.
-- Between 10 and 15 mm the level 4 leaves FNA open on purpose: above 15 mm where no risk factor asks for it sooner.
-- Where a metastatic lymph node or gross extension is suspected, FNA at any size. That is not in the descriptors.
+- `None or large comet-tail artifacts` does not state the comet tails of level 2: it counts as none, with a remark.
+- Level 2 stays 2 with a suspicious sign (in 2016 it became 4).
+- Extra-thyroidal extension counts as an irregular margin; the paper rates it separately.
+- Hypoechoic spongiform nodules are not in the table; they count as partially cystic. Very hypoechoic is hypoechoic.
+- Entirely calcified: macro- or rim calcifications, and composition and echogenicity that cannot be determined. Any
+  other `cannot be determined` counts as missing.
+- Between 10 and 15 mm, level 4 leaves FNA open on purpose: above 15 mm unless a risk factor needs it sooner.
+- FNA at any size where a metastatic lymph node or gross extension is suspected. The descriptors do not state these.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ LEVELS = {
 
 
 def as_read(signs: Signs) -> Signs:
-    """Descriptors in the ACR's words -> as K-TIRADS takes them; an entirely calcified nodule stays undetermined."""
+    """Descriptors in the ACR's words -> as K-TIRADS reads them; an entirely calcified nodule stays undetermined."""
     if is_entirely_calcified(signs):
         return signs._replace(margin=None if signs.margin == UNDETERMINED else signs.margin)
     return as_pattern(signs)
@@ -106,7 +106,7 @@ def level_of(signs: Signs) -> int:
 
 
 def notes(signs: Signs) -> tuple[str, ...]:
-    """Descriptors, perhaps with gaps -> what the ACR's words leave open here."""
+    """Descriptors, perhaps with gaps -> remarks on what the ACR's words leave open in this system."""
     if is_entirely_calcified(signs):
         return ("composition and echogenicity hidden by calcification: taken as an entirely calcified nodule",)
     if signs.composition == MIXED and NO_FOCI in (signs.foci or ()):

@@ -1,8 +1,8 @@
-"""Measured numbers -> proposed descriptors, each with the number and the rule that it came from.
+"""Measured numbers -> proposed descriptors, each with its number and its rule.
 
-A proposal is a starting point for a reader, never a reading. The limits below are provisional: one reader's words on
-one set had a part in them (docs/experiments.md 21), and a set of one's own may need others. What can't be told from
-such numbers is not proposed: the margin, spongiform, macro- and rim calcifications, comet tails, no foci.
+A proposal is a starting point for a reader, never a reading. The limits below are provisional: they come partly from
+one reader's words on one set (docs/experiments.md 21), and another set may need others. Such numbers can't show the
+margin, spongiform, macro- and rim calcifications, comet tails, or that there are no foci; these are never proposed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ Proposal = tuple[str, Evidence]
 
 
 def propose(signs: MeasuredSigns, limits: Limits = LIMITS) -> Descriptors:
-    """What was measured -> Descriptors of source `measured` with their evidence; what wasn't measured stays missing."""
+    """Measured signs -> Descriptors with source `measured` and evidence; a sign that was not measured stays missing."""
     composition = _composition(signs, limits)
     found = {
         "composition": composition,
@@ -98,7 +98,7 @@ def _composition(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
 
 
 def _echogenicity(signs: MeasuredSigns, limits: Limits, composition: Proposal | None) -> Proposal | None:
-    """A nodule proposed as cystic has no tissue to compare: it is anechoic."""
+    """-> the proposal; a nodule proposed as cystic has no tissue to compare and is anechoic."""
     if composition is not None and composition[0] == CYSTIC:
         return ANECHOIC, composition[1]
     ratio = signs.echogenicity_ratio

@@ -1,4 +1,4 @@
-"""A nodule, a person's words on it -> its TI-RADS; what a person says of a frame <-> reading.json beside a result."""
+"""Nodule, a person's words -> its TI-RADS assessment; a person's reading of a frame <-> reading.json of a case."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Reading(Record):
     nodules: tuple[RatedNodule, ...] = ()
 
     def assessment(self, number: int) -> Assessment | None:
-        """-> that of a nodule; None where the person said nothing of it."""
+        """Number of a nodule -> its assessment; None where the person gave no words for it."""
         return next((rated.assessment for rated in self.nodules if rated.number == number), None)
 
 
-def described(words: Mapping[str, Any]) -> Descriptors:
-    """A person's words by name of descriptor, those that are None left out -> Descriptors.
+def descriptors_of(words: Mapping[str, Any]) -> Descriptors:
+    """{name of descriptor: a person's word} -> Descriptors, without words that are None.
 
-    ValueError for a name or a word that is none of the lexicon's.
+    ValueError for a name or a word outside the lexicon.
     """
     given = {name: word for name, word in words.items() if word is not None and word != []}
     if unknown := sorted(given.keys() - LEXICON.keys()):
@@ -47,14 +47,14 @@ def described(words: Mapping[str, Any]) -> Descriptors:
     return Descriptors.model_validate(given)
 
 
-def rated(nodule: Nodule, words: Mapping[str, Any] | None = None, system: SystemName = "acr") -> Assessment:
-    """A nodule, a person's words on it -> its assessment: what was measured proposes what the person left out."""
-    descriptors = override(propose(signs_of(nodule)), described(words or {}))
+def assess_nodule(nodule: Nodule, words: Mapping[str, Any] | None = None, system: SystemName = "acr") -> Assessment:
+    """Nodule, a person's words -> its assessment; measures propose the descriptors that the person left out."""
+    descriptors = override(propose(signs_of(nodule)), descriptors_of(words or {}))
     return assess(descriptors, nodule.size.longest_mm, system)
 
 
 def signs_of(nodule: Nodule) -> MeasuredSigns:
-    """-> what was measured of the nodule, as TI-RADS proposals take it."""
+    """-> the nodule's measures as `propose` takes them."""
     signs = nodule.signs
     if signs is None:
         return MeasuredSigns(taller_than_wide=nodule.size.taller_than_wide)
@@ -67,14 +67,14 @@ def signs_of(nodule: Nodule) -> MeasuredSigns:
 
 
 def in_words(assessment: Assessment) -> str:
-    """Assessment -> a line for people: level, what a reader said, what measures propose, what is open, the advice."""
+    """Assessment -> one line for people: level, the reader's words, proposals, open descriptors, advice."""
     one = assessment
     level = one.level or f"{one.lowest_level} to {one.highest_level}"
     points = "" if one.points is None else f", {one.points} point{'' if one.points == 1 else 's'}"
     words = {name: getattr(one.descriptors, name) for name in LEXICON if name not in one.missing}
-    said = {name: f"{name} {word if isinstance(word, str) else ', '.join(word)}" for name, word in words.items()}
-    read = [said[name] for name in words if name not in one.proposed]
-    proposed = [said[name] for name in words if name in one.proposed]
+    texts = {name: f"{name} {word if isinstance(word, str) else ', '.join(word)}" for name, word in words.items()}
+    read = [texts[name] for name in words if name not in one.proposed]
+    proposed = [texts[name] for name in words if name in one.proposed]
     parts = [f"{one.system_name}: {level}{points}"]
     parts += [f"read: {'; '.join(read)}"] if read else []
     parts += [f"proposed by measures, unread: {'; '.join(proposed)}"] if proposed else []
@@ -84,12 +84,12 @@ def in_words(assessment: Assessment) -> str:
 
 
 def write_reading(case_folder: Path, reading: Reading) -> None:
-    """Case folder, what a person said -> reading.json in it."""
+    """Case folder, a person's reading -> reading.json in the folder."""
     write_atomic(case_folder / READING_NAME, reading.model_dump_json(indent=2) + "\n")
 
 
 def read_reading(case_folder: Path) -> Reading | None:
-    """Case folder -> what a person said of it; None where nobody has, or it can't be read."""
+    """Case folder -> the person's reading in it; None where there is none or it can't be read."""
     try:
         return Reading.model_validate_json((case_folder / READING_NAME).read_bytes())
     except (OSError, ValueError):

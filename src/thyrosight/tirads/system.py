@@ -1,4 +1,4 @@
-"""What a TI-RADS is here: levels with their size rules, and one function from complete descriptors to a level."""
+"""The record of a TI-RADS: levels with their size rules, and the function from complete descriptors to a level."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Action = Literal["fna", "follow-up", "none"]
 
 @dataclass(frozen=True)
 class SizeRule:
-    """What is advised at which longest diameter. fna_mm None: no FNA; follow_up_mm None: no follow-up; 0: at any size.
+    """The advice by longest diameter. fna_mm None: no FNA; follow_up_mm None: no follow-up; 0: at any size.
 
-    is_met_at_limit: FNA from fna_mm on (ACR), else above it (EU, Korea). in_words says the rule whole.
+    is_met_at_limit: FNA at fna_mm itself too (ACR), else above it only (EU, Korea). in_words: the whole rule as text.
     """
 
     in_words: str
@@ -26,7 +26,7 @@ class SizeRule:
     otherwise: str = "neither FNA nor follow-up"
 
     def action(self, longest_mm: float) -> Action:
-        """Longest diameter in mm -> what is advised."""
+        """Longest diameter in mm -> the advised action."""
         if self.fna_mm is not None and (
             longest_mm > self.fna_mm or (self.is_met_at_limit and longest_mm == self.fna_mm)
         ):
@@ -37,17 +37,17 @@ class SizeRule:
 
     @property
     def depends_on_size(self) -> bool:
-        """Whether the advice is another at another size."""
+        """Whether the advice differs between sizes."""
         return self.fna_mm is not None
 
-    def said(self, action: Action) -> str:
-        """One of its actions -> the words for it."""
+    def in_words_of(self, action: Action) -> str:
+        """One of the rule's actions -> its words."""
         return {"fna": "FNA", "follow-up": f"follow-up {self.follow_up}", "none": self.otherwise}[action]
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level: its name as reports write it, its meaning, its size rule."""
+    """One level: name as in reports, meaning, size rule."""
 
     name: str
     meaning: str
@@ -56,10 +56,9 @@ class Level:
 
 @dataclass(frozen=True)
 class System:
-    """One TI-RADS. level_of takes descriptors without gaps; as_read gives them in this system's own terms first.
+    """One TI-RADS. level_of takes descriptors without gaps, after as_read has put them in this system's own terms.
 
-    points_of: {category: points, None where it is missing}, for the one system that has points. notes: what to know of
-    this reading.
+    points_of: {category: points, None where it is missing}, for the system with points. notes: remarks for the reader.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
-from thyrosight.tirads.reading import described
+from thyrosight.tirads.reading import descriptors_of
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
@@ -62,7 +62,7 @@ def check_words(given: CorrectionIn) -> None:
         raise ApiError(422, "invalid_request", message)
     for number, words in enumerate(given.descriptors, 1):
         try:
-            described(words or {})
+            descriptors_of(words or {})
         except ValueError as error:
             first = str(error).splitlines()
             said = next((line.strip() for line in first if "Value error" in line), first[0])

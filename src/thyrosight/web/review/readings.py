@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from thyrosight.measurement.cine import NoduleKey
 from thyrosight.prediction import Prediction
 from thyrosight.tirads.assessment import Assessment
-from thyrosight.tirads.reading import RatedNodule, Reading, rated
+from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule
 from thyrosight.web.schemas import Correction
 
 
@@ -18,7 +18,7 @@ def reading_of(correction: Correction, prediction: Prediction) -> Reading:
     for nodule, index in zip(prediction.nodules, order, strict=False):
         words = correction.descriptors[index] if index < len(correction.descriptors) else None
         if any(value not in (None, []) for value in (words or {}).values()):
-            assessment = rated(nodule, words, correction.system)
+            assessment = assess_nodule(nodule, words, correction.system)
             nodules.append(RatedNodule(number=nodule.number, assessment=assessment))
     return Reading(who=correction.who, note=correction.note, nodules=tuple(nodules))
 
