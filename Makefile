@@ -61,7 +61,7 @@ pictures: $(CORE)  ## remake the pictures of the README from phantoms
 reference: $(DEV)  ## remake the command and settings tables of docs/reference.md
 	$(BIN)/python tools/make_reference.py
 
-bench: $(DEV)  ## cold start against `import torch`; milliseconds an image
+bench: $(DEV)  ## cold start against `import torch`; milliseconds per image
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/inference.py
 
