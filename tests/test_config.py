@@ -26,10 +26,17 @@ def test_a_config_survives_the_way_through_a_dict() -> None:
 
 
 def test_an_unknown_key_is_told_its_neighbours() -> None:
-    with pytest.raises(ConfigError, match=r"unknown setting 'learning_rate' in OptimConfig.*known: name, lr"):
-        config_from_dict({"optim": {"learning_rate": 1e-3}})
-    with pytest.raises(ConfigError, match="did you mean epochs"):
-        config_from_dict({"optim": {"epoch": 3}})
+    known = "known: name, lr, encoder_lr_share, weight_decay, eps, schedule, warmup_share, final_lr_share, batch_size, "
+    known += "epochs, clip_norm, ema_decay"
+    for key, hint in (
+        ("learning_rate", "did you mean lr?; "),
+        ("epoch", "did you mean epochs?; "),
+        ("wieght_deacy", "did you mean weight_decay?; "),
+        ("zzz", ""),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            config_from_dict({"optim": {key: 3}}, where="a.toml")
+        assert str(raised.value) == f"a.toml [optim]: unknown setting '{key}' in OptimConfig; {hint}{known}"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,8 @@ def test_an_unknown_key_is_told_its_neighbours() -> None:
         ({"data": {"size_hw": [256]}}, "a list of 2"),
         ({"data": {"size_hw": [16, 16]}}, "at least 32 x 32"),
         ({"loss": {"mask_weight": 0, "malignancy_weight": 0}}, "nothing would be learnt"),
+        ({"data": {"repeat": {"busi": 0}}}, r'busi is 0; it must be above 0.* data\.reference_sources = \["busi"\]'),
+        ({"data": {"repeat": {"busi": 2}, "reference_sources": ["busi"]}}, "name each source in one"),
         ({"loss": {"map_weight": -1.0}}, r"loss\.map_weight is -1; it must not be below 0"),
         ({"loss": {"mask": "dise"}}, "choose one of 'dice', 'cross_entropy', 'focal'"),
         ({"loss": {"label_smoothing": 1.0}}, r"label_smoothing must lie in \[0, 1\)"),

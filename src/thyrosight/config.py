@@ -54,9 +54,10 @@ class DataConfig:
     cache_mb: int = 2048
     """Decoded views kept in memory, each process; 0 for none."""
     repeat: dict[str, float] = field(default_factory=dict)
-    """source -> how many times an epoch its rows are seen (a fraction draws anew each epoch); 1 where not named. A
-    source at 0 teaches nothing and has no part in validation; its frames are only known as ultrasound (the flag
-    unlike_training), as is right where the weights that a run starts from have seen them."""
+    """source -> how many times per epoch its rows are seen (a fraction draws anew each epoch); 1 where not named."""
+    reference_sources: tuple[str, ...] = ()
+    """Sources that teach nothing and validate nothing; their frames only fit the flag unlike_training. Name here the
+    sources that the weights which a run starts from have seen."""
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
     """Rows whose mask outlines something else (gland) give no mask loss."""
     healthy_sources: tuple[str, ...] = ()
@@ -230,9 +231,9 @@ def _build(kind: type, tree: Mapping[str, Any], where: str) -> Any:
     known = [item.name for item in fields(kind)]
     for key in tree:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise ConfigError(f"{where}: unknown setting {key!r} in {kind.__name__}{hint} known: {', '.join(known)}")
+            near = _neighbours(key, known)
+            hint = f" did you mean {' or '.join(near)}?;" if near else ""
+            raise ConfigError(f"{where}: unknown setting {key!r} in {kind.__name__};{hint} known: {', '.join(known)}")
     values = {
         key: _build(hints[key], value, f"{where} [{key}]")
         if is_dataclass(hints[key])
@@ -240,6 +241,13 @@ def _build(kind: type, tree: Mapping[str, Any], where: str) -> Any:
         for key, value in tree.items()
     }
     return kind(**values)
+
+
+def _neighbours(key: str, known: Sequence[str]) -> list[str]:
+    """An unknown name -> the known names that are spelt alike, or that its initials spell (learning_rate: lr)."""
+    near = difflib.get_close_matches(key, known, n=2)
+    initials = "".join(word[:1] for word in key.split("_"))
+    return near or [name for name in known if name == initials]
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -270,6 +278,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
+_REFERENCE = 'For a source that must teach nothing use data.reference_sources = ["{}"]'
+
+
 def _check_ranges(config: Config, where: str) -> None:
     checks = (
         (min(config.data.size_hw) >= 32, "data.size_hw must be at least 32 x 32"),
@@ -286,6 +297,14 @@ def _check_ranges(config: Config, where: str) -> None:
         (0 < config.run.mask_threshold < 1, "run.mask_threshold must lie between 0 and 1"),
         (0 <= config.network.dropout < 1, "network.dropout must lie in [0, 1)"),
         (config.network.width >= 1, "network.width must be at least 1"),
+        *(
+            (times > 0, f"data.repeat.{source} is {times:g}; it must be above 0. {_REFERENCE.format(source)}")
+            for source, times in config.data.repeat.items()
+        ),
+        (
+            not set(config.data.repeat) & set(config.data.reference_sources),
+            "data.repeat names a source of data.reference_sources, which teaches nothing; name each source in one",
+        ),
         (
             all(0 <= risk <= 1 for risk in config.data.risk_of_category.values()),
             "data.risk_of_category: each risk must lie in [0, 1]",

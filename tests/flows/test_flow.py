@@ -109,7 +109,7 @@ def test_a_run_that_starts_from_a_bundle_says_so(trained: Path, cases_csv: Path,
     others = [replace(case, source="other") for case in read_cases(cases_csv)]
     write_cases(others, tmp_path / "other.csv")
     bundle = trained / "bundle"
-    starts = ["--set", f"network.start_from={bundle}", "--set", "data.repeat={other = 0.0}"]
+    starts = ["--set", f"network.start_from={bundle}", "--set", 'data.reference_sources=["other"]']
     tables = ["--cases", cases_csv, "--cases", tmp_path / "other.csv"]
     run("train", trained.parent / "config.toml", *tables, "-o", tmp_path / "run", "--fold", "0", *starts)
     rows = json.loads((tmp_path / "run" / "rows.json").read_text())

@@ -47,10 +47,10 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     round_to_half(network)
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
-    fit_cases, validation, shown = (
+    fit_cases, validation, reference = (
         [cases[name] for name in rows.get(part, ())] for part in ("fit", "validation", "shown")
     )
-    familiarity = fit_familiarity([*fit_cases, *shown])
+    familiarity = fit_familiarity([*fit_cases, *reference])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     processor = record["started_with"].get("processor", "")
     info = described(info, config, run, record["cases"], fit_cases, len(validation), processor)

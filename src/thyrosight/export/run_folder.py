@@ -1,4 +1,4 @@
-"""Definitions that lay in export.py."""
+"""A training run <-> the records in its folder: config.json (settings, tables, start), rows.json (use of each row)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,16 @@ def read_run(run: Path) -> dict[str, Any]:
         record = None
     if not isinstance(record, dict):
         raise InputError(f"{run / 'config.json'}: damaged, it is no JSON table; put a copy back, or train again")
+    _name_reference_sources(record.get("config", {}).get("data", {}))
     return record
+
+
+def _name_reference_sources(data: dict[str, Any]) -> None:
+    """A run that began before data.reference_sources existed has these sources as `repeat = 0`."""
+    repeat = data.get("repeat", {})
+    if sources := [source for source, times in repeat.items() if times <= 0]:
+        data["repeat"] = {source: times for source, times in repeat.items() if times > 0}
+        data["reference_sources"] = sources
 
 
 def finished_run(run: Path) -> dict[str, Any]:
@@ -57,19 +66,26 @@ def run_record(
     return {"config": config_to_dict(config), "fold": fold, "cases": tables, "started_with": started_with}
 
 
-def _prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[Case]]) -> None:
-    """Write config.json and rows.json, or hold them against those of the run that goes on."""
-    split = {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in rows.items()}
+def rows_record(
+    fit: Sequence[Case], validation: Sequence[Case], reference: Sequence[Case], kept_out: Sequence[Case]
+) -> dict[str, list[str]]:
+    """What rows.json holds: the names of the rows by what the run does with them."""
+    parts = {"fit": fit, "validation": validation, "shown": reference, "kept_out": kept_out}
+    return {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in parts.items()}
+
+
+def prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[str]]) -> None:
+    """Write config.json and rows.json; where `out` has them already, check that this run may continue that one."""
     if (out / "config.json").exists():
         if not resume:
-            raise InputError(f"{out}: holds a run already; pass --resume to go on with it, or choose another folder")
+            raise InputError(f"{out}: holds a run already; pass --resume to continue it, or choose another folder")
         refuse_other_settings(out, record)
         remove_leftovers(out)
-        if _read_rows(out) != split:
+        if _read_rows(out) != rows:
             raise ConfigError(f"{out}: was started with other cases or another split; resume with the same cases.csv")
         return
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "rows.json", json.dumps(split, indent=1))
+    write_atomic(out / "rows.json", json.dumps(rows, indent=1))
     write_atomic(out / "config.json", json.dumps(record, indent=1))
 
 

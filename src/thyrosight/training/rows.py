@@ -1,14 +1,43 @@
-"""Definitions that lay in data.py."""
+"""Cases, configuration, fold -> the rows of a run: to fit, to validate, to know as ultrasound, to keep out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from thyrosight.config import Config
 from thyrosight.datasets.table import group_key
 from thyrosight.errors import InputError
 from thyrosight.types import Case
+
+
+class RunRows(NamedTuple):
+    """The rows of a run. reference: rows that teach nothing, whose frames only fit the flag `unlike_training`."""
+
+    fit: list[Case]
+    validation: list[Case]
+    reference: list[Case]
+    kept_out: list[Case]
+
+
+def divide_rows(cases: Sequence[Case], config: Config, fold: int | None) -> RunRows:
+    """All cases, the fold to score (None: no fold) -> the rows of a run; InputError where no row is left to fit."""
+    training, kept_out = choose_rows(cases, fold)
+    reference = [case for case in training if case.source in config.data.reference_sources]
+    fit, validation = split_validation(
+        [case for case in training if case.source not in config.data.reference_sources],
+        config.run.validation_share,
+        config.run.seed,
+        config.run.validation_sources,
+    )
+    if not fit:
+        raise InputError(
+            "no training rows: every row is in the scored fold, the test split, the validation share or a source of "
+            "data.reference_sources"
+        )
+    return RunRows(fit, validation, reference, kept_out)
 
 
 def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:

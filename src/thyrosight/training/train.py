@@ -1,7 +1,7 @@
-"""Configuration and cases.csv -> a run folder with a bundle: the LightningModule and the run, top to bottom.
+"""Configuration and cases.csv -> a run folder with a bundle.
 
 RUN/  config.json  rows.json  last.ckpt  best.ckpt  metrics.csv  tensorboard/  curves.png  previews/  bundle/
-Early stopping, threshold and calibration see `validation_share` of the training groups, never the scored fold.
+Early stopping, threshold and calibration use `validation_share` of the training groups, never the scored fold.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from lightning.pytorch.strategies import DDPStrategy
 from thyrosight.bundle.training_sets import refuse_seen
 from thyrosight.config import Config
 from thyrosight.datasets.table import read_cases
-from thyrosight.errors import ConfigError, InputError
+from thyrosight.errors import ConfigError
 from thyrosight.export.checkpoint import LAST_NAME, full_disk_in_one_line, read_checkpoint
 from thyrosight.export.export_run import export_run
-from thyrosight.export.run_folder import _prepare_run, run_record
+from thyrosight.export.run_folder import prepare_run, rows_record, run_record
 from thyrosight.networks import build_network
 from thyrosight.networks.from_bundle import load_start_weights, start_bundle
 from thyrosight.networks.sync_norm import convert_sync_norm
 from thyrosight.training.callbacks import training_callbacks
 from thyrosight.training.dataset import EpochSampler, ViewDataset, training_loader, validation_loader
 from thyrosight.training.module import TrainingModule, loss_settings
-from thyrosight.training.rows import choose_rows, split_validation
+from thyrosight.training.rows import divide_rows
 from thyrosight.types import Case
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -42,53 +42,41 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = None, resume: bool = False) -> Path:
-    """Train on every row that is neither in `fold` nor test; returns the folder of the bundle.
+    """Train on every row that is neither in `fold` nor in the test split -> the folder of the bundle.
 
-    With `resume` the run in `out` goes on from its last finished epoch exactly as if it had not been stopped. Raises
-    InputError where `out` holds a run and resume is not asked for, ConfigError where the run there was another one.
+    With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
+    InputError where `out` holds a run and `resume` is False, ConfigError where that run has other settings.
     """
-    quieten()
+    silence_libraries()
     keep_freed_memory()
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     out = Path(out)
-    rows = [case for path in cases for case in read_cases(path)]
-    training, kept_out = choose_rows(rows, fold)
-    learnt = [case for case in training if config.data.repeat.get(case.source, 1.0) > 0]
-    shown = [case for case in training if config.data.repeat.get(case.source, 1.0) <= 0]
-    fit_rows, validation_rows = split_validation(
-        learnt, config.run.validation_share, config.run.seed, config.run.validation_sources
-    )
-    if not fit_rows:
-        raise InputError("no training rows: every row is in the scored fold, the test split or the validation share")
+    rows = divide_rows([case for path in cases for case in read_cases(path)], config, fold)
     start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
     if start is not None:
-        refuse_seen(start, [case for case in kept_out if config.data.repeat.get(case.source, 1.0) > 0], fold)
+        taught = [case for case in rows.kept_out if case.source not in config.data.reference_sources]
+        refuse_seen(start, taught, fold)
+
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
-    # Before anything is written: settings that do not fit the weights end here.
+    # Before the folder is written: weights that do not fit the settings stop the run here.
     network = build_network(config.network)
     if start is not None:
         load_start_weights(network, config.network, start)
     if world > 1:
         network = convert_sync_norm(network)
     if rank == 0:
-        _prepare_run(
-            out,
-            resume,
-            run_record(config, cases, out, fold, start),
-            {"fit": fit_rows, "validation": validation_rows, "shown": shown, "kept_out": kept_out},
-        )
+        prepare_run(out, resume, run_record(config, cases, out, fold, start), rows_record(*rows))
 
-    fit_set = ViewDataset(fit_rows, config, augmented=True)
-    loader = training_loader(fit_set, config, rank, world)
-    # A batch of tail samples is filled up, so every epoch has the same number of steps.
-    num_steps = len(loader) * config.optim.epochs
-    module = TrainingModule(config, network, loss_settings(config, fit_rows), num_steps)
-    trainer = make_trainer(config, out, world, validation_rows)
+    loader = training_loader(ViewDataset(rows.fit, config, augmented=True), config, rank, world)
     validation = None
-    if validation_rows:
-        validation = validation_loader(ViewDataset(validation_rows, config, augmented=False), config)
+    if rows.validation:
+        validation = validation_loader(ViewDataset(rows.validation, config, augmented=False), config)
+    # The last batch is filled up, so every epoch has the same number of steps.
+    num_steps = len(loader) * config.optim.epochs
+    module = TrainingModule(config, network, loss_settings(config, rows.fit), num_steps)
+    trainer = make_trainer(config, out, world, rows.validation)
     last = out / LAST_NAME if resume and (out / LAST_NAME).exists() else None
     if last is not None:
         # Lightning fetches the first batch before it tells the sampler which epoch it is in.
@@ -96,13 +84,11 @@ def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = N
         cast(EpochSampler, loader.sampler).set_epoch(next_epoch)
     with full_disk_in_one_line(out):
         trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
-    if rank != 0:
-        return out / "bundle"
-    return export_run(out)
+    return export_run(out) if rank == 0 else out / "bundle"
 
 
-def quieten() -> None:
-    """Lightning's tips, device lists and notices about its own insides are not for our users; its errors are."""
+def silence_libraries() -> None:
+    """Hide the tips, device lists and internal notices of Lightning and torch; errors are still shown."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
@@ -110,9 +96,9 @@ def quieten() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep large blocks that were freed instead of giving them back: a step on a CPU is a third shorter.
+    """Ask glibc to keep large freed blocks instead of returning them: a training step on a CPU is a third shorter.
 
-    By default every activation above 32 MB is mapped, zeroed and unmapped anew. A hint: nothing happens elsewhere.
+    By default every activation above 32 MB is mapped, zeroed and unmapped anew. Without glibc nothing happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -121,7 +107,7 @@ def keep_freed_memory() -> None:
 
 
 def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequence[Case]) -> L.Trainer:
-    """Lightning's trainer for this run: accelerator, precision, loggers, callbacks, one or several processes."""
+    """Lightning's trainer of this run: accelerator, precision, logger, callbacks, one process or several."""
     accelerator = choose_accelerator(config)
     strategy: Any = "auto"
     if world > 1:
@@ -150,14 +136,14 @@ def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequenc
 
 
 def choose_accelerator(config: Config) -> str:
-    """The configured one; `auto` takes a CUDA GPU where there is one."""
+    """The configured accelerator; `auto` is a CUDA GPU where there is one, else the CPU."""
     if config.run.accelerator != "auto":
         return config.run.accelerator
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
 def choose_precision(config: Config, accelerator: str) -> str:
-    """Lightning's name for the precision; `auto` takes bfloat16 only where the hardware multiplies it."""
+    """Lightning's name of the precision; `auto` is bfloat16 only where the hardware multiplies it."""
     named = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     if config.run.precision != "auto":
         if config.run.precision == "16" and accelerator == "cpu":
