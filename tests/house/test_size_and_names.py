@@ -19,14 +19,6 @@ MAX_ARGUMENTS, MAX_BY_PLACE = 12, 7
 ONE_PER_FILE = {"recognise", "read", "level_of", "notes"}
 """The same question asked of every data set, or of every TI-RADS system."""
 NOT_YET = {
-    "SameConv2d": {"networks.efficientnet_lite", "networks.layers"},
-    "add_speckle": {"evaluation.stress.perturb", "training.augment"},
-    "blur": {"evaluation.stress.perturb", "training.augment"},
-    "cast_shadow": {"evaluation.stress.perturb", "training.augment"},
-    "change_gain": {"evaluation.stress.perturb", "training.augment"},
-    "change_gamma": {"evaluation.stress.perturb", "training.augment"},
-    "described": {"export.describe_training", "tirads.reading"},
-    "draw_calipers": {"evaluation.stress.perturb", "training.augment"},
     "iou": {"evaluation.metrics.overlap", "measurement.cine"},
     "main": {"cli", "frames.decoder.worker"},
     "open_frames": {"frames.decoder.worker", "frames.load"},

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thyrosight.config import AugmentConfig
-from thyrosight.training.augment import PHOTOMETRIC, augment, draw_calipers, tilt_time_gain, warp
+from thyrosight.training.augment import PHOTOMETRIC, augment, random_calipers, random_time_gain, warp
 from thyrosight.views.calipers import INK_LEVEL
 
 STILL = AugmentConfig(flip=0, rotate_degrees=0, zoom=0, shift=0)
@@ -74,7 +74,7 @@ def test_black_stays_black(change: object) -> None:
 
 
 def test_time_gain_changes_with_depth_alone() -> None:
-    changed_HW = tilt_time_gain(np.full((40, 30), 0.5, np.float32), AugmentConfig(), np.random.default_rng(1))
+    changed_HW = random_time_gain(np.full((40, 30), 0.5, np.float32), AugmentConfig(), np.random.default_rng(1))
     assert np.ptp(changed_HW, axis=1).max() < 1e-6
     assert np.ptp(changed_HW[:, 0]) > 0.01
 
@@ -86,7 +86,7 @@ def test_calipers_lie_on_a_nodule_as_often_as_elsewhere() -> None:
     image_HW = np.full((256, 256), 0.3, np.float32)
     settings, num_on_it = AugmentConfig(calipers=1.0), 0
     for seed in range(200):
-        drawn_HW = draw_calipers(image_HW, mask_HW, settings, np.random.default_rng(seed))
+        drawn_HW = random_calipers(image_HW, mask_HW, settings, np.random.default_rng(seed))
         ink_HW = drawn_HW != image_HW
         assert ink_HW.any()
         np.testing.assert_allclose(drawn_HW[ink_HW], INK_LEVEL / 255)
@@ -96,6 +96,6 @@ def test_calipers_lie_on_a_nodule_as_often_as_elsewhere() -> None:
 
 def test_calipers_are_drawn_without_a_nodule_and_not_unless_asked_for() -> None:
     image_HW, none_HW = np.full((128, 128), 0.3, np.float32), np.zeros((128, 128), bool)
-    drawn_HW = draw_calipers(image_HW, none_HW, AugmentConfig(calipers=1.0), np.random.default_rng(3))
+    drawn_HW = random_calipers(image_HW, none_HW, AugmentConfig(calipers=1.0), np.random.default_rng(3))
     assert (drawn_HW != image_HW).any()
-    assert draw_calipers(image_HW, none_HW, AugmentConfig(), np.random.default_rng(3)) is image_HW
+    assert random_calipers(image_HW, none_HW, AugmentConfig(), np.random.default_rng(3)) is image_HW

@@ -17,7 +17,7 @@ from thyrosight.types import Case
 IN_THE_BUNDLE_ELSEWHERE = ("about", "network")
 
 
-def described(
+def with_training_facts(
     info: BundleInfo,
     config: Config,
     run: Path,

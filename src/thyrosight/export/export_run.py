@@ -20,11 +20,11 @@ from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
 from thyrosight.environment import utc_now
 from thyrosight.export.checkpoint import kept_checkpoint
-from thyrosight.export.describe_training import described
+from thyrosight.export.describe_training import with_training_facts
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
 from thyrosight.export.quoted_scores import evaluation_scores
 from thyrosight.export.run_folder import finished_run
-from thyrosight.export.validation_settings import calibrated
+from thyrosight.export.validation_settings import with_validation_settings
 from thyrosight.inference.familiarity import fit_familiarity
 from thyrosight.networks import NETWORKS, build_network
 from thyrosight.types import Case
@@ -53,13 +53,13 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     familiarity = fit_familiarity([*fit_cases, *reference])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     processor = record["started_with"].get("processor", "")
-    info = described(info, config, run, record["cases"], fit_cases, len(validation), processor)
+    info = with_training_facts(info, config, run, record["cases"], fit_cases, len(validation), processor)
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:
         with tempfile.TemporaryDirectory() as folder:
             bundle = write_bundle(Path(folder) / "bundle", info, onnx_bytes, weights, model_card(info))
-            info = calibrated(info, bundle, validation, config)
+            info = with_validation_settings(info, bundle, validation, config)
     if evaluation is not None:
         info = info.model_copy(update={"scores": (*info.scores, *evaluation_scores(evaluation, info.name))})
     return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info))

@@ -22,7 +22,7 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case
 
 
-def calibrated(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
+def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
     """Info, its bundle, validation rows -> the info with calibration, threshold and score from those rows."""
     predictor = Predictor.load(bundle)
     targets = {source.source for source in info.training_sets}

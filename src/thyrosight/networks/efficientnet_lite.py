@@ -43,7 +43,7 @@ def scaled_channels(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-class SameConv2d(nn.Conv2d):
+class EvenSameConv2d(nn.Conv2d):
     """A convolution with TensorFlow's SAME padding for even sizes: stride 2 pads more at the bottom and the right."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
@@ -74,11 +74,11 @@ class InvertedResidual(nn.Module):
         hidden = in_channels * expansion
         self.expand = nn.Sequential()
         if expansion != 1:
-            self.expand = nn.Sequential(SameConv2d(in_channels, hidden, 1), _norm(hidden), nn.ReLU6(inplace=True))
+            self.expand = nn.Sequential(EvenSameConv2d(in_channels, hidden, 1), _norm(hidden), nn.ReLU6(inplace=True))
         self.depthwise = nn.Sequential(
-            SameConv2d(hidden, hidden, kernel, stride, groups=hidden), _norm(hidden), nn.ReLU6(inplace=True)
+            EvenSameConv2d(hidden, hidden, kernel, stride, groups=hidden), _norm(hidden), nn.ReLU6(inplace=True)
         )
-        self.project = nn.Sequential(SameConv2d(hidden, out_channels, 1), _norm(out_channels))
+        self.project = nn.Sequential(EvenSameConv2d(hidden, out_channels, 1), _norm(out_channels))
         self.has_skip = stride == 1 and in_channels == out_channels
         self.drop_path = 0.0
 
@@ -106,7 +106,7 @@ class EfficientNetLite(nn.Module):
         if variant not in SCALINGS:
             raise ConfigError(f"unknown encoder {variant!r}; known: {', '.join(SCALINGS)}")
         width, depth = SCALINGS[variant]
-        self.stem = nn.Sequential(SameConv2d(1, 32, 3, 2), _norm(32), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(EvenSameConv2d(1, 32, 3, 2), _norm(32), nn.ReLU6(inplace=True))
         stages: list[nn.Module] = []
         self.channels: tuple[int, ...] = ()
         in_channels = 32

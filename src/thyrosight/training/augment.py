@@ -32,7 +32,7 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
     image_HW, mask_HW, valid_HW = warp(view, settings, rng)
     for change in PHOTOMETRIC:
         image_HW = change(image_HW, settings, rng)
-    image_HW = draw_calipers(image_HW, mask_HW, settings, rng)
+    image_HW = random_calipers(image_HW, mask_HW, settings, rng)
     image_HW = np.clip(image_HW, 0.0, 1.0) * valid_HW
     return np.ascontiguousarray(image_HW, dtype=np.float32), mask_HW, valid_HW
 
@@ -81,21 +81,21 @@ def _smooth_field(size_hw: tuple[int, int], knots: int, rng: Rng) -> FloatArray:
     return np.asarray(cv2.resize(coarse, size_hw[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def change_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """After log compression, gain is an offset and dynamic range a factor; black stays black."""
     factor = np.exp(rng.normal(0, settings.gain / 2)) if settings.gain > 0 else 1.0
     offset = rng.normal(0, settings.gain / 2) if settings.gain > 0 else 0.0
     return image_HW * np.float32(factor) + np.float32(offset) * np.clip(image_HW * 10, 0, 1)
 
 
-def change_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """The scanner's gray map."""
     if settings.gamma <= 0:
         return image_HW
     return np.asarray(np.power(np.clip(image_HW, 0, 1), np.float32(np.exp(rng.normal(0, settings.gamma)))), np.float32)
 
 
-def tilt_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """Time-gain compensation set otherwise: a smooth factor over depth."""
     if settings.time_gain <= 0:
         return image_HW
@@ -104,7 +104,7 @@ def tilt_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> F
     return image_HW * curve_H[:, None].astype(np.float32)
 
 
-def add_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """Multiplicative noise with a grain wider than deep, as speckle is."""
     if settings.speckle <= 0 or rng.random() < 0.5:
         return image_HW
@@ -115,7 +115,7 @@ def add_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
     return image_HW * (np.float32(1.0) + np.float32(strength) * grain_HW)
 
 
-def cast_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """A darker band from some depth down, with soft sides."""
     if rng.random() >= settings.shadow:
         return image_HW
@@ -129,7 +129,7 @@ def cast_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
     return image_HW * darkening_HW
 
 
-def blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """A softer image: another transducer, or smoothing by the scanner."""
     if rng.random() >= settings.blur:
         return image_HW
@@ -137,7 +137,7 @@ def blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(image_HW, (0, 0), sigma), np.float32)
 
 
-def draw_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
+def random_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
     """Measurement crosses, with dots between them or not; as often on a nodule's diameters as anywhere else."""
     if settings.calipers <= 0 or rng.random() >= settings.calipers:
         return image_HW
@@ -172,10 +172,10 @@ def _diameters_anywhere(size_hw: tuple[int, ...], rng: Rng) -> list[tuple[PointX
 
 
 PHOTOMETRIC: tuple[Callable[[FloatArray, AugmentConfig, Rng], FloatArray], ...] = (
-    change_gain,
-    change_gamma,
-    tilt_time_gain,
-    add_speckle,
-    cast_shadow,
-    blur,
+    random_gain,
+    random_gamma,
+    random_time_gain,
+    random_speckle,
+    random_shadow,
+    random_blur,
 )
