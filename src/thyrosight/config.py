@@ -44,9 +44,9 @@ class DataConfig:
 
     size_hw: tuple[int, int] = (256, 256)
     size_steps: tuple[tuple[float, float], ...] = ()
-    """Pairs (share of the epochs, scale) with rising shares. Up to that share of the run, `size_hw` is multiplied by that
-    scale and rounded to multiples of 32. Small inputs teach where a nodule is in a fraction of the time; the rest of
-    the run, at full size, teaches its border. The bundle always has the full size."""
+    """Pairs (share of the epochs, scale) with rising shares. Until that share of the run, `size_hw` is multiplied by
+    the scale and rounded to multiples of 32. Small inputs teach where a nodule is in a fraction of the time; the rest
+    of the run, at full size, teaches its border. The bundle always has the full size."""
     crop: Literal["field", "none"] = "field"
     views: Literal["panels", "frame"] = "panels"
     """`panels`: each view of a split screen is an input of its own; `frame`: the whole field at once."""

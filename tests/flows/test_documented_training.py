@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from checkout import ROOT
 from thyrosight.cli import app
-from thyrosight.datasets.sets import SETS
+from thyrosight.datasets.sets import BY_SOURCE
 from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.phantom.cohort import write_phantoms
 from thyrosight.phantom.records import PhantomSettings
@@ -33,10 +33,16 @@ def training_lines(document: str) -> list[list[str]]:
 
 def write_table(path: Path, phantoms: Path, *, has_folds: bool) -> None:
     """The cases.csv that a line names: the phantoms under the name of that set, or of one that no bundle has seen."""
-    source = next((name for name in SETS if name in path.parts), "own")
+    source = next((name for name in BY_SOURCE if name in path.parts), "own")
     target = "gland" if source == "tg3k" else "nodule"
     cases = [
-        replace(case, source=source, target=target, fold=number % 2 if has_folds else None)
+        replace(
+            case,
+            source=source,
+            target=target,
+            group=f"{source}_{case.case_id}",
+            fold=number % 2 if has_folds else None,
+        )
         for number, case in enumerate(read_cases(phantoms))
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
