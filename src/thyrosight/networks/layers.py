@@ -1,4 +1,4 @@
-"""Definitions that lay in model/vnet2d.py."""
+"""Layers of several networks: TensorFlow's SAME padding, fast dropout, norms that ONNX Runtime computes exactly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Input size -> (before, after) zeros that TensorFlow's SAME puts along that axis.
+    """Input size -> (before, after): how many zeros TensorFlow's SAME adds along that axis.
 
-    ceil(size / stride) outputs; the odd zero goes after, so a 3-wide kernel at stride 2 pads an even size only at its
-    end (0, 1) and an odd one at both (1, 1). Source: tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
+    There are ceil(size / stride) outputs. An odd zero goes after: a kernel of 3 at stride 2 pads an even size by (0, 1)
+    and an odd size by (1, 1). Source: tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
     """
     num_outputs = -(-size // stride)
     total = max((num_outputs - 1) * stride + kernel - size, 0)
@@ -36,8 +36,8 @@ class SameConv2d(nn.Conv2d):
 class SameConvTranspose2d(nn.ConvTranspose2d):
     """3 x 3 stride 2 transposed convolution with bias, aligned as TensorFlow's SAME: H, W -> 2 H, 2 W.
 
-    It is the gradient of the SAME convolution from 2 H to H, which pads at the end only: the full result of 2 H + 1
-    rows loses its last row. (torch's padding=1, output_padding=1 would drop the first, a shift by one pixel.)
+    It is the gradient of the SAME convolution from 2 H to H. That convolution pads at the end only, so the last of the
+    2 H + 1 rows is dropped. (torch's padding=1, output_padding=1 drops the first row: a shift by one pixel.)
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -50,10 +50,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 def dropped(features: Tensor, probability: float) -> Tensor:
-    """Features with each value 0 at that probability, else divided by 1 - probability (Srivastava et al. 2014).
+    """Each value is 0 with that probability, else divided by 1 - probability (Srivastava et al. 2014).
 
-    On a CPU torch draws one number a value, on one thread, which was a third of a training step here. One 64 bit number
-    makes four 16 bit ones, so the probability is kept to 1 / 65536 (0.5 exactly).
+    On a CPU torch draws one number per value on one thread: a third of a training step here. This draws one 64 bit
+    number for four values, so the probability is rounded to a multiple of 1 / 65536 (0.5 is exact).
     """
     if features.device.type != "cpu" or not 0.0 < probability < 1.0:
         return F.dropout(features, probability)
@@ -65,18 +65,18 @@ def dropped(features: Tensor, probability: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """`dropped` while training, nothing otherwise."""
+    """`dropped` in training, the identity in evaluation."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropped(input, self.p) if self.training else input
 
 
 def norm_by_rows(features_BCHW: Tensor, num_groups: int, eps: float) -> Tensor:
-    """Group normalisation without scale and shift, from means over rows and then over the means of the rows.
+    """Group normalisation without scale and shift, by the mean over each row and then over the means of the rows.
 
-    Sums of some hundred values in float32 keep their digits, sums of a hundred thousand do not: where a channel is
-    nearly constant (black beside the ultrasound), the error of its mean is divided by a small deviation. The mean is
-    taken twice, the second time of what the first left.
+    A float32 sum of some hundred values keeps its digits, a sum of a hundred thousand does not. Where a channel is
+    nearly constant (black around the ultrasound), a small deviation then divides the error of the mean. The mean is
+    subtracted twice: the second time removes the error of the first.
     """
     batch, channels, height, width = features_BCHW.shape
     rows = features_BCHW.reshape(batch, num_groups, -1, width)
@@ -91,10 +91,10 @@ def _mean_by_rows(rows: Tensor) -> Tensor:
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's own, but written out in an exported graph.
+    """torch's own group norm; in an exported graph it is written out as `norm_by_rows`.
 
-    There it would become ONNX's InstanceNormalization, which ONNX Runtime sums up naively: on ultrasound the mask's
-    probability was off by up to 2e-4, and by 7e-4 on a constant image.
+    Else it would become ONNX's InstanceNormalization, whose sums in ONNX Runtime lose digits: the mask's probability
+    differed by up to 2e-4 on ultrasound and by 7e-4 on a constant image.
     """
 
     def forward(self, input: Tensor) -> Tensor:

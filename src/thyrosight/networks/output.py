@@ -1,4 +1,4 @@
-"""What every network returns."""
+"""Output: the record that every network returns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """What every network returns, raw.
+    """Logits of a network.
 
     mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
-    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW per-pixel malignancy logits at the input's size
-    (zeros where a network has none). What only teaches, None where a network has it not: gland_logits_B1HW, the
-    thyroid at the input's size; descriptor_logits, (B, terms) for each descriptor of the lexicon.
+    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where
+    a network has no map. For training only, None where a network does not have them: gland_logits_B1HW, the thyroid at
+    the input's size; descriptor_logits, (B, terms) per descriptor of the lexicon.
     """
 
     mask_logits_B1HW: Tensor

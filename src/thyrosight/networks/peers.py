@@ -1,9 +1,9 @@
-"""Gray image -> nodule mask and malignancy by the networks of other projects, to compare with under one training.
+"""Gray image -> nodule mask and malignancy by networks of other projects: a comparison in the same training loop.
 
 Shapes: B batch, C channels, H rows, W columns of the input (padded inside to a multiple of 64, cropped back).
 `resenc` is nnU-Net's residual encoder U-Net from its own package, dynamic-network-architectures; `monai_unet` is the
-DynUNet of MONAI, nnU-Net's plain U-Net built anew. Both follow the plan that nnU-Net makes for a 2-D patch of
-256 x 256: seven stages, 32 to 512 channels, instance norm, leaky ReLU, He initialisation. Three things are ours: the
+DynUNet of MONAI, a new implementation of nnU-Net's plain U-Net. Both follow nnU-Net's plan for a 2-D patch of
+256 x 256: seven stages, 32 to 512 channels, instance norm, leaky ReLU, He initialisation. Three things differ: the
 mask is one logit instead of two, there is no deep supervision, and a head on the deepest map rates the malignancy.
 Sources: Isensee et al. 2021, Nature Methods 18, 203; Isensee et al. 2024, arXiv:2404.09556 (residual encoders).
 """
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from monai.networks.nets import DynUNet
 
 NUM_STAGES = 7
-"""nnU-Net halves a patch while its deepest map keeps 4 x 4: 256 six times."""
+"""nnU-Net halves a patch until its deepest map has 4 x 4 pixels: 256 is halved six times."""
 STRIDE = 2 ** (NUM_STAGES - 1)
 MAX_WIDENING = 16
-"""nnU-Net's 2-D networks double their 32 channels a stage, up to 512."""
+"""nnU-Net's 2-D networks double their 32 channels at each stage, up to 512."""
 NUM_BLOCKS = (1, 3, 4, 6, 6, 6, 6)
-"""Residual blocks a stage in nnU-Net's ResEnc plans; its decoder has one convolution a stage."""
+"""Residual blocks per stage in nnU-Net's ResEnc plans; the decoder has one convolution per stage."""
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """torch's own, but of maps of 1 x 1 too, and written out in an exported graph (see vnet2d.GroupNorm)."""
+    """torch's own instance norm, for maps of 1 x 1 too; an exported graph has it written out (see layers.GroupNorm)."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not torch.onnx.is_in_onnx_export():
-            # Instance norm is group norm with a group a channel, which has the faster gradient and takes any size.
+            # Group norm with one group per channel is the same, has a faster gradient and takes any size.
             return torch.group_norm(input, self.num_features, self.weight, self.bias, self.eps)
         normal = norm_by_rows(input, self.num_features, self.eps)
         return normal * self.weight[:, None, None] + self.bias[:, None, None] if self.affine else normal
@@ -47,7 +47,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 class PooledHead(nn.Module):
     """Deepest map -> class_logits_B2: global mean and maximum, C hidden values, ReLU, dropout, 2 logits.
 
-    The original's head with the maximum beside the mean: instance norm has set every channel's mean to the same value.
+    As VNet2d's head, plus the maximum: after instance norm the mean of every channel is the same value.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:
@@ -83,15 +83,15 @@ class Peer(nn.Module):
 class ResencBody(nn.Module):
     """nnU-Net's residual encoder and plain decoder; every weight under one name.
 
-    The package keeps its layers under several names each and the encoder inside the decoder too; a state with
-    repetitions would be averaged (EMA) and saved as often.
+    The package has each layer under several names, and the encoder inside the decoder too. Each repetition would be
+    averaged (EMA) and saved again.
     """
 
     def __init__(self, unet: ResidualEncoderUNet) -> None:
         super().__init__()
         self.encode, self.decode = unet.encoder, unet.decoder
         del self.decode.encoder
-        # The outputs of the lower stages serve deep supervision alone.
+        # The outputs of the lower stages are for deep supervision alone.
         self.decode.seg_layers = self.decode.seg_layers[-1:]
         for module in self.modules():
             if hasattr(module, "all_modules"):
@@ -104,7 +104,7 @@ class ResencBody(nn.Module):
 
 
 class MonaiBody(nn.Module):
-    """The blocks of MONAI's DynUNet in their order; its own nest of skips would hide the deepest map."""
+    """The blocks of MONAI's DynUNet in their order; its own nested modules would hide the deepest map."""
 
     def __init__(self, unet: DynUNet) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class MonaiBody(nn.Module):
 
 
 def stage_channels(width: int) -> list[int]:
-    """Channels of the first stage -> of every stage: doubled, up to 16 times the first."""
+    """Channels of the first stage -> channels of every stage: doubled, up to 16 times the first."""
     return [width * min(2**stage, MAX_WIDENING) for stage in range(NUM_STAGES)]
 
 
@@ -176,7 +176,7 @@ def monai_unet(width: int, dropout: float) -> Peer:
 
 
 def replace_norms(network: nn.Module) -> None:
-    """Put our InstanceNorm, not yet trained, in the place of every nn.InstanceNorm2d."""
+    """Replace every nn.InstanceNorm2d by a new InstanceNorm of ours."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if type(child) is nn.InstanceNorm2d:
@@ -184,4 +184,4 @@ def replace_norms(network: nn.Module) -> None:
 
 
 def _missing(network: str, package: str) -> MissingExtraError:
-    return MissingExtraError(f'{network} is built by {package}, not installed here; pip install "thyrosight[peers]"')
+    return MissingExtraError(f'{network} needs {package}, which is not installed; pip install "thyrosight[peers]"')

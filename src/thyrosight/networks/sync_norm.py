@@ -1,4 +1,4 @@
-"""A network -> the same with batch norm over all processes, on any backend (torch's own needs CUDA)."""
+"""Network -> the same network with batch norm over all processes, on any backend (torch's own needs CUDA)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SyncNorm(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over all processes; each process's gradient is the sum of all of theirs, as all of them use the sum."""
+    """Sum over all processes. All processes use the sum, so its gradient is the sum of their gradients."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:

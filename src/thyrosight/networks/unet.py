@@ -17,7 +17,7 @@ from thyrosight.networks.output import Output
 from thyrosight.tirads.descriptors import LEXICON
 
 DECODER_CHANNELS = (128, 64, 48, 32, 16)
-"""After the deepest map, then at strides 16, 8, 4, 2."""
+"""Channels after the deepest map, then at strides 16, 8, 4, 2."""
 HEADS = ("map", "pooled")
 
 
@@ -33,7 +33,7 @@ class ConvBlock(nn.Sequential):
 
 
 class Context(nn.Module):
-    """What the whole field shows, added to every place: 1 x 1 convolutions of the map and of its global mean."""
+    """Deepest map -> the same size: a 1 x 1 convolution of the map plus one of its global mean."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Context(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Double the size, put the encoder's map beside it, two convolutions."""
+    """Double the size, concatenate the encoder's map, two convolutions."""
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -62,10 +62,10 @@ class UpBlock(nn.Module):
 class MalignancyHead(nn.Module):
     """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, malignancy map, features (B, n).
 
-    `map`: every pixel has a malignancy logit, a local part plus one for the whole field, and the image's logit is their
-    mean under the predicted mask: each nodule has its own risk, and the map explains it. `pooled`: features are pooled
-    under the mask and globally, and rated by a small perceptron; there is no map. The mask is detached in both: the
-    outline is not bent to please the risk.
+    `map`: every pixel has a malignancy logit, a local part plus a part of the whole field. The image's logit is their
+    mean under the predicted mask, so each nodule has its own risk, and the map explains it. `pooled`: features are
+    pooled under the mask and globally, and a small perceptron rates them; there is no map. The mask is detached in
+    both, so that the risk's loss does not change the outline.
     """
 
     def __init__(self, deep_channels: int, local_channels: int, head: str, dropout: float) -> None:
@@ -87,7 +87,7 @@ class MalignancyHead(nn.Module):
         deep_8 = F.interpolate(deep, scale_factor=4.0, mode="bilinear", align_corners=False)
         features_8 = self.local(torch.cat([deep_8, local_8], dim=1))
         whole = self.dropout(deep.mean(dim=(2, 3)))
-        # The small constant makes an image without a nodule fall back on the mean over the field.
+        # The small constant: in an image without a nodule the logit is the mean over the field.
         weight_8 = mask_probability_8.detach() + 1e-3
         weight_8 = weight_8 / weight_8.sum(dim=(2, 3), keepdim=True)
         under_mask = self.dropout((features_8 * weight_8).sum(dim=(2, 3)))
@@ -102,7 +102,7 @@ class MalignancyHead(nn.Module):
 
 
 class UNet(nn.Module):
-    """image_B1HW in [0, 1], any size -> Output at that size; zeros right and below fill up to a multiple of 32."""
+    """image_B1HW in [0, 1], any size -> Output at that size; zeros right and below pad it to a multiple of 32."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class UNet(nn.Module):
             load_imagenet(self.encoder, encoder)
 
     def _initialise(self) -> None:
-        """He (fan out) for convolutions; a mask that begins at 10 % everywhere, about a nodule's share of the field."""
+        """He (fan out) for convolutions; the mask begins at 10 % everywhere, about a nodule's share of the field."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net, number for number.
+"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net, with equal numbers.
 
 Shapes: B batch, C channels, H rows, W columns of the input (padded inside to a multiple of 32, cropped back).
 Source: V-Net (Milletari et al. 2016, arXiv:1606.04797) in two dimensions with group normalisation (Wu and He 2018,
@@ -19,7 +19,7 @@ from thyrosight.networks.layers import Dropout, GroupNorm, SameConv2d, SameConvT
 from thyrosight.networks.output import Output
 
 STAGES = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3), (512, 3))
-"""Channels and number of convolutions at strides 1, 2, 4, 8, 16, 32; the decoder mirrors all but the last."""
+"""(channels, convolutions) at strides 1, 2, 4, 8, 16, 32; the decoder mirrors all but the last."""
 STRIDE = 32
 NUM_GROUPS = 16
 INITS = ("original", "he")
@@ -40,7 +40,7 @@ class ConvUnit(nn.Module):
 
 
 class Residual(nn.Module):
-    """`num_convs` units, then the shortcut is added; nothing follows the sum."""
+    """`num_convs` units plus the shortcut; no activation follows the sum."""
 
     def __init__(self, in_channels: int, channels: int, num_convs: int, dropout: float) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class ClassHead(nn.Module):
 class VNet2d(nn.Module):
     """image_B1HW in [0, 1] -> Output: the original multi-task network, 15,977,731 parameters.
 
-    Sizes that are not a multiple of 32 are padded with zeros at the bottom and right, as the border of a letterbox is.
-    It has no malignancy map (zeros). init: "original" as the recipe, or "he" (see initialise).
+    Sizes that are not a multiple of 32 are padded with zeros at the bottom and right, like the border of a letterbox.
+    The malignancy map is zeros: this network has none. init: "original" or "he" (see `initialise`).
     """
 
     def __init__(self, dropout: float = 0.5, init: str = "original", in_channels: int = 1) -> None:
@@ -106,12 +106,12 @@ class VNet2d(nn.Module):
 
 
 def initialise(network: VNet2d, init: str) -> None:
-    """Draw every weight anew from torch's generator.
+    """Draw every weight from torch's generator.
 
-    "original": uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010), times sqrt(2) in front of a ReLU,
-    biases 0.1, norms 1 and 0. Its fans are the recipe's own: inputs = kernel area x input channels and outputs =
-    output channels; a dense layer counts inputs x outputs as inputs, and both dense layers take the factor for a ReLU.
-    "he": normal with variance 2 / inputs (He et al. 2015), 1 / inputs in front of an output, biases 0; a stride 2
+    "original": uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010), times sqrt(2) before a ReLU;
+    biases 0.1, norms 1 and 0. It counts as the recipe does: inputs = kernel area x input channels, outputs = output
+    channels; for a dense layer inputs x outputs as inputs, and both dense layers have the factor of a ReLU.
+    "he": normal with variance 2 / inputs (He et al. 2015), 1 / inputs before an output; biases 0. A stride 2
     transposed convolution has a quarter of its kernel's inputs.
     """
     if init not in INITS:
@@ -140,7 +140,7 @@ def _original_fans(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> tuple[
 
 
 def _he_fan(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> float:
-    """Mean number of inputs to one output value."""
+    """Mean number of inputs of one output value."""
     if isinstance(module, nn.Linear):
         return module.in_features
     fan = module.in_channels * math.prod(module.kernel_size)

@@ -1,7 +1,8 @@
-"""(image_HW in [0, 1], mask_HW, valid_HW), rng -> the same, as another scanner, hand or patient would give it.
+"""(image_HW in [0, 1], mask_HW, valid_HW), rng -> the same view, as another scanner, hand or patient would give it.
 
-Geometry (depth and zoom, small rotation, shift, horizontal flip, smooth warp) moves image and mask alike; gain, gamma,
-time-gain, speckle, shadow, blur and calipers touch the image alone. Never a vertical flip: depth runs downwards.
+Geometry (depth and zoom, small rotation, shift, horizontal flip, smooth warp) moves image and mask alike. Gain, gamma,
+time gain, speckle, shadow, blur and calipers change the image alone. There is no vertical flip: depth runs downwards.
+evaluation/stress/perturb.py has other formulas for the same disturbances: scores must not test what was learned here.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from thyrosight.types import BoolArray, FloatArray
 from thyrosight.views.calipers import INK_LEVEL, draw_cross, draw_dots
 
 MIN_MEASURED_PX = 25
-"""Smaller parts of a mask get no calipers."""
+"""A smaller part of a mask gets no calipers."""
 
 View = tuple[FloatArray, BoolArray, BoolArray]
 Rng = np.random.Generator
 
 
 def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """All parts in a fixed order: geometry first, then what the scanner does; outside of valid_HW stays 0."""
+    """Geometry first, then what a scanner changes, in a fixed order; pixels outside valid_HW stay 0."""
     if not settings.enabled:
         return view
     image_HW, mask_HW, valid_HW = warp(view, settings, rng)
@@ -38,7 +39,7 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
 
 
 def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """Flip, zoom, rotate, shift and bend in a single resampling; the mask by nearest neighbour."""
+    """Flip, zoom, rotate, shift and bend in one resampling; the mask by nearest neighbour."""
     image_HW, mask_HW, valid_HW = view
     height, width = image_HW.shape
     columns, rows = _sampling_grid(height, width, settings, rng)
@@ -55,7 +56,7 @@ def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
 
 
 def _sampling_grid(height: int, width: int, settings: AugmentConfig, rng: Rng) -> tuple[FloatArray, FloatArray]:
-    """Where each output pixel is read from: (columns_HW, rows_HW), float32."""
+    """-> (columns_HW, rows_HW), float32: the input position of each output pixel."""
     angle = np.deg2rad(rng.uniform(-1, 1) * settings.rotate_degrees)
     zoom = np.exp(rng.uniform(-1, 1) * settings.zoom)
     aspect = np.exp(rng.uniform(-1, 1) * settings.zoom / 3)
@@ -96,7 +97,7 @@ def random_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Flo
 
 
 def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Time-gain compensation set otherwise: a smooth factor over depth."""
+    """Another setting of time-gain compensation: a smooth factor over depth."""
     if settings.time_gain <= 0:
         return image_HW
     knots = 1.0 + rng.uniform(-1, 1, 4) * settings.time_gain
@@ -105,7 +106,7 @@ def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) ->
 
 
 def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Multiplicative noise with a grain wider than deep, as speckle is."""
+    """Multiplicative noise whose grain is wider than deep, as in speckle."""
     if settings.speckle <= 0 or rng.random() < 0.5:
         return image_HW
     noise_HW = rng.standard_normal(image_HW.shape, dtype=np.float32)
@@ -116,7 +117,7 @@ def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> F
 
 
 def random_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """A darker band from some depth down, with soft sides."""
+    """A darker band with soft sides, from some depth downwards."""
     if rng.random() >= settings.shadow:
         return image_HW
     height, width = image_HW.shape
@@ -130,7 +131,7 @@ def random_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Fl
 
 
 def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """A softer image: another transducer, or smoothing by the scanner."""
+    """A softer image, as by another transducer or by a scanner that smooths."""
     if rng.random() >= settings.blur:
         return image_HW
     sigma = rng.uniform(0.4, 1.2)
@@ -138,7 +139,7 @@ def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
 
 
 def random_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Measurement crosses, with dots between them or not; as often on a nodule's diameters as anywhere else."""
+    """Measurement crosses, with or without dots between them: on a nodule as often as elsewhere."""
     if settings.calipers <= 0 or rng.random() >= settings.calipers:
         return image_HW
     parts = components(mask_HW, MIN_MEASURED_PX)
@@ -159,7 +160,7 @@ def random_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentC
 
 
 def _diameters_anywhere(size_hw: tuple[int, ...], rng: Rng) -> list[tuple[PointXY, PointXY]]:
-    """-> the two axes of an ellipse of some size at some place."""
+    """-> the two axes of a random ellipse in the image."""
     height, width = size_hw
     centre_xy = rng.uniform(0.15, 0.85, 2) * (width, height)
     half_px, angle = rng.uniform(0.05, 0.25) * height, rng.uniform(0, np.pi)

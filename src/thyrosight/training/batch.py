@@ -1,4 +1,4 @@
-"""Sample, Batch: what a training step is given."""
+"""Sample and Batch: the records that a training step gets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Sample:
     """One view of one case, letterboxed to the network's input.
 
     image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
-    border; malignancy 1, 0 or -1 (not labelled); risk is what is taught, the label or a grade between 0 and 1, or -1;
-    gland_HW bool, the thyroid, None where it is not outlined; descriptors: a term's place in the lexicon or -1, in its
-    order; view_index counts the views of the case.
+    border; malignancy 1, 0 or -1 (not labelled); risk: the target, which is the label, a grade between 0 and 1, or -1;
+    gland_HW bool, the thyroid, None where it is not outlined; descriptors: per descriptor of the lexicon, in its order,
+    the index of the term or -1; view_index counts the views of the case.
     """
 
     image_HW: FloatArray
@@ -35,9 +35,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples stacked: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
+    """Stacked samples: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
 
-    risk_B float32: what is taught of the risk, 0 to 1, or -1. For auxiliary tasks, None where nothing teaches them:
+    risk_B float32: the target of the risk, 0 to 1, or -1. For auxiliary tasks, None where no row teaches them:
     gland_B1HW 0/1 float32 with has_gland_B bool; descriptors_BD int64, the term of each of D descriptors or -1.
     """
 

@@ -1,4 +1,4 @@
-"""What happens beside the training loop: checkpoints, metrics.csv, curves, previews, progress, and when to stop.
+"""Callbacks of a training run: checkpoints, metrics.csv, curves, previews, progress, and when to stop.
 
 Legend: B batch, `_HW` arrays in the network's input size.
 """
@@ -51,7 +51,7 @@ def training_callbacks(config: Config, out: Path, validation_rows: Sequence[Case
 
 
 class Checkpoints(Callback):
-    """last.ckpt after each epoch, best.ckpt at the highest validation score so far; each whole or not at all."""
+    """Writes last.ckpt after each epoch and best.ckpt at the highest validation score; each whole or not at all."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -64,7 +64,7 @@ class Checkpoints(Callback):
         self.best_score = state_dict["best_score"]
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # A stop in mid-epoch leaves last.ckpt that of the last whole epoch; resume repeats the unfinished one.
+        # After a stop within an epoch, last.ckpt stays that of the last whole epoch; resume repeats the unfinished one.
         if getattr(pl_module, "interrupted", False):
             return
         score = float(trainer.callback_metrics.get("val_score", math.nan))
@@ -86,7 +86,7 @@ def has_validated(trainer: L.Trainer) -> bool:
 
 
 class History(Callback):
-    """metrics.csv and curves.png, remade after each epoch; a resumed run goes on with the rows of its checkpoint."""
+    """Writes metrics.csv and curves.png after each epoch; a resumed run continues with the rows of its checkpoint."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -117,7 +117,7 @@ class History(Callback):
 
 
 def table_of(rows: Sequence[dict[str, float]]) -> str:
-    """Rows -> CSV text with the columns of the fullest row."""
+    """Rows -> CSV text with the columns of the longest row."""
     text = io.StringIO()
     columns = max((list(row) for row in rows), key=len)
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
@@ -149,7 +149,7 @@ def draw_curves(rows: Sequence[dict[str, float]]) -> bytes:
 
 
 class Previews(Callback):
-    """previews/epoch_NNN.png each few epochs: validation views with reference (green) and prediction (orange)."""
+    """Writes previews/epoch_NNN.png every few epochs: validation views with reference (green), prediction (orange)."""
 
     def __init__(self, config: Config, out: Path, rows: Sequence[Case]) -> None:
         chosen = rows[:: max(1, len(rows) // NUM_PREVIEWS)][:NUM_PREVIEWS]
@@ -183,7 +183,7 @@ class Previews(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar for the whole run with the time left; where nobody watches, one line an epoch."""
+    """One bar for the whole run, with the time left; without a terminal, one line per epoch."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -226,7 +226,7 @@ class ProgressBar(Callback):
 
 
 class StopOnNan(Callback):
-    """A loss that is not finite ends the run with a word on what to do; the checkpoints of before stay."""
+    """Ends the run where the gradient is not finite, and says what to change; the earlier checkpoints stay."""
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
@@ -235,16 +235,16 @@ class StopOnNan(Callback):
         if norms and not torch.isfinite(torch.stack(norms).sum()) and trainer.precision != "16-mixed":
             raise ThyrosightError(
                 f"the gradient is not finite at step {trainer.global_step} (epoch {trainer.current_epoch + 1}); "
-                "the checkpoints of before are kept. Lower optim.lr, or set run.precision = '32', and --resume"
+                "earlier checkpoints are kept. Lower optim.lr, or set run.precision = '32', and --resume"
             )
 
 
 class Interrupt(Callback):
-    """Ctrl-C ends the run after the step in hand; what was best is kept and becomes the bundle. A second one kills."""
+    """Ctrl-C ends the run after the current step, and the run becomes a bundle. A second Ctrl-C ends it at once."""
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         def stop(number: int, frame: Any) -> None:
-            Console(stderr=True).print("stopping after this step; once more to stop at once")
+            Console(stderr=True).print("stopping after this step; press Ctrl-C again to stop at once")
             trainer.should_stop = True
             pl_module.interrupted = True  # type: ignore[assignment]
             signal.signal(signal.SIGINT, self.previous)
@@ -252,7 +252,7 @@ class Interrupt(Callback):
         try:
             self.previous = signal.signal(signal.SIGINT, stop)
         except ValueError:
-            self.previous = None  # not the main thread: whoever owns it handles Ctrl-C
+            self.previous = None  # not the main thread: its owner handles Ctrl-C
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if self.previous is not None:

@@ -1,7 +1,7 @@
-"""Configuration, cases.csv -> one model a fold, each scored on the fold that it has not seen, and all of them pooled.
+"""Configuration, cases.csv -> one model per fold, each scored on the fold that it has not seen, and pooled scores.
 
 OUT/  fold0/ … (run folders)  fold0/evaluation/ …  pooled/{per_case.csv, evaluation.json, report.html}
-What is finished is not done again: the same command goes on with a fold that was stopped, and with the next one.
+A finished step is not repeated: the same command continues a fold that was stopped, then the next ones.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def cross_validate(
     tta: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Train and score every fold of the first table (or those named), pool the out-of-fold predictions.
+    """Train and score each fold of the first table (or the folds named), then pool the out-of-fold scores.
 
-    The other tables only help to train; their rows of the scored fold are left out as well. InputError where a table
-    has no such fold, ConfigError where `out` holds a run by other settings.
+    The other tables only train; their rows of the scored fold are left out too. InputError where the first table has
+    no such fold, ConfigError where `out` holds a run with other settings.
     """
     scored_csv = cases[0]
     known = sorted({case.fold for case in read_cases(scored_csv) if case.fold is not None and case.split != "test"})
@@ -48,14 +48,14 @@ def cross_validate(
 
 
 def kind_of_scores(name: str, tta: bool) -> str:
-    """A folder's name: with test-time augmentation the same models have scores of their own."""
+    """Name of a folder of scores; scores with test-time augmentation have their own."""
     return f"{name}-tta" if tta else name
 
 
 def _score_fold(
     config: Config, cases: Sequence[Path], run: Path, fold: int, tta: bool, progress: Progress | None
 ) -> Path:
-    """Train and evaluate one fold, each unless it is done; returns the run."""
+    """Train and evaluate one fold, each unless it is finished -> the run folder."""
     if (run / "bundle" / "bundle.json").exists():
         refuse_other_settings(run, run_record(config, cases, run, fold))
     else:

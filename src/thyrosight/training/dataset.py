@@ -1,7 +1,7 @@
-"""Cases -> Samples -> Batches: every view of every chosen case, letterboxed, augmented by (seed, epoch, sample) alone.
+"""Cases -> Samples -> Batches: each view of each case, letterboxed and augmented.
 
-The order of samples and their augmentation depend on nothing but the seed, the epoch and the place in the epoch, so a
-resumed run, one with other workers or one over several processes sees the same.
+The order of samples and their augmentation depend on the seed, the epoch and the place in the epoch alone. So they are
+the same in a resumed run, with another number of workers, and over several processes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from thyrosight.views.screen_text import without_text
 
 @dataclass(frozen=True)
 class ViewRef:
-    """One view of one case, before anything is decoded: the index of the case, of the view, and the view's box."""
+    """One view of one case, not decoded yet: index of the case, index of the view, box of the view."""
 
     case_index: int
     view_index: int
@@ -37,7 +37,7 @@ class ViewRef:
 
 
 def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
-    """The boxes of a case that become inputs. Reads the image only where cases.csv does not hold them."""
+    """Case -> the boxes that become inputs. Reads the image only where cases.csv has no boxes."""
     if settings.crop == "none" or case.fov is None:
         frame = load_image(case)
         height, width = frame.size_hw
@@ -52,12 +52,12 @@ def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
 
 
 def _field(case: Case, ref: ViewRef) -> Box:
-    """The case's field; its view where cases.csv does not hold the field."""
+    """Field of the case; its view where cases.csv has no field."""
     return case.fov or ref.box
 
 
 def size_at(settings: DataConfig, progress: float) -> tuple[int, int]:
-    """How far the run is, 0 to 1 -> rows and columns of a training input then, multiples of 32 where it is scaled."""
+    """Progress of the run, 0 to 1 -> rows and columns of a training input; multiples of 32 where it is scaled."""
     for share, scale in settings.size_steps:
         if progress < share:
             rows, columns = (max(32, round(side * scale / 32) * 32) for side in settings.size_hw)
@@ -66,7 +66,7 @@ def size_at(settings: DataConfig, progress: float) -> tuple[int, int]:
 
 
 def terms_of(case: Case) -> tuple[int, ...]:
-    """A case -> the place of its term in each of the lexicon's descriptors, -1 where it has none of them."""
+    """Case -> per descriptor of the lexicon, the index of its term; -1 where the case has none."""
     return tuple(
         terms.index(case.descriptors[name]) if case.descriptors.get(name) in terms else -1
         for name, terms in LEXICON.items()
@@ -74,14 +74,14 @@ def terms_of(case: Case) -> tuple[int, ...]:
 
 
 class ViewDataset(Dataset[Sample]):
-    """Views by number; `dataset[epoch, place, number]` is augmented by (seed, epoch, place, number) alone."""
+    """Views by number. The augmentation of `dataset[epoch, place, number]` depends on this key and the seed alone."""
 
     def __init__(self, cases: Sequence[Case], config: Config, *, augmented: bool) -> None:
         self.cases = list(cases)
         self.settings = config.data
         self.augment: AugmentConfig = config.augment if augmented else replace(config.augment, enabled=False)
         self.seed = config.run.seed
-        # What is validated has the full size from the first epoch on.
+        # Validation has the full size from the first epoch on.
         self.epochs = config.optim.epochs if augmented else 0
         self.risk_sources = set(config.data.malignancy_sources)
         self.views = [
@@ -128,11 +128,11 @@ class ViewDataset(Dataset[Sample]):
         return case.malignancy
 
     def _grade(self, case: Case, malignancy: int) -> float:
-        """A labelled case -> the risk that it is taught as: its category's, where the configuration names that."""
+        """A labelled case -> the risk that it teaches: that of its category where the configuration names one."""
         return self.settings.risk_of_category.get(case.descriptors.get("tirads", ""), float(malignancy))
 
     def _decoded(self, number: int) -> tuple[UInt8Array, BoolArray]:
-        """The view's own pixels and mask, kept in memory as far as the configuration allows (least used goes first)."""
+        """The view's own pixels and mask. Recent ones stay in memory, as far as `cache_mb` allows."""
         if number in self._cache:
             self._cache.move_to_end(number)
             return self._cache[number]
@@ -140,13 +140,13 @@ class ViewDataset(Dataset[Sample]):
         case = self.cases[ref.case_index]
         frame = load_image(case)
         rows, columns = ref.box.slices
-        # As in prediction: what is written inside the field must neither teach nor sway the network.
+        # As in prediction: text inside the field must not influence the network.
         clean_HW = (
             frame.image_HW if self.settings.crop == "none" else without_text(frame.image_HW, _field(case, ref))[0]
         )
         image_HW = clean_HW[rows, columns].copy()
         if image_HW.size == 0:
-            raise InputError(f"{case.image}: view {tuple(ref.box)} lies outside the image; run prepare again")
+            raise InputError(f"{case.image}: view {tuple(ref.box)} is outside the image; run prepare again")
         mask_HW = load_mask(case, frame.size_hw)[rows, columns].copy()
         self._cache[number] = (image_HW, mask_HW)
         self._cached_bytes += image_HW.nbytes + mask_HW.nbytes
@@ -157,19 +157,19 @@ class ViewDataset(Dataset[Sample]):
 
 
 class EpochSampler(Sampler[tuple[int, int, int]]):
-    """The keys of an epoch for one of `world` processes: the same global batches, dealt out in turn.
+    """The keys of an epoch for one of `world` processes; the processes share each global batch evenly.
 
-    The last, incomplete global batch is filled up from the epoch's beginning, so every step has `batch_size` samples.
+    An incomplete last batch is filled with the first samples of the epoch: every step has `batch_size` samples.
     """
 
     def __init__(self, dataset: ViewDataset, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
         if batch_size % world:
-            raise InputError(f"optim.batch_size {batch_size} can't be dealt to {world} processes evenly")
+            raise InputError(f"optim.batch_size {batch_size} can't be divided evenly among {world} processes")
         self.dataset, self.batch_size, self.seed, self.rank, self.world = dataset, batch_size, seed, rank, world
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
+        """TrainingModule calls this before each epoch."""
         self.epoch = epoch
 
     def _numbers(self) -> list[int]:
@@ -228,5 +228,5 @@ def training_loader(dataset: ViewDataset, config: Config, rank: int = 0, world: 
 
 
 def validation_loader(dataset: ViewDataset, config: Config) -> DataLoader[Sample]:
-    """Every view once, in order, not augmented."""
+    """Each view once, in order, without augmentation."""
     return DataLoader(dataset, batch_size=config.optim.batch_size, collate_fn=collate)

@@ -1,7 +1,8 @@
-"""Output and Batch -> losses: the formulas of the original recipe and the few that we compare it with.
+"""Output and Batch -> losses: the formulas of the original recipe and our own, and the table of all parts.
 
 Shapes: B batch, H rows, W columns. Everything is computed in float32, whatever autocast chose for the network.
-The letterbox border counts as background here: a network that is free there would let it leak into what it pools.
+The letterbox border counts as background: without that rule a network marks the border, and its pooling includes it.
+A new part is one entry of PARTS and its weight in config.LossConfig.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from thyrosight.training.batch import Batch
 
 UNLABELLED = -1
 PIXELS = (1, 2, 3)
-"""Every axis but the batch's."""
+"""All axes except the batch."""
 
 
 def soft_dice_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
     """Probability and 0/1 target -> 1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth) of each image (B,).
 
-    Source: Milletari et al. 2016 (arXiv:1606.04797) in the original recipe's form, sums and not sums of squares below.
-    An empty target asks for an empty mask: the loss is 0 where the mask is empty too, else near 1.
+    Source: Milletari et al. 2016 (arXiv:1606.04797), in the original recipe's form: sums in the denominator, not sums
+    of squares. An empty target asks for an empty mask: the loss is 0 where the mask is empty too, else near 1.
     """
     probability, target = probability_B1HW.float(), target_B1HW.float()
     shared = (probability * target).sum(dim=PIXELS)
@@ -37,8 +38,8 @@ def soft_dice_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float 
 def mask_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
     """Logits and 0/1 target -> mean over the pixels of -t log p - (1 - t) log(1 - p), of each image (B,).
 
-    From logits, so that it stays finite at any confidence. (The original offers it, but feeds it probabilities where it
-    wants logits, so that its p is at least 0.5; this is the formula as it is meant.)
+    From logits, so that it stays finite at any confidence. The original recipe passes probabilities in place of logits,
+    so that p is at least 0.5 there; this is the correct formula.
     """
     logits, target = mask_logits_B1HW.float(), target_B1HW.float()
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=PIXELS)
@@ -49,10 +50,10 @@ def focal_loss(
 ) -> Tensor:
     """Logits and 0/1 target -> alpha_t (1 - p_t)^gamma (-log p_t), over the pixels of each image (B,).
 
-    p_t is the probability of the truth; alpha_t is alpha on the nodule and 1 - alpha off it. Source: Lin et al. 2017
-    (arXiv:1708.02002); alpha 0.25 and gamma 4 are the original recipe's. That sums over the pixels ("sum"), which
-    drowns every other loss; "mean" makes it independent of the image's size. It also clips p to [1e-5, 1 - 1e-5]; from
-    logits there is no need to, and a pixel that is confidently wrong keeps its gradient.
+    p_t is the probability of the true class; alpha_t is alpha in the nodule and 1 - alpha outside. Source: Lin et al.
+    2017 (arXiv:1708.02002); alpha 0.25 and gamma 4 are the original recipe's. The original takes the sum over the
+    pixels ("sum"), which is far larger than every other loss; the "mean" does not depend on the image's size. The
+    original also clips p to [1e-5, 1 - 1e-5]. Logits need no clipping: a confidently wrong pixel keeps its gradient.
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"unknown reduction {reduction!r}; known: mean, sum")
@@ -97,10 +98,10 @@ def classification_cross_entropy(
 ) -> Tensor:
     """Logits (benign, malignant) and risks 0 to 1 or -1 -> mean softmax cross-entropy of the labelled images, a scalar.
 
-    A label is the risk 0 or 1; a grade between them belongs to both classes in that share. With class_weights it is the
-    weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016, arXiv:1512.00567) moves that part of the
-    truth to both classes alike. Unlabelled rows have no part in the value nor in the gradient, whatever their logits;
-    where no image is labelled the loss is 0 and its gradient exactly 0.
+    A label is the risk 0 or 1; a grade between them is divided between both classes. With class_weights the loss is the
+    weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016, arXiv:1512.00567) divides that share of
+    the target evenly between the classes. Unlabelled rows change neither value nor gradient, whatever their logits;
+    where no image is labelled, the loss and its gradient are exactly 0.
     """
     labelled_B = risk_B != UNLABELLED
     logits, risk = class_logits_B2[labelled_B].float(), risk_B[labelled_B].float()
@@ -118,8 +119,8 @@ def malignancy_map_cross_entropy(
 ) -> Tensor:
     """Per-pixel malignancy logits, true mask and risks -> mean cross-entropy under the mask, a scalar.
 
-    Every pixel of the nodule has its image's risk, and every image the same part, whatever the nodule's size. Images
-    without label or with an empty mask have none; 0 where no image is left.
+    The target of each pixel in the nodule is the risk of the image. Each image counts the same, whatever the size of
+    its nodule; images without a label or with an empty mask do not count. 0 where no image counts.
     """
     rated_B = (risk_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
     logits, mask = malignancy_map_B1HW[rated_B].float(), (mask_B1HW[rated_B] > 0).float()
@@ -132,7 +133,7 @@ def malignancy_map_cross_entropy(
 
 
 def descriptor_cross_entropy(logits: Sequence[Tensor], descriptors_BD: Tensor) -> Tensor:
-    """(B, terms) of each descriptor, places of their terms or -1 -> mean cross-entropy of all known ones, a scalar."""
+    """Logits (B, terms) per descriptor, indices of terms or -1 -> mean cross-entropy of the known terms, a scalar."""
     known = descriptors_BD != UNLABELLED
     losses = [
         F.cross_entropy(logits_BK[known[:, place]].float(), descriptors_BD[known[:, place], place], reduction="sum")
@@ -142,16 +143,16 @@ def descriptor_cross_entropy(logits: Sequence[Tensor], descriptors_BD: Tensor) -
 
 
 def mean_mask_loss(logits_B1HW: Tensor, target_B1HW: Tensor, outlined_B: Tensor, name: str) -> Tensor:
-    """Mean of the mask loss of that name over the outlined images, a scalar; 0 where there are none."""
+    """Mean of the named mask loss over the outlined images, a scalar; 0 where there are none."""
     loss_B = MASK_LOSSES[name](logits_B1HW[outlined_B], target_B1HW[outlined_B])
     return loss_B.sum() / max(loss_B.numel(), 1)
 
 
 def presence_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor, share: float = 0.002) -> Tensor:
-    """Logits and 0/1 target -> cross-entropy of "there is a nodule", told from the highest logits, each image (B,).
+    """Logits and 0/1 target -> cross-entropy of "the image has a nodule" of each image (B,).
 
-    What speaks for a nodule is the mean of the highest logits, as many as `share` of the image's pixels, the least area
-    that predicts one: inside the nodule where there is one, so that none elsewhere is rewarded, else anywhere.
+    Its logit is the mean of the highest mask logits, as many as `share` of the pixels (the smallest nodule that is
+    predicted). In an image with a nodule only pixels inside it count, so that no other place is rewarded.
     """
     logits_BN, inside_BN = mask_logits_B1HW.flatten(1).float(), target_B1HW.flatten(1) > 0.5
     is_there_B1 = inside_BN.any(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Definitions that lay in train.py."""
+"""Network, losses and configuration -> a LightningModule: training step, moving average, validation, optimiser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from thyrosight.types import Case
 
 
 class TrainingModule(L.LightningModule):
-    """A network with its loss, optimiser, schedule and moving average; the average is what is validated and shipped."""
+    """A network in training. Where it has a moving average, the average is validated and becomes the bundle."""
 
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
         super().__init__()
@@ -47,17 +47,18 @@ class TrainingModule(L.LightningModule):
         self.seen: list[dict[str, Tensor]] = []
 
     @property
-    def shipped(self) -> nn.Module:
+    def kept_network(self) -> nn.Module:
+        """The network that is validated and becomes the bundle."""
         return self.network if self.ema is None else cast(nn.Module, self.ema)
 
     def forward(self, image_B1HW: Tensor) -> Output:
-        return cast(Output, self.shipped(image_B1HW.contiguous(memory_format=self.memory_format)))
+        return cast(Output, self.kept_network(image_B1HW.contiguous(memory_format=self.memory_format)))
 
     def on_train_epoch_start(self) -> None:
         cast(EpochSampler, cast(DataLoader[Any], self.trainer.train_dataloader).sampler).set_epoch(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout follows from (seed, step, process) alone: a resumed run drops what the uninterrupted one did.
+        # Dropout depends on (seed, step, process) alone: a resumed run drops the same values as an uninterrupted one.
         rng = np.random.default_rng([self.config.run.seed, self.global_step, self.global_rank])
         torch.manual_seed(int(rng.integers(2**62)))
 
@@ -90,14 +91,14 @@ class TrainingModule(L.LightningModule):
         return Batch(**there)
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        """After each step: move the average. Its decay rises with the steps, so that it forgets the beginning."""
+        """After each step, move the average. Its decay rises with the steps: it forgets the first weights."""
         if self.ema is None or self.global_step == 0:
             return
         decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
         pairs = list(zip(self.ema.state_dict().values(), self.network.state_dict().values(), strict=True))
         floats = [pair for pair in pairs if pair[0].dtype.is_floating_point]
         with torch.no_grad():
-            # All at once: one call for each of some 500 tensors takes longer than the arithmetic.
+            # In one call: a call per tensor (about 500) takes longer than the arithmetic.
             torch._foreach_lerp_([one for one, _ in floats], [other for _, other in floats], 1 - decay)
             for one, other in pairs:
                 if not one.dtype.is_floating_point:
@@ -109,7 +110,7 @@ class TrainingModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Lightning refuses to clip for a fused optimiser, which matters only where gradients are scaled (float16)."""
+        """Lightning does not clip for a fused optimiser; its reason, scaled gradients, holds for float16 only."""
         if gradient_clip_val:
             nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 
@@ -146,14 +147,14 @@ class TrainingModule(L.LightningModule):
         settings = self.config.optim
         groups = parameter_groups(self.network, settings.lr, settings.encoder_lr_share, settings.weight_decay)
         kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-        # Fused steps take a quarter of the time on a CPU; float16's scaled gradients could not be clipped before them.
+        # A fused step takes a quarter of the time on a CPU. Before it, float16's scaled gradients could not be clipped.
         is_fused = self.trainer.precision != "16-mixed"
         optimizer = kind(groups, lr=settings.lr, eps=settings.eps, fused=is_fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _lr_share(self, step: int) -> float:
-        """Warm-up from a hundredth, then half a cosine to final_lr_share (Loshchilov & Hutter 2017); or constant."""
+        """Share of lr at a step: up from 0.01, then half a cosine to final_lr_share (Loshchilov & Hutter 2017)."""
         settings = self.config.optim
         warmup = settings.warmup_share * self.num_steps
         if settings.schedule == "constant":
@@ -170,7 +171,7 @@ class TrainingModule(L.LightningModule):
 def parameter_groups(
     network: nn.Module, lr: float, encoder_lr_share: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Weights decay, biases and norms don't; the encoder may learn more slowly than what was not pretrained."""
+    """Parameters -> groups for the optimiser: weights decay, biases and norms do not; the encoder has its own lr."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:

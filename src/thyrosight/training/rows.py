@@ -41,7 +41,7 @@ def divide_rows(cases: Sequence[Case], config: Config, fold: int | None) -> RunR
 
 
 def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
-    """All cases, the fold to score -> (training rows, rows kept out). Test rows train nothing, whatever the fold."""
+    """All cases, the fold to score -> (training rows, rows kept out). Rows of the test split never train."""
     kept_out = [case for case in cases if case.split == "test" or (fold is not None and case.fold == fold)]
     training = [case for case in cases if case.split != "test" and (fold is None or case.fold != fold)]
     if fold is not None and not any(case.fold == fold for case in cases):
@@ -50,7 +50,7 @@ def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], li
     leaked = {group_key(case) for case in kept_out} & {group_key(case) for case in training}
     if leaked:
         raise InputError(
-            f"groups {sorted(leaked)[:5]} stand both in training and in the rows kept out; run `thyrosight audit`"
+            f"groups {sorted(leaked)[:5]} are both in training and in the rows kept out; run `thyrosight audit`"
         )
     return training, kept_out
 
@@ -58,9 +58,9 @@ def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], li
 def split_validation(
     cases: Sequence[Case], share: float, seed: int, sources: Sequence[str] = ()
 ) -> tuple[list[Case], list[Case]]:
-    """Training rows -> (rows to fit, rows for validation), whole groups, the share taken within source and label.
+    """Training rows -> (rows to fit, rows for validation): that share of the groups of each source and label.
 
-    Only rows of `sources` are validated (empty: of all). Groups belong to their source, so none is on both sides.
+    Only rows of `sources` are validated (empty: of all sources). A group is never on both sides.
     """
     if share <= 0:
         return list(cases), []
