@@ -28,16 +28,19 @@ def read_run(run: Path) -> dict[str, Any]:
         record = None
     if not isinstance(record, dict):
         raise InputError(f"{run / 'config.json'}: damaged, it is no JSON table; put a copy back, or train again")
-    _name_reference_sources(record.get("config", {}).get("data", {}))
+    _name_reference_sources(record)
     return record
 
 
-def _name_reference_sources(data: dict[str, Any]) -> None:
+def _name_reference_sources(record: dict[str, Any]) -> None:
     """A run that began before data.reference_sources existed has these sources as `repeat = 0`."""
-    repeat = data.get("repeat", {})
-    if sources := [source for source, times in repeat.items() if times <= 0]:
-        data["repeat"] = {source: times for source, times in repeat.items() if times > 0}
-        data["reference_sources"] = sources
+    try:
+        data = record["config"]["data"]
+        if sources := [source for source, times in data["repeat"].items() if times <= 0]:
+            data["repeat"] = {source: times for source, times in data["repeat"].items() if times > 0}
+            data["reference_sources"] = sources
+    except (KeyError, TypeError, AttributeError):
+        return  # whoever reads the configuration says what is wrong with it
 
 
 def finished_run(run: Path) -> dict[str, Any]:
