@@ -58,7 +58,7 @@ golden: $(DEV)  ## remake the golden files of the tests (look at the difference 
 pictures: $(CORE)  ## remake the pictures of the README from phantoms
 	$(BIN)/python tools/make_pictures.py docs/pictures
 
-reference: $(DEV)  ## remake the command and settings tables of docs/reference.md
+reference: $(DEV)  ## remake the parts of docs/reference.md that come from the program
 	$(BIN)/python tools/make_reference.py
 
 bench: $(DEV)  ## cold start against `import torch`; milliseconds per image

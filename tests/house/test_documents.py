@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 import thyrosight
-from checkout import ROOT
+from checkout import PACKAGE, ROOT
 from thyrosight.cli import COMMANDS, app
 
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -55,6 +55,17 @@ def test_links_between_documents_lead_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert not broken
+
+
+def test_files_that_documents_name_exist() -> None:
+    missing = []
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        if page.name not in HISTORY:
+            text = page.read_text(encoding="utf-8").partition("## The plan and the house")[0]
+            for name in re.findall(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|toml))`", text):
+                if "NAME" not in name and not any((folder / name).is_file() for folder in (ROOT, PACKAGE)):
+                    missing.append(f"{page.name}: {name}")
+    assert not missing
 
 
 def test_commands_in_documents_are_commands_that_there_are() -> None:
