@@ -1,4 +1,4 @@
-"""Folders of labelled ultrasound -> cases.csv: the commands prepare, audit, phantom."""
+"""The commands that make and check cases.csv: prepare, audit, phantom."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from thyrosight.datasets.audit import AuditReport
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at a time.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at the same time.")]
 Malignant = Annotated[
     str | None,
     typer.Option("--malignant", metavar="COLUMN>=VALUE", help="Of a CSV: what is malignant, e.g. tirads>=4b."),
@@ -36,21 +36,23 @@ MaskLabels = Annotated[
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
 
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.")]
 
 
 def prepare(
     folder: Annotated[Path, typer.Argument(help="A set in its own layout, or a CSV with named columns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for cases.csv, dataset.json and the masks.")],
-    source: Annotated[str | None, typer.Option("--source", help="The set, where the layout does not tell.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="The set, if its layout is not recognised.")] = None,
     folds: Annotated[
-        int, typer.Option("--folds", min=0, help="Folds of the cross-validation; 0 for a set that only teaches.")
+        int, typer.Option("--folds", min=0, help="Folds of the cross-validation; 0 for a set that is only trained on.")
     ] = 5,
-    hold_out: Annotated[float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share kept for the test.")] = 0.0,
+    hold_out: Annotated[
+        float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share of the images that becomes the test split.")
+    ] = 0.0,
     seed: Seed = 0,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="ROLE=NAME", help="A column of your own CSV, e.g. patient=PatID; repeat."),
+        typer.Option("--column", metavar="ROLE=NAME", help="A column of your CSV: patient=PatID; repeat for more."),
     ] = None,
     refold: Annotated[
         bool,
@@ -60,7 +62,7 @@ def prepare(
         bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
     ] = False,
     keep_partial: Annotated[
-        bool, typer.Option("--keep-partial", help="Take masks of which some outlines are lost in the file.")
+        bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
     ] = False,
     malignant: Malignant = None,
     mask_labels: MaskLabels = None,
@@ -69,8 +71,8 @@ def prepare(
 ) -> None:
     """Labelled folder -> cases.csv, contact_sheet.png.
 
-    Recognises TN-SCUI2020, TN3K, DDTI, BUSI, TG3K and any CSV with named columns; finds the ultrasound field and
-    the views of split screens; splits by patient or duplicate cluster, never by image.
+    Recognises the layouts of public sets (the error for an unknown folder lists them) and any CSV with named columns.
+    Finds the ultrasound field and the views of split screens. Splits by patient or duplicate cluster, never by image.
     """
     from thyrosight.datasets.prepare import PrepareOptions
     from thyrosight.datasets.prepare import prepare as prepare_cases
@@ -104,10 +106,10 @@ def audit(
     workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
-    """What is wrong with a set, before training.
+    """Find what is wrong with a set before training.
 
     Missing or unreadable files, mask faults, duplicates within and across splits, conflicting labels, groups in two
-    splits, screen text left inside the crop. Exit code 1 where training on it would be invalid.
+    splits, screen text inside the crop. Exit code 1 if training on the set would be invalid.
     """
     from thyrosight.datasets.audit import audit as audit_cases
 
@@ -124,12 +126,12 @@ def phantom(
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many cases to draw.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images, masks and cases.csv.")],
     seed: Seed = 0,
-    layout: Annotated[str | None, typer.Option("--layout", help="Write them in the layout of a public set.")] = None,
+    layout: Annotated[str | None, typer.Option("--layout", help="Write them in the layout of this public set.")] = None,
 ) -> None:
-    """Synthetic ultrasound with its exact truth.
+    """Draw synthetic ultrasound with its exact truth.
 
-    Outline, millimetres and TI-RADS descriptors of every nodule are known, for nothing is annotated: all is drawn.
-    Prints the path of cases.csv, or of the folder where --layout is given.
+    Outline, millimetres and TI-RADS descriptors of every nodule are known, because the program draws them.
+    Prints the path of cases.csv, or of the folder if --layout is given.
     """
     if layout is not None:
         from thyrosight.phantom.layouts import write_layout
@@ -155,7 +157,7 @@ def labels_of_nodules(texts: list[str]) -> tuple[str, ...]:
 
 
 def columns_named(texts: list[str]) -> dict[str, str]:
-    """--column ROLE=NAME, as given -> {role: name of the column}."""
+    """Values of --column, each ROLE=NAME -> {role: name of the column}."""
     named = {}
     for text in texts:
         role, separator, column = text.partition("=")
@@ -166,7 +168,7 @@ def columns_named(texts: list[str]) -> dict[str, str]:
 
 
 def print_audit(report: AuditReport, console: Console) -> None:
-    """AuditReport -> a table for people, the verdict last."""
+    """AuditReport -> a table of its findings; the last line is the verdict."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -179,5 +181,5 @@ def print_audit(report: AuditReport, console: Console) -> None:
             f"[{styles[finding.severity]}]{finding.severity}[/]", escape(finding.message), number, escape(named)
         )
     console.print(table)
-    verdict = "valid for training" if report.is_valid else "NOT valid for training: mend the errors first"
+    verdict = "valid for training" if report.is_valid else "NOT valid for training: fix the errors first"
     console.print(escape(f"{report.num_cases} images in {report.num_groups} groups: {verdict}"))

@@ -1,1 +1,1 @@
-"""A labelled set on disk -> cases.csv: one file a public set, groups and folds, and the audit of what came out."""
+"""A labelled set -> cases.csv and dataset.json, with groups and folds; and the audit of cases.csv."""

@@ -1,8 +1,8 @@
-"""cases.csv -> AuditReport: what would make training or its scores wrong, and what to do about it.
+"""cases.csv -> AuditReport: what would make training or its scores wrong, and how to fix it.
 
-A set is not valid for training where a finding is an error: files that can't be used, boxes outside their image, a
-group or an identical picture on both sides of a split or fold (scores would be too good), or nothing to learn from.
-What may be meant so is a warning: near-duplicates are guessed by likeness, contradicting labels may be honest.
+An error makes a set invalid for training: a file that can't be used, a box outside its image, a group or an identical
+picture on both sides of a split or fold (scores would be too good), or nothing to learn from. A warning is what may be
+intended: near-duplicates are a guess, and two readers may contradict each other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of fault: how grave, what and the mend in words, and the cases that have it."""
+    """One kind of fault: its severity, what it is and how to fix it in words, and the cases that have it."""
 
     severity: Severity
     kind: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What was found in one cases.csv. is_valid: no finding is an error, so training on it would mean something."""
+    """The findings in one cases.csv. is_valid: no finding is an error, so a training on it makes sense."""
 
     cases_csv: str
     is_valid: bool
@@ -46,69 +46,67 @@ class AuditReport:
     num_with_text_in_crop: int
     """Images with text inside the field, which is filled in before a network sees it."""
     num_with_text_after_crop: int
-    """Images with text left after the crop and the filling in."""
+    """Images that still have text after the crop and after text was filled in."""
     findings: tuple[Finding, ...]
 
     def to_json(self) -> str:
-        """-> JSON text with the fields as they are named here."""
+        """-> JSON text; its keys are the names of these fields."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
 
 def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None) -> AuditReport:
-    """cases.csv or its folder -> AuditReport. Every image and mask is opened; a bad one is a finding, never the end.
+    """cases.csv or its folder -> AuditReport. Every image and mask is opened; a bad file becomes a finding.
 
-    Raises InputError where the table itself can't be read. progress is called with (images done, images in all).
+    InputError where the table itself can't be read. progress is called with (images done, images in all).
     """
     from thyrosight.datasets.scan import in_order
 
     cases = read_cases(cases_csv)
-    checked = list(in_order(check_case, cases, workers, progress))
-    found = sorted(_findings(cases, checked), key=lambda finding: SEVERITIES.index(finding.severity))
+    checks = list(in_order(check_case, cases, workers, progress))
+    found = sorted(_findings(cases, checks), key=lambda finding: SEVERITIES.index(finding.severity))
     return AuditReport(
         cases_csv=str(cases_csv),
         is_valid=all(finding.severity != "error" for finding in found),
         num_cases=len(cases),
         num_groups=len({group_key(case) for case in cases}),
-        num_with_text_before_crop=sum(check.num_text_outside > 0 for check in checked),
-        num_with_text_in_crop=sum(check.num_text_inside > 0 for check in checked),
-        num_with_text_after_crop=sum(check.num_text_left > 0 for check in checked),
+        num_with_text_before_crop=sum(check.num_text_outside > 0 for check in checks),
+        num_with_text_in_crop=sum(check.num_text_inside > 0 for check in checks),
+        num_with_text_after_crop=sum(check.num_text_left > 0 for check in checks),
         findings=tuple(found),
     )
 
 
-def _findings(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
-    yield from _file_faults(cases, checked)
-    yield from _mask_faults(cases, checked)
-    yield from _text(cases, checked)
+def _findings(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
+    yield from _file_faults(cases, checks)
+    yield from _mask_faults(cases, checks)
+    yield from _text(cases, checks)
     yield from _divided_groups(cases)
-    yield from _duplicates(cases, checked)
+    yield from _duplicates(cases, checks)
     yield from _labels(cases)
     yield from _descriptors(cases)
 
 
-def _file_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+def _file_faults(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
     messages: dict[str, str] = {
         "missing image": "image file is not there: restore it or remove the row",
         "unreadable image": "image can't be read: replace the file or remove the row",
         "missing mask": "mask file is not there: restore it, or leave the mask column empty",
         "unreadable mask": "mask can't be used (damaged, or not the image's size): export it again at the image's size",
-        "box outside": "field or panel reaches outside the image: prepare the set again",
+        "box outside": "field or panel ends outside the image: prepare the set again",
     }
     for kind, message in messages.items():
-        faulty = [
-            (case, check.faults[kind]) for case, check in zip(cases, checked, strict=True) if kind in check.faults
-        ]
+        faulty = [(case, check.faults[kind]) for case, check in zip(cases, checks, strict=True) if kind in check.faults]
         if faulty:
             yield _error(kind, f"{message}. First: {faulty[0][1]}", [case for case, _ in faulty])
     if empty := [case for case in cases if case.fov is None]:
         yield _note(
-            "no field", "no ultrasound field in the table: it is found anew at each start; prepare again", empty
+            "no field", "no ultrasound field in the table: each start finds it again; prepare the set again", empty
         )
 
 
-def _mask_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+def _mask_faults(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
     def where(has_fault: Callable[[Case, CaseFindings], bool]) -> list[Case]:
-        pairs = zip(cases, checked, strict=True)
+        pairs = zip(cases, checks, strict=True)
         return [case for case, check in pairs if check.num_mask_px is not None and has_fault(case, check)]
 
     if faulty := where(lambda case, check: check.num_mask_px == 0 and case.malignancy is not None):
@@ -120,7 +118,7 @@ def _mask_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iter
     if faulty := where(lambda _, check: check.is_background):
         yield _error("background mask", "mask touches all four borders of the ultrasound field: invert it", faulty)
     by_rule: dict[str, list[Case]] = {}
-    for case, check in zip(cases, checked, strict=True):
+    for case, check in zip(cases, checks, strict=True):
         if check.mask_rule:
             by_rule.setdefault(check.mask_rule, []).append(case)
     for rule, read_so in sorted(by_rule.items()):
@@ -135,9 +133,9 @@ def _mask_faults(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iter
         yield _note("no mask", "no mask: the image trains and scores the risk only", faulty)
 
 
-def _text(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+def _text(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
     def where(number: Callable[[CaseFindings], int]) -> list[Case]:
-        return [case for case, check in zip(cases, checked, strict=True) if number(check) > 0]
+        return [case for case, check in zip(cases, checks, strict=True) if number(check) > 0]
 
     before = where(lambda check: check.num_text_outside)
     inside, left = where(lambda check: check.num_text_inside), where(lambda check: check.num_text_left)
@@ -148,10 +146,10 @@ def _text(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Fi
         summary += f" (text inside the field on {len(inside)}, filled in before a network sees it)"
     yield _note("text before the crop", summary, before)
     if inside:
-        yield _note("text in the field", "text inside the field, filled in: look at some of them", inside)
+        yield _note("text in the field", "text inside the field is filled in: look at some of these images", inside)
     if left:
         yield _warning(
-            "text after the crop", "text left inside the field, it may give the answer away: crop it off", left
+            "text after the crop", "text is left inside the field and may reveal the answer: crop it off", left
         )
 
 
@@ -160,18 +158,18 @@ def _divided_groups(cases: Sequence[Case]) -> Iterator[Finding]:
     for case in cases:
         if is_labelled(case):
             members[group_key(case)].append(case)
-    mend = "scores would be too good: prepare with refold, or correct the group column"
+    fix = "scores would be too good: prepare with refold, or correct the group column"
     over_splits = [case for group in members.values() if len({_side(case) for case in group}) > 1 for case in group]
     if over_splits:
-        yield _error("group in two splits", f"group in training and in test; {mend}", over_splits)
+        yield _error("group in two splits", f"group in training and in test; {fix}", over_splits)
     over_val = [
         case for group in members.values() if {"train", "val"} <= {case.split for case in group} for case in group
     ]
     if over_val:
-        yield _error("group in two splits", f"group in train and in val; {mend}", over_val)
+        yield _error("group in two splits", f"group in train and in val; {fix}", over_val)
     over_folds = [case for group in members.values() if len(_folds(group)) > 1 for case in group]
     if over_folds:
-        yield _error("group in two folds", f"group in two folds; {mend}", over_folds)
+        yield _error("group in two folds", f"group in two folds; {fix}", over_folds)
 
 
 def _side(case: Case) -> str:
@@ -183,46 +181,48 @@ def _folds(cases: Sequence[Case]) -> set[int]:
 
 
 def _are_apart(one: Case, other: Case) -> bool:
-    """Whether one of the two may be trained on while the other is scored."""
+    """Whether a model may learn from one of the two and be scored on the other."""
     if not (is_labelled(one) and is_labelled(other)):
         return False
     return _side(one) != _side(other) or len(_folds([one, other])) > 1 or {one.split, other.split} == {"train", "val"}
 
 
-def _duplicates(cases: Sequence[Case], checked: Sequence[CaseFindings]) -> Iterator[Finding]:
+def _duplicates(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
     from thyrosight.datasets.duplicates import near_duplicates
 
-    usable = [index for index, check in enumerate(checked) if check.print is not None]
-    prints = [check.print for check in checked if check.print is not None]
+    usable = [index for index, check in enumerate(checks) if check.print is not None]
+    prints = [check.print for check in checks if check.print is not None]
     pairs = [(usable[i], usable[j]) for i, j in near_duplicates(prints)]
-    same = [(i, j) for i, j in pairs if checked[i].crop_sha256 == checked[j].crop_sha256]
+    same = [(i, j) for i, j in pairs if checks[i].crop_sha256 == checks[j].crop_sha256]
     near = sorted(set(pairs) - set(same))
     apart = [pair for pair in same if _are_apart(cases[pair[0]], cases[pair[1]])]
     if apart:
         yield _error(
             "duplicates apart",
-            f"{_counted(apart, 'pair')} of identical pictures over splits or folds: prepare with refold, to join them",
+            f"{_counted(apart, 'pair')} of identical pictures in different splits or folds: prepare with refold, which "
+            "joins them",
             _members(cases, apart),
         )
     if near_apart := [pair for pair in near if _are_apart(cases[pair[0]], cases[pair[1]])]:
         yield _warning(
             "near-duplicates apart",
-            f"{_counted(near_apart, 'pair')} of pictures almost alike over splits or folds: look at them, and prepare "
-            f"with refold, which joins them, if they show one nodule. First: {_pair_names(cases, near_apart[0])}",
+            f"{_counted(near_apart, 'pair')} of nearly identical pictures in different splits or folds: look at them; "
+            "if they show one nodule, prepare with refold, which joins them. "
+            f"First: {_pair_names(cases, near_apart[0])}",
             _members(cases, near_apart),
         )
     if within := [pair for pair in pairs if not _are_apart(cases[pair[0]], cases[pair[1]])]:
         num_same = len(set(within) & set(same))
         yield _note(
             "duplicates within",
-            f"{_counted(within, 'pair')} on one side ({num_same} identical, others almost alike): they count twice",
+            f"{_counted(within, 'pair')} on one side ({num_same} identical, the others nearly): they count twice",
             _members(cases, within),
         )
     if contradicting := [pair for pair in pairs if _contradict(cases[pair[0]], cases[pair[1]])]:
         yield _warning(
             "conflicting labels",
-            f"{_counted(contradicting, 'pair')} alike, one labelled 1 and one 0: leave both out or correct one. "
-            f"First: {_pair_names(cases, contradicting[0])}",
+            f"{_counted(contradicting, 'pair')} of nearly identical pictures, one with label 1 and one with 0: leave "
+            f"both out or correct one. First: {_pair_names(cases, contradicting[0])}",
             _members(cases, contradicting),
         )
 
@@ -275,7 +275,7 @@ def _descriptors(cases: Sequence[Case]) -> Iterator[Finding]:
             holders += [case] if unknown else []
     if strange:
         named = ", ".join(term for term, _ in strange.most_common(5))
-        yield _note("descriptors", f"words that are not the TI-RADS lexicon's: {named}", holders)
+        yield _note("descriptors", f"words that are not in the TI-RADS lexicon: {named}", holders)
 
 
 def _counted(items: Sequence[object], noun: str) -> str:

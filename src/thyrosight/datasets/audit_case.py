@@ -1,4 +1,4 @@
-"""Case -> CaseFindings: everything that the audit asks of one image and its mask, from one decoding of each."""
+"""Case -> CaseFindings: all that the audit needs to know of one image and its mask; each file is decoded once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thyrosight.types import Box, Case, Frame
 
 @dataclass(frozen=True)
 class CaseFindings:
-    """What one row showed. faults: kind -> message. Counts of text are in boxes; num_mask_px is None without a mask."""
+    """The facts of one row. faults: kind -> message. Texts are counted in boxes; num_mask_px is None without a mask."""
 
     faults: Mapping[str, str] = field(default_factory=dict)
     crop_sha256: str = ""
@@ -30,7 +30,7 @@ class CaseFindings:
     is_background: bool = False
     """The mask covers all four borders of the ultrasound field."""
     outside_share: float = 0.0
-    """Of the mask's pixels, those outside the ultrasound field."""
+    """The share of the mask's pixels that is outside the ultrasound field."""
 
 
 def check_case(case: Case) -> CaseFindings:
@@ -67,7 +67,7 @@ def check_case(case: Case) -> CaseFindings:
 
 
 def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
-    """Frame, field -> numbers of text boxes (outside the field, inside it, left inside once they are filled in)."""
+    """Frame, field -> numbers of text boxes: outside the field, inside it, inside it after they are filled in."""
     from thyrosight.views.screen_text import find_text, mask_text
 
     everywhere = find_text(frame.image_HW)
@@ -80,7 +80,7 @@ def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
 
 
 def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> tuple[int | None, str, bool, float]:
-    """-> (pixels in the mask, how it was read, is it a background, share outside the field); a fault is entered."""
+    """-> (pixels in the mask, how it was read, is it a background, share outside the field); adds to `faults`."""
     if case.mask is None:
         return None, "", False, 0.0
     if not case.mask.is_file():
@@ -102,5 +102,5 @@ def _box_faults(case: Case, frame: Frame) -> dict[str, str]:
     height, width = frame.size_hw
     boxes = ([case.fov] if case.fov else []) + list(case.panels)
     if any(box.x1 > width or box.y1 > height for box in boxes):
-        return {"box outside": f"{case.image}: {width} x {height} pixels, but a box of its row reaches further"}
+        return {"box outside": f"{case.image}: {width} x {height} pixels, but a box of its row ends outside"}
     return {}

@@ -1,4 +1,4 @@
-"""CSV file -> its rows as dicts: what cases.csv and the tables of public sets are read with."""
+"""CSV file -> its rows as dicts; reads cases.csv and the tables of public sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from thyrosight.errors import InputError
 
 
 def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
-    """CSV with a header -> one dict a row (column names lower case, all values stripped)."""
+    """CSV with a header -> one dict per row; column names in lower case, values without blanks around them."""
     lines = csv_lines(path, errors=errors)
     if not lines:
         raise InputError(f"{path}: empty; the first line must name the columns")
@@ -26,7 +26,7 @@ def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
-    """CSV -> its lines that are not blank, split at commas, semicolons or tabs; a byte-order mark is dropped."""
+    """CSV -> its lines that are not blank, split at commas, semicolons or tabs; a byte-order mark is removed."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors=errors)
     except FileNotFoundError:

@@ -1,11 +1,11 @@
-"""Images -> which of them show the same picture: fingerprints, a Hamming search, and clusters.
+"""Images -> the pairs that show the same picture: fingerprints, a Hamming search, and clusters.
 
 A fingerprint is a 128-bit difference hash (signs of the differences across and down a small reduction; N. Krawetz,
-"Kind of like that", 2013) and a 32 x 32 thumbnail. Hashes propose pairs, thumbnails decide: ultrasound frames share so
-much layout that a hash alone calls strangers equal.
+"Kind of like that", 2013) and a 32 x 32 thumbnail. Hashes propose pairs and thumbnails decide: ultrasound frames have
+so much layout in common that a hash alone finds different images equal.
 
-On the breast set BUSI, whose duplicates we have grouped, this finds each of the 143 pairs, and 28 more: the same lesion
-again, in another moment or in other framing.
+On the breast set BUSI, whose duplicates were grouped by hand, this finds all 143 pairs and 28 more, which show the same
+lesion at another moment or with another crop.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from thyrosight.types import FloatArray, UInt8Array
 HASH_SIDE, THUMBNAIL_SIDE = 8, 32
 NUM_WORDS = 2 * HASH_SIDE * HASH_SIDE // 64
 MAX_BITS = 31
-"""Hashes of a pair differ in at most this many of 128 bits; strangers differ in 64, rarely in under 35."""
+"""Hashes of a pair differ in at most this many of 128 bits; those of different images in 64, rarely in under 35."""
 MIN_CORRELATION = 0.95
 """Thumbnails of a pair correlate at least this much."""
 NUM_ROWS, NUM_COLUMNS = 256, 8192
-"""Block of the search, 2 million pairs of hashes in memory."""
+"""A block of the search: 2 million pairs of hashes are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def clusters(num_items: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def close_pairs(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Hashes (N, 2), hashes (N, 2) -> pairs (i, j), i < j, of which one[i] and other[j] differ in at most MAX_BITS.
+    """Hashes (N, 2), hashes (N, 2) -> pairs (i, j), i < j; one[i] and other[j] differ in at most MAX_BITS.
 
-    Compares all, in blocks that bound the memory: at 100,000 images this takes a minute or two, decoding them ten.
+    All pairs are compared, in blocks that bound the memory: 1 to 2 minutes for 100,000 images; to decode them takes 10.
     """
     found = [np.zeros((0, 2), dtype=np.int64)]
     for row in range(0, len(one), NUM_ROWS):
@@ -105,7 +105,7 @@ def close_pairs(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[n
 
 
 def _standardised(thumbnails_NHW: UInt8Array) -> FloatArray:
-    """Thumbnails -> rows of mean 0 and length 1 (all 0 for a flat one), so that a product is the correlation."""
+    """Thumbnails -> rows of mean 0 and length 1 (0 for a flat one); the product of two rows is their correlation."""
     flat = thumbnails_NHW.reshape(len(thumbnails_NHW), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -114,7 +114,7 @@ def _standardised(thumbnails_NHW: UInt8Array) -> FloatArray:
 
 
 def _confirmed(pairs: NDArray[np.int64], one: FloatArray, other: FloatArray) -> set[tuple[int, int]]:
-    """Pairs proposed -> those whose thumbnails correlate."""
+    """Proposed pairs -> those whose thumbnails correlate."""
     found: set[tuple[int, int]] = set()
     for start in range(0, len(pairs), NUM_COLUMNS):
         block = pairs[start : start + NUM_COLUMNS]

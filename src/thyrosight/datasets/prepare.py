@@ -1,4 +1,4 @@
-"""A labelled set, as its authors publish it -> OUT/cases.csv, OUT/dataset.json and OUT/contact_sheet.png."""
+"""A labelled set as its authors publish it -> OUT/cases.csv, OUT/dataset.json and OUT/contact_sheet.png."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrepareSummary:
-    """What was found and written. notes are sentences for the user; left_out is reason -> images in no row."""
+    """What `prepare` found and wrote. notes are sentences for the user; left_out: reason -> images without a row."""
 
     cases_csv: Path
     source: str
@@ -45,7 +45,7 @@ class PrepareOptions:
     """How a set becomes cases.csv."""
 
     source: str | None = None
-    """A name of SETS; None: the set is recognised by its layout."""
+    """Name of a set (thyrosight.datasets.sets.SETS); None: it is recognised by its layout."""
     folds: int = 5
     """Folds, made of whole groups; 0: none. Folds that the set gives are kept."""
     hold_out: float = 0.0
@@ -98,9 +98,9 @@ def prepare(
     ]
     keep = frozenset(options.nodule_labels) or None
     facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
-    cases, facts, left_out = _usable(absolute, facts)
-    cases, notes = _grouped(cases, facts, data_set.join_duplicates or options.refold)
-    cases, more_notes = _divided(cases, options)
+    cases, facts, left_out = _usable_cases(absolute, facts)
+    cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
+    cases, more_notes = _in_folds_and_splits(cases, options)
     if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
@@ -126,14 +126,14 @@ def recognise(folder: Path) -> str:
             return name
     raise InputError(
         f"{folder}: not a layout that is known ({', '.join(SETS)}); point at the set's top folder, "
-        "or describe your images in one CSV with the columns image, mask, malignancy, patient"
+        "or dataset_record your images in one CSV with the columns image, mask, malignancy, patient"
     )
 
 
 def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
-    """Cases -> (without those whose group reaches into a labelled split that is scored later, how many those were).
+    """Cases -> (the cases without leaks, the number of leaks). The order of the splits is train, val, test.
 
-    Later is test after val after train: an image of the test split always stays.
+    A case is a leak where its group also has a labelled image in a later split. An image of the test split stays.
     """
     order = ("train", "val", "test")
     last: dict[str, int] = {}
@@ -144,8 +144,8 @@ def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
     return kept, len(cases) - len(kept)
 
 
-def _usable(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Case], list[ImageFacts], dict[str, int]]:
-    """Cases, what each file showed -> (the cases that can be used, their facts, reason -> how many can't)."""
+def _usable_cases(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Case], list[ImageFacts], dict[str, int]]:
+    """Cases, their facts -> (the cases that can be used, their facts, reason -> number of cases that can't)."""
     kept: list[tuple[Case, ImageFacts]] = []
     for case, one in zip(cases, facts, strict=True):
         if one.fault is None and one.mask_fault is None:
@@ -157,7 +157,7 @@ def _usable(cases: Sequence[Case], facts: Sequence[ImageFacts]) -> tuple[list[Ca
     if not kept:
         first = bad_images[0].fault if bad_images else bad_masks[0][0].mask_fault
         raise InputError(f"none of the {len(cases)} images can be used; the first: {first}")
-    # the file's name only: dataset.json says nothing of where the set lies
+    # the file's name only: dataset.json does not state where the set is stored
     left_out = {f"unreadable image, e.g. {readable(bad_images[0].path.name)}": len(bad_images)} if bad_images else {}
     if bad_masks:
         one, mask = bad_masks[0]
@@ -179,8 +179,8 @@ def refuse_a_table_of_others(path: Path) -> None:
         raise InputError(f"{path}: is there already and was not written by prepare; choose another folder with -o")
 
 
-def _grouped(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:
-    """Cases -> (the same, each with a group; what was done in words). facts: of all images, in the cases' order."""
+def _in_groups(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:
+    """Cases -> (the same, each with a group; notes). facts: those of all images, in the order of the cases."""
     from thyrosight.datasets.split import with_groups
 
     if all(case.group for case in cases) and not join_duplicates:
@@ -191,8 +191,8 @@ def _grouped(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bo
     return cases, [f"groups: near-duplicate images are kept together ({num_before} groups became {num_groups})"]
 
 
-def _divided(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], list[str]]:
-    """Cases with groups -> (the same with split and fold, what was done in words)."""
+def _in_folds_and_splits(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], list[str]]:
+    """Cases with groups -> (the same with split and fold, notes)."""
     from thyrosight.datasets.split import with_folds, with_hold_out
 
     notes = []
@@ -206,7 +206,7 @@ def _divided(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], li
     inside = [case for case in cases if case.split != "test"]
     if inside and all(case.fold is not None for case in inside):
         notes.append("folds: taken as the set gives them")
-        if broken := _broken(inside):
+        if broken := _num_divided_groups(inside):
             notes.append(
                 f"{broken} groups reach over several of those folds, scores would be too good: prepare with refold"
             )
@@ -216,18 +216,18 @@ def _divided(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], li
     return cases, notes
 
 
-def _broken(cases: Sequence[Case]) -> int:
-    """How many groups lie in more than one fold."""
+def _num_divided_groups(cases: Sequence[Case]) -> int:
+    """-> the number of groups that are in more than one fold."""
     pairs = {(case.group, case.fold) for case in cases}
     return sum(number > 1 for number in Counter(group for group, _ in pairs).values())
 
 
 def _write(out: Path, cases: list[Case], facts: Sequence[ImageFacts], data_set: DataSet, seed: int) -> PrepareSummary:
     from thyrosight.datasets.contact_sheet import contact_sheet
-    from thyrosight.datasets.summary import describe
+    from thyrosight.datasets.summary import dataset_record
 
     out.mkdir(parents=True, exist_ok=True)
-    dataset = describe(cases, {one.path: one for one in facts}, data_set, seed)
+    dataset = dataset_record(cases, {one.path: one for one in facts}, data_set, seed)
     summary = _summary(out / "cases.csv", dataset, data_set)
     write_atomic(out / "dataset.json", json.dumps(dataset, indent=2, ensure_ascii=False) + "\n")
     write_cases(cases, out / "cases.csv")

@@ -22,7 +22,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What one image file showed. fault is None where it could be read; then all others but the spacing are there."""
+    """What one image file holds. Where it can be read, fault is None and all fields but the spacing have a value."""
 
     path: Path
     fault: str | None
@@ -41,9 +41,9 @@ class ImageFacts:
 
 
 def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path | None = None) -> ImageFacts:
-    """Case -> what its image and its mask show; the field and the views are kept where the case knows them.
+    """Case -> the facts of its image and its mask; a field and views that the case has are kept.
 
-    keep_labels: the labels of the mask file that are nodules (None: all); the mask is then written anew below `masks`.
+    keep_labels: the labels of the mask file that are nodules (None: all). The mask of these is written below `masks`.
     """
     from thyrosight.frames.load import load_frame
     from thyrosight.views.field import field_of_view, find_panels
@@ -88,14 +88,14 @@ def _scan_mask(
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:
-    """Frame, field -> the gray pixels of the field."""
+    """Frame, its ultrasound field -> the gray pixels of the field."""
     return frame.image_HW[field.slices]
 
 
 def in_order(work: Callable[[T], U], items: Sequence[T], workers: int, progress: Progress | None = None) -> Iterator[U]:
-    """work(item) for each item, in order, `workers` at a time; few results wait in memory.
+    """-> work(item) of each item, in order, `workers` at a time; only a few results wait in memory.
 
-    Threads: decoding and filtering release the interpreter lock, and threads work from any script and notebook.
+    Threads, because decoding and filtering release the interpreter lock, and they work in any script and notebook.
     """
     waiting = iter(items)
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -109,5 +109,5 @@ def in_order(work: Callable[[T], U], items: Sequence[T], workers: int, progress:
 
 
 def list_sha256(lines: Iterable[str]) -> str:
-    """Lines -> the SHA-256 of the sorted lines, each ended by a line feed: the name of a whole list of files."""
+    """Lines -> the SHA-256 of the sorted lines, each with a line feed; it identifies a list of files."""
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode("utf-8")).hexdigest()

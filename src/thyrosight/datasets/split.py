@@ -1,4 +1,4 @@
-"""Cases -> groups, folds and splits: whole groups only, balanced on class and count, the same for the same seed."""
+"""Cases, seed -> groups, folds and splits; a fold holds whole groups, and folds are balanced by class and count."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_FOLDS = 1000
 
 
 def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> list[Case]:
-    """Cases, fingerprints -> the cases in groups: near-duplicates and what groups they have already, united.
+    """Cases, fingerprints -> the cases with groups: near-duplicates join the groups that the cases already have.
 
-    A case alone in its cluster gets a group of its own, named by its id.
+    A case without group and near-duplicate gets a group of its own, named after its id.
     """
     readable = [index for index, print in enumerate(prints) if print is not None]
     found = near_duplicates([print for print in prints if print is not None])
@@ -33,7 +33,7 @@ def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> 
 
 
 def _cluster_names(cases: Sequence[Case], roots: Sequence[int]) -> dict[int, str]:
-    """Cases, the first member of each one's cluster -> first member -> a name that no other cluster has."""
+    """Cases, the first member of the cluster of each -> first member -> a name that no other cluster has."""
     names: dict[int, str] = {}
     taken: set[str] = set()
     given_first = sorted(set(roots), key=lambda root: (not cases[root].group, root))
@@ -55,7 +55,7 @@ def with_folds(cases: Sequence[Case], num_folds: int, seed: int) -> list[Case]:
 
 
 def with_hold_out(cases: Sequence[Case], fraction: float, seed: int) -> list[Case]:
-    """Cases with groups -> the same, whole groups of about this fraction of the images as "test", others "train"."""
+    """Cases with groups -> the same with split "test" for about this fraction of the images, else "train"."""
     if not 0 < fraction < 1:
         raise InputError(f"hold-out {fraction}; it is a fraction of the images between 0 and 1, e.g. 0.2")
     parts = assign_groups(cases, [1 - fraction, fraction], seed)
@@ -65,9 +65,9 @@ def with_hold_out(cases: Sequence[Case], fraction: float, seed: int) -> list[Cas
 def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> dict[str, int]:
     """Cases with groups, the share of each part -> group -> part.
 
-    Greedy, as scikit-learn's StratifiedGroupKFold: groups in the order of how hard they are to place (ties by chance),
-    each put where the parts' counts come out most even. Evenness of a stratum: the sum over the parts of count² /
-    share, least when counts go as shares; the number of images counts as one more stratum.
+    Greedy, as scikit-learn's StratifiedGroupKFold: the groups that are hardest to place come first (ties in random
+    order), and each goes to the part that leaves the counts most even. Evenness of a stratum is the sum over the parts
+    of count² / share, which is least where counts are proportional to shares. The number of images is one more stratum.
     """
     strata = _strata(cases)
     if not 2 <= len(shares) <= MAX_FOLDS:
@@ -102,12 +102,12 @@ def _strata(cases: Sequence[Case]) -> dict[str, Counter[str]]:
 
 
 def _unevenness(counts: Counter[str], totals: Counter[str]) -> float:
-    """The largest share that the group has of any stratum: what is hard to place comes first."""
+    """-> the largest share of a stratum that is in the group; a group with a large share is hard to place."""
     return max(number / totals[stratum] for stratum, number in counts.items())
 
 
 def _cost(there: Counter[str], added: Counter[str], totals: Counter[str], share: float) -> float:
-    """How much the sum of squares grows when the group is added to the part."""
+    """-> how much the sum of squares grows when the group is added to the part."""
     return sum(
         ((there[stratum] + number) ** 2 - there[stratum] ** 2) / (share * totals[stratum] ** 2)
         for stratum, number in added.items()

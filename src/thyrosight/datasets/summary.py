@@ -1,4 +1,4 @@
-"""Cases and what was seen of their images -> dataset.json: counts, class balance, sizes, hashes that name the set."""
+"""Cases, ImageFacts -> the content of dataset.json: counts, class balance, sizes, hashes that identify the set."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from thyrosight.types import Case, Json
 FORMAT_VERSION = 1
 
 
-def describe(cases: Sequence[Case], facts: Mapping[Path, ImageFacts], data_set: DataSet, seed: int) -> Json:
+def dataset_record(cases: Sequence[Case], facts: Mapping[Path, ImageFacts], data_set: DataSet, seed: int) -> Json:
     """Cases, path -> ImageFacts, DataSet -> the content of dataset.json.
 
-    A list's sha256 is that of the sorted lines "FILE_SHA256  case_id": it does not change with where the set lies.
+    The sha256 of a list is that of its sorted lines "FILE_SHA256  case_id"; it does not depend on the set's folder.
     """
     areas = {case.case_id: facts[case.image].num_mask_px for case in cases if case.mask}
     sizes = Counter(facts[case.image].size_hw for case in cases)

@@ -26,7 +26,7 @@ TARGETS = ("nodule", "lesion", "gland")
 def read_cases(path: Path) -> list[Case]:
     """cases.csv (or the folder that holds it) -> its cases, paths made absolute.
 
-    Raises InputError naming the file, the row and the mend. The images are not opened: that is the audit's work.
+    InputError names the file, the row and the fix. The images are not opened; the audit does that.
     """
     path = table_path(path)
     if not path.is_file():
@@ -53,7 +53,7 @@ def table_path(path: Path) -> Path:
 
 
 def write_cases(cases: Iterable[Case], path: Path) -> None:
-    """Cases -> cases.csv at `path`, image and mask paths relative to its folder; whole or not at all."""
+    """Cases -> cases.csv at `path`, with paths relative to its folder; the file is written whole or not at all."""
     folder = path.resolve().parent
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -135,7 +135,7 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
 
 
 def _path(text: str, folder: Path, where: str) -> Path:
-    """Purely textual, so that links in the tree stay as they are; a file that is not there is the audit's to report."""
+    """-> the path, joined as text, so that links stay as they are. A missing file is reported by the audit."""
     if "\0" in text:
         raise InputError(f"{where}: a path with a NUL character; write the file's path")
     return Path(os.path.normpath(folder / text))
@@ -193,12 +193,12 @@ def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
 
 
 def group_key(case: Case) -> str:
-    """The split key over several sets, which number their groups alike."""
+    """-> the split key over several sets; a group name alone may occur in two sets."""
     return f"{case.source}/{case.group}"
 
 
 def is_labelled(case: Case) -> bool:
-    """Whether anything can be learned from the case or scored on it."""
+    """Whether a model can learn from the case or be scored on it."""
     return case.mask is not None or case.malignancy is not None
 
 

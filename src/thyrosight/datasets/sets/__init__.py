@@ -17,13 +17,13 @@ SETS: dict[str, KnownSet] = {
         own_csv.SET,
     )
 }
-"""Name -> set. A folder is that set whose layout fits first, in this order."""
+"""Name -> set, in the order in which they are asked whether they recognise a folder."""
 
 BY_SOURCE: dict[str, KnownSet] = {known.source or known.name: known for known in SETS.values()}
 """The value of the column `source` in cases.csv -> set."""
 
 
 def risk_meaning(source: str) -> str:
-    """The value of the column `source` -> what the risk of a model means that learned from its labels, in words."""
+    """The value of the column `source` -> the meaning of the risk in a model that learned its labels, in words."""
     known = BY_SOURCE.get(source)
     return (known and known.risk_meaning) or f"probability of the label 1 of {source}"

@@ -1,4 +1,4 @@
-"""BUSI (Al-Dhabyani et al., Data in Brief 28, 2020): breast lesions, several masks an image -> one mask a case."""
+"""BUSI (Al-Dhabyani et al., Data in Brief 28, 2020): breast lesions, several masks per image -> one mask per case."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _MASK = re.compile(r"^(?P<image>.+)_mask(_\d+)?$")
 
 def recognise(folder: Path) -> bool:
     """Whether the folder (or its `Dataset_BUSI_with_GT`) holds `benign` and `malignant` with `…_mask.png` in them."""
-    home = _home(folder)
+    home = _set_folder(folder)
     return all(first_folder(home, [name]) for name in ("benign", "malignant")) and any(home.glob("*/*_mask.png"))
 
 
 def read(request: Request) -> DataSet:
-    """BUSI folder -> one case an image; several masks of one image are united, a normal image has an empty mask."""
-    given = _given(request.folder)
+    """BUSI folder -> one case per image; the masks of one image are united, a normal image has an empty mask."""
+    given = _groups_csv(request.folder)
     cases, left_out, notes = [], Counter[str](), Counter[str]()
     for name, malignancy in CLASSES.items():
-        folder = first_folder(_home(request.folder), [name])
-        for image, masks in _pairs(folder) if folder else []:
+        folder = first_folder(_set_folder(request.folder), [name])
+        for image, masks in _images_and_masks(folder) if folder else []:
             row = given.get(image.name, {})
             if row.get("conflict") == "1":
                 left_out["duplicates with conflicting labels (conflict = 1 in groups.csv)"] += 1
@@ -59,7 +59,7 @@ def read(request: Request) -> DataSet:
                 Case(
                     case_id=image.stem.replace(" ", "_").replace("(", "").replace(")", ""),
                     image=image,
-                    mask=_mask(image, masks, name == "normal", request.masks),
+                    mask=_mask_file(image, masks, name == "normal", request.masks),
                     malignancy=malignancy,
                     group=row.get("group", ""),
                     source=NAME,
@@ -71,7 +71,7 @@ def read(request: Request) -> DataSet:
     return DataSet(NAME, tuple(cases), LABEL_MEANING, dict(left_out), texts)
 
 
-def _pairs(folder: Path) -> list[tuple[Path, list[Path]]]:
+def _images_and_masks(folder: Path) -> list[tuple[Path, list[Path]]]:
     """Class folder -> (image, its masks), in natural order."""
     files = images_in(folder)
     masks: dict[str, list[Path]] = {stem: [] for stem in files if not _MASK.match(stem)}
@@ -85,8 +85,8 @@ def _pairs(folder: Path) -> list[tuple[Path, list[Path]]]:
     return [(files[stem], paths) for stem, paths in masks.items()]
 
 
-def _mask(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path | None:
-    """The set's own file where one says it all, otherwise a new file: their union, or empty for a normal image."""
+def _mask_file(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path | None:
+    """Image, its masks -> its mask file: the only one of the set, or a new file with their union, or with none."""
     from PIL import Image
 
     if len(masks) == 1:
@@ -106,12 +106,12 @@ def _mask(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path
     return out
 
 
-def _home(folder: Path) -> Path:
+def _set_folder(folder: Path) -> Path:
     return first_folder(folder, [FOLDER]) or folder
 
 
-def _given(folder: Path) -> dict[str, dict[str, str]]:
-    """groups.csv beside the set (columns file, group, perhaps fold and conflict) -> its row for each image's name."""
+def _groups_csv(folder: Path) -> dict[str, dict[str, str]]:
+    """groups.csv in or next to the set (columns file, group, perhaps fold and conflict) -> image name -> its row."""
     path = next((place / "groups.csv" for place in (folder, folder.parent) if (place / "groups.csv").is_file()), None)
     if path is None or (path.parent == folder.parent and folder.name != FOLDER):
         return {}

@@ -1,10 +1,11 @@
-"""DDTI (Pedraza et al., SPIE 9287, 2015): XML with outlines as JSON in it -> cases with drawn masks.
+"""DDTI (Pedraza et al., SPIE 9287, 2015): XML files that hold outlines as JSON -> cases with drawn masks.
 
-What the set's files make necessary: marks may be empty, the JSON may be cut off (its earlier outlines are whole), some
-shapes are arrows, words are spelt in several ways, and the TI-RADS reading may be missing.
+The faults of the files: a mark may be empty; its JSON may be cut off, with whole outlines before the cut; some shapes
+are arrows; words have several spellings; the TI-RADS category may be missing.
 
 A mark that is cut off has lost at least a part of its last outline, often the nodule in the other view of a split
-screen. Its whole outlines are drawn, but into `masks/partial`: as the mask they would teach the lost one as background.
+screen. Its whole outlines are drawn into `masks/partial` and are not the mask of the case: the network would learn the
+lost nodule as background.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ CUT = "images with a mark cut off in the file, outlines lost: mask left open (wh
 
 @dataclass(frozen=True)
 class Shapes:
-    """What one mark's JSON holds. outlines: int32 `(N, 2)` points _xy, closed, in pixels of the whole image."""
+    """The shapes of one mark. outlines: int32 `(N, 2)` points _xy, closed, in pixels of the whole image."""
 
     outlines: tuple[np.ndarray, ...]
     num_arrows: int
@@ -68,31 +69,31 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """DDTI folder -> one case an image; masks are drawn from the outlines.
+    """DDTI folder -> one case per image; masks are drawn from the outlines.
 
     Without a groups.csv the images of one case are one group, joined with the cases that hold a near-duplicate.
     """
-    images = images_in(_home(request.folder))
-    given = _given_groups(request.folder)
+    images = images_in(_set_folder(request.folder))
+    given = _groups_csv(request.folder)
     counts: Counter[str] = Counter()
     cases, left_out = [], Counter[str]()
     for xml in _xml_files(request.folder):
         root = _parse(xml)
         descriptors = _descriptors(root, counts)
-        for index, svgs in sorted(_marks(root, xml, images).items()):
+        for index, svgs in sorted(_marks_of_images(root, xml, images).items()):
             case_id = f"{xml.stem}_{index}"
             if case_id not in images:
                 left_out["mark without its image file"] += 1
                 continue
             shapes = [read_shapes(svg) for svg in svgs]
-            _count(shapes, svgs, counts)
+            _count_faults(shapes, svgs, counts)
             group, fold = given.get(case_id, (f"case{xml.stem}", None))
             image = images.pop(case_id)
             cases.append(
                 Case(
                     case_id=case_id,
                     image=image,
-                    mask=_draw(shapes, image, request),
+                    mask=_mask_file(shapes, image, request),
                     malignancy=_malignancy(descriptors.get("tirads"), xml),
                     group=group,
                     source=NAME,
@@ -107,7 +108,7 @@ def read(request: Request) -> DataSet:
 
 
 def read_shapes(svg: str) -> Shapes:
-    """The JSON text of one mark, whole or cut off -> its outlines; arrows and shapes without area are only counted."""
+    """The JSON text of one mark, whole or cut off -> its shapes; arrows and shapes without an area are only counted."""
     items, is_cut = _whole_items(svg.strip())
     outlines, num_arrows, num_degenerate = [], 0, 0
     for item in items:
@@ -123,18 +124,18 @@ def read_shapes(svg: str) -> Shapes:
 
 
 def draw_outlines(outlines: tuple[np.ndarray, ...], shape_hw: tuple[int, int]) -> BoolArray:
-    """Outlines _xy -> mask_HW: the union of the filled polygons, their own pixels included."""
+    """Outlines _xy -> mask_HW: the union of the filled polygons, the pixels of the outlines included."""
     import cv2
 
     mask_HW = np.zeros(shape_hw, dtype=np.uint8)
     for outline_xy in outlines:
-        # one call an outline: several in one call would cancel where they overlap (even-odd rule)
+        # one call per outline: several in one call would cancel where they overlap (even-odd rule)
         cv2.fillPoly(mask_HW, [outline_xy.reshape(-1, 1, 2)], 1)
     return mask_HW.astype(np.bool_)
 
 
 def _whole_items(text: str) -> tuple[list[dict[str, Any]], bool]:
-    """JSON list, perhaps cut off anywhere -> (its whole objects, whether it was cut)."""
+    """JSON list, perhaps cut off -> (its whole objects, whether it was cut off)."""
     if not text:
         return [], False
     decoder = json.JSONDecoder()
@@ -161,8 +162,8 @@ def _point(point: Any) -> tuple[int, int] | None:
     return (x, y) if max(abs(x), abs(y)) < 1 << 15 else None
 
 
-def _count(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -> None:
-    """One image's marks -> the counts that become notes."""
+def _count_faults(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -> None:
+    """The marks of one image -> the counts of what was found, which become notes."""
     is_cut = any(mark.is_cut for mark in shapes)
     found = {
         "images with an empty mark or none: nothing was outlined, mask left open": not any(svg.strip() for svg in svgs),
@@ -174,8 +175,8 @@ def _count(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -> None:
     counts.update({what: int(number) for what, number in found.items() if number})
 
 
-def _draw(shapes: list[Shapes], image: Path, request: Request) -> Path | None:
-    """One image's marks -> the mask's file, or None where there is no outline or some are lost."""
+def _mask_file(shapes: list[Shapes], image: Path, request: Request) -> Path | None:
+    """The marks of one image -> its mask file, or None where there is no outline or some are lost."""
     outlines = tuple(outline for mark in shapes for outline in mark.outlines)
     mask_HW = draw_outlines(outlines, _size_hw(image))
     if not mask_HW.any():
@@ -223,8 +224,8 @@ def _malignancy(tirads: str | None, xml: Path) -> int | None:
     raise InputError(f"{xml}: tirads '{tirads}'; known: {', '.join(LOW + HIGH)}; correct it or leave it empty")
 
 
-def _marks(root: Any, xml: Path, images: Mapping[str, Path]) -> dict[int, list[str]]:
-    """A case's XML, the images there -> number of each image of the case -> the texts of its marks, perhaps none."""
+def _marks_of_images(root: Any, xml: Path, images: Mapping[str, Path]) -> dict[int, list[str]]:
+    """The XML of a case, the images of the set -> image number -> the texts of its marks (an empty list: no mark)."""
     own = (stem.removeprefix(f"{xml.stem}_") for stem in images if stem.startswith(f"{xml.stem}_"))
     marks: dict[int, list[str]] = {int(index): [] for index in own if index.isdecimal()}
     for mark in root.iter("mark"):
@@ -249,17 +250,17 @@ def _parse(xml: Path) -> Any:
         raise InputError(f"{xml}: not readable as XML ({error}); copy the file again from the set") from None
 
 
-def _home(folder: Path) -> Path:
+def _set_folder(folder: Path) -> Path:
     return folder / "original" if (folder / "original").is_dir() else folder
 
 
 def _xml_files(folder: Path) -> list[Path]:
-    home = _home(folder)
+    home = _set_folder(folder)
     found = [path for path in home.glob("*.xml") if path.stem.isdecimal()] if home.is_dir() else []
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def _given_groups(folder: Path) -> dict[str, tuple[str, int | None]]:
+def _groups_csv(folder: Path) -> dict[str, tuple[str, int | None]]:
     path = folder / "groups.csv"
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""The records of a set (KnownSet: what can be read; Request -> DataSet) and what the readers share."""
+"""The records of a set (KnownSet: how it is recognised and read; Request -> DataSet), and what the readers share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 @dataclass(frozen=True)
 class Request:
-    """Where to read (a folder, or one CSV), where masks that have to be drawn go, and the caller's names of columns."""
+    """What a reader is given: the set (a folder, or one CSV), the folder for new masks, and the names of columns."""
 
     folder: Path
     masks: Path
@@ -29,22 +29,22 @@ class Request:
 
 @dataclass(frozen=True)
 class DataSet:
-    """The content of one set. A case's group is "" and its fold None where the set does not give them."""
+    """The content of one set. The group of a case is "" and its fold is None where the set does not give them."""
 
     source: str
     cases: tuple[Case, ...]
     label_meaning: str
-    """What malignancy 1 and 0 stand for in this set, in words."""
+    """The meaning of malignancy 1 and 0 in this set, in words."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """Reason -> number of images of the set that are in no row."""
+    """Reason -> number of images of the set that are not in cases.csv."""
     notes: tuple[str, ...] = ()
     join_duplicates: bool = False
-    """Whether groups of near-duplicates are joined although every case has a group: the groups are our guess."""
+    """Whether near-duplicates join groups although every case has a group: for sets whose groups are a guess."""
 
 
 @dataclass(frozen=True)
 class KnownSet:
-    """One set that `prepare` can read: how to tell its layout, its reader, and what is published of it."""
+    """One set that `prepare` can read: how it is recognised, its reader, and what is published about it."""
 
     name: str
     """The value of `prepare --source`."""
@@ -54,24 +54,24 @@ class KnownSet:
     source: str = ""
     """The value of the column `source` in cases.csv; empty: the name."""
     risk_meaning: str = ""
-    """What the risk of a model means that learned from these labels, in words; empty: the label 1 of the set."""
+    """The meaning of the risk in a model that learned these labels, in words; empty: the label 1 of the set."""
     origin: Origin | None = None
-    """What is published of the set; None: nothing, or not a public set."""
+    """What is published about the set; None: nothing, or the set is not public."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Folder -> stem -> image file, in natural order of the names ("2" before "10")."""
+    """Folder -> file stem -> image file, in natural order of the names ("2" before "10")."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
-                raise InputError(f"{folder}: both {found[path.stem].name} and {path.name}; keep one image a name")
+                raise InputError(f"{folder}: both {found[path.stem].name} and {path.name}; keep one image per name")
             found[path.stem] = path
     return found
 
 
 def write_mask(path: Path, mask_HW: BoolArray) -> None:
-    """Boolean mask `_HW` -> one-channel PNG of 0 and 255; a file that is so already is left."""
+    """Boolean mask `_HW` -> one-channel PNG of 0 and 255; a file that already holds these bytes is left as it is."""
     import cv2
     import numpy as np
 
@@ -85,6 +85,6 @@ def write_mask(path: Path, mask_HW: BoolArray) -> None:
 
 
 def first_folder(folder: Path, names: Iterable[str]) -> Path | None:
-    """The first of the named sub-folders that is there, or None; letter case does not matter."""
+    """-> the first of the named sub-folders that exists, in any letter case, or None."""
     there = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else {}
     return next((there[name.lower()] for name in names if name.lower() in there), None)

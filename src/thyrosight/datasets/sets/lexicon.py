@@ -1,15 +1,10 @@
-"""A set's own words -> the terms of the ACR TI-RADS lexicon, where there is exactly one; otherwise nothing.
-
-The lexicon itself is thyrosight.tirads.LEXICON.
-"""
+"""The words of a set -> the term of the ACR TI-RADS lexicon (thyrosight.tirads.LEXICON), where exactly one fits."""
 
 from __future__ import annotations
 
 import re
 
 from thyrosight.tirads.descriptors import LEXICON
-
-__all__ = ["LEXICON", "to_lexicon"]
 
 _SAME_AS: dict[str, dict[str, str]] = {
     "composition": {
@@ -48,10 +43,9 @@ _SAME_AS: dict[str, dict[str, str]] = {
 
 
 def to_lexicon(name: str, words: str) -> str | None:
-    """Descriptor name, a set's words -> the lexicon's term, or None where they name none or could be several.
+    """Descriptor name, the words of a set -> the term of the lexicon, or None where none or several could be meant.
 
-    Not translated: "dense" and "well defined", which say nothing of the lexicon's terms (a well defined margin may be
-    smooth or lobulated).
+    Not translated: "dense", and "well defined", because such a margin may be smooth or lobulated.
     """
     plain = re.sub(r"\s+", " ", words.strip().lower())
     spaced = re.sub(r"[\s\-_]+", " ", plain)

@@ -1,4 +1,4 @@
-"""A folder that already holds a cases.csv of ours (phantoms, or a set prepared before) -> its cases as they are."""
+"""A folder with a cases.csv of Thyrosight (phantoms, or a set prepared before) -> its cases as they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels are kept where given."""
+    """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels that it gives are kept."""
     cases = tuple(read_cases(request.folder))
     sources = sorted({case.source for case in cases})
     return DataSet(
@@ -33,7 +33,7 @@ def read(request: Request) -> DataSet:
 
 
 def _label_meaning(folder: Path) -> str:
-    """What the dataset.json beside it says of the labels, if there is one."""
+    """-> the meaning of the labels as the dataset.json next to the table states it."""
     import json
 
     home = folder if folder.is_dir() else folder.parent

@@ -1,4 +1,4 @@
-"""TG3K (Gong et al., ISBI 2021): thyroid gland masks of video frames -> cases with target "gland", grouped by video."""
+"""TG3K (Gong et al., ISBI 2021): gland masks of video frames -> cases with target "gland", grouped by video."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """TG3K folder -> one case a frame; where videos.csv is there, only the frames that it lists."""
+    """TG3K folder -> one case per frame; where there is a videos.csv, only the frames that it lists."""
     folder = request.folder
     image_folder, mask_folder = (
         first_folder(folder, ["thyroid-image", "image"]),

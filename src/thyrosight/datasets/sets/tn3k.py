@@ -35,25 +35,27 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """TN3K folder -> its cases: `trainval` with the published folds where they are whole, `test` as the test split."""
+    """TN3K folder -> its cases: `trainval` with the published folds if they are complete, `test` as the test split."""
     folder = request.folder
-    trainval, trainval_notes = _part(folder, "trainval")
-    test, test_notes = _part(folder, "test")
+    trainval, trainval_notes = _cases_of_part(folder, "trainval")
+    test, test_notes = _cases_of_part(folder, "test")
     names = [case.image.stem for case in trainval]
-    folds, splits, fold_note = _published(folder, names)
-    trainval = [_with(case, splits.get(case.image.stem, "train"), folds.get(case.image.stem)) for case in trainval]
-    test = [_with(case, "test", None) for case in test]
+    folds, splits, fold_note = _published_folds(folder, names)
+    trainval = [
+        _with_split(case, splits.get(case.image.stem, "train"), folds.get(case.image.stem)) for case in trainval
+    ]
+    test = [_with_split(case, "test", None) for case in test]
     notes = tuple(note for note in (*trainval_notes, *test_notes, fold_note) if note)
     return DataSet(NAME, (*trainval, *test), LABEL_MEANING, notes=notes)
 
 
-def _with(case: Case, split: str, fold: int | None) -> Case:
+def _with_split(case: Case, split: str, fold: int | None) -> Case:
     from dataclasses import replace
 
     return replace(case, split=split, fold=fold)
 
 
-def _part(folder: Path, part: str) -> tuple[list[Case], list[str]]:
+def _cases_of_part(folder: Path, part: str) -> tuple[list[Case], list[str]]:
     image_folder, mask_folder = first_folder(folder, [f"{part}-image"]), first_folder(folder, [f"{part}-mask"])
     if image_folder is None:
         return [], [f"no {part}-image: that part is not there"]
@@ -85,11 +87,12 @@ def _labels(path: Path) -> dict[str, int]:
     return labels
 
 
-def _published(folder: Path, names: list[str]) -> tuple[dict[str, int], dict[str, str], str]:
-    """Folder, stems of trainval in natural order -> (stem -> fold, stem -> train|val, note).
+def _published_folds(folder: Path, names: list[str]) -> tuple[dict[str, int], dict[str, str], str]:
+    """Folder, file stems of trainval in natural order -> (stem -> fold, stem -> train or val, a note).
 
     Each JSON `…fold{K}.json` is {"train": [...], "val": [...]}; an entry is an index into the sorted files, or a name.
-    Validation part K is fold K, if together they hold every image once; a single file gives a train/val split instead.
+    Validation part K becomes fold K if all parts together hold every image exactly once. A single file gives a
+    train/val split instead.
     """
     files = {int(match[1]): path for path in sorted(folder.glob("**/*.json")) if (match := FOLD_FILE.search(path.name))}
     if not files:

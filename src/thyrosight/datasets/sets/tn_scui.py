@@ -1,7 +1,7 @@
 """TN-SCUI2020 (MICCAI challenge): image, mask, train.csv and the unlabelled test folder -> cases.
 
-The set names no patients, and its file numbers come in class-pure runs, so that neighbours may be one patient:
-consecutive numbers of one class are kept in one group.
+The set does not name patients. Its file numbers come in runs of one class, so neighbours may be of one patient:
+consecutive numbers of one class become one group.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from thyrosight.types import Case
 NAME = "tn_scui"
 LABEL_MEANING = "the challenge's CATE: 1 = malignant, 0 = benign"
 RUN_LENGTH = 20
-"""At most this many neighbours make one group: runs can be hundreds long, and folds need groups to choose from."""
+"""At most this many neighbours make one group: a run can hold hundreds of images, and folds need many groups."""
 
 
 def recognise(folder: Path) -> bool:
@@ -62,7 +62,7 @@ def read(request: Request) -> DataSet:
 def runs(labelled: list[tuple[str, int | None]], length: int = RUN_LENGTH) -> dict[str, str]:
     """(stem, label) in the order of the numbers -> stem -> run: neighbours of one label, at most `length` of them.
 
-    A run also ends where more than `length` numbers are missing; stems that are not numbers each stand alone.
+    A run also ends where more than `length` numbers are missing. A stem that is not a number is a run of its own.
     """
     group: dict[str, str] = {}
     if not labelled:
