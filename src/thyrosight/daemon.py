@@ -6,6 +6,7 @@ The web server, the DICOM listener and their clients use it.
 from __future__ import annotations
 
 import ipaddress
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -27,14 +28,37 @@ def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
 
     InputError with `fix` where another process holds it.
     """
+    try:
+        close_file(lock_path)
+    except OSError as error:
+        raise InputError(f"{lock_path}: can't be written ({error.strerror}); check its permissions") from error
     lock = sqlite3.connect(lock_path, timeout=0.2, isolation_level=None, check_same_thread=False)
     try:
         lock.execute("PRAGMA locking_mode = EXCLUSIVE")
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         lock.close()
+        if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+            raise InputError(f"{lock_path}: can't be used ({error}); make room, or check its permissions") from None
         raise InputError(f"{lock_path.parent}: {fix}") from None
+    except sqlite3.DatabaseError:
+        lock.close()
+        raise InputError(f"{lock_path}: damaged; remove this file, nothing is kept in it") from None
     return lock
+
+
+def close_folder(folder: Path) -> None:
+    """Folder of ours -> there, and open to its owner alone. OSError where the system refuses."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def close_file(path: Path) -> None:
+    """File of ours -> there, and open to its owner alone. OSError where the system refuses."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
 
 
 class BackgroundThread(threading.Thread):

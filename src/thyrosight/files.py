@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,9 @@ from thyrosight.errors import InputError
 from thyrosight.leftovers import temporary_path
 
 _BLOCK_BYTES = 1 << 20
+DISK_FAULTS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 """The last chunk of every PNG, with its length and its checksum."""
 
@@ -72,6 +76,15 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def disk_fault_of(error: BaseException | None) -> OSError | None:
+    """Error -> the system's refusal behind it (a write, one more open file), which may pass; None for other errors."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            return error
+        error = error.__cause__
+    return None
 
 
 def is_whole_file(path: Path) -> bool:

@@ -45,7 +45,7 @@ from thyrosight.pacs.listener import ListenerSettings
 from thyrosight.pacs.log import internal_error_line, plain_line
 from thyrosight.pacs.sender import SenderSettings
 from thyrosight.pacs.service import PacsService
-from thyrosight.pacs.spool import MAX_CRASHES, RefusedError, Spool, SpoolLimits
+from thyrosight.pacs.spool import MAX_CRASHES, MAX_STARTS, RefusedError, Spool, SpoolLimits
 from tiny_bundle import make_tiny_bundle
 
 NO_SPARE = SpoolLimits(spare_bytes=0)
@@ -247,7 +247,7 @@ def test_damaged_item_goes_to_a_person(tmp_path: Path) -> None:
 
 
 def test_file_that_takes_the_service_down_does_so_a_few_times_only(tmp_path: Path) -> None:
-    for expected in [True] * MAX_CRASHES + [False]:
+    for expected in [True] * MAX_STARTS + [False]:
         spool = Spool(tmp_path / "spool", NO_SPARE)
         item, _ = spool.accept(received(tmp_path), UID)
         assert spool.start(item) is expected

@@ -27,6 +27,7 @@ from thyrosight.frames.transfer_syntaxes import RECEIVED
 from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
 from thyrosight.pacs.entities import VERIFICATION, AllowedCallers
 from thyrosight.pacs.log import internal_error_line
+from thyrosight.pacs.received_file import received_files_in
 from thyrosight.pacs.spool import OUT_OF_RESOURCES, RefusedError, Spool, SpoolItem
 
 SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
@@ -139,6 +140,9 @@ class Listener:
             meter = self._meters.get(event.assoc)
             if meter is not None:
                 meter.reset()
+            refusal = getattr(event.request._dataset_file, "refusal", None)
+            if refusal is not None:
+                raise RefusedError(OUT_OF_RESOURCES, f"it can't be kept ({refusal})")
             if str(event.request.AffectedSOPClassUID) != str(event.context.abstract_syntax):
                 raise RefusedError(CANNOT_UNDERSTAND, "its class is not the one that was agreed on")
             item, is_new = self._spool.accept(Path(event.dataset_path), str(event.request.AffectedSOPInstanceUID))
@@ -171,7 +175,8 @@ def received_into(folder: Path) -> Iterator[None]:
     _config.LOG_HANDLER_LEVEL = "none"
     logger.setLevel(logging.CRITICAL + 1)  # its lines may hold what a peer sent
     try:
-        yield
+        with received_files_in(folder):
+            yield
     finally:
         tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = before[:3]
         logger.setLevel(before[3])

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thyrosight.daemon import hold_folder
+from thyrosight.daemon import close_folder, hold_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of, sync_folder, write_atomic
 
@@ -32,8 +32,9 @@ SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")
 DONE_SECONDS = 30 * 86_400.0
 """How long it is remembered that an instance was done."""
-MAX_CRASHES = 2
-"""Starts of one prediction that ended with the process; a file that takes the service down must not do so for ever."""
+MAX_CRASHES, MAX_STARTS = 2, 6
+"""Starts of one prediction that ended with the process. After so many it is under suspicion and is tried in a child
+process first; after MAX_STARTS it is given up: a file that takes the service down must not do so for ever."""
 OUT_OF_RESOURCES, INVALID_INSTANCE = 0xA700, 0x0117
 """C-STORE statuses, DICOM PS3.4 table B.2-1 and PS3.7 annex C."""
 
@@ -72,6 +73,11 @@ class SpoolItem:
     due: float = 0.0
 
     @property
+    def is_suspect(self) -> bool:
+        """Whether the process ended so often while it was predicted that it is tried in a child process first."""
+        return self.num_starts >= MAX_CRASHES
+
+    @property
     def label(self) -> str:
         """-> what a log line calls it: nothing of it tells who the patient is."""
         return self.key[:12]
@@ -102,7 +108,7 @@ class Spool:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in FOLDERS:
-                (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+                close_folder(self.folder / name)
         except OSError as error:
             raise InputError(f"{self.folder}: can't be a spool ({error.strerror}); choose another --spool") from error
         mend = "another listener uses this folder; stop it, or choose another --spool folder"
@@ -151,13 +157,14 @@ class Spool:
         return item, True
 
     def next_to_predict(self) -> SpoolItem | None:
-        """-> the item that has waited longest for the network."""
+        """-> the item that has waited longest for the network; those under suspicion come after all others."""
         with self._lock:
-            return next((item for item in self._items.values() if not item.is_predicted), None)
+            waiting = [item for item in self._items.values() if not item.is_predicted]
+        return min(waiting, key=lambda item: item.is_suspect, default=None)
 
     def start(self, item: SpoolItem) -> bool:
-        """Notes on the disk that its prediction begins -> False where it ended the process MAX_CRASHES times."""
-        if item.num_starts >= MAX_CRASHES:
+        """Notes on the disk that its prediction begins -> False where it began MAX_STARTS times and never ended."""
+        if item.num_starts >= MAX_STARTS:
             return False
         item.num_starts += 1
         try:

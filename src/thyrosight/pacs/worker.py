@@ -11,8 +11,10 @@ from pydicom import dcmread
 
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.files import disk_fault_of
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.trial import survives
 from thyrosight.pacs.log import internal_error_line, plain_line
 from thyrosight.pacs.spool import Spool, SpoolItem
 from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
@@ -51,32 +53,42 @@ class SpoolWorker(BackgroundThread):
 
     def work(self, item: SpoolItem) -> None:
         """An item with its source -> the same with its results, done where there is nothing to do, or failed."""
-        if not self._spool.start(item):
+        is_deadly = item.is_suspect and not survives(self._predictor.bundle_path, item.source)
+        if is_deadly or not self._spool.start(item):
             self._fail(item, "the service stopped each time it worked on this file; export the image again")
             return
         started = time.perf_counter()
         try:
-            if is_own(item.source, item.uid):
-                self._spool.finish(item)
-                self._say(f"{item.label} left alone: it was made by this program")
-                return
-            predictions = examine_file(self._predictor, item.source, ReadOptions()).predictions
-            files = case_dicom_files(item.source, predictions, options=FOR_THE_STUDY)
+            is_ours = is_own(item.source, item.uid)
+            predictions = () if is_ours else examine_file(self._predictor, item.source, ReadOptions()).predictions
+            files = {} if is_ours else case_dicom_files(item.source, predictions, options=FOR_THE_STUDY)
         except ThyrosightError as error:
+            self._raise_fault_of_system(item, error)
             self._fail(item, str(error).replace(str(item.source), "the image"))
             return
         except Exception as error:  # a fault of ours in one file must not cost the others
+            self._raise_fault_of_system(item, error)
             self._fail(item, internal_error_line(error))
             return
         try:
+            if is_ours:
+                self._spool.finish(item)
+                self._say(f"{item.label} left alone: it was made by this program")
+                return
             self._spool.keep_results(item, files)
-        except InputError:
+        except (InputError, OSError):
             item.num_starts -= 1  # that was no fault of the file
             raise
         seconds = time.perf_counter() - started
         frames = f"{len(predictions)} frames" if len(predictions) > 1 else "1 frame"
         self._say(f"{item.label} predicted in {seconds:.1f} s: {frames}, {', '.join(files)}")
         self._on_results()
+
+    def _raise_fault_of_system(self, item: SpoolItem, error: Exception) -> None:
+        """Raises again what was no fault of the file: no room, too many open files. The item is tried again later."""
+        if disk_fault_of(error) is not None:
+            item.num_starts -= 1
+            raise error
 
     def _fail(self, item: SpoolItem, reason: str) -> None:
         line = plain_line(reason, MAX_REASON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 from thyrosight.errors import ThyrosightError
+from thyrosight.files import disk_fault_of
 
 MAX_FAULTS = 20
 """Faults of one request that are told."""
@@ -80,6 +82,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(ThyrosightError, _on_thyrosight)
+    for kind in (OSError, sqlite3.Error):
+        app.add_exception_handler(kind, _on_storage)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -123,7 +127,17 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
+    refused = disk_fault_of(error)
+    if refused is not None:
+        return await _on_storage(request, refused)
     return error_response(422, "unusable", str(error))
+
+
+async def _on_storage(request: Request, error: Exception) -> JSONResponse:
+    """The data folder is full, read-only, damaged or gone: no fault of the request, which may come again."""
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    sys.stderr.write(f"the data folder can't be used ({reason})\n")
+    return try_later("storage", f"the data folder of this server can't be used ({reason})", 60).response
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:

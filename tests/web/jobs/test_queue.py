@@ -10,7 +10,7 @@ from thyrosight.errors import InputError
 
 pytest.importorskip("fastapi")
 
-from thyrosight.web.jobs.queue import ItemRow, JobQueue, JobRow, QueueFullError
+from thyrosight.web.jobs.queue import MAX_TRIES, ItemRow, JobQueue, JobRow, QueueFullError
 from thyrosight.web.jobs.store import Store, new_id
 from thyrosight.web.jobs.uploads import Upload, check_usable, label
 
@@ -57,23 +57,60 @@ def test_state_of_a_job_follows_from_its_items(states: list[str], of_job: str) -
     assert JobRow("j", "", items).state == of_job
 
 
-def test_an_item_that_took_the_server_down_twice_is_failed_and_others_wait_again(tmp_path: Path) -> None:
+def test_an_item_that_was_there_when_the_server_ended_twice_comes_last_and_is_not_tried_without_a_trial(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "queue.sqlite"
-    for start in range(3):
+    taken = []
+    for start in range(5):
         queue = JobQueue(path, capacity=5)
         if not start:
             job = accept(queue, "deadly", "good")
         queue.recover()
         item = queue.take()
         assert item is not None
-        assert item.name == ("deadly" if start < 2 else "good")
+        taken.append((item.name, item.tries))
         queue.close()  # as if the process had ended here
+    assert taken == [("deadly", 1), ("deadly", 2), ("good", 1), ("good", 2), ("deadly", MAX_TRIES + 1)]
+    queue = JobQueue(path, capacity=5)
+    queue.recover()
+    item = queue.take()
+    assert item is not None
+    assert item.tries == MAX_TRIES + 1, "a trial that was cut off is no try"
+    queue.note_try(item)
+    queue.close()
     queue = JobQueue(path, capacity=5)
     queue.recover()
     found = queue.job(job.id)
     assert found is not None
-    assert [(item.state, item.error_code) for item in found.items] == [("failed", "interrupted"), ("queued", None)]
-    assert "2 times" in str(found.items[0].error_message)
+    assert [(item.state, item.tries) for item in found.items] == [("queued", MAX_TRIES + 1), ("queued", MAX_TRIES)]
+
+
+def test_those_that_had_a_turn_come_after_the_others(queue: JobQueue) -> None:
+    accept(queue, "long", "short")
+    first = queue.take()
+    assert first is not None
+    queue.give_back(first)
+    second = queue.take({first.id})
+    assert second is not None
+    assert (first.name, second.name) == ("long", "short")
+    again = queue.take({first.id})
+    assert again is not None
+    assert again.id == first.id
+
+
+@pytest.mark.parametrize("name", ["queue.sqlite", "queue.lock"])
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(100)])
+def test_a_damaged_file_is_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        JobQueue(tmp_path / "queue.sqlite", capacity=5)
+
+
+def test_others_can_not_read_the_names_in_it(tmp_path: Path) -> None:
+    (tmp_path / "queue.sqlite").touch(mode=0o644)
+    JobQueue(tmp_path / "queue.sqlite", capacity=5).close()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
 
 
 def test_an_item_given_back_has_not_been_tried(queue: JobQueue) -> None:
@@ -82,7 +119,7 @@ def test_an_item_given_back_has_not_been_tried(queue: JobQueue) -> None:
         item = queue.take()
         assert item is not None
         assert item.tries == 1
-        queue.give_back(item.id)
+        queue.give_back(item)
 
 
 def test_jobs_come_newest_first_and_by_page(queue: JobQueue) -> None:

@@ -1,24 +1,27 @@
 """Jobs and their items in one SQLite file: what was accepted stays accepted, through a crash and a restart.
 
 An item is queued, running, done or failed. Taking it counts as a try; what a stopped server left running is queued
-again, and failed after MAX_TRIES: a file that takes the server down must not do so for ever.
+again. After MAX_TRIES it is under suspicion: the worker tries it in a child process first, since a file that takes the
+server down must not do so for ever, and one that was there when somebody else did so must not be lost.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.daemon import hold_folder
+from thyrosight.daemon import close_file, hold_folder
 from thyrosight.errors import InputError
 
 MAX_TRIES = 2
+MAX_TRIES_AFTER_TRIAL = 6
+"""A file that survives its trial and is there each time when the server ends is given up then."""
 BUSY_SECONDS = 20.0
 SCHEMA_VERSION = 1
 ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
@@ -83,15 +86,42 @@ class JobQueue:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._guard = hold_folder(path.with_suffix(".lock"), ANOTHER_SERVER)
-        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            self.close()
-            raise InputError(f"{path}: a queue of another version ({version}); choose another --data folder")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        try:
+            self._db = self._opened(path)
+        except BaseException:
+            self._guard.close()
+            raise
+
+    @staticmethod
+    def _opened(path: Path) -> sqlite3.Connection:
+        """Path -> the file, of this version. InputError where it is of another, damaged, or can't be written."""
+        try:
+            close_file(path)  # file names of patients may be in it
+            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        except OSError as error:
+            raise InputError(f"{path}: can't be written ({error.strerror}); check its permissions") from error
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+                db.execute(f"PRAGMA {pragma}")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, SCHEMA_VERSION):
+                raise InputError(f"{path}: a queue of another version ({version}); choose another --data folder")
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("quick_check")
+            for column_names in (_ITEM_COLUMNS, "number"):
+                db.execute(f"SELECT {column_names} FROM items LIMIT 0")
+        except sqlite3.Error as error:
+            db.close()
+            what = "can't be written" if isinstance(error, sqlite3.OperationalError) else "damaged"
+            raise InputError(
+                f"{path}: {what} ({error}); move it away to begin with an empty queue, or make room"
+            ) from None
+        except InputError:
+            db.close()
+            raise
+        return db
 
     def close(self) -> None:
         with self._lock:
@@ -99,15 +129,8 @@ class JobQueue:
             self._guard.close()
 
     def recover(self) -> None:
-        """After a start: what was left running is queued again, or failed where it was tried MAX_TRIES times."""
-        message = f"the server stopped {MAX_TRIES} times while it worked on this file; export the image again"
-        with self._transaction() as db:
-            db.execute(
-                "UPDATE items SET state = 'failed', error_code = 'interrupted', error_message = ?"
-                " WHERE state = 'running' AND tries >= ?",
-                (message, MAX_TRIES),
-            )
-            db.execute("UPDATE items SET state = 'queued' WHERE state = 'running'")
+        """After a start: what was left running is queued again."""
+        self._write("UPDATE items SET state = 'queued' WHERE state = 'running'", ())
 
     def accept(self, job_id: str, items: Sequence[tuple[str, str]]) -> JobRow:
         """Job id, (item id, name) of its files -> the job, now on the disk. QueueFullError where too many wait."""
@@ -124,18 +147,37 @@ class JobQueue:
         rows = [ItemRow(item_id, job_id, name, "queued", 0, None, None, None, 0, None) for item_id, name in items]
         return JobRow(job_id, created, tuple(rows))
 
-    def take(self) -> ItemRow | None:
-        """-> the item that has waited longest, now running; None where none waits."""
+    def take(self, had_a_turn: Collection[str] = ()) -> ItemRow | None:
+        """-> the item that is next, now running, with this try counted; None where none waits.
+
+        Those under suspicion (tried MAX_TRIES times before) come after all others, those of `had_a_turn` after these;
+        within each the one that has waited longest. A try under suspicion is on the disk once `note_try` is called.
+        """
+        marks = ", ".join("?" * len(had_a_turn))
+        order = f"tries >= {MAX_TRIES}, id IN ({marks}), number"
         with self._transaction() as db:
             row = db.execute(
-                "UPDATE items SET state = 'running', tries = tries + 1 WHERE number ="
-                f" (SELECT number FROM items WHERE state = 'queued' ORDER BY number LIMIT 1) RETURNING {_ITEM_COLUMNS}"
+                f"SELECT {_ITEM_COLUMNS} FROM items WHERE state = 'queued' ORDER BY {order} LIMIT 1", tuple(had_a_turn)
             ).fetchone()
-        return ItemRow(*row) if row else None
+            if row is None:
+                return None
+            waiting = ItemRow(*row)
+            taken = replace(waiting, state="running", tries=waiting.tries + 1)
+            on_disk = min(taken.tries, max(waiting.tries, MAX_TRIES))
+            db.execute("UPDATE items SET state = 'running', tries = ? WHERE id = ?", (on_disk, taken.id))
+        return taken
 
-    def give_back(self, item_id: str) -> None:
-        """A running item -> queued, as if it had not been tried: the server is asked to stop."""
-        self._write("UPDATE items SET state = 'queued', tries = tries - 1 WHERE id = ?", (item_id,))
+    def note_try(self, item: ItemRow) -> None:
+        """An item under suspicion that survived its trial is tried once more."""
+        self._write("UPDATE items SET tries = ? WHERE id = ?", (item.tries, item.id))
+
+    def give_back(self, item: ItemRow) -> None:
+        """An item that was taken -> queued, as if it had not been tried: nothing of this was its fault."""
+        self._write("UPDATE items SET state = 'queued', tries = ? WHERE id = ?", (item.tries - 1, item.id))
+
+    def has_queued(self) -> bool:
+        """-> whether any item waits."""
+        return bool(self._read("SELECT 1 FROM items WHERE state = 'queued' LIMIT 1", ()))
 
     def note_progress(self, item_id: str, num_frames: int, frames_done: int) -> bool:
         """-> whether the item is still wanted: its job may have been deleted meanwhile."""

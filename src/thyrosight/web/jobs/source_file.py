@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +21,27 @@ class SourceFile:
 
     def frame(self, index: int) -> Frame:
         """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
-        if not 0 <= index < self.num_frames:
-            raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
-        return replace(self._file.frame(index), path=Path(self._name))
+        with _named(self._path, self._name):
+            if not 0 <= index < self.num_frames:
+                raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
+            return replace(self._file.frame(index), path=Path(self._name))
 
 
 @contextmanager
 def open_source_file(path: Path, name: str) -> Iterator[SourceFile]:
-    """Path, the sender's name for it -> the open file. InputError names the file as the sender does."""
+    """Path, the sender's name for it -> the open file. InputError names the file as the sender does.
+
+    What goes wrong inside the block with something else (a disk that is full) passes as it is.
+    """
+    with ExitStack() as stack:
+        with _named(path, name):
+            file = stack.enter_context(open_frames(path))
+        yield SourceFile(path, name, file)
+
+
+@contextmanager
+def _named(path: Path, name: str) -> Iterator[None]:
     try:
-        with open_frames(path) as file:
-            yield SourceFile(path, name, file)
+        yield
     except InputError as error:
         raise InputError(str(error).replace(str(path), name)) from error

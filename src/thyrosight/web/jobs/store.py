@@ -12,13 +12,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from thyrosight.daemon import close_folder
 from thyrosight.errors import InputError
-from thyrosight.files import sync_folder, write_folder_atomic
+from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
 from thyrosight.prediction import Prediction
-from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
+from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.web.jobs.queue import ItemRow
 
 IMAGE_NAME, MAP_NAME, CORRECTION_NAME = "image.png", "malignancy_map.png", "correction.json"
@@ -45,7 +47,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("incoming", "jobs", "trash"):
-                (folder / name).mkdir(exist_ok=True, mode=0o700)
+                close_folder(folder / name)
         except OSError as error:
             raise InputError(f"{folder}: can't hold the data ({error.strerror}); choose another --data") from error
 
@@ -106,13 +108,14 @@ class Store:
         """A frame's files, all of them or none. StoreError where the disk refuses, or the job is gone."""
         assert files.keys() <= FRAME_FILES
         folder = self.frame_folder(item, frame_index)
-        try:
+        with _as_store_error(item):
             folder.parent.mkdir(exist_ok=True)  # not the item's own: a job that was deleted stays so
             write_folder_atomic(folder, files)
-        except OSError as error:
-            raise StoreError(f"{item.name}: its results can't be kept ({error.strerror})") from error
-        except InputError as error:
-            raise StoreError(f"{item.name}: its results can't be kept; is the disk full?") from error
+
+    def write_clip(self, item: ItemRow, text: str) -> None:
+        """What the frames of a clip say together. StoreError where the disk refuses, or the job is gone."""
+        with _as_store_error(item):
+            write_atomic(self.item_folder(item) / CLIP_NAME, text)
 
     def prediction(self, item: ItemRow, frame_index: int) -> Prediction | None:
         """-> a frame's result; None where there is none yet."""
@@ -121,6 +124,14 @@ class Store:
     def _job(self, job_id: str) -> Path:
         assert _ID.fullmatch(job_id), "ids are our own"
         return self.folder / "jobs" / job_id
+
+
+@contextmanager
+def _as_store_error(item: ItemRow) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, InputError) as error:
+        raise StoreError(f"{item.name}: its results can't be kept; is the disk full?") from error
 
 
 def _own_folders(folder: Path) -> list[Path]:

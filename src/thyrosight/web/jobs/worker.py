@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.files import write_atomic
-from thyrosight.results.layout import CLIP_NAME
+from thyrosight.files import disk_fault_of
+from thyrosight.inference.trial import survives
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.frame_files import frame_files
-from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow, JobQueue
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import Store, StoreError
 
 MAX_FRAMES = 1_000
 """Of one clip: at some 5 a second it would hold up the others for minutes."""
 IDLE_SECONDS = 1.0
+PAUSE_SECONDS = 5.0
+"""After the disk refused: there may be room then."""
+TURN_SECONDS = 20.0
+"""A clip that takes longer lets those that wait go first, and goes on after them from where it was."""
 
 
 @dataclass
@@ -52,6 +59,14 @@ class _DeletedError(Exception):
     """The job was deleted while it was in work."""
 
 
+class _DeadlyError(InputError):
+    """The file ends the process that reads it."""
+
+
+class _TurnOverError(Exception):
+    """The item has had its time, and others wait."""
+
+
 class QueueWorker(BackgroundThread):
     """Works until `stop`; no file and no fault of ours ends it."""
 
@@ -59,33 +74,81 @@ class QueueWorker(BackgroundThread):
         super().__init__("worker", self.step)
         self.tally = WorkTally()
         self._queue, self._store, self._examiner = queue, store, examiner
+        self._had_a_turn: set[str] = set()
+        self._cleared: set[str] = set()
+        self._unsettled: Callable[[], None] | None = None
+        """What the queue's file has to be told of the last item, and could not: the disk was full."""
 
     def step(self) -> float:
         """Works on the next item -> seconds to wait before the one after it."""
         try:
-            item = self._queue.take()
+            self._settle(self._unsettled)
+            item = self._queue.take(self._had_a_turn)
             if item is None:
+                self._had_a_turn.clear()
                 return IDLE_SECONDS
+            if item.id in self._had_a_turn:
+                self._had_a_turn.clear()  # all that wait have had theirs: a new round
             self.work(item)
-        except Exception:  # the disk or the queue's file is at fault: the item stays running, and is found again
+        except (StoreError, sqlite3.Error, OSError) as error:
+            refused = disk_fault_of(error)
+            reason = refused.strerror if refused is not None else type(error).__name__
+            sys.stderr.write(f"the data folder can't be written ({reason}); what waits is tried again\n")
+            return PAUSE_SECONDS
+        except Exception:
             traceback.print_exc(file=sys.stderr)
             return IDLE_SECONDS
         return 0
 
     def work(self, item: ItemRow) -> None:
-        """An item that was taken -> done, failed with a line that says why, or given back."""
+        """An item that was taken -> done, failed with a line that says why, or given back.
+
+        Given back, and the error raised, where the disk is at fault: what was accepted waits until there is room.
+        """
         started = time.perf_counter()
+        give_back = partial(self._queue.give_back, item)
         try:
+            self._check_trial(item)
             self._examine(item)
-            self._queue.finish(item.id, time.perf_counter() - started)
         except _StoppedError:
-            self._queue.give_back(item.id)
+            self._settle(give_back)
+        except _TurnOverError:
+            self._had_a_turn.add(item.id)
+            self._settle(give_back)
         except _DeletedError:
             self._store.remove(item.job_id)
         except Exception as error:
-            if self._queue.item(item.id) is not None:
-                code, message = fault_of(error, item.name)
-                self._queue.fail(item.id, code, message, time.perf_counter() - started)
+            if self._queue.item(item.id) is None:
+                return
+            if self._is_disks_fault(error, item):
+                self._settle(give_back)
+                raise
+            code, message = fault_of(error, item.name)
+            self._settle(partial(self._queue.fail, item.id, code, message, time.perf_counter() - started))
+        else:
+            self._settle(partial(self._queue.finish, item.id, time.perf_counter() - started))
+
+    def _settle(self, note: Callable[[], None] | None) -> None:
+        """Tells the queue's file; what it could not be told is told first of all next time."""
+        self._unsettled = note
+        if note is not None:
+            note()
+        self._unsettled = None
+
+    def _is_disks_fault(self, error: Exception, item: ItemRow) -> bool:
+        if not self._store.source(item).is_file():
+            return False  # somebody removed it from the data folder: it never comes back
+        return isinstance(error, sqlite3.Error) or disk_fault_of(error) is not None
+
+    def _check_trial(self, item: ItemRow) -> None:
+        """A file that was there when the server ended MAX_TRIES times is tried in a child process first."""
+        if item.tries <= MAX_TRIES or item.id in self._cleared:
+            return
+        is_hopeless = item.tries > MAX_TRIES_AFTER_TRIAL
+        if is_hopeless or not survives(self._examiner.predictor.bundle_path, self._store.source(item)):
+            raise _DeadlyError(f"{item.name}: the program ends whenever it reads this file; export the image again")
+        self._cleared.add(item.id)
+        self._queue.note_try(item)
 
     def _examine(self, item: ItemRow) -> None:
         """Every frame of an item; those that an earlier try has finished stay."""
@@ -96,9 +159,12 @@ class QueueWorker(BackgroundThread):
             if num_frames > MAX_FRAMES:
                 fault = f"{num_frames:,} frames, the limit is {MAX_FRAMES:,}"
                 raise InputError(f"{item.name}: {fault}; send a part of it")
+            end = time.monotonic() + TURN_SECONDS
             for index in range(num_frames):
                 if self.is_stopping:
                     raise _StoppedError
+                if time.monotonic() > end and self._queue.has_queued():
+                    raise _TurnOverError
                 if not self._queue.note_progress(item.id, num_frames, index):
                     raise _DeletedError
                 if self._store.prediction(item, index) is None:
@@ -106,7 +172,7 @@ class QueueWorker(BackgroundThread):
         if num_frames > 1:
             found = (self._store.prediction(item, index) for index in range(num_frames))
             summary = clip_summary(prediction for prediction in found if prediction is not None)
-            write_atomic(self._store.item_folder(item) / CLIP_NAME, summary.model_dump_json())
+            self._store.write_clip(item, summary.model_dump_json())
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
 
@@ -121,6 +187,8 @@ class QueueWorker(BackgroundThread):
 
 def fault_of(error: Exception, name: str) -> tuple[str, str]:
     """What went wrong with a file -> (code, one line for people)."""
+    if isinstance(error, _DeadlyError):
+        return "interrupted", str(error)
     if isinstance(error, StoreError):
         return "not_kept", str(error)
     if isinstance(error, ThyrosightError):

@@ -1,0 +1,70 @@
+"""A file that is under suspicion -> whether a process that predicts it survives; the trial is made in a child process.
+
+A server that was killed twice while it worked on one file can't tell the file's fault from an operator's. So the third
+time the file is tried alone first: what kills the child is the file's fault, and the server is not harmed. A child of a
+server that is killed ends with it, and then nothing was learned.
+
+Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from thyrosight.errors import ThyrosightError
+
+TRIAL_SECONDS = 900.0
+_MODULE = "thyrosight.inference.trial"
+
+
+def survives(bundle: Path, path: Path) -> bool:
+    """Whether a child process predicts the file, or refuses it, and ends by itself within TRIAL_SECONDS."""
+    home = str(Path(__file__).resolve().parents[2])
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", _MODULE, str(bundle), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    try:
+        return child.wait(TRIAL_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        child.kill()
+        child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
+
+
+def main() -> None:
+    """Predicts every frame; whatever Python can catch is no death."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from thyrosight.inference.predict_file import ReadOptions, examine_file
+    from thyrosight.inference.predictor import Predictor
+
+    bundle, path = (Path(argument) for argument in sys.argv[1:3])
+    predictor = Predictor.load(bundle, threads=1)
+    try:
+        examine_file(predictor, path, ReadOptions(frame_index=None))
+    except ThyrosightError:
+        pass  # a file that is refused does no harm
+    except Exception:
+        pass  # a fault of ours, which the server would catch too
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # not sys.stdin: its lock, held by a thread, aborts the process as it ends
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
