@@ -28,6 +28,7 @@ from thyrosight.commands import (
     training,
 )
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
+from thyrosight.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
 
@@ -39,7 +40,7 @@ class ErrorsInOneLine(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except ThyrosightError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {printable(str(error))}", err=True)
             raise typer.Exit(exit_code(error)) from None
         except KeyboardInterrupt:
             typer.echo("interrupted: finished results are kept; run the same command again to go on", err=True)
@@ -116,6 +117,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is not None:
+            setattr(sys, name, PrintableStream(getattr(sys, name)))
     app(prog_name="thyrosight")
 
 

@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(_escaped, text)
 
 
+def printable_json(text: str) -> str:
+    """JSON text -> the same document, whose texts hold each such character as JSON's own escape."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def is_printable(text: str) -> bool:
     """Whether `printable` would leave the text as it is."""
     return _UNPRINTABLE.search(text) is None

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from thyrosight.plain_text import printable, printable_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -46,7 +48,7 @@ def plain(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """A record -> indented JSON on stdout."""
-    typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(printable_json(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -80,7 +82,12 @@ def cell_text(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return one_line(str(value))
+
+
+def one_line(text: str) -> str:
+    """Text of any origin -> what a table's cell can hold: printable, and in one line."""
+    return printable(" ".join(text.split("\n")))
 
 
 def words(name: str) -> str:
@@ -91,7 +98,7 @@ def words(name: str) -> str:
 def in_line(value: Any) -> str:
     """A plain value, a list or a dict -> one line."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {in_line(item)}" for key, item in value.items()) or "-"
+        return ", ".join(f"{one_line(str(key))}: {in_line(item)}" for key, item in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(in_line(item) for item in value) or "-"
     return cell_text(value)
@@ -99,7 +106,7 @@ def in_line(value: Any) -> str:
 
 def remark(text: str) -> None:
     """A line for people -> stderr, so that stdout stays the result."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 @contextmanager
@@ -130,8 +137,8 @@ def file_progress() -> Iterator[FileProgress]:
         if total > 1:
             bar.start()
         if fault is not None:
-            console.print(fault)
-        bar.update(task, completed=done, total=total, description=name[-40:])
+            console.print(printable(fault))
+        bar.update(task, completed=done, total=total, description=printable(name[-40:]))
 
     try:
         yield show
