@@ -16,7 +16,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,8 @@ from thyrosight.files import natural_key
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, has_dicom_preamble, read_claim
+from thyrosight.frames.libtiff import complaints_raised
+from thyrosight.plain_text import printable
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 """An 8K screen has 33 million. Decoding takes up to 20 bytes a pixel, so 0.8 GB at this size."""
+MAX_WEBP_PIXELS = 28_000_000
+"""A lossless WebP takes 29 bytes a pixel."""
 MAX_DECODED_PIXELS = 2_000_000_000
 """Pixels that one load may ask of a decoder: frames before the chosen one (GIF, WebP), scans of a progressive JPEG."""
 MIN_SIDE_PX = 32
@@ -50,6 +54,7 @@ SUFFIXES = frozenset(
 NO_SPACING = "the file format does not say how many millimetres a pixel is (resolution tags describe print, not tissue)"
 
 _PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # the rest Pillow registers by itself
+_ANIMATED = frozenset({"GIF", "WEBP"})
 _OWN_WORDS = {"UnidentifiedImageError": "of an unknown kind", "DecompressionBombError": "claims too many pixels"}
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _BLOCK_ROWS = 64
@@ -86,10 +91,39 @@ class StillFile:
         except HeaderError as error:
             raise InputError(f"{self._name}: {error}") from None
         self.num_frames = self._claim.num_frames
+        self._image: PillowImage | None = None
 
     def frame(self, index: int) -> Frame:
         """Index in 0..num_frames-1 -> Frame."""
-        return _still_frame(self._data, self._path, self._name, self._claim, index)
+        _check_cost(self._name, self._claim, index)
+        try:
+            image_HW, rgb_HW3 = self._decode(index)
+        except MemoryError:
+            raise InputError(f"{self._name}: not enough memory to decode it; export it smaller") from None
+        except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
+            self._image = None
+            kind = type(error).__name__
+            reason = _OWN_WORDS.get(kind) or printable(" ".join(str(error).split())[:200]) or kind
+            raise InputError(
+                f"{self._name}: damaged {self._claim.format} ({reason}); copy or export the image again"
+            ) from error
+        _check_size(self._name, image_HW.shape[1], image_HW.shape[0])
+        sha256 = hashlib.sha256(self._data).hexdigest()
+        return Frame(self._path, image_HW, rgb_HW3, None, NO_SPACING, sha256, index, self._claim.num_frames)
+
+    def _decode(self, index: int) -> tuple[UInt8Array, UInt8Array | None]:
+        """Index -> (gray `_HW`, RGB `_HW3` or None where all channels agree). Raises whatever Pillow raises.
+
+        An animation stays open between frames: each of them is decoded on the way from the one before.
+        """
+        image_format = self._claim.format
+        if image_format not in _ANIMATED or self.num_frames == 1:
+            return _decode(self._data, image_format, index)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if self._image is None:
+                self._image = _opened(self._data, image_format)
+            return _arrays_at(self._image, image_format, index)
 
 
 @contextmanager
@@ -128,20 +162,6 @@ def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None 
     """Bytes of an image file -> Frame, as load_frame; path is only recorded and named in errors, never opened."""
     with frames_of(data, path) as file:
         return file.frame(chosen_frame(str(path) if path is not None else "image", file.num_frames, frame_index))
-
-
-def _still_frame(data: bytes, path: Path | None, name: str, claim: Claim, index: int) -> Frame:
-    _check_cost(name, claim, index)
-    try:
-        image_HW, rgb_HW3 = _decode(data, claim.format, index)
-    except MemoryError:
-        raise InputError(f"{name}: not enough memory to decode it; export it smaller") from None
-    except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
-        reason = _OWN_WORDS.get(type(error).__name__) or " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{name}: damaged {claim.format} ({reason}); copy or export the image again") from error
-    _check_size(name, image_HW.shape[1], image_HW.shape[0])
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Frame(path, image_HW, rgb_HW3, None, NO_SPACING, sha256, index, claim.num_frames)
 
 
 def find_images(paths: Iterable[Path | str]) -> list[Path]:
@@ -227,6 +247,9 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
 def _check_cost(name: str, claim: Claim, index: int) -> None:
     """Refuse, before anything is allocated, what would take too much memory or time."""
     _check_size(name, claim.width, claim.height)
+    if claim.format == "WEBP" and claim.width * claim.height > MAX_WEBP_PIXELS:
+        size = f"{claim.width:,} x {claim.height:,}"
+        raise InputError(f"{name}: a WebP of {size} pixels takes too much memory to decode; export it as PNG")
     num_passes = claim.num_scans if claim.format == "JPEG" else index + 1 if claim.format in ("GIF", "WEBP") else 1
     if num_passes * claim.width * claim.height > MAX_DECODED_PIXELS and num_passes > 16:
         raise InputError(f"{name}: would take {num_passes:,} decoding passes; export the frame as PNG")
@@ -243,20 +266,32 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 def _decode(data: bytes, image_format: str, index: int) -> tuple[UInt8Array, UInt8Array | None]:
     """Checked bytes -> (gray `_HW`, RGB `_HW3` or None where all channels agree). Raises whatever Pillow raises."""
-    from PIL import Image, ImageOps
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no news to the user; faults in pixels raise
+        with _opened(data, image_format) as image:
+            return _arrays_at(image, image_format, index)
+
+
+def _opened(data: bytes, image_format: str) -> PillowImage:
+    from PIL import Image
 
     if image_format in _PLUGINS:
         importlib.import_module(_PLUGINS[image_format])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no news to the user; faults in pixels raise
-        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
-            if index:
-                image.seek(index)
-            if image.width * image.height > MAX_PIXELS:  # the decoder's own reading, should it differ from ours
-                raise ValueError(f"{image.width:,} x {image.height:,} pixels")
-            image.load()
-            is_inverted = image_format == "TIFF" and _is_white_zero(image)
-            return _to_arrays(ImageOps.exif_transpose(image), is_inverted)
+    return Image.open(io.BytesIO(data), formats=[image_format])
+
+
+def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8Array, UInt8Array | None]:
+    """Open image, frame -> its arrays."""
+    from PIL import ImageOps
+
+    if index or image_format in _ANIMATED:
+        image.seek(index)
+    if image.width * image.height > MAX_PIXELS:  # the decoder's own reading, should it differ from ours
+        raise ValueError(f"{image.width:,} x {image.height:,} pixels")
+    with complaints_raised() if image_format == "TIFF" else nullcontext():
+        image.load()
+    is_inverted = image_format == "TIFF" and _is_white_zero(image)
+    return _to_arrays(ImageOps.exif_transpose(image), is_inverted)
 
 
 def _is_white_zero(image: PillowImage) -> bool:

@@ -255,6 +255,8 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
     """Field -> (column, column) where the right view of a split screen begins; None without a hard seam."""
     factor = max(1, round(view_HW.shape[1] / SEAM_WIDTH_PX))  # an enlarged capture smears a seam over some columns
     width, height = view_HW.shape[1] // factor, view_HW.shape[0] // factor
+    if height < SEAM_BANDS:
+        return None  # a ribbon, no split screen
     small_HW = cv2.resize(view_HW, (width, height), interpolation=cv2.INTER_AREA) if factor > 1 else view_HW
     place = np.arange(width) / width
     needed = np.where(np.abs(place - 0.5) <= SEAM_MIDDLE_SHARE, SEAM_RATIO, SEAM_RATIO_ELSEWHERE)

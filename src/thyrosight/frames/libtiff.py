@@ -1,0 +1,52 @@
+"""What libtiff says of damage while Pillow decodes -> an error; Pillow itself takes what it can get.
+
+libtiff writes its complaints to the process's standard error and goes on with guessed pixels. So standard error is
+caught while a TIFF is decoded; what is not libtiff's is passed on afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+MAX_CAUGHT_BYTES = 1 << 20
+_COMPLAINT = re.compile(rb"\w*(?:Decode|JPEGLib|Fax)\w*: [^\n]*\n")
+_STDERR = 2
+_lock = threading.Lock()
+
+
+@contextmanager
+def complaints_raised() -> Iterator[None]:
+    """While inside one thread decodes; ValueError at the end where libtiff called the pixels damaged."""
+    with _lock:
+        try:
+            before = os.dup(_STDERR)
+        except OSError:  # there is no standard error
+            yield
+            return
+        try:
+            with _file() as caught:
+                os.dup2(caught.fileno(), _STDERR)
+                try:
+                    yield
+                finally:
+                    os.dup2(before, _STDERR)
+                caught.seek(0)
+                said = caught.read(MAX_CAUGHT_BYTES)
+        finally:
+            os.close(before)
+    others = _COMPLAINT.sub(b"", said)
+    if others:
+        os.write(_STDERR, others)
+    if len(others) < len(said):
+        raise ValueError("its compressed pixels hold codes that are none")
+
+
+def _file() -> IO[bytes]:
+    """-> a file without a name, in memory where the system can."""
+    return os.fdopen(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
