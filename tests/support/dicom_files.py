@@ -287,9 +287,9 @@ def _bad_dicoms() -> dict[str, tuple[bytes, str]]:
         "photometric with a path": (plain(PhotometricInterpretation="../../etc"), "colours of the kind"),
         "retired colours": (plain(PhotometricInterpretation="CMYK", SamplesPerPixel=4), "colours of the kind CMYK"),
         "one sample of RGB": (plain(PhotometricInterpretation="RGB"), "RGB with 1 samples"),
-        "three bits": (plain(BitsAllocated=3), "3 bits a sample"),
+        "three bits": (plain(BitsAllocated=3), "3 bits per sample"),
         "stored more than allocated": (plain(BitsStored=12), "contradict each other"),
-        "high bit outside": (plain(HighBit=15), "lies outside"),
+        "high bit outside": (plain(HighBit=15), "is outside"),
         "palette without palette": (plain(PhotometricInterpretation="PALETTE COLOR"), "holds no palette"),
         "palette that is cut": (
             plain(
@@ -299,9 +299,9 @@ def _bad_dicoms() -> dict[str, tuple[bytes, str]]:
             ),
             "damaged",
         ),
-        "CT": (plain(SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT"), "says CT, not ultrasound"),
-        "captured CT": (plain(SOPClassUID=SC, Modality="CT"), "says CT, not ultrasound"),
-        "a class with a path": (plain(SOPClassUID="../../etc/passwd", Modality="XX"), "says XX, not ultrasound"),
+        "CT": (plain(SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT"), "states CT, not ultrasound"),
+        "captured CT": (plain(SOPClassUID=SC, Modality="CT"), "states CT, not ultrasound"),
+        "a class with a path": (plain(SOPClassUID="../../etc/passwd", Modality="XX"), "states XX, not ultrasound"),
         "a volume": (plain(SOPClassUID="1.2.840.10008.5.1.4.1.1.6.2"), "3-D ultrasound volume"),
         "a document": (
             file_of(dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", EncapsulatedDocument=b"%PDF"), None),

@@ -1,1 +1,1 @@
-"""A file, an array -> Frame: told by content, bounded, hostile formats decoded in a child process."""
+"""File or array -> Frame: recognised by content, within bounds, DICOM and video decoded in a child process."""

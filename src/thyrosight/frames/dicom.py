@@ -1,7 +1,7 @@
-"""DICOM and video -> frames: what the decoding child says, made into Frames; what is no ultrasound is refused.
+"""DICOM or video file -> Frames, from the replies of the decoding child; images that are not ultrasound are refused.
 
-The parent reads no DICOM itself: it tells the kind by the first bytes, and holds what the child answers against what
-the child said before. Nothing of the patient comes across: the child reads none of it.
+The parent process parses no DICOM itself. It recognises the kind of a file by its first bytes, and checks each reply of
+the child against the header that the child sent first. The child reads nothing that identifies the patient.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
 HEAD_BYTES = 160
 MAX_FILE_BYTES = 2 << 30
-"""A clip of 300 uncompressed frames of 1024 x 768 has 700 MB; it is read a frame at a time."""
+"""A clip of 300 uncompressed frames of 1024 x 768 has 700 MB; one frame is read at a time."""
 
 ULTRASOUND = "US"
 VIDEO_SPACING = "a video does not say how many millimetres a pixel is"
@@ -34,7 +34,7 @@ _ULTRASOUND_CLASSES = frozenset(_STORAGE + number for number in ("3", "3.1", "6"
 _VOLUME_CLASS = _STORAGE + "6.2"
 _CAPTURE_CLASSES = frozenset(("", *(_STORAGE + number for number in ("7", "7.1", "7.2", "7.3", "7.4"))))
 IMAGE_CLASSES = tuple(sorted(_ULTRASOUND_CLASSES | _CAPTURE_CLASSES - {""}))
-"""SOP classes that hold ultrasound: images and clips, today's and retired, and secondary captures of five kinds."""
+"""SOP classes that may hold ultrasound: images and clips, current and retired, and five kinds of secondary capture."""
 _CAPTURE_MODALITIES = frozenset(("", "OT", "SC"))
 _VIDEO_BRANDS = (b"ftyp", b"moov", b"mdat", b"wide")
 
@@ -42,7 +42,7 @@ _VIDEO_BRANDS = (b"ftyp", b"moov", b"mdat", b"wide")
 def kind_of(head: bytes) -> str | None:
     """First HEAD_BYTES of a file -> "dicom", "video", or None for anything else.
 
-    DICOM without its preamble is told by its first element: group 2 or 8, low element, with a type or a short length.
+    DICOM without a preamble is recognised by its first element: group 2 or 8, low number, and a type or short length.
     """
     if has_dicom_preamble(head):
         return "dicom"
@@ -59,19 +59,19 @@ def kind_of(head: bytes) -> str | None:
 
 
 class DecodedFile:
-    """An open DICOM or video file: its frames, each decoded when it is asked for."""
+    """An open DICOM or video file; `frame` decodes one of its frames."""
 
     def __init__(self, child: DecodeChild, header: dict[str, Any], path: Path | None, name: str, sha256: str) -> None:
         self._child, self._path, self._name, self._sha256 = child, path, name, sha256
         self.num_frames = int(header["num_frames"])
         self.frame_ms: float | None = header["frame_ms"]
-        """Milliseconds from frame to frame, None where the file does not say."""
+        """Milliseconds from frame to frame, None where the file does not state them."""
         self._size_hw = int(header["rows"]), int(header["columns"])
         self._facts = _facts(name, header, self._size_hw)
 
     @property
     def is_clip(self) -> bool:
-        """Whether its frames are one sweep: all are looked at where none is chosen."""
+        """Whether it has several frames of one sweep; `predict` reads all of them where none is chosen."""
         return self.num_frames > 1
 
     def frame(self, index: int) -> Frame:
@@ -81,7 +81,7 @@ class DecodedFile:
         reply, content = _asked(self._child, self._where(index), {"op": "frame", "index": index})
         shape = tuple(reply["shape"])
         if shape not in (self._size_hw, (*self._size_hw, 3)):
-            raise InputError(f"{self._name}: damaged: a frame is not of the size that its header says")
+            raise InputError(f"{self._name}: damaged: a frame has another size than its header states; export it again")
         image: UInt8Array = np.frombuffer(content, np.uint8).reshape(shape)
         gray_HW, rgb_HW3 = (image, None) if image.ndim == 2 else gray_and_rgb(image)
         return Frame(self._path, gray_HW, rgb_HW3, sha256=self._sha256, frame_index=index, num_frames=self.num_frames,
@@ -93,9 +93,9 @@ class DecodedFile:
 
 @contextmanager
 def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Iterator[DecodedFile]:
-    """Kind from kind_of, path (or the file's bytes; the path is then only named) -> the open file.
+    """Kind from kind_of, path, bytes of the file (None: read the path) -> the open file; errors name the path.
 
-    InputError, naming the file, where it is damaged, too large, or no ultrasound.
+    InputError where the file is damaged, too large, or no ultrasound.
     """
     name = str(path) if path is not None else "image"
     sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))
@@ -128,7 +128,7 @@ def _asked(
 
 
 def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:
-    """Header as the child read it -> the fields of a Frame that are the same for all frames."""
+    """Header from the child -> the fields of a Frame that are the same for all frames."""
     if "sop_class" not in header:
         return {"spacing": None, "spacing_reason": VIDEO_SPACING}
     modality = ultrasound_modality(name, header["sop_class"], header["modality"])
@@ -144,9 +144,9 @@ def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[
 
 
 def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:
-    """Class and modality of a DICOM image -> its modality, "US" for ultrasound; InputError for what is surely none.
+    """SOP class and modality of a DICOM image -> its modality, "US" for ultrasound; InputError for any other kind.
 
-    A secondary capture that names no modality is let through: many systems store ultrasound so. It is flagged later.
+    A secondary capture without a modality is accepted, because many systems store ultrasound so; it gets a flag later.
     """
     if sop_class == _VOLUME_CLASS:
         raise InputError(f"{name}: a 3-D ultrasound volume; export 2-D images from it")
@@ -154,11 +154,12 @@ def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:
         return ULTRASOUND
     if sop_class in _CAPTURE_CLASSES and modality in _CAPTURE_MODALITIES:
         return modality or "none"
-    raise InputError(f"{name}: its header says {modality or 'class ' + sop_class}, not ultrasound; pass B-mode images")
+    kind = modality or f"class {sop_class}"
+    raise InputError(f"{name}: its header states {kind}, not ultrasound; pass B-mode images")
 
 
 def with_spacing(frame: Frame, spacing: Spacing | None) -> Frame:
-    """Frame, millimetres given by a person (None: leave it) -> the frame with these, whatever its file says."""
+    """Frame, spacing from a person (None: keep the frame's) -> the frame with this spacing."""
     if spacing is None:
         return frame
     from dataclasses import replace

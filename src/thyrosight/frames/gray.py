@@ -1,4 +1,4 @@
-"""RGB -> gray and RGB, or gray alone where all channels agree. Gray is ITU-R BT.601 luma, as Pillow's "L" has it."""
+"""RGB -> gray and RGB, or gray alone where all channels are equal. Gray is ITU-R BT.601 luma, as in Pillow's "L"."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Bytes of an image file -> what its header claims (format, size, frames), by bounded walks before anything decodes.
+"""Bytes of an image file -> the claims of its header: format, size, frames. Nothing is decoded.
 
-A decoder trusts the header: it allocates what the header claims and walks as many blocks as the file holds. So the
-claims are read here first, each walk is capped, and the caller refuses what is too large without having paid for it.
+A decoder trusts the header: it allocates the claimed size and reads as many blocks as the file holds. So the claims are
+read here first, with a limit on every loop, and the caller refuses a file that is too large before it is decoded.
 
-Sources: PNG (ISO/IEC 15948), JPEG (ITU-T T.81 annex B), TIFF 6.0 and BigTIFF, GIF89a, BMP (Windows
-GDI), WebP (RFC 9649).
+Sources: PNG (ISO/IEC 15948), JPEG (ITU-T T.81 annex B), TIFF 6.0 and BigTIFF, GIF89a, BMP (Windows GDI), WebP (RFC
+9649).
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def has_dicom_preamble(head: bytes) -> bool:
 
 
 class HeaderError(ValueError):
-    """The bytes are no image of a known format, or a damaged one: fault and mend in words; the caller adds the file."""
+    """The bytes are no known or a damaged image. The message has the fault and the fix; the caller adds the file."""
 
-    def __init__(self, fault: str, mend: str = "copy or export the image again") -> None:
-        super().__init__(f"{fault}; {mend}")
+    def __init__(self, fault: str, fix: str = "copy or export the image again") -> None:
+        super().__init__(f"{fault}; {fix}")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a header claims. Size in pixels as stored, before any EXIF orientation; num_scans counts decoding passes."""
+    """The claims of a header. Size in pixels as stored, before EXIF orientation; num_scans counts decoding passes."""
 
     format: str
     width: int
@@ -55,7 +55,7 @@ class Claim:
 
 
 def read_claim(data: bytes) -> Claim:
-    """Whole file -> Claim, by content alone. HeaderError where that is not a known image, or its header is damaged."""
+    """Whole file -> Claim, by its content. HeaderError for an unknown format or a damaged header."""
     if not data:
         raise HeaderError("the file is empty", "copy it again")
     for magic, reader in _READERS:
@@ -70,7 +70,7 @@ def read_claim(data: bytes) -> Claim:
 
 
 def _read_png(data: bytes) -> Claim:
-    """Walks every chunk and its CRC, and inflates the pixels: decoders let a flipped bit and missing rows through."""
+    """Checks the CRC of every chunk, and inflates the pixels: decoders accept a flipped bit and missing rows."""
     view = memoryview(data)
     pixels: list[memoryview] = []
     num_frames, position = 1, 8
@@ -111,7 +111,7 @@ def _png_bytes(width: int, height: int, bits_per_pixel: int, is_interlaced: bool
 
 
 def _inflates_to(parts: list[memoryview], num_bytes: int) -> bool:
-    """Parts of a zlib stream -> whether it holds at least that many bytes; they are counted, not kept."""
+    """Parts of a zlib stream -> whether it inflates to at least num_bytes; the bytes are counted, not kept."""
     inflater, count = zlib.decompressobj(), 0
     for part in parts:
         pending: bytes | memoryview = part
@@ -125,7 +125,7 @@ def _inflates_to(parts: list[memoryview], num_bytes: int) -> bool:
 
 
 def _read_jpeg(data: bytes) -> Claim:
-    """Walks the segments up to the start of the first scan. num_scans counts the markers in the whole file."""
+    """Reads the segments up to the first scan; num_scans is the number of scan markers in the whole file."""
     position = 2
     width = height = 0
     for _ in range(MAX_JPEG_SEGMENTS):
@@ -151,7 +151,7 @@ def _read_jpeg(data: bytes) -> Claim:
 
 
 def _read_tiff(data: bytes) -> Claim:
-    """Walks the chain of image file directories; the size is the largest of all frames and tiles."""
+    """Follows the chain of image file directories; the size is the largest of all frames and tiles."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
     if is_big and order == ">":
@@ -182,7 +182,7 @@ def _read_tiff(data: bytes) -> Claim:
 
 
 def _read_gif(data: bytes) -> Claim:
-    """Walks the blocks; the size is the canvas that holds every frame."""
+    """Reads the blocks; the size is the canvas that holds every frame."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _gif_table_bytes(flags)
     num_frames = num_blocks = 0
@@ -196,7 +196,7 @@ def _read_gif(data: bytes) -> Claim:
             num_frames = _checked_frames(num_frames + 1)
             position += 11 + _gif_table_bytes(flags)
         else:
-            position += 1  # decoders skip strangers
+            position += 1  # decoders skip unknown bytes
             num_blocks += 1
             continue
         while length := data[position]:

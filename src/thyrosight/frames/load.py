@@ -1,10 +1,9 @@
-"""Image file -> Frame: PNG, JPEG, TIFF, BMP, GIF and WebP, told by content, decoded within bounds, refused in one line.
+"""Image file -> Frame: PNG, JPEG, TIFF, BMP, GIF and WebP here; DICOM and video by a child process (dicom.py).
 
-Eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles left alone.
-Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats says reliably how many millimetres a pixel is:
-PNG pHYs and JPEG or TIFF resolution describe a printer's page, so `spacing` is None.
-
-DICOM and video come through the same doors and are decoded by a child process (dicom_in.py).
+The content decides the format. Size and cost are checked before decoding. A bad file is one InputError.
+A frame has eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles ignored.
+Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats reliably states how many millimetres a pixel has: PNG
+pHYs and JPEG or TIFF resolution describe a printed page. So `spacing` is None.
 """
 
 from __future__ import annotations
@@ -37,23 +36,23 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 40_000_000
-"""An 8K screen has 33 million. Decoding takes up to 20 bytes a pixel, so 0.8 GB at this size."""
+"""An 8K screen has 33 million. Decoding takes up to 20 bytes per pixel, so 0.8 GB at this size."""
 MAX_WEBP_PIXELS = 28_000_000
-"""A lossless WebP takes 29 bytes a pixel."""
+"""A lossless WebP takes 29 bytes per pixel."""
 MAX_DECODED_PIXELS = 2_000_000_000
-"""Pixels that one load may ask of a decoder: frames before the chosen one (GIF, WebP), scans of a progressive JPEG."""
+"""Pixels that one load may decode, with frames before the chosen one (GIF, WebP) and scans of a progressive JPEG."""
 MIN_SIDE_PX = 32
-"""A nodule needs some pixels: below this an image is an icon or a mistake."""
+"""A smaller image is an icon or a mistake; it could not show a nodule."""
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
     | {".dcm", ".dicom", ".mp4", ".m4v", ".mov", ".avi"}
 )
-"""What a folder is searched for; a file that is named explicitly is always taken, and judged by its content."""
+"""File names that count as images in a folder; a file that the user names is always read, whatever its suffix."""
 
 NO_SPACING = "the file format does not say how many millimetres a pixel is (resolution tags describe print, not tissue)"
 
-_PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # the rest Pillow registers by itself
+_PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}  # Pillow registers the others itself
 _ANIMATED = frozenset({"GIF", "WEBP"})
 _OWN_WORDS = {"UnidentifiedImageError": "of an unknown kind", "DecompressionBombError": "claims too many pixels"}
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -64,7 +63,7 @@ _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 class FrameFile(Protocol):
-    """An open file of frames. is_clip: a DICOM or video of several, all of which are looked at where none is chosen."""
+    """An open file of frames. is_clip: a DICOM or video of several; `predict` reads all where none is chosen."""
 
     num_frames: int
     frame_ms: float | None
@@ -78,7 +77,7 @@ class FrameFile(Protocol):
 
 
 class StillFile:
-    """A file of one of Pillow's formats, whole in memory. Several frames in it are no clip: one has to be chosen."""
+    """A file in one of Pillow's formats, whole in memory. Several frames in it are no clip: the user chooses one."""
 
     is_clip = False
     frame_ms: float | None = None
@@ -128,11 +127,11 @@ class StillFile:
 
 @contextmanager
 def open_frames(path: Path | str) -> Iterator[FrameFile]:
-    """Path -> the open file, of any format. Frames of DICOM and video are decoded when they are asked for."""
+    """Path -> the open file, of any format. `frame` decodes one frame."""
     path = Path(path)
-    kind = kind_of(_read_bounded(path, HEAD_BYTES))
+    kind = kind_of(read_bounded(path, HEAD_BYTES))
     if kind is None:
-        yield StillFile(_read_bounded(path), path)
+        yield StillFile(read_bounded(path), path)
     else:
         with open_decoded(kind, path) as file:
             yield file
@@ -140,7 +139,7 @@ def open_frames(path: Path | str) -> Iterator[FrameFile]:
 
 @contextmanager
 def frames_of(data: bytes, path: Path | None = None) -> Iterator[FrameFile]:
-    """Bytes of a file -> the open file, as open_frames; path is only recorded and named in errors, never opened."""
+    """Bytes of a file -> the open file, as open_frames; the path is recorded and named in errors, but not opened."""
     kind = kind_of(data[:HEAD_BYTES])
     if kind is None:
         yield StillFile(data, path)
@@ -150,7 +149,7 @@ def frames_of(data: bytes, path: Path | None = None) -> Iterator[FrameFile]:
 
 
 def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
-    """Path, frame (None: the only one) -> Frame. Raises InputError alone, which names the file, the fault and the mend.
+    """Path, index of the frame (None: the only one) -> Frame. Raises no error but InputError.
 
     A file of several frames needs a frame_index in 0..num_frames-1: none is chosen silently.
     """
@@ -159,17 +158,20 @@ def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
 
 
 def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None = None) -> Frame:
-    """Bytes of an image file -> Frame, as load_frame; path is only recorded and named in errors, never opened."""
+    """Bytes of an image file -> Frame, as load_frame; the path is recorded and named in errors, but not opened.
+
+    For tests, which make files in memory.
+    """
     with frames_of(data, path) as file:
         return file.frame(chosen_frame(str(path) if path is not None else "image", file.num_frames, frame_index))
 
 
 def find_images(paths: Iterable[Path | str]) -> list[Path]:
-    """Files and folders -> image files, in the order given, folders recursively in natural order, each file once.
+    """Files and folders -> image files in the given order, each once; folders recursively, in natural order.
 
-    Explicit files are kept whatever their name, missing ones too (load_frame then says so). In folders: files with a
-    known suffix, and DICOM of any other name, told by its preamble (a DICOMDIR is no image). Hidden files and folders,
-    `__MACOSX` and folders of our own results are skipped, and links to folders are not followed.
+    A named file is kept, even if it is missing (load_frame raises the error). In folders: files with a known suffix,
+    and DICOM of any other name, by its preamble (a DICOMDIR is no image). Hidden files and folders, `__MACOSX` and our
+    own results folders are skipped, and links to folders are not followed.
     """
     found: dict[str, Path] = {}
     for path in map(Path, paths):
@@ -190,17 +192,17 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file of any other name has the preamble of DICOM; what can't be read, and indexes, have not."""
+    """Whether a file has the preamble of DICOM; False for an index (DICOMDIR) and for a file that can't be read."""
     if path.name.upper() == "DICOMDIR":
         return False
     try:
-        return has_dicom_preamble(_read_bounded(path, HEAD_BYTES))
+        return has_dicom_preamble(read_bounded(path, HEAD_BYTES))
     except InputError:
         return False
 
 
-def _read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
-    """Path -> bytes of a regular file, all of at most MAX_FILE_BYTES or its first; pipes and devices are not read."""
+def read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
+    """Path -> bytes of a regular file (no pipe, no device): all, at most MAX_FILE_BYTES, or the first head_bytes."""
     try:
         with open(path, "rb", opener=_open_without_waiting) as stream:
             status = os.fstat(stream.fileno())
@@ -218,13 +220,13 @@ def _read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: can't be read ({reason}); check the path and its permissions") from error
-    if len(data) > MAX_FILE_BYTES:  # it grew, or its size was not known beforehand
+    if len(data) > MAX_FILE_BYTES:  # it has grown since, or its size was unknown
         raise InputError(_too_many_bytes(path, len(data)))
     return data
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """Like os.open, but a pipe without a writer does not hang."""
+    """As os.open, but does not hang on a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -234,7 +236,7 @@ def _too_many_bytes(path: Path, num_bytes: int) -> str:
 
 
 def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
-    """Frames in a file, the frame that was asked for (None: the only one) -> its index; InputError without a choice."""
+    """Number of frames, chosen frame (None: the only one) -> its index; InputError where there is no such frame."""
     if frame_index is None and num_frames == 1:
         return 0
     if frame_index is not None and 0 <= frame_index < num_frames:
@@ -245,7 +247,7 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
 
 
 def _check_cost(name: str, claim: Claim, index: int) -> None:
-    """Refuse, before anything is allocated, what would take too much memory or time."""
+    """InputError, before anything is allocated, where decoding would take too much memory or time."""
     _check_size(name, claim.width, claim.height)
     if claim.format == "WEBP" and claim.width * claim.height > MAX_WEBP_PIXELS:
         size = f"{claim.width:,} x {claim.height:,}"
@@ -265,9 +267,9 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 
 def _decode(data: bytes, image_format: str, index: int) -> tuple[UInt8Array, UInt8Array | None]:
-    """Checked bytes -> (gray `_HW`, RGB `_HW3` or None where all channels agree). Raises whatever Pillow raises."""
+    """Checked bytes -> (gray `_HW`, RGB `_HW3` or None where all channels are equal). Raises what Pillow raises."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is no news to the user; faults in pixels raise
+        warnings.simplefilter("ignore")  # odd metadata does not concern the user; faults in pixels raise
         with _opened(data, image_format) as image:
             return _arrays_at(image, image_format, index)
 
@@ -286,7 +288,7 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 
     if index or image_format in _ANIMATED:
         image.seek(index)
-    if image.width * image.height > MAX_PIXELS:  # the decoder's own reading, should it differ from ours
+    if image.width * image.height > MAX_PIXELS:  # where the decoder reads another size than we did
         raise ValueError(f"{image.width:,} x {image.height:,} pixels")
     with complaints_raised() if image_format == "TIFF" else nullcontext():
         image.load()
@@ -295,7 +297,7 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 
 
 def _is_white_zero(image: PillowImage) -> bool:
-    """TIFF 6.0 PhotometricInterpretation 0 of an image deeper than 8 bits; Pillow inverts the shallower ones itself."""
+    """Whether a TIFF of more than 8 bits has 0 as white (PhotometricInterpretation 0); Pillow inverts others itself."""
     tags: Any = getattr(image, "tag_v2", {})
     return bool(tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO) and image.mode in _DEEP_MODES
 
@@ -312,7 +314,7 @@ def _to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8
 
 
 def _on_black(image: PillowImage) -> PillowImage:
-    """Image -> the same without transparency, over black as ultrasound has it; gray stays gray."""
+    """Image -> the image on black, the background of ultrasound, where it is transparent; gray stays gray."""
     from PIL import Image
 
     is_gray = image.mode in ("1", "L", "LA", "La")
@@ -325,12 +327,12 @@ def _on_black(image: PillowImage) -> PillowImage:
 
 
 def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
-    """Deep gray (16 or 32 bit, float) -> 8 bit, black kept black. ValueError where a value is not finite.
+    """Deep gray (16 or 32 bit, float) -> 8 bit; black stays black. ValueError where a value is not finite.
 
-    Integers: divided by the full range of the smallest of 8, 10, 12, 14, 16, 24, 32 bits that holds the largest value;
-    so 8-bit values in a 16-bit file stay as they are and a 12-bit image is not lost in the dark.
-    Floats: within 0..1 times 255, else within 0..255 as they are. Negative values or larger floats: by the image's own
-    minimum..maximum; a constant image has no such range and becomes 0.
+    Integers: divided by the full range of the smallest of 8, 10, 12, 14, 16, 24, 32 bits that holds the largest value.
+    So 8-bit values in a 16-bit file do not change, and a 12-bit image is not too dark.
+    Floats: times 255 if all are in 0..1, unchanged if all are in 0..255. Negative values or larger floats: from the
+    image's own minimum..maximum to 0..255; a constant image has no such range and becomes 0.
     """
     if not np.isfinite(values_HW).all():
         raise ValueError("holds values that are not finite")
@@ -344,7 +346,7 @@ def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
     if span == 0:
         return np.zeros(values_HW.shape, np.uint8)
     gray_HW = np.empty(values_HW.shape, np.uint8)
-    for row in range(0, len(values_HW), _BLOCK_ROWS):  # in blocks: the double precision would take 8 bytes a pixel
+    for row in range(0, len(values_HW), _BLOCK_ROWS):  # in blocks: double precision takes 8 bytes per pixel
         rows = slice(row, row + _BLOCK_ROWS)
         gray_HW[rows] = np.rint((values_HW[rows].astype(np.float64) - low) * 255 / span)
     return gray_HW
@@ -354,7 +356,7 @@ Source = Path | str | UInt8Array | Frame
 
 
 def as_frame(source: Source, frame_index: int | None = None) -> Frame:
-    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. An array says nothing about millimetres."""
+    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. A frame of an array has no spacing."""
     if isinstance(source, Frame):
         return source
     if isinstance(source, str | os.PathLike):

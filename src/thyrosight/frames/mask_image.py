@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
 from thyrosight.frames.headers import HeaderError, read_claim
-from thyrosight.frames.load import MAX_PIXELS, _read_bounded
+from thyrosight.frames.load import MAX_PIXELS, read_bounded
 from thyrosight.types import BoolArray
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _decoded(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowIm
     from PIL import Image, ImageOps
 
     try:
-        data = _read_bounded(path)
+        data = read_bounded(path)
     except InputError as error:
         raise InputError(
             str(error).replace("no such file; check the path", "no such mask file; correct its name")

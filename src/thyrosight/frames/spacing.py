@@ -1,8 +1,8 @@
 """Numbers of a DICOM header -> regions of the picture with their millimetres, or the reason why there are none.
 
-Millimetres come from the ultrasound regions (PS3.3 C.8.5.5), else from PixelSpacing (10.7.1.1), and nothing is guessed:
-a header that contradicts the picture gives none. ImagerPixelSpacing and NominalScannedPixelSpacing are lengths on a
-detector and on paper, not in tissue, and are not read.
+Millimetres come from the ultrasound regions (PS3.3 C.8.5.5), else from PixelSpacing (10.7.1.1). Nothing is guessed: a
+header that contradicts the picture gives no millimetres. ImagerPixelSpacing and NominalScannedPixelSpacing are not
+read: they are lengths on a detector and on paper, not in tissue.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ DATA_TYPES = {1: "tissue", 2: "colour flow", 3: "spectral Doppler", 4: "spectral
 BARS = frozenset({0xD, 0xE})
 """Region data types of the gray and the colour bar."""
 MIN_MM, MAX_MM = 0.005, 2.0
-"""A pixel of ultrasound: from far below what any probe resolves to 1 m on 500 rows."""
+"""Possible sizes of a pixel: from far below the resolution of any probe to 1 m on 500 rows."""
 MAX_RATIO = 4.0
 SAME_SHARE = 0.005
-"""Two spacings that differ by less are one."""
+"""Two spacings that differ by less are the same."""
 
 NOT_CENTIMETRES = "is not measured in centimetres"
 NO_SCALE = "the DICOM header has no 2-D ultrasound region and no PixelSpacing"
@@ -28,10 +28,10 @@ Numbers = dict[str, float | None]
 
 
 def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[Region, ...], str | None]:
-    """Items of SequenceOfUltrasoundRegions, image size -> (regions with a place, why the header is not believed).
+    """Items of SequenceOfUltrasoundRegions, image size -> (regions, the reason why their scales are wrong, or None).
 
-    A region that reaches beyond the picture means that it was cropped or resized after the header was written; then no
-    region's scale holds. A region whose own scale is unsound keeps its place, with the reason.
+    Where a region extends beyond the picture, the picture was cropped or resized after the scan, and no scale is right.
+    A region whose own scale is invalid keeps its box, with the reason.
     """
     regions = []
     for number, item in enumerate(items, start=1):
@@ -72,7 +72,7 @@ def _times_ten(value: float | None) -> float | None:
 
 
 def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) -> tuple[Spacing | None, str | None]:
-    """Millimetres a row and a column -> (Spacing, None), or (None, why that can't be)."""
+    """Millimetres per row and per column -> (Spacing, None), or (None, why they are impossible)."""
     if row_mm is None or column_mm is None or not (math.isfinite(row_mm) and math.isfinite(column_mm)):
         return None, f"{what} gives no pixel size"
     size = f"{row_mm:g} x {column_mm:g} mm"
@@ -88,9 +88,9 @@ def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) ->
 def frame_spacing(
     regions: tuple[Region, ...], fault: str | None, pixel_spacing: list[float | None] | None
 ) -> tuple[Spacing | None, str]:
-    """Regions, what is wrong with the header, PixelSpacing -> (spacing of the whole frame or None, where from or why).
+    """Regions, fault of the header, PixelSpacing -> (spacing of the whole frame or None, its source or the reason).
 
-    None with regions that disagree: each part of the picture then has the scale of its own region (Frame.spacing_in).
+    None where the regions differ: each part of the picture then has the scale of its own region (Frame.spacing_in).
     """
     if fault is not None:
         return None, fault
@@ -109,5 +109,5 @@ def frame_spacing(
 
 
 def is_same(one: Spacing, other: Spacing) -> bool:
-    """Two spacings -> whether they are one within rounding."""
+    """Whether two spacings are equal up to rounding."""
     return all(abs(a - b) <= SAME_SHARE * a for a, b in zip(one, other, strict=True))

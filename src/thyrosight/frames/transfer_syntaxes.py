@@ -8,7 +8,7 @@ from __future__ import annotations
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG)
-"""Pixels as they are."""
+"""Uncompressed pixels."""
 RLE = "1.2.840.10008.1.2.5"
 JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55))
 """Baseline, extended, and the retired spectral selection and progression: what libjpeg decodes at 8 bits."""
@@ -19,10 +19,10 @@ PLUGINS = {
     "1.2.840.10008.1.2.4.81": "pyjpegls",
     **{f"1.2.840.10008.1.2.4.{number}": "pylibjpeg" for number in (90, 91, 201, 202, 203)},
 }
-"""Transfer syntax -> the decoder that is asked first, by pydicom's name for it."""
+"""Transfer syntax -> the first decoder to try, by its name in pydicom."""
 COMPRESSED = (RLE, *JPEG, *PLUGINS)
 """One stream per frame."""
 VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 """MPEG-2, H.264 and H.265: one stream for all frames."""
 RECEIVED = tuple(syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED)
-"""What is taken from a network: all of them but a data set deflated as a whole, which may hide any size."""
+"""The syntaxes that the listener accepts: all but the deflated one, whose size is unknown before it is inflated."""

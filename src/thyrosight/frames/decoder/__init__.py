@@ -1,1 +1,1 @@
-"""DICOM and video -> frames, in a child process with a cap on memory, time and files."""
+"""DICOM or video file -> frames, in a child process with limits on memory, time and files."""

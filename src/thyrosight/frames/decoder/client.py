@@ -1,10 +1,10 @@
-"""A request -> the reply of a child process that decodes: memory, time and files of a bad input stay in there.
+"""Request -> reply of a child process that decodes DICOM and video: the parent's side; worker.py is the child's.
 
-DICOM and video go through large C libraries that were not written for hostile files. They run in a child that may take
-MAX_MEMORY_BYTES, CPU_SECONDS and no file of its own; it is killed after WALL_SECONDS, and a new one takes its place.
-Starting one costs most of a second, so a child serves many files, one at a time; the child's side is decode_worker.py.
+Large C libraries decode these files, and they were not written for hostile input. So they run in a child that may take
+MAX_MEMORY_BYTES and CPU_SECONDS and may write no file. It is killed after WALL_SECONDS, and a new child is started.
+A start takes most of a second, so a child serves many files, one at a time.
 
-The wire: one line of JSON each way, with the bytes that follow it counted in `num_bytes`. Nothing is pickled.
+The protocol: one line of JSON in each direction; `num_bytes` in it counts the bytes that follow. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMMAND = ("-P", "-s", "-S", "-B", "-m", "thyrosight.frames.decoder.worker")
 
 
 class DecodeChild:
-    """One child process; for one caller at a time."""
+    """One child process, for one caller at a time."""
 
     def __init__(self) -> None:
         home = str(Path(__file__).resolve().parents[3])
@@ -53,10 +53,10 @@ class DecodeChild:
         self._is_late = False
         self.num_files = 0
         self.is_fit = True
-        """False once it failed in a way that may have left it damaged; it is not used again then."""
+        """False after a failure that may have damaged it; it is then not used again."""
 
     def ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytearray]:
-        """Request and the bytes with it -> (reply, the bytes with it). InputError, without the file's name."""
+        """Request, its bytes -> (reply, its bytes). InputError without the file's name."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.num_files += request["op"] == "open"
@@ -64,7 +64,7 @@ class DecodeChild:
         watchdog.daemon = True
         watchdog.start()
         try:
-            with suppress(BrokenPipeError):  # its last word may be there all the same
+            with suppress(BrokenPipeError):  # it may have answered before it ended
                 self._process.stdin.write(json.dumps(request | {"num_bytes": len(body)}).encode() + b"\n")
                 self._process.stdin.write(body)
                 self._process.stdin.flush()
@@ -101,7 +101,7 @@ class DecodeChild:
         return f"damaged: its decoder ended without an answer (code {code}); copy or export the image again"
 
     def close(self) -> None:
-        """Ends the process; whatever it was doing is given up."""
+        """Ends the process, also in the middle of a request."""
         self.is_fit = False
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
@@ -118,21 +118,21 @@ _lock = threading.Lock()
 
 @contextmanager
 def borrowed_child() -> Iterator[DecodeChild]:
-    """-> a child for this caller alone, one that is idle or a new one; it goes back where it is still fit."""
+    """-> a child for this caller alone, idle or new; it becomes idle again if it is still fit."""
     child = _idle_child() or DecodeChild()
     try:
         yield child
     except InputError:
         _give_back(child)
         raise
-    except BaseException:  # it may be in the midst of an answer
+    except BaseException:  # it may be in the middle of an answer
         child.close()
         raise
     _give_back(child)
 
 
 def end_children() -> None:
-    """Ends every idle child; later requests start new ones."""
+    """Ends every idle child. Later requests start new ones."""
     with _lock:
         children, _idle[:] = list(_idle), []
     for child in children:
@@ -142,7 +142,7 @@ def end_children() -> None:
 def _idle_child() -> DecodeChild | None:
     global _idle_of_process
     with _lock:
-        if _idle_of_process != os.getpid():  # after a fork the children are the other process's
+        if _idle_of_process != os.getpid():  # after a fork the children belong to the other process
             _idle.clear()
             _idle_of_process = os.getpid()
         return _idle.pop() if _idle else None

@@ -1,8 +1,8 @@
-"""A compressed frame's bytes -> what its own header claims: size, channels, depth; no pixel of it is decoded.
+"""Bytes of a compressed frame -> the claims of its own header: size, channels, depth. No pixel is decoded, except RLE.
 
-A DICOM file says its size twice: in its header, and in each compressed frame. Decoders believe the frame and allocate
-what it claims, so the two are held against each other first. RLE, which has no such claim, is decoded here, to the
-bytes that the header asks for and not one more.
+A DICOM file states its size twice: in its header, and in each compressed frame. Decoders trust the frame and allocate
+what it claims, so both are compared first. An RLE frame makes no claim. It is decoded here, to exactly as many bytes as
+the header needs.
 
 Sources: JPEG (ITU-T T.81 annex B), JPEG-LS (ITU-T T.87 annex C), JPEG 2000 (ISO/IEC 15444-1 annex A, boxes annex I),
 RLE (DICOM PS3.5 annex G).
@@ -30,10 +30,10 @@ _RLE_HEADER_BYTES, _RLE_MAX_SEGMENTS = 64, 15
 
 @dataclass(frozen=True)
 class Codestream:
-    """What a compressed frame says of itself.
+    """The claims of a compressed frame.
 
-    colours: "RGB" or "YBR" where it says so (Adobe's marker, JFIF, component names, subsampling), None where it is
-    silent. has_adobe: it carries Adobe's marker.
+    colours: "RGB" or "YBR" where the frame states it (Adobe's marker, JFIF, component names, subsampling), else None.
+    has_adobe: whether it has Adobe's marker.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Codestream:
 
 
 def read_codestream(data: bytes) -> Codestream:
-    """One compressed frame -> Codestream. HeaderError where it is no JPEG, JPEG-LS or JPEG 2000, or is damaged."""
+    """One compressed frame -> Codestream. HeaderError where it is damaged, or no JPEG, JPEG-LS or JPEG 2000."""
     try:
         if data.startswith(_SOI):
             return _read_jpeg(data)
@@ -65,7 +65,7 @@ def starts_frame(head: bytes) -> bool:
 
 
 def _read_jpeg(data: bytes) -> Codestream:
-    """Walks the segments of a JPEG or JPEG-LS frame up to its first scan."""
+    """Reads the segments of a JPEG or JPEG-LS frame up to its first scan."""
     position, found = 2, None
     adobe: int | None = None
     is_jfif = False
@@ -99,7 +99,7 @@ def _read_jpeg(data: bytes) -> Codestream:
 
 
 def _jpeg_colours(frame: bytes, channels: int, adobe: int | None, is_jfif: bool) -> str | None:
-    """Body of the frame's segment, Adobe's transform, JFIF -> the colours that the frame itself declares."""
+    """Body of the frame's segment, Adobe's transform, JFIF -> the colours that the frame itself states."""
     components = [struct.unpack_from("BBB", frame, 6 + 3 * index) for index in range(channels)]
     if adobe is not None:
         return "YBR" if adobe else "RGB"
@@ -110,7 +110,7 @@ def _jpeg_colours(frame: bytes, channels: int, adobe: int | None, is_jfif: bool)
 
 
 def _codestream_in_boxes(data: bytes) -> int:
-    """JP2 file -> where the codestream's SIZ marker begins."""
+    """JP2 file -> position of the codestream's SIZ marker."""
     position = 0
     for _ in range(MAX_BOXES):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -126,12 +126,12 @@ def _codestream_in_boxes(data: bytes) -> int:
 
 
 def _read_jpeg2000(data: bytes, siz: int) -> Codestream:
-    """JPEG 2000, position of its SIZ marker -> its claim; the number of tiles is bounded too."""
+    """JPEG 2000, position of its SIZ marker -> its claims; the number of tiles has a limit too."""
     marker, _, _, right, below, left, top, tile_width, tile_height, _, _, channels = struct.unpack_from(
         ">HHHIIIIIIIIH", data, siz
     )
     if marker != 0xFF51 or right <= left or below <= top or not tile_width or not tile_height or not channels:
-        raise HeaderError("damaged: a JPEG 2000 frame without a sound size")
+        raise HeaderError("damaged: a JPEG 2000 frame without a valid size")
     if -(-right // tile_width) * -(-below // tile_height) > MAX_TILES:
         raise HeaderError(f"damaged: a JPEG 2000 frame in more than {MAX_TILES:,} tiles")
     for index in range(channels):
@@ -155,7 +155,7 @@ def decode_rle(data: bytes, num_segments: int, segment_bytes: int) -> list[bytes
 
 
 def _unpacked(packed: bytes, num_bytes: int) -> bytes:
-    """PackBits -> num_bytes bytes; HeaderError where it holds fewer or more. A byte of padding may follow."""
+    """PackBits -> num_bytes bytes. HeaderError for fewer or more; one byte of padding is allowed."""
     unpacked = bytearray()
     position, end = 0, len(packed)
     while position + 1 < end and len(unpacked) < num_bytes:

@@ -1,8 +1,8 @@
-"""DICOM stream -> header facts and frames, one at a time; runs in the decoding child (decode_worker.py).
+"""DICOM stream -> facts of its header, and its frames one at a time; runs in the decoding child (worker.py).
 
-Only the elements in WANTED are read: nothing that names a patient is among them. The pixel data stays in the file; a
-frame's bytes are found by their place (native), or by a walk over the fragments (compressed), and held against the
-header before a decoder sees them.
+Only the elements in ELEMENTS (dicom_header.py) are read; none of them identifies a patient. The pixel data stays in the
+file. The bytes of a frame are found by their position (native), or from the list of fragments (compressed), and are
+checked against the header before they are decoded.
 
 Source: DICOM PS3.5 annex A (transfer syntaxes, fragments, offset tables), PS3.3 C.7.6.3 (image pixel).
 """
@@ -37,11 +37,11 @@ _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 
 Places = list[tuple[tuple[int, int], ...]]
-"""One entry a frame: (position, bytes) of its parts in the stream."""
+"""One entry per frame: (position, number of bytes) of its parts in the stream."""
 
 
 class DicomFrames:
-    """A DICOM image, open: `header` for the parent, `frame` decodes one."""
+    """An open DICOM image: `header` is for the parent, `frame` decodes one frame."""
 
     def __init__(self, bytes_of: Callable[[int], bytes], decoder: FrameDecoder, header: dict[str, Any]) -> None:
         self._bytes_of, self._decoder = bytes_of, decoder
@@ -53,7 +53,7 @@ class DicomFrames:
 
 
 def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
-    """Stream of a DICOM file -> its frames, or the video inside it. HeaderError with fault and mend."""
+    """Stream of a DICOM file -> its frames, or the video inside it. HeaderError where it is no image or damaged."""
     stream, encoding, dataset = read_dataset(Bounded(source))
     at, num_bytes, vr = _pixel_data(stream, encoding, dataset)
     header = header_facts(dataset)
@@ -81,7 +81,7 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
 
 
 def _pixel_data(stream: Bounded, encoding: Encoding, dataset: Any) -> tuple[int, int, str | None]:
-    """Stream at the pixel data's element -> (where its value begins, bytes or _UNDEFINED, VR)."""
+    """Stream at the pixel data's element -> (position of its value, number of bytes or _UNDEFINED, VR)."""
     head = stream.read(8)
     order = "<" if encoding.is_little else ">"
     if len(head) < 8:
@@ -108,7 +108,7 @@ def frame_bytes(stream: Bounded, parts: tuple[tuple[int, int], ...]) -> bytes:
 
 
 def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> None:
-    """Place of uncompressed pixel data -> nothing; HeaderError where the header claims more than there is."""
+    """HeaderError where the header claims more pixels than the uncompressed pixel data holds."""
     if num_bytes == _UNDEFINED:
         raise HeaderError("damaged: its pixel data is in fragments, but not said to be compressed")
     if at + num_bytes > file_bytes:
@@ -120,7 +120,7 @@ def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> No
 
 
 def _native_frame(stream: Bounded, layout: Layout, at: int, index: int) -> bytes:
-    """Uncompressed pixel data -> one frame's bytes. Bytes in big-endian words stand the other way round in pairs."""
+    """Uncompressed pixel data -> the bytes of one frame. Big-endian words are swapped to little-endian."""
     start, num_bytes = index * layout.frame_bytes, layout.frame_bytes
     if not (layout.transfer_syntax == BIG and layout.vr == "OW" and layout.bits_allocated == 8):
         return stream.exactly(at + start, num_bytes)
@@ -131,7 +131,7 @@ def _native_frame(stream: Bounded, layout: Layout, at: int, index: int) -> bytes
 
 
 def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
-    """Compressed pixel data -> (position, bytes) of its items, the offset table first (PS3.5 A.4)."""
+    """Compressed pixel data -> (position, number of bytes) of its items, the offset table first (PS3.5 A.4)."""
     found: list[tuple[int, int]] = []
     while len(found) <= MAX_FRAGMENTS:
         stream.seek(at)
@@ -155,7 +155,7 @@ def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
 def frame_places(stream: Bounded, items: list[tuple[int, int]], num_frames: int, dataset: Any) -> Places:
     """Offset table and fragments -> the fragments of each frame.
 
-    One fragment a frame; else by the offset table, basic or extended; else by where a compressed frame begins.
+    One fragment per frame; else by the offset table, basic or extended; else by the starts of compressed frames.
     """
     (table_at, table_bytes), fragments = items[0], items[1:]
     if len(fragments) == num_frames:

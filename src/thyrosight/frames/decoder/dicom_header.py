@@ -1,6 +1,6 @@
-"""DICOM stream -> how it is written, its image module, and the facts that the parent may know; runs in the child.
+"""DICOM stream -> its encoding, its image module, and the facts that the parent may get; runs in the child.
 
-A length that lies costs no memory, values are checked one by one, nothing that names a patient is read or passed on.
+A false length costs no memory, each value is checked, and nothing that identifies a patient is read or passed on.
 
 Source: DICOM PS3.3 C.7.6.3 (image pixel), C.7.6.5 (cine), C.8.5.5 (ultrasound regions); PS3.5 annex A; PS3.10 7.1.
 """
@@ -26,7 +26,7 @@ MAX_META_ELEMENTS = 64
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 LONG_VRS = frozenset((b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"))
 
-WANTED = (
+ELEMENTS = (
     *("SOPClassUID", "Modality", "NumberOfFrames", "FrameTime", "CineRate", "RecommendedDisplayFrameRate"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
@@ -37,7 +37,7 @@ WANTED = (
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("SequenceOfUltrasoundRegions", "UltrasoundColorDataPresent", "PixelSpacing"),
 )
-"""Keywords of the elements that are read; all else is skipped in the file."""
+"""Keywords of the elements that are read; all others are skipped."""
 
 _REGION_NUMBERS = {
     "format": "RegionSpatialFormat",
@@ -55,7 +55,7 @@ _REGION_NUMBERS = {
 
 
 class Bounded:
-    """A stream that never reads past its end: a length that lies costs no memory."""
+    """A stream that never reads past its end, so that a false length costs no memory."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -77,7 +77,7 @@ class Bounded:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the data set is written, and where it begins in the stream."""
+    """How the data set is encoded, and its position in the stream."""
 
     transfer_syntax: str
     is_implicit: bool
@@ -86,9 +86,9 @@ class Encoding:
 
 
 def read_dataset(stream: Bounded) -> tuple[Bounded, Encoding, Any]:
-    """Stream of a DICOM file -> (stream at its pixel data, how it is written, the elements of WANTED).
+    """Stream of a DICOM file -> (stream at its pixel data, its encoding, the elements of ELEMENTS).
 
-    A deflated file's stream is another one: the data set inflated.
+    For a deflated file the stream is a new one, of the inflated data set.
     """
     import pydicom.config
     from pydicom import filereader
@@ -105,13 +105,13 @@ def read_dataset(stream: Bounded) -> tuple[Bounded, Encoding, Any]:
         encoding.is_implicit,
         encoding.is_little,
         stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
-        specific_tags=[tag for tag in map(tag_for_keyword, WANTED) if tag is not None],
+        specific_tags=[tag for tag in map(tag_for_keyword, ELEMENTS) if tag is not None],
     )
     return stream, encoding, dataset
 
 
 def read_encoding(stream: Bounded) -> Encoding:
-    """Stream -> transfer syntax and where the data set begins; a file without preamble is guessed by its first element.
+    """Stream -> transfer syntax, and position of the data set; without a preamble the first element decides.
 
     File meta information: PS3.10 section 7.1, always explicit little endian.
     """
@@ -139,12 +139,12 @@ def read_encoding(stream: Bounded) -> Encoding:
         return Encoding(names[is_explicit, is_little], not is_explicit, is_little, position)
     is_implicit = syntax == IMPLICIT
     if syntax != DEFLATED and is_implicit == is_explicit:
-        is_implicit = not is_explicit  # some writers say one and write the other; the first element shows which
+        is_implicit = not is_explicit  # some writers state one and write the other; the first element decides
     return Encoding(syntax, is_implicit, syntax != BIG, position)
 
 
 def inflated(stream: Bounded, start: int) -> bytes:
-    """The deflated data set (PS3.5 A.5) -> as it was, at most MAX_INFLATED_BYTES."""
+    """The deflated data set (PS3.5 A.5) -> inflated, at most MAX_INFLATED_BYTES."""
     stream.seek(start)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -160,15 +160,15 @@ def inflated(stream: Bounded, start: int) -> bytes:
 
 
 def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
-    """Data set -> its image pixel module, each value checked; HeaderError names the one that is wrong."""
+    """Data set -> its image pixel module, each value checked; HeaderError names the wrong one."""
     photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
     rows, columns = (_needed(dataset, name) for name in ("Rows", "Columns"))
     if rows * columns > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"
         raise HeaderError(f"its header claims {columns:,} x {rows:,} pixels, the limit is {limit}", "export it smaller")
     if min(rows, columns) < MIN_SIDE_PX:
-        mend = f"pass at least {MIN_SIDE_PX} x {MIN_SIDE_PX}"
-        raise HeaderError(f"{columns:,} x {rows:,} pixels, too small to hold a nodule", mend)
+        fix = f"pass at least {MIN_SIDE_PX} x {MIN_SIDE_PX}"
+        raise HeaderError(f"{columns:,} x {rows:,} pixels, too small to hold a nodule", fix)
     num_frames = _number(dataset, "NumberOfFrames")
     num_frames = 1 if num_frames is None else num_frames
     if not 1 <= num_frames <= MAX_FRAMES:
@@ -196,7 +196,7 @@ def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
 
 
 def header_facts(dataset: Any) -> dict[str, Any]:
-    """Data set -> what the parent may know: numbers, and two codes of the standard; no free text."""
+    """Data set -> the facts for the parent: numbers, and two codes of the standard; no free text."""
     try:
         items = list(dataset.get("SequenceOfUltrasoundRegions") or ())[:MAX_REGIONS]
     except TypeError:
@@ -213,7 +213,7 @@ def header_facts(dataset: Any) -> dict[str, Any]:
 
 
 def _frame_ms(dataset: Any) -> float | None:
-    """-> milliseconds from frame to frame (PS3.3 C.7.6.5), None where the file does not say."""
+    """-> milliseconds from frame to frame (PS3.3 C.7.6.5), None where the file does not state them."""
     time_ms = _plain(dataset.get("FrameTime"))
     rate = _plain(dataset.get("CineRate")) or _plain(dataset.get("RecommendedDisplayFrameRate"))
     found = time_ms or (1000 / rate if rate else None)
@@ -221,7 +221,7 @@ def _frame_ms(dataset: Any) -> float | None:
 
 
 def _plain(value: Any) -> float | None:
-    """An element's value -> a finite number, None where it is none."""
+    """Value of an element -> a finite number, or None."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -241,7 +241,7 @@ def _pair(value: Any) -> list[float | None] | None:
 
 
 def _code(value: Any, max_length: int) -> str:
-    """A UID or code string -> its letters, digits and dots alone."""
+    """A UID or code string -> its letters, digits and dots; other characters are dropped."""
     return "".join(c for c in str(value or "")[:max_length] if c.isascii() and (c.isalnum() or c in "._ ")).strip()
 
 

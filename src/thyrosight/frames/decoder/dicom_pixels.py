@@ -1,8 +1,8 @@
-"""One frame's bytes, the header's image module -> 8-bit gray or RGB as a viewer shows it; runs in the decoding child.
+"""Bytes of one frame, the header's image module -> 8-bit gray or RGB as a viewer shows it; runs in the decoding child.
 
-Gray is rescaled, windowed by the file's first window or look-up table, and inverted where the file says so; the whole
-way from stored value to gray level is one table, the same for every frame of a clip. Colour is RGB whatever it was.
-Legend: `_HW` arrays (rows, columns), `_V` a value for every stored value.
+Gray is rescaled, windowed by the file's first window or look-up table, and inverted where the file states it. One table
+does all this, from stored value to gray level, for every frame of a clip. Colour always becomes RGB.
+Legend: `_HW` arrays (rows, columns), `_V` one value per stored value.
 
 Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, palettes), C.11.2 (windows), PS3.5 8.2 (compressed colours).
 """
@@ -33,7 +33,7 @@ _RANGE_BITS = (8, 10, 12, 14, 16)
 
 @dataclass(frozen=True)
 class Layout:
-    """The header's image pixel module, as far as decoding needs it."""
+    """The values of the header's image pixel module that decoding needs."""
 
     transfer_syntax: str
     is_little: bool
@@ -56,25 +56,25 @@ class Layout:
         return self.rows * self.columns * channels * self.bits_allocated // 8
 
     def check(self) -> None:
-        """HeaderError where these values don't go together, or can't be shown."""
+        """HeaderError where these values contradict each other or are not supported."""
         if self.photometric not in (*GRAY, PALETTE, *COLOURS):
             named = "".join(c for c in self.photometric[:20] if c.isalnum() or c in "_ ") or "none"
             raise HeaderError(f"colours of the kind {named} can't be read", "export it as RGB or MONOCHROME2")
         wanted = 3 if self.photometric in COLOURS else 1
         if self.channels != wanted:
-            raise HeaderError(f"damaged: its header says {self.photometric} with {self.channels} samples a pixel")
+            raise HeaderError(f"damaged: its header states {self.photometric} with {self.channels} samples per pixel")
         if self.bits_allocated not in (8, 16):
-            raise HeaderError(f"{self.bits_allocated} bits a sample can't be read", "export it with 8 or 16 bits")
+            raise HeaderError(f"{self.bits_allocated} bits per sample can't be read", "export it with 8 or 16 bits")
         if not (1 <= self.bits_stored <= self.bits_allocated and self.bits_stored - 1 <= self.high_bit):
             raise HeaderError("damaged: its header's bits allocated, stored and high bit contradict each other")
         if self.high_bit >= self.bits_allocated:
-            raise HeaderError("damaged: its header's high bit lies outside the sample")
+            raise HeaderError("damaged: its header's high bit is outside the sample")
         if self.photometric == "YBR_FULL_422" and self.transfer_syntax in NATIVE and self.columns % 2:
-            raise HeaderError("damaged: its header says 4:2:2 colour with an odd number of columns")
+            raise HeaderError("damaged: its header states 4:2:2 colour with an odd number of columns")
 
 
 class FrameDecoder:
-    """Decodes the frames of one file; the tables from stored values to gray or colour are made once."""
+    """Decodes the frames of one file; makes the tables from stored values to gray or colour once."""
 
     def __init__(self, layout: Layout, dataset: Any) -> None:
         self._layout, self._dataset = layout, dataset
@@ -82,7 +82,7 @@ class FrameDecoder:
         self._gray_V = gray_table(layout, dataset) if layout.photometric in GRAY else None
 
     def learn_range(self, bytes_of: Callable[[int], bytes]) -> None:
-        """Deep gray without a window -> its range, from the first, middle and last frame, so that none is too dark."""
+        """Sets the range of deep gray without a window, from the first, middle and last frame."""
         if self._layout.photometric not in GRAY or self._gray_V is not None:
             return
         low, high = 0, 1
@@ -93,7 +93,7 @@ class FrameDecoder:
         self._gray_V = range_table(self._layout, low, high)
 
     def frame(self, data: bytes) -> UInt8Array:
-        """One frame's bytes -> uint8 _HW or _HW3, C-contiguous."""
+        """Bytes of one frame -> uint8 _HW or _HW3, C-contiguous."""
         samples, colours = self._samples(data)
         if self._palette_V3 is not None:
             return np.ascontiguousarray(self._palette_V3[_index(self._layout, samples)])
@@ -147,7 +147,7 @@ def rle_samples(layout: Layout, data: bytes) -> Values:
 
 
 def checked_claim(layout: Layout, data: bytes) -> Codestream:
-    """A compressed frame -> its claim, which must be the header's: a decoder would allocate what it says."""
+    """A compressed frame -> its claims. HeaderError where the header differs: a decoder would allocate these claims."""
     claim = read_codestream(data)
     if (claim.rows, claim.columns) != (layout.rows, layout.columns):
         size, wanted = (f"{width:,} x {height:,}" for width, height in (
@@ -156,7 +156,7 @@ def checked_claim(layout: Layout, data: bytes) -> Codestream:
         raise HeaderError(f"damaged: a compressed frame claims {size} pixels, its header {wanted}")
     if claim.channels != layout.channels:
         raise HeaderError(
-            f"damaged: a compressed frame of {claim.channels} channels, its header says {layout.channels}"
+            f"damaged: a compressed frame of {claim.channels} channels, its header states {layout.channels}"
         )
     if claim.bits > layout.bits_allocated:
         raise HeaderError(f"damaged: a compressed frame of {claim.bits} bits in samples of {layout.bits_allocated}")
@@ -166,8 +166,8 @@ def checked_claim(layout: Layout, data: bytes) -> Codestream:
 def jpeg_samples(layout: Layout, data: bytes, claim: Codestream, declared: str) -> tuple[Values, str]:
     """JPEG frame of 8 bits -> (samples, colours).
 
-    What the frame itself declares goes before the header: "RGB" in the header of a JFIF frame is a common slip of
-    software that changed the one and not the other.
+    The frame's own statement counts more than the header's: "RGB" in the header of a JFIF frame is a common mistake of
+    software that compressed the frame and kept the header.
     """
     from PIL import Image
 
@@ -175,7 +175,7 @@ def jpeg_samples(layout: Layout, data: bytes, claim: Codestream, declared: str) 
         raise HeaderError(f"JPEG of {claim.bits} bits can't be decoded", "export it uncompressed")
     image = Image.open(io.BytesIO(data), formats=["JPEG"])
     is_raw_rgb = claim.channels == 3 and claim.colours is None and declared == "RGB"
-    if is_raw_rgb:  # nothing in the frame says that it was turned into YBR, so it is not turned back
+    if is_raw_rgb:  # the frame does not state that it was converted to YBR, so it is not converted back
         image.draft("YCbCr", image.size)
     image.load()
     if is_raw_rgb:
@@ -232,7 +232,7 @@ def ybr_to_rgb(ybr_HW3: UInt8Array) -> UInt8Array:
 
 
 def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
-    """Stored value -> gray level _V, by rescaling and the file's first window or table; None for deep gray without."""
+    """Stored value -> gray level _V, by rescaling and the first window or table; None for deep gray without one."""
     values_V = _rescaled(layout, dataset, stored_values(layout))
     shown_V = _by_lut(dataset, values_V)
     if shown_V is None:
@@ -247,8 +247,8 @@ def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
 def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
     """Lowest and highest stored value -> gray level _V.
 
-    From 0 to the full range of the smallest of 8, 10, 12, 14, 16 bits that holds the highest value, as for the other
-    formats; negative values: from the lowest to the highest.
+    From 0 to the full range of the smallest of 8, 10, 12, 14, 16 bits that holds the highest value, as in load.py; with
+    negative values, from the lowest to the highest.
     """
     values_V = stored_values(layout).astype(np.float64)
     if low >= 0 and layout.bits_stored > 8:
@@ -257,7 +257,7 @@ def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
 
 
 def stored_values(layout: Layout) -> NDArray[np.int64]:
-    """-> the value _V that each pattern of the stored bits means."""
+    """-> the number _V that each pattern of the stored bits stands for."""
     patterns_V = np.arange(2**layout.bits_stored, dtype=np.int64)
     half = 2 ** (layout.bits_stored - 1)
     return np.where(patterns_V >= half, patterns_V - 2 * half, patterns_V) if layout.is_signed else patterns_V
@@ -269,7 +269,7 @@ def _as_levels(layout: Layout, shown_V: NDArray[np.float64]) -> UInt8Array:
 
 
 def _rescaled(layout: Layout, dataset: Any, values_V: NDArray[np.int64]) -> NDArray[Any]:
-    """Modality table or rescale slope and intercept (C.11.1); a slope of zero says nothing and is left out."""
+    """Applies the modality table, or rescale slope and intercept (C.11.1); a slope of zero is ignored."""
     from pydicom.pixels.processing import apply_modality_lut
 
     slope = dataset.get("RescaleSlope")
@@ -290,7 +290,7 @@ def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
 
 
 def _by_window(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """First window (C.11.2.1.2, C.11.2.1.3) -> shares of the full range; None without a sound one."""
+    """First window (C.11.2.1.2, C.11.2.1.3) -> shares of the full range; None without a valid one."""
     centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or not (math.isfinite(centre) and math.isfinite(width)):
         return None
@@ -316,8 +316,8 @@ def _first(value: Any) -> float | None:
 def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
     """Stored value -> RGB _V3 by the file's palette.
 
-    A palette of 16 bits is shown by its upper eight; where no entry exceeds 255 the file has 8-bit colours in 16-bit
-    places, a common slip, and they are taken as they are.
+    Of a palette of 16 bits the upper eight count. Where no entry exceeds 255, the file has 8-bit colours in 16-bit
+    entries, a common mistake, and they stay unchanged.
     """
     from pydicom.pixels.processing import apply_color_lut
 
@@ -326,7 +326,7 @@ def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
             dataset.get(f"{kind}{colour}PaletteColorLookupTableData") is not None for kind in ("", "Segmented")
         )
         if not has_data or dataset.get(f"{colour}PaletteColorLookupTableDescriptor") is None:
-            raise HeaderError("damaged: it says PALETTE COLOR and holds no palette")
+            raise HeaderError("damaged: it states PALETTE COLOR and holds no palette")
     dataset.PhotometricInterpretation = PALETTE
     table_V3 = np.asarray(apply_color_lut(stored_values(layout), dataset))
     is_deep = table_V3.dtype.itemsize > 1 and int(table_V3.max()) > 255
@@ -334,7 +334,7 @@ def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
 
 
 def _index(layout: Layout, samples_HW: Values) -> NDArray[Any]:
-    """Samples as stored -> the pattern of their stored bits alone: what lies beside them may be an overlay."""
+    """Samples as stored -> the pattern of their stored bits; the other bits may hold an overlay."""
     shift = layout.high_bit + 1 - layout.bits_stored
     return np.asarray((samples_HW >> shift if shift else samples_HW) & (2**layout.bits_stored - 1))
 

@@ -1,7 +1,7 @@
-"""Video stream -> its frames, one at a time, in order; runs in the decoding child (decode_worker.py).
+"""Video stream -> its frames, one at a time, in order; runs in the decoding child (worker.py).
 
-MP4, QuickTime and AVI through OpenCV's FFmpeg, from memory or by reading the open file: no name is handed on, so a
-stream that points to other files finds none.
+OpenCV's FFmpeg reads MP4, QuickTime and AVI from the open stream. It gets no path, so a video that refers to other
+files finds none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MIN_SIDE_PX = 32
 
 
 class VideoFrames:
-    """A video, open. Frames are decoded on the way to the one asked for; going back starts anew."""
+    """An open video. Every frame before the chosen one is decoded; for an earlier frame it starts again."""
 
     def __init__(self, stream: BinaryIO, facts: dict[str, Any] | None = None) -> None:
         self._stream = stream
@@ -46,7 +46,7 @@ class VideoFrames:
             self._capture, self._next = self._open(), 0
         while self._next <= index:
             if not self._capture.grab():
-                raise HeaderError("damaged: the video ends before the frame that was asked for")
+                raise HeaderError("damaged: the video ends before the chosen frame")
             self._next += 1
         is_read, bgr_HW3 = self._capture.retrieve()
         if not is_read or bgr_HW3.ndim != 3:
@@ -65,7 +65,7 @@ class VideoFrames:
         return capture
 
     def _count(self) -> int:
-        """-> frames that can be decoded: what a video's header says of them is an estimate."""
+        """-> number of frames that can be decoded; the number in a video's header is an estimate."""
         count = 0
         while count <= MAX_FRAMES and self._capture.grab():
             count += 1

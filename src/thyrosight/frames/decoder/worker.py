@@ -1,7 +1,7 @@
-"""The child process: requests on stdin -> decoded frames on stdout, within limits that it sets on itself first.
+"""The child process: requests on stdin -> decoded frames on stdout, within limits that it first sets for itself.
 
-Run as `python -m thyrosight.frames.decoder.worker MEMORY_BYTES CPU_SECONDS` by client.py, which describes the wire.
-What is wrong with a file becomes a line for people; its own words (they may name a patient) never do.
+client.py runs it as `python -m thyrosight.frames.decoder.worker MEMORY_BYTES CPU_SECONDS` and describes the protocol.
+The fault of a file becomes a line for the user; text from the file, which may name a patient, never does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_REQUEST_BYTES = 1 << 16
 
 
 class Frames(Protocol):
-    """An open file: what its header says, and its frames one at a time."""
+    """An open file: facts of its header, and its frames one at a time."""
 
     header: dict[str, Any]
 
@@ -33,9 +33,9 @@ class Frames(Protocol):
 def main() -> None:
     """Serves requests until stdin ends."""
     memory_bytes, cpu_seconds = (int(argument) for argument in sys.argv[1:3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a C library prints must not get between the replies
+    os.dup2(2, 1)  # output of C libraries must not mix with the replies
     _silence()
     set_limits(memory_bytes)
     frames: Frames | None = None
@@ -53,7 +53,7 @@ def main() -> None:
                 assert frames is not None
                 image = frames.frame(request["index"])
                 reply, pixels = {"shape": image.shape}, image.data.cast("B")
-        except BaseException as error:  # the child's last word, whatever happened
+        except BaseException as error:  # answer in any case
             frames, is_fit = None, isinstance(error, HeaderError)
             reply = {"error": fault(error), "is_fit": is_fit}
         replies.write(json.dumps(reply | {"num_bytes": len(pixels)}).encode() + b"\n")
@@ -76,7 +76,7 @@ def open_frames(kind: str, path: str | None, body: bytes) -> Frames:
 
 
 def fault(error: BaseException) -> str:
-    """What went wrong inside -> a line for people; nothing of the file's own text is in it."""
+    """Exception -> a line for the user, without text from the file."""
     if isinstance(error, HeaderError):
         return str(error)
     if _is_behind(error, MemoryError):
@@ -89,14 +89,14 @@ def fault(error: BaseException) -> str:
 
 
 def _is_behind(error: BaseException | None, kind: type[BaseException]) -> bool:
-    """Whether an error is of that kind, or came up while one was handled."""
+    """Whether the error is of this kind, or was raised while an error of this kind was handled."""
     while error is not None and not isinstance(error, kind):
         error = error.__context__
     return error is not None
 
 
 def set_limits(memory_bytes: int) -> None:
-    """At most so much address space, no file written, no core dumped; where the system can (not on Windows)."""
+    """Limits the address space, forbids files and core dumps; where the system can (not on Windows)."""
     try:
         import resource
     except ImportError:
@@ -109,7 +109,7 @@ def set_limits(memory_bytes: int) -> None:
 
 
 def allow_cpu(seconds: int) -> None:
-    """From now on at most so many seconds of processor time; the system kills the process after that."""
+    """Allows this many more seconds of processor time; then the system kills the process."""
     try:
         import resource
     except ImportError:
