@@ -99,7 +99,7 @@ class StillFile:
             image_HW, rgb_HW3 = self._decode(index)
         except MemoryError:
             raise InputError(f"{self._name}: not enough memory to decode it; export it smaller") from None
-        except Exception as error:  # Pillow raises a dozen types on damaged files; all mean the same to the user
+        except Exception as error:  # Pillow raises a dozen types on damaged files, which mean the same
             self._image = None
             kind = type(error).__name__
             reason = _OWN_WORDS.get(kind) or printable(" ".join(str(error).split())[:200]) or kind
@@ -111,9 +111,9 @@ class StillFile:
         return Frame(self._path, image_HW, rgb_HW3, None, NO_SPACING, sha256, index, self._claim.num_frames)
 
     def _decode(self, index: int) -> tuple[UInt8Array, UInt8Array | None]:
-        """Index -> (gray `_HW`, RGB `_HW3` or None where all channels agree). Raises whatever Pillow raises.
+        """Index -> (gray `_HW`, RGB `_HW3` or None where all channels are equal). Raises what Pillow raises.
 
-        An animation stays open between frames: each of them is decoded on the way from the one before.
+        An animation stays open between frames, because each frame is decoded from the one before it.
         """
         image_format = self._claim.format
         if image_format not in _ANIMATED or self.num_frames == 1:
