@@ -73,6 +73,18 @@ test("counts are of all jobs and of what is on its way", () => {
   assert.equal(queue.item("x"), null);
 });
 
+test("a job that is sent while the list is on its way stays, one that is removed does not come back", async () => {
+  const queue = new Queue();
+  const job = (id) => ({ id, items: [{ id, state: "done" }] });
+  queue.jobs = [job("old"), job("removed")];
+  globalThis.fetch = async () => {
+    queue.jobs = [job("sent"), job("old")];
+    return new Response(JSON.stringify({ jobs: [job("other"), job("old"), job("removed")], next_offset: null }));
+  };
+  await queue.load();
+  assert.deepEqual(queue.jobs.map(({ id }) => id), ["sent", "other", "old"]); // prettier-ignore
+});
+
 test("an item that has just been finished is told once; a job that is gone is forgotten", async () => {
   const queue = new Queue();
   queue.jobs = [{ id: "j", items: [{ id: "0", state: "running" }] }];

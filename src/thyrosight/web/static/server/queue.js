@@ -42,8 +42,9 @@ export class Queue extends EventTarget {
     return this.items.some((item) => item.state === "queued" || item.state === "running");
   }
 
-  /** Every job that the server holds, newest first. */
+  /** Every job that the server holds, newest first. What is sent or removed while the answer is on its way stays so. */
   async load() {
+    const before = new Set(this.jobs.map((job) => job.id));
     const jobs = [];
     /** @type {string | null} */
     let path = "jobs?limit=50";
@@ -52,7 +53,11 @@ export class Queue extends EventTarget {
       jobs.push(...(Array.isArray(answer) ? answer : answer.jobs));
       path = answer.next_offset ? `jobs?limit=50&offset=${answer.next_offset}` : null;
     }
-    this.jobs = await Promise.all(jobs.map((job) => (job.items ? job : getJson(`jobs/${job.id}`))));
+    /** @type {Api.Job[]} */
+    const loaded = await Promise.all(jobs.map((job) => (job.items ? job : getJson(`jobs/${job.id}`))));
+    const sent = this.jobs.filter((job) => !before.has(job.id) && !loaded.some((other) => other.id === job.id));
+    const now = new Set(this.jobs.map((job) => job.id));
+    this.jobs = [...sent, ...loaded.filter((job) => now.has(job.id) || !before.has(job.id))];
     this.isLoaded = true;
     this.changed();
     this.poll();
