@@ -1,4 +1,4 @@
-"""A PACS: listen receives images and sends results back, dicomweb fetches images and stores results."""
+"""`listen` receives images of a PACS and sends results back; `dicomweb` fetches images and stores results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET_VARIABLE = "THYROSIGHT_DICOMWEB_SECRET"
 SPOOL_FOLDER = "listen"
 
 SpoolOption = Annotated[
-    Path | None, typer.Option("--spool", help="Folder for what is in work; one of the user's own where not given.")
+    Path | None, typer.Option("--spool", help="Folder for images in work; a folder of the user's own if left out.")
 ]
 MaxMb = Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Our certificate (PEM): listen by TLS.")]
@@ -57,8 +57,8 @@ def listen(
     max_mb: MaxMb = 512,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Images that may be in work.")] = 1000,
     max_associations: Annotated[int, typer.Option("--max-associations", min=1, help="Senders at a time.")] = 8,
-    tries: Annotated[int, typer.Option("--tries", min=1, help="Tries to send a result, over a day.")] = 60,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin with all that failed before.")] = False,
+    tries: Annotated[int, typer.Option("--tries", min=1, help="Tries to send a result; 60 take about a day.")] = 60,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all earlier failures again first.")] = False,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     tls_ca: TlsCa = None,
@@ -70,10 +70,10 @@ def listen(
     """Receive ultrasound by DICOM, send results back.
 
     Takes ultrasound and secondary captures by C-STORE, predicts each as `predict` does, and sends SEG and SR, which
-    name patient and study as their source does, to one destination. What was accepted lies in the spool until it is
-    done: a restart goes on from there. Listens on this machine alone unless --host and --allow-ae are given: DICOM has
-    no token, an AE title is no secret, and without TLS everything is readable on the wire. Ctrl-C or SIGTERM ends it
-    after the file in work.
+    name patient and study as their source does, to one destination. Accepted images stay in the spool until they are
+    done: a restart continues there. Listens on this machine only unless --host and --allow-ae are given: DICOM has no
+    token, an AE title is no secret, and without TLS everybody on the network can read everything. Ctrl-C or SIGTERM
+    ends it after the present file.
     """
     needs_pacs("pynetdicom", "listening to DICOM")
     from thyrosight.inference.predictor import Predictor
@@ -99,7 +99,7 @@ def listen(
 
 
 def needs_pacs(module: str, what: str) -> None:
-    """A module of the extra -> MissingExtraError where it is not installed."""
+    """MissingExtraError where a module of the extra `pacs` is not installed."""
     import importlib
 
     try:
@@ -111,38 +111,38 @@ def needs_pacs(module: str, what: str) -> None:
 def _tls(
     cert: Path | None, key: Path | None, ca: Path | None, is_sent_too: bool
 ) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
-    """The options -> (TLS for those who call us, TLS for whom we call), each None where it is not wanted."""
+    """The options -> (TLS of the listener, TLS of the sender), each None where it is not wanted."""
     from thyrosight.pacs.bounded_server import client_context, server_context
 
     if (cert is None) != (key is None):
         raise ConfigError("--tls-cert and --tls-key: give both or none")
     if cert is None and ca is not None and not is_sent_too:
-        raise ConfigError("--tls-ca: says whose certificates are good; give --tls-cert and --tls-key, or --send-tls")
+        raise ConfigError("--tls-ca: names the authority of certificates; give --tls-cert and --tls-key, or --send-tls")
     listening = server_context(cert, key, ca) if cert is not None and key is not None else None
     return listening, client_context(cert, key, ca) if is_sent_too else None
 
 
 def _run(service: PacsService, host: str, title: str, destination: Destination) -> None:
-    """Listens until it is asked to stop; says where on stdout once it does."""
+    """Listens until SIGINT or SIGTERM; prints the address to stdout once it listens."""
     from thyrosight.pacs.sender import check_destination
 
-    asked = threading.Event()
+    stop_requested = threading.Event()
 
-    def ask(number: int, _: Any) -> None:
+    def request_stop(number: int, _: Any) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second time ends it at once
-        asked.set()
+        stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
+        signal.signal(number, request_stop)
     service.start()
     waiting = {what: number for what, number in service.spool.counts().items() if number}
-    told = ", ".join(f"{number} {what}" for what, number in waiting.items()) or "nothing"
-    remark(f"spool {service.spool.folder}: {told} from before")
+    states = ", ".join(f"{number} {what}" for what, number in waiting.items()) or "nothing"
+    remark(f"spool {service.spool.folder}: {states} from before")
     typer.echo(f"listening as {title} at {host}:{service.listener.port}; results go to {destination}")
     if (reason := check_destination(service.sender.settings)) is not None:
-        remark(f"{reason}; results are kept until it does")
-    asked.wait()
-    remark("stopping after the file in work; again to stop at once")
+        remark(f"{reason}; results wait until it does")
+    stop_requested.wait()
+    remark("stopping after the present file; again to stop at once")
     service.stop()
 
 
@@ -201,7 +201,7 @@ def dicomweb(
 
     with stdout_kept_for_json(as_json):
         predictor = Predictor.load(bundle, threads=threads, tta=tta)
-        summary = predict_study(archive, images, out, predictor, is_stored=store, say=remark)
+        summary = predict_study(archive, images, out, predictor, is_stored=store, log=remark)
     _print_summary(summary, as_json)
     raise typer.Exit(summary.exit_code)
 

@@ -1,4 +1,4 @@
-"""The page and the API on this machine: serve."""
+"""`serve`: runs the page and the API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder for uploads and results; one of the user's own where not given."),
+        typer.Option("--data", help="Folder for uploads and results; a folder of the user's own if left out."),
     ] = None,
     token_file: Annotated[
         Path | None,
@@ -42,8 +42,8 @@ def serve(
 ) -> None:
     """A page in the browser, and an API.
 
-    Listens on this machine alone unless a token is given. What is sent stays in the data folder until it is deleted
-    there or on the page. Stop it with Ctrl-C: what waits goes on at the next start.
+    Listens on this machine only unless a token is given. Files stay in the data folder until they are deleted there or
+    on the page. Stop it with Ctrl-C: waiting files continue at the next start.
     """
     try:
         import fastapi  # noqa: F401
@@ -66,7 +66,7 @@ def serve(
 
 
 def _run(app: ASGIApp, host: str, port: int) -> None:
-    """Serve until interrupted; says the address once it listens."""
+    """Serves until interrupted; prints the address once it listens."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -90,9 +90,9 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
     )
     server = Server(config)
     try:
-        with suppress(KeyboardInterrupt):  # that is how one stops it
+        with suppress(KeyboardInterrupt):  # Ctrl-C is the usual end
             server.run()
-    except SystemExit as error:  # uvicorn's word for an address that can't be had; its reason is on stderr already
+    except SystemExit as error:  # uvicorn exits where it can't have the address; its reason is on stderr already
         raise InputError(f"{host}:{port}: can't listen there; choose another --port") from error
     if not server.started:
         raise InputError(f"{host}:{port}: can't listen there; choose another --port")

@@ -1,1 +1,1 @@
-"""The PACS side: images received over DICOM or fetched over DICOMweb, SEG and SR sent back beside them."""
+"""Images from a PACS, received by DICOM or fetched by DICOMweb -> SEG and SR, sent back into the same study."""

@@ -1,8 +1,8 @@
-"""Connections of DICOM peers -> associations, bounded: who may connect, how much one may send, how long one may take.
+"""Connections of DICOM peers -> associations with limits: who may connect, how much and for how long a peer may send.
 
-What pynetdicom leaves open is closed here: a TLS handshake is made in the connection's own thread with a time limit
-(in the accepting thread one silent peer would hold up all others), a PDU may not claim any length, a peer that falls
-silent within one is given up, and what one association sends for one instance is counted as it comes.
+pynetdicom has no such limits. Here the TLS handshake runs in the connection's own thread with a time limit (in the
+accepting thread one silent peer would block all others), a PDU has a maximum length, a peer that is silent within a PDU
+is given up, and the bytes of one instance are counted as they arrive.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from thyrosight.pacs.entities import AllowedCallers
 
 HANDSHAKE_SECONDS = 10.0
 BOTH_WAYS = 2
-"""SHUT_RDWR."""
+"""socket.SHUT_RDWR; this package imports no socket."""
 MAX_PDU_BYTES = 1 << 20
-"""We announce 64 KB; a peer that claims megabytes for one PDU means no good."""
+"""The listener announces 64 KB, so a peer that claims megabytes for one PDU is hostile or broken."""
 
 
 class BoundedServer(ThreadedAssociationServer):
-    """pynetdicom's server with the doors closed; `callers` is set before it serves."""
+    """pynetdicom's server with limits. Set `callers` before it serves."""
 
     callers = AllowedCallers()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """-> whether the peer's address may connect."""
+        """Whether the peer's address may connect."""
         return self.callers.may_connect(str(client_address[0]))
 
     def get_request(self) -> tuple[Any, Any]:
-        """-> a connection, not yet shaken hands with."""
+        """-> (connection before its TLS handshake, address)."""
         assert self.socket is not None
         connection, address = self.socket.accept()
         if self.ssl_context:
@@ -48,57 +48,57 @@ class BoundedServer(ThreadedAssociationServer):
         return connection, address
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """The connection's own thread: the handshake, then the association."""
+        """Runs in the connection's own thread: the handshake, then the association."""
         if self.ssl_context:
             try:
                 request.do_handshake()
                 request.settimeout(self.ae.network_timeout)
-            except (OSError, ValueError):  # a peer without TLS, without our certificate, or silent
+            except (OSError, ValueError):  # a peer without TLS, without a certificate that we accept, or silent
                 self.shutdown_request(request)
                 return
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that fails in any other way ends, and says nothing."""
+        """Any other failure ends the connection and prints nothing."""
 
 
 class Meter:
-    """What one association has sent since its last whole instance, held against a limit."""
+    """Counts the bytes of one association since its last complete instance, up to a limit."""
 
     def __init__(self, receive: Callable[[int], Any], hang_up: Callable[[], Any], max_bytes: int) -> None:
         self._receive, self._hang_up, self._max_bytes = receive, hang_up, max_bytes
         self._num_bytes = 0
 
     def __call__(self, num_bytes: int) -> Any:
-        """In the place of the socket's recv. Hangs up and raises OSError, which ends the association, at the limit."""
+        """Replaces the socket's recv. Beyond the limit it hangs up and raises OSError, which ends the association."""
         self._num_bytes += num_bytes
         if num_bytes > MAX_PDU_BYTES or self._num_bytes > self._max_bytes:
             self._hang_up()
-            raise OSError("more than may be sent")
+            raise OSError("more bytes than the limit")
         try:
             return self._receive(num_bytes)
-        except OSError:  # silent for too long, in the midst of a PDU
+        except OSError:  # silent for too long within a PDU
             self._hang_up()
             raise
 
     def reset(self) -> None:
-        """An instance was received whole."""
+        """An instance is complete."""
         self._num_bytes = 0
 
 
 def hang_up(connection: Any) -> None:
-    """A connection -> shut down both ways; whoever reads from it finds its end."""
+    """Shuts a connection down in both directions; a reader gets its end."""
     with suppress(OSError):
         connection.shutdown(BOTH_WAYS)
 
 
 def server_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
-    """Certificate, key, authority -> TLS for those who call us; with an authority they need its certificate."""
+    """Certificate, key, authority -> TLS of the listener. With an authority, callers need a certificate of it."""
     return _loaded(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), cert, key, ca)
 
 
 def client_context(cert: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext:
-    """Certificate, key, authority -> TLS for those whom we call; without an authority the system's are asked."""
+    """Certificate, key, authority -> TLS of the sender. Without an authority, those of the system count."""
     return _loaded(ssl.create_default_context(ssl.Purpose.SERVER_AUTH), cert, key, ca)
 
 

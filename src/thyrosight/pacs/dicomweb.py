@@ -1,4 +1,4 @@
-"""Images of a DICOMweb server -> a results folder, and SEG and SR stored there, in the study that they are of."""
+"""Images of a DICOMweb server -> a results folder; SEG and SR -> stored on the server, in the same study."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from thyrosight.results.predict_folder import predict_folder
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What became of the images: fetched and predicted, left alone as our own, stored; failures, one line each."""
+    """Numbers of images that were found, predicted, left alone as our own, and of stored files; the failures."""
 
     out: Path
     num_found: int
@@ -31,7 +31,7 @@ class StudySummary:
 
     @property
     def exit_code(self) -> int:
-        """0 all is well, 1 some image gave no result, or a result was not stored."""
+        """0: all is well. 1: an image has no result, or a result was not stored."""
         return 1 if self.failures else 0
 
 
@@ -42,12 +42,12 @@ def predict_study(
     predictor: Predictor,
     *,
     is_stored: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> StudySummary:
-    """Images that were found -> their results in `out`, as `predict` writes them; SEG and SR stored if asked.
+    """Images that were found -> their results in `out`, as `predict` writes them; with is_stored also SEG and SR.
 
-    The images themselves are kept in a folder of this user alone, and go when it is done: results carry no identity,
-    but for SEG and SR, which are stored where the identity comes from and lie nowhere else.
+    The images are in a temporary folder that only this user can read, and are deleted at the end. Results have no
+    identity. SEG and SR have it, and exist only on the server that the identity comes from.
     """
     failures: list[FailedFile] = []
     num_own = num_stored = num_predicted = 0
@@ -63,13 +63,13 @@ def predict_study(
                     continue
                 sources[image.instance] = path
             except InputError as error:
-                failures.append(_failure(image, error, folder, say))
+                failures.append(_failure(image, error, folder, log))
         if sources:
             summary = predict_folder(list(sources.values()), out, bundle=predictor)
             num_predicted = summary.num_done + summary.num_skipped
             for failure in summary.failures:
                 failures.append(failure)
-                say(f"{failure.file}: {failure.message}")
+                log(f"{failure.file}: {failure.message}")
         failed = {failure.file.removesuffix(".dcm") for failure in failures}
         for image in images if is_stored else ():
             if image.instance not in sources or image.instance in failed:
@@ -77,12 +77,12 @@ def predict_study(
             try:
                 num_stored += _store(archive, image, sources[image.instance], out)
             except InputError as error:
-                failures.append(_failure(image, error, folder, say))
+                failures.append(_failure(image, error, folder, log))
     return StudySummary(out, len(images), num_predicted, num_own, num_stored, tuple(failures))
 
 
 def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> int:
-    """A predicted image -> its SEG and SR stored; how many files. The same results again have the same UIDs."""
+    """Stores SEG and SR of a predicted image -> number of files. The same results have the same UIDs each time."""
     predictions, _ = results_of(out, source, with_pictures=False)
     options = DicomOptions(identity="keep", written=_written(out, source))
     files = case_dicom_files(source, predictions, options=options)
@@ -91,7 +91,7 @@ def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> 
 
 
 def _written(out: Path, source: Path) -> datetime:
-    """When the results of a source were written: what is made of them is the same thing however often it is made."""
+    """When the results of a source were written: the date of its SEG and SR, so that they are the same each time."""
     sha256 = sha256_of(source)
     for name in case_folders(out):
         result = read_result(out / name)
@@ -100,7 +100,7 @@ def _written(out: Path, source: Path) -> datetime:
     raise InputError(f"{out}: holds no result of {source.name}; predict it again with an empty folder")
 
 
-def _failure(image: RemoteImage, error: InputError, folder: str, say: Callable[[str], None]) -> FailedFile:
+def _failure(image: RemoteImage, error: InputError, folder: str, log: Callable[[str], None]) -> FailedFile:
     line = str(error).replace(f"{folder}/", "")
-    say(f"{image.instance}: {line}")
+    log(f"{image.instance}: {line}")
     return FailedFile(image.instance, line)

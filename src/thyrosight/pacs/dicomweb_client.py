@@ -1,7 +1,7 @@
-"""A DICOMweb server -> what ultrasound it has (QIDO-RS), one image of it (WADO-RS), results stored there (STOW-RS).
+"""A DICOMweb server: list its ultrasound images (QIDO-RS), fetch one (WADO-RS), store results (STOW-RS).
 
-By https, or on this machine; redirects are not followed, nothing is asked twice, and no answer may be larger than was
-agreed. Secrets come from the environment or from a file: a command line is read by everybody on the machine.
+Only by https, or on this machine. Redirects are not followed, requests are not repeated, and every answer has a maximum
+size. Secrets come from the environment or a file, as every user of the machine can read a command line.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from thyrosight.frames.transfer_syntaxes import DEFLATED
 
 MAX_SECRET_LENGTH = 8192
 MAX_INSTANCES = 500
-"""Of one query; a study of ultrasound has some tens."""
+"""Of one query. A study of ultrasound has some tens."""
 JSON_BYTES = 64 << 20
 CONNECT_SECONDS, READ_SECONDS = 15.0, 120.0
 MODALITIES = frozenset({"US", "OT", "SC", ""})
-"""Of series that are looked into; what is no ultrasound among them is refused when it is read."""
+"""Of the series that are searched. An image among them that is no ultrasound is refused when it is read."""
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _STUDY, _SERIES, _MODALITY = "0020000D", "0020000E", "00080060"
@@ -41,7 +41,7 @@ _CLASS, _INSTANCE, _FRAMES = "00080016", "00080018", "00280008"
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """How a server is spoken to. secret: a token, or the password of `user`. max_bytes: of one image."""
+    """How to reach a server. secret: a token, or the password of `user`. max_bytes: of one image."""
 
     url: str
     user: str | None = None
@@ -53,7 +53,7 @@ class ServerAccess:
 
 @dataclass(frozen=True)
 class RemoteImage:
-    """One image that the server has."""
+    """One image on the server, by its UIDs."""
 
     study: str
     series: str
@@ -63,11 +63,11 @@ class RemoteImage:
 
 
 class TooLargeError(Exception):
-    """An answer is larger than was agreed."""
+    """An answer is larger than its limit."""
 
 
 class WebArchive:
-    """A DICOMweb server. Every failure is an InputError that names it, without the patient's name or ID."""
+    """A DICOMweb server. Every failure is an InputError that names the server, not the patient."""
 
     def __init__(self, access: ServerAccess) -> None:
         check_url(access.url, is_http_allowed=access.is_http_allowed)
@@ -85,7 +85,7 @@ class WebArchive:
     def find(
         self, *, study: str | None, series: str | None = None, instance: str | None = None, patient: str | None = None
     ) -> list[RemoteImage]:
-        """UIDs, or a patient's ID -> the images that may be ultrasound, as the server orders them."""
+        """UIDs, or a patient's ID -> the images that may be ultrasound, in the server's order."""
         for uid, what in ((study, "study"), (series, "series"), (instance, "instance")):
             if uid is not None:
                 check_uid(uid, f"--{what}")
@@ -97,18 +97,18 @@ class WebArchive:
         return [image for image in found if instance in (None, image.instance)]
 
     def fetch(self, image: RemoteImage, path: Path) -> None:
-        """An image that was found -> a DICOM file there, its pixels as the server has them."""
+        """An image that was found -> a DICOM file at `path`, its pixels encoded as on the server."""
         with self._asking("WADO-RS", self._access.max_bytes), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = self._client.retrieve_instance(image.study, image.series, image.instance)
             if str(dataset.get("SOPInstanceUID")) != image.instance:
-                raise InputError(f"{self._url}: answered with another image than was asked for")
+                raise InputError(f"{self._url}: answered with another image than the requested one")
             stream = BytesIO()
             dcmwrite(stream, dataset, enforce_file_format=True)
         write_atomic(path, stream.getvalue())
 
     def store(self, study: str, files: Mapping[str, bytes]) -> None:
-        """DICOM files of one study -> stored there. InputError unless the server confirms every one of them."""
+        """Stores DICOM files of one study. InputError unless the server confirms every file."""
         datasets = [dcmread(BytesIO(content)) for content in files.values()]
         with self._asking("STOW-RS", JSON_BYTES):
             answer = self._client.store_instances(datasets, study_instance_uid=study)
@@ -127,7 +127,7 @@ class WebArchive:
         return [uid for row in rows if (uid := _text(row, _STUDY))]
 
     def _series_of(self, study: str, series: str | None) -> list[tuple[str, str]]:
-        """Study, one of its series or all -> (series, modality) of those that may hold ultrasound."""
+        """Study, one of its series or None -> (series, modality) of the series that may hold ultrasound."""
         filters = {"SeriesInstanceUID": series} if series is not None else None
         rows = self._rows("series", study_instance_uid=study, search_filters=filters)
         found = [(_text(row, _SERIES), _text(row, _MODALITY)) for row in rows]
@@ -156,7 +156,7 @@ class WebArchive:
 
     @contextmanager
     def _asking(self, service: str, max_bytes: int) -> Iterator[None]:
-        """Around one request: what goes wrong on the way -> InputError."""
+        """Around one request: any error -> InputError."""
         self._limit = max_bytes
         try:
             yield
@@ -167,14 +167,14 @@ class WebArchive:
             raise InputError(
                 f"{self._url}: answered {service} with more than {limit}; pass a larger --max-mb"
             ) from None
-        except OSError as error:  # what requests raises; its own words name the whole URL with its UIDs
+        except OSError as error:  # of requests; its message holds the whole URL with its UIDs
             raise InputError(f"{self._url}: {service}: {_reason(error)}") from error
-        except Exception as error:  # an answer that is none can fail anywhere inside the client
+        except Exception as error:  # a malformed answer can fail anywhere inside the client
             kind = type(error).__name__
             raise InputError(f"{self._url}: its answer to {service} can't be understood ({kind})") from error
 
     def _bounded(self, response: Any, **_: Any) -> None:
-        """Every answer is counted as it comes, decompressed."""
+        """Counts every answer as it arrives, decompressed."""
         if int(response.headers.get("Content-Length") or 0) > self._limit:
             response.close()
             raise TooLargeError
@@ -182,7 +182,7 @@ class WebArchive:
 
 
 class _BoundedStream:
-    """A response's stream -> the same; TooLargeError beyond max_bytes, InputError for a deflated data set."""
+    """A response's stream with a limit: TooLargeError beyond max_bytes, InputError for a deflated data set."""
 
     def __init__(self, raw: Any, max_bytes: int) -> None:
         self._raw, self._left, self._is_first = raw, max_bytes, True
@@ -202,7 +202,7 @@ class _BoundedStream:
 
 
 def check_url(url: str, *, is_http_allowed: bool = False) -> None:
-    """ConfigError where a URL is no root of a DICOMweb service, holds a secret, or would be spoken to in the clear."""
+    """ConfigError where a URL is no root of a DICOMweb service, holds a secret, or is http to another machine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -213,17 +213,17 @@ def check_url(url: str, *, is_http_allowed: bool = False) -> None:
     if parts.username is not None or parts.password is not None:
         raise ConfigError("URL: holds a user or a password; give --user, and the password in a file or the environment")
     if parts.scheme == "http" and not is_loopback(host) and not is_http_allowed:
-        raise ConfigError(f"http://{host}: everything would be readable on the wire; use https, or pass --allow-http")
+        raise ConfigError(f"http://{host}: everybody on the network could read it; use https, or pass --allow-http")
 
 
 def check_uid(uid: str, option: str) -> None:
-    """ConfigError where it is no UID; nothing else gets into a URL or a file's name."""
+    """ConfigError where it is no UID, so that nothing else gets into a URL or a file name."""
     if not _UID.fullmatch(uid):
         raise ConfigError(f"{option} {uid[:70]!r}: no UID; it has digits and points, at most 64 characters")
 
 
 def read_secret(path: Path) -> str:
-    """File -> the one line in it, a token or a password."""
+    """File -> the secret in it: one line, a token or a password."""
     try:
         text = path.read_text(encoding="utf-8")[: MAX_SECRET_LENGTH + 2].strip()
     except (OSError, ValueError) as error:
@@ -235,7 +235,7 @@ def read_secret(path: Path) -> str:
 
 
 def _authorization(access: ServerAccess) -> Any:
-    """-> what requests adds to each request. A function, as a plain header gives way to whatever .netrc says."""
+    """-> what requests adds to each request. A token is a function, as .netrc would replace a plain header."""
     if access.user is not None:
         return access.user, access.secret or ""
     if access.secret is None:
@@ -249,7 +249,7 @@ def _authorization(access: ServerAccess) -> Any:
 
 
 def _reason(error: OSError) -> str:
-    """What requests raised -> why, without the URL that was asked for."""
+    """An error of requests -> the reason, without the URL."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
         return f"refused ({status}); check the token, or user and password"
@@ -275,7 +275,7 @@ _KINDS = {
 
 
 def _text(row: Mapping[str, Any], tag: str) -> str:
-    """A row of DICOM JSON -> an element's first value as text, empty where there is none."""
+    """A row of DICOM JSON, tag -> the element's first value as text; empty where there is none."""
     element = row.get(tag)
     values: Sequence[Any] = (element.get("Value") or ()) if isinstance(element, dict) else ()
     return str(values[0]) if values else ""

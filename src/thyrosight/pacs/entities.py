@@ -1,4 +1,4 @@
-"""Application entities: who we are, who may call, where results go; and what may be listened to without being asked."""
+"""Text of the options -> DICOM application entities: our AE title, who may call, where results go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
-"""DICOM PS3.5 6.2, VR AE: at most 16 printable ASCII characters, no backslash, spaces at the ends say nothing."""
+"""DICOM PS3.5 6.2, VR AE: at most 16 printable ASCII characters, no backslash; spaces at the ends don't count."""
 _DESTINATION = re.compile(r"(?P<title>[^@]+)@(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:@\[\]/]+)):(?P<port>\d{1,5})")
 
 
@@ -33,13 +33,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class AllowedCallers:
-    """Who may call. ae_titles: empty for any. networks: of their addresses, empty for any."""
+    """Peers that may call. ae_titles: empty for any. networks: that their addresses are in; empty for any."""
 
     ae_titles: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
 
     def may_connect(self, address: str) -> bool:
-        """A peer's IP address -> whether it is heard at all."""
+        """A peer's IP address -> whether its connection is accepted."""
         if not self.networks:
             return True
         try:
@@ -51,7 +51,7 @@ class AllowedCallers:
 
 
 def read_title(text: str, option: str) -> str:
-    """Text of an option -> AE title. ConfigError where it is none."""
+    """Text of an option -> AE title. ConfigError where it is not one."""
     title = text.strip()
     if not _TITLE.fullmatch(title):
         raise ConfigError(f"{option} {text!r}: an AE title has 1 to 16 printable ASCII characters, and no backslash")
@@ -67,25 +67,25 @@ def read_destination(text: str) -> Destination:
 
 
 def callers_for(host: str, titles: Iterable[str], networks: Iterable[str] = ()) -> AllowedCallers:
-    """Where it listens, the options --allow-ae and --allow-from -> AllowedCallers.
+    """Address to listen on, the options --allow-ae and --allow-from -> AllowedCallers.
 
-    ConfigError where others than this machine could call and nobody is named: DICOM has no token, so the least that
-    can be asked for is a title that the caller knows.
+    ConfigError where other machines could call and no AE title is named: DICOM has no token, so a title that the caller
+    has to know is the least protection.
     """
     known = tuple(read_title(title, "--allow-ae") for title in titles)
     if not is_loopback(host) and not known:
         raise ConfigError(
-            f"--host {host}: others could reach it, and DICOM has no token to ask them for; name every AE title that "
-            "may send with --allow-ae, better with --allow-from and TLS beside it, or leave --host out"
+            f"--host {host}: other machines could reach it, and DICOM has no token; name every AE title that may send "
+            "by --allow-ae, and better use --allow-from and TLS too, or leave out --host"
         )
     return AllowedCallers(known, tuple(_network(text) for text in networks))
 
 
 def check_no_loop(host: str, port: int, destination: Destination) -> None:
-    """ConfigError where the results would be sent to where this program itself listens."""
+    """ConfigError where results would be sent to the address on which this program listens."""
     is_same_host = destination.host == host or (is_loopback(destination.host) and _takes_loopback(host))
     if port == destination.port and is_same_host:
-        raise ConfigError(f"--send-to {destination}: that is where this program listens; name the PACS")
+        raise ConfigError(f"--send-to {destination}: this program listens there; name the PACS")
 
 
 def _takes_loopback(host: str) -> bool:
@@ -96,5 +96,5 @@ def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
-        mend = "write an IP address or a network, for instance 10.1.2.3 or 10.1.2.0/24"
-        raise ConfigError(f"--allow-from {text!r}: {mend}") from None
+        fix = "write an IP address or a network, for instance 10.1.2.3 or 10.1.2.0/24"
+        raise ConfigError(f"--allow-from {text!r}: {fix}") from None

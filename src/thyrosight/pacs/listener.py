@@ -1,7 +1,7 @@
-"""C-STORE and C-ECHO of others -> items in the spool: the door that faces the PACS.
+"""C-STORE and C-ECHO from the PACS -> items in the spool.
 
-An instance is answered 0x0000 once it lies on the disk under its final name, never before. What is no image is not even
-negotiated, so our own SEG and SR can't come back in.
+An instance is answered 0x0000 only when it is on the disk under its final name. Classes other than images are not
+negotiated, so our own SEG and SR can't come back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thyrosight.frames.dicom import IMAGE_CLASSES
 from thyrosight.frames.transfer_syntaxes import RECEIVED
 from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
 from thyrosight.pacs.entities import VERIFICATION, AllowedCallers
-from thyrosight.pacs.log import internal_error_line
+from thyrosight.pacs.log import Log, internal_error_line
 from thyrosight.pacs.received_file import received_files_in
 from thyrosight.pacs.spool import OUT_OF_RESOURCES, RefusedError, Spool, SpoolItem
 
@@ -34,16 +34,14 @@ SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
 RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10008.5.1.4.1.1.6": "RetiredImage"}
 ANNOUNCED_PDU_BYTES = 64 << 10
 SILENT_SECONDS = 10.0
-"""For a connection to ask for an association, or to end after it was refused: it takes a sender's place meanwhile."""
+"""For a connection to request an association, or to end after a refusal: until then it takes the place of a sender."""
 SLACK = 2
-"""Up to so many times the limit is received and answered politely; beyond it the connection is cut."""
-
-Say = Callable[[str], None]
+"""Times the limit of an instance: so much is received and answered with a status. Beyond it the connection is cut."""
 
 
 @dataclass(frozen=True)
 class ListenerSettings:
-    """Where and as whom to listen. max_associations: at a time. seconds: a silent peer is given up after so long."""
+    """Address, own AE title, and who may call. max_associations: at a time. seconds: that a peer may be silent."""
 
     host: str = "127.0.0.1"
     port: int = 11112
@@ -55,10 +53,10 @@ class ListenerSettings:
 
 
 class Listener:
-    """The SCP. on_new is called with every new item; say takes a line for the log."""
+    """The storage and verification SCP. on_new is called with every new item."""
 
-    def __init__(self, settings: ListenerSettings, spool: Spool, on_new: Callable[[SpoolItem], None], say: Say) -> None:
-        self._settings, self._spool, self._on_new, self._say = settings, spool, on_new, say
+    def __init__(self, settings: ListenerSettings, spool: Spool, on_new: Callable[[SpoolItem], None], log: Log) -> None:
+        self._settings, self._spool, self._on_new, self._log = settings, spool, on_new, log
         self._meters: dict[Any, Meter] = {}
         self._lock = threading.Lock()
         self._ae = _application_entity(settings)
@@ -70,7 +68,7 @@ class Listener:
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Begins to listen. InputError where the address can't be had."""
+        """Starts to listen. InputError where the address is not available."""
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_CONN_CLOSE, self._closed),
@@ -98,7 +96,7 @@ class Listener:
         threading.Thread(target=serve, name="thyrosight-listener", daemon=True).start()
 
     def stop(self, seconds: float = 5.0) -> None:
-        """No new associations; those that are open have so long to end, and are aborted then."""
+        """Accepts no new association. Open ones are aborted unless they end within `seconds`."""
         if self._server is None:
             return
         self._server.shutdown()
@@ -109,18 +107,18 @@ class Listener:
         self._server = None
 
     def _opened(self, event: Any) -> None:
-        """From its first byte on, counts what the peer sends and how long it is silent."""
+        """Bounds what the peer sends and how long it is silent, from the first byte on."""
         socket = event.assoc.dul.socket
         limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
         meter = Meter(socket.recv, lambda: hang_up(socket.socket), limit)
         socket.recv = meter
-        socket.socket.settimeout(self._settings.seconds)  # of itself it waits for the rest of a PDU for ever
+        socket.socket.settimeout(self._settings.seconds)  # without it pynetdicom waits for the rest of a PDU for ever
         event.assoc.dul.artim_timer.timeout = min(self._settings.seconds, SILENT_SECONDS)
         with self._lock:
             self._meters[event.assoc] = meter
 
     def _closed(self, event: Any) -> None:
-        """What was received by half when the connection ended goes."""
+        """Deletes an instance that was not complete when the connection ended."""
         with self._lock:
             self._meters.pop(event.assoc, None)
         message = getattr(event.assoc.dimse, "message", None)
@@ -128,10 +126,10 @@ class Listener:
         if isinstance(path, Path):
             with suppress(OSError):
                 path.unlink()
-            self._say(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
+            self._log(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
 
     def _rejected(self, event: Any) -> None:
-        self._say(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
+        self._log(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
 
     def _store(self, event: Any) -> int:
         """One C-STORE -> its status."""
@@ -142,30 +140,30 @@ class Listener:
                 meter.reset()
             refusal = getattr(event.request._dataset_file, "refusal", None)
             if refusal is not None:
-                raise RefusedError(OUT_OF_RESOURCES, f"it can't be kept ({refusal})")
+                raise RefusedError(OUT_OF_RESOURCES, f"it can't be stored ({refusal})")
             if str(event.request.AffectedSOPClassUID) != str(event.context.abstract_syntax):
-                raise RefusedError(CANNOT_UNDERSTAND, "its class is not the one that was agreed on")
+                raise RefusedError(CANNOT_UNDERSTAND, "its class is not the one that was negotiated")
             item, is_new = self._spool.accept(Path(event.dataset_path), str(event.request.AffectedSOPInstanceUID))
         except RefusedError as error:
-            self._say(f"{peer}: refused 0x{error.status:04X}: {error}")
+            self._log(f"{peer}: refused 0x{error.status:04X}: {error}")
             return error.status
         except OSError as error:
-            self._say(f"{peer}: refused 0x{OUT_OF_RESOURCES:04X}: it can't be kept ({error.strerror})")
+            self._log(f"{peer}: refused 0x{OUT_OF_RESOURCES:04X}: it can't be stored ({error.strerror})")
             return OUT_OF_RESOURCES
-        except Exception as error:  # a fault of ours: the sender keeps its instance
-            self._say(f"{peer}: refused 0x{CANNOT_UNDERSTAND:04X}: {internal_error_line(error)}")
+        except Exception as error:  # a bug of ours: the sender keeps its instance
+            self._log(f"{peer}: refused 0x{CANNOT_UNDERSTAND:04X}: {internal_error_line(error)}")
             return CANNOT_UNDERSTAND
         if is_new:
-            self._say(f"{item.label} received from {peer}")
+            self._log(f"{item.label} received from {peer}")
             self._on_new(item)
         else:
-            self._say(f"{item.label} received from {peer} again: it is in work or done, nothing to do")
+            self._log(f"{item.label} received from {peer} again: it is in work or done, nothing to do")
         return SUCCESS
 
 
 @contextmanager
 def received_into(folder: Path) -> Iterator[None]:
-    """While inside, pynetdicom writes what it receives into this folder, chunk by chunk, and nothing to its log.
+    """Within the block pynetdicom writes what it receives into this folder, chunk by chunk, and nothing to its log.
 
     Both are settings of the whole process: a process has one listener.
     """
@@ -173,7 +171,7 @@ def received_into(folder: Path) -> Iterator[None]:
     before = tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL, logger.level
     tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = str(folder), True
     _config.LOG_HANDLER_LEVEL = "none"
-    logger.setLevel(logging.CRITICAL + 1)  # its lines may hold what a peer sent
+    logger.setLevel(logging.CRITICAL + 1)  # its lines may hold words of a peer
     try:
         with received_files_in(folder):
             yield
@@ -183,7 +181,7 @@ def received_into(folder: Path) -> Iterator[None]:
 
 
 def _application_entity(settings: ListenerSettings) -> AE:
-    """ListenerSettings -> what it takes, from whom and for how long."""
+    """Settings -> the application entity: the classes it takes, from whom, its time limits."""
     for uid, keyword in RETIRED_CLASSES.items():
         register_uid(uid, keyword, StorageServiceClass)
     ae = AE(ae_title=settings.ae_title)
@@ -198,7 +196,7 @@ def _application_entity(settings: ListenerSettings) -> AE:
 
 
 def _peer(event: Any) -> str:
-    """-> who called: its AE title and address, as one harmless word."""
+    """-> AE title and address of the peer, in printable ASCII."""
     requestor = event.assoc.requestor
     title = "".join(mark for mark in str(requestor.ae_title or "") if mark.isascii() and mark.isprintable()).strip()
     return f"{title[:16] or 'a peer'}@{requestor.address}"

@@ -1,10 +1,10 @@
-"""Results on the disk -> the destination: C-STORE until each is confirmed, with growing pauses, or given up."""
+"""Results in the spool -> the destination, by C-STORE: each is tried again, after longer and longer pauses."""
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ from pynetdicom import AE
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
-from thyrosight.pacs.log import internal_error_line
+from thyrosight.pacs.log import Log, internal_error_line
 from thyrosight.pacs.spool import Spool, SpoolItem
 
 BATCH = 50
 IDLE_SECONDS = 1.0
 WARNINGS = range(0xB000, 0xC000)
-"""Stored, with something said about it (DICOM PS3.7 C.3)."""
+"""Statuses of an instance that is stored, with a warning (DICOM PS3.7 C.3)."""
 
 
 @dataclass(frozen=True)
 class SenderSettings:
-    """Where results go, as whom, and how patiently: the pause doubles from first_seconds to at most longest_seconds."""
+    """Destination, own AE title, and how to try again: the pause doubles from first_seconds up to longest_seconds."""
 
     destination: Destination
     ae_title: str = "THYROSIGHT"
@@ -37,16 +37,16 @@ class SenderSettings:
     network_seconds: float = 60.0
 
     def pause(self, num_tries: int) -> float:
-        """Tries that failed before this one -> seconds until the next."""
+        """Number of failed tries before this one -> seconds until the next."""
         return float(min(self.first_seconds * 2.0 ** min(num_tries, 30), self.longest_seconds))
 
 
 class Sender(BackgroundThread):
-    """Works until `stop`; a destination that is away costs pauses and nothing that was accepted."""
+    """Works until `stop`. Where the destination does not answer, results wait and none is lost."""
 
-    def __init__(self, settings: SenderSettings, spool: Spool, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: SenderSettings, spool: Spool, log: Log) -> None:
         super().__init__("sender", self.step)
-        self.settings, self._spool, self._say = settings, spool, say
+        self.settings, self._spool, self._log = settings, spool, log
 
     def step(self) -> float:
         """Sends the items that are due -> seconds to wait before the next ones."""
@@ -55,8 +55,8 @@ class Sender(BackgroundThread):
             if not items:
                 return IDLE_SECONDS
             self.send(items)
-        except Exception as error:  # the disk refuses, or a fault of ours: everything stays where it is
-            self._say(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
+        except Exception as error:  # the disk refuses, or a bug of ours: every result stays on the disk
+            self._log(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
             return IDLE_SECONDS
         return 0
 
@@ -72,27 +72,27 @@ class Sender(BackgroundThread):
             pauses = [self._not_sent(item, str(error)) for item in left]
             kept = [pause for pause in pauses if pause is not None]
             if kept:
-                self._say(f"{error}: {len(kept)} not sent; next try in {min(kept):.0f} s")
+                self._log(f"{error}: {len(kept)} not sent; next try in {min(kept):.0f} s")
 
     def _send_one(self, association: Association, item: SpoolItem) -> None:
-        """Sends what is left of an item; each file goes once the destination has confirmed it."""
+        """Sends the files of an item; each is deleted once the destination has confirmed it."""
         for path in item.results():
             reason = association.store(path)
             if reason is not None:
                 pause = self._not_sent(item, f"{path.name}: {reason}")
                 if pause is not None:
-                    self._say(f"{item.label} not sent: {path.name}: {reason}; next try in {pause:.0f} s")
+                    self._log(f"{item.label} not sent: {path.name}: {reason}; next try in {pause:.0f} s")
                 return
             path.unlink()
         self._spool.finish(item)
-        self._say(f"{item.label} results stored at {self.settings.destination}")
+        self._log(f"{item.label} results stored at {self.settings.destination}")
 
     def _not_sent(self, item: SpoolItem, reason: str) -> float | None:
-        """Counts a try that failed -> seconds until the next; None where it was the last."""
+        """Counts a failed try -> seconds until the next; None where it was the last."""
         settings = self.settings
         if item.num_tries + 1 >= settings.max_tries:
             self._spool.fail(item, f"not sent to {settings.destination} in {settings.max_tries} tries: {reason}")
-            self._say(f"{item.label} given up after {settings.max_tries} tries: {reason}")
+            self._log(f"{item.label} given up after {settings.max_tries} tries: {reason}")
             return None
         pause = settings.pause(item.num_tries)
         self._spool.delay(item, pause)
@@ -100,7 +100,7 @@ class Sender(BackgroundThread):
 
 
 class UnreachableError(Exception):
-    """The destination can't be called, or hung up."""
+    """The destination can't be reached, or hung up."""
 
 
 class Association:
@@ -123,7 +123,7 @@ class Association:
             self._association = ae.associate(
                 destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls
             )
-        except OSError as error:  # a name that nobody knows
+        except OSError as error:  # an unknown host name
             raise UnreachableError(f"{destination}: {error.strerror or 'unknown host'}") from error
         if not self._association.is_established:
             what = "refused us" if self._association.is_rejected else "can't be reached"
@@ -139,7 +139,7 @@ class Association:
         return getattr(self._association.send_c_echo(), "Status", None) == 0
 
     def store(self, path: Path) -> str | None:
-        """A DICOM file -> None once the destination has confirmed it, else why not."""
+        """A DICOM file -> None where the destination has confirmed it, else the reason."""
         if not self._association.is_established:
             raise UnreachableError(f"{self._settings.destination} hung up")
         try:
@@ -155,7 +155,7 @@ class Association:
 
 
 def check_destination(settings: SenderSettings) -> str | None:
-    """-> None where the destination answers a C-ECHO, else a line that says what it does."""
+    """-> None where the destination answers a C-ECHO, else what is wrong with it."""
     try:
         with Association(settings) as association:
             return None if association.echo() else f"{settings.destination} does not answer a C-ECHO"

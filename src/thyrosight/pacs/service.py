@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from thyrosight.inference.predictor import Predictor
-from thyrosight.pacs.listener import Listener, ListenerSettings, Say
+from thyrosight.pacs.listener import Listener, ListenerSettings
+from thyrosight.pacs.log import Log
 from thyrosight.pacs.sender import Sender, SenderSettings
 from thyrosight.pacs.spool import Spool
 from thyrosight.pacs.worker import SpoolWorker
@@ -16,12 +17,12 @@ class PacsService:
     """
 
     def __init__(
-        self, predictor: Predictor, spool: Spool, listening: ListenerSettings, sending: SenderSettings, say: Say
+        self, predictor: Predictor, spool: Spool, listening: ListenerSettings, sending: SenderSettings, log: Log
     ) -> None:
         self.spool = spool
-        self.sender = Sender(sending, spool, say)
-        self.worker = SpoolWorker(predictor, spool, self.sender.wake, say)
-        self.listener = Listener(listening, spool, lambda _: self.worker.wake(), say)
+        self.sender = Sender(sending, spool, log)
+        self.worker = SpoolWorker(predictor, spool, self.sender.wake, log)
+        self.listener = Listener(listening, spool, lambda _: self.worker.wake(), log)
 
     def start(self) -> None:
         """Begins to listen, and continues what an earlier run left. InputError where the address can't be had."""

@@ -1,13 +1,13 @@
-"""The spool folder: what was accepted lies here until its results have arrived; a restart goes on from what it finds.
+"""The spool folder: accepted images stay here until their results are sent, so that a restart continues the work.
 
-SPOOL/incoming/           what is being received, swept at the start
-SPOOL/items/KEY/          one accepted instance: item.json, then source.dcm, or the results that are still to be sent
-SPOOL/failed/KEY/         the same after the last try, and reason.txt: one line
-SPOOL/done/KEY            an empty file: these bytes under this UID have been done
+SPOOL/incoming/           instances that are being received; emptied at the start
+SPOOL/items/KEY/          one accepted instance: item.json, and source.dcm or the results that are still to be sent
+SPOOL/failed/KEY/         the same after the last try, and reason.txt with one line
+SPOOL/done/KEY            an empty file: this file under this UID is done
 
-KEY is a hash of the SOP Instance UID and the file, 64 hexadecimal digits: no name here comes from a sender, and the
-same instance sent again is the same item. An item has its source or its results, never a source and results to send:
-results are whole on the disk before the source goes, and are made anew where the source is still there.
+KEY is a hash of the SOP Instance UID and the file, 64 hexadecimal digits. So no name comes from a sender, and the same
+instance sent twice is one item. An item has a source to predict or results to send, never both: the source is deleted
+when the results are complete on the disk. Where both are found, the results are made again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from thyrosight.files import sha256_of, sync_folder, write_atomic
 SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")
 DONE_SECONDS = 30 * 86_400.0
-"""How long it is remembered that an instance was done."""
+"""How long an instance counts as done."""
 MAX_CRASHES, MAX_STARTS = 2, 6
-"""Starts of one prediction that ended with the process. After so many it is under suspicion and is tried in a child
-process first; after MAX_STARTS it is given up: a file that takes the service down must not do so for ever."""
+"""Predictions of one item that ended with the process. After MAX_CRASHES the item is suspect: a child process tries it
+first. After MAX_STARTS it is given up, as a file that stops the service must not do so for ever."""
 OUT_OF_RESOURCES, INVALID_INSTANCE = 0xA700, 0x0117
 """C-STORE statuses, DICOM PS3.4 table B.2-1 and PS3.7 annex C."""
 
@@ -43,7 +43,7 @@ _UID = re.compile(r"[0-9.]{1,64}")
 
 
 class RefusedError(Exception):
-    """An instance is not accepted: the status that its sender is answered, and a line that says why."""
+    """An instance is not accepted: the status for its sender, and the reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class SpoolLimits:
-    """max_bytes: of one instance; max_items: accepted and not yet sent; spare_bytes: of the disk that stay free."""
+    """What is accepted. max_bytes: of one instance. max_items: not yet sent. spare_bytes: stay free on the disk."""
 
     max_bytes: int = 512 << 20
     max_items: int = 1000
@@ -61,7 +61,7 @@ class SpoolLimits:
 
 @dataclass
 class SpoolItem:
-    """One accepted instance. uid: its SOP Instance UID. due: when it may be sent again, in seconds of time.time."""
+    """One accepted instance. uid: its SOP Instance UID. due: when its results may be sent, in seconds of time.time."""
 
     key: str
     folder: Path
@@ -74,12 +74,12 @@ class SpoolItem:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the process ended so often while it was predicted that it is tried in a child process first."""
+        """Whether a child process tries it first: the process has ended MAX_CRASHES times during its prediction."""
         return self.num_starts >= MAX_CRASHES
 
     @property
     def label(self) -> str:
-        """-> what a log line calls it: nothing of it tells who the patient is."""
+        """-> its name in log lines, which does not identify the patient."""
         return self.key[:12]
 
     @property
@@ -91,13 +91,13 @@ class SpoolItem:
         return sorted(path for path in self.folder.glob("*.dcm") if path.name != SOURCE_NAME)
 
     def write(self) -> None:
-        told = {"uid": self.uid, "received": self.received, "starts": self.num_starts, "tries": self.num_tries}
-        write_atomic(self.folder / ITEM_NAME, json.dumps(told) + "\n")
+        record = {"uid": self.uid, "received": self.received, "starts": self.num_starts, "tries": self.num_tries}
+        write_atomic(self.folder / ITEM_NAME, json.dumps(record) + "\n")
 
 
 @dataclass
 class Spool:
-    """The folder, held for this process alone; its methods may be called from several threads."""
+    """The folder, held by this process only. Its methods may be called from several threads."""
 
     folder: Path
     limits: SpoolLimits = field(default_factory=SpoolLimits)
@@ -110,9 +110,9 @@ class Spool:
             for name in FOLDERS:
                 close_folder(self.folder / name)
         except OSError as error:
-            raise InputError(f"{self.folder}: can't be a spool ({error.strerror}); choose another --spool") from error
-        mend = "another listener uses this folder; stop it, or choose another --spool folder"
-        self._guard = hold_folder(self.folder / "spool.lock", mend)
+            raise InputError(f"{self.folder}: can't be the spool ({error.strerror}); choose another --spool") from error
+        fix = "another listener uses this folder; stop it, or choose another --spool folder"
+        self._guard = hold_folder(self.folder / "spool.lock", fix)
         self._items = {item.key: item for item in self._recovered()}
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class Spool:
         return self.folder / "incoming"
 
     def counts(self) -> dict[str, int]:
-        """-> {"waiting": for the network, "to send": for the destination, "failed": for a person}."""
+        """-> number of items by state: "waiting" for the network, "to send", "failed"."""
         with self._lock:
             num_predicted = sum(item.is_predicted for item in self._items.values())
             num_items = len(self._items)
@@ -131,9 +131,9 @@ class Spool:
         return {"waiting": num_items - num_predicted, "to send": num_predicted, "failed": num_failed}
 
     def accept(self, path: Path, uid: str) -> tuple[SpoolItem, bool]:
-        """A received file, the SOP Instance UID it came under -> (its item, whether it is new); it lies on the disk.
+        """A received file, its SOP Instance UID -> (its item, now on the disk; whether it is new).
 
-        RefusedError where it can't be kept. The file given is left to the caller.
+        RefusedError where it is not accepted. The caller deletes the file given.
         """
         if not _UID.fullmatch(uid):
             raise RefusedError(INVALID_INSTANCE, "its SOP Instance UID is no UID")
@@ -157,13 +157,13 @@ class Spool:
         return item, True
 
     def next_to_predict(self) -> SpoolItem | None:
-        """-> the item that has waited longest for the network; those under suspicion come after all others."""
+        """-> the item that has waited longest for the network; suspect items come after all others."""
         with self._lock:
             waiting = [item for item in self._items.values() if not item.is_predicted]
         return min(waiting, key=lambda item: item.is_suspect, default=None)
 
     def start(self, item: SpoolItem) -> bool:
-        """Notes on the disk that its prediction begins -> False where it began MAX_STARTS times and never ended."""
+        """Records on the disk that a prediction starts -> False where MAX_STARTS of them have never ended."""
         if item.num_starts >= MAX_STARTS:
             return False
         item.num_starts += 1
@@ -175,7 +175,7 @@ class Spool:
         return True
 
     def keep_results(self, item: SpoolItem, files: Mapping[str, bytes]) -> None:
-        """An item, its results -> the same with its results whole on the disk, and its source gone."""
+        """Writes the results of an item to the disk, then deletes its source."""
         for leftover in item.results():
             leftover.unlink()
         for name, content in files.items():
@@ -186,25 +186,25 @@ class Spool:
             item.is_predicted = True
 
     def due(self, now: float, limit: int) -> list[SpoolItem]:
-        """-> items whose results may be sent now."""
+        """-> at most `limit` items whose results may be sent now."""
         with self._lock:
             found = [item for item in self._items.values() if item.is_predicted and item.due <= now]
         return found[:limit]
 
     def delay(self, item: SpoolItem, seconds: float) -> None:
-        """A sending that failed -> counted on the disk; the next may be after so many seconds."""
+        """Records a failed try on the disk. The next is due after `seconds`."""
         item.num_tries += 1
         item.due = time.time() + seconds
         item.write()
 
     def finish(self, item: SpoolItem) -> None:
-        """Everything of the item has arrived, or there is nothing to do: only its key is remembered."""
+        """Deletes an item whose results have arrived, or that needs none; its key counts as done."""
         write_atomic(self.folder / "done" / item.key, b"")
         self._forget(item)
         shutil.rmtree(item.folder, ignore_errors=True)
 
     def fail(self, item: SpoolItem, reason: str) -> None:
-        """The item -> failed/KEY with reason.txt, for a person to look at."""
+        """Moves an item to failed/KEY with reason.txt, for a person."""
         write_atomic(item.folder / REASON_NAME, " ".join(reason.split()) + "\n")
         place = self.folder / "failed" / item.key
         shutil.rmtree(place, ignore_errors=True)
@@ -213,7 +213,7 @@ class Spool:
         self._forget(item)
 
     def retry_failed(self) -> int:
-        """Everything in failed/ -> items again, with all their tries -> how many."""
+        """Moves every failed item back, with all of its tries -> number of items."""
         num_back = 0
         for folder in _own(self.folder / "failed"):
             item = _read_item(folder)
@@ -234,7 +234,7 @@ class Spool:
             self._items.pop(item.key, None)
 
     def _place(self, path: Path, item: SpoolItem) -> None:
-        """A received file -> the item's folder, by one rename that lasts. RefusedError where the disk refuses."""
+        """A received file -> the item's folder, by one rename, synced to the disk. RefusedError where it fails."""
         new = self.incoming / f"{secrets.token_hex(8)}.new"
         try:
             new.mkdir(mode=0o700)
@@ -252,11 +252,11 @@ class Spool:
         except (OSError, InputError) as error:
             shutil.rmtree(new, ignore_errors=True)
             reason = getattr(error, "strerror", None) or str(error)
-            raise RefusedError(OUT_OF_RESOURCES, f"it can't be kept ({reason})") from error
-        shutil.rmtree(self.folder / "failed" / item.key, ignore_errors=True)  # sent again: it begins anew
+            raise RefusedError(OUT_OF_RESOURCES, f"it can't be stored ({reason})") from error
+        shutil.rmtree(self.folder / "failed" / item.key, ignore_errors=True)  # it was sent again: it starts anew
 
     def _recovered(self) -> list[SpoolItem]:
-        """What an earlier run left -> its items, those received first in front; what was never accepted goes."""
+        """Items of an earlier run, in the order they were received. Deletes what was never accepted."""
         for path in self.incoming.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in (self.folder / "done").iterdir():
@@ -282,9 +282,9 @@ def _own(folder: Path) -> list[Path]:
 def _read_item(folder: Path) -> SpoolItem | None:
     """An item's folder -> the item; None where it is damaged."""
     try:
-        told = json.loads((folder / ITEM_NAME).read_bytes())
-        item = SpoolItem(folder.name, folder, str(told["uid"]), float(told["received"]))
-        item.num_starts, item.num_tries = int(told["starts"]), int(told["tries"])
+        record = json.loads((folder / ITEM_NAME).read_bytes())
+        item = SpoolItem(folder.name, folder, str(record["uid"]), float(record["received"]))
+        item.num_starts, item.num_tries = int(record["starts"]), int(record["tries"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     item.is_predicted = not item.source.is_file()

@@ -1,1 +1,1 @@
-"""The page and the API: uploads into a queue on the disk, one Predictor behind it, results by frame; loopback alone."""
+"""The page and the API: uploads -> a queue on the disk -> one worker -> results per frame, corrections, exports."""

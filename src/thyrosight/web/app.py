@@ -1,4 +1,4 @@
-"""Service, rules -> the ASGI app: the page, /api/v1, /metrics, one shape for every refusal."""
+"""Service, rules -> the ASGI app: the page, /api/v1 and /metrics, with one shape for every error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MEDIA_TYPES = {
 
 
 def create_app(service: Service, rules: Rules | None = None) -> ASGIApp:
-    """Service -> the app, guarded. It starts the service when the server starts, and stops it with it."""
+    """Service -> the app behind its guard. The service starts and stops with the server."""
     api = create_api(service)
     return Guard(api, replace(rules or Rules(), open_paths=frozenset(api.state.pages)))
 
@@ -79,9 +79,9 @@ def create_api(service: Service) -> FastAPI:
 
 
 def page_files(folder: Path) -> dict[str, tuple[bytes, str]]:
-    """Folder of the page -> {path of a request: (content, media type)}, read once: nothing else can be asked for.
+    """Folder of the page -> {path of a request: (content, media type)}, read once. No other file can be requested.
 
-    Every file is found at /NAME and at /static/NAME, index.html at / as well.
+    Every file is at /NAME and at /static/NAME; index.html is at / too.
     """
     found = {"/": (NO_PAGE, "text/plain; charset=utf-8")}
     for path in sorted(folder.rglob("*")):

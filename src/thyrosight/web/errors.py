@@ -1,4 +1,4 @@
-"""What a request can't have -> one typed answer, {error: {code, message, detail?}}, never a traceback."""
+"""Any error of a request -> the one answer {error: {code, message, detail?}}, never a traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thyrosight.errors import ThyrosightError
 from thyrosight.files import disk_fault_of
 
 MAX_FAULTS = 20
-"""Faults of one request that are told."""
+"""Faults that one answer lists."""
 MAX_TEXT = 300
 
 _CODES = {
@@ -32,7 +32,7 @@ _CODES = {
 
 
 class ApiError(HTTPException):
-    """A refusal written for the caller: HTTP status, a code for programs, a line for people, the single faults."""
+    """An error for the caller: HTTP status, a code for programs, a line for people, a list of faults."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class ApiError(HTTPException):
 
 
 def not_found(what: str) -> ApiError:
-    """`job`, `item` ... -> 404: there is none of that name."""
+    """`job`, `item` ... -> ApiError 404."""
     return ApiError(404, "not_found", f"there is no such {what}; it may have been deleted")
 
 
 def try_later(code: str, message: str, seconds: int) -> ApiError:
-    """-> 503 with Retry-After."""
+    """-> ApiError 503 with Retry-After."""
     return ApiError(503, code, message, headers={"Retry-After": str(seconds)})
 
 
@@ -70,7 +70,7 @@ def error_response(
     detail: Sequence[Mapping[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """-> the one shape in which anything is refused."""
+    """-> the answer that every error has."""
     error: dict[str, Any] = {"code": code, "message": _legal(message)}
     if detail:
         error["detail"] = [{key: _legal(value) for key, value in fault.items()} for fault in detail]
@@ -78,7 +78,7 @@ def error_response(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """App -> the same, whose every refusal has the one shape."""
+    """Adds the handlers to the app: every error then has the same shape of answer."""
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(ThyrosightError, _on_thyrosight)
@@ -88,7 +88,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """-> what can be done at the path of the request; each route by itself knows of its own methods alone."""
+    """Request -> the methods that are possible at its path, of all routes together: one route knows only its own."""
     found: set[str] = set()
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
@@ -97,7 +97,7 @@ def allowed_methods(request: Request) -> set[str]:
 
 
 def unexpected(error: BaseException) -> JSONResponse:
-    """A fault of ours -> 500 that says so and no more; the traceback goes to stderr."""
+    """A bug of ours -> 500 without details; the traceback goes to stderr."""
     traceback.print_exception(error, file=sys.stderr)
     return _internal_error(error)
 
@@ -116,7 +116,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    """Pydantic's findings -> 422. The values themselves are not repeated: they may be huge, or no legal JSON."""
+    """Pydantic's errors -> 422. The values are not repeated: they may be huge, or no legal JSON."""
     assert isinstance(error, RequestValidationError)
     faults = [
         {"where": ".".join(str(part) for part in fault["loc"]), "fault": str(fault["msg"])}
@@ -141,7 +141,7 @@ async def _on_storage(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    return _internal_error(error)  # raised again after it was sent, so that the guard reports it
+    return _internal_error(error)  # Starlette raises the error again after the answer, so that the guard reports it
 
 
 def _internal_error(error: BaseException) -> JSONResponse:
@@ -149,5 +149,5 @@ def _internal_error(error: BaseException) -> JSONResponse:
 
 
 def _legal(value: Any) -> Any:
-    """Text -> text that is legal UTF-8 and not endless; any other value as it is."""
+    """Text -> legal UTF-8 of at most MAX_TEXT characters; any other value as it is."""
     return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else value

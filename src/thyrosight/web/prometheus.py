@@ -1,4 +1,4 @@
-"""Service -> its counts and times in the text format of Prometheus."""
+"""Service -> its counts and times in the text format of Prometheus, for a monitor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from thyrosight.web.service import Service
 
 
 def metrics_text(service: Service) -> str:
-    """-> the text format of Prometheus, version 0.0.4. Items are those on the disk; the rest counts since the start."""
+    """-> the text, in version 0.0.4 of the format. Items are counted on the disk, the rest since the start."""
     return "".join(f"{line}\n" for line in _lines(service))
 
 

@@ -1,5 +1,6 @@
-"""What goes in and out of the API: pydantic records; a prediction itself is thyrosight.prediction.Prediction.
+"""The records that go in and out of the API, except the prediction (thyrosight.prediction.Prediction).
 
+Their docstrings and descriptions are the text of /api/v1/openapi.json.
 Legend: `_xy` points (column, row) of pixel centres in the source image, `_px` source pixels, `_mm` millimetres.
 """
 

@@ -1,7 +1,8 @@
-"""Who may ask for what: loopback or a token, known hosts, no foreign page, bounded bodies, headers that close the door.
+"""Request -> passed on or refused: loopback or a token, known hosts, no page of another site, bounded bodies.
 
-A page of another site that is open in the same browser can send requests here. It is kept out by the Host header
-(DNS rebinding), by Origin and Sec-Fetch-Site (forged requests), and by the lack of any CORS header (reading).
+A page of another site, open in the same browser, can send requests to this server. Three things keep it out: the Host
+header is checked (DNS rebinding), Origin and Sec-Fetch-Site are checked (forged requests), and no answer has a CORS
+header (reading).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from thyrosight.web.errors import ApiError, unexpected
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
 MAX_JSON_BYTES = 2 << 20
 BODY_SECONDS = 60.0
-"""A sender that is silent for so long is given up."""
+"""A sender that is silent for longer is given up."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -47,10 +48,11 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Rules:
-    """hosts: names under which this server may be asked; any_address: any IP address as well, as nobody can rebind one.
+    """What a request needs.
 
-    token_digest: SHA-256 of the token, None where none is asked for. upload_path: the one path with a body of its own
-    limit; all other bodies are held to MAX_JSON_BYTES. open_paths: what needs no token, the page without any data.
+    hosts: names that the Host header may have. any_address: any IP address too, as nobody can rebind an address.
+    token_digest: SHA-256 of the token, None where no token is needed. upload_path: the one path whose body has a limit
+    of its own; every other body has at most MAX_JSON_BYTES. open_paths: need no token (the page, which holds no data).
     """
 
     hosts: frozenset[str] = _LOOPBACK_NAMES
@@ -61,14 +63,14 @@ class Rules:
 
 
 def rules_for(host: str, token: str | None, allowed_hosts: Iterable[str] = ()) -> Rules:
-    """Where the server listens, its token -> its rules. ConfigError where others could use it without a token."""
+    """Address to listen on, token -> rules. ConfigError where other machines could use the server without a token."""
     names = _LOOPBACK_NAMES | {name.lower() for name in allowed_hosts}
     if is_loopback(host):
         return Rules(hosts=names | {host.lower()}, token_digest=_digest(token))
     if token is None:
         raise ConfigError(
-            f"--host {host}: others could reach it, and nobody is asked who they are; give --token-file FILE with a "
-            "secret in it, or leave --host out"
+            f"--host {host}: other machines could use it without a secret; give --token-file FILE with a "
+            "secret in it, or leave out --host"
         )
     own = {host.lower(), platform.node().lower()}
     return Rules(hosts=frozenset(names | own - {""}), any_address=True, token_digest=_digest(token))
@@ -91,7 +93,7 @@ def read_token(path: Path) -> str:
 
 
 def refusal(scope: Scope, rules: Rules) -> JSONResponse | None:
-    """Request -> the answer that refuses it before anything is done; None where it may pass."""
+    """Request -> the answer that refuses it before anything else is done; None where it may pass."""
     headers = Headers(scope=scope)
     error = (
         _host_fault(headers, rules)
@@ -110,7 +112,7 @@ def _host_fault(headers: Headers, rules: Rules) -> ApiError | None:
 
 
 def _origin_fault(headers: Headers, method: str) -> ApiError | None:
-    """A request that a page of another site made; what changes something needs the right Origin where one is sent."""
+    """A page of another site made the request. One that changes something needs our own Origin, where it has any."""
     is_foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     origin = headers.get("origin")
     if origin is not None and method not in SAFE_METHODS:
@@ -133,7 +135,7 @@ def _token_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
 
 
 def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
-    """What a length claims is refused early; what it hides is counted as it comes."""
+    """Refuses a length that is claimed and too large; `_bounded` counts what is not claimed."""
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         return ApiError(400, "bad_request", "Content-Length is no length")
@@ -141,7 +143,7 @@ def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
 
 
 def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
-    """receive -> the same; ApiError once the body is too large, or its sender silent for too long."""
+    """receive -> receive that raises ApiError once the body is too large or its sender silent for too long."""
     num_bytes, has_more = 0, True
 
     async def bounded() -> Message:
@@ -163,7 +165,7 @@ def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
 
 
 class Guard:
-    """Around the whole app: refuses, counts, bounds, adds the headers, and turns a fault of ours into a plain 500."""
+    """Around the whole app: refuses requests, bounds bodies, adds headers, and turns a bug of ours into a plain 500."""
 
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self.app, self.rules = app, rules
@@ -222,7 +224,7 @@ def _is_address(host: str) -> bool:
 
 
 def _authority(origin: str) -> str:
-    """`https://name:8000` -> `name:8000`; empty for `null` and whatever else is no origin."""
+    """`https://name:8000` -> `name:8000`; empty where it is no origin, as `null`."""
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Predictor, data folder, limits -> everything that stands behind the routes, started and stopped together."""
+"""Predictor, data folder, limits -> the parts behind the routes, with one start and one stop."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from thyrosight.web.jobs.worker import QueueWorker
 
 MAX_FILES = 200
 MAX_UPLOADS = 32
-"""At a time; each may hold as much of the disk as one upload may."""
+"""At a time. Each may take as many bytes of the disk as one upload may have."""
 STOP_SECONDS = 30.0
 """For the frame in work when the server stops."""
 SPARE_BYTES = 256 << 20
-"""Of the disk that stay free for results."""
+"""Of the disk: they stay free for results."""
 
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """max_upload_bytes: of one upload; max_queue: items that may wait."""
+    """What the server accepts. max_upload_bytes: of one upload. max_queue: items that may wait."""
 
     max_upload_bytes: int = 512 << 20
     max_queue: int = 1_000
@@ -50,7 +50,7 @@ class Service:
         self._uploads = threading.BoundedSemaphore(MAX_UPLOADS)
 
     def start(self) -> None:
-        """Puts right what an earlier stop left behind, and begins to work."""
+        """Cleans up after an earlier stop, and starts the worker."""
         self.queue.recover()
         self.store.sweep(self.queue.job_ids())
         self.worker.start()
@@ -63,7 +63,7 @@ class Service:
         self.queue.close()
 
     def begin_upload(self) -> None:
-        """Room for one more upload, or ApiError 503; to be followed by end_upload."""
+        """Takes a place for one upload; the caller frees it by end_upload. ApiError 503 where there is none."""
         if self.queue.counts()["queued"] >= self.queue.capacity:
             raise queue_full()
         if self.store.free_bytes() < SPARE_BYTES + self.limits.max_upload_bytes:
@@ -82,7 +82,7 @@ class Service:
         return found
 
     def item_with_frame(self, item_id: str, frame_index: int) -> ItemRow:
-        """-> the item, whose frame has its result; ApiError 404 or 409 says why there is none."""
+        """Item id, frame -> item. ApiError 404 or 409 where the frame has no result."""
         found = self.item(item_id)
         if found.num_frames is not None and frame_index >= found.num_frames:
             raise ApiError(404, "no_frame", f"{found.name}: has {found.num_frames} frames, counted from 0")
@@ -91,7 +91,7 @@ class Service:
         raise unfinished(found)
 
     def finished_item(self, item_id: str) -> ItemRow:
-        """-> the item, all of whose frames are done; ApiError 404 or 409 where they are not."""
+        """Item id -> item. ApiError 404 or 409 where not all of its frames are done."""
         found = self.item(item_id)
         if found.state != "done":
             raise unfinished(found)
@@ -99,12 +99,12 @@ class Service:
 
 
 def queue_full() -> ApiError:
-    """-> 503: no room for more."""
+    """-> ApiError 503: the queue is full."""
     return try_later("queue_full", "too many images wait already", 10)
 
 
 def unfinished(item: ItemRow) -> ApiError:
-    """-> 409 for results that are not there yet, or never will be."""
+    """Item -> ApiError 409: its results are not there yet, or will never be."""
     if item.state == "failed":
         return ApiError(409, item.error_code or "failed", item.error_message or f"{item.name}: failed")
     return ApiError(409, "not_ready", f"{item.name}: not finished yet", headers={"Retry-After": "1"})

@@ -1,1 +1,1 @@
-"""Uploads -> a queue on the disk -> results by frame."""
+"""Uploads -> a queue on the disk -> results per frame."""

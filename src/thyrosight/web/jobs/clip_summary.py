@@ -10,7 +10,7 @@ from thyrosight.web.schemas import ClipFrame, ClipSummary
 
 
 def clip_frame(prediction: Prediction) -> ClipFrame:
-    """One frame's result -> its line of the summary; the sizes are those of its largest nodule."""
+    """One frame's prediction -> its entry in the summary; sizes are of its largest nodule."""
     largest = next(iter(prediction.nodules), None)
     return ClipFrame(
         frame_index=prediction.image.frame_index,
@@ -22,7 +22,7 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
 
 
 def clip_summary(predictions: Iterable[Prediction]) -> ClipSummary:
-    """Results of all frames, in order -> summary: what the frames say together, and each of them in a line."""
+    """Predictions of all frames, in order -> the clip's risk and tracks, and one entry per frame."""
     found = list(predictions)
     clip = summarise_clip(found)
     frames = [clip_frame(prediction) for prediction in found]

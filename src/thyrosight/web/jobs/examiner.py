@@ -1,4 +1,4 @@
-"""One Predictor for the worker and for questions about single frames, asked one at a time: memory stays bounded."""
+"""One Predictor, shared by the worker and by requests about single frames; one at a time, so that memory is bounded."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from thyrosight.web.jobs.source_file import open_source_file
 from thyrosight.web.jobs.store import Store
 
 MAX_WAITING = 12
-"""Questions that may wait for their turn; threads that wait can't answer others."""
+"""Requests that may wait for their turn. A thread that waits can't answer other requests."""
 WAIT_SECONDS = 20.0
 MAX_KEPT = 2
 MAX_KEPT_PIXELS = 4_000_000
-"""An examination takes some 14 bytes a pixel; larger ones are made anew for each question."""
+"""An examination takes about 14 bytes per pixel. A larger one is made again for each request."""
 
 
 class Examiner:
-    """Frames by item and number -> Frame and Examination, decoded and run on demand; the last few are kept."""
+    """Item, frame index -> Frame or Examination, made on demand; the last MAX_KEPT examinations stay in memory."""
 
     def __init__(self, predictor: Predictor, store: Store) -> None:
         self.predictor = predictor
@@ -35,13 +35,13 @@ class Examiner:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The worker's turn: it waits as long as it must."""
+        """The worker's turn: it waits as long as necessary."""
         with self._turn:
             yield
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Alone with the memory that a large image takes. ApiError 503 where too many wait, or for too long."""
+        """A request's turn. ApiError 503 where too many requests wait, or this one for longer than WAIT_SECONDS."""
         if not self._waiting.acquire(blocking=False):
             raise try_later("busy", "too many requests wait for the network", 2)
         try:
@@ -55,7 +55,7 @@ class Examiner:
             self._waiting.release()
 
     def examination(self, item: ItemRow, frame_index: int) -> Examination:
-        """-> all that the network says of a frame; to be called within a turn."""
+        """Item, frame index -> its examination. Call it within a turn."""
         key = (item.id, frame_index)
         found = self._kept.pop(key, None) or self.predictor.examine(self.frame(item, frame_index))
         if found.frame.image_HW.size <= MAX_KEPT_PIXELS:
@@ -65,7 +65,7 @@ class Examiner:
         return found
 
     def frame(self, item: ItemRow, frame_index: int) -> Frame:
-        """-> a frame as decoded; to be called within a turn."""
+        """Item, frame index -> the decoded frame. Call it within a turn."""
         kept = self._kept.get((item.id, frame_index))
         if kept is not None:
             return kept.frame

@@ -1,4 +1,4 @@
-"""Examination of one frame -> the files that the store keeps of it: result, mask, picture, map of risk."""
+"""Examination of one frame -> its files in the data folder: result, mask, picture, malignancy map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 
 
 def frame_files(examination: Examination, info: BundleInfo) -> dict[str, bytes]:
-    """Examination -> the files that are kept of its frame. The overlay is drawn when it is asked for."""
+    """Examination -> {file name: content}. The overlay is not among them: it is drawn on request."""
     picture_HW3, _ = shown_frame(examination.frame, examination.prediction)
     files = {MASK_NAME: mask_png(examination.mask_HW), IMAGE_NAME: picture_png(picture_HW3)}
     if info.has_malignancy and info.has_malignancy_map:

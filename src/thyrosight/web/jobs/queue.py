@@ -1,8 +1,8 @@
-"""Jobs and their items in one SQLite file: what was accepted stays accepted, through a crash and a restart.
+"""Jobs and their items in one SQLite file, so that an accepted job survives a crash and a restart.
 
-An item is queued, running, done or failed. Taking it counts as a try; what a stopped server left running is queued
-again. After MAX_TRIES it is under suspicion: the worker tries it in a child process first, since a file that takes the
-server down must not do so for ever, and one that was there when somebody else did so must not be lost.
+An item is queued, running, done or failed. Each time the worker takes it counts as a try. An item that was running when
+the server stopped is queued again. After MAX_TRIES it is suspect, and a child process tries it first: a file that stops
+the server must not do so for ever, and a file that was only there at the time must not be lost.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_
 
 
 class QueueFullError(Exception):
-    """More would wait than may."""
+    """More items would wait than may."""
 
 
 @dataclass(frozen=True)
 class ItemRow:
-    """One file of a job, as the queue knows it."""
+    """One file of a job: a row of the table items."""
 
     id: str
     job_id: str
@@ -64,7 +64,7 @@ class ItemRow:
 
 @dataclass(frozen=True)
 class JobRow:
-    """Files that were sent together."""
+    """Files that were sent together: a row of the table jobs, with its items."""
 
     id: str
     created: str
@@ -72,7 +72,7 @@ class JobRow:
 
     @property
     def state(self) -> str:
-        """queued: none was begun; running: some are unfinished; failed: all failed; done otherwise."""
+        """queued: none has started; running: some are unfinished; failed: all failed; done: all others."""
         states = {item.state for item in self.items}
         if states in ({"queued"}, {"failed"}):
             return states.pop()
@@ -80,7 +80,7 @@ class JobRow:
 
 
 class JobQueue:
-    """The queue's file, opened for this process alone; its methods may be called from several threads."""
+    """The queue's file, open in this process only. Its methods may be called from several threads."""
 
     def __init__(self, path: Path, capacity: int) -> None:
         self.capacity = capacity
@@ -129,7 +129,7 @@ class JobQueue:
             self._guard.close()
 
     def recover(self) -> None:
-        """After a start: what was left running is queued again."""
+        """After a start: running items are queued again."""
         self._write("UPDATE items SET state = 'queued' WHERE state = 'running'", ())
 
     def accept(self, job_id: str, items: Sequence[tuple[str, str]]) -> JobRow:
@@ -148,10 +148,10 @@ class JobQueue:
         return JobRow(job_id, created, tuple(rows))
 
     def take(self, had_a_turn: Collection[str] = ()) -> ItemRow | None:
-        """-> the item that is next, now running, with this try counted; None where none waits.
+        """-> the next item, now running, with this try counted; None where no item waits.
 
-        Those under suspicion (tried MAX_TRIES times before) come after all others, those of `had_a_turn` after these;
-        within each the one that has waited longest. A try under suspicion is on the disk once `note_try` is called.
+        Suspect items (MAX_TRIES tries before) come last, before them those of `had_a_turn`; within each group the one
+        that has waited longest comes first. The try of a suspect item is on the disk only after `note_try`.
         """
         marks = ", ".join("?" * len(had_a_turn))
         order = f"tries >= {MAX_TRIES}, id IN ({marks}), number"
@@ -168,11 +168,11 @@ class JobQueue:
         return taken
 
     def note_try(self, item: ItemRow) -> None:
-        """An item under suspicion that survived its trial is tried once more."""
+        """Records a try of a suspect item that a child process has survived."""
         self._write("UPDATE items SET tries = ? WHERE id = ?", (item.tries, item.id))
 
     def give_back(self, item: ItemRow) -> None:
-        """An item that was taken -> queued, as if it had not been tried: nothing of this was its fault."""
+        """A running item -> queued, and the try is not counted: the item was not the cause of the stop."""
         self._write("UPDATE items SET state = 'queued', tries = ? WHERE id = ?", (item.tries - 1, item.id))
 
     def has_queued(self) -> bool:
@@ -180,7 +180,7 @@ class JobQueue:
         return bool(self._read("SELECT 1 FROM items WHERE state = 'queued' LIMIT 1", ()))
 
     def note_progress(self, item_id: str, num_frames: int, frames_done: int) -> bool:
-        """-> whether the item is still wanted: its job may have been deleted meanwhile."""
+        """Records how many frames are done -> whether the item still exists: its job may have been deleted."""
         statement = "UPDATE items SET num_frames = ?, frames_done = ? WHERE id = ?"
         return self._write(statement, (num_frames, frames_done, item_id)) == 1
 
@@ -194,7 +194,7 @@ class JobQueue:
         )
 
     def remove(self, job_id: str) -> bool:
-        """-> whether there was such a job."""
+        """Deletes a job -> whether there was one."""
         return self._write("DELETE FROM jobs WHERE id = ?", (job_id,)) == 1
 
     def item(self, item_id: str) -> ItemRow | None:
@@ -206,7 +206,7 @@ class JobQueue:
         return self._with_items(rows)[0] if rows else None
 
     def jobs(self, limit: int, offset: int) -> tuple[list[JobRow], int]:
-        """-> (jobs, newest first, without the first `offset`; how many there are in all)."""
+        """-> (at most `limit` jobs after the first `offset`, newest first; number of all jobs)."""
         rows = self._read("SELECT id, created FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?", (limit, offset))
         return self._with_items(rows), int(self._read("SELECT count(*) FROM jobs", ())[0][0])
 
@@ -214,7 +214,7 @@ class JobQueue:
         return {row[0] for row in self._read("SELECT id FROM jobs", ())}
 
     def counts(self) -> dict[str, int]:
-        """-> {state: number of items}, every state named."""
+        """-> {state: number of items}, with every state."""
         found = dict(self._read("SELECT state, count(*) FROM items GROUP BY state", ()))
         return {state: int(found.get(state, 0)) for state in ("queued", "running", "done", "failed")}
 
@@ -237,7 +237,7 @@ class JobQueue:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Alone in the file until it ends: committed to the disk, or undone where the block raises."""
+        """No one else uses the file within the block. It is committed to the disk, or undone where the block raises."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""A stored file and the sender's name for it -> its frames, and errors that name it as the sender does."""
+"""Stored file, the sender's name for it -> its frames, and errors under the sender's name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from thyrosight.types import Frame
 
 
 class SourceFile:
-    """An open file: how many frames it has, and each of them, under the sender's name."""
+    """An open file: its number of frames, and each frame under the sender's name."""
 
     def __init__(self, path: Path, name: str, file: FrameFile) -> None:
         self._path, self._name, self._file = path, name, file
         self.num_frames: int = file.num_frames
 
     def frame(self, index: int) -> Frame:
-        """Index in 0..num_frames-1 -> Frame; any other is an InputError."""
+        """Index, 0 to num_frames - 1 -> Frame. InputError for any other."""
         with _named(self._path, self._name):
             if not 0 <= index < self.num_frames:
                 raise InputError(f"{self._path}: has {self.num_frames} frames, counted from 0; there is no {index}")
@@ -29,9 +29,9 @@ class SourceFile:
 
 @contextmanager
 def open_source_file(path: Path, name: str) -> Iterator[SourceFile]:
-    """Path, the sender's name for it -> the open file. InputError names the file as the sender does.
+    """Path, the sender's name for it -> the open file. InputError has the sender's name, not the path.
 
-    What goes wrong inside the block with something else (a disk that is full) passes as it is.
+    Other errors within the block (a full disk) pass unchanged.
     """
     with ExitStack() as stack:
         with _named(path, name):

@@ -1,9 +1,11 @@
-"""The data folder: what was sent and what came out, under random names of our own; a sender's file name is a label.
+"""The data folder: files that were sent, and their results, under random names. A sender's file name is a label only.
 
 DATA/queue.sqlite             the queue
 DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
-DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png; correction.json is a person's
+DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
+DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png; correction.json of a person
+DATA/trash/ID/                a job that is being deleted
 """
 
 from __future__ import annotations
@@ -31,16 +33,16 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def new_id() -> str:
-    """-> 128 random bits as 32 hexadecimal digits: nobody guesses another's."""
+    """-> 128 random bits as 32 hexadecimal digits, which nobody can guess."""
     return secrets.token_hex(16)
 
 
 class StoreError(InputError):
-    """The disk refuses; the file that was sent is not at fault."""
+    """The disk refuses: the file that was sent is not the cause."""
 
 
 class Store:
-    """The data folder, made where it is missing and readable by its owner alone."""
+    """The data folder; made where it is missing, readable by its owner only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,7 +67,7 @@ class Store:
         return path
 
     def keep(self, incoming: Path, job_id: str) -> None:
-        """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that lasts."""
+        """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that is synced to the disk."""
         os.rename(incoming, self._job(job_id))
         sync_folder(self.folder / "jobs")
 
@@ -73,16 +75,16 @@ class Store:
         shutil.rmtree(path, ignore_errors=True)
 
     def remove(self, job_id: str) -> None:
-        """A job's folder goes at once: it is moved aside first, so that nobody sees half of it."""
-        aside = self.folder / "trash" / new_id()
+        """Deletes a job's folder. It is renamed first, so that no request sees half of it."""
+        trash = self.folder / "trash" / new_id()
         try:
-            os.rename(self._job(job_id), aside)
+            os.rename(self._job(job_id), trash)
         except FileNotFoundError:
             return
-        self.discard(aside)
+        self.discard(trash)
 
     def sweep(self, job_ids: set[str]) -> None:
-        """After a start: uploads that were never finished and folders of no job go; nothing of another make does."""
+        """After a start: deletes unfinished uploads and folders of unknown jobs. Names that are not ours stay."""
         for name in ("incoming", "trash"):
             for path in _own_folders(self.folder / name):
                 self.discard(path)
@@ -105,20 +107,20 @@ class Store:
         return self.frame_folder(item, frame_index) / name
 
     def write_frame(self, item: ItemRow, frame_index: int, files: Mapping[str, bytes]) -> None:
-        """A frame's files, all of them or none. StoreError where the disk refuses, or the job is gone."""
+        """Writes a frame's files, all of them or none. StoreError where the disk refuses, or the job is deleted."""
         assert files.keys() <= FRAME_FILES
         folder = self.frame_folder(item, frame_index)
         with _as_store_error(item):
-            folder.parent.mkdir(exist_ok=True)  # not the item's own: a job that was deleted stays so
+            folder.parent.mkdir(exist_ok=True)  # without parents: the folder of a deleted job must not come back
             write_folder_atomic(folder, files)
 
     def write_clip(self, item: ItemRow, text: str) -> None:
-        """What the frames of a clip say together. StoreError where the disk refuses, or the job is gone."""
+        """Writes a clip's summary. StoreError where the disk refuses, or the job is deleted."""
         with _as_store_error(item):
             write_atomic(self.item_folder(item) / CLIP_NAME, text)
 
     def prediction(self, item: ItemRow, frame_index: int) -> Prediction | None:
-        """-> a frame's result; None where there is none yet."""
+        """-> a frame's prediction; None where there is none yet."""
         return read_result(self.frame_folder(item, frame_index))
 
     def _job(self, job_id: str) -> Path:

@@ -1,6 +1,6 @@
-"""A multipart request -> files on the disk, written as they arrive: never more in memory than a block, never trusted.
+"""A multipart request -> files on the disk, written as they arrive: memory holds one block at a time.
 
-What a sender claims (length, file name, type) decides nothing: bytes are counted, files get names of our own.
+Nothing depends on what a sender claims (length, file name, type): bytes are counted, files get random names.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ FIELD_NAME = "files"
 MAX_NAME = 160
 HEAD_BYTES = 512
 DRAIN_BYTES = 16 << 20
-"""A sender that is refused is read this far, so that it hears the answer instead of a broken connection."""
+"""So much is still read of a refused sender, so that it gets the answer instead of a broken connection."""
 
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, those that turn the direction of text around, and halves of characters."""
+"""Control characters, characters that reverse the direction of text, and halves of surrogate pairs."""
 _OTHER_KINDS = ((b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"))
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as it arrived: its id, the sender's name for it, its first bytes."""
+    """One file that arrived: its id, the sender's name for it, its size and first bytes."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class Upload:
 
     @property
     def fault(self) -> str | None:
-        """-> why this can't be an image, told from its first bytes alone; None where it may be one."""
+        """-> why this can't be an image, by its first bytes; None where it may be one."""
         if not self.num_bytes:
             return f"{self.name}: the file is empty; copy it again"
         for magic, kind in _OTHER_KINDS:
@@ -59,14 +59,14 @@ class Upload:
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """max_bytes: of a whole request; max_files: in it. A single file is limited as every image is."""
+    """What one request may hold. max_bytes: of the whole. A single file has at most MAX_FILE_BYTES, as any image."""
 
     max_bytes: int
     max_files: int
 
 
 async def receive_files(request: Request, folder: Path, limits: UploadLimits) -> list[Upload]:
-    """Request, an empty folder -> its files as folder/ID/source, synced to the disk. ApiError where it is not fit."""
+    """Request, an empty folder -> its files as folder/ID/source, synced to the disk. ApiError where it is refused."""
     receiver = _Receiver(folder, limits)
     try:
         parser = MultipartParser(_boundary(request), receiver.callbacks)
@@ -79,7 +79,7 @@ async def receive_files(request: Request, folder: Path, limits: UploadLimits) ->
     except FormParserError as error:
         raise ApiError(400, "bad_multipart", f"not a well-formed multipart body ({error})") from error
     except ClientDisconnect as error:
-        raise ApiError(400, "cut_off", "the sender went away before the upload was complete") from error
+        raise ApiError(400, "cut_off", "the sender hung up before the upload was complete") from error
     finally:
         await run_in_threadpool(receiver.close)
     check_usable(receiver.uploads)
@@ -87,7 +87,7 @@ async def receive_files(request: Request, folder: Path, limits: UploadLimits) ->
 
 
 def check_usable(uploads: Sequence[Upload]) -> None:
-    """Refuse an upload in which nothing can be an image; single bad files are taken, and fail with a word each."""
+    """Refuses an upload in which no file can be an image. Among others, a bad file is accepted and fails on its own."""
     if not uploads:
         raise ApiError(422, "no_files", f"no file in the request; send one or more in the field {FIELD_NAME!r}")
     faults = [upload.fault for upload in uploads]
@@ -97,7 +97,7 @@ def check_usable(uploads: Sequence[Upload]) -> None:
 
 
 async def drain(request: Request) -> None:
-    """Read what a refused sender still sends, up to a bound, and forget it."""
+    """Reads what a refused sender still sends, up to DRAIN_BYTES, and forgets it."""
     num_bytes = 0
     try:
         async for block in request.stream():
@@ -109,7 +109,7 @@ async def drain(request: Request) -> None:
 
 
 def label(name: str) -> str:
-    """A sender's file name -> what is shown: its last part, no control characters, of bounded length, never empty."""
+    """A sender's file name -> the name shown: its last part without control characters, at most MAX_NAME, not empty."""
     last = re.split(r"[/\\]", name)[-1]
     clean = " ".join(_NOT_SHOWN.sub("", last).split())
     if len(clean) > MAX_NAME:
@@ -129,7 +129,7 @@ def _boundary(request: Request) -> bytes:
 
 
 class _Receiver:
-    """What the parser of one request calls: at most one file is open at a time."""
+    """What the parser of one request calls. At most one file is open at a time."""
 
     def __init__(self, folder: Path, limits: UploadLimits) -> None:
         self.uploads: list[Upload] = []

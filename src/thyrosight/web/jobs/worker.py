@@ -1,4 +1,4 @@
-"""The thread behind the queue: takes an item, examines its frames one at a time, writes them, takes the next."""
+"""The thread behind the queue: takes an item, predicts its frames one after the other, writes their files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import Store, StoreError
 
 MAX_FRAMES = 1_000
-"""Of one clip: at some 5 a second it would hold up the others for minutes."""
+"""Of one clip. At about 5 per second a longer one would hold up the others for minutes."""
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 5.0
-"""After the disk refused: there may be room then."""
+"""After the disk has refused; there may be room then."""
 TURN_SECONDS = 20.0
-"""A clip that takes longer lets those that wait go first, and goes on after them from where it was."""
+"""A clip that takes longer lets waiting items go first, and continues after them."""
 
 
 @dataclass
 class WorkTally:
-    """What this process has done so far."""
+    """How many frames this process has predicted, and in how many seconds. Several threads may use it."""
 
     num_frames: int = 0
     seconds: float = 0.0
@@ -46,17 +46,17 @@ class WorkTally:
             self.seconds += seconds
 
     def read(self) -> tuple[int, float]:
-        """-> (frames examined, seconds that they took)."""
+        """-> (frames predicted, seconds that they took)."""
         with self.lock:
             return self.num_frames, self.seconds
 
 
 class _StoppedError(Exception):
-    """The server is asked to stop."""
+    """The server stops."""
 
 
 class _DeletedError(Exception):
-    """The job was deleted while it was in work."""
+    """The job was deleted while the worker was at one of its items."""
 
 
 class _DeadlyError(InputError):
@@ -64,11 +64,11 @@ class _DeadlyError(InputError):
 
 
 class _TurnOverError(Exception):
-    """The item has had its time, and others wait."""
+    """The item has had its time, and other items wait."""
 
 
 class QueueWorker(BackgroundThread):
-    """Works until `stop`; no file and no fault of ours ends it."""
+    """Works until `stop`. Neither a bad file nor a bug of ours ends it."""
 
     def __init__(self, queue: JobQueue, store: Store, examiner: Examiner) -> None:
         super().__init__("worker", self.step)
@@ -88,12 +88,12 @@ class QueueWorker(BackgroundThread):
                 self._had_a_turn.clear()
                 return IDLE_SECONDS
             if item.id in self._had_a_turn:
-                self._had_a_turn.clear()  # all that wait have had theirs: a new round
+                self._had_a_turn.clear()  # every waiting item has had its turn: a new round
             self.work(item)
         except (StoreError, sqlite3.Error, OSError) as error:
             refused = disk_fault_of(error)
             reason = refused.strerror if refused is not None else type(error).__name__
-            sys.stderr.write(f"the data folder can't be written ({reason}); what waits is tried again\n")
+            sys.stderr.write(f"the data folder can't be written ({reason}); waiting files are tried again\n")
             return PAUSE_SECONDS
         except Exception:
             traceback.print_exc(file=sys.stderr)
@@ -101,9 +101,9 @@ class QueueWorker(BackgroundThread):
         return 0
 
     def work(self, item: ItemRow) -> None:
-        """An item that was taken -> done, failed with a line that says why, or given back.
+        """A running item -> done, failed with a reason, or queued again.
 
-        Given back, and the error raised, where the disk is at fault: what was accepted waits until there is room.
+        Where the disk refuses, it is queued again and the error is raised: accepted items wait until there is room.
         """
         started = time.perf_counter()
         give_back = partial(self._queue.give_back, item)
@@ -129,7 +129,7 @@ class QueueWorker(BackgroundThread):
             self._settle(partial(self._queue.finish, item.id, time.perf_counter() - started))
 
     def _settle(self, note: Callable[[], None] | None) -> None:
-        """Tells the queue's file; what it could not be told is told first of all next time."""
+        """Writes the outcome to the queue. Where that fails, the next step writes it first."""
         self._unsettled = note
         if note is not None:
             note()
@@ -137,11 +137,11 @@ class QueueWorker(BackgroundThread):
 
     def _is_disks_fault(self, error: Exception, item: ItemRow) -> bool:
         if not self._store.source(item).is_file():
-            return False  # somebody removed it from the data folder: it never comes back
+            return False  # a person removed it from the data folder: it never comes back
         return isinstance(error, sqlite3.Error) or disk_fault_of(error) is not None
 
     def _check_trial(self, item: ItemRow) -> None:
-        """A file that was there when the server ended MAX_TRIES times is tried in a child process first."""
+        """Tries a suspect item in a child process. _DeadlyError where that ends too."""
         if item.tries <= MAX_TRIES or item.id in self._cleared:
             return
         is_hopeless = item.tries > MAX_TRIES_AFTER_TRIAL
@@ -151,7 +151,7 @@ class QueueWorker(BackgroundThread):
         self._queue.note_try(item)
 
     def _examine(self, item: ItemRow) -> None:
-        """Every frame of an item; those that an earlier try has finished stay."""
+        """Predicts every frame of an item; frames that an earlier try has finished stay."""
         with ExitStack() as stack:
             with self._examiner.alone():
                 source = stack.enter_context(open_source_file(self._store.source(item), item.name))
@@ -186,7 +186,7 @@ class QueueWorker(BackgroundThread):
 
 
 def fault_of(error: Exception, name: str) -> tuple[str, str]:
-    """What went wrong with a file -> (code, one line for people)."""
+    """An error with a file -> (code for programs, one line for people)."""
     if isinstance(error, _DeadlyError):
         return "interrupted", str(error)
     if isinstance(error, StoreError):

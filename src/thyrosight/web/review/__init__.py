@@ -1,1 +1,1 @@
-"""A person's corrections, and the files that a person takes away."""
+"""A person's corrections of a frame, and the files of an item that a person downloads."""

@@ -1,4 +1,4 @@
-"""A person's reading of a frame <-> correction.json beside the network's result, which it never touches."""
+"""A person's correction of a frame <-> correction.json, next to the network's result, which stays as it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thyrosight.web.schemas import Correction, CorrectionIn
 
 
 def read_correction(store: Store, item: ItemRow, frame_index: int) -> Correction | None:
-    """-> what a person said of the frame; None where nobody has, or what is there can't be read."""
+    """-> the frame's correction; None where there is none, or its file can't be read."""
     try:
         content = store.frame_file(item, frame_index, CORRECTION_NAME).read_bytes()
         return Correction.model_validate_json(content)
@@ -22,17 +22,17 @@ def read_correction(store: Store, item: ItemRow, frame_index: int) -> Correction
         return None
 
 
-def keep_correction(
+def write_correction(
     store: Store, examiner: Examiner, item: ItemRow, frame_index: int, given: CorrectionIn
 ) -> Correction:
-    """A person's outlines and words -> the same with what they measure, kept. ApiError 422 where they don't fit."""
-    check_words(given)
+    """Outlines, descriptors, note -> the correction with measures, written. ApiError 422 where they are not valid."""
+    check_descriptors(given)
     measures = []
     if given.outlines_xy:
         with examiner.turn():
             examination = examiner.examination(item, frame_index)
             measures = measure_outlines(examiner.predictor, examination, given.outlines_xy)
-    kept = Correction(
+    correction = Correction(
         **given.model_dump(),
         item_id=item.id,
         frame_index=frame_index,
@@ -40,14 +40,14 @@ def keep_correction(
         model=examiner.predictor.model,
     )
     try:
-        write_atomic(store.frame_file(item, frame_index, CORRECTION_NAME), kept.model_dump_json(indent=2) + "\n")
+        write_atomic(store.frame_file(item, frame_index, CORRECTION_NAME), correction.model_dump_json(indent=2) + "\n")
     except InputError as error:
-        raise not_found("item") from error  # deleted meanwhile
-    return kept
+        raise not_found("item") from error  # the job was deleted meanwhile
+    return correction
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int) -> bool:
-    """-> whether there was one."""
+    """Deletes the frame's correction -> whether there was one."""
     try:
         store.frame_file(item, frame_index, CORRECTION_NAME).unlink()
     except FileNotFoundError:
@@ -55,8 +55,8 @@ def remove_correction(store: Store, item: ItemRow, frame_index: int) -> bool:
     return True
 
 
-def check_words(given: CorrectionIn) -> None:
-    """ApiError 422 where descriptors don't fit the outlines, or one is none of the lexicon's."""
+def check_descriptors(given: CorrectionIn) -> None:
+    """ApiError 422 where the number of descriptors is not that of the outlines, or a word is not in the lexicon."""
     if given.descriptors and len(given.descriptors) != len(given.outlines_xy):
         message = f"{len(given.descriptors)} descriptors for {len(given.outlines_xy)} outlines; give one entry each"
         raise ApiError(422, "invalid_request", message)
@@ -64,6 +64,6 @@ def check_words(given: CorrectionIn) -> None:
         try:
             descriptors_of(words or {})
         except ValueError as error:
-            first = str(error).splitlines()
-            said = next((line.strip() for line in first if "Value error" in line), first[0])
-            raise ApiError(422, "invalid_request", f"outline {number}: {said}") from error
+            lines = str(error).splitlines()
+            reason = next((line.strip() for line in lines if "Value error" in line), lines[0])
+            raise ApiError(422, "invalid_request", f"outline {number}: {reason}") from error

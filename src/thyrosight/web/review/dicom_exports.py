@@ -21,12 +21,12 @@ FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
 
 
 def export_seg(exported: ExportItem) -> Download:
-    """-> DICOM SEG of the outlines in force."""
+    """-> DICOM SEG of the outlines that `reader` chooses."""
     return _dicom(exported, "seg")
 
 
 def export_sr(exported: ExportItem) -> Download:
-    """-> DICOM SR of the measurements in force."""
+    """-> DICOM SR of the measurements that `reader` chooses."""
     return _dicom(exported, "sr")
 
 

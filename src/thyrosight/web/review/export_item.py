@@ -1,4 +1,4 @@
-"""A finished item -> what its exports are made of: results, a person's corrections, pictures of either."""
+"""A finished item -> what its exports are made of: predictions, corrections, overlays."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from thyrosight.web.schemas import Correction
 
 Reader = Literal["network", "person"]
 MAX_PICTURES = 12
-"""Frames of a clip that a report shows: the one with the largest section, those of highest risk, those corrected."""
+"""Frames of a clip in a report: the one with the largest section, then the corrected ones, then by risk."""
 BY_PERSON = "; outlines by a person"
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file for the sender: its name, its media type, its bytes or where they lie (to be removed after sending)."""
+    """A file to download. content: its bytes, or the path of a file whose folder is deleted after sending."""
 
     name: str
     media_type: str
@@ -35,7 +35,7 @@ class Download:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """One item with what is needed to export it. reader: whose outlines; None: a person's where there are any."""
+    """An item to export. reader: whose outlines; None for a person's where there are any, else the network's."""
 
     item: ItemRow
     store: Store
@@ -65,12 +65,12 @@ class ExportItem:
         return {index: correction for index, correction in found.items() if correction is not None}
 
     def by_person(self, correction: Correction) -> Prediction:
-        """-> the frame's prediction with the person's outlines."""
+        """Correction -> the frame's prediction with the person's outlines."""
         examination = self.examiner.examination(self.item, correction.frame_index)
         return person_prediction(self.examiner.predictor, examination, correction.outlines_xy)
 
     def by_person_marked(self, correction: Correction) -> Prediction:
-        """-> the same, with whose outlines they are in the model's name: for what has no other place to say so."""
+        """As by_person, with BY_PERSON in the model's name: for files that have no other field for it."""
         found = self.by_person(correction)
         model = found.model.model_copy(update={"name": found.model.name + BY_PERSON})
         return found.model_copy(update={"model": model})
@@ -80,7 +80,7 @@ class ExportItem:
         return picture_png(draw_overlay(frame, prediction))
 
     def main_frame(self) -> int:
-        """-> the frame that was asked for, else the one with the largest section, else the first."""
+        """-> the requested frame, else the one with the largest section, else the first."""
         if self.frame_index is not None:
             if self.frame_index >= self.num_frames:
                 raise ApiError(404, "no_frame", f"{self.item.name}: has {self.num_frames} frames, counted from 0")
@@ -88,7 +88,7 @@ class ExportItem:
         return 0 if self.num_frames == 1 else clip_summary(self.predictions()).largest_frame or 0
 
     def shown_frames(self) -> list[int]:
-        """-> the frames of which a report shows pictures."""
+        """-> the frames whose pictures a report shows."""
         if self.num_frames <= MAX_PICTURES:
             return list(range(self.num_frames))
         frames = clip_summary(self.predictions()).frames
@@ -96,8 +96,8 @@ class ExportItem:
         wanted = [self.main_frame(), *sorted(self.corrections()), *(frame.frame_index for frame in by_risk)]
         return sorted(list(dict.fromkeys(wanted))[:MAX_PICTURES])
 
-    def in_force(self, frame_index: int) -> tuple[Prediction, Reader]:
-        """-> the frame's prediction as a person corrected it, unless the network's is asked for; and whose it is."""
+    def chosen_prediction(self, frame_index: int) -> tuple[Prediction, Reader]:
+        """-> (the frame's prediction by `reader`, whose it is). ApiError 409 where a person has made none."""
         correction = None if self.reader == "network" else read_correction(self.store, self.item, frame_index)
         if correction is not None:
             return self.by_person_marked(correction), "person"
@@ -107,5 +107,5 @@ class ExportItem:
 
 
 def nobody_corrected(item: ItemRow) -> ApiError:
-    """-> 409: a person's outlines are asked for, and there are none."""
+    """-> ApiError 409: a person's outlines are requested, and there are none."""
     return ApiError(409, "no_correction", f"{item.name}: nobody has corrected it")

@@ -26,7 +26,7 @@ from thyrosight.web.review.readings import reading_of
 
 
 def export_json(exported: ExportItem) -> Download:
-    """-> every frame's result, the clip's summary, and the corrections beside them."""
+    """-> JSON: every frame's prediction, the clip's summary, the corrections."""
     predictions = list(exported.predictions())
     content = {
         "name": exported.item.name,
@@ -39,7 +39,7 @@ def export_json(exported: ExportItem) -> Download:
 
 
 def export_csv(exported: ExportItem) -> Download:
-    """-> a row a frame, and one more for each that a person corrected; made_by says whose."""
+    """-> CSV: one row per frame, and one more per corrected frame; made_by states whose it is."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS, "made_by"])
@@ -53,9 +53,9 @@ def export_csv(exported: ExportItem) -> Download:
 
 
 def export_png(exported: ExportItem) -> Download:
-    """-> the picture with outlines of the frame asked for; of a clip without one, that with the largest section."""
+    """-> the overlay of the requested frame; of a clip without a request, that with the largest section."""
     index = exported.main_frame()
-    prediction, reader = exported.in_force(index)
+    prediction, reader = exported.chosen_prediction(index)
     suffix = f"-frame{index}" if exported.num_frames > 1 else ""
     return Download(f"{exported.stem}{suffix}-{reader}.png", "image/png", exported.overlay(prediction))
 
@@ -71,7 +71,7 @@ def export_report(exported: ExportItem) -> Download:
 
 
 def export_zip(exported: ExportItem) -> Download:
-    """-> everything: results and pictures by frame, CSV, JSON, report; DICOM where the source is one."""
+    """-> everything: predictions and pictures per frame, CSV, JSON, report; SEG and SR where the source is DICOM."""
     scratch = exported.store.new_incoming()
     path = scratch / "export.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -101,7 +101,7 @@ def export_zip(exported: ExportItem) -> Download:
 
 
 def _report(exported: ExportItem, scratch: Path) -> bytes:
-    """-> report.html of a results folder that holds the frames shown, and the corrected ones as cases of their own."""
+    """-> report.html of a results folder with one case per shown frame, and one more per corrected frame."""
     corrections = exported.corrections()
     predictions = list(exported.predictions())
     clip = summarise_clip(predictions) if exported.num_frames > 1 else None
@@ -119,7 +119,7 @@ def _report(exported: ExportItem, scratch: Path) -> bytes:
 
 
 def _write_case(exported: ExportItem, scratch: Path, label: str, prediction: Prediction) -> Path:
-    """-> the case folder, written."""
+    """Writes a case folder -> its path."""
     folder = scratch / _folder_name(label)
     folder.mkdir(exist_ok=True)
     write_atomic(folder / OVERLAY_NAME, exported.overlay(prediction))
@@ -128,7 +128,7 @@ def _write_case(exported: ExportItem, scratch: Path, label: str, prediction: Pre
 
 
 def _folder_name(label: str) -> str:
-    """A label -> a name that is legal on every file system, and is what the report calls the case."""
+    """A label -> a name that every file system accepts; the report shows it as the case."""
     legal = "".join(mark if mark.isalnum() or mark in " -_.,()" else "_" for mark in label)
     return legal.encode()[-180:].decode("utf-8", "ignore").strip(" .") or "image"
 

@@ -1,4 +1,4 @@
-"""A person's outlines -> what they measure, by the network's own formulas: sizes, risk from the map under them."""
+"""A person's outlines -> their measures, by the formulas of the network's own: sizes, risk from the malignancy map."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ RingXY = Sequence[tuple[float, float]]
 
 IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
 NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
-"""What the network's outlines were flagged for, and a person's are not."""
+"""Flags on the network's outlines; they do not hold for a person's."""
 
 
 def measure_outlines(
     predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]
 ) -> list[OutlineMeasure]:
-    """Outlines in source pixels -> one measure each, in the same order. ApiError 422 names an outline that is not fit.
+    """Outlines in source pixels -> one measure per outline, in the same order. ApiError 422 where one is not valid.
 
-    An outline counts with its border's pixels, as the network's do. Its risk is the calibrated mean of the malignancy
-    map under it; what of it lies outside the panels has no map and no say.
+    An outline includes the pixels of its border, as the network's outlines do. Its risk is the calibrated mean of the
+    malignancy map inside it. The map covers the panels only: the rest of the outline does not count.
     """
     measures = []
     for mask_HW in _masks(examination, outlines_xy):
@@ -40,9 +40,9 @@ def measure_outlines(
 
 
 def person_prediction(predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]) -> Prediction:
-    """The frame's prediction with a person's outlines in the place of the network's, and the risk of each.
+    """The frame's prediction with a person's outlines instead of the network's, and the risk of each.
 
-    The image has no risk of its own then: the network's was found under its own outlines.
+    It has no risk of the image: the network's is that of its own outlines.
     """
     panels = examination.raw.panels
     nodules = _rated(predictor, examination, _masks(examination, outlines_xy)).nodules
@@ -58,7 +58,7 @@ def person_prediction(predictor: Predictor, examination: Examination, outlines_x
 
 
 def panel_of(nodule: Nodule, panels: Sequence[Box]) -> int:
-    """-> the panel that holds most of the outline's points."""
+    """-> index of the panel that holds most points of the outline."""
     points_xy = np.asarray(nodule.outline_xy)
     return int(np.argmax([((points_xy >= panel[:2]) & (points_xy < panel[2:])).all(axis=1).sum() for panel in panels]))
 
@@ -74,12 +74,12 @@ def _mask_of(examination: Examination, outline_xy: RingXY, number: int) -> BoolA
         raise ApiError(422, "outside_image", f"outline {number}: reaches outside the image ({width} x {height} pixels)")
     mask_HW = fill_outlines([np.minimum(points_xy, (width - 1, height - 1))], (height, width))
     if not (mask_HW & _panels_mask(examination.raw)).any():
-        raise ApiError(422, "outside_field", f"outline {number}: lies outside the ultrasound field")
+        raise ApiError(422, "outside_field", f"outline {number}: is outside the ultrasound field")
     return mask_HW
 
 
 def _rated(predictor: Predictor, examination: Examination, masks: Sequence[BoolArray]) -> Prediction:
-    """The outlines take the place of the network's nodules, so that each figure comes from the same code."""
+    """The masks replace the network's nodules, so that the same code computes every figure."""
     height, width = examination.frame.size_hw
     raw, panels_HW = examination.raw, _panels_mask(examination.raw)
     union_HW = np.zeros((height, width), np.bool_)
@@ -96,7 +96,7 @@ def _rated(predictor: Predictor, examination: Examination, masks: Sequence[BoolA
 
 
 def _filled_outside(map_HW: FloatArray, panels_HW: BoolArray, masks: Sequence[BoolArray]) -> FloatArray:
-    """-> the malignancy map; where a mask leaves the panels, pixels outside have the mean of what it covers inside."""
+    """-> the malignancy map; a mask's pixels outside the panels get the mean of its pixels inside."""
     filled_HW = map_HW
     for mask_HW in masks:
         outside_HW = mask_HW & ~panels_HW
@@ -114,6 +114,5 @@ def _panels_mask(raw: RawPrediction) -> BoolArray:
 
 
 def _signs(nodule: Nodule) -> dict[str, Any] | None:
-    """-> the nodule's measured signs, where this version's nodules carry them."""
-    signs = getattr(nodule, "signs", None)
-    return None if signs is None else dict(signs.model_dump(mode="json"))
+    """-> the nodule's measured signs; None where there are none."""
+    return None if nodule.signs is None else dict(nodule.signs.model_dump(mode="json"))

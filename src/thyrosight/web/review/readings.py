@@ -1,4 +1,4 @@
-"""A person's correction, the prediction with that person's outlines -> the nodules' TI-RADS, by frame and by track."""
+"""Correction, the prediction with its outlines -> the TI-RADS of its nodules, per frame and per track."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thyrosight.web.schemas import Correction
 
 
 def reading_of(correction: Correction, prediction: Prediction) -> Reading:
-    """What a person said, the prediction with that person's outlines (the largest first) -> Reading."""
+    """Correction, the prediction with its outlines (the largest first) -> Reading."""
     order = sorted(range(len(correction.measures)), key=lambda index: -correction.measures[index].size.area_px)
     nodules = []
     for nodule, index in zip(prediction.nodules, order, strict=False):
@@ -26,7 +26,7 @@ def reading_of(correction: Correction, prediction: Prediction) -> Reading:
 def track_assessments(
     readings: Mapping[int, Reading], predictions: Sequence[Prediction], tracks: Mapping[NoduleKey, int]
 ) -> dict[int, Assessment]:
-    """Readings by frame, predictions by frame, tracks -> an assessment a track: of its largest section that has one."""
+    """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section with one."""
     found: dict[int, tuple[int, Assessment]] = {}
     for frame_index, reading in readings.items():
         for nodule in predictions[frame_index].nodules:

@@ -1,1 +1,1 @@
-"""HTTP requests -> the service's answers."""
+"""HTTP requests -> the service's answers; one file per path."""

@@ -1,4 +1,4 @@
-"""Items and their frames: results, pictures, a person's outlines, exports."""
+"""/api/v1/items: results and pictures of frames, a person's outlines, exports. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT
 from thyrosight.results.overlay import draw_overlay, picture_png
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
-from thyrosight.web.review.corrections import keep_correction, read_correction, remove_correction
+from thyrosight.web.review.corrections import read_correction, remove_correction, write_correction
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
 from thyrosight.web.review.outlines import measure_outlines
@@ -55,19 +55,19 @@ def get_clip(item_id: ItemId, service: CurrentService) -> FileResponse:
 @router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
 def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """What the network says of a frame: the same JSON as `thyrosight predict` writes."""
-    return _kept_file(service, item_id, frame, RESULT_NAME, "application/json")
+    return _frame_file(service, item_id, frame, RESULT_NAME, "application/json")
 
 
 @router.get("/frames/{frame}/image.png", response_class=Response, responses=_PNG | refusals(404, 409))
 def get_image(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """The frame in the source's own pixels; what lies outside the ultrasound field is blank, text in it filled in."""
-    return _kept_file(service, item_id, frame, IMAGE_NAME, "image/png")
+    return _frame_file(service, item_id, frame, IMAGE_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/mask.png", response_class=Response, responses=_PNG | refusals(404, 409))
 def get_mask(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """The network's nodules: 0 and 255, in the source's own pixels."""
-    return _kept_file(service, item_id, frame, MASK_NAME, "image/png")
+    return _frame_file(service, item_id, frame, MASK_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/malignancy_map.png", response_class=Response, responses=_PNG | refusals(404, 409))
@@ -76,7 +76,7 @@ def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentServi
     info = service.predictor.info
     if not (info.has_malignancy and info.has_malignancy_map):
         raise ApiError(404, "no_map", f"the model {info.name} has no malignancy map")
-    return _kept_file(service, item_id, frame, MAP_NAME, "image/png")
+    return _frame_file(service, item_id, frame, MAP_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
@@ -93,7 +93,7 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> 
             try:
                 write_atomic(path, picture_png(picture_HW3))
             except InputError as error:
-                raise not_found("item") from error  # deleted meanwhile
+                raise not_found("item") from error  # the job was deleted meanwhile
     return _sent(path, "image/png")
 
 
@@ -118,7 +118,7 @@ def get_correction(item_id: ItemId, frame: FrameIndex, service: CurrentService) 
 def put_correction(item_id: ItemId, frame: FrameIndex, given: CorrectionIn, service: CurrentService) -> Correction:
     """Keep a person's outlines and words, apart from the network's result; an earlier correction is replaced."""
     item = service.item_with_frame(item_id, frame)
-    return keep_correction(service.store, service.examiner, item, frame, given)
+    return write_correction(service.store, service.examiner, item, frame, given)
 
 
 @router.delete("/frames/{frame}/correction", status_code=204, response_class=Response, responses=refusals(404, 409))
@@ -145,7 +145,7 @@ def export_item(
     return _download(service, made)
 
 
-def _kept_file(service: Service, item_id: str, frame: int, name: str, media_type: str) -> FileResponse:
+def _frame_file(service: Service, item_id: str, frame: int, name: str, media_type: str) -> FileResponse:
     item = service.item_with_frame(item_id, frame)
     return _sent(service.store.frame_file(item, frame, name), media_type)
 
@@ -159,7 +159,7 @@ def _sent(path: FilePath, media_type: str) -> FileResponse:
 
 
 def _download(service: Service, made: Download) -> Response:
-    """-> the file under its name, never shown in place: a report is a page of its own, not one of ours."""
+    """-> the file as an attachment: a browser must not show a report as a page of this server."""
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(made.name, safe='')}",
         "content-security-policy": _REPORT_POLICY,
@@ -170,7 +170,7 @@ def _download(service: Service, made: Download) -> Response:
 
 
 def _blocks(service: Service, path: FilePath) -> Iterator[bytes]:
-    """A file -> its blocks; its folder goes when all was sent, or the receiver gone."""
+    """A file -> its blocks. Its folder is deleted at the end, also where the receiver hangs up."""
     try:
         with open(path, "rb") as stream:
             while block := stream.read(1 << 18):

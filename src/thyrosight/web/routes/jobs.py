@@ -1,4 +1,4 @@
-"""Jobs: files in, states out."""
+"""/api/v1/jobs: uploads in, states out. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _UPLOAD_BODY = {
 
 
 def service_of(request: Request) -> Service:
-    """The service behind this app."""
+    """Request -> the service behind its app."""
     found: Service = request.app.state.service
     return found
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """HTTP statuses -> their declaration in the OpenAPI document; those that any request may meet are added."""
+    """HTTP statuses of errors -> their entries in the OpenAPI document, with those that every request may get."""
     words = {
         400: "The request can't be read",
         401: "A token is needed",
@@ -141,14 +141,14 @@ def delete_job(job_id: JobId, service: CurrentService) -> None:
 
 
 def job_of(row: JobRow) -> Job:
-    """The queue's record -> the API's."""
+    """Row of the queue -> record of the API."""
     return Job.model_validate(
         {"id": row.id, "created": row.created, "state": row.state, "items": [*map(item_of, row.items)]}
     )
 
 
 def item_of(row: ItemRow) -> Item:
-    """The queue's record -> the API's."""
+    """Row of the queue -> record of the API."""
     error = (
         ErrorDetail(code=row.error_code or "failed", message=row.error_message or "") if row.state == "failed" else None
     )

@@ -1,4 +1,4 @@
-"""The service itself: its health for clients, its metrics for a monitor."""
+"""/api/v1/health and /metrics: the state of the service. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def get_metrics(service: CurrentService) -> Response:
 
 
 def served_model(predictor: Predictor) -> ServedModel:
-    """-> what the page and a client need to know of the network."""
+    """Predictor -> what a client needs to know of its model."""
     info = predictor.info
     return ServedModel(
         name=predictor.model.name,

@@ -1,4 +1,4 @@
-"""A nodule's descriptors, measured signs and longest diameter -> TI-RADS level and advice; needs no image."""
+"""/api/v1/tirads: a nodule's descriptors, signs and longest diameter -> TI-RADS level and advice, without an image."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def rate_tirads(given: TiradsIn) -> Assessment:
 
 
 def _first_line(error: ValueError) -> str:
-    """A pydantic error -> what is wrong with the first field, in its own words."""
+    """A pydantic error -> its message on the first field."""
     faults = error.errors() if isinstance(error, ValidationError) else []
     return str(faults[0]["msg"]).removeprefix("Value error, ") if faults else str(error)
