@@ -87,7 +87,7 @@ def tag(*values: Any) -> dict[str, Any]:
         ("https://pacs.example:port/", "root of a DICOMweb service"),
         ("https://pacs.example/dicom-web?token=1", "root of a DICOMweb service"),
         ("https://me:secret@pacs.example/dicom-web", "password in a file or the environment"),
-        ("http://pacs.example/dicom-web", "readable on the wire"),
+        ("http://pacs.example/dicom-web", "everybody on the network"),
     ],
 )
 def test_url_that_is_not_safe_is_refused(url: str, message: str) -> None:
@@ -232,7 +232,7 @@ def deflated() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda: file_bytes(us_dataset(1)), "another image than was asked for"),
+        (lambda: file_bytes(us_dataset(1)), "another image than the requested one"),
         (lambda: file_bytes(us_dataset(0, size_hw=(400, 400))), "more than 0 MB; pass a larger --max-mb"),
         (lambda: b"nonsense", "can't be understood"),
         (deflated, "deflated as a whole"),

@@ -129,7 +129,7 @@ def test_callers_by_address() -> None:
 
 def test_own_address_is_no_destination() -> None:
     for host, destination in (("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "localhost"), ("10.0.0.1", "10.0.0.1")):
-        with pytest.raises(ConfigError, match="where this program listens"):
+        with pytest.raises(ConfigError, match="this program listens there"):
             check_no_loop(host, 104, Destination("A", destination, 104))
     check_no_loop("127.0.0.1", 104, Destination("A", "127.0.0.1", 105))
     check_no_loop("0.0.0.0", 104, Destination("A", "10.0.0.2", 104))
@@ -417,7 +417,7 @@ def test_own_overlay_sent_on_and_mislabelled_image_give_no_result(predictor: Pre
     with archive() as (kept, port), listening(predictor, tmp_path, port, lines=lines) as service:
         assert send(service.listener.port, [overlay]) == [0]
         assert wait_until(lambda: service.spool.counts() == NOTHING and len(lines) == 2)
-        assert "it was made by this program" in lines[1]
+        assert "this program made it" in lines[1]
         assert send(service.listener.port, [us_dataset(1, Modality="CT", SOPClassUID=SC)]) == [0]
         assert wait_until(lambda: service.spool.counts()["failed"] == 1)
         assert "not ultrasound" in next(tmp_path.glob("failed/*/reason.txt")).read_text()
@@ -501,9 +501,9 @@ def test_meter_counts_and_forgets() -> None:
     meter(60)
     meter.reset()
     meter(60)
-    with pytest.raises(OSError, match="more than may be sent"):
+    with pytest.raises(OSError, match="more bytes than the limit"):
         meter(60)
-    with pytest.raises(OSError, match="more than may be sent"):
+    with pytest.raises(OSError, match="more bytes than the limit"):
         Meter(taken.append, lambda: ended.append(True), 1 << 40)(MAX_PDU_BYTES + 1)
     assert (taken, ended) == ([60, 60], [True, True])
 
@@ -582,7 +582,7 @@ def run(*arguments: str) -> Any:
     [
         (["--send-to", "PACS@h:104", "--host", "0.0.0.0"], "DICOM has no token"),
         (["--send-to", "PACS"], "AETITLE@HOST:PORT"),
-        (["--send-to", "P@127.0.0.1:104", "--port", "104"], "where this program listens"),
+        (["--send-to", "P@127.0.0.1:104", "--port", "104"], "this program listens there"),
         (["--send-to", "P@h:104", "--tls-cert", "a.pem"], "give both or none"),
         (["--send-to", "P@h:104", "--ae-title", "A" * 17], "AE title"),
     ],
