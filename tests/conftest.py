@@ -1,16 +1,16 @@
-"""Fixtures shared by the tests: a phantom cohort, and one thread a process so that workers don't fight over cores."""
+"""Fixtures of many tests, the real parts that a run has tested, and settings that make a loaded machine no fault."""
 
 from __future__ import annotations
 
 import os
-import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from parts import PARTS, part_path
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -34,20 +34,92 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; skips where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    """A headless Chromium; for tests marked with part("browser")."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=part_path("browser"), args=arguments, timeout=180_000)
         yield browser
         browser.close()
 
 
+# Real parts.
+
+
+def parts_of(item: pytest.Item) -> list[str]:
+    """A test -> the parts that it is marked with."""
+    names = [str(name) for marker in item.iter_markers("part") for name in marker.args]
+    assert set(names) <= PARTS.keys(), f"{item.nodeid}: no such part; known: {', '.join(PARTS)}"
+    return names
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tells the report of each test its parts; a worker's reports are counted in the main process."""
+    for item in items:
+        item.user_properties.extend(("part", name) for name in parts_of(item))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture: a test whose part is absent is skipped with how to get it."""
+    for name in parts_of(item):
+        if PARTS[name].find() is None:
+            pytest.skip(f"no {name} here: {PARTS[name].get}")
+
+
+class RealParts:
+    """How many tests of each part ran, and how many were skipped."""
+
+    def __init__(self) -> None:
+        self.ran: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        names = [value for key, value in report.user_properties if key == "part"]
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped.update(names)
+        elif report.when == "call":
+            self.ran.update(names)
+
+    def faults(self) -> list[str]:
+        """-> what makes the run a failed one."""
+        here = [name for name in self.skipped if PARTS[name].find() is not None]
+        asked = [name for name in os.environ.get("THYROSIGHT_MUST_RUN", "").split(",") if name]
+        return [f"{name} is installed, and {self.skipped[name]} of its tests were skipped" for name in here] + [
+            f"{name} must run (THYROSIGHT_MUST_RUN), and none of its tests ran" for name in asked if not self.ran[name]
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """-> one line per part."""
+        for name, part in PARTS.items():
+            absent = f"; {self.skipped[name]} skipped, to get it: {part.get}" if self.skipped[name] else ""
+            yield f"{part.kind:16} {name:17} {self.ran[name]:4d} ran{absent}"
+
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        if not (self.ran or self.skipped):
+            return
+        terminalreporter.section("tests of real parts")
+        for line in self.lines():
+            terminalreporter.line(line)
+        for fault in self.faults():
+            terminalreporter.line(f"FAILED: {fault}", red=True)
+        seed = getattr(config.option, "randomly_seed", None)
+        if seed is not None:
+            terminalreporter.line(f"for the same order: -p randomly --randomly-seed={seed}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.faults() and not session.config.option.collectonly and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis without deadlines: a loaded machine is no fault of the code."""
+    """Hypothesis without deadlines (a loaded machine is no fault of the code); the main process counts the parts."""
     from hypothesis import settings
 
     settings.register_profile("unhurried", deadline=None)
     settings.load_profile("unhurried")
+    config.addinivalue_line("markers", "part(name, ...): tests real parts of support/parts.py; skipped without them")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(RealParts(), "real-parts")

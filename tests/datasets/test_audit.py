@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from checkout import REAL_DATA
+from parts import part_path
 from thyrosight.commands.datasets import print_audit
 from thyrosight.datasets.audit import AuditReport, Finding, audit
 from thyrosight.datasets.table import write_cases
@@ -240,20 +240,19 @@ def test_errors_come_first(sound: list[Case]) -> None:
     assert [finding.severity for finding in report.findings] == ["error", "note"]
 
 
+@pytest.mark.part("ddti")
 def test_real_ddti_has_text_before_the_crop_and_none_after(tmp_path: Path) -> None:
     """Twelve images, among them some whose margin says the reading."""
-    if not (REAL_DATA / "ddti").is_dir():
-        pytest.skip(f"real data not at hand: {REAL_DATA / 'ddti'}")
     import csv
 
-    with (REAL_DATA / "ddti" / "groups.csv").open() as file:
+    with (part_path("ddti") / "groups.csv").open() as file:
         burned = [row["image_id"] for row in csv.DictReader(file) if row["label_text_burned"] == "1"][:12]
     cases = []
     for name in burned:
         from thyrosight.frames.load import load_frame
         from thyrosight.views.field import field_of_view
 
-        path = REAL_DATA / "ddti" / "original" / f"{name}.jpg"
+        path = part_path("ddti") / "original" / f"{name}.jpg"
         frame = load_frame(path)
         field = field_of_view(frame.image_HW, frame.rgb_HW3)
         cases.append(Case(name, path.resolve(), None, len(cases) % 2, name, "ddti", fov=field, panels=(field,)))

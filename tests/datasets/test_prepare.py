@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from checkout import REAL_DATA
+from parts import part_path
 from thyrosight.datasets.masks import load_mask, read_mask
 from thyrosight.datasets.prepare import PrepareOptions, prepare, recognise
 from thyrosight.datasets.sets import SETS, ddti, tn_scui
@@ -28,13 +28,6 @@ from thyrosight.types import Box, Case
 SHAPE = (96, 128)
 SQUARE = [(40, 30), (80, 30), (80, 60), (40, 60)]
 """Corners _xy of the outline that the DDTI tests use: filled with its border it has 41 x 31 pixels."""
-
-
-def real(name: str) -> Path:
-    folder = REAL_DATA / name
-    if not folder.is_dir():
-        pytest.skip(f"real data not at hand: {folder}")
-    return folder
 
 
 def picture(seed: int, shape: tuple[int, int] = SHAPE) -> np.ndarray:
@@ -702,10 +695,11 @@ def test_an_unreadable_image_is_left_out_and_counted_and_progress_told(tmp_path:
 # the real sets ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.part("ddti")
 def test_real_ddti_has_356_images_and_347_with_outlines(tmp_path: Path) -> None:
     from thyrosight.datasets.sets.layout import Request
 
-    reading = ddti.read(Request(real("ddti"), tmp_path / "masks"))
+    reading = ddti.read(Request(part_path("ddti"), tmp_path / "masks"))
     assert len(reading.cases) == 356
     outlined = [case for case in reading.cases if case.mask]
     assert len(outlined) == 347
@@ -718,14 +712,15 @@ def test_real_ddti_has_356_images_and_347_with_outlines(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.part("busi", "tg3k")
 def test_real_busi_and_tg3k_counts(tmp_path: Path) -> None:
     from thyrosight.datasets.sets import busi, tg3k
     from thyrosight.datasets.sets.layout import Request
 
-    reading = busi.read(Request(real("busi"), tmp_path / "masks"))
+    reading = busi.read(Request(part_path("busi"), tmp_path / "masks"))
     assert len(reading.cases) == 631 - 12
     assert sum(reading.left_out.values()) == 12
     assert all(case.mask for case in reading.cases)
-    frames = tg3k.read(Request(real("tg3k"), tmp_path / "masks"))
+    frames = tg3k.read(Request(part_path("tg3k"), tmp_path / "masks"))
     assert len(frames.cases) == 717
     assert len({case.group for case in frames.cases}) == 15

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkout import REAL_DATA
+from parts import part_path
 
 torch = pytest.importorskip("torch")
 
@@ -119,9 +119,8 @@ def test_an_imported_vnet_is_a_whole_bundle(tmp_path: Path) -> None:
     assert (info.parameters, info.mask_threshold, info.preprocessing.crop) == (15_977_731, 0.8, "none")
 
 
+@pytest.mark.part("ddti")
 def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
-    if not (REAL_DATA / "ddti").is_dir():
-        pytest.skip(f"real data not at hand: {REAL_DATA}")
     if not default_bundle_path().exists():
         pytest.skip("no shipped model yet")
     from thyrosight.frames.load import load_frame
@@ -130,7 +129,7 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
 
     bundle = load_bundle()
     network = network_from_bundle(bundle)
-    frames = [load_frame(path) for path in sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))[:100]]
+    frames = [load_frame(path) for path in sorted((part_path("ddti") / "original").glob("*.jpg"))[:100]]
     for size_hw in ((256, 256), (224, 320)):
         images = [
             letterbox(Box(0, 0, frame.size_hw[1], frame.size_hw[0]), size_hw).image(frame.image_HW)[None, None]

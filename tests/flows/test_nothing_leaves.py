@@ -88,7 +88,7 @@ class Watched:
 
     def check(self, *exit_codes: int) -> None:
         """Waits for the end. AssertionError where it failed, wrote below home, looked up a name or called anybody."""
-        output, errors = self.process.communicate(timeout=300)
+        output, errors = self.process.communicate(timeout=900)
         assert self.process.returncode in (exit_codes or (0,)), f"{output}\n{errors}"
         assert [path for path in self.home.rglob("*") if not path.is_dir()] == []
         assert not self.log.exists(), self.log.read_text()

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 from typer.testing import CliRunner
 
 from checkout import ROOT
-from orthanc_server import PASSWORD, USER, Orthanc, free_port, orthanc
+from orthanc_server import PASSWORD, USER, Orthanc, orthanc
 from pacs_peers import file_bytes, send, us_dataset, wait_until
+from ports import HeldPort
 from thyrosight.cli import app
 from thyrosight.inference.predictor import Predictor
 from thyrosight.pacs.dicomweb_client import ServerAccess, WebArchive
@@ -31,6 +33,9 @@ from tiny_bundle import make_tiny_bundle
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 SEG, SR = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.33"
+
+
+pytestmark = pytest.mark.part("orthanc")
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +52,8 @@ def pacs(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[tup
 
 @contextmanager
 def both(folder: Path, bundle: Path, lua: str = "") -> Iterator[tuple[Orthanc, PacsService]]:
-    port = free_port()
-    with orthanc(folder, port, lua) as server:
-        door = ListenerSettings(port=port, callers=AllowedCallers(("ORTHANC", "SCANNER")))
+    with HeldPort() as listener, orthanc(folder, listener.number, lua) as server:
+        door = ListenerSettings(port=listener.release(), callers=AllowedCallers(("ORTHANC", "SCANNER")))
         route = SenderSettings(Destination("ORTHANC", "127.0.0.1", server.dicom_port), first_seconds=0.5)
         service = PacsService(Predictor.load(bundle), Spool(folder / "spool"), door, route, lambda _: None)
         service.start()
@@ -109,9 +113,7 @@ def test_image_sent_by_orthanc_comes_back_as_seg_and_sr(pacs: tuple[Orthanc, Pac
 
 def test_real_image_compressed_as_it_is(pacs: tuple[Orthanc, PacsService]) -> None:
     """pydicom's own ultrasound in JPEG 2000: Orthanc sends it on as it has it."""
-    path = Path(pydicom.__file__).parent / "data" / "test_files" / "examples_jpeg2k.dcm"
-    if not path.is_file():
-        pytest.skip(f"real data not at hand: {path}")
+    path = Path(str(get_testdata_file("examples_jpeg2k.dcm", download=False)))
     server, service = pacs
     source = pydicom.dcmread(path)
     instance = server.upload(path.read_bytes())
@@ -159,11 +161,10 @@ def test_script_of_the_manual_sends_on_what_comes_in(bundle: Path, tmp_path: Pat
 
 @pytest.fixture
 def web(pacs: tuple[Orthanc, PacsService]) -> Orthanc:
-    if not pacs[0].has_dicomweb:
-        pytest.skip("Orthanc's DICOMweb plugin not at hand: apt install orthanc-dicomweb")
     return pacs[0]
 
 
+@pytest.mark.part("orthanc-dicomweb")
 def test_dicomweb_finds_fetches_predicts_and_stores(web: Orthanc, bundle: Path, tmp_path: Path) -> None:
     source, clip = us_dataset(12), us_dataset(13, num_frames=2, StudyInstanceUID=us_dataset(12).StudyInstanceUID)
     for dataset in (source, clip):
@@ -189,6 +190,7 @@ def test_dicomweb_finds_fetches_predicts_and_stores(web: Orthanc, bundle: Path, 
     assert len(web.found(study)) == 6, "stored again: the same instances"
 
 
+@pytest.mark.part("orthanc-dicomweb")
 def test_dicomweb_finds_by_patient_series_and_instance(web: Orthanc) -> None:
     one, other = us_dataset(14, PatientID="P-14"), us_dataset(15, PatientID="P-14")
     ct = us_dataset(16, PatientID="P-14", Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
@@ -205,6 +207,7 @@ def test_dicomweb_finds_by_patient_series_and_instance(web: Orthanc) -> None:
     assert one.SOPInstanceUID in listed.stdout
 
 
+@pytest.mark.part("orthanc-dicomweb")
 def test_dicomweb_says_what_is_wrong(web: Orthanc, tmp_path: Path) -> None:
     study = us_dataset(17).StudyInstanceUID
     web.upload(file_bytes(us_dataset(17, size_hw=(700, 900))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from browser_page import SIZES, BrowserPage, ellipse, wait_for
 from fake_server import STATIC, FakeServer
+from parts import part_path
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,7 @@ def test_page_needs_nothing_from_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.part("browser")
 def test_two_images_from_drop_to_export(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
     sight = BrowserPage(browser, fake.address, size)
     page = sight.page
@@ -121,6 +122,7 @@ def test_two_images_from_drop_to_export(browser: Any, fake: FakeServer, images: 
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.part("browser")
 def test_a_new_outline_and_what_follows_from_it(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
     sight = BrowserPage(browser, fake.address, size)
     page = sight.page
@@ -166,6 +168,7 @@ def test_a_new_outline_and_what_follows_from_it(browser: Any, fake: FakeServer, 
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_points_by_hand(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     """A point is dragged, its neighbours follow and the far side stays; a press on the line adds one, Alt takes one."""
     sight = BrowserPage(browser, fake.address)
@@ -198,6 +201,7 @@ def test_points_by_hand(browser: Any, fake: FakeServer, images: list[Path]) -> N
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_proposals_are_the_servers_and_a_person_overrides_them(
     browser: Any, fake: FakeServer, images: list[Path]
 ) -> None:
@@ -218,6 +222,7 @@ def test_proposals_are_the_servers_and_a_person_overrides_them(
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     sight = BrowserPage(browser, fake.address)
     page, keys = sight.page, sight.page.keyboard
@@ -265,6 +270,7 @@ def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> No
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_single_keys_can_be_switched_off(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     sight = BrowserPage(browser, fake.address)
     sight.drop(images[:1])
@@ -278,8 +284,9 @@ def test_single_keys_can_be_switched_off(browser: Any, fake: FakeServer, images:
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.part("browser", "axe")
 def test_no_barrier_that_axe_finds(browser: Any, fake: FakeServer, images: list[Path], size: str) -> None:
-    script = axe_script()
+    script = part_path("axe")
     sight = BrowserPage(browser, fake.address, size, bypass_csp=True)
     page = sight.page
     page.wait_for_selector("text=Drop thyroid ultrasound here")
@@ -306,6 +313,7 @@ def test_no_barrier_that_axe_finds(browser: Any, fake: FakeServer, images: list[
 # When things go wrong.
 
 
+@pytest.mark.part("browser")
 def test_each_file_has_its_own_fault(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     sight = BrowserPage(browser, fake.address)
     fake.num_busy = 1
@@ -323,6 +331,7 @@ def test_each_file_has_its_own_fault(browser: Any, fake: FakeServer, images: lis
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_token_is_asked_once_and_sent(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     fake.token = "a secret of some length"
     sight = BrowserPage(browser, fake.address)
@@ -342,6 +351,7 @@ def test_token_is_asked_once_and_sent(browser: Any, fake: FakeServer, images: li
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_server_goes_away_and_comes_back(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     sight = BrowserPage(browser, fake.address)
     page = sight.page
@@ -360,6 +370,7 @@ def test_server_goes_away_and_comes_back(browser: Any, fake: FakeServer, images:
     sight.close()
 
 
+@pytest.mark.part("browser")
 def test_clip_has_frames(browser: Any, fake: FakeServer, images: list[Path]) -> None:
     fake.num_frames = 12
     sight = BrowserPage(browser, fake.address)
@@ -383,6 +394,7 @@ def test_clip_has_frames(browser: Any, fake: FakeServer, images: list[Path]) -> 
 # The real server.
 
 
+@pytest.mark.part("browser")
 def test_with_the_real_server(browser: Any, predictor: Any, images: list[Path], tmp_path: Path) -> None:
     """Two images in, an outline corrected and kept, a picture and a report out."""
     pytest.importorskip("uvicorn", reason="the server's extra is not installed")
@@ -445,17 +457,6 @@ def broken_file(images: list[Path]) -> Path:
     path = images[0].parent.parent / "broken.png"
     path.write_bytes(images[0].read_bytes()[:200])
     return path
-
-
-def axe_script() -> Path:
-    """axe-core's script: a file or folder named by AXE_CORE, or an installed package; skips where there is none."""
-    places = [Path(os.environ[name]) for name in ("AXE_CORE",) if os.environ.get(name)]
-    places += [folder / "node_modules" / "axe-core" for folder in (Path.cwd(), *Path.cwd().parents)]
-    for place in places:
-        for path in (place, place / "axe.min.js"):
-            if path.is_file():
-                return path
-    pytest.skip("no axe-core: name its axe.min.js in AXE_CORE")
 
 
 def barriers(page: Any) -> list[str]:

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from checkout import REAL_DATA, SHIPPED_BUNDLE
+from checkout import SHIPPED_BUNDLE
+from parts import PARTS
 
 pytest.importorskip("fastapi")
 pytest.importorskip("highdicom")
@@ -27,7 +28,7 @@ from pydicom.data import get_testdata_file
 from browser_page import SIZES, BrowserPage, wait_for
 from web_server import Server, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.part("browser")]
 
 CLIP = "examples_ybr_color.dcm"
 NUM_FRAMES = 30
@@ -42,22 +43,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def clip() -> Path:
     """pydicom's clip of thirty frames."""
-    found = get_testdata_file(CLIP, download=False)
-    if found is None:
-        pytest.skip(f"{CLIP} is not at hand: pip install pydicom-data, or let pydicom fetch it once")
-    return Path(str(found))
+    return Path(str(get_testdata_file(CLIP, download=False)))
 
 
-@pytest.fixture(scope="module", params=["ddti", "phantoms"])
-def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two images in which the shipped network finds a nodule."""
-    if request.param == "ddti":
-        folder = REAL_DATA / "ddti" / "original"
-        if not folder.is_dir():
-            pytest.skip(f"real data not at hand: {folder}")
-        return [folder / "1_1.jpg", folder / "101_1.jpg"]
-    if (REAL_DATA / "ddti").is_dir():
-        pytest.skip("the real images are at hand")
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two images in which the shipped network finds a nodule: real ones where they are here, else phantoms."""
+    folder = PARTS["ddti"].find()
+    if folder is not None:
+        return [folder / "original" / name for name in ("1_1.jpg", "101_1.jpg")]
     return _phantoms(tmp_path_factory.mktemp("images"))
 
 

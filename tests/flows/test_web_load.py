@@ -69,13 +69,11 @@ def test_twenty_clients_of_five_images_are_accounted_for_exactly(bundle: Path, t
 def test_what_was_accepted_survives_sigkill(bundle: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     accepted: list[dict[str, Any]] = []
+    clip = ("clip.tif", clip_tiff(12))
+    uploads = [[(f"{k}.png", frame_png(k, (600, 800))) for k in range(start, start + 10)] for start in range(0, 40, 10)]
     with serving(data, bundle) as server, server.client() as client:
-        for start in range(0, 40, 10):
-            files = [(f"{k}.png", frame_png(k)) for k in range(start, start + 10)]
-            accepted.append(
-                post(client, *files, ("clip.tif", clip_tiff(12)), ("bad.png", b"\x89PNG\r\n\x1a\n\0")).json()
-            )
-        client.close()
+        for files in uploads:  # made before: the server must not get ahead of us
+            accepted.append(post(client, *files, clip, ("bad.png", b"\x89PNG\r\n\x1a\n\0")).json())
         server.kill()
     (data / "incoming" / ("0" * 32)).mkdir()
     with serving(data, bundle) as server, server.client() as client:
@@ -112,10 +110,12 @@ def test_sigkill_at_any_moment_of_uploading_loses_nothing_that_was_accepted(bund
             threads = [threading.Thread(target=send, args=(server,)) for _ in range(4)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.6)
-            server.kill()
+            before, end = len(accepted), time.monotonic() + 120
+            while len(accepted) < before + 3 and time.monotonic() < end:
+                time.sleep(0.01)
+            server.kill()  # in the midst of the next uploads
             for thread in threads:
-                thread.join(60)
+                thread.join(300)
     assert len(accepted) > 4
     with serving(data, bundle) as server, server.client() as client:
         for job_id in accepted:
@@ -130,7 +130,9 @@ def test_sixty_four_clients_meet_a_full_queue_and_bounded_memory(bundle: Path, t
 
     def one_client(number: int) -> None:
         with server.client() as client:
-            for turn in range(2):
+            for turn in range(20):  # two each, and more where the queue was never full: it depends on the machine
+                if turn > 1 and statuses[503]:
+                    return
                 answer = post(client, (f"{number}-{turn}.png", large))
                 listed = client.get("/api/v1/jobs")
                 with lock:
@@ -154,7 +156,7 @@ def test_sixty_four_clients_meet_a_full_queue_and_bounded_memory(bundle: Path, t
                 one.result()
         print(f"{before_mb:.0f} MB before, {peak_mb:.0f} MB at most; answers {dict(statuses)}")
         assert set(statuses) == {200, 202, 503}
-        assert statuses[200] == 128
+        assert statuses[200] == statuses[202] + statuses[503] >= 128
         assert peak_mb < before_mb + 200, f"{before_mb:.0f} MB before, {peak_mb:.0f} MB at most"
         with server.client() as client:
             assert all(wait_for(client, job_id)["state"] == "done" for job_id in accepted)
@@ -167,7 +169,7 @@ def test_stopping_hands_back_what_is_in_work_and_ends_soon(bundle: Path, tmp_pat
         job = post(client, *[(f"{k}.png", frame_png(k)) for k in range(60)]).json()
         client.close()
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(300) == 0
         assert server.process.stderr is not None
         assert "Traceback" not in server.process.stderr.read()
     with serving(data, bundle) as server, server.client() as client:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bad_inputs import CLAIMING, HANDLED, REFUSED, encode, raw_tiff, speckle, write_bad_inputs
-from checkout import REAL_DATA, SOURCE
+from checkout import SOURCE
+from parts import part_path
 from thyrosight.errors import InputError
 from thyrosight.frames import headers
 from thyrosight.frames import load as images
@@ -631,11 +632,9 @@ def test_pixels_from_an_open_stream_equal_the_file(tmp_path: Path) -> None:
 # Real frames.
 
 
+@pytest.mark.part("ddti")
 def test_every_real_capture_loads() -> None:
-    folder = REAL_DATA / "ddti" / "original"
-    if not folder.is_dir():
-        pytest.skip(f"real data not at hand: {folder}")
-    paths = find_images([folder])
+    paths = find_images([part_path("ddti") / "original"])
     assert len(paths) == 356
     for path in paths[::8]:
         frame = load_frame(path)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from checkout import REAL_DATA, ROOT
+from checkout import ROOT
+from parts import part_path
 from thyrosight.bundle.card import familiarity_line, model_card
 from thyrosight.bundle.records import NUM_STATISTICS, BundleInfo, Familiarity
 from thyrosight.bundle.store import load_bundle
@@ -354,10 +355,9 @@ def test_every_flag_is_in_the_reference() -> None:
 # Real frames
 
 
+@pytest.mark.part("ddti")
 def test_real_frames_pass_and_other_pictures_do_not() -> None:
-    paths = sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))
-    if not paths:
-        pytest.skip("real data not at hand: ddti")
+    paths = sorted((part_path("ddti") / "original").glob("*.jpg"))
     cases = [Case(path.stem, path, None, None, path.stem.split("_")[0], "ddti") for path in paths]
     fitted = fit_familiarity(cases[:120])
     assert fitted is not None

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from checkout import GOLDEN, REAL_DATA, SOURCE
+from checkout import GOLDEN, SOURCE
+from parts import part_path
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError, InputError
 from thyrosight.inference.nodule_masks import nodule_masks_of
@@ -511,10 +512,9 @@ def test_threads_are_at_least_one_and_no_more_than_there_are() -> None:
 
 
 @pytest.mark.parametrize("fold", [0, 3])
+@pytest.mark.part("ddti")
 def test_real_frames_give_masks_inside_the_field(fields: Predictor, fold: int) -> None:
-    paths = sorted((REAL_DATA / "ddti" / "original").glob("*.jpg"))
-    if not paths:
-        pytest.skip("real data not at hand: set THYROSIGHT_DATA")
+    paths = sorted((part_path("ddti") / "original").glob("*.jpg"))
     for path in paths[fold::90]:
         found = fields.examine(path)
         field = found.prediction.field_of_view.box

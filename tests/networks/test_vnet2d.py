@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkout import ORACLE
+from parts import part_path
 
 torch = pytest.importorskip("torch")
 
@@ -41,13 +41,6 @@ ORIGINAL = LossSettings(mask="dice", mask_weight=2.0, malignancy_weight=1.0)
 # ---- the oracle: what the original graph computed, and the recipe that draws its weights and inputs ----
 
 
-def oracle_folder() -> Path:
-    folder = ORACLE
-    if not (folder / "vnet2d_seed1.npz").is_file():
-        pytest.skip(f"the original network's numbers are not at hand: {folder}; set THYROSIGHT_ORACLE")
-    return folder
-
-
 def draw_variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
     normal = np.random.default_rng([SEED, zlib.crc32(name.encode())]).standard_normal(shape)
     if "gama" in name:
@@ -62,13 +55,13 @@ def draw_variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def variables() -> dict[str, np.ndarray]:
-    named = json.loads((oracle_folder() / "vnet2d_variables.json").read_text())
+    named = json.loads((part_path("oracle") / "vnet2d_variables.json").read_text())
     return {name: draw_variable(name, tuple(shape)) for name, shape in named}
 
 
 @pytest.fixture(scope="session")
 def oracle() -> dict[str, np.ndarray]:
-    with np.load(oracle_folder() / "vnet2d_seed1.npz") as arrays:
+    with np.load(part_path("oracle") / "vnet2d_seed1.npz") as arrays:
         return dict(arrays)
 
 
@@ -90,15 +83,18 @@ def output(variables, batch) -> Output:
         return vnet2d_from_tensorflow(variables)(batch.image_B1HW)
 
 
+@pytest.mark.part("oracle")
 def test_oracle_mask_probability(output, oracle):
     probability_BHW = torch.sigmoid(output.mask_logits_B1HW)[:, 0].numpy()
     np.testing.assert_allclose(probability_BHW, oracle["mask_probability"], rtol=0, atol=1e-4)
 
 
+@pytest.mark.part("oracle")
 def test_oracle_class_logits(output, oracle):
     np.testing.assert_allclose(output.class_logits_B2.numpy(), oracle["class_logits"], rtol=0, atol=1e-3)
 
 
+@pytest.mark.part("oracle")
 def test_oracle_losses(output, batch, oracle):
     loss = multitask_loss(output, batch, ORIGINAL)
     assert loss.parts["mask"].item() == pytest.approx(float(oracle["dice_loss"]), abs=1e-4)
@@ -106,6 +102,7 @@ def test_oracle_losses(output, batch, oracle):
     assert loss.total.item() == pytest.approx(float(oracle["total_loss"]), abs=1e-4)
 
 
+@pytest.mark.part("oracle")
 def test_oracle_metrics(output, batch, oracle):
     # The original's training metric: intersection over union of probability > 0.8 and target, 1 where both are empty.
     mask_BN = torch.sigmoid(output.mask_logits_B1HW).flatten(1) > 0.8
@@ -117,6 +114,7 @@ def test_oracle_metrics(output, batch, oracle):
 
 
 @pytest.mark.slow
+@pytest.mark.part("oracle")
 def test_oracle_adam_steps(variables, batch, oracle):
     network = vnet2d_from_tensorflow(variables)
     adam = torch.optim.Adam(network.parameters(), lr=1e-5)

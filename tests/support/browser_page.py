@@ -22,7 +22,7 @@ class BrowserPage:
         width, height = SIZES[size]
         viewport = {"width": width, "height": height}
         self.context = browser.new_context(viewport=viewport, has_touch=size == "phone", **options)
-        self.context.set_default_timeout(90_000)
+        self.context.set_default_timeout(180_000)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.hear(message.type, message.text))
@@ -54,7 +54,7 @@ class BrowserPage:
         )
 
     def wait_until_open(self, num_done: int = 1) -> None:
-        self.page.wait_for_selector(f"button.item[data-state=done] >> nth={num_done - 1}", timeout=60_000)
+        self.page.wait_for_selector(f"button.item[data-state=done] >> nth={num_done - 1}", timeout=180_000)
         self.page.wait_for_selector("#lines .outline", state="attached")
 
     def digest(self) -> list[str]:
@@ -97,7 +97,7 @@ def ellipse(x: float, y: float, half_width: float, half_height: float) -> list[t
     return [(x + half_width * float(np.cos(a)), y + half_height * float(np.sin(a))) for a in angles]
 
 
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
+def wait_for(condition: Any, seconds: float = 180.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come about"

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "thyrosight"
 SHIPPED_BUNDLE = PACKAGE / "models" / "default"
+SUPPORT = ROOT / "tests" / "support"
 GOLDEN = ROOT / "tests" / "golden"
 REAL_DATA = Path(os.environ.get("THYROSIGHT_DATA") or ROOT.parent / "shared" / "data")
 """Folder of the public data sets (busi, ddti, tg3k ...)."""

