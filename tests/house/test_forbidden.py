@@ -21,14 +21,11 @@ PRINTERS = {"print", "typer.echo", "typer.secho", "Console", "rich.print", "rich
 MAY_NAME_A_MODULE = {"frames.decoder.client"}
 """It starts the decoding child by `python -m`."""
 
-NOT_YET = pytest.mark.xfail(reason="the evaluation and the audit still print", strict=False)
-
 
 def calls_of(path: Path) -> Iterator[ast.Call]:
     return (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
 
 
-@NOT_YET
 def test_only_commands_print() -> None:
     wrong = [
         f"{name}:{call.lineno}: {ast.unparse(call.func)}"

@@ -31,7 +31,6 @@ def test_import_thyrosight_loads_nothing_heavy() -> None:
     assert not loaded & (HEAVY | {"numpy", "cv2", "onnxruntime", "pydantic", "typer", "PIL", "rich"})
 
 
-@pytest.mark.xfail(reason="commands/evaluation.py and stress.py import their rooms at the top", strict=False)
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['thyrosight', '--help']\nfrom thyrosight.cli import main\n"
