@@ -4,7 +4,7 @@
 #   PYTHON=python3.12   which Python makes the environment
 #   PIP_ARGS=...        handed to pip, e.g. for PyTorch's CPU wheel index (its install page names it): on Linux the plain torch
 #                       wheel brings several gigabytes of CUDA libraries, which nothing here needs
-#   TEST_WORKERS=2      processes for the tests
+#   TEST_WORKERS=2      processes for the tests; their order differs from run to run, and a run ends with how to repeat it
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -16,10 +16,11 @@ CORE := $(VENV)/.core-is-installed
 DEV := $(VENV)/.dev-is-installed
 PAGE_TOOLS := node_modules/.package-lock.json
 OUT := out
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
+.PHONY: help demo test check coverage lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +29,13 @@ demo: $(CORE)  ## the shipped model on sample cases; the last line is the path o
 	@$(BIN)/thyrosight demo -o $(OUT)/demo
 
 test: lint types  ## everything that continuous integration runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS)
+	$(PYTEST)
 
 check: lint types  ## ruff, mypy and the quick tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow"
+
+coverage: $(DEV)  ## all tests, with the share of the source that they run; pages in out/coverage
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:$(OUT)/coverage
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -76,7 +80,7 @@ $(PAGE_TOOLS): package.json package-lock.json
 	@touch $@
 
 clean:  ## remove what the commands wrote and the caches; keep the environment
-	rm -rf $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find src tests bench studies tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## and the environment
@@ -95,5 +99,5 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing thyrosight with all that training and the tests need into $(VENV) (minutes the first time) ..."
-	$(PIP) -e '.[train,pretrained,serve,pacs,dev]'
+	$(PIP) -e '.[train,pretrained,serve,pacs,pdf,peers,dev]'
 	@touch $(CORE) $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,24 +11,9 @@ import pytest
 
 from checkout import ROOT
 from fake_server import STATIC
+from parts import part_path
 
 TESTS = ROOT / "tests" / "web" / "page"
-TOOLS = ROOT / "node_modules" / ".bin"
-MIN_NODE = 20
-NO_NODE = f"needs Node.js {MIN_NODE} or later; get it from nodejs.org, or by apt-get install nodejs npm"
-NO_TOOLS = "needs the tools of package-lock.json; get them by npm ci"
-
-
-def node_version() -> int:
-    """-> the major version of Node.js; 0 where there is none."""
-    if shutil.which("node") is None:
-        return 0
-    text = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    return int(text.strip().removeprefix("v").split(".")[0])
-
-
-has_node = pytest.mark.skipif(node_version() < MIN_NODE, reason=NO_NODE)
-has_tools = pytest.mark.skipif(not (TOOLS / "tsc").exists() or not shutil.which("node"), reason=NO_TOOLS)
 
 
 def check(*command: str | Path) -> None:
@@ -37,19 +21,19 @@ def check(*command: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@has_node
+@pytest.mark.part("node")
 def test_unit_tests_of_the_scripts_pass() -> None:
     check("node", "--test", *sorted(TESTS.glob("*.test.js")))
 
 
-@has_tools
+@pytest.mark.part("node", "page-tools")
 def test_scripts_use_the_records_of_the_api_as_they_are() -> None:
-    check(TOOLS / "tsc", "--project", TESTS / "tsconfig.json")
+    check(part_path("page-tools") / "tsc", "--project", TESTS / "tsconfig.json")
 
 
-@has_tools
+@pytest.mark.part("node", "page-tools")
 def test_scripts_are_formatted() -> None:
-    check(TOOLS / "prettier", "--check", STATIC / "**" / "*.js", TESTS / "*.js")
+    check(part_path("page-tools") / "prettier", "--check", STATIC / "**" / "*.js", TESTS / "*.js")
 
 
 def test_types_are_made_from_the_api() -> None:

