@@ -115,7 +115,11 @@ class RealParts:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis without deadlines (a loaded machine is no fault of the code); the main process counts the parts."""
+    """Hypothesis without deadlines (a loaded machine is no fault of the code); the main process counts the parts.
+
+    pytest-randomly changes the order of modules and tests in each run; the seeds that tests set stay their own.
+    """
+    config.option.randomly_reset_seed = False
     from hypothesis import settings
 
     settings.register_profile("unhurried", deadline=None)

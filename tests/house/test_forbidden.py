@@ -18,8 +18,8 @@ NEVER_IMPORTED = {"pickle", "cPickle", "dill", "joblib", "requests", "httpx", "a
 MAY_PRINT = {"cli", "pacs.log", "training.callbacks"}
 """Beside the commands: errors of the program, the log of a listener, the progress of a training."""
 PRINTERS = {"print", "typer.echo", "typer.secho", "Console", "rich.print", "rich.progress.track", "track"}
-MAY_NAME_A_MODULE = {"frames.decoder.client"}
-"""It starts the decoding child by `python -m`."""
+MAY_NAME_A_MODULE = {"frames.decoder.client", "inference.trial"}
+"""They start a child by `python -m`."""
 
 
 def calls_of(path: Path) -> Iterator[ast.Call]:

@@ -24,7 +24,9 @@ NOT_BEHIND_LIGHT_ROOMS = {"training", "export", "evaluation", "networks", "datas
 FRAMEWORKS = {"torch", "lightning", "pytorch_lightning", "tensorflow", "scipy", "tensorboard", "torchmetrics"}
 MAY_IMPORT_FRAMEWORKS = ("training", "export", "networks")
 MAY_IMPORT_MATPLOTLIB = ("training.callbacks",)
-MAY_SPEAK_TO_AN_ARCHIVE = {"pacs.listener", "pacs.sender", "pacs.bounded_server", "pacs.dicomweb_client"}
+MAY_SPEAK_TO_AN_ARCHIVE = {
+    f"pacs.{name}" for name in ("listener", "received_file", "sender", "bounded_server", "dicomweb_client")
+}
 ACROSS_ROOMS = ("house", "flows", "faults")
 """Tests of the tree itself, of a datum's way through many rooms, and of what goes wrong on purpose."""
 MODULES = [name for name in FILES if name not in ("", "__main__")]
@@ -109,7 +111,7 @@ def test_the_doors_hold_nothing_but_lazy_imports() -> None:
 
 
 def test_tests_mirror_the_source() -> None:
-    """tests/ROOM/test_MODULE.py, or test_ROOM.py for a room as a whole; what crosses rooms is in ACROSS_ROOMS."""
+    """tests/ROOM/test_MODULE.py or test_MODULE_ASPECT.py; test_ROOM.py for a whole room; ACROSS_ROOMS for the rest."""
     tests = ROOT / "tests"
     homeless = []
     for path in sorted(tests.rglob("test_*.py")):
@@ -117,8 +119,8 @@ def test_tests_mirror_the_source() -> None:
         if place.parts[0] in ACROSS_ROOMS:
             continue
         folder, subject = PACKAGE / place.parent, path.stem.removeprefix("test_")
-        is_whole_room = subject == folder.name and (folder / "__init__.py").is_file()
-        if not (is_whole_room or (folder / f"{subject}.py").is_file()):
+        subjects = {folder.name, *(module.stem for module in folder.glob("*.py"))}
+        if not any(subject == name or subject.startswith(f"{name}_") for name in subjects):
             homeless.append(place.as_posix())
     assert not homeless, "these name no module of the source; rename them or move them to tests/flows/"
     rooms = {room_of(name) for name in MODULES if (PACKAGE / room_of(name)).is_dir()}

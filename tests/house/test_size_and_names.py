@@ -18,13 +18,12 @@ MAX_FUNCTION_LINES = 60
 MAX_ARGUMENTS, MAX_BY_PLACE = 12, 7
 """House style asks for about 6; beyond these a record is missing. Those given by name alone may be a few more."""
 
-ONE_PER_FILE = {"recognise", "read", "level_of", "notes"}
-"""The same question asked of every data set, or of every TI-RADS system."""
+ONE_PER_FILE = {"recognise", "read", "level_of", "notes", "main"}
+"""The same question asked of every data set, or of every TI-RADS system; what a program runs."""
 ONE_PER_OPERATOR = "bundle.onnx_shapes"
 """A function per ONNX operator: the operator is what it does."""
 NOT_YET = {
     "iou": {"evaluation.metrics.overlap", "measurement.cine"},
-    "main": {"cli", "frames.decoder.worker"},
     "open_frames": {"frames.decoder.worker", "frames.load"},
 }
 """Names that still mean two things."""
