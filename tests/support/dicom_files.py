@@ -283,7 +283,7 @@ def _bad_dicoms() -> dict[str, tuple[bytes, str]]:
         "zero frames": (plain(NumberOfFrames=0), "claims 0 frames"),
         "minus one frame": (plain(NumberOfFrames=-1), "claims -1 frames"),
         "two billion frames": (plain(NumberOfFrames=2_000_000_000), "claims 2,000,000,000 frames"),
-        "photometric of no kind": (plain(PhotometricInterpretation="GRAYISH"), "colours of the kind GRAYISH"),
+        "photometric of no kind": (plain(PhotometricInterpretation="GRAYISH"), "that its header names"),
         "photometric with a path": (plain(PhotometricInterpretation="../../etc"), "colours of the kind"),
         "retired colours": (plain(PhotometricInterpretation="CMYK", SamplesPerPixel=4), "colours of the kind CMYK"),
         "one sample of RGB": (plain(PhotometricInterpretation="RGB"), "RGB with 1 samples"),

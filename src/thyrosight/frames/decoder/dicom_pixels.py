@@ -28,6 +28,8 @@ Values = NDArray[Any]
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+OTHER_COLOURS = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
+"""The standard's, which can't be read here; a word that is none of the standard's is not repeated in an error."""
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
@@ -58,7 +60,7 @@ class Layout:
     def check(self) -> None:
         """HeaderError where these values contradict each other or are not supported."""
         if self.photometric not in (*GRAY, PALETTE, *COLOURS):
-            named = "".join(c for c in self.photometric[:20] if c.isalnum() or c in "_ ") or "none"
+            named = self.photometric if self.photometric in OTHER_COLOURS else "that its header names"
             raise HeaderError(f"colours of the kind {named} can't be read", "export it as RGB or MONOCHROME2")
         wanted = 3 if self.photometric in COLOURS else 1
         if self.channels != wanted:

@@ -22,6 +22,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from thyrosight.environment import software_version
@@ -36,10 +37,14 @@ KEPT_IF_THERE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeigh
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 REFERENCE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 GEOMETRY = ("Rows", "Columns", "NumberOfFrames", "FrameOfReferenceUID", "PositionReferenceIndicator")
+FREE_TEXT = ("PositionReferenceIndicator",)
+"""Of the geometry: what anybody may have typed."""
 MAPPED_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
 IDENTITY_REMOVED = "Patient pseudonymous, study empty, UIDs replaced consistently"
 MANUFACTURER = "Thyrosight"
+_METHOD = re.compile(r"[A-Z]{2,5}(_\d{1,6}){1,2}")
+"""`ISO_10918_1` and its like (PS3.3 C.7.6.1.1.5.1)."""
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -182,6 +187,11 @@ def _plain(name: str, vr: str, value: Any) -> Any:
     if vr in ("DA", "TM"):  # ACR-NEMA wrote 1997.04.24 and 14:04:38
         text = re.sub(r"[.:]", "", str(value)) if vr == "DA" else str(value).replace(":", "")
         return text if re.fullmatch(r"\d{8}" if vr == "DA" else r"\d{2,6}(\.\d{1,6})?", text) else None
+    if name == "LossyImageCompressionMethod":
+        texts = [str(item) for item in (value if isinstance(value, list | tuple | MultiValue) else [value])]
+        return texts if all(_METHOD.fullmatch(text) for text in texts) else None
+    if name == "LossyImageCompression":
+        return value if value in ("00", "01") else None
     if name == "PatientSex":
         return value if value in ("M", "F", "O") else None
     if vr in ("PN", "LO", "SH", "UI", "CS", "AS"):
@@ -209,6 +219,9 @@ def _remove_identity(header: Dataset, key: bytes) -> None:
     for name in (*PATIENT, *STUDY, *KEPT_IF_THERE):
         if name in header and name != "StudyInstanceUID":
             del header[name]
+    for name in FREE_TEXT:
+        if name in header:
+            setattr(header, name, None)
     header.PatientID = f"ANON-{hmac.digest(key, patient.encode(), 'sha256').hex()[:16]}"
     header.PatientName = f"Anonymous^{header.PatientID}"
     header.PatientIdentityRemoved = "YES"
