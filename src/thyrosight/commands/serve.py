@@ -69,6 +69,8 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
     """Serves until interrupted; prints the address once it listens."""
     import uvicorn
 
+    from thyrosight.web.connections import bound_connections
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
@@ -87,6 +89,7 @@ def _run(app: ASGIApp, host: str, port: int) -> None:
         ws="none",
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=32 << 10,
+        http=bound_connections(),
     )
     server = Server(config)
     try:

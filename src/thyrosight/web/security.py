@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import ipaddress
 import platform
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
 MAX_JSON_BYTES = 2 << 20
 BODY_SECONDS = 60.0
 """A sender that is silent for longer is given up."""
+MIN_BYTES_PER_SECOND = 16 << 10
+"""A body that arrives more slowly than this, after BODY_SECONDS, is given up: it would hold its place for ever."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -144,7 +147,7 @@ def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
 
 def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
     """receive -> receive that raises ApiError once the body is too large or its sender silent for too long."""
-    num_bytes, has_more = 0, True
+    num_bytes, has_more, began = 0, True, time.monotonic()
 
     async def bounded() -> Message:
         nonlocal num_bytes, has_more
@@ -157,6 +160,9 @@ def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
             raise ApiError(408, "too_slow", f"nothing came for {BODY_SECONDS:.0f} s; send it again") from None
         has_more = message.get("more_body", False)
         num_bytes += len(message.get("body", b""))
+        if has_more and time.monotonic() - began > BODY_SECONDS + num_bytes / MIN_BYTES_PER_SECOND:
+            has_more = False
+            raise ApiError(408, "too_slow", f"less than {MIN_BYTES_PER_SECOND >> 10} KB per second came; send it again")
         if num_bytes > MAX_JSON_BYTES and scope["path"] != rules.upload_path:
             raise _too_large()
         return message

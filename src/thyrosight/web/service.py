@@ -16,8 +16,8 @@ from thyrosight.web.jobs.uploads import UploadLimits
 from thyrosight.web.jobs.worker import QueueWorker
 
 MAX_FILES = 200
-MAX_UPLOADS = 32
-"""At a time. Each may take as many bytes of the disk as one upload may have."""
+MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
+"""At a time; each may hold as much of the disk as one upload may. One address may not take all places."""
 STOP_SECONDS = 30.0
 """For the frame in work when the server stops."""
 SPARE_BYTES = 256 << 20
@@ -47,7 +47,8 @@ class Service:
         self.examiner = Examiner(predictor, self.store)
         self.worker = QueueWorker(self.queue, self.store, self.examiner)
         self.refused: Counter[str] = Counter()
-        self._uploads = threading.BoundedSemaphore(MAX_UPLOADS)
+        self._lock = threading.Lock()
+        self._uploads: Counter[str] = Counter()
 
     def start(self) -> None:
         """Cleans up after an earlier stop, and starts the worker."""
@@ -62,17 +63,21 @@ class Service:
             self.worker.join(STOP_SECONDS)
         self.queue.close()
 
-    def begin_upload(self) -> None:
+    def begin_upload(self, peer: str = "") -> None:
         """Takes a place for one upload; the caller frees it by end_upload. ApiError 503 where there is none."""
         if self.queue.counts()["queued"] >= self.queue.capacity:
             raise queue_full()
         if self.store.free_bytes() < SPARE_BYTES + self.limits.max_upload_bytes:
             raise try_later("disk_full", "the disk of this server is nearly full; delete jobs", 60)
-        if not self._uploads.acquire(blocking=False):
-            raise try_later("busy", "too many uploads at a time", 2)
+        with self._lock:
+            if self._uploads.total() >= MAX_UPLOADS or self._uploads[peer] >= MAX_UPLOADS_PER_PEER:
+                raise try_later("busy", "too many uploads at a time", 2)
+            self._uploads[peer] += 1
 
-    def end_upload(self) -> None:
-        self._uploads.release()
+    def end_upload(self, peer: str = "") -> None:
+        with self._lock:
+            self._uploads[peer] -= 1
+            self._uploads += Counter()  # without those at 0
 
     def item(self, item_id: str) -> ItemRow:
         """Item id -> item, or ApiError 404."""

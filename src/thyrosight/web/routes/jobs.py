@@ -73,8 +73,9 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 )
 async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
     """Send one or more images or clips as `files`. What is accepted is on the disk and survives a restart."""
+    peer = request.client.host if request.client else ""
     try:
-        await run_in_threadpool(service.begin_upload)
+        await run_in_threadpool(service.begin_upload, peer)
     except ApiError as error:
         service.refused[error.code] += 1
         await drain(request)
@@ -86,7 +87,7 @@ async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
         await drain(request)
         raise
     finally:
-        service.end_upload()
+        service.end_upload(peer)
 
 
 async def _receive(request: Request, service: Service) -> AcceptedJob:
