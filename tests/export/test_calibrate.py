@@ -264,7 +264,7 @@ def test_what_does_not_belong_together_is_refused(made: tuple[Path, Path, Path],
         recalibrate(make_tiny_bundle(tmp_path / "busi", training_sets=other), per_case, out)
     record = json.loads(per_case.with_name("evaluation.json").read_text())
     for change, message in (
-        ({"cases": record["cases"][1:]}, "speaks of other cases"),
+        ({"cases": record["cases"][1:]}, "has other cases than"),
         ({"evaluated": {**record["evaluated"], "with_tta": True}}, "with --tta"),
         ({"evaluated": {**record["evaluated"], "risk_meaning": "cancer"}}, "its risk means 'cancer'"),
     ):

@@ -105,7 +105,7 @@ def test_a_run_of_an_older_version_is_told_so(tmp_path: Path) -> None:
     record = {"config": {}, "fold": 0, "cases": []}
     (tmp_path / "config.json").write_text(json.dumps(record))
     (tmp_path / "rows.json").write_text("{}")
-    with pytest.raises(InputError, match=r"its config.json has no started_with, so it was begun by an older version"):
+    with pytest.raises(InputError, match=r"its config.json has no started_with, so an older version began it"):
         export_run(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**record, "started_with": {}}))
     (tmp_path / "rows.json").unlink()

@@ -1,7 +1,7 @@
-"""BundleInfo -> MODEL_CARD.md: what a model is and is for, its risk, data, training, scores, failures, limits, origin.
+"""BundleInfo -> MODEL_CARD.md: a model's purpose, risk, data, training, scores, failures, limits, origin.
 
-It answers what CLAIM 2024 (Tejani et al., Radiology: AI) and TRIPOD+AI (Collins et al., BMJ 2024) ask of a model. Says
-what the info says and nothing else; what the info leaves out is named as unknown or not recorded.
+It answers the questions of CLAIM 2024 (Tejani et al., Radiology: AI) and TRIPOD+AI (Collins et al., BMJ 2024). The card
+states what the info states and nothing else; where the info is empty, the card says unknown or not recorded.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ def _what(info: BundleInfo) -> str:
 
 
 def familiarity_line(info: BundleInfo) -> str:
-    """Info -> when a frame is flagged as unlike the training frames, and how often one of those is."""
+    """Info -> from which distance a frame is flagged as unlike the training frames, and how many of these are."""
     familiarity = info.familiarity
     if familiarity is None:
-        return "not told: the bundle has no record of what its training images measure like"
+        return "no flag: the bundle has no statistics of its training images"
     return (
         f"flagged above a distance of {familiarity.threshold:.2f}, as are {familiarity.flagged_held_out:.1%} of "
         f"{familiarity.num_frames:,} training frames when they are held out of the measure"

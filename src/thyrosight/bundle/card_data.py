@@ -23,7 +23,7 @@ ORIGIN_TITLES = {
 
 
 def data_text(info: BundleInfo) -> str:
-    """-> the training sets with their counts, and of each what is known of its origin and its reference standard."""
+    """-> the training sets: counts, origin and reference standard of each."""
     if not info.training_sets:
         return f"The training sets are {NOT_SAID}."
     titles = ("Set", "Images", "Part", "Groups", "Outlined", "Labelled", "High", "SHA-256 of its list")
@@ -67,7 +67,7 @@ def _origin(entry: TrainingSet) -> str:
 
 
 def partitions_text(info: BundleInfo) -> str:
-    """-> how the rows were divided, and what keeps one case from being on two sides."""
+    """-> how the rows were divided, and why no case is on two sides."""
     if not info.training_sets:
         return ""
     validation = {
@@ -85,7 +85,7 @@ def partitions_text(info: BundleInfo) -> str:
 
 
 def preparation_text(info: BundleInfo) -> str:
-    """-> what happens to an image before the network sees it, in training and prediction alike."""
+    """-> how an image becomes the network's input, in training and in prediction."""
     preprocessing = info.preprocessing
     height, width = preprocessing.size_hw
     is_field = preprocessing.crop == "field"
@@ -102,7 +102,7 @@ def preparation_text(info: BundleInfo) -> str:
 
 
 def training_text(info: BundleInfo) -> str:
-    """-> the recipe: how the final weights were chosen, and the settings that are not in the network itself."""
+    """-> the recipe: how the final weights were chosen, and all settings of the training."""
     if not info.recipe:
         return f"The recipe is {NOT_RECORDED}."
     run, optim, loss = (_table_of(info.recipe, name) for name in ("run", "optim", "loss"))
@@ -127,7 +127,7 @@ def training_text(info: BundleInfo) -> str:
 
 
 def compute_text(info: BundleInfo) -> str:
-    """-> what the training took, as far as it was recorded."""
+    """-> epochs, steps, hours and processor of the training, where they are recorded."""
     counted = {name: value for name, value in info.compute.items() if name != "processor"}
     told = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in counted.items()) or NOT_RECORDED
     on = f", on {one_line(info.compute['processor'])}" if "processor" in info.compute else ""
@@ -156,16 +156,16 @@ def _value(value: Any) -> str:
 
 
 def bullets(rows: Iterable[tuple[str, str]]) -> str:
-    """(title, text) -> a line each; one without a text is left out."""
+    """(title, text) pairs -> one line per pair that has a text."""
     return "\n".join(f"- {title}: {text}" for title, text in rows if text)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Titles, rows of cells -> a table."""
+    """Titles, rows of cells -> a Markdown table."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def one_line(text: str) -> str:
-    """Text -> one line."""
+    """Text -> the same in one line."""
     return " ".join(text.split())

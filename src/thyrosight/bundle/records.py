@@ -1,6 +1,6 @@
-"""What bundle.json says: the records of a model, its data, its scores; frozen, nothing unknown, no NaN.
+"""The records in bundle.json: a model, its data, its scores; frozen, without unknown keys, without NaN.
 
-A field with a default was added later or can't always be known: empty or None means that nobody recorded it.
+A field with a default was added later or is not always known: empty or None means that nobody recorded it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Record(BaseModel):
 
 
 class Preprocessing(_Record):
-    """How a frame becomes the network's input. size_hw: rows, columns in pixels; views: what is letterboxed to it."""
+    """How a frame becomes the network's input. size_hw: rows, columns in pixels; views: which boxes are letterboxed."""
 
     size_hw: tuple[Side, Side]
     crop: Literal["field", "none"]
@@ -31,8 +31,8 @@ class Preprocessing(_Record):
 class Calibration(_Record):
     """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
 
-    covariance: (variance of scale, covariance, variance of offset) of that fit; None where it is not known. sha256: of
-    the file that held the logits, where there was one.
+    covariance: (variance of scale, covariance, variance of offset) of the fit; None where it is not known. sha256: of
+    the file with the logits, where there was one.
     """
 
     scale: float = 1.0
@@ -53,7 +53,7 @@ class Rate(_Record):
 
 
 class OperatingPoint(_Record):
-    """A threshold on the calibrated risk, what it was chosen for, and what it did on cases that did not choose it."""
+    """A threshold on the calibrated risk, its purpose, and its result on cases that did not choose it."""
 
     name: str
     threshold: float = Field(ge=0, le=1)
@@ -63,7 +63,7 @@ class OperatingPoint(_Record):
 
 
 class Origin(_Record):
-    """What is published of a set of images; an empty text: not known."""
+    """Published facts of a set of images; an empty text: not known."""
 
     citation: str = ""
     collected: str = ""
@@ -76,10 +76,10 @@ class Origin(_Record):
 
 
 class TrainingSet(_Record):
-    """A set that the weights have seen. sha256: of its list of files and hashes; split: which part of it, in words.
+    """A set that the weights have seen. sha256: of its list of cases; split: which part of it was seen, in words.
 
-    held_out_fold and inherited_from: see bundle.training_sets; a bundle without them states both in `split` alone.
-    label_meaning, left_out (reason -> images) and notes are those of its dataset.json.
+    held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both in `split` alone.
+    label_meaning, left_out (reason -> images) and notes come from its dataset.json.
     """
 
     source: str
@@ -99,14 +99,14 @@ class TrainingSet(_Record):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the two later fields where they are empty: such a record is what it was before they existed."""
+        """Leave out the two later fields where they are empty: such a record stays as it was before they existed."""
         record: dict[str, Any] = serialise(self)
         later = {"held_out_fold": None, "inherited_from": ""}
         return {name: value for name, value in record.items() if name not in later or value != later[name]}
 
 
 class Score(_Record):
-    """A figure on n cases of a split that the network has not seen, with its 95 % interval (None: not computed)."""
+    """A number over n cases of a split that the network has not seen, with its 95 % interval (None: not computed)."""
 
     name: str
     value: float
@@ -117,7 +117,7 @@ class Score(_Record):
 
 
 class SubgroupScores(_Record):
-    """The scores of the images of one kind; `by` says of what kind."""
+    """Scores of one group of images; `by` is the property that makes the groups."""
 
     by: str
     name: str
@@ -126,7 +126,7 @@ class SubgroupScores(_Record):
 
 
 class Count(_Record):
-    """So many of so many; what is counted, in words."""
+    """`number` of `of`; `name` says what is counted."""
 
     name: str
     number: int = Field(ge=0)
@@ -141,17 +141,17 @@ Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS,
 
 
 class Familiarity(BaseModel):
-    """What the training frames measure like, and how far from it a frame may be.
+    """Statistics of the training frames, and how far from them a frame may be.
 
     distance of a view = |whitening z| / sqrt(S), z = (statistics - centre) / scale clipped at +-CLIP; whitening is
-    lower triangular, row k holding k + 1 numbers. A frame's distance is the mean over its views; above `threshold` it
-    is unlike. flagged_held_out: the share of num_frames frames, as they are, above it while their group was held out.
+    lower triangular: row k has k + 1 numbers. The distance of a frame is the mean over its views; above `threshold` the
+    frame is unlike them. flagged_held_out: the share of num_frames frames above it while their group was held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     statistics: Literal[1] = 1
-    """Version of thyrosight.view_statistics: others can't be compared."""
+    """Version of views/statistics.py: numbers of two versions can't be compared."""
     centre: Numbers
     scale: Numbers
     whitening: Rows
@@ -167,13 +167,13 @@ class Familiarity(BaseModel):
 
 
 class BundleInfo(_Record):
-    """Everything that bundle.json says. files ({name: SHA-256}) and sha256 are filled on writing.
+    """All of bundle.json. files ({name: SHA-256}) and sha256 are filled when it is written.
 
-    mask_threshold is on mask_probability; min_area_fraction is the smallest nodule as a fraction of its view's area;
-    min_mean_probability: a region whose pixels have a lower mean is dropped, 0 for none.
-    scores_meaning: whose scores these are, where not this very network's. recipe: the configuration it was trained by.
-    robustness: what disturbed images cost; failures: how outlines go wrong. compute: {what: value} in words. sha256 is
-    that of bundle.json itself with these 64 digits set to 0.
+    mask_threshold is on mask_probability. min_area_fraction: smallest nodule as a fraction of its view's area.
+    min_mean_probability: a region with a lower mean probability is dropped; 0 drops none. scores_meaning: which models
+    the scores are of, where they are not of this network. recipe: the training configuration. robustness: scores on
+    disturbed images. failures: how often outlines fail, and how. compute: {what: value} in words. sha256: of
+    bundle.json itself, with these 64 digits set to 0.
     """
 
     format_version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""Network, weights and all that they claim <-> model bundle: a folder, or the same zipped, that is verified or refused.
+"""Network, weights and their claims <-> model bundle: a folder or a zip of it, which is verified or refused.
 
     bundle.json           BundleInfo: what it is, how to feed it, what its risk means, its scores, hashes of the rest
     model.onnx            the network for prediction
@@ -6,8 +6,8 @@
     MODEL_CARD.md         the same claims for people
 
 The hashes find damage and careless edits; they are no signature, so a bundle is only as honest as its maker. Nothing in
-it can run code: no pickle, no ONNX that reaches for other files, and a zip is read in place, never unpacked. What its
-network may cost in memory and time is bounded before it runs (graph_checks.py).
+it can run code: no pickle, no ONNX that opens other files, and a zip is read in place, never unpacked. The network's
+memory and time are bounded before it runs (graph_checks.py).
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle. The weights stay on the disk until asked for."""
+    """A verified bundle. The weights stay on the disk until they are needed."""
 
     info: BundleInfo
     onnx_bytes: bytes
     card: str
     path: Path
     graph: GraphChecker = field(compare=False, repr=False)
-    """Says whether so many views may be predicted at once."""
+    """Checks how many views may be predicted at once."""
 
     @property
     def weights_bytes(self) -> bytes:
@@ -71,12 +71,12 @@ class Bundle:
 
 
 def default_bundle_path() -> Path:
-    """-> where the shipped model lies inside the package."""
+    """-> the folder of the shipped model inside the package."""
     return Path(__file__).parents[1] / "models" / "default"
 
 
 def bundle_id(info: BundleInfo) -> str:
-    """Info of a written bundle -> 16 hexadecimal digits over all that it declares, the hashes of its files included."""
+    """Info of a written bundle -> 16 hexadecimal digits of its hash, which covers the hashes of its files."""
     if not info.sha256:
         raise ValueError("only a written bundle has an id")
     return info.sha256[:16]
@@ -88,7 +88,8 @@ def bundle_id(info: BundleInfo) -> str:
 def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes, card: str) -> Path:
     """Path (ending in .zip: one file, else a folder), info and contents -> the path, written whole or not at all.
 
-    An older bundle at that path is replaced, anything else there is not. BundleError where the contents would not load.
+    An older bundle at that path is replaced; anything else there stays, with a BundleError. BundleError too where the
+    contents would not load.
     """
     path = Path(folder_or_zip)
     _check_contents(path, info, onnx_bytes, weights_bytes)
@@ -123,7 +124,7 @@ def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_byt
 
 
 def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
-    """Info, hashes -> bytes of bundle.json, its own hash inside."""
+    """Info, hashes -> bytes of bundle.json with its own hash in it."""
     try:
         table = printable_values(info.model_dump(mode="json"))
         table |= {"files": dict(sorted(files.items())), "sha256": _NO_HASH}
@@ -138,7 +139,7 @@ def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
 
 
 def _refuse_stranger(path: Path) -> None:
-    """Whatever is at the path and is no bundle stays: BundleError."""
+    """BundleError where something that is no bundle is at the path: it is not replaced."""
     if not os.path.lexists(path):
         return
     fault = BundleError(f"{path}: exists and is not a bundle, so it is not replaced; choose another path")
@@ -170,7 +171,7 @@ def _zip(contents: Mapping[str, bytes]) -> bytes:
 
 
 def fold_bundles(folder: Path) -> dict[int, Path]:
-    """A cross-validation's folder -> {fold: its bundle}, of those that are finished; empty for any other folder."""
+    """Folder of a cross-validation -> {fold: bundle} of the finished folds; empty for any other folder."""
     found = {}
     for path in folder.glob(f"fold*/bundle/{INFO_NAME}"):
         number = path.parent.parent.name.removeprefix("fold")
@@ -180,7 +181,7 @@ def fold_bundles(folder: Path) -> dict[int, Path]:
 
 
 def load_bundle(path: Path | None = None) -> Bundle:
-    """Folder or zip (None: the shipped model) -> Bundle, all of it verified. BundleError says fault and mend."""
+    """Folder or zip (None: the shipped model) -> verified Bundle. BundleError says what is wrong and the correction."""
     path = default_bundle_path() if path is None else Path(path)
     if not path.exists():
         if path == default_bundle_path():
@@ -197,7 +198,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
 
 
 class _Reader:
-    """A bundle's path -> its files' bytes, after the names in it have been judged."""
+    """Path of a bundle -> bytes of its files, after their names are checked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -211,7 +212,7 @@ class _Reader:
                 _refuse_names(path, set(os.listdir(path)) - _IGNORED)
 
     def read(self, name: str) -> bytes:
-        """One of the known names -> bytes, at most as many as that file may have."""
+        """A known name -> the bytes of that file, up to its limit."""
         with _as_bundle_error(self.path):
             if not self.is_zip:
                 return _read_file(self.path, name)
@@ -227,7 +228,7 @@ class _Reader:
 
 
 def _read_file(folder: Path, name: str) -> bytes:
-    """A regular file of the folder -> its bytes. Links count in the shipped bundle alone: some installers make them."""
+    """A regular file of the folder -> its bytes. Links are allowed in the shipped bundle only (installers)."""
     path = folder / name
     may_link = folder == default_bundle_path()
     status = path.stat() if may_link else path.lstat()
@@ -240,7 +241,7 @@ def _read_file(folder: Path, name: str) -> bytes:
 
 
 def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Archive -> {name: entry}. The four files lie at the top, or all in one folder, as zipping a folder makes it."""
+    """Archive -> {name: entry}. The four files are at the top, or all in one folder (a zip of a folder)."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     for entry in entries:
         parts = entry.filename.split("/")
@@ -271,7 +272,7 @@ def _refuse_names(path: Path, names: set[str]) -> None:
 
 
 def _parse_info(path: Path, data: bytes) -> BundleInfo:
-    """bundle.json -> info; the version first, so that a newer bundle is told apart from a damaged one."""
+    """bundle.json -> info; the version is checked first, so that a newer bundle is not called damaged."""
     try:
         table = json.loads(data.decode(), object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -279,8 +280,8 @@ def _parse_info(path: Path, data: bytes) -> BundleInfo:
     check_values(path, table)
     version = table.get("format_version") if isinstance(table, dict) else None
     if type(version) is int and version != FORMAT_VERSION:
-        mend = "update thyrosight" if version > FORMAT_VERSION else _GET_IT_AGAIN
-        raise BundleError(f"{path}: bundle format {version}, this version reads {FORMAT_VERSION}; {mend}")
+        correction = "update thyrosight" if version > FORMAT_VERSION else _GET_IT_AGAIN
+        raise BundleError(f"{path}: bundle format {version}, this version reads {FORMAT_VERSION}; {correction}")
     try:
         info = BundleInfo.model_validate_json(data, strict=True)
     except ValidationError as error:
@@ -296,7 +297,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _first_fault(error: ValueError) -> str:
-    """Pydantic's report -> its first fault in our words."""
+    """Pydantic's report -> its first fault in one line."""
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors(include_url=False, include_input=False)[0]
@@ -319,7 +320,7 @@ def _too_large(path: Path, name: str) -> BundleError:
 
 @contextmanager
 def _as_bundle_error(path: Path) -> Iterator[None]:
-    """Whatever the system or the zip reader raises on damaged input -> BundleError."""
+    """Any error of the system or of the zip reader -> BundleError."""
     try:
         yield
     except BundleError:

@@ -1,7 +1,7 @@
 """Bytes of safetensors or ONNX -> refused unless whole, finite and self-contained; read with numpy alone.
 
-Neither format can run code, but both can lie: offsets beyond the file, weights that are NaN, ONNX tensors that are kept
-in another file of the reader's disk. Sources: the safetensors format description (github.com/huggingface/safetensors),
+Neither format can run code, but both can be false: offsets beyond the file, weights that are NaN, ONNX tensors in
+another file on the reader's disk. Sources: the safetensors format description (github.com/huggingface/safetensors),
 onnx.proto3 (field numbers), the Protocol Buffers encoding.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_FIELDS = 500_000
-"""Of one message of an ONNX file; the graph of a large network has some thousands."""
+"""Most fields of one message of an ONNX file; the graph of a large network has some thousands."""
 _MAX_DEPTH = 32
 
 _DTYPE_BYTES = {
@@ -43,12 +43,12 @@ _ONNX_MESSAGES: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-"""Message -> {field number: message}: every way that leads to a tensor; all else is skipped by its length."""
+"""Message -> {field number: message}: every path to a tensor; all other fields are skipped by their length."""
 _DATA_TYPE, _FLOAT_DATA, _NAME, _RAW_DATA, _DOUBLE_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 2, 4, 8, 9, 10, 13, 14
 
 
 class WeightsError(ValueError):
-    """The bytes are damaged, unsafe or not finite; the message says what, the caller adds the file and the mend."""
+    """The bytes are damaged, unsafe or not finite; the caller adds the file and the correction."""
 
 
 class TensorEntry(NamedTuple):
@@ -87,7 +87,7 @@ def read_safetensors_header(data: bytes) -> dict[str, TensorEntry]:
 
 
 def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For json.loads(object_pairs_hook=...): a table in which a key comes twice -> ValueError."""
+    """For json.loads(object_pairs_hook=...): ValueError where a table has a key twice."""
     table = dict(pairs)
     if len(table) != len(pairs):
         raise ValueError("a key comes twice")
@@ -122,7 +122,7 @@ def check_safetensors(data: bytes) -> None:
 
 
 def is_finite(raw: bytes | memoryview, dtype: str) -> bool:
-    """Little-endian values, safetensors type -> no infinity and no NaN among them; integer types always are finite."""
+    """Little-endian values, safetensors type -> whether no value is infinite or NaN; integers are always finite."""
     if dtype not in _EXPONENT_MASKS:
         return True
     unsigned, exponent = _EXPONENT_MASKS[dtype]
@@ -170,7 +170,7 @@ def _check_onnx_tensor(message: memoryview) -> None:
 
 
 def _walk(message: memoryview, kind: str, depth: int) -> Iterator[tuple[str, memoryview]]:
-    """Message of a kind -> (kind, bytes) of it and of every message in it that is or leads to a tensor."""
+    """Message of a kind -> (kind, bytes) of it and of every message in it on a path to a tensor."""
     if depth > _MAX_DEPTH:
         raise WeightsError("nests its graphs too deeply")
     yield kind, message

@@ -1,4 +1,4 @@
-"""cases.csv -> a trained bundle: train, cross-validate, export, ensemble, import-tensorflow. Only these load torch."""
+"""The commands train, cross-validate, export, ensemble and import-tensorflow: cases.csv -> bundle. They load torch."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ def train(
     config: Annotated[
         Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
     ],
-    cases: Annotated[list[Path], typer.Option("--cases", help="cases.csv; repeat for several sets.", exists=True)],
+    cases: Annotated[list[Path], typer.Option("--cases", help="A cases.csv; repeat for several sets.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: checkpoints, curves, the bundle.")],
-    fold: Annotated[str | None, typer.Option("--fold", help="The fold to leave out for validation, or `all`.")] = None,
+    fold: Annotated[
+        str | None, typer.Option("--fold", help="The fold to keep out for scoring, or `all`: none.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of this run.")] = False,
 ) -> None:
     """Configuration, cases -> a trained bundle.
 
-    --fold K trains on the other folds and validates on K; --fold all trains on every row that is not held out.
+    --fold K trains on the other folds and never sees fold K; --fold all trains on every row outside the test split.
     """
     from thyrosight.config import load_config
 
@@ -45,21 +47,22 @@ def cross_validate(
         Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
     ],
     cases: Annotated[
-        list[Path], typer.Option("--cases", help="The cases.csv to score; repeat for sets that help.", exists=True)
+        list[Path],
+        typer.Option("--cases", help="The cases.csv to score; repeat for sets that only train.", exists=True),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for a run a fold and the pooled evaluation.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one run per fold and the pooled evaluation.")],
     folds: Annotated[list[int] | None, typer.Option("--fold", min=0, help="Only this fold; repeat for more.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
     ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Score the mean of image, mirror image, closer view.")] = False,
     keep: Annotated[
-        Path | None, typer.Option("--export", help="CSV of all out-of-fold rows, compact, from which to pool again.")
+        Path | None, typer.Option("--export", help="Compact CSV of all out-of-fold rows, for `pool`.")
     ] = None,
 ) -> None:
-    """Cases -> a model a fold, pooled scores.
+    """Cases -> one model per fold, pooled scores.
 
-    Each model is scored on the fold that it has not seen. The same command goes on with what was stopped.
+    Each model is scored on the fold that it has not seen. The same command continues a run that was stopped.
     """
     from thyrosight.config import load_config
 
@@ -88,7 +91,7 @@ def export(
 ) -> None:
     """Training run -> bundle.
 
-    Writes ONNX that is checked against torch, safetensors, JSON and the card.
+    Writes ONNX (checked against torch), safetensors, bundle.json and the model card.
     """
     require_training_extra()
     from thyrosight.export.export_run import export_run
@@ -98,13 +101,13 @@ def export(
 
 def ensemble(
     bundles: Annotated[
-        list[Path], typer.Argument(help="Bundles, or folders of cross-validations by the same folds.", exists=True)
+        list[Path], typer.Argument(help="Bundles, or folders of cross-validations with the same folds.", exists=True)
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write, or a folder for one a fold.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write, or a folder for one per fold.")],
 ) -> None:
-    """Several bundles -> one that answers with their mean.
+    """Several bundles -> one bundle that answers with their mean.
 
-    It costs the sum of their time and size. Its risk is not calibrated: see `calibrate`.
+    Its time and size are the sum of theirs. Its risk is not calibrated: see `calibrate`.
     """
     require_training_extra()
     from thyrosight.export.ensemble import ensemble as make_ensemble
@@ -118,17 +121,17 @@ def import_tensorflow(
 ) -> None:
     """TensorFlow checkpoint -> bundle.
 
-    Takes a TensorFlow 1 checkpoint of the original multi-task V-Net, by its variables' names.
+    The checkpoint is one of the original multi-task V-Net, by TensorFlow 1; its variables are matched by name.
     """
     require_training_extra()
     from thyrosight.export.tensorflow import import_tensorflow as import_checkpoint
 
-    remark("reading with TensorFlow; the extra `tensorflow` has to be installed")
+    remark("reading with TensorFlow; this needs the extra `tensorflow`")
     typer.echo(import_checkpoint(checkpoint, out))
 
 
 def require_training_extra() -> None:
-    """-> nothing, or MissingExtraError with the pip command; looks without importing, so that it answers at once."""
+    """MissingExtraError with the pip command where a library is missing; without any import, so it is quick."""
     from importlib.util import find_spec
 
     missing = [name for name in ("torch", "lightning", "safetensors", "onnx") if find_spec(name) is None]

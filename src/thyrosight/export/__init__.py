@@ -1,1 +1,1 @@
-"""A run, the scores of its folds -> a bundle."""
+"""Training run, scores of its folds -> bundle."""

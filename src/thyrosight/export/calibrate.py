@@ -1,7 +1,7 @@
 """Bundle of a final network, out-of-fold scores of its recipe -> the bundle with calibration, thresholds and scores.
 
-A network that was trained on all rows has seen every label: nothing can be set on them by its own output. What is set
-here rests on models by the same recipe, each asked for the fold that it had not seen.
+A network that was trained on all rows has seen every label, so its own output on them can set nothing. All settings
+here come from models by the same recipe, each on the fold that it had not seen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from thyrosight.files import sha256_of
 from thyrosight.inference.risk import risk_of
 
 OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
-"""Scores that rest on the calibration: this bundle's, not the folds' own."""
+"""Scores that depend on the calibration: they are computed with this bundle's, not with those of the folds."""
 
 
 def recalibrate(
@@ -43,9 +43,9 @@ def recalibrate(
 ) -> Path:
     """Bundle of `train --fold all`, pooled per_case.csv of the cross-validation -> `out`, a new bundle, verified.
 
-    scores: the cross-validation's evaluation.json (None: the one beside per_case.csv, if any), from which the mask rule
-    is taken too where it tells one. stress: a stress.json to quote. InputError where these do not belong together, or
-    the bundle left a fold out.
+    scores: evaluation.json of the cross-validation (None: the one next to per_case.csv, if any); its mask rule is taken
+    too, where it has one. stress: a stress.json to quote. InputError where these do not belong together, or where the
+    bundle was trained without one of the folds.
     """
     if out.resolve() == bundle.resolve():
         raise InputError(f"{out}: is the bundle itself; write the new one to another path")
@@ -71,7 +71,7 @@ def recalibrate(
 
 
 def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path, per_case: Path) -> None:
-    """InputError where the bundle has left a fold out, or has not learned from the sets that were scored."""
+    """InputError where the bundle was trained without one of the folds, or not on the scored sets."""
     if has_left_out(info, {row.fold for row in rows if row.fold is not None}):
         raise InputError(
             f"{bundle}: was trained without one fold, and would be calibrated on it; pass the bundle of "
@@ -89,7 +89,7 @@ def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path,
 
 
 def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> dict[str, Any]:
-    """Rows -> calibration and operating points, fields of a BundleInfo."""
+    """Rows -> fields of a BundleInfo: calibration and operating points."""
     rated = labelled_logits(rows, str(per_case))
     fit = fit_of(rated.logits, rated.labels, str(per_case))
     folds = sorted(set(rated.folds))
@@ -119,7 +119,7 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: Evaluation
 
 
 def _meaning(point: OutOfFoldPoint) -> str:
-    """-> what the threshold is for and what it does out of fold, in words."""
+    """-> the purpose of the threshold and its out-of-fold result, in words."""
     return (
         f"{point.goal.meaning}. Out of fold, by thresholds that the other folds choose: sensitivity "
         f"{_in_words(point.sensitivity)}, specificity {_in_words(point.specificity)}"
@@ -140,9 +140,9 @@ def _rate(estimate: Estimate, n: int) -> Rate | None:
 
 
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:
-    """Brier, ECE, a perfect model's ECE and the AURC of risks that each fold has from the logits of the others.
+    """Rows -> Brier score, ECE, a perfect model's ECE and AURC of risks that are calibrated on the other folds.
 
-    They stand for this bundle's calibration; those of the evaluation speak of the folds' own.
+    They estimate this bundle's calibration; those of the evaluation estimate the calibrations of the folds.
     """
     risks = recalibrated(rows, str(per_case))
     return tuple(
@@ -163,9 +163,9 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: Eva
 
 
 def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: BundleInfo, path: Path) -> dict[str, Any]:
-    """evaluation.json -> scores, subgroups, failures, and whose they are; InputError where it is of other cases."""
+    """evaluation.json -> scores, subgroups, failures and their models; InputError where it has other cases."""
     if {case["case_id"] for case in record["cases"]} != {row.case_id for row in rows}:
-        raise InputError(f"{path}: speaks of other cases than the per_case.csv; pass the two of one cross-validation")
+        raise InputError(f"{path}: has other cases than the per_case.csv; pass the two of one cross-validation")
     if record["evaluated"].get("with_tta"):
         raise InputError(f"{path}: scored with --tta, which a bundle does not do by itself; pool the folds without")
     meaning = record["evaluated"]["risk_meaning"]
@@ -190,12 +190,12 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 
 
 def _settings(network_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """-> the network's settings, those that were not yet there when it was trained at their defaults."""
+    """Network settings of a bundle -> the same, with the default of each setting that it does not have."""
     return asdict(NetworkConfig()) | dict(network_settings)
 
 
 def _mask_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """An evaluation's mask rule -> threshold, least mean probability and where they come from."""
+    """Mask rule of an evaluation -> threshold, least mean probability and their origin."""
     by_fold = sorted((int(fold), own["threshold"]) for fold, own in rule["by_fold"].items())
     chosen = ", ".join(f"{threshold:g}" for _, threshold in by_fold)
     return {

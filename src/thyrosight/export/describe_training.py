@@ -1,10 +1,10 @@
-"""A run's rows, tables and configuration -> what its bundle tells of data and training: counts, origins, time."""
+"""Run, its rows and configuration -> facts of data and training in its bundle: counts, origins, time."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +21,22 @@ def with_training_facts(
     info: BundleInfo,
     config: Config,
     run: Path,
-    tables: Sequence[str],
+    record: Mapping[str, Any],
     fit_cases: Sequence[Case],
     num_validation_images: int,
-    processor: str = "",
 ) -> BundleInfo:
-    """Info as far as `run_info` makes it, the run (tables relative to it), its fitted rows -> with all the rest.
-
-    processor: what the run began on, empty where it did not record that.
-    """
-    told = _dataset_records(run, tables)
+    """Info from `run_info`, run folder and its config.json, fitted rows -> info with facts of data and training."""
+    datasets = _dataset_records(run, record["cases"])
     recipe = {key: value for key, value in config_to_dict(config).items() if key not in IN_THE_BUNDLE_ELSEWHERE}
     chosen = info.has_mask and num_validation_images > 0 and config.run.choose_threshold
     return info.model_copy(
         update={
             "training_sets": tuple(
-                _described_set(entry, _rows_behind(entry, fit_cases), told) for entry in info.training_sets
+                _with_set_facts(entry, _fitted_rows(entry, fit_cases), datasets) for entry in info.training_sets
             ),
             "recipe": json.loads(json.dumps(recipe)),
             "num_validation_images": num_validation_images,
-            "compute": compute_of(run, processor),
+            "compute": compute_of(run, record["started_with"].get("processor", "")),
             "mask_threshold_from": "best mean Dice on the validation groups of the training rows"
             if chosen
             else "set in the configuration",
@@ -48,20 +44,20 @@ def with_training_facts(
     )
 
 
-def _rows_behind(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
-    """-> the fitted rows of that entry; none where an earlier run has seen it."""
+def _fitted_rows(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
+    """-> the fitted rows of this entry; none where an earlier run has seen it."""
     if inherited_from(entry):
         return []
     rows = [case for case in fit_cases if case.source == entry.source]
     return rows if len(rows) == entry.num_images else []
 
 
-def _described_set(entry: TrainingSet, rows: Sequence[Case], told: dict[str, dict[str, Any]]) -> TrainingSet:
-    """A training set, its fitted rows (none: not among those of this run), dataset.json by source -> with all that."""
+def _with_set_facts(entry: TrainingSet, rows: Sequence[Case], datasets: dict[str, dict[str, Any]]) -> TrainingSet:
+    """Training set, its fitted rows (none: of an earlier run), dataset.json by source -> the set with its facts."""
     known = BY_SOURCE.get(entry.source)
     changes: dict[str, Any] = {"origin": (known and known.origin) or entry.origin}
     if rows:
-        record = told.get(entry.source, {})
+        record = datasets.get(entry.source, {})
         changes |= {
             "num_groups": len({case.group for case in rows}),
             "num_outlined": sum(case.mask is not None for case in rows),
@@ -75,7 +71,7 @@ def _described_set(entry: TrainingSet, rows: Sequence[Case], told: dict[str, dic
 
 
 def _dataset_records(run: Path, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The run, its tables -> dataset.json beside each, by source; one that can't be read tells nothing."""
+    """Run, its tables -> the dataset.json next to each table, by source; one that can't be read is left out."""
     found = {}
     for table in tables:
         try:
@@ -87,13 +83,13 @@ def _dataset_records(run: Path, tables: Sequence[str]) -> dict[str, dict[str, An
 
 
 def compute_of(run: Path, processor: str) -> dict[str, str]:
-    """The run -> epochs, steps and hours that its metrics.csv counts, and on what; empty where it has none."""
+    """Run, processor (empty: unknown) -> epochs, steps and hours from its metrics.csv; empty where it has none."""
     try:
         with (run / "metrics.csv").open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         seconds = sum(float(row["seconds"]) for row in rows)
         last = rows[-1]
-        told = {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
-        return {**told, "processor": processor} if processor else told
+        counts = {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
+        return {**counts, "processor": processor} if processor else counts
     except (OSError, ValueError, KeyError, IndexError):
         return {}

@@ -1,8 +1,8 @@
-"""Bundles of one task -> one bundle whose network asks them all and answers with their mean.
+"""Several bundles of one task -> one bundle whose network runs them all and returns their mean.
 
-Everything that takes a bundle takes this one: prediction, evaluation, calibration, stress. It costs the sum of their
-time and size. The members' own calibrations are dropped, because the mean's logits spread less than theirs:
-`calibrate` sets it by out-of-fold logits of ensembles like it.
+It is a bundle like any other, for prediction, evaluation, calibration and stress. Its time and size are the sum of its
+members'. It has no calibration: the mean of logits varies less than the logits of one member. `calibrate` fits a new
+one, on out-of-fold logits of ensembles by the same recipes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from thyrosight.networks.output import Output
 NETWORK = "ensemble"
 MUST_AGREE = ("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction")
 CERTAIN = 1e-6
-"""Mean probabilities are kept this far from 0 and 1, so that their logit stays finite."""
+"""Mean probabilities stay this far from 0 and 1, so that their logit is finite."""
 
 
 class Ensemble(nn.Module):
-    """Networks of one form of output -> mean of mask probability, malignancy logit and malignancy map."""
+    """Networks -> the mean of their mask probabilities, malignancy logits and malignancy maps."""
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -49,10 +49,10 @@ class Ensemble(nn.Module):
 
 
 def ensemble(bundles: Sequence[Path], out: Path) -> Path:
-    """Two or more bundles, or as many folders of cross-validations -> `out`: their ensemble, or one a fold.
+    """Two or more bundles, or folders of cross-validations -> `out`: their ensemble, or one ensemble per fold.
 
-    Of cross-validations fold K's ensemble is of the bundles that have not seen fold K, as OUT/foldK/bundle. InputError
-    where they disagree on input, outputs, the meaning of the risk or the rows that were kept aside.
+    For cross-validations OUT/foldK/bundle is the ensemble of the bundles that have not seen fold K. InputError where
+    members differ in input, outputs, the meaning of the risk or the rows that they kept aside.
     """
     if len(bundles) < 2:
         raise InputError("an ensemble is of two bundles or more; name them all")
@@ -77,7 +77,7 @@ def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
 
 
 def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
-    """InputError where the members do not answer the same question, or have not kept the same rows aside."""
+    """InputError where members answer different questions, or kept different rows aside."""
     first, where = members[0].info, paths[0]
     for member, path in zip(members, paths, strict=True):
         if member.info.network not in NETWORKS:
@@ -90,7 +90,7 @@ def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
 
 
 def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:
-    """The members' infos -> the ensemble's: their sets together, the mean of their mask thresholds, no calibration."""
+    """Infos of the members -> info of the ensemble: all their sets, the mean of their thresholds, no calibration."""
     first = infos[0]
     thresholds = [info.mask_threshold for info in infos]
     changes: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Trained network -> bundle: ONNX checked against torch, safetensors, calibration on validation rows, card."""
+"""Run folder -> bundle: ONNX that is checked against torch, safetensors, settings from validation rows, card."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from thyrosight.networks import NETWORKS, build_network
 from thyrosight.types import Case
 
 
-def shipped_network(run: Path, config: Config) -> nn.Module:
-    """The network of a run with the weights that it keeps: last or best, the average where there is one."""
+def kept_network(run: Path, config: Config) -> nn.Module:
+    """Run folder -> its network with the weights that it keeps: last or best, the moving average where there is one."""
     state = kept_checkpoint(run, config.run.keep)["state_dict"]
     prefix = "ema." if config.optim.ema_decay > 0 else "network."
     network = build_network(config.network, with_pretrained=False)
@@ -40,10 +40,10 @@ def shipped_network(run: Path, config: Config) -> nn.Module:
 
 
 def export_run(run: Path, out: Path | None = None, evaluation: Path | None = None) -> Path:
-    """Run folder -> bundle (RUN/bundle unless `out` says otherwise), with the scores of an evaluation.json if given."""
+    """Run folder -> bundle (at `out`, None: RUN/bundle), with the scores of an evaluation.json where one is given."""
     record = finished_run(run)
     config = config_from_dict(record["config"], where=str(run / "config.json"))
-    network = shipped_network(run, config)
+    network = kept_network(run, config)
     round_to_half(network)
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
@@ -52,8 +52,7 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     )
     familiarity = fit_familiarity([*fit_cases, *reference])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
-    processor = record["started_with"].get("processor", "")
-    info = with_training_facts(info, config, run, record["cases"], fit_cases, len(validation), processor)
+    info = with_training_facts(info, config, run, record, fit_cases, len(validation))
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:
@@ -66,7 +65,7 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
 
 
 def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], record: Mapping[str, Any]) -> BundleInfo:
-    """What the bundle says of itself, before calibration; versions and revision are those that trained it."""
+    """Run -> the info of its bundle before calibration; versions and git revision are those of the training."""
     fold: int | None = record["fold"]
     by_source: dict[str, list[Case]] = {}
     for case in fit_cases:
@@ -102,7 +101,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
 
 
 def list_hash(cases: Sequence[Case]) -> str:
-    """SHA-256 over the sorted names and labels of the rows: which list was trained on, without its paths."""
+    """Rows -> SHA-256 of their sorted names, labels and groups: it identifies the list without any path."""
     import hashlib
 
     lines = sorted(f"{case.source}/{case.case_id} {case.malignancy} {case.group}" for case in cases)

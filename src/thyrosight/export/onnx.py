@@ -1,8 +1,8 @@
-"""ONNX bytes -> the same network with its kernels stored as float16, where that loses nothing.
+"""torch network -> ONNX bytes that agree with it, and its weights as safetensors.
 
-A bundle's kernels are rounded to float16 before they are exported (safetensors holds them so). Here the ONNX file
-stores them in that size too, each behind a Cast to float32 that ONNX Runtime works out once, when it loads the network:
-it computes with the same numbers as before.
+The kernels of a bundle are rounded to float16 before export, and both files store them as float16. In the ONNX file a
+Cast to float32 follows each kernel; ONNX Runtime computes it once, when it loads the network. So it computes with the
+same numbers as torch.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from thyrosight.errors import BundleError
 from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, open_session
 
 MIN_VALUES = 256
-"""Smaller tensors are not worth a node."""
+"""A smaller tensor is not worth a node."""
 
 
 def with_half_kernels(onnx_bytes: bytes) -> bytes:
-    """Every float32 tensor of more than one axis whose values are all float16's is stored as float16."""
+    """ONNX bytes -> the same with each float32 tensor of several axes as float16, where that changes no value."""
     model = onnx.load_from_string(onnx_bytes)
     casts = []
     for tensor in model.graph.initializer:
@@ -64,11 +64,11 @@ class OnnxForm(nn.Module):
 
 
 def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
-    """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where they are.
+    """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where possible.
 
     By tracing: with free sizes torch's newer exporter takes minutes for the V-Net (it solves for the padding), this one
-    seconds; `checked_onnx` holds the result against torch at sizes that were not traced. Norms are not folded into the
-    kernels, which would no longer be float16 then; ONNX Runtime folds them when it loads the network.
+    seconds; `checked_onnx` compares the result with torch at sizes that were not traced. Norms are not folded into the
+    kernels: folded kernels would not be float16. ONNX Runtime folds them when it loads the network.
     """
     form = OnnxForm(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     free = {0: "batch", 2: "height", 3: "width"}
@@ -78,7 +78,7 @@ def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
         torch.onnx.export(
             form,
             (torch.zeros(2, 1, *size_hw),),
-            cast(Any, buffer),  # a stream is taken by the tracing exporter, whatever the annotation says
+            cast(Any, buffer),  # the tracing exporter takes a stream, although the annotation has none
             dynamo=False,
             opset_version=17,
             training=torch.onnx.TrainingMode.PRESERVE,
@@ -96,7 +96,7 @@ def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest absolute differences between ONNX Runtime and torch over the images that were tried."""
+    """Largest absolute differences between ONNX Runtime and torch over some images."""
 
     probability: float
     logit: float
@@ -104,7 +104,7 @@ class Parity:
 
 
 def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarray]) -> Parity:
-    """Run both on each batch of images (float32 in [0, 1]) and compare."""
+    """Network, its ONNX bytes, batches of images (float32 in [0, 1]) -> how far both differ."""
     form = OnnxForm(network).eval()
     session = open_session(onnx_bytes)
     worst_probability = worst_logit = 0.0
@@ -119,7 +119,7 @@ def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarr
 
 
 def checked_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
-    """ONNX bytes that agree with torch on noise of two sizes; BundleError where they don't."""
+    """Network -> ONNX bytes that agree with torch on noise of two sizes; BundleError where they do not."""
     onnx_bytes = to_onnx(network, size_hw)
     rng = np.random.default_rng(0)
     larger_hw = (size_hw[0] + 32, size_hw[1] + 64)
@@ -134,7 +134,7 @@ def checked_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
 
 
 def round_to_half(network: nn.Module) -> None:
-    """Round the kernels to float16 values in place: half-sized safetensors then hold what ONNX computes with."""
+    """Round the kernels to float16 values in place, so that safetensors can store them in half the size."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
@@ -142,7 +142,7 @@ def round_to_half(network: nn.Module) -> None:
 
 
 def weights_bytes(network: nn.Module, *, half: bool) -> bytes:
-    """State -> safetensors; kernels as float16 where they were rounded to it."""
+    """Network -> its state as safetensors; half: kernels as float16, after `round_to_half`."""
     from safetensors.torch import save
 
     state = {

@@ -1,4 +1,4 @@
-"""evaluation.json, stress.json -> what a bundle repeats of them: scores, subgroups, how outlines fail, robustness."""
+"""evaluation.json, stress.json -> the part that a bundle quotes: scores, subgroups, failures, robustness."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUOTED_SCORES = (
     "ece",
     "ece_of_perfect_model",
 )
-"""Those of an evaluation that a bundle repeats."""
+"""The scores of an evaluation that a bundle quotes."""
 QUOTED_OF_SUBGROUPS = ("dice", "nodule_sensitivity", "auroc")
 POOR_DICE, ELSEWHERE_DICE = 0.5, 0.05
 
@@ -35,7 +35,7 @@ Json = Mapping[str, Any]
 
 
 def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
-    """evaluation.json of this model -> the scores that its bundle quotes, each with interval, n and split."""
+    """evaluation.json of this model -> the quoted scores, each with interval, n and split."""
     record = read_evaluation(path)
     if record["evaluated"]["model_name"] != model_name:
         raise InputError(
@@ -45,19 +45,19 @@ def evaluation_scores(path: Path, model_name: str) -> tuple[Score, ...]:
 
 
 def scores_of(record: Json) -> tuple[Score, ...]:
-    """An evaluation -> its quoted scores, and the areas under its risk-coverage curves."""
+    """Evaluation -> its quoted scores, and the areas under its risk-coverage curves."""
     rows = [row for row in record["scores"] if row["name"] in QUOTED_SCORES]
     rows += [part["aurc"] for part in record.get("selective", ())]
     return _as_scores(rows, split_of(record))
 
 
 def split_of(record: Json) -> str:
-    """An evaluation -> which cases it speaks of, in words."""
+    """Evaluation -> its cases, in words."""
     return f"{record['evaluated']['cases']}, {record['evaluated']['selection']}"
 
 
 def subgroups_of(record: Json) -> tuple[SubgroupScores, ...]:
-    """An evaluation -> Dice, nodules found and AUROC of each subgroup that has one of them."""
+    """Evaluation -> Dice, nodules found and AUROC of each subgroup that has one of these scores."""
     made = [
         SubgroupScores(
             by=part["by"],
@@ -71,7 +71,7 @@ def subgroups_of(record: Json) -> tuple[SubgroupScores, ...]:
 
 
 def failures_of(record: Json) -> tuple[Count, ...]:
-    """An evaluation -> how often its outlines go wrong, and in what way; counts of nothing are left out."""
+    """Evaluation -> how often its outlines fail, by kind of failure; a kind without any case is left out."""
     cases: Sequence[Json] = record["cases"]
     outlined = [row for row in cases if row["dice"] is not None and row["reference_area_px"]]
     known = [row for row in cases if row["num_reference"] is not None]
@@ -94,7 +94,7 @@ def failures_of(record: Json) -> tuple[Count, ...]:
 
 
 def robustness_of(path: Path) -> tuple[Score, ...]:
-    """stress.json -> the worst loss of Dice at the strengths met daily, and what drawn calipers do to the risk."""
+    """stress.json -> largest loss of Dice at daily strengths, and how much drawn calipers change the risk."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         worst, stressed = record["worst_daily"], record["stressed"]

@@ -19,7 +19,7 @@ from thyrosight.types import Case
 
 
 def read_run(run: Path) -> dict[str, Any]:
-    """A run's config.json: {"config": …, "fold": …, "cases": paths relative to the run, "started_with": versions}."""
+    """Run -> its config.json: {"config": …, "fold": …, "cases": relative to the run, "started_with": versions}."""
     try:
         record = json.loads((run / "config.json").read_bytes())
     except OSError:
@@ -44,21 +44,19 @@ def _name_reference_sources(record: dict[str, Any]) -> None:
 
 
 def finished_run(run: Path) -> dict[str, Any]:
-    """As `read_run`, with all that an export needs; InputError where the run is of an older version."""
+    """As `read_run`; InputError where a part that an export needs is missing, as in a run of an older version."""
     record = read_run(run)
     missing = [name for name in ("config", "fold", "cases", "started_with") if name not in record]
     if missing or not (run / "rows.json").exists():
         what = f"its config.json has no {', '.join(missing)}" if missing else "no rows.json in it"
-        raise InputError(
-            f"{run}: {what}, so it was begun by an older version; export it with that version, or train it again"
-        )
+        raise InputError(f"{run}: {what}, so an older version began it; export it with that version, or train it again")
     return record
 
 
 def run_record(
     config: Config, cases: Sequence[Path], out: Path, fold: int | None, start: Bundle | None = None
 ) -> dict[str, Any]:
-    """What config.json holds; the paths of the tables are relative to the run."""
+    """-> the contents of config.json; the paths of the tables are relative to the run."""
     tables = [Path(os.path.relpath(path, out)).as_posix() for path in cases]
     started_with = {
         "git_revision": git_revision(),
@@ -72,7 +70,7 @@ def run_record(
 def rows_record(
     fit: Sequence[Case], validation: Sequence[Case], reference: Sequence[Case], kept_out: Sequence[Case]
 ) -> dict[str, list[str]]:
-    """What rows.json holds: the names of the rows by what the run does with them."""
+    """-> the contents of rows.json: the names of the rows by their use."""
     parts = {"fit": fit, "validation": validation, "shown": reference, "kept_out": kept_out}
     return {name: [f"{case.source}/{case.case_id}" for case in part] for name, part in parts.items()}
 
@@ -100,9 +98,9 @@ def _read_rows(run: Path) -> Any:
 
 
 def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
-    """ConfigError that names the settings in which the run there differs from `record`."""
+    """ConfigError that names each setting in which that run differs from `record`."""
     before = read_run(run)
-    # A setting that was not yet there then had its default's effect.
+    # A setting that did not exist then had the effect of its default.
     before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))
     difference = _difference(before, record)
     if difference:
@@ -110,7 +108,7 @@ def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names; newer code may go on with a run, and its description may change."""
+    """The settings that differ, as dotted names. Software versions and the description may differ."""
     found = []
     before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
     for key in sorted((set(before) | set(now)) - {"started_with", "about"}):

@@ -1,6 +1,6 @@
-"""A TensorFlow 1 checkpoint of the original network -> VNet2d, by variable name; and back, to go on there.
+"""TensorFlow 1 checkpoint of the original network -> VNet2d and its bundle, by the names of the variables.
 
-The mapping needs no TensorFlow; only read_tensorflow_checkpoint does (the extra `tensorflow`).
+Only read_tensorflow_checkpoint needs TensorFlow (the extra `tensorflow`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from thyrosight.networks.vnet2d import STAGES, ConvUnit, Residual, VNet2d
 from thyrosight.types import FloatArray
 
 TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
-"""Axes by rank. Convolutions are rows, columns, in, out there (out, in, rows, columns here); transposed convolutions
-rows, columns, out, in (in, out, rows, columns here): the same permutation. Dense layers are in, out there."""
+"""Order of axes by rank. A convolution is (rows, columns, in, out) in TensorFlow and (out, in, rows, columns) in torch, a
+transposed one (rows, columns, out, in) and (in, out, rows, columns), a dense layer (in, out) and (out, in)."""
 TO_TENSORFLOW = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 TRAINING_ONLY = re.compile(r".*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step")
-"""Variables that a checkpoint carries for its optimiser."""
+"""Variables of the optimiser in a checkpoint."""
 NUM_NAMED = 6
 """How many names an error lists."""
 
@@ -86,7 +86,7 @@ def vnet2d_from_tensorflow(variables: Mapping[str, NDArray[Any]]) -> VNet2d:
 
 
 def vnet2d_to_tensorflow(network: VNet2d) -> dict[str, FloatArray]:
-    """VNet2d -> its 154 variables by TensorFlow name, in TensorFlow's layout (float32 copies)."""
+    """VNet2d -> its 154 variables by TensorFlow name, in TensorFlow's layout (float32 copies). For tests."""
     result = {}
     for name, parameter in _named(network):
         value = parameter.detach().to("cpu", torch.float32).numpy()
@@ -127,7 +127,7 @@ def _listed(names: list[str]) -> str:
 
 
 def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
-    """Checkpoint prefix, one of its files, or the folder of one -> variables by name, without the optimiser's.
+    """Prefix of a checkpoint, one of its files, or its folder -> variables by name, without the optimiser's.
 
     Raises MissingExtraError without TensorFlow, InputError where there is no readable checkpoint, or several.
     """
@@ -145,18 +145,16 @@ def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path}: TensorFlow can't read this checkpoint ({reason}); keep its files side by side, .index and .data-*"
+            f"{path}: TensorFlow can't read this checkpoint ({reason}); keep its files together, .index and .data-*"
         ) from None
 
 
 def _checkpoint_prefix(path: Path) -> Path:
-    """The name that the checkpoint's files share; in TensorFlow's first format it is one file, its own prefix."""
+    """-> the prefix of the checkpoint's files; TensorFlow's first format is one file, which is its own prefix."""
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if not found:
-            raise InputError(
-                f"{path}: no checkpoint in this folder; pass the one that holds Vnet2d.pd.index or the like"
-            )
+            raise InputError(f"{path}: no checkpoint in this folder; pass the folder of a file such as Vnet2d.pd.index")
         if len(found) > 1:
             names = _listed([file.stem for file in found])
             raise InputError(f"{path}: {len(found)} checkpoints in this folder; pass one of them by name: {names}")
@@ -170,7 +168,7 @@ def _checkpoint_prefix(path: Path) -> Path:
 
 
 def import_tensorflow(checkpoint: Path, out: Path, size_hw: tuple[int, int] = (512, 512)) -> Path:
-    """A TensorFlow 1 checkpoint of the original multi-task V-Net -> bundle; its threshold is the recipe's 0.8."""
+    """TensorFlow 1 checkpoint of the original multi-task V-Net -> bundle; its mask threshold is the recipe's 0.8."""
     return write_vnet2d(read_tensorflow_checkpoint(checkpoint), out, size_hw, checkpoint.name)
 
 
@@ -197,6 +195,6 @@ def write_vnet2d(variables: Mapping[str, np.ndarray], out: Path, size_hw: tuple[
         git_revision=git_revision(),
         created=utc_now(),
         seed=None,
-        notes="Imported from a TensorFlow checkpoint; what it was trained on is not recorded there.",
+        notes="Imported from a TensorFlow checkpoint, which does not record its training sets.",
     )
     return write_bundle(out, info, checked_onnx(network, size_hw), weights_bytes(network, half=False), model_card(info))

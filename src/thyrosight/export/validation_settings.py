@@ -1,6 +1,6 @@
-"""Validation rows of a run -> what its bundle sets on them: calibration, mask threshold, least mean probability.
+"""Validation rows of a run -> settings of its bundle: calibration, mask threshold, least mean probability.
 
-By the very path that predicts. The rows are groups of the training folds that the network was not fitted on.
+The bundle itself predicts them, as it predicts any image. The network was not fitted on these rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from thyrosight.types import Case
 
 
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
-    """Info, its bundle, validation rows -> the info with calibration, threshold and score from those rows."""
+    """Info, its bundle, validation rows -> info with calibration, mask rule and score from these rows."""
     predictor = Predictor.load(bundle)
     targets = {source.source for source in info.training_sets}
     logits, labels = [], []
@@ -58,7 +58,7 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
 
 
 def chosen_rule(dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool) -> dict[str, Any]:
-    """Dice of the validation images by rule -> the best rule and its mean Dice, fields of a BundleInfo."""
+    """Dice per validation image and rule -> fields of a BundleInfo: the best rule and its mean Dice."""
     rule, value = best_rule(dices_NTL, thresholds, may_drop=may_drop)
     score = Score(name="Dice, validation", value=value, low=None, high=None, n=len(dices_NTL), split="validation")
     return {
