@@ -25,7 +25,7 @@ from thyrosight.networks.vnet2d import STAGES, ConvUnit, Residual, VNet2d
 from thyrosight.types import FloatArray
 
 TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
-"""Order of axes by rank. A convolution is (rows, columns, in, out) in TensorFlow and (out, in, rows, columns) in torch, a
+"""Order of axes by rank. A convolution is (rows, columns, in, out) in TensorFlow, (out, in, rows, columns) in torch; a
 transposed one (rows, columns, out, in) and (in, out, rows, columns), a dense layer (in, out) and (out, in)."""
 TO_TENSORFLOW = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 TRAINING_ONLY = re.compile(r".*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step")
