@@ -64,8 +64,8 @@ def image() -> np.ndarray:
 def test_it_answers_with_the_mean_and_is_a_bundle_like_any(members: list[Path], tmp_path: Path) -> None:
     both = Predictor.load(ensemble(members, tmp_path / "both"))
     x_B1HW = np.random.default_rng(0).random((2, 1, 64, 96), dtype=np.float32)
-    parts = [Predictor.load(path)._run_once(x_B1HW) for path in members]
-    for found, one, other in zip(both._run_once(x_B1HW), *parts, strict=True):
+    parts = [Predictor.load(path)._forward_once(x_B1HW) for path in members]
+    for found, one, other in zip(both._forward_once(x_B1HW), *parts, strict=True):
         np.testing.assert_allclose(found, (one + other) / 2, atol=2e-4)
     assert not np.allclose(parts[0][0], parts[1][0], atol=1e-2)
     assert both.info.mask_threshold == pytest.approx(0.45)
@@ -122,5 +122,5 @@ def test_a_member_that_learnt_auxiliary_tasks_joins(members: list[Path], tmp_pat
     taught = variant(tmp_path / "taught", 0.0, network_settings=settings)
     both = Predictor.load(ensemble([taught, members[0]], tmp_path / "both"))
     x_B1HW = np.random.default_rng(0).random((1, 1, 64, 96), dtype=np.float32)
-    for found, one in zip(both._run_once(x_B1HW), Predictor.load(members[0])._run_once(x_B1HW), strict=True):
+    for found, one in zip(both._forward_once(x_B1HW), Predictor.load(members[0])._forward_once(x_B1HW), strict=True):
         np.testing.assert_allclose(found, one, atol=2e-4)
