@@ -190,7 +190,5 @@ def test_whose_scores_they_are_is_said_first() -> None:
     assert "## Scores\n\nScores of 5 models by the same recipe. Intervals" in text
     assert "| views | one view | 9 | Dice | 0.751 | 0.700 to 0.800 | 68 |" in text.splitlines()
     assert "| nothing outlined | 3 of 12 | 25.0% |" in text.splitlines()
-    assert (
-        "- The scores are not those of this very network, which has seen every case that they are measured on." in text
-    )
+    assert "- The scores are of other networks: this one has seen every case that they are measured on." in text
     assert card().count("Not recorded") == 2, "neither robustness nor failures"

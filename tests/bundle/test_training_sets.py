@@ -109,7 +109,7 @@ def test_sets_of_the_start_are_inherited_with_their_fold() -> None:
     ],
 )
 def test_a_start_that_may_have_seen_the_kept_rows_is_refused(entry: TrainingSet) -> None:
-    with pytest.raises(ConfigError, match="has learnt from ddti"):
+    with pytest.raises(ConfigError, match="has learned from ddti"):
         refuse_seen(bundle_with(entry), [CASE], 2)
 
 

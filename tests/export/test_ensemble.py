@@ -89,8 +89,11 @@ def test_cross_validations_are_joined_fold_by_fold(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"risk_meaning": "probability of rain"}, "differ in risk_meaning"),
-        ({"training_sets": (seen("ddti", "all rows but test and validation"),)}, "same rows aside"),
-        ({"training_sets": (seen("ddti", "before, by x: all rows but test and validation"),)}, "same rows aside"),
+        ({"training_sets": (seen("ddti", "all rows but test and validation"),)}, "not left out the same rows"),
+        (
+            {"training_sets": (seen("ddti", "before, by x: all rows but test and validation"),)},
+            "not left out the same rows",
+        ),
     ],
 )
 def test_members_that_do_not_belong_together_are_refused(

@@ -1,4 +1,4 @@
-"""A model on the disk <-> a verified Bundle: records, card, checks, and what it has been trained on."""
+"""Model on the disk <-> verified Bundle: its records, card, checks and training sets."""
 
 from thyrosight.bundle.card import model_card as model_card
 from thyrosight.bundle.records import BundleInfo as BundleInfo

@@ -33,7 +33,7 @@ or to decide against one.
 
 - For: people who study ultrasound or build software for it, and can judge an outline by eye.
 - Not for: patients, screening, triage, or any decision about a person.
-- Where it stands: beside a reader who looks at the image; no study of readers with it is recorded."""
+- Its place: next to a reader who looks at the image; no study with readers is recorded."""
 
 _LIMITS = (
     "It has learned from the sets listed here alone. Another scanner, population or way of selecting patients can "
@@ -46,10 +46,10 @@ _LIMITS = (
 
 _ETHICS = (
     "Consent and approval for the images are those of the sets' publishers; this bundle holds no record of them.",
-    "No score by age, sex, ethnicity or scanner is recorded unless it stands above: whether the model serves all alike "
-    "is unknown.",
-    "The bundle holds weights and figures, no image and no identity. A network can remember traces of what it was "
-    "trained on; whether somebody looked for them is not recorded.",
+    "No score by age, sex, ethnicity or scanner is recorded unless it is stated above: whether the model serves all "
+    "alike is unknown.",
+    "The bundle holds weights and figures, no image and no identity. A network can remember traces of its "
+    "training images; nobody has recorded a search for them.",
     "A wrong outline or risk can mislead a reader towards it (automation bias). Show it after the reader's own view.",
 )
 
@@ -219,7 +219,7 @@ def _limits(info: BundleInfo) -> Iterable[str]:
     if not info.scores:
         yield "Nothing is known of how well it does."
     if info.scores_meaning:
-        yield "The scores are not those of this very network, which has seen every case that they are measured on."
+        yield "The scores are of other networks: this one has seen every case that they are measured on."
 
 
 def _origin(info: BundleInfo) -> str:

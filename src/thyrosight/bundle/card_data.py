@@ -34,11 +34,11 @@ def data_text(info: BundleInfo) -> str:
         "A group is a patient, or a cluster of near-duplicates where patients are not known. Images without a label "
         f"have no part in the risk's loss, those without an outline none in the mask's.{only}"
     )
-    told = set()
+    described = set()
     for entry in info.training_sets:
-        if entry.source not in told:
+        if entry.source not in described:
             parts.append(f"### {one_line(entry.source)}\n\n{_origin(entry)}")
-            told.add(entry.source)
+            described.add(entry.source)
     return "\n\n".join(parts)
 
 
@@ -96,7 +96,7 @@ def preparation_text(info: BundleInfo) -> str:
         if preprocessing.views == "panels"
         else "The frame is one input, split screen or not.",
         f"Scaled to {height} x {width} pixels (rows x columns) with the aspect ratio kept, the rest black.",
-        "What comes out is mapped back to the image's own pixels by the exact inverse.",
+        "The output is mapped back to the image's own pixels by the exact inverse.",
     ]
     return "\n".join(f"- {step}" for step in steps)
 
@@ -129,9 +129,9 @@ def training_text(info: BundleInfo) -> str:
 def compute_text(info: BundleInfo) -> str:
     """-> epochs, steps, hours and processor of the training, where they are recorded."""
     counted = {name: value for name, value in info.compute.items() if name != "processor"}
-    told = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in counted.items()) or NOT_RECORDED
+    text = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in counted.items()) or NOT_RECORDED
     on = f", on {one_line(info.compute['processor'])}" if "processor" in info.compute else ""
-    return f"Compute: {told}{on}."
+    return f"Compute: {text}{on}."
 
 
 def _table_of(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
-"""Training sets that a bundle names -> which rows it may have seen: the one guard of every score and every start.
+"""Training sets of a bundle -> which rows it may have seen. Every score and every start asks this module.
 
-A set that the network was trained on has `held_out_fold`, the fold that it has not seen. A set behind the weights that
-a run began with has `inherited_from` too, the name of the bundle that they came from.
+Each training set has `held_out_fold`: the fold that the bundle has not seen. A set that only the starting weights have
+seen also has `inherited_from`: the name of the bundle of these weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from thyrosight.types import Case
 
 _OLD_FOLD = re.compile(r"(?:^|: )folds other than (\d+), but validation$")
 _OLD_ORIGIN = re.compile(r"before, by (.+?): ")
-"""How a bundle that was written before the two fields existed states them in `split`."""
+"""How an older bundle, without these two fields, states them in `split`."""
 
 
 def held_out_fold(entry: TrainingSet) -> int | None:
@@ -29,7 +29,7 @@ def held_out_fold(entry: TrainingSet) -> int | None:
 
 
 def inherited_from(entry: TrainingSet) -> str:
-    """The name of the bundle whose weights have seen this set before the run began; empty: the run itself saw it."""
+    """The bundle whose weights had seen this set before the run began; empty: the run was trained on it."""
     if entry.inherited_from:
         return entry.inherited_from
     stated = _OLD_ORIGIN.match(entry.split)
@@ -46,28 +46,29 @@ def seen_sets(info: BundleInfo, sources: Collection[str], fold: int | None) -> l
 
 
 def has_left_out(info: BundleInfo, folds: Collection[int]) -> bool:
-    """Whether the bundle's own run kept one of these folds aside."""
+    """Whether the run of this bundle, without its starting weights, left out one of these folds."""
     return any(not inherited_from(entry) and held_out_fold(entry) in folds for entry in info.training_sets)
 
 
 def has_seen_the_same(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether each bundle has kept aside what the other has, of the sets that the other's own run was trained on."""
-    return _keeps_aside(one, other) and _keeps_aside(other, one)
+    """Whether both bundles have left out the same folds of the sets that either run was trained on."""
+    return _has_seen_no_more(one, other) and _has_seen_no_more(other, one)
 
 
-def _keeps_aside(one: BundleInfo, other: BundleInfo) -> bool:
+def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
+    """Whether `one` has left out what `other` left out, of the sets that the run of `other` was trained on."""
     own = {entry.source for entry in other.training_sets if not inherited_from(entry)}
     known = {(entry.source, held_out_fold(entry)) for entry in other.training_sets}
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
 
 
 def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> None:
-    """ConfigError where a run can't begin with this bundle, because it may have seen rows that are kept out now."""
+    """ConfigError where a run must not begin with this bundle: it may have seen rows that the run keeps out."""
     seen = seen_sets(bundle.info, {case.source for case in kept_out}, fold)
     if seen:
         source, part = seen[0].source, seen[0].split
         raise ConfigError(
-            f"network.start_from: {bundle.info.name} has learnt from {source} ({part}), so the rows of {source} that "
+            f"network.start_from: {bundle.info.name} has learned from {source} ({part}), so the rows of {source} that "
             "are kept out now would not be unseen; start from another bundle, or from ImageNet by "
             'network.start_from=""'
         )
@@ -77,13 +78,13 @@ def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> N
 
 
 def own_set(source: str, rows: Sequence[Case], sha256: str, fold: int | None) -> TrainingSet:
-    """Fitted rows of one source, the hash of their list, the fold that the run keeps aside -> their record."""
+    """Fitted rows of one source, hash of their list, fold that the run keeps out -> their record."""
     part = "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
     return TrainingSet(source=source, num_images=len(rows), sha256=sha256, split=part, held_out_fold=fold)
 
 
 def start_record(bundle: Bundle) -> dict[str, Any]:
-    """What a run records of the bundle that it starts from: name, hash and training sets."""
+    """Bundle that a run starts from -> what the run records of it: name, hash and training sets."""
     return bundle.info.model_dump(mode="json", include={"name", "sha256", "training_sets"})
 
 
@@ -103,7 +104,7 @@ def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
 
 
 def without_repeats(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
-    """Sets of several bundles -> each once, the first record of it."""
+    """Sets of several bundles -> each set once, by its first record."""
     known: dict[tuple[str, int | None, str], TrainingSet] = {}
     for entry in entries:
         known.setdefault((entry.source, held_out_fold(entry), inherited_from(entry)), entry)

@@ -109,7 +109,7 @@ def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
     seen = seen_sets(bundle.info, sources, fold)
     if seen:
         raise InputError(
-            f"{bundle.path}: has learnt from {seen[0].source} ({seen[0].split}), so fold {fold} of it is not unseen; "
+            f"{bundle.path}: has learned from {seen[0].source} ({seen[0].split}), so fold {fold} of it is not unseen; "
             "pass the folder that `cross-validate` wrote for these cases"
         )
 

@@ -52,8 +52,8 @@ def recalibrate(
     old = load_bundle(bundle)
     rows = read_case_scores(per_case)
     _refuse_strangers(old.info, rows, bundle, per_case)
-    beside = per_case.parent / "evaluation.json"
-    scores = scores or (beside if beside.exists() else None)
+    next_to_it = per_case.parent / "evaluation.json"
+    scores = scores or (next_to_it if next_to_it.exists() else None)
     changes: dict[str, Any] = {"created": utc_now()}
     if old.info.has_malignancy:
         changes |= _calibration(rows, per_case, settings)

@@ -1,4 +1,4 @@
-"""A run's checkpoint <-> its contents: whole or not at all on the disk, refused in one line where it is damaged."""
+"""Checkpoint of a run <-> its contents: written whole or not at all, refused in one line where it is damaged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST_NAME, BEST_NAME = "last.ckpt", "best.ckpt"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Checkpoint file -> what is in it, on the CPU. InputError where it can't be read whole."""
+    """Checkpoint file -> its contents, on the CPU. InputError where it can't be read whole."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -36,8 +36,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def kept_checkpoint(run: Path, keep: str) -> dict[str, Any]:
     """Run folder, "best" or "last" -> the checkpoint whose weights the run keeps.
 
-    Without validation there is no best one, and the last is taken. InputError where last.ckpt knows of a best one that
-    is not there: other weights than those of the uninterrupted run must not be shipped in silence.
+    Without validation there is no best one, so the last is taken. InputError where last.ckpt records a best one that
+    is missing: the bundle must not get other weights without notice.
     """
     last, best = run / LAST_NAME, run / BEST_NAME
     if keep == "best" and best.exists():
@@ -57,9 +57,9 @@ def best_score_in(checkpoint: dict[str, Any]) -> float:
 
 
 def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -> None:
-    """`write` puts a file beside `path`, which then takes its place; is_mine: whether this process moves it there.
+    """`write` makes a temporary file next to `path`, which then replaces it; is_mine: this process replaces it.
 
-    InputError where the system refuses: the older file is still there, and the run can go on from it.
+    InputError where the system refuses: the older file is still there, and the run can continue from it.
     """
     temporary = path.parent / f".{path.name}.tmp"  # the same for all processes of a run: they save it together
     with full_disk_in_one_line(path):
@@ -76,12 +76,12 @@ def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -
 
 @contextmanager
 def full_disk_in_one_line(path: Path) -> Iterator[None]:
-    """What the system refuses while a run writes -> InputError that says how the run goes on."""
+    """Error of the system while a run writes -> InputError that says how to continue."""
     try:
         yield
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
         raise InputError(
-            f"{path}: can't be written ({error.strerror or error}); make room, then go on with --resume"
+            f"{path}: can't be written ({error.strerror or error}); make room, then continue with --resume"
         ) from error

@@ -52,7 +52,7 @@ def ensemble(bundles: Sequence[Path], out: Path) -> Path:
     """Two or more bundles, or folders of cross-validations -> `out`: their ensemble, or one ensemble per fold.
 
     For cross-validations OUT/foldK/bundle is the ensemble of the bundles that have not seen fold K. InputError where
-    members differ in input, outputs, the meaning of the risk or the rows that they kept aside.
+    members differ in input, outputs, the meaning of the risk or the rows that they left out.
     """
     if len(bundles) < 2:
         raise InputError("an ensemble is of two bundles or more; name them all")
@@ -77,7 +77,7 @@ def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
 
 
 def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
-    """InputError where members answer different questions, or kept different rows aside."""
+    """InputError where members answer different questions, or left out different rows."""
     first, where = members[0].info, paths[0]
     for member, path in zip(members, paths, strict=True):
         if member.info.network not in NETWORKS:
@@ -86,7 +86,7 @@ def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
             if getattr(member.info, name) != getattr(first, name):
                 raise InputError(f"{path} and {where} differ in {name}; an ensemble's members answer one question")
         if not has_seen_the_same(first, member.info):
-            raise InputError(f"{path} and {where} have not kept the same rows aside; take bundles of one fold")
+            raise InputError(f"{path} and {where} have not left out the same rows; use bundles of one fold")
 
 
 def ensemble_info(infos: Sequence[BundleInfo]) -> BundleInfo:

@@ -40,7 +40,7 @@ def _name_reference_sources(record: dict[str, Any]) -> None:
             data["repeat"] = {source: times for source, times in data["repeat"].items() if times > 0}
             data["reference_sources"] = sources
     except (KeyError, TypeError, AttributeError):
-        return  # whoever reads the configuration says what is wrong with it
+        return  # config_from_dict reports what is wrong
 
 
 def finished_run(run: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Checkpoints(Callback):
         is_best = score > self.best_score and has_validated(trainer)
         if is_best:
             self.best_score = score
-            # First: last.ckpt remembers this score, and a run that goes on from there never writes best.ckpt for it.
+            # First: last.ckpt records this score, and a run that resumes from it never writes best.ckpt for it.
             self._save(trainer, BEST_NAME)
         self._save(trainer, LAST_NAME)
 
