@@ -26,14 +26,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from thyrosight.bundle.card import model_card as model_card
 from thyrosight.bundle.graph_checks import GraphChecker
-from thyrosight.bundle.records import BundleInfo as BundleInfo
-from thyrosight.bundle.records import Calibration as Calibration
-from thyrosight.bundle.records import OperatingPoint as OperatingPoint
-from thyrosight.bundle.records import Preprocessing as Preprocessing
-from thyrosight.bundle.records import Score as Score
-from thyrosight.bundle.records import TrainingSet as TrainingSet
+from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.value_checks import check_values, printable_values
 from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 from thyrosight.bundle.zip_checks import check_directory, check_entry
