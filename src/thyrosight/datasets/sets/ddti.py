@@ -49,6 +49,8 @@ DESCRIPTOR_TAGS = {
     "calcifications": "foci",
 }
 MAX_XML_BYTES = 4 << 20
+MAX_NAMED = 5
+"""Faulty cases that a note names."""
 CUT = "images with a mark cut off in the file, outlines lost: mask left open (what is whole: masks/partial)"
 
 
@@ -63,9 +65,8 @@ class Shapes:
 
 
 def recognise(folder: Path) -> bool:
-    """Whether there are numbered XML files with `<mark>` in the folder or in its `original`."""
-    first = next(iter(_xml_files(folder)), None)
-    return first is not None and b"<mark>" in first.read_bytes()[:MAX_XML_BYTES]
+    """Whether the folder, or its `original`, holds a numbered XML file with `<mark>`; one may be cut off."""
+    return any(b"<mark>" in _head(xml) for xml in _xml_files(folder))
 
 
 def read(request: Request) -> DataSet:
@@ -76,35 +77,63 @@ def read(request: Request) -> DataSet:
     images = images_in(_set_folder(request.folder))
     given = _groups_csv(request.folder)
     counts: Counter[str] = Counter()
-    cases, left_out = [], Counter[str]()
+    cases, left_out, faults = [], Counter[str](), []
     for xml in _xml_files(request.folder):
-        root = _parse(xml)
-        descriptors = _descriptors(root, counts)
-        for index, svgs in sorted(_marks_of_images(root, xml, images).items()):
-            case_id = f"{xml.stem}_{index}"
-            if case_id not in images:
-                left_out["mark without its image file"] += 1
-                continue
-            shapes = [read_shapes(svg) for svg in svgs]
-            _count_faults(shapes, svgs, counts)
-            group, fold = given.get(case_id, (f"case{xml.stem}", None))
-            image = images.pop(case_id)
-            cases.append(
-                Case(
-                    case_id=case_id,
-                    image=image,
-                    mask=_mask_file(shapes, image, request),
-                    malignancy=_malignancy(descriptors.get("tirads"), xml),
-                    group=group,
-                    source=NAME,
-                    fold=fold,
-                    descriptors=descriptors,
-                )
-            )
-    if images:
-        left_out["image without its case's XML"] = len(images)
-    notes = tuple(f"{number} {what}" for what, number in sorted(counts.items()))
-    return DataSet(NAME, tuple(cases), LABEL_MEANING, dict(left_out), notes, join_duplicates=not given)
+        try:
+            found = _cases_of(xml, images, given, request, counts)
+        except InputError as error:
+            faults.append(str(error).replace(str(xml), xml.name))
+            own = [stem for stem in images if stem.startswith(f"{xml.stem}_")]
+            left_out["image of a case whose XML can't be used"] += len(own)
+        else:
+            own = [case_id for case_id, case in found.items() if case is not None]
+            left_out["mark without its image file"] += len(found) - len(own)
+            cases += [case for case in found.values() if case is not None]
+        for stem in own:
+            del images[stem]
+    left_out["image without its case's XML"] = len(images)
+    if faults and not cases:
+        raise InputError(f"{request.folder}: none of the {len(faults)} XML files can be used; the first: {faults[0]}")
+    notes = [f"{number} {what}" for what, number in sorted(counts.items())]
+    if faults:
+        more = f"; {len(faults) - MAX_NAMED} more" if len(faults) > MAX_NAMED else ""
+        notes.append(f"{len(faults)} cases left out: {'; '.join(faults[:MAX_NAMED])}{more}")
+    why = {reason: number for reason, number in left_out.items() if number}
+    return DataSet(NAME, tuple(cases), LABEL_MEANING, why, tuple(notes), join_duplicates=not given)
+
+
+def _cases_of(
+    xml: Path,
+    images: Mapping[str, Path],
+    given: Mapping[str, tuple[str, int | None]],
+    request: Request,
+    counts: Counter[str],
+) -> dict[str, Case | None]:
+    """The XML of a case -> case id -> its case (None: without its image file); InputError where the XML is faulty."""
+    root, own_counts = _parse(xml), Counter[str]()
+    found: dict[str, Case | None] = {}
+    descriptors = _descriptors(root, own_counts)
+    malignancy = _malignancy(descriptors.get("tirads"), xml)
+    for index, svgs in sorted(_marks_of_images(root, xml, images).items()):
+        case_id = f"{xml.stem}_{index}"
+        found[case_id] = None
+        if case_id not in images:
+            continue
+        shapes = [read_shapes(svg) for svg in svgs]
+        _count_faults(shapes, svgs, own_counts)
+        group, fold = given.get(case_id, (f"case{xml.stem}", None))
+        found[case_id] = Case(
+            case_id=case_id,
+            image=images[case_id],
+            mask=_mask_file(shapes, images[case_id], request),
+            malignancy=malignancy,
+            group=group,
+            source=NAME,
+            fold=fold,
+            descriptors=descriptors,
+        )
+    counts.update(own_counts)
+    return found
 
 
 def read_shapes(svg: str) -> Shapes:
@@ -248,6 +277,11 @@ def _parse(xml: Path) -> Any:
         return ElementTree.parse(xml).getroot()
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise InputError(f"{xml}: not readable as XML ({error}); copy the file again from the set") from None
+
+
+def _head(xml: Path) -> bytes:
+    with xml.open("rb") as file:
+        return file.read(MAX_XML_BYTES)
 
 
 def _set_folder(folder: Path) -> Path:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.bundle.records import Origin
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, write_atomic
+from thyrosight.files import natural_key, readable, write_atomic
 from thyrosight.types import BoolArray, Case
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_MASK_WORD = (
+    r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
+)
+_MASK_NAME = re.compile(
+    rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+{_MASK_WORD}(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,26 @@ def images_in(folder: Path) -> dict[str, Path]:
                 raise InputError(f"{folder}: both {found[path.stem].name} and {path.name}; keep one image per name")
             found[path.stem] = path
     return found
+
+
+def image_name_of(mask_stem: str) -> str:
+    """`12_mask`, `12-seg_1`, `mask_12` -> `12`: the name of the image that a mask of this name belongs to."""
+    found = _MASK_NAME.match(mask_stem)
+    return (found["after"] or found["before"]) if found else mask_stem
+
+
+def masks_in(folder: Path | None, images: Iterable[str]) -> dict[str, Path]:
+    """Folder of masks, stems of the images -> image stem -> its mask: of the same name, or with `_mask` or the like."""
+    found = images_in(folder) if folder is not None else {}
+    by_image = {image_name_of(stem).casefold(): path for stem, path in found.items()}
+    masks = {stem: found.get(stem) or by_image.get(stem.casefold()) for stem in images}
+    return {stem: path for stem, path in masks.items() if path is not None}
+
+
+def without_masks(cases: Iterable[Case], what: str = "images") -> list[str]:
+    """Cases that should have a mask -> a note which counts those without one and names the first; empty where none."""
+    bare = [case.image.name for case in cases if case.mask is None]
+    return [f"{len(bare)} {what} without a mask file, e.g. {readable(bare[0])}"] if bare else []
 
 
 def write_mask(path: Path, mask_HW: BoolArray) -> None:

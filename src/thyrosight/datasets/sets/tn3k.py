@@ -9,7 +9,7 @@ from pathlib import Path
 
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import csv_lines
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in, masks_in, without_masks
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
@@ -59,29 +59,29 @@ def _cases_of_part(folder: Path, part: str) -> tuple[list[Case], list[str]]:
     image_folder, mask_folder = first_folder(folder, [f"{part}-image"]), first_folder(folder, [f"{part}-mask"])
     if image_folder is None:
         return [], [f"no {part}-image: that part is not there"]
-    masks = images_in(mask_folder) if mask_folder else {}
+    images = images_in(image_folder)
+    masks = masks_in(mask_folder, images)
     labels = _labels(folder / f"label4{part}.csv")
     cases = []
-    for stem, image in images_in(image_folder).items():
-        label = labels.get(image.name, labels.get(stem))
-        cases.append(Case(f"{part}_{stem}", image, masks.get(stem), label, "", NAME))
-    notes = []
-    if num_open := sum(case.mask is None for case in cases):
-        notes.append(f"{num_open} {part} images without a mask file")
+    for stem, image in images.items():
+        cases.append(Case(f"{part}_{stem}", image, masks.get(stem), labels.get(stem), "", NAME))
+    notes = without_masks(cases, f"{part} images")
     if num_open := sum(case.malignancy is None for case in cases):
         notes.append(f"{num_open} {part} images without a label (label4{part}.csv)")
     return cases, notes
 
 
 def _labels(path: Path) -> dict[str, int]:
-    """`name,label` lines, with or without a header -> name -> 0 or 1."""
+    """`name,label` lines, with or without a header -> file stem -> 0 or 1. Images may have another ending since."""
     if not path.is_file():
         return {}
     labels: dict[str, int] = {}
     for number, line in enumerate(csv_lines(path), start=1):
         label = line[-1].strip() if len(line) >= 2 else ""
         if label in ("0", "1", "0.0", "1.0"):
-            labels[line[0].strip()] = int(float(label))
+            stem = Path(line[0].strip().replace("\\", "/")).stem
+            if labels.setdefault(stem, int(float(label))) != int(float(label)):
+                raise InputError(f"{path} row {number}: {stem} has both labels; correct one")
         elif number > 1 and label:
             raise InputError(f"{path} row {number}: label '{label}'; 0 is benign, 1 malignant")
     return labels

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import read_rows
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in, masks_in, without_masks
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
@@ -36,12 +36,14 @@ def read(request: Request) -> DataSet:
     table, image_folder, mask_folder = _table(folder), first_folder(folder, ["image"]), first_folder(folder, ["mask"])
     if table is None or image_folder is None or mask_folder is None:
         raise InputError(f"{folder}: TN-SCUI2020 holds image/, mask/ and train.csv; at least one is not there")
-    images, masks, labels = images_in(image_folder), images_in(mask_folder), _labels(table)
+    images, labels = images_in(image_folder), _labels(table)
+    masks = masks_in(mask_folder, images)
     groups = runs([(stem, labels.get(stem)) for stem in images])
     cases = [
         Case(stem, image, masks.get(stem), labels.get(stem), groups[stem], NAME, split="train")
         for stem, image in images.items()
     ]
+    bare = without_masks(cases)
     test = _test_images(folder)
     cases += [
         Case(stem if stem.startswith("test") else f"test_{stem}", image, None, None, "", NAME, split="test")
@@ -53,6 +55,7 @@ def read(request: Request) -> DataSet:
         f"file numbers come in runs of one class: up to {RUN_LENGTH} consecutive numbers of one class are one group "
         f"({len(set(groups.values()))} runs), joined further where images are near-duplicates",
         f"{len(test)} unlabelled test images (split test)",
+        *bare,
     ]
     if num_open := sum(stem not in labels for stem in images):
         notes.append(f"{num_open} images without a row in train.csv: no label")
