@@ -187,7 +187,7 @@ class Config:
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """TOML file, `table.key=value` overrides (value in TOML; a bare word is a string) -> Config, or ConfigError."""
     try:
-        tree = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        tree = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}); give the path of a .toml file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +39,9 @@ from thyrosight.frames.decoder import dicom_header
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child, end_children
 from thyrosight.frames.decoder.codestream import decode_rle, read_codestream
 from thyrosight.frames.dicom import kind_of, ultrasound_modality, with_spacing
+from thyrosight.frames.find_images import find_images
 from thyrosight.frames.headers import HeaderError
-from thyrosight.frames.load import decode_frame, find_images, frames_of, load_frame, open_frames
+from thyrosight.frames.load import decode_frame, frames_of, load_frame, open_frames
 from thyrosight.frames.spacing import NO_SCALE, checked_spacing, frame_spacing, read_regions
 from thyrosight.inference.flags import colour_flag, header_flags, num_views
 from thyrosight.types import Box, Frame, Region, Spacing
@@ -341,7 +343,7 @@ def test_dicom_is_told_by_content(tmp_path: Path) -> None:
     for name in ("IM0001", "1.2.840.5", "scan.dcm", "DICOMDIR"):
         (tmp_path / "study" / name).write_bytes(data)
     (tmp_path / "study" / "notes").write_bytes(b"no image")
-    assert [path.name for path in find_images([tmp_path])] == ["1.2.840.5", "IM0001", "scan.dcm"]
+    assert [path.name for path in find_images([tmp_path]).images] == ["1.2.840.5", "IM0001", "scan.dcm"]
     assert np.array_equal(load_frame(tmp_path / "study" / "IM0001").image_HW, gray_picture())
 
 
@@ -500,7 +502,7 @@ def test_numbers_that_are_none_are_no_spacing() -> None:
         assert checked_spacing(value, 0.1, "it") == (None, "it gives no pixel size")
     nowhere = {"x0": 1.0, "y0": None, "x1": 5.0, "y1": 5.0}
     assert read_regions([nowhere], 64, 48) == ((), None)
-    assert frame_spacing((), None, None) == (None, NO_SCALE)
+    assert frame_spacing((), None, None, (48, 64)) == (None, NO_SCALE)
     bars = {"x0": 1.0, "y0": 1.0, "x1": 5.0, "y1": 5.0, "format": 1.0, "data_type": 13.0}
     assert read_regions([bars], 64, 48) == ((), None)
 
@@ -691,3 +693,37 @@ def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.Mon
     assert np.array_equal(opened.frame(0), gray_picture())
     assert asked[0] == "pylibjpeg"
     assert len(asked) == 2
+
+
+# Headers that contradict the pixels, and millimetres that can't be.
+
+
+def _header(**values: object) -> bytes:
+    return files.native(gray_picture(), **values)
+
+
+def test_frames_that_are_not_said_are_counted() -> None:
+    assert np.array_equal(shown(_header(NumberOfFrames=0)), gray_picture())
+
+
+@pytest.mark.parametrize(
+    ("spacing", "size_hw", "why"),
+    [
+        ([1.0, 1.0], (480, 560), "which converters write"),
+        ([25.4 / 96, 25.4 / 96], (480, 560), r"dots of a screen or printer \(96 per inch\)"),
+        ([0.3528, 0.3528], (480, 560), r"dots of a screen or printer \(72 per inch\)"),
+        ([0.01, 0.01], (480, 560), "makes the view 5.6 mm wide"),
+        ([0.9, 0.9], (480, 560), "makes the view 504 mm wide"),
+    ],
+)
+def test_millimetres_that_cannot_be_are_none(spacing: list[float | None], size_hw: tuple[int, int], why: str) -> None:
+    found, reason = frame_spacing((), None, spacing, size_hw)
+    assert found is None
+    assert re.search(why, reason)
+
+
+@pytest.mark.parametrize("spacing", [[0.08, 0.08], [0.1, 0.12], [0.21, 0.21]])
+def test_millimetres_of_tissue_stay(spacing: list[float | None]) -> None:
+    found, _ = frame_spacing((), None, spacing, (480, 560))
+    assert found is not None
+    assert list(found) == spacing

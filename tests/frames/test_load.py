@@ -25,7 +25,8 @@ from parts import part_path
 from thyrosight.errors import InputError
 from thyrosight.frames import headers
 from thyrosight.frames import load as images
-from thyrosight.frames.load import decode_frame, find_images, load_frame, scale_to_uint8
+from thyrosight.frames.find_images import find_images
+from thyrosight.frames.load import decode_frame, load_frame, scale_to_uint8
 
 SIZE_HW = (40, 48)
 _ORIENTATION = 0x0112
@@ -349,8 +350,9 @@ def test_huge_claims_cost_no_memory(tmp_path: Path) -> None:
     (tmp_path / "good.png").write_bytes(encode(gray(), "PNG"))
     code = """if True:
         import resource, sys
-        from thyrosight.errors import InputError; from thyrosight.frames.load import find_images, load_frame
-        paths = find_images([sys.argv[1]])
+        from thyrosight.errors import InputError; from thyrosight.frames.find_images import find_images
+        from thyrosight.frames.load import load_frame
+        paths = find_images([sys.argv[1]]).images
         load_frame(sys.argv[1] + "/good.png")  # so that imports do not count
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         refused = 0
@@ -593,32 +595,16 @@ def test_no_truncated_images_even_when_another_library_allows_them(monkeypatch: 
     assert "damaged JPEG" in refusal(data[: len(data) * 2 // 3])
 
 
-# Folders.
+def test_deep_colour_is_scaled_as_deep_gray_is() -> None:
+    import cv2
 
-
-def test_find_images(tmp_path: Path) -> None:
-    for name in (
-        "10.png", "2.PNG", "1.jpg", "notes.txt", ".hidden.png", "b/x10.tif", "b/x9.tif", "a/3.bmp", ".git/4.png",
-        "__MACOSX/5.png", "out/run.json", "out/1/result.json", "out/1/overlay.png", "case/result.json", "case/mask.png",
-    ):  # fmt: skip
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_bytes(b"")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_images([tmp_path])]
-    assert found == ["1.jpg", "2.PNG", "10.png", "a/3.bmp", "b/x9.tif", "b/x10.tif"]
-    explicit = [tmp_path / "notes.txt", tmp_path / "gone.png", tmp_path / "out" / "1" / "overlay.png"]
-    assert find_images([*explicit, explicit[0], str(tmp_path / "b"), tmp_path / "b" / "x9.tif"]) == [
-        *explicit,
-        tmp_path / "b" / "x9.tif",
-        tmp_path / "b" / "x10.tif",
-    ]
-    assert find_images([]) == []
-
-
-def test_find_images_ends_where_links_go_round(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.png").write_bytes(b"")
-    (tmp_path / "a" / "round").symlink_to(tmp_path)
-    assert find_images([tmp_path]) == [tmp_path / "a" / "1.png"]
+    deep_HW = (gray().astype(np.uint16) << 4) | 9  # 12 bits in 16
+    gray_png = cv2.imencode(".png", deep_HW)[1].tobytes()
+    for channels in (3, 4):
+        layers = [deep_HW] * 3 + [np.full_like(deep_HW, 65535)] * (channels - 3)
+        frame = decode_frame(cv2.imencode(".png", np.stack(layers, -1))[1].tobytes())
+        assert frame.rgb_HW3 is None
+        assert np.array_equal(frame.image_HW, decode_frame(gray_png).image_HW)
 
 
 def test_pixels_from_an_open_stream_equal_the_file(tmp_path: Path) -> None:
@@ -634,7 +620,7 @@ def test_pixels_from_an_open_stream_equal_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.part("ddti")
 def test_every_real_capture_loads() -> None:
-    paths = find_images([part_path("ddti") / "original"])
+    paths = find_images([part_path("ddti") / "original"]).images
     assert len(paths) == 356
     for path in paths[::8]:
         frame = load_frame(path)

@@ -23,7 +23,7 @@ from thyrosight.bundle.card import familiarity_line, model_card
 from thyrosight.bundle.records import NUM_STATISTICS, BundleInfo, Familiarity
 from thyrosight.bundle.store import load_bundle
 from thyrosight.datasets.table import read_cases
-from thyrosight.frames.load import as_frame
+from thyrosight.frames.source import as_frame
 from thyrosight.inference.familiarity import (
     CLIP,
     MAX_FRAMES_PER_SOURCE,

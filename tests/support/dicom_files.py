@@ -280,7 +280,6 @@ def _bad_dicoms() -> dict[str, tuple[bytes, str]]:
         "millions of pixels": (plain(Rows=65_535, Columns=65_535), "the limit is 20 million"),
         "one pixel": (plain(Rows=1, Columns=1), "too small"),
         "frames that lie": (plain(NumberOfFrames=30), "it holds 1 of these frames"),
-        "zero frames": (plain(NumberOfFrames=0), "claims 0 frames"),
         "minus one frame": (plain(NumberOfFrames=-1), "claims -1 frames"),
         "two billion frames": (plain(NumberOfFrames=2_000_000_000), "claims 2,000,000,000 frames"),
         "photometric of no kind": (plain(PhotometricInterpretation="GRAYISH"), "that its header names"),

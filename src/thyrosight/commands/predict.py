@@ -100,10 +100,15 @@ def _write_submission(
 
 
 def _print_summary(summary: RunSummary, out: Path) -> None:
+    from thyrosight.frames.find_images import FoundImages
+
     _print_results(out / "results.csv")
     counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
     line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     remark(f"{line or 'nothing to do'} in {summary.seconds:.1f} s")
+    if summary.passed_over:
+        words = FoundImages([], summary.passed_over).passed_over_in_words
+        remark(f"passed over, for these are no images that can be read: {words}")
     typer.echo(summary.report)
 
 

@@ -13,6 +13,9 @@ from thyrosight.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from thyrosight.tirads.assessment import Assessment, SystemName
 
+MIN_MM, MAX_MM = 2.0, 150.0
+"""Sizes that a person may mean: below them ultrasound shows a dot, above them more than the neck."""
+
 
 def tirads(
     composition: Annotated[str | None, typer.Option("--composition", help="cystic, spongiform, mixed, solid.")] = None,
@@ -40,6 +43,7 @@ def tirads(
     from thyrosight.tirads.assessment import assess
     from thyrosight.tirads.descriptors import Descriptors, term_of
 
+    _ask_about_size(longest_mm)
     given = {"composition": composition, "echogenicity": echogenicity, "shape": shape, "margin": margin}
     try:
         words: dict[str, Any] = {name: term_of(name, text) for name, text in given.items() if text is not None}
@@ -51,6 +55,14 @@ def tirads(
         print_json(assessment)
     else:
         _print_assessment(assessment)
+
+
+def _ask_about_size(longest_mm: float | None) -> None:
+    """ConfigError for a size that no nodule has: centimetres, perhaps, or a slip of the keyboard."""
+    if longest_mm is None or not longest_mm > 0 or MIN_MM <= longest_mm <= MAX_MM:
+        return
+    fix = f"--longest-mm {longest_mm * 10:g}, if you mean {longest_mm:g} cm" if longest_mm < MIN_MM else "millimetres"
+    raise ConfigError(f"--longest-mm {longest_mm:g}: nodules have {MIN_MM:g} to {MAX_MM:g} mm; write {fix}")
 
 
 def _print_assessment(assessment: Assessment) -> None:

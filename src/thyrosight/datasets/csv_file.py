@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from thyrosight.errors import InputError
+
+NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
+"""What spreadsheets and pandas write into an empty cell."""
 
 
 def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
@@ -23,6 +27,11 @@ def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
         values = line + [""] * (len(header) - len(line))
         rows.append({name: value.strip() for name, value in zip(header, values, strict=True)})
     return rows
+
+
+def whole_number(text: str) -> str:
+    """A whole number that pandas wrote as 3.0 (its column has empty cells) -> 3; anything else as it is."""
+    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:

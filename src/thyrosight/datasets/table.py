@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.csv_file import read_rows
+from thyrosight.datasets.csv_file import NO_VALUE, read_rows, whole_number
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.types import Box, Case
@@ -31,7 +31,10 @@ def read_cases(path: Path) -> list[Case]:
     path = table_path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with: thyrosight prepare FOLDER -o {path.parent}")
-    rows = read_rows(path, errors="surrogateescape")
+    rows = [
+        {name: "" if value.casefold() in NO_VALUE else value for name, value in row.items()}
+        for row in read_rows(path, errors="surrogateescape")
+    ]
     if not rows:
         raise InputError(f"{path}: no rows below the header; prepare the set again")
     missing = [name for name in REQUIRED if name not in rows[0]]
@@ -114,16 +117,16 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
         raise InputError(
             f"{where}: case_id '{row['case_id']}'; it names a results folder, so write no / or \\, no dot first"
         )
-    malignancy = row["malignancy"]
+    malignancy = whole_number(row["malignancy"])
     return Case(
         case_id=row["case_id"],
         image=_path(row["image"], folder, where),
         mask=_path(row["mask"], folder, where) if row["mask"] else None,
         malignancy=int(_one_of(malignancy, ("0", "1"), "malignancy", where)) if malignancy else None,
-        group=row["group"],
+        group=whole_number(row["group"]),
         source=row["source"],
         split=_one_of(row.get("split", ""), SPLITS, "split", where),
-        fold=_fold(row.get("fold", ""), where),
+        fold=_fold(whole_number(row.get("fold", "")), where),
         row_mm=_millimetres(row.get("row_mm", ""), "row_mm", where),
         column_mm=_millimetres(row.get("column_mm", ""), "column_mm", where),
         fov=_box(row["fov"], "fov", where) if row.get("fov") else None,

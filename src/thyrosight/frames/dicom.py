@@ -20,7 +20,7 @@ from thyrosight.files import sha256_of
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import has_dicom_preamble
-from thyrosight.frames.spacing import frame_spacing, read_regions
+from thyrosight.frames.spacing import SAME_SHARE, frame_spacing, read_regions
 from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
 HEAD_BYTES = 160
@@ -133,7 +133,13 @@ def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[
         return {"spacing": None, "spacing_reason": VIDEO_SPACING}
     modality = ultrasound_modality(name, header["sop_class"], header["modality"])
     regions, fault = read_regions(header["regions"], size_hw[1], size_hw[0])
-    spacing, reason = frame_spacing(regions, fault, header["pixel_spacing"])
+    ratio = header["pixel_ratio"]
+    if ratio is not None and abs(ratio - 1) > SAME_SHARE and not any(region.spacing for region in regions):
+        raise InputError(
+            f"{name}: its pixels are {ratio:g} times as tall as wide (PixelAspectRatio), so shapes and sizes would be "
+            "wrong; export it with square pixels"
+        )
+    spacing, reason = frame_spacing(regions, fault, header["pixel_spacing"], size_hw)
     return {
         "spacing": spacing,
         "spacing_reason": reason,

@@ -14,7 +14,7 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
-from thyrosight.frames.headers import Claim, HeaderError, has_dicom_preamble, read_claim
+from thyrosight.frames.headers import Claim, HeaderError, read_claim
 from thyrosight.frames.libtiff import complaints_raised
 from thyrosight.plain_text import printable
 from thyrosight.types import Frame, UInt8Array
@@ -58,7 +57,6 @@ _OWN_WORDS = {"UnidentifiedImageError": "of an unknown kind", "DecompressionBomb
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _BLOCK_ROWS = 64
 _INTEGER_BITS = (8, 10, 12, 14, 16, 24, 32)
-_RESULT_FILES = ("run.json", "result.json")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
@@ -166,41 +164,6 @@ def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None 
         return file.frame(chosen_frame(str(path) if path is not None else "image", file.num_frames, frame_index))
 
 
-def find_images(paths: Iterable[Path | str]) -> list[Path]:
-    """Files and folders -> image files in the given order, each once; folders recursively, in natural order.
-
-    A named file is kept, even if it is missing (load_frame raises the error). In folders: files with a known suffix,
-    and DICOM of any other name, by its preamble (a DICOMDIR is no image). Hidden files and folders, `__MACOSX` and our
-    own results folders are skipped, and links to folders are not followed.
-    """
-    found: dict[str, Path] = {}
-    for path in map(Path, paths):
-        for file in _walk(path) if path.is_dir() else (path,):
-            found.setdefault(os.path.abspath(file), file)
-    return list(found.values())
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        if any(name in names for name in _RESULT_FILES):
-            folders.clear()
-            continue
-        folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=natural_key)
-        for name in sorted(names, key=natural_key):
-            if not name.startswith(".") and (Path(name).suffix.lower() in SUFFIXES or _is_dicom(Path(root, name))):
-                yield Path(root, name)
-
-
-def _is_dicom(path: Path) -> bool:
-    """Whether a file has the preamble of DICOM; False for an index (DICOMDIR) and for a file that can't be read."""
-    if path.name.upper() == "DICOMDIR":
-        return False
-    try:
-        return has_dicom_preamble(read_bounded(path, HEAD_BYTES))
-    except InputError:
-        return False
-
-
 def read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
     """Path -> bytes of a regular file (no pipe, no device): all, at most MAX_FILE_BYTES, or the first head_bytes."""
     try:
@@ -290,10 +253,35 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
         image.seek(index)
     if image.width * image.height > MAX_PIXELS:  # where the decoder reads another size than we did
         raise ValueError(f"{image.width:,} x {image.height:,} pixels")
+    if (deep := _deep_colour(image)) is not None:
+        return deep
     with complaints_raised() if image_format == "TIFF" else nullcontext():
         image.load()
     is_inverted = image_format == "TIFF" and _is_white_zero(image)
-    return _to_arrays(ImageOps.exif_transpose(image), is_inverted)
+    return to_arrays(ImageOps.exif_transpose(image), is_inverted)
+
+
+def _deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:
+    """Colour of 16 bits per channel -> (gray, RGB or None), scaled as deep gray is; None for any other image.
+
+    Pillow keeps the upper eight bits of such files, in which a picture of 12 bits is black.
+    """
+    is_deep = any(";16" in str(part) for tile in getattr(image, "tile", ()) for part in tile[3:])
+    stream = getattr(image, "fp", None)
+    if not is_deep or stream is None or image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    import cv2
+
+    stream.seek(0)
+    decoded: NDArray[Any] | None = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
+        return None
+    colour_HW3: NDArray[Any] = decoded[..., 2::-1].astype(np.uint32)
+    if decoded.shape[2] == 4:  # over black
+        colour_HW3 = colour_HW3 * decoded[..., 3:] // 65535
+    height, width = colour_HW3.shape[:2]
+    eight_HW3 = scale_to_uint8(colour_HW3.reshape(height, -1).astype(np.uint16)).reshape(height, width, 3)
+    return gray_and_rgb(np.ascontiguousarray(eight_HW3))
 
 
 def _is_white_zero(image: PillowImage) -> bool:
@@ -302,7 +290,7 @@ def _is_white_zero(image: PillowImage) -> bool:
     return bool(tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO) and image.mode in _DEEP_MODES
 
 
-def _to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8Array | None]:
+def to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8Array | None]:
     """Pillow image of any mode -> (gray, RGB or None), 8 bit."""
     if image.mode in _DEEP_MODES:
         gray_HW = scale_to_uint8(np.asarray(image))
@@ -350,33 +338,3 @@ def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
         rows = slice(row, row + _BLOCK_ROWS)
         gray_HW[rows] = np.rint((values_HW[rows].astype(np.float64) - low) * 255 / span)
     return gray_HW
-
-
-Source = Path | str | UInt8Array | Frame
-
-
-def as_frame(source: Source, frame_index: int | None = None) -> Frame:
-    """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Frame. A frame of an array has no spacing."""
-    if isinstance(source, Frame):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return load_frame(Path(source), frame_index)
-    return _array_frame(np.asarray(source))
-
-
-def _array_frame(array: NDArray[Any]) -> Frame:
-    if array.dtype != np.uint8 or array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
-        raise InputError(
-            f"an array of {array.dtype} {array.shape} is no image; give uint8 of shape (height, width) or "
-            "(height, width, 3) in RGB order"
-        )
-    array = np.ascontiguousarray(array)
-    gray_HW, rgb_HW3 = (array, None) if array.ndim == 2 else gray_and_rgb(array)
-    return Frame(
-        path=None,
-        image_HW=gray_HW,
-        rgb_HW3=rgb_HW3,
-        spacing=None,
-        spacing_reason="an array carries no pixel spacing",
-        sha256=hashlib.sha256(array.tobytes()).hexdigest(),
-    )

@@ -19,6 +19,13 @@ BARS = frozenset({0xD, 0xE})
 MIN_MM, MAX_MM = 0.005, 2.0
 """Possible sizes of a pixel: from far below the resolution of any probe to 1 m on 500 rows."""
 MAX_RATIO = 4.0
+MIN_VIEW_MM, MAX_VIEW_MM = 10.0, 300.0
+"""A view of ultrasound: no probe shows less than 10 mm, and the deepest abdominal view has 300 mm."""
+WHOLE_VIEW_PX = 200
+"""Fewer pixels may be a part of a view, which can be small."""
+SCREEN_DPI = (72, 75, 90, 96, 100, 110, 120, 144, 150, 200, 300, 400, 600)
+"""Dots per inch of screens and printers: 25.4 mm over these is the size of their dots, not of tissue."""
+SAME_PITCH = 5e-4
 SAME_SHARE = 0.005
 """Two spacings that differ by less are the same."""
 
@@ -61,9 +68,13 @@ def _scale(item: Numbers, number: int) -> tuple[Spacing | None, str | None]:
     units = item.get("units_x"), item.get("units_y")
     if units != (CENTIMETRES, CENTIMETRES):
         return None, f"ultrasound region {number} {NOT_CENTIMETRES}"
-    return checked_spacing(
-        _times_ten(item.get("delta_y")), _times_ten(item.get("delta_x")), f"ultrasound region {number}"
-    )
+    what = f"ultrasound region {number}"
+    spacing, reason = checked_spacing(_times_ten(item.get("delta_y")), _times_ten(item.get("delta_x")), what)
+    if spacing is None:
+        return None, reason
+    corners = [item.get(name) or 0.0 for name in ("x0", "y0", "x1", "y1")]
+    reason = unlikely_view(spacing, corners[2] - corners[0] + 1, corners[3] - corners[1] + 1, what)
+    return (None, reason) if reason else (spacing, None)
 
 
 def _times_ten(value: float | None) -> float | None:
@@ -85,8 +96,38 @@ def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) ->
     return Spacing(row_mm, column_mm), None
 
 
+def unlikely_view(spacing: Spacing, width_px: float, height_px: float, what: str) -> str | None:
+    """Spacing, size of what it belongs to -> why no probe shows that, or None."""
+    width_mm, height_mm = width_px * spacing.column_mm, height_px * spacing.row_mm
+    is_whole = max(width_px, height_px) >= WHOLE_VIEW_PX
+    if max(width_mm, height_mm) > MAX_VIEW_MM or (is_whole and max(width_mm, height_mm) < MIN_VIEW_MM):
+        limits = f"{MIN_VIEW_MM:g} to {MAX_VIEW_MM:g} mm can be"
+        return f"{what} makes the view {width_mm:,.4g} mm wide and {height_mm:,.4g} mm deep, and {limits}"
+    return None
+
+
+def screen_pitch(spacing: Spacing) -> int | None:
+    """Spacing -> the dots per inch of the screen or printer whose dots have that size; None where none has."""
+    if abs(spacing.row_mm - spacing.column_mm) > SAME_PITCH * spacing.row_mm:
+        return None
+    return next((dpi for dpi in SCREEN_DPI if abs(spacing.row_mm * dpi / 25.4 - 1) < SAME_PITCH), None)
+
+
+def _tissue_spacing(pixel_spacing: list[float | None], size_hw: tuple[int, int]) -> tuple[Spacing | None, str | None]:
+    """PixelSpacing, size of the picture -> (Spacing, None), or (None, why that is not the size of tissue)."""
+    spacing, reason = checked_spacing(pixel_spacing[0], pixel_spacing[1], "PixelSpacing")
+    if spacing is None:
+        return None, reason
+    if spacing == Spacing(1.0, 1.0):
+        return None, "PixelSpacing is 1 x 1 mm, which converters write where they know no size"
+    if (dpi := screen_pitch(spacing)) is not None:
+        return None, f"PixelSpacing is the size of the dots of a screen or printer ({dpi} per inch), not of tissue"
+    reason = unlikely_view(spacing, size_hw[1], size_hw[0], "PixelSpacing")
+    return (None, reason) if reason else (spacing, None)
+
+
 def frame_spacing(
-    regions: tuple[Region, ...], fault: str | None, pixel_spacing: list[float | None] | None
+    regions: tuple[Region, ...], fault: str | None, pixel_spacing: list[float | None] | None, size_hw: tuple[int, int]
 ) -> tuple[Spacing | None, str]:
     """Regions, fault of the header, PixelSpacing -> (spacing of the whole frame or None, its source or the reason).
 
@@ -103,7 +144,7 @@ def frame_spacing(
     if unsound is not None and not unsound.endswith(NOT_CENTIMETRES):  # it contradicts itself
         return None, unsound
     if pixel_spacing is not None:
-        spacing, reason = checked_spacing(pixel_spacing[0], pixel_spacing[1], "PixelSpacing")
+        spacing, reason = _tissue_spacing(pixel_spacing, size_hw)
         return spacing, reason or "from PixelSpacing in the DICOM header"
     return None, unsound or next((region.reason for region in regions if region.reason), None) or NO_SCALE
 

@@ -17,7 +17,7 @@ from thyrosight.bundle.weight_checks import WeightsError
 from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
 from thyrosight.files import readable
-from thyrosight.frames.load import Source, as_frame
+from thyrosight.frames.source import Source, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
 from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_threads, load_network

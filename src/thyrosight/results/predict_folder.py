@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.frames.load import find_images
+from thyrosight.frames.find_images import FoundImages, find_images
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.case_folder import case_files, check_case_folder, is_done, write_case
@@ -74,6 +74,8 @@ class RunSummary:
     num_failed: int
     failures: tuple[FailedFile, ...]
     seconds: float
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """Files in the folders that are no images: kind (".nii", "no suffix") -> number."""
 
     @property
     def exit_code(self) -> int:
@@ -121,7 +123,7 @@ def predict_folder(
     started = time.perf_counter()
     given = [sources] if isinstance(sources, Path | str) else sources
     out = Path(out)
-    tasks = _tasks([Path(source) for source in given], out, options.frame_index)
+    tasks, found = _tasks([Path(source) for source in given], out, options.frame_index)
     if isinstance(bundle, Predictor):
         predictor = bundle
     else:
@@ -140,27 +142,40 @@ def predict_folder(
     finally:
         report = write_results(out, tally.failures)
         seconds = round(time.perf_counter() - started, 3)
-        write_run(out, run | tally.to_json() | {"status": status, "seconds": seconds})
+        counts = tally.to_json() | {"passed_over": found.passed_over}
+        write_run(out, run | counts | {"status": status, "seconds": seconds})
     return RunSummary(
-        out, report, tally.num_done, tally.num_skipped, len(tally.failures), tuple(tally.failures), seconds
+        out,
+        report,
+        tally.num_done,
+        tally.num_skipped,
+        len(tally.failures),
+        tuple(tally.failures),
+        seconds,
+        found.passed_over,
     )
 
 
-def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> list[Task]:
-    """-> the images to predict. InputError where OUT holds a source: results would be taken for images."""
+def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple[list[Task], FoundImages]:
+    """-> (the images to predict, what was found). InputError where OUT holds a source: results are no images."""
     for source in sources:
         if source.resolve().is_relative_to(out.resolve()):
             raise InputError(
                 f"{out}: holds {source.name or source}, which is to be read; give the results a folder of their own"
             )
-    images = find_images(sources)
-    if not images:
+    found = find_images(sources)
+    if not found.images:
         names = ", ".join(str(source) for source in sources)
         raise InputError(
-            f"{names or 'no source'}: no image found; pass DICOM, PNG, JPEG, TIFF, BMP or WebP files, or folders"
+            f"{names or 'no source'}: no image found{_passed_over(found)}; pass DICOM, PNG, JPEG, TIFF, BMP or WebP "
+            "files, or folders"
         )
     suffix = f"_frame{frame_index}" if frame_index else ""
-    return assign_case_ids(sources, images, suffix=suffix, reserved=RUN_FILES)
+    return assign_case_ids(sources, found.images, suffix=suffix, reserved=RUN_FILES), found
+
+
+def _passed_over(found: FoundImages) -> str:
+    return f" (passed over: {found.passed_over_in_words})" if found.passed_over else ""
 
 
 def _predict_one(predictor: Predictor, task: Task, out: Path, tally: Tally, options: FolderOptions) -> str | None:

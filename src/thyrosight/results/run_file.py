@@ -11,10 +11,10 @@ from typing import Any
 from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
+from thyrosight.frames.find_images import RUN_KIND
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
 
-RUN_KIND = "thyrosight results"
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
 SAME_SETTINGS = ("frame", "every", "mm_per_pixel")
 """Settings that may not change between two runs into one folder, next to the model and tta."""

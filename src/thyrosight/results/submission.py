@@ -15,7 +15,7 @@ from pathlib import Path
 
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import natural_key, open_atomic, write_atomic
-from thyrosight.frames.load import find_images
+from thyrosight.frames.find_images import find_images
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.overlay import mask_png
@@ -44,7 +44,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")
     out = Path(out)
-    paths = sorted(find_images(images), key=lambda path: natural_key(path.name))
+    paths = sorted(find_images(images).images, key=lambda path: natural_key(path.name))
     _refuse_twins(paths)
     try:
         (out / "mask").mkdir(parents=True, exist_ok=True)

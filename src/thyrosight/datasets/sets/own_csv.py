@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight.datasets.csv_file import csv_lines
+from thyrosight.datasets.csv_file import NO_VALUE, csv_lines, whole_number
 from thyrosight.datasets.sets.csv_columns import Cut, choose_columns, parse_cut, plain_name
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
@@ -28,8 +28,6 @@ from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
-NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
-"""What spreadsheets and pandas write into an empty cell."""
 LABELS: dict[str, int | None] = {
     **dict.fromkeys(("1", "malignant", "high", "true", "m", "positive", "cancer"), 1),
     **dict.fromkeys(("0", "benign", "low", "false", "b", "negative"), 0),
@@ -140,7 +138,7 @@ def _case(row: dict[str, str], columns: dict[str, str], files: _Files, cut: Cut 
         image=image,
         mask=files.path(text["mask"]) if text.get("mask") else None,
         malignancy=_label(row, columns, cut, where),
-        group=_whole(text.get("group", "")),
+        group=whole_number(text.get("group", "")),
         source=text.get("source") or NAME,
         split=split,
         fold=_fold(text.get("fold", ""), where),
@@ -154,7 +152,7 @@ def _case(row: dict[str, str], columns: dict[str, str], files: _Files, cut: Cut 
 def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where: str) -> int | None:
     if cut is not None:
         return int(cut[1](row[cut[0]])) if row[cut[0]] else None
-    label = _whole(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
+    label = whole_number(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
     if label not in LABELS:
         known = ", ".join(value for value in LABELS if value)
         raise InputError(
@@ -162,11 +160,6 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
             f'or say which values are malignant: --malignant "{columns["malignancy"]}={label}"'
         )
     return LABELS[label]
-
-
-def _whole(text: str) -> str:
-    """A whole number that pandas wrote as 3.0 -> 3; anything else as it is."""
-    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
 
 
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
@@ -238,12 +231,12 @@ def _descriptors(text: dict[str, str]) -> dict[str, str]:
         if known := [term for term in terms if term]:
             found[name] = "; ".join(known)
     if text.get("tirads"):
-        found["tirads"] = _whole(text["tirads"].lower())
+        found["tirads"] = whole_number(text["tirads"].lower())
     return found
 
 
 def _fold(text: str, where: str) -> int | None:
-    text = _whole(text)
+    text = whole_number(text)
     if text and not text.isdecimal():
         raise InputError(f"{where}: fold '{text}'; write a whole number from 0, or nothing")
     return int(text) if text else None

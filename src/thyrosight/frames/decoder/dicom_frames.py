@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from thyrosight.frames.decoder.codestream import starts_frame
@@ -25,7 +26,7 @@ from thyrosight.frames.decoder.dicom_header import (
 )
 from thyrosight.frames.decoder.dicom_pixels import FrameDecoder, Layout
 from thyrosight.frames.decoder.video import VideoFrames
-from thyrosight.frames.headers import HeaderError
+from thyrosight.frames.headers import MAX_FRAMES, HeaderError
 from thyrosight.frames.transfer_syntaxes import BIG, NATIVE, VIDEO
 from thyrosight.types import UInt8Array
 
@@ -35,6 +36,8 @@ MAX_FRAME_BYTES = 256 << 20
 _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
+
+_OTHER_SAMPLING = {"YBR_FULL_422": ("YBR_FULL",), "YBR_FULL": ("YBR_FULL_422",)}
 
 Places = list[tuple[tuple[int, int], ...]]
 """One entry per frame: (position, number of bytes) of its parts in the stream."""
@@ -61,16 +64,17 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
         parts = tuple(_fragments(stream, at)[1:])
         return VideoFrames(io.BytesIO(frame_bytes(stream, parts)), header)
     layout = read_layout(dataset, encoding, vr)
+    is_native = encoding.transfer_syntax in NATIVE
+    fragments = [] if is_native else _fragments_of(stream, at, num_bytes)
+    layout = as_stored(layout, num_bytes) if is_native else _counted(layout, stream, fragments, dataset)
     header |= {"rows": layout.rows, "columns": layout.columns, "num_frames": layout.num_frames}
-    if encoding.transfer_syntax in NATIVE:
+    if is_native:
         check_native(layout, at, num_bytes, stream.num_bytes)
 
         def bytes_of(index: int) -> bytes:
             return _native_frame(stream, layout, at, index)
     else:
-        if num_bytes != _UNDEFINED:
-            raise HeaderError("damaged: its pixel data is said to be compressed, but is not in fragments")
-        places = frame_places(stream, _fragments(stream, at), layout.num_frames, dataset)
+        places = frame_places(stream, fragments, layout.num_frames, dataset)
 
         def bytes_of(index: int) -> bytes:
             return frame_bytes(stream, places[index])
@@ -78,6 +82,40 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
     decoder = FrameDecoder(layout, dataset)
     decoder.learn_range(bytes_of)
     return DicomFrames(bytes_of, decoder, header)
+
+
+def as_stored(layout: Layout, num_bytes: int) -> Layout:
+    """Layout of uncompressed pixels, their length -> the layout that the length tells, where the header contradicts it.
+
+    Writers that unpack 4:2:2 colour forget to say so in the header, and the other way round. A header that does not say
+    how many frames there are gets the number that the data holds.
+    """
+    for photometric in (layout.photometric, *_OTHER_SAMPLING.get(layout.photometric, ())):
+        as_said = replace(layout, photometric=photometric)
+        held, over = divmod(num_bytes, as_said.frame_bytes)
+        wanted = layout.num_frames or held
+        if over <= 1 and held == wanted and 1 <= held <= MAX_FRAMES:  # a byte fills an odd length up
+            as_said = replace(as_said, num_frames=held)
+            as_said.check()
+            return as_said
+    return layout if layout.num_frames else replace(layout, num_frames=1)
+
+
+def _fragments_of(stream: Bounded, at: int, num_bytes: int) -> list[tuple[int, int]]:
+    if num_bytes != _UNDEFINED:
+        raise HeaderError("damaged: its pixel data is said to be compressed, but is not in fragments")
+    return _fragments(stream, at)
+
+
+def _counted(layout: Layout, stream: Bounded, items: list[tuple[int, int]], dataset: Any) -> Layout:
+    """Layout of compressed pixels -> the same with the number of frames that the fragments begin.
+
+    HeaderError where a header that says one frame holds several: which one is meant, nobody can know.
+    """
+    begun = sum(starts_frame(stream.exactly(at, min(12, length))) for at, length in items[1:])
+    if layout.num_frames == 1 and begun > 1 and begun == len(items) - 1:
+        raise HeaderError("its header claims 1 frame, but its pixel data holds " + f"{begun:,}", "correct its header")
+    return layout if layout.num_frames else replace(layout, num_frames=min(max(begun, 1), MAX_FRAMES))
 
 
 def _pixel_data(stream: Bounded, encoding: Encoding, dataset: Any) -> tuple[int, int, str | None]:
@@ -114,6 +152,9 @@ def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> No
     if at + num_bytes > file_bytes:
         raise HeaderError("cut off: the file ends inside the image")
     held = num_bytes // layout.frame_bytes
+    if held > layout.num_frames and num_bytes - held * layout.frame_bytes <= 1:
+        claim = f"{layout.num_frames:,} frames" if layout.num_frames > 1 else "1 frame"
+        raise HeaderError(f"its header claims {claim}, but its pixel data holds {held:,}", "correct its header")
     if held < layout.num_frames:
         claim = f"{layout.num_frames:,} x {layout.columns:,} x {layout.rows:,}"
         raise HeaderError(f"its header claims {claim} pixels, but it holds {held:,} of these frames")

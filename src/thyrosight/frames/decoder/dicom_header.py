@@ -35,7 +35,7 @@ ELEMENTS = (
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
-    *("SequenceOfUltrasoundRegions", "UltrasoundColorDataPresent", "PixelSpacing"),
+    *("SequenceOfUltrasoundRegions", "UltrasoundColorDataPresent", "PixelSpacing", "PixelAspectRatio"),
 )
 """Keywords of the elements that are read; all others are skipped."""
 
@@ -52,6 +52,10 @@ _REGION_NUMBERS = {
     "delta_x": "PhysicalDeltaX",
     "delta_y": "PhysicalDeltaY",
 }
+
+
+UNSAID = 0
+"""The number of frames of a header that does not say it: the pixel data is counted."""
 
 
 class Bounded:
@@ -170,8 +174,8 @@ def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
         fix = f"pass at least {MIN_SIDE_PX} x {MIN_SIDE_PX}"
         raise HeaderError(f"{columns:,} x {rows:,} pixels, too small to hold a nodule", fix)
     num_frames = _number(dataset, "NumberOfFrames")
-    num_frames = 1 if num_frames is None else num_frames
-    if not 1 <= num_frames <= MAX_FRAMES:
+    num_frames = num_frames or UNSAID  # some writers say 0 for a still
+    if not UNSAID <= num_frames <= MAX_FRAMES:
         raise HeaderError(f"its header claims {num_frames:,} frames; 1 to {MAX_FRAMES:,} can be read")
     allocated = _needed(dataset, "BitsAllocated")
     stored = _number(dataset, "BitsStored") or allocated
@@ -207,6 +211,7 @@ def header_facts(dataset: Any) -> dict[str, Any]:
         "modality": _code(dataset.get("Modality"), 16),
         "regions": regions,
         "pixel_spacing": _pair(dataset.get("PixelSpacing")),
+        "pixel_ratio": _ratio(dataset.get("PixelAspectRatio")),
         "has_colour_data": _plain(dataset.get("UltrasoundColorDataPresent")) == 1,
         "frame_ms": _frame_ms(dataset),
     }
@@ -238,6 +243,12 @@ def _pair(value: Any) -> list[float | None] | None:
     except (TypeError, ValueError):
         return [None, None]
     return [_plain(row), _plain(column)]
+
+
+def _ratio(value: Any) -> float | None:
+    """PixelAspectRatio (PS3.3 C.7.6.3.1.7) -> height over width of a pixel; None where it is absent or no pair."""
+    height, width = _pair(value) or (None, None)
+    return height / width if height and width and height > 0 and width > 0 else None
 
 
 def _code(value: Any, max_length: int) -> str:

@@ -1,0 +1,99 @@
+"""Files and folders -> the images in them, and what was passed over, by kind.
+
+Links are followed, each real folder once. Folders of our own results are recognised by what is in their files, not by
+the files' names: annotation tools write a result.json as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.files import natural_key, readable
+from thyrosight.frames.dicom import HEAD_BYTES, kind_of
+from thyrosight.frames.load import SUFFIXES, read_bounded
+
+RUN_NAME, RESULT_NAME = "run.json", "result.json"
+RUN_KIND = "thyrosight results"
+"""The value of `kind` in run.json."""
+_RESULT_KEYS = {"image", "model", "nodules", "software_version"}
+_MAX_OWN_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """The images of some files and folders, in order; passed_over: kind (".nii", "no suffix" ...) -> how many."""
+
+    images: list[Path]
+    passed_over: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def passed_over_in_words(self) -> str:
+        """-> "2 .npy, 1 .nii"; empty where nothing was passed over."""
+        return ", ".join(f"{number} {kind}" for kind, number in sorted(self.passed_over.items(), key=lambda p: -p[1]))
+
+
+def find_images(paths: Iterable[Path | str]) -> FoundImages:
+    """Files and folders -> their images, in the order given, folders recursively in natural order, each file once.
+
+    Files that are named are kept whatever they are, missing ones too (load_frame then says so). In folders: files with
+    a known suffix, and DICOM of any other name, recognised by its first bytes (a DICOMDIR is no image). Hidden files
+    and folders, `__MACOSX` and our own results are skipped without a count; all else is counted.
+    """
+    found: dict[str, Path] = {}
+    passed_over: Counter[str] = Counter()
+    for path in map(Path, paths):
+        for file in _walk(path, passed_over) if path.is_dir() else (path,):
+            found.setdefault(os.path.abspath(file), file)
+    return FoundImages(list(found.values()), dict(passed_over))
+
+
+def _walk(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
+    visited: set[str] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in visited or is_results_folder(Path(root), names):
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted((f for f in folders if not f.startswith(".") and f != "__MACOSX"), key=natural_key)
+        is_case = RESULT_NAME in names and _holds(Path(root, RESULT_NAME), _RESULT_KEYS)
+        for name in sorted(names, key=natural_key) if not is_case else ():
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES or _is_dicom(Path(root, name)):
+                yield Path(root, name)
+            else:
+                passed_over[readable(Path(name).suffix.lower()) or "no suffix"] += 1
+
+
+def is_results_folder(folder: Path, names: Iterable[str]) -> bool:
+    """Whether the folder is one that `predict` wrote."""
+    return RUN_NAME in names and _holds(folder / RUN_NAME, {"kind"}, kind=RUN_KIND)
+
+
+def _holds(path: Path, keys: set[str], **values: str) -> bool:
+    """Whether a JSON file is an object with these keys and values."""
+    try:
+        if path.stat().st_size > _MAX_OWN_BYTES:
+            return False
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    is_object = isinstance(content, dict) and keys <= content.keys()
+    return is_object and all(content[name] == value for name, value in values.items())
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file of any other name begins as DICOM does; what can't be read, and indexes, do not."""
+    if path.name.upper() == "DICOMDIR":
+        return False
+    try:
+        return kind_of(read_bounded(path, HEAD_BYTES)) == "dicom"
+    except InputError:
+        return False
