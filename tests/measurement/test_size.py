@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from thyrosight.errors import InputError
 from thyrosight.measurement.size import NO_SPACING, ellipsoid_volume_mm3, measure
-from thyrosight.phantom.draw import Finding, _truth
+from thyrosight.phantom.draw import PlannedNodule, nodule_truth
 from thyrosight.phantom.nodule import draw_descriptors, draw_outline
 from thyrosight.phantom.records import PhantomNodule, PhantomSettings, make_grid
 from thyrosight.types import Box, Spacing
@@ -172,7 +172,7 @@ def truths(num: int, depth_rows: int, seed: int) -> list[tuple[np.ndarray, Spaci
         middle_mm = outline.vertices_mm().min(axis=0) / 2 + outline.vertices_mm().max(axis=0) / 2
         centre_mm = np.array([0, grid.depth_mm / 2]) - middle_mm + rng.uniform(-1, 1, 2) * spacing[::-1]
         outline = replace(outline, centre_mm=(float(centre_mm[0]), float(centre_mm[1])))
-        truth = _truth(Finding(descriptors, 0, size_mm), outline, 0, Box(0, 0, *grid.shape[::-1]), grid)
+        truth = nodule_truth(PlannedNodule(descriptors, 0, size_mm), outline, 0, Box(0, 0, *grid.shape[::-1]), grid)
         found.append((outline.relative(grid)[0] <= 1, spacing, truth))
     return found
 
