@@ -7,6 +7,7 @@ stderr. The commands import the heavy libraries inside their functions, so that 
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -28,9 +29,12 @@ from thyrosight.commands import (
     training,
 )
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
+from thyrosight.files import DISK_FAULTS
 from thyrosight.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
+REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""What the system says of a path, and no fault of ours."""
 
 
 class ErrorsInOneLine(typer.core.TyperGroup):
@@ -42,6 +46,13 @@ class ErrorsInOneLine(typer.core.TyperGroup):
         except ThyrosightError as error:
             typer.echo(f"error: {printable(str(error))}", err=True)
             raise typer.Exit(exit_code(error)) from None
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            told = printable(f"{where}{error.strerror}; check the path, its permissions and the room there")
+            typer.echo(f"error: {told}", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("interrupted: finished results are kept; run the same command again to go on", err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -184,13 +184,17 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
 
 
+MAX_NUMBER = 1 << 53
+"""Beyond it a float is no longer every whole number."""
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """TOML file, `table.key=value` overrides (value in TOML; a bare word is a string) -> Config, or ConfigError."""
     try:
         tree = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror}); give the path of a .toml file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: TOML's, UTF-8's, and numbers of too many digits
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _apply_override(tree, override)
@@ -217,11 +221,13 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: write table.key=value, for example --set optim.epochs=20")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     node = tree
     for key in keys[:-1]:
         node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {override}: {key} is no table of settings")
     node[keys[-1]] = value
 
 
@@ -272,6 +278,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} = {value!r}; give a table")
         return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     assert origin not in (Union, types.UnionType), hint
+    if isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) <= MAX_NUMBER:
+        raise ConfigError(f"{where} = {str(value)[:20]}; give a number that is finite and of reasonable size")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
