@@ -20,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist wo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check coverage lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
+.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: $(CORE)  ## the shipped model on sample cases; the last line is the path o
 
 test: lint types  ## everything that continuous integration runs
 	$(PYTEST)
+
+faults: $(DEV)  ## the long form of tests/faults: mutants, kills at each write, full disks, evil bundles (at most an hour)
+	THYROSIGHT_FAULTS=all $(PYTEST) --timeout 3600 tests/faults
 
 check: lint types  ## ruff, mypy and the quick tests
 	$(PYTEST) -m "not slow"

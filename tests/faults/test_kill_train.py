@@ -14,7 +14,7 @@ pytest.importorskip("lightning")
 
 import torch
 
-from kills import ENDED, FAILED, full_from, in_child, killed_at
+from kills import ENDED, FAILED, AtWrite, full_from, in_child, killed_at
 from thyrosight.config import Config, config_from_dict
 from thyrosight.errors import InputError
 from thyrosight.export.checkpoint import kept_checkpoint
@@ -78,7 +78,7 @@ def checkpoint_writes(rising: tuple[Config, Path, int], cohort: Path, folder: Pa
     config, _, _ = rising
     note = folder / "writes"
 
-    def at_write(number: int) -> None:
+    def at_write(number: int, name: str) -> None:
         with open(note, "a") as stream:
             stream.write(f"{number} {sorted(path.name for path in (folder / 'run').glob('*.ckpt*'))}\n")
 
@@ -109,7 +109,7 @@ def test_a_kill_at_each_step_of_saving_loses_nothing(
 @pytest.mark.skipif(not IS_ALL, reason="part of `make faults`")
 @pytest.mark.parametrize("fault", [killed_at, full_from])
 def test_a_fault_at_any_write_loses_nothing(
-    rising: tuple[Config, Path, int], cohort: Path, tmp_path: Path, fault: Callable[[int], Callable[[int], None]]
+    rising: tuple[Config, Path, int], cohort: Path, tmp_path: Path, fault: Callable[[int], AtWrite]
 ) -> None:
     config, _, num_writes = rising
     for number in range(2, num_writes + 1):

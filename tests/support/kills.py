@@ -18,9 +18,11 @@ from typing import Any
 
 WRITES = ("replace", "rename", "fsync", "link", "mkdir", "unlink")
 ENDED, FAILED = 0, 3
+AtWrite = Callable[[int, str], None]
+"""Called before each write with its number, counted from 1, and the name of the call."""
 
 
-def in_child(work: Callable[[], Any], at_write: Callable[[int], None] | None = None) -> tuple[int, int]:
+def in_child(work: Callable[[], Any], at_write: AtWrite | None = None) -> tuple[int, int]:
     """-> (exit status, or minus the signal that ended it; writes until then). `at_write` is called before each."""
     told, tell = os.pipe()
     child = os.fork()
@@ -28,7 +30,7 @@ def in_child(work: Callable[[], Any], at_write: Callable[[int], None] | None = N
         os.close(told)
         status = FAILED
         try:
-            _hook(lambda number: (os.write(tell, b"."), at_write(number) if at_write else None))
+            _hook(lambda number, name: (os.write(tell, b"."), at_write(number, name) if at_write else None))
             work()
             status = ENDED
         except BaseException:
@@ -46,36 +48,36 @@ def in_child(work: Callable[[], Any], at_write: Callable[[int], None] | None = N
     return os.waitstatus_to_exitcode(status), num_writes
 
 
-def killed_at(number: int) -> Callable[[int], None]:
+def killed_at(number: int) -> AtWrite:
     """-> at that write (counted from 1) the process dies, as by `kill -9`."""
 
-    def at_write(now: int) -> None:
+    def at_write(now: int, name: str) -> None:
         if now == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at_write
 
 
-def full_from(number: int, code: int = errno.ENOSPC) -> Callable[[int], None]:
-    """-> from that write on the system refuses each with this errno."""
+def full_from(number: int, code: int = errno.ENOSPC) -> AtWrite:
+    """-> from that write on the system refuses each with this errno, but for removing a file, which needs no room."""
 
-    def at_write(now: int) -> None:
-        if now >= number:
+    def at_write(now: int, name: str) -> None:
+        if now >= number and name != "unlink":
             raise OSError(code, os.strerror(code))
 
     return at_write
 
 
-def _hook(at_write: Callable[[int], Any]) -> None:
+def _hook(at_write: Callable[[int, str], Any]) -> None:
     count = 0
     for name in WRITES:
         real = getattr(os, name)
 
-        def hooked(*given: Any, _real: Any = real, **options: Any) -> Any:
+        def hooked(*given: Any, _real: Any = real, _name: str = name, **options: Any) -> Any:
             nonlocal count
             if not (given and isinstance(given[0], str | Path) and str(given[0]).startswith(("/dev", "/proc"))):
                 count += 1
-                at_write(count)
+                at_write(count, _name)
             return _real(*given, **options)
 
         setattr(os, name, hooked)

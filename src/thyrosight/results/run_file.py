@@ -13,6 +13,7 @@ from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.frames.find_images import RUN_KIND
 from thyrosight.inference.predictor import Predictor
+from thyrosight.leftovers import remove_leftovers
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
@@ -30,6 +31,7 @@ def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[st
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
     except OSError as error:
         raise InputError(f"{out}: can't be made a folder ({error.strerror}); choose another path") from error
     run = {
