@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from thyrosight.daemon import is_loopback
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.errors import ApiError, not_found, try_later
 from thyrosight.web.jobs.examiner import Examiner
@@ -17,7 +18,7 @@ from thyrosight.web.jobs.worker import QueueWorker
 
 MAX_FILES = 200
 MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
-"""At a time; each may hold as much of the disk as one upload may. One address may not take all places."""
+"""At a time; each may hold as much of the disk as one upload may. No other machine's address may take all places."""
 STOP_SECONDS = 30.0
 """For the frame in work when the server stops."""
 SPARE_BYTES = 256 << 20
@@ -69,8 +70,9 @@ class Service:
             raise queue_full()
         if self.store.free_bytes() < SPARE_BYTES + self.limits.max_upload_bytes:
             raise try_later("disk_full", "the disk of this server is nearly full; delete jobs", 60)
+        share = MAX_UPLOADS_PER_PEER if peer and not is_loopback(peer) else MAX_UPLOADS
         with self._lock:
-            if self._uploads.total() >= MAX_UPLOADS or self._uploads[peer] >= MAX_UPLOADS_PER_PEER:
+            if self._uploads.total() >= MAX_UPLOADS or self._uploads[peer] >= share:
                 raise try_later("busy", "too many uploads at a time", 2)
             self._uploads[peer] += 1
 
