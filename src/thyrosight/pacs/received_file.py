@@ -1,7 +1,7 @@
-"""What a peer sends -> a file in the spool, or the reason why the disk refused it.
+"""Bytes of a C-STORE -> a file in the spool, or the reason why the disk refused it.
 
-pynetdicom writes a data set as it arrives, and cuts the connection where a write fails: the peer is told nothing. So
-the file that it writes into takes everything, remembers the first refusal, and the C-STORE is answered with that.
+pynetdicom writes a data set as it arrives. Where a write fails it cuts the connection; the sender gets no reason. So
+this file accepts every write and records the first refusal, and the listener answers the C-STORE with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAKER = "NamedTemporaryFile"
 
 
 class ReceivedFile:
-    """Stands in for tempfile.NamedTemporaryFile and never raises. refusal: what the system said; None: all is kept."""
+    """Replaces tempfile.NamedTemporaryFile and never raises. refusal: the reason of the system; None: all is stored."""
 
     def __init__(self, folder: Path) -> None:
         self.name = str(folder / f"{secrets.token_hex(8)}.dcm")
@@ -33,7 +33,7 @@ class ReceivedFile:
 
     @property
     def file(self) -> ReceivedFile:
-        """pynetdicom flushes the file behind the file."""
+        """pynetdicom flushes the `file` of a temporary file."""
         return self
 
     def write(self, data: bytes) -> int:
@@ -46,7 +46,7 @@ class ReceivedFile:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Writes are not buffered."""
 
     def close(self) -> None:
         if self._stream is not None:
@@ -58,12 +58,12 @@ class ReceivedFile:
         self.close()
         self._stream = None
         with suppress(OSError):
-            os.unlink(self.name)  # at once: others may need the room
+            os.unlink(self.name)  # at once: other files may need the room
 
 
 @contextmanager
 def received_files_in(folder: Path) -> Iterator[None]:
-    """While inside, what pynetdicom receives goes into ReceivedFiles of this folder."""
+    """Within the block pynetdicom writes what it receives into ReceivedFiles of this folder."""
 
     def new_file(**options: Any) -> ReceivedFile:
         return ReceivedFile(folder)

@@ -1,4 +1,4 @@
-// The page: opens images, draws what is open, and wires its parts to each other. What is open: open-frame.js.
+// The page: opens images, draws what is open, and connects its parts. open-frame.js holds what is open.
 
 import { askToken, confirmed, wireDialogs } from "./page/dialogs.js";
 import { byId, detailOf, h, icon, targetOf } from "./page/dom.js";
@@ -70,7 +70,7 @@ async function open(item, frame = null) {
 }
 
 /**
- * Without an answer what was open stays open; else the stage says why there is nothing.
+ * Without an answer the earlier image stays open; else the stage states why there is none.
  * @param {Api.Item} item
  * @param {number} frame
  * @param {import("./server/api.js").ApiError} error
@@ -99,7 +99,7 @@ const waitingWords = (item) => [
   { isBusy: true },
 ];
 
-/** Nothing is open any more: the panel goes, the stage is empty. */
+/** Closes the image: the panel disappears, the stage is empty. */
 function leave() {
   here.close();
   byId("panel").hidden = true;
@@ -202,7 +202,7 @@ function select(key) {
   redraw();
 }
 
-/** The next nodule, round and round. @param {number} by */
+/** Chooses the next nodule; after the last comes the first. @param {number} by */
 function step(by) {
   const findings = here.review?.findings ?? [];
   if (!findings.length) return;
@@ -244,7 +244,7 @@ async function remove(job) {
   }
 }
 
-/** The empty page: what to do. */
+/** The empty page, which says how to start. */
 function welcome() {
   const add = h(
     "button",
@@ -320,7 +320,7 @@ function wirePanel() {
   });
 }
 
-/** Asks the server who it is and what it holds; also after it was away. */
+/** Loads model and jobs of the server; also after it was away. */
 async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");

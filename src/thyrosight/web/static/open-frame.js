@@ -1,4 +1,4 @@
-// What is open: an item, one of its frames, its review and the chosen finding. Reviews with unsaved changes are kept.
+// What is open: an item, one of its frames, its review, the chosen finding. It holds all reviews with unsaved changes.
 
 import { Review } from "./review/review.js";
 

@@ -5,7 +5,7 @@ import { byId, detailOf } from "./page/dom.js";
 import { announce, tell } from "./page/messages.js";
 import { droppedFiles } from "./server/files.js";
 
-/** Says when the server is away or busy, and calls `start` until it is back. @param {() => Promise<void>} start */
+/** Shows when the server is away or busy, and calls `start` until it answers. @param {() => Promise<void>} start */
 export function wireConnection(start) {
   let timer = 0;
   const check = async () => {
@@ -54,7 +54,7 @@ export function wireDrop(add) {
   });
 }
 
-/** Dark, as reading rooms are, until a person says otherwise. */
+/** Dark, as reading rooms are, until a person chooses light. */
 export function wireTheme() {
   const stored = localStorage.getItem("thyrosight-theme");
   if (stored) document.documentElement.dataset.theme = stored;

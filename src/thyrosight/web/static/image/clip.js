@@ -1,4 +1,4 @@
-// A clip: the slider over its frames, playing, which frames hold a nodule, the frame with the largest section.
+// The bar of a clip: slider, play, a track of the frames with a nodule, the frame with the largest section.
 
 import { asApiError, getJson, itemPath } from "../server/api.js";
 import { byId, svg, targetOf } from "../page/dom.js";
@@ -121,7 +121,11 @@ function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spr
   return parts.join(" · ");
 }
 
-/** One stroke per frame that holds a nodule, coloured by risk, as high as the section is large. @param {SVGSVGElement} track @param {ClipBar} bar */
+/**
+ * One stroke per frame that holds a nodule, coloured by risk, as high as the section is large.
+ * @param {SVGSVGElement} track
+ * @param {ClipBar} bar
+ */
 function drawTrack(track, { summary, count, frame, threshold }) {
   const largest = Math.max(1, ...(summary?.frames ?? []).map((one) => one.area_px ?? 0));
   const bars = (summary?.frames ?? [])

@@ -1,5 +1,5 @@
-// Findings -> lines over the image: outlines, calipers, numbers, the editor's points, in the stage's own pixels.
-// The network's outlines are solid, amber or cyan by risk; a person's are dashed and pink, and both can be shown.
+// Findings -> lines over the image: outlines, calipers, numbers, the editor's points, in pixels of the stage.
+// The network's outlines are solid, amber or cyan by risk; a person's are dashed and pink. Both can be shown at once.
 
 import { svg } from "../page/dom.js";
 import { length } from "../page/format.js";

@@ -1,4 +1,4 @@
-// Frames as the server has them: prediction, picture, correction, map; the last ones are kept so that a clip plays.
+// Item, frame -> prediction, picture, correction, map from the server. The last ones stay, so that a clip can play.
 
 import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
 import { Picture, colouredMap } from "./picture.js";
@@ -10,7 +10,7 @@ const KEPT = 48;
  * @property {Api.Prediction} prediction
  * @property {Picture} picture
  * @property {Api.CorrectionIn | null} correction
- * @property {Promise<OffscreenCanvas | null> | null} map asked for when it is first shown
+ * @property {Promise<OffscreenCanvas | null> | null} map requested when it is first shown
  */
 
 export class Frames {
@@ -20,7 +20,7 @@ export class Frames {
   }
 
   /**
-   * Item, frame -> { prediction, picture, correction }; asked for once while it is kept.
+   * Item, frame -> { prediction, picture, correction }, requested once while it is among the last KEPT.
    * @param {Api.Item} item
    * @param {number} frame
    */
@@ -49,7 +49,11 @@ export class Frames {
     return { prediction, picture: new Picture(bitmap), correction, map: null };
   }
 
-  /** -> the coloured malignancy map of a loaded frame; null where the model has none. @param {Api.Item} item @param {number} frame */
+  /**
+   * -> the coloured malignancy map of a loaded frame; null where the model has none.
+   * @param {Api.Item} item
+   * @param {number} frame
+   */
   async map(item, frame) {
     const loaded = await this.load(item, frame);
     loaded.map ??= getPicture(framePath(item.id, frame, "malignancy_map.png"))
@@ -64,7 +68,7 @@ export class Frames {
   }
 
   /**
-   * The frames that are likely next.
+   * Requests the frames that are likely next.
    * @param {Api.Item} item
    * @param {number} frame
    * @param {number} count

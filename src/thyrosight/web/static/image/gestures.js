@@ -1,4 +1,4 @@
-// Pointer and wheel on the stage -> zoom, pan, window and level; the editor is asked first what a press means.
+// Pointer and wheel on the stage -> zoom, pan, window and level, unless the editor takes the press.
 
 import { targetOf } from "../page/dom.js";
 
@@ -9,7 +9,8 @@ const WHEEL_STEP = 0.0016;
 /** @typedef {import("../review/editor.js").Drag} Drag */
 /**
  * @typedef {object} Meanings of presses on the stage
- * @property {(event: PointerEvent, at: Place) => Drag | null} take the editor's drag, or null where the press is not its own
+ * @property {(event: PointerEvent, at: Place) => Drag | null} take the editor's drag, or null where the press is not
+ *   its own
  * @property {(at: Place) => void} click
  * @property {(at: Place) => void} secondPress
  */

@@ -1,13 +1,16 @@
 // Decoded pictures -> canvases that the viewer draws: gray values through a window, the malignancy map in colour.
 
-/** Window and level as a radiologist sets them: the width and the middle of the gray values that are spread out. */
+/**
+ * Window and level as a radiologist sets them: width and middle of the gray values that fill the range from black to
+ * white.
+ */
 export const FULL_WINDOW = { width: 256, level: 128 };
 
 /** @param {OffscreenCanvas} canvas */
 const contextOf = (canvas) =>
   /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
 
-/** ImageBitmap -> a picture whose window can be set; it keeps the source's values and redraws from them. */
+/** ImageBitmap -> a picture whose window can be set; it holds the source's values and redraws from them. */
 export class Picture {
   /** @param {ImageBitmap} bitmap */
   constructor(bitmap) {
@@ -41,7 +44,11 @@ export class Picture {
   }
 }
 
-/** Window -> 256 shown values: 0 below it, 255 above it, straight between. @param {number} width @param {number} level */
+/**
+ * Window -> 256 shown values: 0 below it, 255 above it, straight between.
+ * @param {number} width
+ * @param {number} level
+ */
 export function windowTable(width, level) {
   return Uint8ClampedArray.from({ length: 256 }, (_, value) =>
     Math.round(((value + 0.5 - (level - width / 2)) / width) * 255),

@@ -1,4 +1,4 @@
-// The stage: tools, sliders and overlays around the viewer, and what it says where there is no image to show.
+// The stage: tools, sliders and overlays around the viewer, and a text where there is no image.
 
 import { byId, fill, h, targetOf } from "../page/dom.js";
 import { drawReview, scaleBar } from "./drawing.js";
@@ -25,7 +25,7 @@ const TOUCH_HINTS = {
 /** @param {string} selector @returns {NodeListOf<HTMLButtonElement>} */
 const buttonsOf = (selector) => document.querySelectorAll(selector);
 
-/** Events: `map` (the map is wanted or not any more), `redraw`. */
+/** Events: `map` (it was switched on or off), `redraw`. */
 export class Stage extends EventTarget {
   /** @param {import("./viewer.js").Viewer} viewer @param {import("../review/editor.js").Editor} editor */
   constructor(viewer, editor) {
@@ -175,7 +175,7 @@ export class Stage extends EventTarget {
     byId("map-legend").hidden = !map;
   }
 
-  /** The map counts under the outlines in force; it is shown there alone. */
+  /** The map is shown inside the outlines only, as only there it counts. */
   mapRings() {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }
@@ -186,7 +186,7 @@ export class Stage extends EventTarget {
   }
 
   /**
-   * What stands where no image is: a title, a line, perhaps a way on.
+   * Text where there is no image: a title, a line, and a button if given.
    * @param {string} title
    * @param {string} text
    * @param {Extras} extras

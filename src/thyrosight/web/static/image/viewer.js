@@ -1,4 +1,4 @@
-// The image on the screen: where it lies, how large, through which window. Outlines are drawn above it by drawing.js.
+// The image on the screen: its place, size and gray window. drawing.js draws outlines above it.
 // A source pixel (x, y) has its centre at screen ((x + 0.5) * scale + left, (y + 0.5) * scale + top), in CSS pixels.
 
 import { FULL_WINDOW } from "./picture.js";
@@ -44,7 +44,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Shows a Picture; its place is kept on request (the next frame of a clip), else what matters of it is fitted.
+   * Shows a Picture. With keepsPlace (the next frame of a clip) it stays in place, else `part` is fitted.
    * @param {Picture | null} picture
    * @param {Api.PixelBox | null} part
    */
@@ -57,7 +57,11 @@ export class Viewer extends EventTarget {
     this.draw();
   }
 
-  /** The coloured map, or null, and the rings under which it is shown. @param {OffscreenCanvas | null} map @param {Ring[]} rings */
+  /**
+   * The coloured map, or null, and the rings under which it is shown.
+   * @param {OffscreenCanvas | null} map
+   * @param {Ring[]} rings
+   */
   showMap(map, rings) {
     this.map = map;
     this.mapRings = rings;
@@ -75,7 +79,7 @@ export class Viewer extends EventTarget {
     this.dispatchEvent(new Event("window"));
   }
 
-  /** The part that matters (the ultrasound field), or the whole picture, as large as the stage allows. */
+  /** Fits the ultrasound field, or the whole picture without one, into the stage. */
   fit() {
     const { width, height } = this.box;
     if (!this.picture || !width || !height) return;
@@ -99,7 +103,11 @@ export class Viewer extends EventTarget {
     return Math.min((width - 2 * MARGIN_PX) / (x1 - x0), (height - 2 * MARGIN_PX) / (y1 - y0), MAX_FIT);
   }
 
-  /** Zooms by a factor with one place on the stage held still; the middle where none is given. @param {number} factor @param {Place} at */
+  /**
+   * Zooms by a factor with one place on the stage held still; the middle where none is given.
+   * @param {number} factor
+   * @param {Place} at
+   */
   zoom(factor, at = { x: this.box.width / 2, y: this.box.height / 2 }) {
     if (!this.picture) return;
     const smallest = Math.min(1, this.fitScale(this.picture)) / 3;

@@ -1,4 +1,4 @@
-// Dialogs: the token, a question with two answers, the help. Native <dialog>: focus is kept inside and given back.
+// Dialogs: the token, a question with two answers, the help. A native <dialog> holds the focus and returns it.
 
 import { byId, targetOf } from "./dom.js";
 

@@ -33,7 +33,8 @@
  */
 
 /**
- * Tag, properties, children -> element. Keys: class, dataset, on* handlers, aria-* and other attributes, DOM properties.
+ * Tag, properties, children -> element. Keys: class, dataset, on* handlers, aria-* and other attributes, DOM
+ * properties.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Record<string, any>} properties
@@ -124,7 +125,7 @@ export function icon(name) {
 }
 
 /**
- * Function, milliseconds -> the function, called once the calls have been still for that long.
+ * Function, milliseconds -> a function that calls it once, so long after the last of several calls.
  * @param {() => void} call
  * @param {number} milliseconds
  */
@@ -137,7 +138,7 @@ export function debounced(call, milliseconds) {
 }
 
 /**
- * Swaps an element's children and keeps the focus on the control of the same data-key.
+ * Replaces an element's children; the focus goes to the new control of the same data-key.
  * @param {Element} parent
  * @param {...Children} children
  */

@@ -1,4 +1,4 @@
-// A line of text -> said by a screen reader, or shown in the banner at the top.
+// A line of text -> a screen reader says it, or the banner at the top shows it.
 
 import { byId } from "./dom.js";
 
@@ -6,7 +6,7 @@ const SHOWN_MS = 8000;
 let announcing = 0;
 
 /**
- * Text -> said by a screen reader when it is next idle; the last one within a moment wins.
+ * A screen reader says the text when it is next idle; of several within 150 ms it says the last.
  * @param {string} text
  */
 export function announce(text) {
@@ -17,7 +17,7 @@ export function announce(text) {
 }
 
 /**
- * A line at the top of the page for some seconds.
+ * Shows a line at the top of the page for some seconds.
  * @param {string} text
  */
 export function tell(text) {

@@ -1,4 +1,4 @@
-// A review -> files to download, and the command line that gives the network's result once more.
+// A review -> files to download, and the command line with the network's same result.
 
 import { asApiError, getFile, itemPath } from "../server/api.js";
 import { byId, fill, h, targetOf } from "../page/dom.js";
@@ -25,7 +25,7 @@ const ENDINGS = {
   zip: ".zip",
 };
 
-/** One outline per file: these hold the person's where there is one, unless the network's is asked for. */
+/** Files with one set of outlines: the person's where there are any, unless the network's is chosen. */
 const ONE_READER = ["png", "seg", "sr"];
 let reader = "person";
 
@@ -75,7 +75,11 @@ function readerChoice() {
   );
 }
 
-/** Whose results the files hold: told again whenever the correction changes. @param {Review} review @param {() => void} saveNow */
+/**
+ * Whose results the files hold; drawn again when the correction changes.
+ * @param {Review} review
+ * @param {() => void} saveNow
+ */
 export function showHolds(review, saveNow) {
   const line = byId("export-holds");
   if (!line) return;
@@ -110,7 +114,11 @@ async function save(button, review, kind, problem) {
   }
 }
 
-/** The query of an export: whose outlines, and for a picture of a clip which frame. @param {Review} review @param {string} kind */
+/**
+ * The query of an export: whose outlines, and for a picture of a clip which frame.
+ * @param {Review} review
+ * @param {string} kind
+ */
 function questionOf(review, kind) {
   const question = new URLSearchParams();
   if (ONE_READER.includes(kind) && review.saved) question.set("reader", reader);
@@ -118,7 +126,10 @@ function questionOf(review, kind) {
   return question.size ? `?${question}` : "";
 }
 
-/** Review -> the command that gives the network's result for this file. @param {Pick<Review, "item" | "frame" | "prediction">} review */
+/**
+ * Review -> the command that gives the network's result for this file.
+ * @param {Pick<Review, "item" | "frame" | "prediction">} review
+ */
 export function commandOf({ item, frame, prediction }) {
   const parts = [
     "thyrosight predict",

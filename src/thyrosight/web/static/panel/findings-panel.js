@@ -1,4 +1,4 @@
-// What was found, in words and numbers: risk, what to know first, the nodules, their measures.
+// A review -> sections of the panel: identity, digest, risk, flags, nodules, measures, provenance.
 
 import { fill, h, icon, replaceKeepingFocus } from "../page/dom.js";
 import { riskClass, riskThreshold } from "../image/drawing.js";
@@ -11,7 +11,11 @@ import { current, isTouched, lastKnown } from "../review/review.js";
 /** @typedef {{ text: string, under: string }} Level of TI-RADS in short */
 /** @typedef {[title: string, measures: Measures | null, kind: string]} Column of the measures */
 
-/** Review -> the head of the panel: which image this is, and what it says of itself. @param {HTMLElement} parent @param {Review} review */
+/**
+ * Review -> the head of the panel: the file, and what its header states.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ */
 export function showIdentity(parent, review) {
   const { image } = review.prediction;
   const facts = [`${image.width_px} × ${image.height_px} px`];
@@ -165,7 +169,11 @@ function riskDetails(prediction, now, finding) {
   );
 }
 
-/** What to know before the result is relied on; hidden where there is nothing. @param {HTMLElement} parent @param {Review} review */
+/**
+ * What to know before the result is relied on; hidden where there is nothing.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ */
 export function showFlags(parent, review) {
   const { flags } = review.prediction;
   parent.hidden = !flags.length;
@@ -195,7 +203,12 @@ export function showFindings(parent, review, selected, choose) {
   replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
 }
 
-/** @param {Finding} finding @param {boolean} isSelected @param {number} threshold @param {(key: string) => void} choose */
+/**
+ * @param {Finding} finding
+ * @param {boolean} isSelected
+ * @param {number} threshold
+ * @param {(key: string) => void} choose
+ */
 function findingRow(finding, isSelected, threshold, choose) {
   const now = lastKnown(finding);
   const own = isTouched(finding);
@@ -264,7 +277,10 @@ const SIGN_ROWS = [
 /** @param {number | null | undefined} value @param {number} digits */
 const decimals = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 
-/** Columns of measures -> rows for what was measured of margin and inside; none where nothing was. @param {Column[]} columns */
+/**
+ * Columns of measures -> rows for what was measured of margin and inside; none where nothing was.
+ * @param {Column[]} columns
+ */
 function signRows(columns) {
   if (!columns.some(([, value]) => value?.signs)) return [];
   return SIGN_ROWS.map(([name, text, about]) =>

@@ -1,4 +1,5 @@
-// The words of ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), as thyrosight.tirads has them; the rules are the server's.
+// The words of ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), those of thyrosight.tirads: a test compares
+// them.
 
 export const SYSTEMS = [
   { name: "acr", title: "ACR 2017" },
@@ -72,7 +73,11 @@ export function signsOf(measured) {
   return signs;
 }
 
-/** What the outline itself proposes, by descriptor. @param {Measures | null} measured @returns {Record<string, Proposal>} */
+/**
+ * What the outline itself proposes, by descriptor.
+ * @param {Measures | null} measured
+ * @returns {Record<string, Proposal>}
+ */
 export function shapeProposal(measured) {
   if (!measured) return {};
   const value = measured.size.taller_than_wide ? "taller-than-wide" : "wider-than-tall";

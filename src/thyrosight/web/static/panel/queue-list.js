@@ -1,4 +1,4 @@
-// The queue as a list: rows that are kept and updated in place, each with its state, its fault or what was found.
+// The queue as a list: one row per item, updated in place, with its state, its error or what was found.
 
 import { asApiError, framePath, getJson, getPicture, itemPath } from "../server/api.js";
 import { byId, fill, h, icon, targetOf } from "../page/dom.js";
@@ -272,7 +272,12 @@ function highestRisk(nodules) {
   return risks.length ? Math.max(...risks) : null;
 }
 
-/** The ultrasound field, cut to the thumbnail's shape. @param {HTMLCanvasElement} canvas @param {ImageBitmap} bitmap @param {Api.PixelBox} field */
+/**
+ * The ultrasound field, cut to the thumbnail's shape.
+ * @param {HTMLCanvasElement} canvas
+ * @param {ImageBitmap} bitmap
+ * @param {Api.PixelBox} field
+ */
 function drawThumb(canvas, bitmap, field) {
   const [width, height] = [field.x1 - field.x0, field.y1 - field.y0];
   const scale = Math.max(canvas.width / width, canvas.height / height);

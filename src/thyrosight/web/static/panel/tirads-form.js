@@ -1,4 +1,4 @@
-// TI-RADS: descriptors proposed, each of them the person's to set; points, level and advice follow from the server.
+// The TI-RADS form: proposed descriptors that a person can set; the server answers with points, level and advice.
 
 import { asApiError, isAbort, sendJson } from "../server/api.js";
 import { fill, h, replaceKeepingFocus, targetOf } from "../page/dom.js";
@@ -11,7 +11,7 @@ import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lex
 /** @typedef {import("./lexicon.js").Descriptor} Descriptor */
 /** @typedef {import("./lexicon.js").Proposal} Proposal */
 
-/** The form for one finding at a time. `parent` holds it; `review` keeps what was chosen. */
+/** The form for one finding at a time. `parent` holds it; `review` holds what was chosen. */
 export class TiradsForm {
   /** @param {HTMLElement} parent @param {(level: { text: string, under: string } | null) => void} told */
   constructor(parent, told) {
@@ -53,7 +53,10 @@ export class TiradsForm {
     this.ask();
   }
 
-  /** -> the value in force for a descriptor, the person's before the proposed; null where there is neither. @param {string} name */
+  /**
+   * -> the value in force for a descriptor, the person's before the proposed; null where there is neither.
+   * @param {string} name
+   */
   value(name) {
     return this.finding.chosen[name] ?? this.proposals[name]?.value ?? null;
   }
@@ -81,7 +84,9 @@ export class TiradsForm {
     this.drawResult();
   }
 
-  /** What a person chose, and the signs from which the server proposes the rest; without signs the outline's shape. */
+  /**
+   * The person's choices, with the signs from which the server proposes the rest; without signs, the outline's shape.
+   */
   question() {
     /** @type {Record<string, unknown>} */
     const question = { system: this.system, longest_mm: this.longestMm() };
@@ -92,7 +97,10 @@ export class TiradsForm {
     return this.signs ? { ...question, signs: this.signs } : question;
   }
 
-  /** The server's proposals -> are they others than before; those that a person has overridden are remembered. @param {unknown} descriptors */
+  /**
+   * The server's proposals -> whether they have changed. Those that a person has overridden stay.
+   * @param {unknown} descriptors
+   */
   propose(descriptors) {
     if (!this.signs) return false;
     const before = JSON.stringify(this.proposals);

@@ -17,7 +17,8 @@ export class Correcting {
   /**
    * @param {Here} here what is open
    * @param {import("./editor.js").Editor} editor
-   * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void }} page what the rest of the page does about it
+   * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void }} page what the rest of
+   *   the page does about it
    */
   constructor(here, editor, page) {
     this.here = here;
@@ -41,7 +42,7 @@ export class Correcting {
     if (this.editor.isOn) this.editor.stop();
   }
 
-  /** -> was it saved. */
+  /** -> whether it was saved. */
   async save() {
     const { review, loaded } = this.here;
     if (!review || !loaded) return false;
@@ -65,7 +66,7 @@ export class Correcting {
     if (await this.save()) this.stop();
   }
 
-  /** Back to where things stood when correcting began. */
+  /** Back to the outlines from before the correction. */
   cancel() {
     const { review, selected } = this.here;
     if (!review) return;
@@ -76,7 +77,7 @@ export class Correcting {
     announce("Changes dropped.");
   }
 
-  /** Back to what was saved last, descriptors and note too. */
+  /** Back to the saved correction, with descriptors and note. */
   async discard() {
     const { here } = this;
     const details = "Your outlines, descriptors and note go back to what was saved last.";

@@ -1,4 +1,4 @@
-// Correcting an outline: drag, insert and delete points, draw it anew, add and delete nodules; by pointer and by keys.
+// Presses and keys -> a changed outline: drag, insert and delete points, draw it anew, add and delete nodules.
 
 import { announce } from "../page/messages.js";
 import {
@@ -22,7 +22,10 @@ import {
 /** @typedef {{ x: number, y: number }} Place on the stage, in CSS pixels */
 /** @typedef {"points" | "draw" | "add"} Tool */
 /** @typedef {{ move: (at: Place, event: PointerEvent) => void, end: (at: Place) => void, cancel: () => void }} Drag */
-/** @typedef {{ scale: number, box: { width: number, height: number }, toImage: (at: Place) => Point }} View of the image: what the editor needs of the viewer */
+/**
+ * @typedef {{ scale: number, box: { width: number, height: number }, toImage: (at: Place) => Point }} View of the
+ * image: what the editor needs of the viewer
+ */
 
 /** @type {Record<string, number>} by type of pointer */
 const REACH_PX = { mouse: 8, pen: 12, touch: 24 };
@@ -54,7 +57,7 @@ export class Editor extends EventTarget {
     this.kept = null;
   }
 
-  /** The finding that is corrected; asked for only where there is one. */
+  /** The finding that is corrected; read only where there is one. */
   get finding() {
     return this.review.known(/** @type {string} */ (this.key));
   }
@@ -88,7 +91,7 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new Event("changed"));
   }
 
-  /** The points to drag: a touched ring's own; for the network's fine outline, few points within a pixel of it. */
+  /** The points to drag: those of a touched ring; of the network's fine outline a few, each within a pixel of it. */
   handles() {
     const { ring, network } = this.finding;
     if (ring === this.kept?.of) return this.kept.points;
@@ -130,7 +133,7 @@ export class Editor extends EventTarget {
   }
 
   /**
-   * A point is dragged and its neighbours follow, less and less; with Ctrl it goes alone.
+   * Drags a point. Its neighbours follow, less with distance; with Ctrl it moves alone.
    * @param {number} index
    * @param {boolean} isInserted
    * @returns {Drag}
@@ -162,7 +165,7 @@ export class Editor extends EventTarget {
     };
   }
 
-  /** A ring that crosses itself keeps its largest loop: what is drawn is then what is measured. */
+  /** A ring that crosses itself keeps its largest loop, so that the page draws what the server measures. */
   tidy() {
     const { ring } = this.finding;
     const clean = untangled(ring);
@@ -220,7 +223,7 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
   }
 
-  /** An ellipse in the middle of what is seen: how a nodule is added without a pointer. */
+  /** Adds an ellipse in the middle of the stage: the way to add a nodule without a pointer. */
   addEllipse() {
     const { width, height } = this.viewer.box;
     const centre = this.viewer.toImage({ x: width / 2, y: height / 2 });

@@ -1,11 +1,14 @@
-// One frame under review: what the network found and what a person made of it, kept apart.
+// One frame under review: the findings of the network, and next to each what a person made of it.
 
 import { asApiError, framePath, isAbort, request, sendJson } from "../server/api.js";
 import { debounced } from "../page/dom.js";
 import { boxOverlap, sameRing } from "./rings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
-/** @typedef {Pick<Api.Nodule, "size" | "mean_probability" | "risk" | "risk_interval" | "risk_interval_reason" | "signs">} Measures of one outline: the network's or a person's */
+/**
+ * @typedef {Pick<Api.Nodule, "size" | "mean_probability" | "risk" | "risk_interval" | "risk_interval_reason" |
+ * "signs">} Measures of one outline: the network's or a person's
+ */
 /** @typedef {Record<string, any>} ChosenWords TI-RADS descriptors that the person set, by name */
 /**
  * @typedef {object} Finding one nodule of the frame
@@ -14,7 +17,7 @@ import { boxOverlap, sameRing } from "./rings.js";
  * @property {Api.Nodule | null} network the prediction's nodule; null for one that the person added
  * @property {Ring} ring the person's outline; the network's own points until it is touched
  * @property {boolean} isRemoved
- * @property {Measures | null} measured what the server says of a touched ring
+ * @property {Measures | null} measured the server's measures of a touched ring
  * @property {Ring | null} measuredRing the ring that `measured` is of
  * @property {string | null} failure why the ring was not measured
  * @property {ChosenWords} chosen
@@ -69,7 +72,7 @@ export class Review extends EventTarget {
     return this.findings.find((finding) => finding.key === key) ?? null;
   }
 
-  /** Remembers where things stand, so that the next change can be undone. */
+  /** Records the present outlines, so that the next change can be undone. */
   remember() {
     this.past.push(this.snapshot());
     this.future = [];
@@ -172,7 +175,7 @@ export class Review extends EventTarget {
     this.dispatchEvent(new Event("chosen"));
   }
 
-  /** Asks the server for the measures of every touched ring that it has not measured yet; the last question wins. */
+  /** Asks the server for measures of every touched ring without them; a later request aborts an earlier one. */
   async measure() {
     this.measuring?.abort();
     this.measuring = new AbortController();
@@ -188,7 +191,7 @@ export class Review extends EventTarget {
   }
 
   /**
-   * All at once; where one is refused, one by one, so that the fault stays with its outline.
+   * Measures all rings at once; where one is refused, each on its own, so that the error stays with its outline.
    * @param {Asked} asked
    * @param {AbortSignal} signal
    * @returns {Promise<void>}
@@ -207,7 +210,7 @@ export class Review extends EventTarget {
     }
   }
 
-  /** -> the correction as the server keeps it. @returns {Api.CorrectionIn} */
+  /** -> the correction as the server stores it. @returns {Api.CorrectionIn} */
   toCorrection() {
     const kept = this.findings.filter((finding) => !finding.isRemoved);
     const descriptors = kept.map((finding) => finding.chosen);
@@ -238,7 +241,7 @@ export class Review extends EventTarget {
 }
 
 /**
- * What a finding's ring measures: the person's where it is touched, the network's otherwise; null while unknown.
+ * Measures of a finding's ring: the person's where it is touched, else the network's; null while not known.
  * @param {Finding} finding
  * @returns {Measures | null}
  */
@@ -248,7 +251,7 @@ export function current(finding) {
 }
 
 /**
- * As `current`, but the last known while the server measures: for text that should not flicker.
+ * As `current`, but the last known measures while the server computes: for text that must not flicker.
  * @param {Finding} finding
  * @returns {Measures | null}
  */

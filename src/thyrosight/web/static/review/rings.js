@@ -1,4 +1,4 @@
-// Outlines as closed rings of points [x, y] in source pixels (centres at whole numbers): pure geometry, nothing drawn.
+// Geometry of outlines: closed rings of points [x, y] in source pixels, whose centres are at whole numbers.
 
 /** @typedef {[number, number]} Point column, row */
 /** @typedef {Point[]} Ring closed: the last point is joined to the first */
@@ -44,7 +44,7 @@ export function boxOverlap(first, second) {
 export const sameRing = (a, b) => a.length === b.length && a.every(([x, y], i) => x === b[i][0] && y === b[i][1]);
 
 /**
- * Ring, point -> does the point lie inside (even-odd rule).
+ * Ring, point -> whether the point is inside (even-odd rule).
  * @param {Ring} ring
  * @param {Point} point
  */
@@ -96,7 +96,8 @@ function closestOnSide([ax, ay], [bx, by], [x, y]) {
 }
 
 /**
- * Ring, tolerance in pixels -> a ring of fewer points, none of those dropped farther off (Douglas and Peucker 1973).
+ * Ring, tolerance in pixels -> a ring of fewer points, every dropped point within the tolerance (Douglas and Peucker
+ * 1973).
  * @param {Ring} ring
  * @param {number} tolerance
  * @returns {Ring}

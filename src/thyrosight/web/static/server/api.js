@@ -1,11 +1,11 @@
-// Requests to the server: the token, typed errors, patience with a busy server, and pictures decoded.
+// Requests to the server -> answers: with its token, typed errors, repeated while it is busy; pictures are decoded.
 
 const ROOT = new URL("api/v1/", document.baseURI);
 const TOKEN_KEY = "thyrosight-token";
 const MAX_TRIES = 20;
 const MAX_WAIT_S = 30;
 
-/** What the server, or the lack of one, answered: status (0: no answer), code and a message for people. */
+/** An error of a request: status (0: no answer), code for programs, message for people. */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -25,7 +25,9 @@ export class ApiError extends Error {
   }
 }
 
-/** @typedef {RequestInit & { onBusy?: (seconds: number) => void, headers?: Record<string, string> }} Options of fetch */
+/**
+ * @typedef {RequestInit & { onBusy?: (seconds: number) => void, headers?: Record<string, string> }} Options of fetch
+ */
 
 /** Events: `offline`, `online`, `busy` (detail: seconds until the next try). */
 export const connection = new EventTarget();
@@ -35,7 +37,10 @@ let askForToken = async () => null;
 /** @type {Promise<string | null> | null} */
 let asking = null;
 
-/** Who asks for the token when the server wants one: (was it refused?) -> the token, or null. @param {typeof askForToken} ask */
+/**
+ * Sets who is asked for the token: (was the last one refused?) -> the token, or null.
+ * @param {typeof askForToken} ask
+ */
 export function onTokenNeeded(ask) {
   askForToken = ask;
 }
@@ -80,7 +85,11 @@ export async function sendJson(method, path, body, options = {}) {
   return text ? JSON.parse(text) : null;
 }
 
-/** -> the picture, decoded without colour management. The caller closes it. @param {string} path @param {Options} [options] */
+/**
+ * -> the picture, decoded without colour management. The caller closes it.
+ * @param {string} path
+ * @param {Options} [options]
+ */
 export async function getPicture(path, options) {
   const blob = await (await request(path, options)).blob();
   try {
@@ -117,10 +126,10 @@ async function send(path, options, token) {
   }
 }
 
-/** A request was given up by whoever made it. @param {unknown} error */
+/** Whether the caller has aborted the request. @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
-/** Any fault -> one that has a status and a line for people. @param {unknown} error */
+/** Any error -> an ApiError. @param {unknown} error */
 export const asApiError = (error) =>
   error instanceof ApiError
     ? error
@@ -139,7 +148,7 @@ function announceBusy(seconds) {
 }
 
 /**
- * The token that was refused -> is there another to try; asks once, however many requests wait for the answer.
+ * The refused token -> whether there is another to try. Asks the person once, however many requests wait.
  * @param {string | null} refused
  * @param {AbortSignal | null | undefined} signal
  */
@@ -176,7 +185,7 @@ async function errorOf(response) {
 }
 
 /**
- * Milliseconds -> a promise that is kept then, or broken when the signal says so.
+ * Milliseconds -> a promise that resolves then, or rejects when the signal aborts.
  * @param {number} milliseconds
  * @param {AbortSignal | null} [signal]
  * @returns {Promise<void>}

@@ -5,7 +5,7 @@ const NEVER =
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 
 /**
- * Files -> { images, numSkipped }: what is surely no image is left out; what only may be none goes to the server.
+ * Files -> { images, numSkipped }. Only files that are certainly no image are left out; the server decides on the rest.
  * @param {ArrayLike<File> & Iterable<File>} files
  */
 export function chosenImages(files) {

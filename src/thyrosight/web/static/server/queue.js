@@ -9,7 +9,7 @@ const MAX_PAGES = 5;
 
 /** @typedef {{ file: File, name: string, error: string | null }} Sending a file on its way to the server */
 
-/** Events: `changed`; `done` (detail: an item that has just been finished); `told` (detail: a line for people). */
+/** Events: `changed`; `done` (detail: an item that has just finished); `told` (detail: a line for people). */
 export class Queue extends EventTarget {
   constructor() {
     super();
@@ -42,7 +42,7 @@ export class Queue extends EventTarget {
     return this.items.some((item) => item.state === "queued" || item.state === "running");
   }
 
-  /** Every job that the server holds, newest first. What is sent or removed while the answer is on its way stays so. */
+  /** Loads every job of the server, newest first. A job that is sent or removed meanwhile stays so. */
   async load() {
     const before = new Set(this.jobs.map((job) => job.id));
     const jobs = [];
@@ -73,7 +73,7 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * Files -> jobs, parcel by parcel; a parcel that is refused is sent file by file, so that each fault finds its file.
+   * Sends files, one job per parcel. A refused parcel is sent file by file, so that each error stands at its file.
    * @param {File[]} files
    */
   async add(files) {
