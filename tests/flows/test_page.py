@@ -391,6 +391,29 @@ def test_clip_has_frames(browser: Any, fake: FakeServer, images: list[Path]) -> 
     sight.close()
 
 
+@pytest.mark.part("browser")
+def test_a_slow_summary_of_a_clip_does_not_cover_its_frame(browser: Any, fake: FakeServer, images: list[Path]) -> None:
+    fake.num_frames = 4
+    sight = BrowserPage(browser, fake.address)
+    page = sight.page
+    sight.drop(images)
+    sight.wait_until_open(2)
+    page.click("button.item >> nth=1")
+    page.wait_for_selector("#identity :text('phantom-1.png')")
+    page.wait_for_selector("#clip-words:has-text('of 4 frames')")
+    held: list[Any] = []
+    page.route("**/clip", lambda route: held.append(route))
+    page.click("button.item >> nth=0")  # its frame is there already, so that only the summary is waited for
+    page.wait_for_selector("#identity :text('phantom-0.png')")
+    page.wait_for_timeout(400)  # "Loading..." comes after 150 ms
+    assert held
+    assert page.locator("#state").is_hidden()
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#clip-words:has-text('of 4 frames')")
+    sight.close()
+
+
 # The real server.
 
 

@@ -57,6 +57,7 @@ async function open(item, frame = null) {
   const slow = setTimeout(() => isOther && stage.say("Loading…", item.name, { isBusy: true }), 150);
   try {
     const loaded = await frames.load(item, wanted);
+    clearTimeout(slow);
     if (turn !== opening) return;
     show(item, wanted, loaded, isOther);
     await clip.show(item, wanted);
