@@ -1,6 +1,6 @@
-"""Temporary files -> names that say which process writes them, so that those of a dead process can be told and removed.
+"""Path -> a temporary name that holds the writing process; folder -> removal of temporary files of dead processes.
 
-Several programs may write into one folder at a time: what another one is writing is not touched.
+Several programs may write into one folder at a time: the temporary files of running programs stay.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import time
 from pathlib import Path
 
 FOREIGN_SECONDS = 7 * 86_400.0
-"""A temporary file of another machine, or of an older version, counts as left over after so long."""
+"""A temporary file of another machine or of an older version counts as left over after this time."""
 _NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a-f]{16}\.tmp")
 
 
 def temporary_path(path: Path) -> Path:
-    """Path -> a fresh hidden name in the same folder, so that a rename stays on one file system; of this process."""
+    """Path -> a new hidden name in the same folder, so that a rename stays on one file system."""
     pid = os.getpid()
     return path.parent / f".thyrosight-{_machine()}-{pid}-{_started(pid)}-{secrets.token_hex(8)}.tmp"
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes from a folder the temporary files and folders whose process has ended. OSError where it can't be read."""
+    """Removes from a folder the temporary files and folders of ended processes. OSError where it can't be read."""
     with os.scandir(folder) as entries:
         found = [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]
     for path in found:
@@ -40,7 +40,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether a temporary path of ours belongs to no process that still runs."""
+    """Whether the process that made this temporary path has ended."""
     found = _NAME.fullmatch(path.name)
     if found is None:
         return False
@@ -55,7 +55,7 @@ def is_left_over(path: Path) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """-> 8 digits for this machine, or container: process numbers mean nothing outside it."""
+    """-> 8 digits for this machine or container, because process numbers are unique only within it."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -64,7 +64,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> int:
-    """-> when a process began, in clock ticks since the system did: numbers of processes come again. 0: not known."""
+    """-> start of a process in clock ticks since the system's start, as process numbers are reused; 0 if unknown."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return int(text.rpartition(")")[2].split()[19])

@@ -266,7 +266,7 @@ def test_links_are_not_followed_out_of_the_folder(tiny: Predictor, tmp_path: Pat
 def test_sources_inside_the_results_and_empty_sources_are_refused(tiny: Predictor, tmp_path: Path) -> None:
     write_scans(tmp_path / "in", "a.png")
     for out in (tmp_path, tmp_path / "in", tmp_path / "in" / ".."):
-        with pytest.raises(InputError, match="a folder of their own"):
+        with pytest.raises(InputError, match="which is a source; choose another folder"):
             run([tmp_path / "in"], out, tiny)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: no image found"):

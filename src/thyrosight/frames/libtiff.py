@@ -1,7 +1,7 @@
-"""What libtiff says of damage while Pillow decodes -> an error; Pillow itself takes what it can get.
+"""Complaints of libtiff while Pillow decodes a TIFF -> an error; Pillow itself ignores them.
 
-libtiff writes its complaints to the process's standard error and goes on with guessed pixels. So standard error is
-caught while a TIFF is decoded; what is not libtiff's is passed on afterwards.
+libtiff writes its complaints to the process's standard error and continues with guessed pixels. So standard error is
+redirected while a TIFF is decoded; other text on it is passed on afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def complaints_raised() -> Iterator[None]:
-    """While inside one thread decodes; ValueError at the end where libtiff called the pixels damaged."""
+    """Lets one thread at a time decode in the block. ValueError at its end where libtiff called the pixels damaged."""
     with _lock:
         try:
             before = os.dup(_STDERR)
@@ -37,14 +37,14 @@ def complaints_raised() -> Iterator[None]:
                 finally:
                     os.dup2(before, _STDERR)
                 caught.seek(0)
-                said = caught.read(MAX_CAUGHT_BYTES)
+                text = caught.read(MAX_CAUGHT_BYTES)
         finally:
             os.close(before)
-    others = _COMPLAINT.sub(b"", said)
+    others = _COMPLAINT.sub(b"", text)
     if others:
         os.write(_STDERR, others)
-    if len(others) < len(said):
-        raise ValueError("its compressed pixels hold codes that are none")
+    if len(others) < len(text):
+        raise ValueError("its compressed pixels hold invalid codes")
 
 
 def _file() -> IO[bytes]:

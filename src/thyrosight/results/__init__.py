@@ -1,1 +1,1 @@
-"""Predictions -> a results folder: masks, overlays, results.csv, report.html."""
+"""Predictions -> a results folder (masks, overlays, results.csv, report.html), and DICOM files."""

@@ -38,7 +38,7 @@ def is_done(folder: Path, task: Task, frame_index: int | None) -> bool:
 
 
 def check_case_folder(folder: Path) -> None:
-    """InputError where the case folder is a link or a file, or holds files that this program does not write."""
+    """InputError where the case folder is a link or a file, or holds files that are no results."""
     if not os.path.lexists(folder):
         return
     if folder.is_symlink() or not folder.is_dir():
@@ -59,7 +59,7 @@ def case_files(result: CaseResult) -> dict[str, bytes]:
 
 
 def write_case(folder: Path, files: dict[str, bytes]) -> None:
-    """Case folder, its files -> written in their order; an older result goes first. InputError where the disk fails."""
+    """Removes an older result, then writes the files in their order. InputError where the disk fails."""
     try:
         folder.mkdir(exist_ok=True)
         for name in (RESULT_NAME, CLIP_NAME):

@@ -1,4 +1,4 @@
-"""Images found in files and folders -> one case id each, a folder name that is safe on every file system."""
+"""Images of files and folders -> one case id per image: a folder name that is safe on every file system."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from thyrosight.files import readable
 
 MAX_ID_LENGTH = 50
-"""Characters; at four bytes each, and with a hash behind, an id still is a legal name."""
+"""In characters: with four bytes per character and a hash at its end, an id is still a legal file name."""
 DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)})
-"""Names that Windows keeps for itself, whatever the suffix."""
+"""Names that Windows reserves, with any suffix."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One image of a run: where it is, its name within the run (no folder above the sources), its case id."""
+    """One image of a run: its path, its name within the run (without folders above the sources), its case id."""
 
     path: Path
     name: str
@@ -31,10 +31,10 @@ class Task:
 def assign_case_ids(
     sources: Sequence[Path], images: Iterable[Path], *, suffix: str = "", reserved: Iterable[str] = ()
 ) -> list[Task]:
-    """Sources as given, the images found in them -> tasks in the same order; no two ids differ by case alone.
+    """Sources as given, their images -> one task per image in the same order; ids differ by more than case.
 
-    In a folder an image is named by its path below that folder, `a/b.png` -> `a__b`; the folder's own name is put
-    before it where several are given. Names that would meet, or that are reserved, get a hash of their path behind.
+    An image of a folder gets its path below that folder as a name, `a/b.png` -> `a__b`, with the folder's own name
+    first where there are several folders. A name that is reserved or taken gets a hash of its path at the end.
     """
     folders = [source for source in sources if source.is_dir()]
     taken = {name.casefold() for name in reserved}
@@ -51,7 +51,7 @@ def assign_case_ids(
 
 
 def _name_within(folders: Sequence[Path], path: Path) -> str:
-    """-> `sub/folder/image.png` below the folder that it was found in, or the file's own name."""
+    """-> the path below the source folder, `sub/folder/image.png`, or the file's own name."""
     for folder in folders:
         if path.is_relative_to(folder):
             name = readable(path.relative_to(folder).as_posix())
@@ -61,9 +61,9 @@ def _name_within(folders: Sequence[Path], path: Path) -> str:
 
 
 def _safe(name: str) -> str:
-    """`sub/image 1.png` -> `sub__image_1`: letters, digits, `_`, `.` and `-`, the last two not in front."""
+    """`sub/image 1.png` -> `sub__image_1`: letters, digits, `_`, `.` and `-`, without `.` and `-` at the start."""
     text = unicodedata.normalize("NFKC", str(Path(name).with_suffix("")))
-    encoding = sys.getfilesystemencoding()  # ASCII alone in the POSIX locale
+    encoding = sys.getfilesystemencoding()  # ASCII in the POSIX locale
     text = text.encode(encoding, "replace").decode(encoding)
     parts = [re.sub(r"[^\w.-]+", "_", part) for part in text.split("/")]
     return "__".join(part.strip(".-_") or "_" for part in parts)

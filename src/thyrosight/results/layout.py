@@ -1,4 +1,4 @@
-"""A results folder: the names of its files, and its results read back.
+"""Names of the files in a results folder; results folder -> the predictions in it.
 
 OUT/case_id/{mask.png, overlay.png, result.json, clip.json}    OUT/results.csv    OUT/report.html    OUT/run.json
 """
@@ -24,14 +24,14 @@ CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
 
 @dataclass(frozen=True)
 class FailedFile:
-    """A file without a result: its name within the run, and the line for people, which names it too."""
+    """A file without a result: its name within the run, and the line for the user, which names the file too."""
 
     file: str
     message: str
 
 
 def read_result(case_folder: Path) -> Prediction | None:
-    """Case folder -> its prediction; None where there is none or it is not whole or not of this version."""
+    """Case folder -> its prediction; None where there is none, or it is damaged or of another version."""
     try:
         return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())
     except (OSError, ValueError):
@@ -46,9 +46,9 @@ def case_folders(out: Path) -> list[str]:
 
 
 def results_of(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[Prediction], dict[int, UInt8Array]]:
-    """Case or results folder, source file -> (its predictions, overlay pictures by frame index).
+    """Case or results folder, source file -> (predictions of the source, {frame index: overlay picture}).
 
-    Of a results folder those cases are taken that are of the source. InputError where there is none, or it is damaged.
+    In a results folder, the source's SHA-256 selects the cases. InputError where there is none, or one is damaged.
     """
     is_case = (folder / RESULT_NAME).is_file()
     cases = [folder] if is_case else [folder / name for name in case_folders(folder)]
@@ -69,7 +69,7 @@ def results_of(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list
 
 
 def _clip(path: Path) -> list[Prediction]:
-    """clip.json -> the predictions of its frames; none where there is no such file."""
+    """clip.json -> the predictions of its frames; an empty list where there is no such file."""
     if not path.is_file():
         return []
     try:
@@ -87,7 +87,7 @@ def _picture(path: Path) -> UInt8Array:
 
 
 def read_picture(path: Path) -> UInt8Array | None:
-    """PNG -> RGB picture _HW3; None where it is absent or damaged. The decoder gets bytes: not every name is text."""
+    """PNG -> RGB picture _HW3; None where it is absent or damaged. The decoder gets bytes: some names are no text."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -1,8 +1,8 @@
-"""Frame and Prediction -> a picture for people: outlines, diameters and a legend; nothing outside the ultrasound field.
+"""Frame, Prediction -> a picture for people: the ultrasound field with outlines, diameters and a legend.
 
-The picture is cropped to the field and enlarged or reduced to a readable size, with a strip of text below: it is not in
-the source's pixels (the mask is). What lies outside the field is not shown, and text inside it is
-filled in: names and dates are burned in there.
+The picture is the field, enlarged or reduced to a readable size, with a strip of text below; it is not in the source's
+pixels (the mask is). Pixels outside the field are left out, and text inside it is filled in, because names and dates
+may be burned in.
 Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """
 
@@ -38,19 +38,19 @@ FAINT: Colour = (165, 168, 175)
 PANEL: Colour = (70, 74, 82)
 
 WANTED_SIDE_PX = 800
-"""Smaller pictures are enlarged by the whole factor that brings their longer side nearest to this."""
+"""A smaller picture is enlarged by the whole factor that brings its longer side nearest to this."""
 MAX_FACTOR = 4
 MAX_SIDE_PX = 1600
 MIN_WIDTH_PX = 440
 FONT_PX = 17
 LINE_PX, MARGIN_PX = FONT_PX + 8, 10
 PNG_LEVEL = 1
-"""Speckle hardly compresses: higher levels take three times as long for a few per cent."""
+"""Higher levels take three times as long and save a few per cent: speckle hardly compresses."""
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
 def draw_overlay(frame: Frame, prediction: Prediction) -> UInt8Array:
-    """Frame and its Prediction -> RGB picture _HW3."""
+    """Frame, its Prediction -> RGB picture _HW3."""
     place, base_HW3 = _shown(frame, prediction)
     threshold = risk_threshold(prediction)
     if len(prediction.panels) > 1:
@@ -64,10 +64,10 @@ def draw_overlay(frame: Frame, prediction: Prediction) -> UInt8Array:
 
 
 def shown_frame(frame: Frame, prediction: Prediction) -> tuple[UInt8Array, Box]:
-    """-> (RGB picture _HW3 in the source's own pixels, the field): blank outside it, text inside it filled in."""
+    """-> (RGB picture _HW3 in the source's pixels, the field); blank outside the field, text inside it filled in."""
     height, width = frame.size_hw
     field = prediction.field_of_view.box
-    if field == Box(0, 0, width, height):  # a model for whole frames: the field is still all that a picture shows
+    if field == Box(0, 0, width, height):  # a model for whole frames: pictures show the field all the same
         field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     picture_HW3 = np.empty((height, width, 3), np.uint8)
     picture_HW3[:] = BLANK
@@ -93,19 +93,19 @@ def _png(array: NDArray[np.uint8]) -> bytes:
 
 
 def risk_threshold(prediction: Prediction) -> float:
-    """-> the risk from which the picture says high: the model's first operating point, 0.5 where it has none."""
+    """-> the risk from which a nodule is drawn as high: the model's first operating point, 0.5 without one."""
     return prediction.operating_points[0].threshold if prediction.operating_points else 0.5
 
 
 def risk_colour(risk: float | None, threshold: float) -> Colour:
-    """Risk -> amber from the threshold on, cyan below, white where there is none."""
+    """Risk -> amber at and above the threshold, cyan below, white without a risk."""
     if risk is None:
         return NO_RISK
     return HIGH_RISK if risk >= threshold else LOW_RISK
 
 
 def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
-    """-> the lines below the picture, each with the nodule that it speaks of."""
+    """-> (nodule or None, line of text) for each line below the picture."""
     lines: list[tuple[Nodule | None, str]] = [(nodule, nodule_text(nodule)) for nodule in prediction.nodules]
     if not lines:
         lines.append((None, "no nodule found"))
@@ -115,12 +115,12 @@ def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
 
 
 def strip_height(prediction: Prediction) -> int:
-    """-> rows of text below the picture, in picture pixels."""
+    """-> height of the strip of text below the picture, in picture pixels."""
     return LINE_PX * len(legend_lines(prediction)) + MARGIN_PX
 
 
 def nodule_text(nodule: Nodule) -> str:
-    """-> `1   12.3 x 8.1 mm   risk 62%`, in pixels where there are no millimetres."""
+    """-> `1   12.3 x 8.1 mm   risk 62%`; in pixels without millimetres."""
     size = nodule.size
     if size.longest_mm is None or size.perpendicular_mm is None:
         extent = f"{size.longest_px:.0f} x {size.perpendicular_px:.0f} px"
@@ -132,7 +132,7 @@ def nodule_text(nodule: Nodule) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where source pixels lie in the picture: box is the part shown, scale the picture's pixels per source pixel."""
+    """The place of source pixels in the picture. box: the shown part; scale: picture pixels per source pixel."""
 
     box: Box
     scale: float
@@ -144,7 +144,7 @@ class _Place:
 
 
 def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
-    """-> (place, RGB picture of the ultrasound field and of all nodules, what is outside the field blanked)."""
+    """-> (place, RGB picture of the field and of all nodules); blank outside the field."""
     shown_HW3, field = shown_frame(frame, prediction)
     height, width = frame.size_hw
     xs = [field.x0, field.x1] + [x for nodule in prediction.nodules for x, _ in nodule.outline_xy]
@@ -154,7 +154,7 @@ def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
 
 
 def _without_text(frame: Frame, field: Box) -> UInt8Array:
-    """-> the frame, (rows, columns, 1 or 3), with the text inside the field filled in in gray."""
+    """-> the frame, (rows, columns, 1 or 3), with the text in the field filled in with gray."""
     clean_HW, text = without_text(frame.image_HW, field)
     if frame.rgb_HW3 is None or not text:
         return clean_HW[..., None] if frame.rgb_HW3 is None else frame.rgb_HW3
@@ -173,7 +173,7 @@ def _scaled(picture_HW3: UInt8Array, box: Box) -> tuple[_Place, UInt8Array]:
 
 
 def _draw_nodule(picture_HW3: UInt8Array, nodule: Nodule, place: _Place, colour: Colour) -> None:
-    """Diameters, outline and the longest diameter's ends into the picture."""
+    """Draws the diameters, the outline and the ends of the longest diameter into the picture."""
     faint = (colour[0] * 5 // 8, colour[1] * 5 // 8, colour[2] * 5 // 8)
     for ends_xy in (nodule.size.longest_ends_xy, nodule.size.perpendicular_ends_xy):
         _polyline(picture_HW3, place.picture_points(ends_xy), faint, 1)
@@ -196,7 +196,7 @@ def _fixed_point(points_xy: NDArray[np.float64]) -> NDArray[np.int32]:
 
 
 def _with_text(picture_HW3: UInt8Array, prediction: Prediction, place: _Place, threshold: float) -> UInt8Array:
-    """-> the picture with the nodules' numbers and the strip of text below."""
+    """-> the picture with the numbers of the nodules and the strip of text below."""
     from PIL import Image, ImageDraw
 
     height, width = picture_HW3.shape[:2]
@@ -215,7 +215,7 @@ def _with_text(picture_HW3: UInt8Array, prediction: Prediction, place: _Place, t
 
 
 def _number(draw: ImageDraw, font: FreeTypeFont | ImageFont, nodule: Nodule, place: _Place, colour: Colour) -> None:
-    """The nodule's number at the upper right of its outline, on black."""
+    """Draws the nodule's number at the upper right of its outline, on black."""
     width, height = draw.im.size
     ((x, y),) = place.picture_points([max(nodule.outline_xy, key=lambda point_xy: point_xy[0] - point_xy[1])])
     x, y = min(x + 7, width - FONT_PX - 2), min(max(y - 7, FONT_PX * 0.7), height - FONT_PX)

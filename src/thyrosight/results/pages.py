@@ -1,4 +1,4 @@
-"""Name of a template in templates/ -> the template: escapes every text, refuses a name that has no value."""
+"""Name of a template in templates/ -> the Jinja template; report.html -> report.pdf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def page_template(name: str) -> Template:
-    """`report.html` or another file of templates/ -> its Template, with the filter `percent`."""
+    """`report.html` or another file of templates/ -> its Template, with the filter `percent`.
+
+    It escapes every text, and raises for a name without a value.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -35,7 +38,7 @@ NEEDED = (
 
 
 def pdf_writer() -> Any:
-    """-> WeasyPrint. MissingExtraError where it, or Pango, is not there: ask before the work, not after it."""
+    """-> WeasyPrint. MissingExtraError where it or Pango is missing; call this before the work, not after it."""
     try:
         return importlib.import_module("weasyprint")
     except (ImportError, OSError) as error:  # OSError: Pango is missing
@@ -43,7 +46,7 @@ def pdf_writer() -> Any:
 
 
 def write_pdf(report: Path) -> Path:
-    """report.html -> report.pdf beside it, whole or not at all; its path."""
+    """report.html -> path of report.pdf next to it, written whole or not at all."""
     weasyprint = pdf_writer()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
     content = weasyprint.HTML(string=report.read_text(encoding="utf-8"), url_fetcher=fetcher).write_pdf()

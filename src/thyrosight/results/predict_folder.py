@@ -1,4 +1,4 @@
-"""Images and folders -> a results folder: one model load, what is done is skipped, a bad file is one line.
+"""Images and folders -> a results folder. The model is loaded once; finished cases are skipped; a bad file is one line.
 
 Nothing outside the results folder is written.
 """
@@ -35,7 +35,7 @@ class FolderOptions:
 
     tta, threads: for the model that is loaded; a Predictor has its own.
     overwrite: predict again what is there already, also by another model or with other settings.
-    frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of what files say.
+    frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
     """
 
     tta: bool = False
@@ -79,7 +79,7 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 all is well, 1 some file gave no result."""
+        """0 all is well, 1 some file has no result."""
         return 1 if self.num_failed else 0
 
 
@@ -161,7 +161,7 @@ def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple
     for source in sources:
         if source.resolve().is_relative_to(out.resolve()):
             raise InputError(
-                f"{out}: holds {source.name or source}, which is to be read; give the results a folder of their own"
+                f"{out}: holds {source.name or source}, which is a source; choose another folder for the results"
             )
     found = find_images(sources)
     if not found.images:

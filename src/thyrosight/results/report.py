@@ -1,8 +1,6 @@
-"""A results folder's result.json files -> results.csv and report.html, both rebuilt whole each time.
+"""result.json files of a results folder -> results.csv and report.html, both written anew each time.
 
-    OUT/case_id/{mask.png, overlay.png, result.json}    OUT/results.csv    OUT/report.html    OUT/run.json
-
-Predictions are read one at a time: memory does not grow with their number, and the page shows at most GALLERY_LIMIT.
+Predictions are read one at a time, so memory does not grow with their number; the page shows at most GALLERY_LIMIT.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from thyrosight.results.table import CSV_COLUMNS, csv_row
 from thyrosight.tirads.reading import Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
-"""Cases on the page; of more, those of highest risk are shown and the page says so."""
+"""Cases on the page; of more cases those with the highest risk are shown, and the page states it."""
 THUMBNAIL_WIDTH_PX = 640
 NUM_RISK_BINS = 10
 
@@ -44,7 +42,7 @@ UNREADABLE = "result.json is damaged or of another version; run again with --ove
 
 @dataclass
 class Totals:
-    """What the page says above the cases; added up while results.csv is written."""
+    """The summary at the top of the page; added up while results.csv is written."""
 
     num_images: int = 0
     num_with_nodule: int = 0
@@ -73,22 +71,22 @@ class Card:
     case_id: str
     prediction: Prediction
     picture: str | None
-    """A data: URL of the overlay, reduced; None where there is none."""
+    """A data: URL of the reduced overlay; None without one."""
     reading: Reading | None
-    """What a person said of it, where the outlines are that person's."""
+    """The reading of the person who drew the outlines; None where the network did."""
     clip: str | None
-    """What the whole clip says, where the case is one."""
+    """A line about the whole clip; None for a still."""
 
     @property
     def tirads(self) -> dict[int, str]:
-        """-> TI-RADS in words by nodule: with what a person said of it, else what measures alone propose."""
-        said = self.reading or Reading()
-        nodules = self.prediction.nodules
-        return {nodule.number: in_words(said.assessment(nodule.number) or assess_nodule(nodule)) for nodule in nodules}
+        """-> {number of a nodule: its TI-RADS in words}, by a person's reading, else as the measures propose."""
+        reading = self.reading or Reading()
+        rated = ((nodule, reading.assessment(nodule.number)) for nodule in self.prediction.nodules)
+        return {nodule.number: in_words(assessment or assess_nodule(nodule)) for nodule, assessment in rated}
 
 
 def write_results(out: Path, failures: Iterable[FailedFile] = ()) -> Path:
-    """Results folder -> its results.csv and report.html, written anew from every result.json; the page's path."""
+    """Results folder -> path of its report.html; writes it and results.csv anew from every result.json."""
     totals, shown = _write_csv(out)
     failures = [*failures, *(FailedFile(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown)
@@ -107,7 +105,7 @@ def write_results(out: Path, failures: Iterable[FailedFile] = ()) -> Path:
 
 
 def _write_csv(out: Path) -> tuple[Totals, list[str]]:
-    """-> (totals of all results, the case ids that the page shows); writes results.csv on the way."""
+    """Writes results.csv -> (totals of all results, the case ids that the page shows)."""
     totals = Totals()
     risks: list[tuple[float, str]] = []
     order: list[str] = []
@@ -137,7 +135,7 @@ def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
 
 
 def _clip_words(case_folder: Path) -> str | None:
-    """Case folder -> a line on the clip that it holds; None where it is of a still, or clip.json can't be read."""
+    """Case folder -> a line about its clip; None for a still, and where clip.json can't be read."""
     try:
         clip = json.loads((case_folder / CLIP_NAME).read_bytes())
         words = (
@@ -153,7 +151,7 @@ def _clip_words(case_folder: Path) -> str | None:
 
 
 def _thumbnail(path: Path, strip_px: int) -> str | None:
-    """Overlay PNG without its strip of text -> JPEG data: URL, reduced, so that the page stays one light file."""
+    """Overlay PNG -> JPEG data: URL, reduced and without its strip of text, so that the page is one small file."""
     import cv2
 
     whole_HW3 = read_picture(path)

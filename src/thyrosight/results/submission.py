@@ -1,8 +1,8 @@
-"""Test images -> the files that the TN-SCUI2020 challenge asked for: a mask an image, and a table `ID,CATE`.
+"""Test images -> the files of the TN-SCUI2020 challenge: one mask per image, and a table `ID,CATE`.
 
-OUT/mask/NAME            binary 0 / 255, of the image's own size, under the image's own file name
+OUT/mask/NAME            0 / 255, with the size and the file name of the image
 OUT/submission.csv       ID,CATE               CATE 1 malignant, 0 benign
-OUT/probability.csv      ID,CATE,probability   with the risk that the class threw away
+OUT/probability.csv      ID,CATE,probability   with the risk, which CATE does not show
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from thyrosight.results.layout import FailedFile
 from thyrosight.results.overlay import mask_png
 
 DECISION_RISK = 0.5
-"""CATE is 1 from here on; with an identity calibration that is the larger of the two class logits, as the challenge's
-own networks decided."""
+"""CATE is 1 at and above this risk. With an identity calibration it is the larger of the two class logits, as in the
+networks of the challenge."""
 
 
 @dataclass(frozen=True)
 class SubmissionSummary:
-    """What was written; a submission with failures is not complete."""
+    """The result of a submission; with failures it is not complete."""
 
     out: Path
     num_done: int
@@ -36,10 +36,10 @@ class SubmissionSummary:
 
 
 def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Path | str) -> SubmissionSummary:
-    """Images and folders of them -> masks and tables in OUT; a file that fails is a line, and left out.
+    """Images and folders -> masks and tables in OUT; a file that fails is left out and is one FailedFile.
 
-    A mask of an image that is no PNG has `.png` behind its name. Two images of one name are refused: the challenge
-    knows them by name alone. InputError where the model outlines nothing or rates no malignancy.
+    The mask of an image that is no PNG has `.png` at the end of its name. InputError where two images have one name,
+    which the challenge could not tell apart, and where the model has no outlines or no risk.
     """
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")
@@ -68,7 +68,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
 
 
 def mask_name(path: Path) -> str:
-    """Image -> its mask's file name: the same, with `.png` behind it where the image is no PNG."""
+    """Image -> file name of its mask: the image's own, with `.png` at the end where the image is no PNG."""
     return path.name if path.suffix.lower() == ".png" else f"{path.name}.png"
 
 
@@ -78,7 +78,9 @@ def _refuse_twins(paths: Iterable[Path]) -> None:
         raise InputError("no image found; pass the challenge's test images or their folder")
     name, count = counts.most_common(1)[0]
     if count > 1:
-        raise InputError(f"{count} images are named {name}; a submission knows images by name, so pass one test folder")
+        raise InputError(
+            f"{count} images are named {name}; a submission needs different names, so pass one test folder"
+        )
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:

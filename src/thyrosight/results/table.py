@@ -1,4 +1,4 @@
-"""Definitions that lay in report.py."""
+"""Prediction -> its row of results.csv."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CSV_COLUMNS = (
     *SIGN_COLUMNS,
     *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
 )
-"""One row an image; from nodule_risk to mean_probability they speak of its largest nodule, empty without one."""
+"""One row per image; the columns from nodule_risk to mean_probability are of its largest nodule, empty without one."""
 NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
 
 
 def csv_row(case_id: str, prediction: Prediction) -> list[Any]:
-    """Prediction -> its row under CSV_COLUMNS; what is not known is empty."""
+    """Prediction -> its row under CSV_COLUMNS; unknown values are empty."""
     image, nodule = prediction.image, next(iter(prediction.nodules), None)
     row = [
         *(case_id, image.name, image.frame_index, image.width_px, image.height_px),
@@ -43,7 +43,7 @@ def _nodule_values(nodule: Nodule) -> list[Any]:
 
 
 def _cell(value: Any) -> Any:
-    """A value -> its CSV cell; booleans 0/1, and no text that a spreadsheet would take for a formula."""
+    """Value -> its CSV cell: a boolean as 0 or 1, and `'` before a text that a spreadsheet would run as a formula."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):

@@ -1,4 +1,4 @@
-"""Prediction -> DICOM: SEG, SR and Secondary Capture that refer to their source; `case.py` is the door.
+"""Predictions of a DICOM file -> SEG, SR and Secondary Capture that refer to it; the function to call is in files.py.
 
-`source.py` reads what is known of the source, with or without its identity; `findings.py` holds what is said of it.
+source.py reads the source's header, with or without identity; findings.py holds the predictions, linked over frames.
 """

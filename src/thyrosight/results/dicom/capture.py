@@ -1,8 +1,8 @@
 """Source, picture -> DICOM Secondary Capture: the overlay as any viewer shows it.
 
-The picture is ours: what lies outside the ultrasound field is not in it, and text found inside is filled in. That is
-done without anybody looking, and a field may be found too large, so that Burned In Annotation is left out: the picture
-may or may not hold text. It is not in the source's pixels; SEG is.
+The overlay shows the ultrasound field only, with the text in it filled in. No person checks this, and the field may be
+too large, so the picture may still hold text: Burned In Annotation is left out. The picture is not in the source's
+pixels; SEG is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The coded concepts of our SEG and SR: the standard's own where it has one, else our scheme 99THYROSIGHT.
+"""The coded concepts of our SEG and SR: those of the standard where it has one, else of our scheme 99THYROSIGHT.
 
-A code of the standard is taken from DICOM PS3.16 (context groups named beside it). Our scheme holds what no group has:
-the calibrated risk, the extents by the frame's axes, the TI-RADS lexicon, the flags.
+Codes of the standard come from DICOM PS3.16; comments name the context groups. Our scheme holds concepts that no group
+has: the calibrated risk, the extents along the frame's axes, the TI-RADS lexicon, the flags.
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ SHORT_TERMS = {
     "peripheral (rim) calcifications": "rim",
     "punctate echogenic foci": "punctate",
 }
-"""Codes of the lexicon's longer terms: a Code Value has 16 characters, and few programs know Long Code Value."""
+"""Codes of long terms of the lexicon: a Code Value has 16 characters, and few programs read Long Code Value."""
 
 
 def own_code(value: str, meaning: str | None = None) -> Code:
-    """A value in our scheme -> its code; without a meaning the value's words are one."""
+    """Value in our scheme -> its code; without a meaning, the words of the value are the meaning."""
     return Code(value, SCHEME, (meaning or value.replace("_", " "))[:MAX_MEANING])
 
 
 def lexicon_code(descriptor: str) -> Code:
-    """composition, echogenicity, shape, margin or foci -> the concept that it answers."""
+    """composition, echogenicity, shape, margin or foci -> the code of this concept."""
     return own_code(descriptor, f"TI-RADS {'echogenic foci' if descriptor == 'foci' else descriptor}")
 
 
@@ -112,7 +112,7 @@ def code_item(code: Code) -> Dataset:
 
 
 def scheme_item() -> Dataset:
-    """-> the item of Coding Scheme Identification Sequence that says what 99THYROSIGHT is."""
+    """-> the item of Coding Scheme Identification Sequence that describes 99THYROSIGHT."""
     item = Dataset()
     item.CodingSchemeDesignator = SCHEME
     item.CodingSchemeName = SCHEME_NAME

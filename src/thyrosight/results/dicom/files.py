@@ -1,4 +1,4 @@
-"""Source file, predictions -> DICOM files' bytes: the one door for the command, the API and the PACS service."""
+"""DICOM source file, predictions -> bytes of the DICOM files, for the command, the web API and the PACS service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEG_NAME, SR_NAME = "seg.dcm", "sr.dcm"
 
 @dataclass(frozen=True)
 class Corrections:
-    """What a person or the clip's own reading adds to predictions; see Findings."""
+    """What a person's corrections add to the predictions; see Findings for the fields."""
 
     tracks: Mapping[NoduleKey, int] | None = None
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None
@@ -34,7 +34,7 @@ class Corrections:
 
 @dataclass(frozen=True)
 class DicomOptions:
-    """Which files to make, and how much of the source's identity they carry; uid_key and written as in read_source."""
+    """Which files to write, and whether they hold the source's identity; uid_key and written as in read_source."""
 
     seg: bool = True
     sr: bool = True
@@ -51,10 +51,10 @@ def case_dicom_files(
     corrections: Corrections | None = None,
     options: DicomOptions | None = None,
 ) -> dict[str, bytes]:
-    """DICOM file and the predictions of its frames -> {file name: DICOM file}.
+    """DICOM file, predictions of its frames -> {file name: bytes of a DICOM file}.
 
-    seg.dcm, where a nodule was outlined; sr.dcm; capture.dcm, or capture_0001.dcm and on for a clip's frames, of the
-    pictures _HW3 given by frame_index. Raises InputError where the file is no DICOM image, or not the predictions' own.
+    seg.dcm, where a nodule was outlined; sr.dcm; capture.dcm, or capture_0001.dcm and so on for the frames of a clip,
+    from `pictures` (_HW3, by frame_index). InputError where the file is no DICOM image or not that of the predictions.
     """
     options, added = options or DicomOptions(), corrections or Corrections()
     source = read_source(source_path, identity=options.identity, uid_key=options.uid_key, written=options.written)
@@ -79,7 +79,7 @@ def case_dicom_files(
 
 
 def check_findings(path: Path, source: Source, findings: Findings) -> None:
-    """Raises InputError where a prediction is not of this very file, or not in its pixels."""
+    """InputError where a prediction is of another file, or has another size."""
     for prediction in findings.predictions:
         image = prediction.image
         if image.sha256 != source.sha256:

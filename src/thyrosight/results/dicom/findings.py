@@ -1,6 +1,6 @@
-"""Predictions of one source's frames -> Findings: what SEG and SR are to say, nodules numbered over frames.
+"""Predictions of one source's frames -> Findings: the content of SEG and SR, with nodules numbered over frames.
 
-A nodule in a frame is named by its key (frame_index, number); a track is one nodule over the frames of a clip.
+A key (frame_index, number) names a nodule in one frame; a track is one nodule over the frames of a clip.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from thyrosight.measurement.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.prediction import Nodule, Prediction
 
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
-"""DICOM's words: by the software, by the software and then a person, by a person alone."""
+"""DICOM's words: drawn by the software, by the software and then a person, by a person."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is said of one source: predictions in the order of the frames, and what links and judges their nodules.
+    """The predictions of one source, in the order of its frames, and what links and rates their nodules.
 
-    tracks: every nodule's track, from 1 without a gap. outlined_by: those outlines that a person had a hand in.
-    assessments: by track, as thyrosight.tirads gives them. notes: a person's, by frame. reader: the person's name,
-    where one had a hand in it.
+    tracks: the track of each nodule, numbered from 1 without a gap. outlined_by: of outlines that a person drew or
+    changed. assessments: TI-RADS by track. notes: a person's notes by frame. reader: name of the person, if any.
     """
 
     predictions: tuple[Prediction, ...]
@@ -39,16 +38,16 @@ class Findings:
         return tuple(sorted(set(self.tracks.values())))
 
     def origin(self, key: NoduleKey) -> OutlinedBy:
-        """A nodule's key -> who drew its outline."""
+        """Key of a nodule -> who drew its outline."""
         return self.outlined_by.get(key, "AUTOMATIC")
 
     def track_origin(self, track: int) -> OutlinedBy:
-        """A track -> who drew its outlines: one word where all are of one kind, else SEMIAUTOMATIC."""
+        """Track -> who drew its outlines; SEMIAUTOMATIC where they differ."""
         origins = {self.origin(key) for key, number in self.tracks.items() if number == track}
         return origins.pop() if len(origins) == 1 else "SEMIAUTOMATIC"
 
     def nodules_of(self, track: int) -> Iterator[tuple[Prediction, Nodule]]:
-        """A track -> its nodules in the order of the frames."""
+        """Track -> its nodules in the order of the frames."""
         for prediction in self.predictions:
             for nodule in prediction.nodules:
                 if self.tracks[prediction.image.frame_index, nodule.number] == track:
@@ -64,9 +63,9 @@ def findings_of(
     notes: Mapping[int, str] | None = None,
     reader: str | None = None,
 ) -> Findings:
-    """Predictions of one source, one a frame -> Findings; without tracks, nodules are linked over frames.
+    """Predictions of one source, one per frame -> Findings; nodules are linked over frames where no tracks are given.
 
-    Raises InputError where the predictions are of several files or models, or name a frame twice.
+    InputError where the predictions are of several files or models, or one frame has several.
     """
     ordered = tuple(sorted(predictions, key=lambda prediction: prediction.image.frame_index))
     _check_one_source(ordered)
@@ -93,7 +92,7 @@ def findings_of(
 
 def _check_one_source(predictions: Sequence[Prediction]) -> None:
     if not predictions:
-        raise InputError("no prediction was given: there is nothing to write")
+        raise InputError("no prediction was given, so there is nothing to write")
     first = predictions[0]
     for other in predictions[1:]:
         for what, one, two in (
@@ -104,4 +103,4 @@ def _check_one_source(predictions: Sequence[Prediction]) -> None:
                 raise InputError(f"the predictions are of several {what}; write one DICOM set for each")
     frames = [prediction.image.frame_index for prediction in predictions]
     if twice := sorted({frame for frame in frames if frames.count(frame) > 1}):
-        raise InputError(f"frame {twice[0]} has several predictions; give one a frame")
+        raise InputError(f"frame {twice[0]} has several predictions; give one per frame")

@@ -1,7 +1,7 @@
-"""Source, Findings -> DICOM SEG: one segment a nodule, one frame a nodule and source frame, one bit a pixel.
+"""Source, Findings -> DICOM SEG: one segment per nodule, one frame per nodule and source frame, one bit per pixel.
 
-Ultrasound has no place in the patient's coordinates. Without a frame of reference every pixel of the segmentation is
-the pixel of the source frame that Derivation Image names, and rows and columns are the source's (DICOM PS3.3 A.51.5.1).
+Ultrasound has no position in the patient's coordinates. Without a frame of reference, each pixel of the segmentation is
+a pixel of the source frame that Derivation Image names, with the same rows and columns (DICOM PS3.3 A.51.5.1).
 Legend: `_HW` masks in the source frame's pixels.
 """
 
@@ -27,17 +27,17 @@ MAX_LONG_STRING = 64
 """Characters of value representation LO."""
 
 SEGMENT_COLOURS_LAB = ((48909, 40679, 50141), (51903, 26353, 26087), (45875, 52942, 20303), (60000, 24000, 52000))
-"""Suggested colours of segments as CIELab in 16 bits (DICOM PS3.3 C.10.7.1.1): amber, cyan, pink, green; then again."""
+"""Suggested colours of segments as CIELab in 16 bits (DICOM PS3.3 C.10.7.1.1): amber, cyan, pink, green, in turn."""
 
 
 def nodule_mask(prediction: Prediction, nodule: Nodule) -> BoolArray:
-    """Prediction and one of its nodules -> mask_HW: the filled outline, border included, as the contract says."""
+    """Prediction, one of its nodules -> mask_HW: the filled outline, border included."""
     shape = (prediction.image.height_px, prediction.image.width_px)
     return fill_outlines([np.asarray(nodule.outline_xy)], shape)
 
 
 def segmentation(source: Source, findings: Findings) -> Dataset | None:
-    """Source and its Findings -> SEG; None where no nodule was outlined, for a segmentation of nothing is none."""
+    """Source, its Findings -> SEG; None where no nodule was outlined, because a SEG needs a segment."""
     if not findings.tracks:
         return None
     dataset = new_instance(
@@ -62,7 +62,7 @@ def segmentation(source: Source, findings: Findings) -> Dataset | None:
 
 
 def packed(masks: Iterable[BoolArray]) -> bytes:
-    """Masks of one shape -> Pixel Data of one bit a pixel: no gap between frames, padded to whole 16-bit words.
+    """Masks of one shape -> Pixel Data with one bit per pixel: no gap between frames, padded to whole 16-bit words.
 
     The first pixel is the lowest bit of the first byte (DICOM PS3.5 8.1.1 and annex D).
     """
@@ -78,12 +78,12 @@ def packed(masks: Iterable[BoolArray]) -> bytes:
 
 
 def creator_name(source: Source, findings: Findings) -> str | None:
-    """-> the reader who had a hand in the outlines, where there is one and the outputs may say so."""
+    """-> name of the person who drew or changed outlines, where there is one and identity is kept."""
     return findings.reader if source.identity == "keep" else None
 
 
 def tracking(source: Source, track: int) -> tuple[str, str]:
-    """A track -> (identifier, unique identifier), the same in SEG and SR."""
+    """Track -> (identifier, unique identifier), the same in SEG and SR."""
     return f"Nodule {track}", source.uid("track", str(track))
 
 
@@ -106,7 +106,7 @@ def _set_image(dataset: Dataset, source: Source) -> None:
 
 
 def _set_dimensions(dataset: Dataset, source: Source) -> None:
-    """Frames are found by their segment and, in a clip, by their place in time, counted over those that show one."""
+    """Indexes frames by their segment and, in a clip, by their order in time among the frames with a nodule."""
     organization = source.uid("dimensions")
     item = Dataset()
     item.DimensionOrganizationUID = organization
@@ -156,9 +156,9 @@ def _set_references(dataset: Dataset, source: Source) -> None:
 
 
 def _set_frames(dataset: Dataset, source: Source, findings: Findings) -> None:
-    """All frames, segment by segment, those of a segment in the order of time; empty ones are left out."""
-    shown = sorted({frame for frame, _ in findings.tracks})
-    places = {frame: place for place, frame in enumerate(shown, start=1)}
+    """Writes all frames, segment by segment, each segment in the order of time, without empty frames."""
+    with_nodule = sorted({frame for frame, _ in findings.tracks})
+    places = {frame: place for place, frame in enumerate(with_nodule, start=1)}
     groups = []
     for track, prediction, _ in _frames(findings):
         frame_index = prediction.image.frame_index
@@ -176,7 +176,7 @@ def _frames(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
 
 
 def _frame_groups(source: Source, track: int, frame_index: int, place: int) -> Dataset:
-    """One frame of the segmentation -> its functional groups: content, source frame, segment."""
+    """-> the functional groups of one frame: content, source frame, segment."""
     content = Dataset()
     content.DimensionIndexValues = [track]
     image = Dataset()

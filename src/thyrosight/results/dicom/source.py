@@ -1,9 +1,9 @@
-"""DICOM file -> Source: what SEG, SR and capture need to know of it, with its identity or without; and new instances.
+"""DICOM file -> Source: the header values for SEG, SR and capture, with or without identity; Source -> new instances.
 
-Identity "keep" copies the patient's and the study's attributes, so that a PACS files what is written beside its source.
-Identity "none" leaves them empty, but for a pseudonym that keeps patients apart, and replaces every UID of the source
-by another that is the same wherever it appears: what the Basic Application Level Confidentiality Profile asks of them
-(DICOM PS3.15 annex E, actions Z, X and U). The date of writing is our own and stays.
+Identity "keep" copies the attributes of patient and study, so that a PACS files the outputs next to their source.
+Identity "none" leaves them empty, except for a pseudonym per patient, and replaces every UID of the source by another,
+everywhere by the same. So the Basic Application Level Confidentiality Profile requires (DICOM PS3.15 annex E, actions
+Z, X and U). The date of writing is ours and stays.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _UID = re.compile(r"[0-9.]{1,64}")
 
 @dataclass(frozen=True)
 class Source:
-    """One DICOM image that results were made of.
+    """The DICOM image of the predictions.
 
-    header: patient, study and references as the outputs may show them, text in UTF-8; no pixels. is_multiframe: the
-    source counts its frames, so that references name them. written: when the outputs say that they were made.
+    header: patient, study and references as the outputs may state them, text in UTF-8, without pixels.
+    is_multiframe: whether the source counts its frames, so that references name them. written: date of the outputs.
     """
 
     header: Dataset
@@ -66,18 +66,18 @@ class Source:
     written: datetime
 
     def uid(self, *parts: str) -> str:
-        """What it is for -> a UID that is the same whenever the same is asked of the same source."""
+        """Purpose -> a UID; the same for the same purpose and source."""
         return _uid_of(hashlib.sha256("\0".join((self.header.SOPInstanceUID, *parts)).encode()).digest())
 
 
 def read_source(
     path: Path, *, identity: Identity = "none", uid_key: str | None = None, written: datetime | None = None
 ) -> Source:
-    """DICOM file -> Source. Pixels are not read.
+    """DICOM file -> Source. Pixels are not read. InputError where the file is no DICOM image.
 
-    The UIDs and the patient's ID that stand in for the source's under identity "none" follow from them by a keyed hash.
-    Without uid_key the key is the file's own hash: who has the file finds them again, nobody else can. With one secret
-    for several files, a study's images stay one study. Raises InputError where the file is no DICOM image.
+    Under identity "none" the new UIDs and the pseudonym are keyed hashes of the old ones. Without uid_key the key is
+    the hash of the file, so only somebody who has the file can compute them again. With one uid_key for several files,
+    the images of a study stay one study.
     """
     path = Path(path)
     header = _header(path)
@@ -101,7 +101,7 @@ def read_source(
 
 
 def new_instance(source: Source, *, sop_class: str, modality: str, series_number: int, description: str) -> Dataset:
-    """Source -> a new instance beside it: patient and study as they may be shown, a series of its own, no content."""
+    """Source -> a new instance without content: patient and study from the header, in a new series."""
     dataset = Dataset()
     dataset.SOPClassUID = sop_class
     dataset.SOPInstanceUID = source.uid(sop_class)
@@ -114,7 +114,7 @@ def new_instance(source: Source, *, sop_class: str, modality: str, series_number
 
 
 def set_origin(dataset: Dataset, source: Source) -> None:
-    """An instance -> the same with whom and which study it is of, where, when and by what it was made."""
+    """Adds to an instance: patient, study, institution, date, and the software that wrote it."""
     written = source.written
     for name in (*PATIENT, *STUDY, *KEPT_IF_THERE, "PatientIdentityRemoved", "DeidentificationMethod"):
         if name in source.header:
@@ -130,7 +130,7 @@ def set_origin(dataset: Dataset, source: Source) -> None:
 
 
 def part10(dataset: Dataset, source: Source) -> bytes:
-    """A finished instance -> a DICOM file's bytes; its SOP Instance UID follows from what it says."""
+    """Finished instance -> bytes of a DICOM file; its SOP Instance UID is derived from its content."""
     dataset.SOPInstanceUID = source.uid(dataset.SOPClassUID)
     content = hashlib.sha256(_file_bytes(dataset)).hexdigest()
     dataset.SOPInstanceUID = source.uid(dataset.SOPClassUID, content)
@@ -151,19 +151,19 @@ def _file_bytes(dataset: Dataset) -> bytes:
 
 
 def _uid_of(digest: bytes) -> str:
-    """128 bits of a digest -> a UID below 2.25, as one is made of a UUID (ITU-T X.667)."""
+    """128 bits of a digest -> a UID below 2.25, as ITU-T X.667 derives one from a UUID."""
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def _header(path: Path) -> Dataset:
-    """DICOM file -> the few attributes that matter, as text and numbers of our own; nothing else of it is kept."""
+    """DICOM file -> the few attributes that the outputs need, as new text and numbers; the rest is dropped."""
     wanted = (*PATIENT, *STUDY, *KEPT_IF_THERE, *LOSSY, *REFERENCE, *GEOMETRY)
     header = Dataset()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old files break rules that don't matter here; what matters is checked below
+        warnings.simplefilter("ignore")  # old files break many rules; those that matter are checked below
         try:
             if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-                raise InputError(f"{path}: deflated as a whole, which may hide any size; save it uncompressed first")
+                raise InputError(f"{path}: deflated as a whole, so its size is unknown; save it uncompressed first")
             read = dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
             for name in (name for name in dict.fromkeys(wanted) if name in read):
                 value = _plain(name, read[name].VR, read[name].value)
@@ -172,7 +172,7 @@ def _header(path: Path) -> Dataset:
         except InputError:
             raise
         except InvalidDicomError as error:
-            raise InputError(f"{path}: not a DICOM file; give the DICOM image that the result is of") from error
+            raise InputError(f"{path}: not a DICOM file; give the DICOM image that was predicted") from error
         except OSError as error:
             raise InputError(f"{path}: can't be read ({error.strerror or type(error).__name__})") from error
         except Exception as error:  # a damaged header can fail anywhere inside the reader
@@ -181,7 +181,7 @@ def _header(path: Path) -> Dataset:
 
 
 def _plain(name: str, vr: str, value: Any) -> Any:
-    """An attribute -> its value, valid in today's DICOM, or None where nothing valid is left of it."""
+    """Attribute -> its value in the form of today's DICOM, or None where it is not valid."""
     if value is None or value == "":
         return None
     if vr in ("DA", "TM"):  # ACR-NEMA wrote 1997.04.24 and 14:04:38
@@ -200,18 +200,18 @@ def _plain(name: str, vr: str, value: Any) -> Any:
 
 
 def _checked_geometry(path: Path, header: Dataset) -> tuple[int, int, int]:
-    """A header -> (rows, columns, frames), once it is sure that it is an image that can be referred to."""
+    """Header -> (rows, columns, frames). InputError where it is no image, or has no UIDs to refer to."""
     for name in REFERENCE:
         if not _UID.fullmatch(str(header.get(name) or "")):
             raise InputError(f"{path}: its {name} is missing or no UID, so nothing could refer to it; export it again")
     rows, columns, num_frames = header.get("Rows"), header.get("Columns"), header.get("NumberOfFrames", 1)
     if not all(isinstance(number, int) and number > 0 for number in (rows, columns, num_frames)):
-        raise InputError(f"{path}: a DICOM file without an image; give the one that the result is of")
+        raise InputError(f"{path}: a DICOM file without an image; give the one that was predicted")
     return int(rows), int(columns), int(num_frames)
 
 
 def _remove_identity(header: Dataset, key: bytes) -> None:
-    """A header -> the same without identity: UIDs by keyed hash, a pseudonym, nothing else of patient and study."""
+    """Removes the identity from a header: UIDs by keyed hash, a pseudonym, no other value of patient and study."""
     patient = str(header.get("PatientID") or header.StudyInstanceUID)
     for name in MAPPED_UIDS:
         if name in header:

@@ -1,10 +1,9 @@
-"""Source, Findings -> DICOM SR after TID 1500: a group a nodule and frame (TID 1410), or a group a frame (TID 1501).
+"""Source, Findings -> DICOM SR after TID 1500: one group per nodule and frame (TID 1410), or per frame (TID 1501).
 
-A nodule's group holds its outline on the source frame, sizes, risk and descriptors; that of a frame's largest nodule
-also what is said of the frame: its risk and what to know before it is relied on. Where no nodule was found at all,
-every frame has a group that says so. The two kinds of group are never mixed: a validator tells them apart by what all
-of them hold together. Lengths are in millimetres where the prediction has them, else in pixels. SEG and SR name a
-nodule by the same tracking identifiers.
+The group of a nodule holds its outline on the source frame, sizes, risk and descriptors. The group of a frame's largest
+nodule also holds the frame's risk and flags. Where no nodule was found at all, every frame has a group that states it.
+One SR never mixes the two kinds of group, because validators look at all groups to distinguish the kinds. Lengths are
+in millimetres where the prediction has them, else in pixels. SEG and SR use the same tracking identifiers.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ from thyrosight.results.dicom.source import MANUFACTURER, PATIENT, REFERENCE, ST
 SERIES_NUMBER = 9902
 UNNAMED_READER = "Reader^Unnamed"
 PIXEL_CENTRE = 0.5
-"""DICOM's spatial coordinates start at the upper left corner of the first pixel, ours at its centre."""
+"""DICOM's coordinates start at the upper left corner of the first pixel, ours at its centre."""
 
 TODAYS_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.3": "1.2.840.10008.5.1.4.1.1.3.1",
     "1.2.840.10008.5.1.4.1.1.6": "1.2.840.10008.5.1.4.1.1.6.1",
 }
-"""Ultrasound's retired classes -> their successors: highdicom's tables know these alone."""
+"""Retired classes of ultrasound -> their successors, which are the only ones in highdicom's tables."""
 
 Number = tuple[Code, float, Code]
 Answer = tuple[Code, Code]
 
 
 def report(source: Source, findings: Findings) -> Dataset:
-    """Source and its Findings -> Comprehensive SR, complete and not verified; where no nodule was found it says so."""
+    """Source, its Findings -> Comprehensive SR, complete and not verified."""
     retired_class, source = source.header.SOPClassUID, _of_todays_class(source)
     groups = []
     for track, prediction, nodule in _nodules(findings):
@@ -50,8 +49,8 @@ def report(source: Source, findings: Findings) -> Dataset:
     if not groups:
         groups = [_frame_group(source, findings, prediction) for prediction in findings.predictions]
     else:
-        shown = {prediction.image.frame_index for prediction in findings.predictions if prediction.nodules}
-        others = sorted(findings.notes.keys() - shown)
+        with_nodule = {prediction.image.frame_index for prediction in findings.predictions if prediction.nodules}
+        others = sorted(findings.notes.keys() - with_nodule)
         _with_comments(groups[0], (f"Reader's note on frame {n + 1}: {findings.notes[n]}" for n in others))
     content = hd.MeasurementReport(
         observation_context=_observers(source, findings),
@@ -88,7 +87,7 @@ def _of_todays_class(source: Source) -> Source:
 
 
 def _name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
-    """Every reference to the instance, however deep, names the class that it really has."""
+    """Puts the instance's true class into every reference to it, at any depth."""
     for element in dataset.iterall():
         for item in element.value if element.VR == "SQ" else ():
             if item.get("ReferencedSOPInstanceUID") == instance_uid:
@@ -96,7 +95,7 @@ def _name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
 
 
 def size_numbers(size: NoduleSize) -> Iterator[Number]:
-    """A nodule's size -> (concept, value, unit) of its lengths and its area, in millimetres where they are known."""
+    """Size of a nodule -> (concept, value, unit) of its lengths and its area, in millimetres where they are known."""
     for concept, name in (
         (codes.LONG_AXIS, "longest"),
         (codes.SHORT_AXIS, "perpendicular"),
@@ -120,7 +119,7 @@ def size_numbers(size: NoduleSize) -> Iterator[Number]:
 
 
 def tirads_answers(assessment: Any) -> Iterator[Answer]:
-    """A TI-RADS Assessment -> its descriptors, which of them no reader has confirmed, and its level or levels."""
+    """TI-RADS Assessment -> its descriptors, those that no reader confirmed, and its level or range of levels."""
     described = getattr(assessment, "descriptors", None)
     for descriptor in codes.LEXICON:
         value = getattr(described, descriptor, None)
@@ -139,14 +138,14 @@ def _system(assessment: Any) -> str:
 
 
 def _advice(assessment: Any) -> list[str]:
-    """A TI-RADS Assessment -> what it advises and warns of, as comments."""
+    """TI-RADS Assessment -> its advice and warnings, as comments."""
     words = getattr(getattr(assessment, "advice", None), "words", None)
-    said = [words] if words else []
-    return [f"{_system(assessment)}: {text}" for text in (*said, *getattr(assessment, "warnings", ()))]
+    advice = [words] if words else []
+    return [f"{_system(assessment)}: {text}" for text in (*advice, *getattr(assessment, "warnings", ()))]
 
 
 def _evidence(source: Source) -> Dataset:
-    """-> the source's UIDs alone; patient and study are copied as they are, without the library's opinion of them."""
+    """-> the source's UIDs; patient and study are copied separately, so that the library does not check them."""
     evidence = Dataset()
     for name in (*PATIENT, *STUDY):
         setattr(evidence, name, None)
@@ -163,7 +162,7 @@ def _nodules(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
 
 
 def _observers(source: Source, findings: Findings) -> hd.ObservationContext:
-    """The software as a device; the person who corrected it beside it, by name where identity is kept."""
+    """-> the software as a device, and the person who corrected it, by name where identity is kept."""
     model = findings.predictions[0].model
     device = hd.DeviceObserverIdentifyingAttributes(
         uid=source.uid("device", model.id),
@@ -242,7 +241,7 @@ def _frame_numbers(prediction: Prediction) -> list[Number]:
 
 
 def _frame_answers(prediction: Prediction) -> list[Answer]:
-    """-> on which side of the operating points the frame's risk lies, and its flags."""
+    """-> whether the frame's risk is above each operating point, and its flags."""
     answers = []
     for point in prediction.operating_points:
         side = "at or above" if point.is_above else "below"
@@ -257,7 +256,7 @@ def _frame_comments(prediction: Prediction) -> list[str | None]:
 
 
 def _outline(source: Source, prediction: Prediction, nodule: Nodule) -> hd.ImageRegion:
-    """-> the closed polygon through the centres of the outline's pixels, on its source frame."""
+    """-> the closed polygon through the centres of the outline's pixels, on the source frame."""
     points_xy = np.asarray(nodule.outline_xy, np.float64) + PIXEL_CENTRE
     return hd.ImageRegion(
         graphic_type=hd.GraphicTypeValues.POLYLINE,
@@ -292,7 +291,7 @@ def _measurement(concept: Code, value: float, unit: Code) -> hd.Measurement:
 
 
 def _with_comments(group: Any, texts: Iterable[str | None]) -> Any:
-    """A measurement group -> the same with its comments, each a text of its own."""
+    """Adds comments to a measurement group, each as its own text item."""
     for text in texts:
         if text:
             item = hd.TextContentItem(codes.COMMENT, text, hd.RelationshipTypeValues.CONTAINS)
@@ -301,7 +300,7 @@ def _with_comments(group: Any, texts: Iterable[str | None]) -> Any:
 
 
 def _largest_section(findings: Findings, track: int) -> tuple[int, int]:
-    """-> the key of the track's nodule with the most pixels: where its assessment is written."""
+    """-> key of the track's nodule with the most pixels; its group holds the assessment."""
     sections = [(p.image.frame_index, n.number, n.size.area_px) for p, n in findings.nodules_of(track)]
     frame_index, number, _ = max(sections, key=lambda section: section[2])
     return frame_index, number
