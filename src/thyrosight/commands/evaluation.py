@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle, or a folder with one a fold.", exists=True)],
+    bundle: Annotated[Path, typer.Argument(help="A model bundle, or a folder with one bundle per fold.", exists=True)],
     cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html, per_case.csv, evaluation.json.")],
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
     fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
     across_folds: Annotated[
-        bool, typer.Option("--across-folds", help="Mask rule and calibration of each fold by the others' images.")
+        bool, typer.Option("--across-folds", help="Mask rule and calibration of each fold from the other folds.")
     ] = False,
     threads: Threads = None,
     tta: Tta = False,
@@ -35,8 +35,9 @@ def evaluate(
 ) -> None:
     """Labelled cases -> scores with intervals.
 
-    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Of a folder with one bundle
-    a fold each is scored on the fold that it has not seen, and all are pooled. Exit code 1 where a case has no score.
+    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. In a folder with one bundle
+    per fold, each bundle is scored on the fold that it has not seen, and all folds are pooled. Exit code 1 if a case
+    has no score.
     """
     from functools import partial
 
@@ -67,17 +68,17 @@ def pool(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled evaluation.")],
     across_folds: Annotated[
-        bool, typer.Option("--across-folds", help="Calibrate each fold's risk on the logits of the others first.")
+        bool, typer.Option("--across-folds", help="Calibrate the risk of each fold on the other folds first.")
     ] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", help="CSV of all rows, compact, from which to pool again.")
+        Path | None, typer.Option("--export", help="Compact CSV of all rows, from which `pool` gives the same scores.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Folds' evaluations -> one of all cases.
+    """Evaluations of folds -> one of all cases.
 
-    Each fold has to be evaluated by the model that has not seen it; a case that is in two of them is refused. What
-    --export writes holds case names, groups and numbers alone, and gives the same evaluation when it is pooled.
+    Each fold has to be evaluated by the model that has not seen it. A case that is in two folds is an error. The file
+    of --export holds case names, groups and numbers only.
     """
     from thyrosight.evaluation.evaluate_folds import pool as pool_folds
 
@@ -94,17 +95,17 @@ def calibrate(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")],
     scores: Annotated[
-        Path | None, typer.Option("--scores", help="evaluation.json to declare; that beside --from if left out.")
+        Path | None, typer.Option("--scores", help="evaluation.json to quote; default: the one next to --from.")
     ] = None,
     stress: Annotated[
-        Path | None, typer.Option("--stress", help="stress.json of `pool-stress`, to quote in the card.", exists=True)
+        Path | None, typer.Option("--stress", help="stress.json of `pool-stress`, for the model card.", exists=True)
     ] = None,
 ) -> None:
-    """Final bundle, its folds' scores -> calibrated bundle.
+    """Final bundle, scores of its folds -> calibrated bundle.
 
-    A network trained on all rows has seen every label. Its calibration, operating points, mask rule and scores are
-    therefore taken from models by the same recipe, each on the fold that it had not seen; the mask rule only where
-    --across-folds has chosen one. The weights stay as they are.
+    A network that was trained on all rows has seen every label. Calibration, operating points, mask rule and scores
+    therefore come from models of the same recipe, each on the fold that it had not seen. The mask rule is set only if
+    --across-folds chose one. The weights do not change.
     """
     from thyrosight.export.calibrate import recalibrate
 
@@ -119,7 +120,7 @@ def compare(
 ) -> None:
     """Two evaluations -> paired differences.
 
-    First less second, over the cases that both hold; the intervals are those of a grouped bootstrap of the paired
+    First - second, over the cases that are in both. The intervals come from a grouped bootstrap of the paired
     differences.
     """
     from thyrosight.evaluation.compare import compare as compare_cases
@@ -133,7 +134,7 @@ def compare(
 
 
 def _print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
-    """All scores, and the report's path as the last line; exit code 1 where a case could not be scored."""
+    """Print all scores, the path of the report as the last line; exit code 1 if a case could not be scored."""
     if as_json:
         print_json(evaluation)
     else:

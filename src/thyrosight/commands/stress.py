@@ -47,10 +47,10 @@ def stress(
     tta: Tta = False,
     as_json: Json = False,
 ) -> None:
-    """What disturbed images cost the scores.
+    """Measure what disturbed images cost the scores.
 
-    Predicts every case as it is and with other gain, gamma, speckle, blur, JPEG, depth, a shadow, calipers and text
-    drawn on, each at strengths 1 to 5; 1 and 2 are met daily. Exit code 1 where a case could not be scored.
+    Predicts every case as it is, and with changed gain, gamma, speckle, blur, JPEG, depth, a shadow, and drawn calipers
+    and text, each at strengths 1 to 5; 1 and 2 occur daily. Exit code 1 if a case could not be scored.
     """
     from thyrosight.datasets.table import RowChoice
     from thyrosight.evaluation.stress.stress import StressPlan, disturbances
@@ -65,13 +65,13 @@ def stress(
 
 
 def pool_stress(
-    parts: Annotated[list[Path], typer.Argument(help="Folder of each fold's stress test.", exists=True)],
+    parts: Annotated[list[Path], typer.Argument(help="Folder of the stress test of each fold.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled stress test.")],
     as_json: Json = False,
 ) -> None:
-    """Folds' stress tests -> one of all cases.
+    """Stress tests of folds -> one of all cases.
 
-    Each fold has to be stressed with the model that has not seen it; a case that is in two of them is refused.
+    Each fold has to be tested with the model that has not seen it. A case that is in two folds is an error.
     """
     from thyrosight.evaluation.stress.stress import pool_stress as pool_folds
 
@@ -81,15 +81,15 @@ def pool_stress(
 
 
 def strength_numbers(text: str) -> tuple[int, ...]:
-    """--strengths as given -> its numbers; ConfigError where one is none."""
+    """Value of --strengths -> its numbers; ConfigError where one is not a number."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ConfigError(f"--strengths {text}: give numbers with commas between, e.g. 1,2") from None
+        raise ConfigError(f"--strengths {text}: write numbers separated by commas, e.g. 1,2") from None
 
 
 def _print_stress(test: StressTest, out: Path, as_json: bool) -> None:
-    """A row a disturbance and the headlines; exit code 1 where a case could not be scored."""
+    """Print one row per disturbance and the headlines; exit code 1 if a case could not be scored."""
     if as_json:
         print_json(test)
     else:
@@ -121,7 +121,7 @@ def print_stress(test: StressTest, console: Console) -> None:
 
 
 def headlines(test: StressTest) -> list[str]:
-    """StressTest -> its two headlines in words, as far as they were tried."""
+    """StressTest -> its two headlines in words; a headline that was not tried is left out."""
     lines = []
     worst = test.worst_daily
     if worst is not None:
@@ -130,11 +130,11 @@ def headlines(test: StressTest) -> list[str]:
             f"{worst.strength}"
         )
     daily, overall = test.caliper_risk_change_daily, test.caliper_risk_change
-    told = [
+    changes = [
         f"{with_interval(part)} {where}" for part, where in ((daily, "at strengths 1-2"), (overall, "over all")) if part
     ]
-    if told:
-        lines.append(f"mean |change of risk| with calipers drawn on: {'; '.join(told)}")
+    if changes:
+        lines.append(f"mean |change of risk| with calipers drawn on: {'; '.join(changes)}")
     return lines
 
 

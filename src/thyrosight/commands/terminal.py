@@ -1,4 +1,4 @@
-"""Results -> the terminal: tables for people on stdout, pure JSON for programs, remarks on stderr."""
+"""Results -> the terminal: tables for people or pure JSON on stdout; remarks and progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from thyrosight.plain_text import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Bar
 
     from thyrosight.results.predict_folder import FileProgress
     from thyrosight.types import Progress
 
 UNFOLDED = 10_000
-"""Characters in a line that is never reached."""
+"""A line width that no line reaches: nothing is folded."""
 
 
 def plain(value: Any) -> Any:
-    """A record, however nested -> what JSON can hold; a number that is not finite becomes null."""
+    """A record of any depth -> dicts, lists and values for JSON; a number that is not finite becomes null."""
     if hasattr(value, "model_dump"):
         return plain(value.model_dump(mode="json"))
     if is_dataclass(value) and not isinstance(value, type):
@@ -62,14 +63,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def stdout_console(*, markup: bool = False) -> Console:
-    """-> stdout as a rich console; into a pipe no line is folded, so that `grep` finds whole ones."""
+    """-> stdout as a rich console; in a pipe no line is folded, so that `grep` finds whole lines."""
     from rich.console import Console
 
     return Console(highlight=False, markup=markup, width=None if sys.stdout.isatty() else UNFOLDED)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """{name: value} -> one line each on stdout, names as words; {} and [] are a dash."""
+    """{name: value} -> one line per name on stdout, names as words; {} and [] are a dash."""
     names = {key: words(key) for key in facts}
     width = max(map(len, names.values()), default=0)
     for key, value in facts.items():
@@ -91,7 +92,7 @@ def one_line(text: str) -> str:
 
 
 def words(name: str) -> str:
-    """A field's name -> words for people: `num_images` is `images`."""
+    """Name of a field -> words for people: `num_images` is `images`."""
     return name.removeprefix("num_").replace("_", " ")
 
 
@@ -111,7 +112,7 @@ def remark(text: str) -> None:
 
 @contextmanager
 def stdout_kept_for_json(as_json: bool) -> Iterator[None]:
-    """Under --json whatever prints while the work runs goes to stderr: stdout is the JSON and nothing else."""
+    """With --json, whatever prints during the work goes to stderr, so that stdout is the JSON alone."""
     if not as_json:
         yield
         return
@@ -120,56 +121,20 @@ def stdout_kept_for_json(as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def file_progress() -> Iterator[FileProgress]:
-    """-> what to call after each image: failures are lines on stderr, with a bar of several images on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total, name, fault: remark(fault) if fault is not None else None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, highlight=False, markup=False)
-    name_column = TextColumn("{task.description}", markup=False)
-    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), name_column, console=console)
-    task = bar.add_task("", total=None)
-
-    def show(done: int, total: int, name: str, fault: str | None) -> None:
-        if total > 1:
-            bar.start()
-        if fault is not None:
-            console.print(printable(fault))
-        bar.update(task, completed=done, total=total, description=printable(name[-40:]))
-
-    try:
-        yield show
-    finally:
-        bar.stop()
-
-
-@contextmanager
 def progress_bar(label: str) -> Iterator[Progress]:
     """Label -> a Progress that draws a bar with the time left on stderr; where stderr is no terminal, it draws nothing.
 
-    The bar appears with the first step and goes with the last, so that one bar serves several runs of a command, and
-    the work between them may draw a bar of its own.
+    The bar appears with the first step and disappears with the last. One bar therefore serves several rounds of work,
+    and the work between two rounds may draw a bar of its own.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = _bar(is_transient=True)
     task = bar.add_task(label, total=None)
 
     def show(done: int, total: int) -> None:
-        if bar.finished or not bar.live.is_started:
+        if not bar.live.is_started:
             bar.reset(task, total=total)
             bar.start()
         bar.update(task, completed=done, total=total)
@@ -180,3 +145,40 @@ def progress_bar(label: str) -> Iterator[Progress]:
         yield show
     finally:
         bar.stop()
+
+
+@contextmanager
+def file_progress() -> Iterator[FileProgress]:
+    """-> what to call after each image: failures are lines on stderr, with a bar of several images on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, name, fault: remark(fault) if fault is not None else None
+        return
+    bar = _bar(is_transient=False)
+    task = bar.add_task("", total=None)
+
+    def show(done: int, total: int, name: str, fault: str | None) -> None:
+        if total > 1:
+            bar.start()
+        if fault is not None:
+            bar.console.print(printable(fault))
+        bar.update(task, completed=done, total=total, description=printable(name[-40:]))
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def _bar(*, is_transient: bool) -> Bar:
+    """-> a bar on stderr with number, time left and a text; a transient one disappears when it stops."""
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+    )
+    console = Console(stderr=True, highlight=False, markup=False)
+    return progress.Progress(*columns, console=console, transient=is_transient)

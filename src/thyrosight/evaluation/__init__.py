@@ -1,1 +1,1 @@
-"""Predictor, labelled cases -> scores with intervals."""
+"""Predictor, labelled cases -> scores with intervals; scores of two models -> their difference."""

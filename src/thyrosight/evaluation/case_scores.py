@@ -1,7 +1,7 @@
-"""One case, its reference and what was predicted -> CaseScore; CaseScores <-> per_case.csv, without loss.
+"""One case, its reference and its prediction -> CaseScore; CaseScores <-> per_case.csv, without loss.
 
 Legend: `_px` pixels of the source image, `_mm` millimetres (only where the spacing is known). Overlap, boundary and
-detection are taken over the whole source image: what is predicted on screen text outside the field counts as well.
+detection are scored over the whole source image: a prediction on screen text outside the field counts as well.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ MISSED, INVENTED, NO_SPACING, NO_REFERENCE = "missed", "invented", "no spacing",
 class MaskSettings:
     """How masks are scored: NSD's tolerance in pixels and in mm, and the IoU from which a nodule counts as found.
 
-    The defaults come from two readers of the same image (DDTI, 130 images of 560 x 360): half of their outlines'
-    boundary lies within 3.6 pixels of the other's; one found 96 % of the other's nodules at IoU 0.3, 92 % at 0.5.
+    The defaults come from two readers of the same images (DDTI, 130 images of 560 x 360): half of one reader's boundary
+    is within 3.6 pixels of the other's; one reader found 96 % of the other's nodules at IoU 0.3, and 92 % at 0.5.
     """
 
     nsd_tolerance_px: float = 4.0
@@ -47,12 +47,12 @@ class MaskSettings:
 
 @dataclass(frozen=True)
 class CaseScore:
-    """One image's scores. What has no value is None: all of the masks' where no reference outline is known.
+    """The scores of one image. A score without a value is None; without a reference outline all mask scores are None.
 
-    reference_area_px 0: the reference says that there is no nodule. hd95 is None where one of the masks is empty;
-    hd95_reason then says which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters
-    of the nodules that were found, reference and prediction in the same order. malignancy_logit is the network's own,
-    risk the calibrated one. mean_probability is the mask's inside what was outlined, None where nothing was.
+    reference_area_px 0: the reference states that there is no nodule. hd95 is None where one of the masks is empty, and
+    hd95_reason states which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters of
+    the nodules that were found, reference and prediction in the same order. malignancy_logit is the output of the
+    network, risk is calibrated. mean_probability is that of the mask inside its outline, None for an empty mask.
     """
 
     case_id: str
@@ -100,7 +100,7 @@ class CaseScore:
 
 @dataclass(frozen=True)
 class CasePrediction:
-    """What a model predicts of one image next to the mask; mean_probability is that inside the mask."""
+    """The prediction of one image without its mask. mean_probability is the mean inside the mask."""
 
     fov: Box
     num_panels: int
@@ -117,7 +117,7 @@ def score_case(
     predicted: CasePrediction,
     settings: MaskSettings,
 ) -> CaseScore:
-    """Case, masks in source pixels (None: not known, or not predicted), the rest of the prediction -> its scores."""
+    """Case, masks in source pixels (None: not known, or not predicted), the rest of the prediction -> CaseScore."""
     spacing = Spacing(case.row_mm, case.column_mm) if case.row_mm and case.column_mm else None
     return CaseScore(
         case_id=case.case_id,
@@ -143,7 +143,7 @@ def score_case(
 def _mask_scores(
     reference_HW: BoolArray | None, prediction_HW: BoolArray | None, spacing: Spacing | None, settings: MaskSettings
 ) -> dict[str, Any]:
-    """Masks -> the fields of a CaseScore that speak of them."""
+    """Masks -> the fields of CaseScore that depend on them."""
     names = [field.name for field in fields(CaseScore)]
     scores: dict[str, Any] = dict.fromkeys(names[names.index("reference_area_px") : names.index("malignancy")])
     scores |= {name: () for name in scores if name.startswith("longest_")}
@@ -173,7 +173,7 @@ def _mask_scores(
 
 
 def _diameters(found: Detection, spacing: Spacing | None) -> dict[str, tuple[float, ...]]:
-    """Matches -> longest diameters of both outlines of each, in pixels and (spacing known) in mm."""
+    """Matches -> the longest diameters of both outlines of each match, in pixels and, with a spacing, in mm."""
     references = [measure(found.reference_labels_HW == match.reference, spacing) for match in found.matches]
     predictions = [measure(found.prediction_labels_HW == match.prediction, spacing) for match in found.matches]
     return {
@@ -193,14 +193,14 @@ def _finite(value: float | None) -> float | None:
 COLUMNS = tuple(field.name for field in fields(CaseScore))
 KINDS = {field.name: str(field.type) for field in fields(CaseScore)}
 NEEDED = tuple(name for name, kind in KINDS.items() if not kind.startswith("tuple") and not kind.endswith("| None"))
-"""Columns without which there is no row; one that is not there has no value in any row."""
+"""Columns that every table has; a column that is not here may be absent, and then has no value in any row."""
 LIST_SEPARATOR = ";"
 DIGITS = 6
-"""Significant digits of the numbers in a compact table: far beyond what a score is quoted with."""
+"""Significant digits of the numbers in a compact table; scores are quoted with three."""
 
 
 def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
-    """Scores -> per_case.csv: a row an image, an empty cell for None, `;` between several diameters; whole or not."""
+    """Scores -> per_case.csv: one row per image, an empty cell for None, `;` between diameters; whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -210,9 +210,9 @@ def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
 
 
 def compact_case_scores(scores: Sequence[CaseScore]) -> str:
-    """Scores -> the text of a per_case.csv to keep: numbers to 6 digits, no column that is empty throughout.
+    """Scores -> the text of a small per_case.csv: numbers to 6 digits, without columns that are empty in all rows.
 
-    `read_case_scores` takes it, and every score of an evaluation can be made from it again.
+    `read_case_scores` reads it, and `pool` makes the same evaluation from it again.
     """
     rows = [{name: _text(getattr(score, name), DIGITS) for name in COLUMNS} for score in scores]
     kept = [name for name in COLUMNS if name in NEEDED or any(row[name] for row in rows)]
@@ -224,9 +224,9 @@ def compact_case_scores(scores: Sequence[CaseScore]) -> str:
 
 
 def read_case_scores(path: Path) -> list[CaseScore]:
-    """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the mend.
+    """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the fix.
 
-    A column that may be empty may also be absent: an older file, or a compact one.
+    A column that may be empty may also be absent, as in an older file or a compact one.
     """
     path = path / "per_case.csv" if path.is_dir() else path
     try:
@@ -244,7 +244,7 @@ def read_case_scores(path: Path) -> list[CaseScore]:
 
 
 def _text(value: object, digits: int | None = None) -> str:
-    """A value -> its cell; all digits of a number where none are asked for."""
+    """Value -> its cell; digits None: a number with all its digits."""
     if value is None:
         return ""
     if isinstance(value, tuple):

@@ -1,6 +1,6 @@
-"""Numbers -> small charts as inline SVG text: axes, lines, bands, dots, bars; no script, no font of its own.
+"""Numbers -> small charts as inline SVG text: axes, lines, bands, dots, bars; no script and no font.
 
-Legend: a chart's coordinates are data units; `Axes` maps them to the drawing's units. Text is escaped here.
+The coordinates of a chart are data units; `Axes` maps them to the units of the drawing. Text is escaped here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Axes:
 
 
 def drawing(axes: Axes, parts: Sequence[str], x_label: str, y_label: str, title: str) -> str:
-    """Axes, parts of a chart, labels -> the whole SVG; title is for readers who don't see it."""
+    """Axes, parts of a chart, labels -> the whole SVG; the title is for screen readers."""
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg">{_grid(axes)}{"".join(parts)}'
@@ -48,12 +48,12 @@ def drawing(axes: Axes, parts: Sequence[str], x_label: str, y_label: str, title:
 
 
 def line(axes: Axes, points: Points, style: str = "line") -> str:
-    """Points -> a line through them; style is a class of the page's style sheet."""
+    """Points -> a line through them; style is a class in the style sheet of the page."""
     return f'<polyline class="{style}" points="{axes.path(points)}"/>'
 
 
 def band(axes: Axes, xs: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> str:
-    """Lower and upper values over xs -> the area between."""
+    """Lower and upper values over xs -> the area between them."""
     edge = [*zip(xs, lows, strict=True), *reversed(list(zip(xs, highs, strict=True)))]
     return f'<polygon class="band" points="{axes.path(edge)}"/>'
 
@@ -64,12 +64,12 @@ def dots(axes: Axes, points: Points, radius: float = 3.5) -> str:
 
 
 def whiskers(axes: Axes, intervals: Sequence[tuple[float, float, float]]) -> str:
-    """(x, low, high) -> upright interval lines."""
+    """(x, low, high) -> vertical interval lines."""
     return "".join(line(axes, [(x, low), (x, high)], "whisker") for x, low, high in intervals)
 
 
 def bars(axes: Axes, edges: Sequence[float], heights: Sequence[float], style: str = "bar") -> str:
-    """Bin edges, one height a bin -> touching bars from zero."""
+    """Bin edges, one height per bin -> bars from zero, without gaps."""
     parts = []
     for left, right, height in zip(edges[:-1], edges[1:], heights, strict=True):
         x, y = axes.x(left) + 0.5, axes.y(height)
@@ -79,7 +79,7 @@ def bars(axes: Axes, edges: Sequence[float], heights: Sequence[float], style: st
 
 
 def level(axes: Axes, value: float, text: str, style: str = "level") -> str:
-    """A value of y -> a line across with its text at the right end."""
+    """A value of y -> a horizontal line with its text at the right end."""
     x, y = WIDTH - RIGHT - 4, axes.y(value) - 4
     return (
         line(axes, [(axes.x_low, value), (axes.x_high, value)], style)
@@ -88,7 +88,7 @@ def level(axes: Axes, value: float, text: str, style: str = "level") -> str:
 
 
 def upright(axes: Axes, value: float, style: str = "level") -> str:
-    """A value of x -> an upright line."""
+    """A value of x -> a vertical line."""
     return line(axes, [(value, axes.y_low), (value, axes.y_high)], style)
 
 
@@ -102,7 +102,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def rounded_range(values: Sequence[float], margin: float = 0.08) -> tuple[float, float]:
-    """Values -> a range that holds them with a margin; never empty."""
+    """Values -> a range around them with a margin; it is never empty."""
     low, high = min(values), max(values)
     around = (high - low) * margin or max(1.0, abs(low) * margin)
     return low - around, high + around

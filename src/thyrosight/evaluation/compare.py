@@ -35,7 +35,7 @@ class ComparedScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two evaluations on the cases that both hold; num_left_out are in one of them only."""
+    """Two evaluations on the cases that are in both; num_left_out cases are in only one of them."""
 
     first: str
     second: str
@@ -48,7 +48,7 @@ class Comparison:
 def compare(
     first: Path, second: Path, *, out: Path | None = None, settings: EvaluationSettings = DEFAULT_SETTINGS
 ) -> Comparison:
-    """per_case.csv of two models -> paired differences first - second on the cases of both; JSON to `out` where given.
+    """per_case.csv of two models -> paired differences first - second on the cases in both, as JSON in `out` if given.
 
     InputError where no case is in both, or where a case has another reference, label or group in one of them.
     """
@@ -79,11 +79,11 @@ def _same_reference(a: CaseScore, b: CaseScore) -> bool:
 
 
 Numbers = Callable[[CaseScore], tuple[float, float] | None]
-"""A case -> the two numbers that a score is made of (value, weight or label), None where it doesn't count."""
+"""A case -> the two numbers of a score (value, and weight or label); None where the case does not count."""
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _ScoreKind:
     name: str
     title: str
     higher_is_better: bool
@@ -91,7 +91,9 @@ class _Kind:
     statistic_of: Callable[[list[float], list[float]], Statistic]
 
 
-def _compared(kind: _Kind, pairs: Sequence[tuple[CaseScore, CaseScore]], settings: EvaluationSettings) -> ComparedScore:
+def _compared(
+    kind: _ScoreKind, pairs: Sequence[tuple[CaseScore, CaseScore]], settings: EvaluationSettings
+) -> ComparedScore:
     kept = [
         (of_a, of_b, a.group)
         for a, b in pairs
@@ -141,14 +143,14 @@ def _false(row: CaseScore) -> tuple[float, float] | None:
 
 
 COMPARED = (
-    _Kind("dice", "Dice, mean", True, _outlined(lambda row: row.dice), ratio_of),
-    _Kind("iou", "IoU, mean", True, _outlined(lambda row: row.iou), ratio_of),
-    _Kind("nsd_px", "NSD, mean", True, _outlined(lambda row: row.nsd_px), ratio_of),
-    _Kind("hd95_px_all", "HD95 px, mean, missed = diagonal", False, _outlined(hd95_or_diagonal), ratio_of),
-    _Kind("nodule_sensitivity", "Nodules found", True, _found, ratio_of),
-    _Kind("false_positives_an_image", "False positives an image", False, _false, ratio_of),
-    _Kind("auroc", "AUROC", True, _rated, ranking.auroc_of),
-    _Kind("average_precision", "Average precision", True, _rated, ranking.average_precision_of),
-    _Kind("brier", "Brier score", False, _rated, calibration.brier_of),
+    _ScoreKind("dice", "Dice, mean", True, _outlined(lambda row: row.dice), ratio_of),
+    _ScoreKind("iou", "IoU, mean", True, _outlined(lambda row: row.iou), ratio_of),
+    _ScoreKind("nsd_px", "NSD, mean", True, _outlined(lambda row: row.nsd_px), ratio_of),
+    _ScoreKind("hd95_px_all", "HD95 px, mean, missed = diagonal", False, _outlined(hd95_or_diagonal), ratio_of),
+    _ScoreKind("nodule_sensitivity", "Nodules found", True, _found, ratio_of),
+    _ScoreKind("false_positives_an_image", "False positives an image", False, _false, ratio_of),
+    _ScoreKind("auroc", "AUROC", True, _rated, ranking.auroc_of),
+    _ScoreKind("average_precision", "Average precision", True, _rated, ranking.average_precision_of),
+    _ScoreKind("brier", "Brier score", False, _rated, calibration.brier_of),
 )
-"""What two models are compared by. A mean is a ratio whose denominators are 1."""
+"""The scores by which two models are compared. A mean is a ratio whose denominators are 1."""

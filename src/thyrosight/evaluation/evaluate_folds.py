@@ -1,8 +1,8 @@
-"""One bundle a fold, cases.csv -> each scored on the fold that it has not seen, and all of them pooled.
+"""One bundle per fold, cases.csv -> each bundle scored on the fold that it has not seen, and all folds pooled.
 
 OUT/  fold0/ …  pooled/   each with per_case.csv, evaluation.json, report.html
-Across folds, what a bundle has set on its few validation images is set on the other folds' images instead: the
-calibration of its risk, and the rule by which it outlines.
+A bundle calibrates its risk and chooses its mask rule on its few validation images. Across folds, the images of the
+other folds do both instead.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def evaluate_folds(
 
 
 def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:
-    """Each fold's predictor, all cases -> the mask rules; None where no bundle outlines or no case has an outline.
+    """Predictor of each fold, all cases -> the mask rules; None where no bundle outlines or no case has an outline.
 
-    A case that can't be read has no part here; its evaluation tells of it.
+    A case that can't be read is skipped here; the evaluation of its fold reports it.
     """
     dices: dict[int, NDArray[np.float64]] = {}
     has_empty = False
@@ -104,7 +104,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
 
 
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
-    """InputError where the bundle has seen more of the cases' sets than the other folds."""
+    """InputError where the bundle was trained on more of these sets than the other folds."""
     sources = {case.source for case in cases if case.fold == fold}
     seen = seen_sets(bundle.info, sources, fold)
     if seen:
@@ -125,10 +125,10 @@ def pool(
 ) -> Evaluation:
     """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
 
-    One table that holds all folds (`keep` of an earlier call) will do as well. A case that is in two of them is an
-    InputError: then they are no folds of one cross-validation. across_folds: each fold's risk is first calibrated on
-    the logits of the others. mask_rule: by which the parts were outlined, to be told. keep: file for all rows as one
-    compact table, which gives this evaluation again.
+    One table with all folds (the file `keep` of an earlier call) is accepted as well. InputError where a case is in two
+    tables: they are not folds of one cross-validation. across_folds: the risk of each fold is calibrated on the logits
+    of the other folds first. mask_rule: the rule that outlined the parts, for the record. keep: file for all rows as
+    one compact table, from which this evaluation can be made again.
     """
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
@@ -147,13 +147,13 @@ def pool(
 
 
 def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
-    """Scores -> one compact CSV, numbers and case names alone; whole or not at all."""
+    """Scores -> one compact CSV with numbers and case names only; written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, compact_case_scores(rows))
 
 
 def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> EvaluationContext:
-    """The folds' tables and their rows -> what was evaluated; what their evaluation.json agree on is kept."""
+    """Tables of the folds, their rows -> what was evaluated, from the evaluation.json next to each table."""
     own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
     known = [read_evaluation(path)["evaluated"] for path in own if path.exists()]
     meanings = {record["risk_meaning"] for record in known}
@@ -176,5 +176,5 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
 
 
 def _evaluation_of(part: Path) -> Path:
-    """A fold's per_case.csv, or its folder -> the evaluation.json beside it; a kept table has none."""
+    """per_case.csv of a fold, or its folder -> the evaluation.json next to it; a kept table has none."""
     return part / "evaluation.json" if part.is_dir() else part.with_name("evaluation.json")

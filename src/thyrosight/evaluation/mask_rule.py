@@ -1,7 +1,7 @@
 """Raw predictions, reference masks -> the rule by which a bundle outlines: mask threshold, least mean probability.
 
-The rule is the one of the best mean Dice over the images that it is chosen on. Of few images it fits their noise: a
-run has only its validation groups, a cross-validation all images outlined by models that have not seen them.
+The rule is the one with the best mean Dice over the images on which it is chosen. With few images it fits their noise:
+a run has only its validation groups; a cross-validation has all images, outlined by models that have not seen them.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from thyrosight.types import BoolArray
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))
 LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0.025), 3)))
-"""What is tried of min_mean_probability where some images hold no nodule."""
+"""The values of min_mean_probability that are tried where some images have no nodule."""
 
 
 @dataclass(frozen=True)
 class MaskRule:
-    """A pixel belongs to a nodule above the threshold, a region is one from the least mean probability on."""
+    """A pixel above the threshold is part of a region; a region with the least mean probability is a nodule."""
 
     threshold: float
     min_mean_probability: float
 
     def in_bundle(self, info: BundleInfo) -> BundleInfo:
-        """A bundle's info -> the same with this rule."""
+        """BundleInfo -> the same with this rule."""
         changes = {"mask_threshold": self.threshold, "min_mean_probability": self.min_mean_probability}
         return info.model_copy(update=changes)
 
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """The rule that all images choose; by_fold holds those that the scores rest on, each fold's by the others.
+    """The rule that all images choose. by_fold: the rules behind the scores; the other folds choose that of a fold.
 
-    network_settings: of the networks that outlined, so that no other network is given their rule.
+    network_settings: those of the networks that outlined, so that a bundle of another network refuses the rule.
     """
 
     rule: MaskRule
@@ -55,7 +55,7 @@ def dices_of(
 ) -> NDArray[np.float64]:
     """Reference and raw prediction of one image -> Dice for each of T thresholds and L LEAST_MEANS (T, L).
 
-    Without a nodule in the reference it is 1 where nothing is outlined, else 0.
+    Dice of a reference without a nodule is 1 where nothing is outlined, else 0.
     """
     return np.array([_dices_at(reference_HW, raw, threshold, min_area_fraction) for threshold in thresholds])
 
@@ -72,8 +72,8 @@ def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, min
 def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
     """Dice of N images by T thresholds and L least means -> (the rule of the best mean, that mean).
 
-    The best is that of each rule's mean with its neighbours': the top of a flat curve is noise. may_drop: whether
-    regions may be dropped for a low mean probability. Only images without a nodule can ask for that.
+    Each mean is averaged with those of the neighbouring rules first, because the top of a flat curve is noise.
+    may_drop: whether a region of low mean probability may be dropped; only images without a nodule can show its use.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
     best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)
@@ -82,7 +82,7 @@ def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, ma
 
 
 def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-> the mean of each entry and the eight around it, the border's repeated outwards."""
+    """-> the mean of each entry and the eight around it; entries at the border are repeated outwards."""
     num_rows, num_columns = means_TL.shape
     padded = np.pad(means_TL, 1, mode="edge")
     shifted = [padded[row : row + num_rows, column : column + num_columns] for row in range(3) for column in range(3)]
@@ -93,10 +93,10 @@ def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
 def out_of_fold_rule(
     dices_of_fold: dict[int, NDArray[np.float64]], network_settings: dict[str, Any], *, may_drop: bool
 ) -> OutOfFoldRule:
-    """Dice of each fold's images (N, T, L) by models that have not seen them -> the rule of all, and of the others."""
+    """Dice of the images of each fold (N, T, L), by models that have not seen them -> the rule of all, and per fold."""
     by_fold = {}
     for fold in dices_of_fold:
-        others = [dices_NTL for its, dices_NTL in dices_of_fold.items() if its != fold]
+        others = [dices_NTL for other, dices_NTL in dices_of_fold.items() if other != fold]
         by_fold[fold], _ = best_rule(np.concatenate(others), THRESHOLDS, may_drop=may_drop)
     all_NTL = np.concatenate(list(dices_of_fold.values()))
     rule, _ = best_rule(all_NTL, THRESHOLDS, may_drop=may_drop)

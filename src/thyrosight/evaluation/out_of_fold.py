@@ -1,8 +1,8 @@
-"""CaseScores of several folds -> what no fold decided for itself: recalibrated risks, measured operating points.
+"""CaseScores of several folds -> risks and operating points that the other folds choose.
 
-Every case's logit comes from a model that has not seen it; calibration and thresholds for a fold come from the logits
-of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a fold
-reach its own calibration only through the weights of the other folds' models.
+The logit of a case comes from a model that has not seen it. The calibration and the thresholds of a fold come from the
+logits of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a
+fold influence its own calibration only through the weights of the models of the other folds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thyrosight.inference.risk import Fit, risk_of
 
 @dataclass(frozen=True)
 class LabelledLogits:
-    """The labelled images: label, raw malignancy logit, group and fold of each."""
+    """The labelled images: label, malignancy logit as the network gives it, group and fold of each."""
 
     labels: tuple[int, ...]
     logits: tuple[float, ...]
@@ -36,7 +36,7 @@ class LabelledLogits:
 
 @dataclass(frozen=True)
 class OutOfFoldPoint:
-    """A goal, the threshold on the logit that all cases choose, and its rates by the other folds' thresholds."""
+    """A goal, the threshold on the logit that all cases choose, and the rates by the thresholds of the other folds."""
 
     goal: OperatingGoal
     logit: float
@@ -45,7 +45,7 @@ class OutOfFoldPoint:
 
 
 def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:
-    """Rows, where they are from -> the labelled ones; InputError unless they can calibrate fold by fold."""
+    """Rows, the name of their file -> the labelled ones; InputError where they can't calibrate fold by fold."""
     labelled = [row for row in rows if row.malignancy is not None]
     if labelled and all(row.malignancy_logit is None for row in labelled):
         raise InputError(f"{where}: no malignancy_logit; evaluate every fold again with this version and pool them")
@@ -79,7 +79,7 @@ def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
 
 
 def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
-    """Logits, labels -> the Platt fit; InputError where the logits rank the wrong way round or are all alike."""
+    """Logits, labels -> the Platt fit; InputError where a higher logit has a lower risk, or all logits are equal."""
     scale, offset = fit_platt(logits, labels)
     if scale <= 0:
         raise InputError(
@@ -89,15 +89,15 @@ def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
     try:
         return Fit(scale, offset, platt_covariance(logits, scale, offset))
     except ValueError as error:
-        raise InputError(f"{where}: {error}; this model's risk tells nothing") from None
+        raise InputError(f"{where}: {error}; the risk of this model has no information") from None
 
 
 def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
-    """Rows of several folds -> the same with the risk of each fold calibrated on the logits of the others."""
+    """Rows of several folds -> the same; the risk of each fold is calibrated on the logits of the other folds."""
     rated = labelled_logits(rows, where)
     fits = {}
     for fold in set(rated.folds):
-        others = [place for place, its in enumerate(rated.folds) if its != fold]
+        others = [place for place, its_fold in enumerate(rated.folds) if its_fold != fold]
         fits[fold] = fit_of([rated.logits[at] for at in others], [rated.labels[at] for at in others], where)
     return [
         row

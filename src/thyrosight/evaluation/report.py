@@ -1,4 +1,4 @@
-"""Evaluation, pictures of some cases -> report.html: one page that needs nothing else, on a screen and on paper."""
+"""Evaluation, pictures of some cases -> report.html: one page without other files, for screen and paper."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NUM_BARS = 20
 
 @dataclass(frozen=True)
 class Picture:
-    """The ultrasound field of one image as PNG, and both outlines as SVG paths in its source pixels."""
+    """The ultrasound field of one image as PNG, and both outlines as SVG paths in source pixels of the field."""
 
     png: bytes
     width: int
@@ -43,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Both outlines of one case as SVG paths in pixels of the field (empty: none), and the field."""
+    """Both outlines of one case as SVG paths in pixels of the field (empty: no outline), and the field."""
 
     fov: Box
     reference_path: str
@@ -51,13 +51,13 @@ class Outlines:
 
 
 def outlines_of(fov: Box, reference_HW: BoolArray | None, prediction_HW: BoolArray | None) -> Outlines:
-    """The field, whole masks (None: not known) -> their outlines, small enough to keep for every case."""
+    """The field, masks of the whole image (None: not known) -> their outlines, small enough to keep for every case."""
     paths = [_path(mask_HW[fov.slices]) if mask_HW is not None else "" for mask_HW in (reference_HW, prediction_HW)]
     return Outlines(fov, *paths)
 
 
 def picture_of(image_HW: UInt8Array, drawn: Outlines) -> Picture:
-    """Whole image, its outlines -> Picture, scaled down where wide; nothing outside the field is shown."""
+    """Whole image, its outlines -> Picture of the field, scaled down if it is wide."""
     fov = drawn.fov
     field_HW = np.ascontiguousarray(image_HW[fov.slices])
     scale = min(1.0, MAX_PICTURE_WIDTH / fov.width)
@@ -70,7 +70,7 @@ def picture_of(image_HW: UInt8Array, drawn: Outlines) -> Picture:
 
 
 def _path(mask_HW: BoolArray) -> str:
-    """Mask -> SVG path of its outlines, through the border pixels' centres."""
+    """Mask -> SVG path of its outlines, through the centres of the border pixels."""
     parts = []
     for outline_xy in outlines(mask_HW):
         points = " L".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in outline_xy)
@@ -79,7 +79,7 @@ def _path(mask_HW: BoolArray) -> str:
 
 
 def galleries(rows: Sequence[CaseScore], num: int = NUM_IN_GALLERY) -> dict[str, list[CaseScore]]:
-    """Rows -> the worst, the middle and the best by Dice among the outlined images; no image is in two of them."""
+    """Rows -> the worst, middle and best outlined images by Dice; no image is in two galleries."""
     ordered = sorted((row for row in rows if row.is_outlined), key=lambda row: (row.dice or 0.0, row.case_id))
     num = min(num, len(ordered) // 3)
     if num == 0:
@@ -94,12 +94,12 @@ def chosen_for_galleries(rows: Sequence[CaseScore]) -> list[str]:
 
 
 def write_report(evaluation: Evaluation, pictures: Mapping[str, Picture], path: Path) -> None:
-    """Evaluation, Picture by case_id (may be empty) -> the page, whole or not at all."""
+    """Evaluation, Picture by case_id (may be empty) -> the page, written whole or not at all."""
     write_atomic(path, report_html(evaluation, pictures))
 
 
 def report_html(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> str:
-    """Evaluation, Picture by case_id -> the page's HTML; every text in it is escaped."""
+    """Evaluation, Picture by case_id -> HTML of the page; every text in it is escaped."""
     from markupsafe import Markup
 
     shown = {
@@ -113,7 +113,7 @@ def report_html(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> str:
         tables=_tables(evaluation),
         charts=[(title, caption, Markup(svg)) for title, caption, svg in _charts(evaluation)],
         galleries={title: items for title, items in shown.items() if items},
-        subgroups=_by_kind(evaluation.subgroups),
+        subgroups=_subgroups_by_kind(evaluation.subgroups),
         strip=lambda estimate: Markup(_strip(estimate)),
         number=number_text,
         interval=interval_text,
@@ -132,7 +132,7 @@ def _headline(evaluation: Evaluation) -> list[tuple[str, Estimate]]:
 
 
 def _tables(evaluation: Evaluation) -> list[tuple[str, list[Estimate]]]:
-    """Evaluation -> (title, its scores), in the order of the page; those without a case are left out."""
+    """Evaluation -> (title, its scores) in the order of the page; scores without a case are left out."""
     names = [estimate.name for estimate in evaluation.scores]
     starts = [names.index(name) for name in ("dice", "nodule_sensitivity", "longest_px_bias", "auroc")]
     ends = [*starts[1:], len(names)]
@@ -150,7 +150,7 @@ def _tables(evaluation: Evaluation) -> list[tuple[str, list[Estimate]]]:
     return [(title, part) for title, part in kept if part]
 
 
-def _by_kind(subgroups: Sequence[Subgroup]) -> list[tuple[str, list[tuple[Subgroup, dict[str, Estimate]]]]]:
+def _subgroups_by_kind(subgroups: Sequence[Subgroup]) -> list[tuple[str, list[tuple[Subgroup, dict[str, Estimate]]]]]:
     kinds: dict[str, list[tuple[Subgroup, dict[str, Estimate]]]] = {}
     for subgroup in subgroups:
         scores = {estimate.name: estimate for estimate in subgroup.scores}
@@ -159,7 +159,7 @@ def _by_kind(subgroups: Sequence[Subgroup]) -> list[tuple[str, list[tuple[Subgro
 
 
 def _strip(estimate: Estimate) -> str:
-    """A score in 0..1 -> a small line with its interval and value."""
+    """Estimate of a score in 0..1 -> a small line with its value and interval."""
     if estimate.value is None:
         return ""
     whisker = ""
@@ -276,7 +276,7 @@ def _diameter_chart(evaluation: Evaluation) -> tuple[str, str, str] | None:
 
 
 def _coverage_chart(selective: Selective) -> tuple[str, str, str] | None:
-    """Selective -> the chart of its scores against coverage, all images at the right; Brier stays in the JSON."""
+    """Selective -> the chart of its scores against coverage, without Brier, which is in the JSON."""
     shown = [curve for curve in selective.curves if curve.name != "brier"]
     values = [value for curve in shown for part in (curve.values, curve.low, curve.high) for value in part]
     known = [value for value in values if value is not None]
@@ -313,7 +313,7 @@ def _points(coverage: Sequence[float], curve: CoverageCurve) -> list[tuple[float
 def _known(
     coverage: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None]
 ) -> tuple[list[float], list[float], list[float]]:
-    """-> the coverages whose band is known, and the band."""
+    """-> the coverages that have a band, and the band: (coverages, lows, highs)."""
     kept = [
         (x, low, high)
         for x, low, high in zip(coverage, lows, highs, strict=True)
@@ -323,14 +323,14 @@ def _known(
 
 
 def number_text(value: float | None, unit: str = "") -> str:
-    """A value and its unit -> text for people: shares with three decimals, px, mm and percent with one; None a dash."""
+    """Value and unit -> text: a share has three decimals, px, mm and percent have one; None is a dash."""
     if value is None:
         return "-"
     return f"{value:z.1f} {unit}" if unit else f"{value:z.3f}"
 
 
 def interval_text(estimate: Estimate) -> str:
-    """Estimate -> `low to high`, or why there is none."""
+    """Estimate -> `low to high`, or the reason why there is no interval."""
     if estimate.low is None or estimate.high is None:
         return estimate.reason or "-"
     digits = 1 if estimate.unit else 3

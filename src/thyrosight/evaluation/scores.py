@@ -30,12 +30,12 @@ from thyrosight.evaluation.metrics.overlap import percent_differences
 Rows = Sequence[CaseScore]
 StatisticOf = Callable[[list[float]], Statistic]
 OF_SUBGROUPS = ("dice", "dice_median", "iou", "nsd_px", "nodule_sensitivity", "false_positives_an_image", "auroc")
-"""The scores that every subgroup has."""
+"""The scores of a subgroup."""
 
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The images of one kind (`by` says of what kind), and their scores."""
+    """The images of one kind and their scores; `by` names the property that makes the kind."""
 
     by: str
     name: str
@@ -110,7 +110,7 @@ def outline_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate, 
 
 
 def detection_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate, ...]:
-    """Rows with a known reference (an empty one too) -> nodules found, false positives, empty images left empty."""
+    """Rows with a known reference, perhaps empty -> nodules found, false positives, empty images left empty."""
     known = [row for row in rows if row.num_reference is not None]
     groups = [row.group for row in known]
     found, reference = [row.num_found or 0 for row in known], [row.num_reference or 0 for row in known]
@@ -255,7 +255,7 @@ def roc_of(rows: Rows, settings: EvaluationSettings) -> Roc | None:
 
 
 def group_scores(rows: Rows, settings: EvaluationSettings) -> tuple[tuple[Estimate, ...], tuple[GroupScore, ...]]:
-    """Rows -> scores where every group counts once (means over its images), and the groups themselves."""
+    """Rows -> scores in which every group counts once (means over its images), and the groups."""
     groups = tuple(_group_score(name, members) for name, members in _by(rows, lambda row: row.group).items())
     dices = [(group.dice, group.group) for group in groups if group.dice is not None]
     ious = [(group.iou, group.group) for group in groups if group.iou is not None]
@@ -299,7 +299,7 @@ def _scores_of_subgroup(rows: Rows, settings: EvaluationSettings) -> tuple[Estim
 
 
 def labelled(rows: Rows) -> tuple[list[int], list[float], list[str]]:
-    """Rows -> labels, risks and groups of the images that have both a label and a risk, whatever their masks."""
+    """Rows -> labels, risks and groups of the images that have a label and a risk, with or without masks."""
     kept = [
         (row.malignancy, row.risk, row.group) for row in rows if row.malignancy is not None and row.risk is not None
     ]
@@ -307,7 +307,7 @@ def labelled(rows: Rows) -> tuple[list[int], list[float], list[str]]:
 
 
 def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
-    """Rows -> the outlined ones in three parts by the reference's share of the field; the names say the limits."""
+    """Rows -> the outlined ones in three parts by the reference's share of the field; the names state the limits."""
     outlined = [row for row in rows if row.is_outlined]
     if len(outlined) < 3:
         return {}
@@ -321,7 +321,7 @@ def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
 
 
 def hd95_or_diagonal(row: CaseScore) -> float | None:
-    """Row -> HD95 in pixels, the field's diagonal where one of the masks is empty."""
+    """Row -> HD95 in pixels; the diagonal of the field where one of the masks is empty."""
     return row.field_diagonal_px if row.hd95_px is None else row.hd95_px
 
 
@@ -333,7 +333,7 @@ def _by(rows: Rows, key: Callable[[CaseScore], str]) -> dict[str, list[CaseScore
 
 
 def _group_score(name: str, rows: Rows) -> GroupScore:
-    """A group's rows -> their means; labels that disagree leave the group without one."""
+    """Name and rows of a group -> their means; a group whose labels differ has no label."""
     outlined = [row for row in rows if row.is_outlined]
     labels, risks, _ = labelled(rows)
     return GroupScore(

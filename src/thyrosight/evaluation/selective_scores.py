@@ -1,4 +1,4 @@
-"""CaseScores -> Selective: what declining the least sure images gains, for the risk and for the outline."""
+"""CaseScores -> Selective: the scores when the least sure images are declined, for the risk and for the outline."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from thyrosight.types import Float64Array
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 MIN_CASES = 10
-"""Below this a fifth of the images is one or two: no curve."""
+"""With fewer images a fifth of them is one or two: no curve."""
 
 
 @dataclass(frozen=True)
 class CoverageCurve:
-    """One score at each coverage with its pointwise 95 % band; None where it is undefined."""
+    """One score at each coverage with its pointwise 95 % band; None where the score is undefined."""
 
     name: str
     title: str
@@ -35,8 +35,9 @@ class CoverageCurve:
 class Selective:
     """Scores of the images that are answered, the surest first, and the area under the risk-coverage curve.
 
-    least_confidence: that of the last image answered at each coverage. aurc is judged between aurc_without_order (any
-    image is as likely to be declined) and aurc_of_best_order (the worst first, which nobody can know).
+    least_confidence: the confidence of the last image that is answered at each coverage. Two values judge the aurc:
+    aurc_without_order, where every image is equally likely to be declined, and aurc_of_best_order, where the worst
+    images are declined first, which nobody can know.
     """
 
     name: str
@@ -63,7 +64,7 @@ def selective_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) ->
 
 
 def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Labelled rows by |risk - 0.5|: the share on the right side of 0.5, Brier, AUROC; the loss is the wrong side."""
+    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC; the loss is the wrong side."""
     labels, risks, groups = labelled(rows)
     if len(labels) < MIN_CASES:
         return None
@@ -83,7 +84,7 @@ def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selecti
 
 
 def _of_outline(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Outlined rows by the nodules' mean probability: mean Dice; nothing found counts as the least sure."""
+    """Outlined rows by the mean probability inside the mask -> mean Dice; an empty mask counts as the least sure."""
     kept = [
         (row.dice, row.mean_probability if row.predicted_area_px else 0.0, row.group) for row in rows if row.is_outlined
     ]

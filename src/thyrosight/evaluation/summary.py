@@ -1,4 +1,4 @@
-"""CaseScores and what was evaluated -> Evaluation: one frozen record with everything, and its JSON."""
+"""CaseScores, what was evaluated -> Evaluation: one frozen record with all scores, and its JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """What was evaluated: model, cases, selection, and on what; software and hardware are {what: value} in words."""
+    """What was evaluated: model, cases, selection of rows, time and hardware."""
 
     model_name: str
     model_id: str
@@ -53,12 +53,12 @@ class EvaluationContext:
     notes: tuple[str, ...] = ()
     with_tta: bool = False
     mask_rule: OutOfFoldRule | None = None
-    """Where each fold was outlined by the rule that the other folds choose, not by its own bundle's."""
+    """The mask rules, where the other folds choose that of a fold; None: each bundle used its own."""
 
 
 @dataclass(frozen=True)
 class UnscoredCase:
-    """A case that could not be scored, and why."""
+    """A case that could not be scored, and the reason."""
 
     case_id: str
     message: str
@@ -70,7 +70,7 @@ def summarise(
     settings: EvaluationSettings,
     failures: Sequence[UnscoredCase] = (),
 ) -> Evaluation:
-    """The scores of every image, what was evaluated, how -> Evaluation. No row: InputError."""
+    """Scores of every image, what was evaluated, settings -> Evaluation. InputError where there is no row."""
     if not rows:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
         raise InputError(f"{evaluated.cases}: none of the {len(failures)} chosen cases could be scored{first}")
@@ -112,7 +112,7 @@ def summarise(
 
 
 def policies(settings: EvaluationSettings) -> dict[str, str]:
-    """Settings -> what every score rests on, in sentences."""
+    """Settings -> how each score is defined here, in sentences."""
     masks = settings.masks
     return {
         "Geometry": "Every mask is scored in the source image's own pixels, over the whole image: what is drawn "
@@ -148,7 +148,7 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All of one evaluation. scores are by image, group_scores count every group once."""
+    """All results of one evaluation. In scores every image counts once, in group_scores every group."""
 
     schema_version: int
     evaluated: EvaluationContext
@@ -176,7 +176,7 @@ class Evaluation:
     cases: tuple[CaseScore, ...]
 
     def score(self, name: str) -> Estimate:
-        """Name -> that estimate; KeyError names what there is."""
+        """Name -> the estimate of that name; KeyError lists the names."""
         for estimate in (*self.scores, *self.group_scores, *(part.aurc for part in self.selective)):
             if estimate.name == name:
                 return estimate
@@ -197,7 +197,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """Path of an evaluation.json -> its content; InputError where it is none."""
+    """Path of an evaluation.json -> its content; InputError where the file is something else."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         assert isinstance(record["evaluated"], dict)

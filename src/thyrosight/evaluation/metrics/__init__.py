@@ -1,1 +1,1 @@
-"""Masks, labels, risks -> scores; nothing here knows a file."""
+"""Masks, labels, risks -> scores; no module here reads a file."""

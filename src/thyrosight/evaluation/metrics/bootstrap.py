@@ -1,8 +1,8 @@
 """Statistic, groups -> its value with a 95 % interval that resamples whole groups; the same for a paired difference.
 
 Legend: N cases, G groups, D bootstrap draws. A statistic takes weights_DN (how often each case was drawn) and returns
-values_D, NaN where a draw leaves it undefined (say, AUROC without a positive), so that all draws are one array
-operation and a draw never copies the cases.
+values_D, with NaN where it is undefined in a draw (for example AUROC without a positive). All draws are one array
+operation, and no draw copies the cases.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Statistic = Callable[[Float64Array], Float64Array]
 
 DRAWS = 2000
 MIN_DEFINED_SHARE = 0.5
-"""No interval where the statistic is undefined in more than half of the draws."""
+"""There is no interval where the statistic is defined in a smaller share of the draws."""
 WEIGHTS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % interval; None with the reason where it can't be had. num_draws counts the defined draws."""
+    """A value and its 95 % interval; None with the reason where there is none. num_draws counts the defined draws."""
 
     value: float | None
     low: float | None
@@ -38,8 +38,8 @@ class Interval:
 class Difference:
     """A minus B on the same cases. two_sided_share: twice the smaller share of draws on either side of zero, at most 1.
 
-    It is counted as (draws + 1) / (all draws + 1), so never 0 (Davison & Hinkley 1997). It reads like a p-value of "no
-    difference" but is a bootstrap share, not a test with a known level.
+    It is counted as (draws + 1) / (all draws + 1), so it is never 0 (Davison & Hinkley 1997). It looks like a p-value
+    of "no difference", but it is a bootstrap share and not a test with a known level.
     """
 
     value: float | None
@@ -55,9 +55,9 @@ def grouped_bootstrap(
 ) -> Interval:
     """Statistic, the group of each case -> value, percentile 95 % interval from drawing groups with replacement.
 
-    Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient come and go together. A statistic that is
-    undefined in a draw leaves that draw out; one group only, too few defined draws, or the same value in all of them
-    (say, every nodule found) gives no interval rather than one of no width.
+    Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient are drawn together. A draw in which the
+    statistic is undefined is left out. There is no interval where there is one group, where too few draws are defined,
+    or where all draws have the same value (for example, every nodule found): its width would be 0.
     """
     value, values_D, reason = _draw(statistic, groups, rng, draws)
     if reason is not None:
@@ -75,7 +75,7 @@ def paired_bootstrap(
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> Difference:
-    """Two statistics of the same cases -> A - B with its percentile 95 % interval; both see the same draws."""
+    """Two statistics of the same cases -> A - B with its percentile 95 % interval; both use the same draws."""
 
     def difference(weights_DN: Float64Array) -> Float64Array:
         return statistic_a(weights_DN) - statistic_b(weights_DN)
@@ -92,7 +92,7 @@ def paired_bootstrap(
 def draw_values(
     statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int = DRAWS
 ) -> NDArray[np.float64]:
-    """Statistic, groups -> its value(s) in every draw, first axis the draws; undefined ones NaN."""
+    """Statistic, groups -> its value(s) in every draw, draws along the first axis; NaN where it is undefined."""
     names = list(dict.fromkeys(groups))
     number = {name: index for index, name in enumerate(names)}
     group_of_case_N = np.array([number[group] for group in groups], dtype=np.intp)
@@ -108,7 +108,7 @@ def draw_values(
 def _draw(
     statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int
 ) -> tuple[float | None, Float64Array, str | None]:
-    """-> the value on all cases, the values of the defined draws, and why there is no interval (or None)."""
+    """-> (value on all cases, values of the defined draws, the reason why there is no interval, or None)."""
     none_N = np.zeros(0)
     if len(groups) == 0:
         return None, none_N, "no cases"
@@ -125,7 +125,7 @@ def _draw(
     return value, defined_D, None
 
 
-# Statistics of plain numbers; those of risks are in thyrosight.ranking and thyrosight.calibration
+# Statistics of plain numbers; those of risks are in ranking.py and calibration.py
 
 
 def mean_of(values_N: ArrayLike) -> Statistic:
@@ -154,7 +154,7 @@ def median_of(values_N: ArrayLike) -> Statistic:
 
 
 def ratio_of(numerators_N: ArrayLike, denominators_N: ArrayLike) -> Statistic:
-    """Counts a case -> the statistic sum(numerators) / sum(denominators); undefined where the denominators are zero."""
+    """Counts per case -> the statistic sum(numerators) / sum(denominators); undefined where that sum is 0."""
     numerators = np.asarray(numerators_N, dtype=np.float64)
     denominators = np.asarray(denominators_N, dtype=np.float64)
 

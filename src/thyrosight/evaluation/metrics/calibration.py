@@ -1,4 +1,4 @@
-"""Labels, risks -> whether a risk of 30 % means 30 %: Brier, ECE beside a perfect model's, reliability bins, Platt fit.
+"""Labels, risks -> whether a risk of 30 % means 30 %: Brier, ECE, ECE of a perfect model, reliability, Platt fit.
 
 Legend: N cases, D draws, B bins. Labels are 1 or 0, risks probabilities in 0..1.
 """
@@ -33,7 +33,7 @@ class ReliabilityBin:
 
 
 def brier_of(labels_N: ArrayLike, risks_N: ArrayLike) -> Statistic:
-    """-> mean of (risk - label)^2 (Brier 1950), a statistic for thyrosight.bootstrap."""
+    """-> mean of (risk - label)^2 (Brier 1950), a statistic for bootstrap.py."""
     labels, risks = _checked(labels_N, risks_N)
     squares_N = (risks - labels) ** 2
 
@@ -44,7 +44,7 @@ def brier_of(labels_N: ArrayLike, risks_N: ArrayLike) -> Statistic:
 
 
 def ece_of(labels_N: ArrayLike, risks_N: ArrayLike, num_bins: int = NUM_BINS) -> Statistic:
-    """-> expected calibration error over bins of equal mass, a statistic for thyrosight.bootstrap.
+    """-> expected calibration error over bins of equal mass, a statistic for bootstrap.py.
 
     sum over bins of (n_b / N) |mean risk - share positive| (Naeini et al., AAAI 2015; equal mass as in Nixon et al.
     2019). The bins are those of the whole sample, in every draw.
@@ -64,8 +64,8 @@ def ece_of_perfect_model(
 ) -> Interval:
     """Risks -> the ECE that a perfectly calibrated model with these risks shows at this n: mean and 95 % range.
 
-    Labels are drawn from the risks themselves, so that all of the ECE is chance: with few cases even a perfect model's
-    ECE is well above 0 (Roelofs et al., AISTATS 2022). An ECE within the range says nothing against the calibration.
+    Labels are drawn from the risks themselves, so all of this ECE is chance: with few cases even the ECE of a perfect
+    model is well above 0 (Roelofs et al., AISTATS 2022). An ECE in this range is no evidence against the calibration.
     """
     risks = np.asarray(risks_N, dtype=np.float64)
     if risks.size == 0:
@@ -94,9 +94,9 @@ def _reliability_bin(labels: Float64Array, risks: Float64Array) -> ReliabilityBi
 
 
 def equal_mass_bins(risks_N: ArrayLike, num_bins: int = NUM_BINS) -> NDArray[np.intp]:
-    """Risks -> bin of each case, 0 on, as equal in count as ties allow: equal risks share the bin of the first of them.
+    """Risks -> bin of each case, from 0, with counts as equal as ties allow: equal risks are in one bin.
 
-    Independent of the order of the cases. Bins that ties leave empty are dropped, so that the numbers have no gap.
+    The order of the cases has no influence. Bins that are empty because of ties are dropped: the numbers have no gap.
     """
     risks = np.asarray(risks_N, dtype=np.float64)
     rank_N = np.searchsorted(np.sort(risks), risks, side="left")
@@ -109,8 +109,8 @@ def fit_platt(logits_N: ArrayLike, labels_N: ArrayLike) -> tuple[float, float]:
     """Logits, labels -> (scale, offset) so that sigmoid(scale * logit + offset) is calibrated on these cases.
 
     Platt scaling (1999) by Newton's method as in Lin, Lin & Weng (Machine Learning 2007), with its smoothed targets
-    (n+ + 1) / (n+ + 2) and 1 / (n- + 2), which keep it finite on separable cases. Fit on cases that aren't scored.
-    One class missing: ValueError.
+    (n+ + 1) / (n+ + 2) and 1 / (n- + 2), which keep it finite on separable cases. Fit it on cases that are not
+    scored. ValueError where a class is missing.
     """
     labels, logits = _checked_labels(labels_N), np.asarray(logits_N, dtype=np.float64)
     num_positive, num_negative = float(labels.sum()), float((1 - labels).sum())
@@ -139,14 +139,14 @@ def platt_covariance(logits_N: ArrayLike, scale: float, offset: float) -> tuple[
     """Logits and the fit on them -> (variance of scale, covariance, variance of offset) by the inverse information.
 
     Wald's asymptotics for logistic regression (McCullagh & Nelder 1989): a normal approximation, rough below some 20
-    cases. Logits all alike tell nothing of the scale: ValueError.
+    cases. ValueError where all logits are equal: they do not determine the scale.
     """
     logits = np.asarray(logits_N, dtype=np.float64)
     inputs_N2 = np.stack([logits, np.ones_like(logits)], axis=1)
     risk_N = sigmoid(inputs_N2 @ np.array([scale, offset]))
     information = (inputs_N2 * (risk_N * (1 - risk_N))[:, None]).T @ inputs_N2
     if np.linalg.cond(information) > 1e12:
-        raise ValueError("the logits are all alike, or all certain: the fit has no uncertainty that can be had")
+        raise ValueError("the logits are all equal, or all certain: the uncertainty of the fit can't be computed")
     covariance = np.linalg.inv(information)
     return float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
 

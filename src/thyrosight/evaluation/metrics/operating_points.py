@@ -1,4 +1,4 @@
-"""Labels, scores -> thresholds: the operating points that a model is shipped with, and what each is for.
+"""Labels, scores -> thresholds: the operating points of a bundle, and the goal of each.
 
 Legend: N cases. A case is called high where its score >= the threshold; labels are 1 (high) or 0 (low).
 """
@@ -15,12 +15,12 @@ from thyrosight.evaluation.metrics.ranking import roc_curve
 from thyrosight.types import Float64Array
 
 SLACK = 1e-9
-"""Rates are ratios of counts: what misses a goal by less than this meets it."""
+"""Rates are ratios of counts: a rate that misses its goal by less than this meets it."""
 
 
 @dataclass(frozen=True)
 class OperatingGoal:
-    """What a threshold is chosen for. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen place."""
+    """What a threshold is chosen for. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen point."""
 
     name: str
     meaning: str
@@ -45,13 +45,14 @@ OPERATING_GOALS = (
     OperatingGoal("sensitivity-90", "the highest threshold that calls at least 90 % of the high ones high", _sensitive),
     OperatingGoal("specificity-90", "the lowest threshold that calls at least 90 % of the low ones low", _specific),
 )
-"""The first is that from which pictures and reports say high."""
+"""The first decides which risk is called high in pictures and reports."""
 
 
 def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
     """Goal, labels of both classes, finite scores -> the threshold, half-way between two of the scores.
 
-    -infinity calls every case high, +infinity none. Of equal J the most sensitive is taken. One class: ValueError.
+    -infinity calls every case high, +infinity none. Of several points with the best J, the most sensitive is chosen.
+    ValueError where a class is missing.
     """
     labels = np.asarray(labels_N)
     if set(np.unique(labels).tolist()) != {0, 1}:
@@ -68,7 +69,7 @@ def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike)
 def called_out_of_fold(
     goal: OperatingGoal, labels_N: Sequence[int], scores_N: Sequence[float], folds_N: Sequence[int]
 ) -> list[bool]:
-    """-> whether each case is called high by the threshold that the other folds choose; no case judges its own."""
+    """-> whether each case is called high by the threshold that the other folds choose."""
     labels, scores, folds = np.asarray(labels_N), np.asarray(scores_N, dtype=np.float64), np.asarray(folds_N)
     called = np.zeros(labels.size, dtype=np.bool_)
     for fold in np.unique(folds):

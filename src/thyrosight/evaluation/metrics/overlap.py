@@ -1,9 +1,9 @@
 """Reference mask, predicted mask -> overlap (Dice, IoU), boundary (NSD, HD95), nodules found, agreement of diameters.
 
-Legend: `_HW` masks are boolean (rows, columns), reference first, prediction second; `_N` one value a boundary element.
-Empty masks, the same policy everywhere: an empty reference asks for an empty prediction; both empty is a perfect score,
-one empty the worst one. HD95 has no worst value, so there one empty mask gives None, and whoever averages says what
-was done with it. A mask that touches the image's border has a boundary there as well.
+Legend: `_HW` masks are boolean (rows, columns), reference first, prediction second; `_N` one value per boundary
+element. Empty masks have one policy: an empty reference asks for an empty prediction; both empty is a perfect score,
+one empty is the worst score. HD95 has no worst value, so one empty mask gives None, and a mean has to state how it
+counts None. A mask that touches the border of the image has a boundary there as well.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ IntArray = NDArray[np.int32]
 
 MIN_IOU_OF_FOUND_NODULE = 0.3
 DISTANCE_SLACK = 1e-6
-"""Relative slack of `distance <= tolerance`: distances are float32 and then multiplied by millimetres."""
+"""Relative slack of `distance <= tolerance`, because distances are float32 that is multiplied by millimetres."""
 SEARCH_ELEMENTS = 2_000_000
-"""Pairs of boundary elements compared at once where pixels aren't square: some 50 MB."""
+"""Pairs of boundary elements that are compared at once where pixels are not square: about 50 MB."""
 
 
 # Overlap
@@ -50,10 +50,10 @@ def iou(reference_HW: BoolArray, prediction_HW: BoolArray) -> float:
 
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """Each boundary's elements: distance to the other boundary, and the length of boundary that the element stands for.
+    """The elements of each boundary: distance to the other boundary, and the length of boundary per element.
 
-    Both in pixels, or in millimetres where a spacing was given. An empty mask has no elements; the other's distances
-    are then infinite.
+    Both in pixels, or in millimetres where a spacing was given. An empty mask has no elements, and the distances of the
+    other mask are infinite.
     """
 
     reference_distance_N: Float64Array
@@ -67,9 +67,9 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Two masks -> distances between their boundaries, in pixels, or in mm where the spacing is given.
 
-    Boundary elements sit on the pixel corners, as in Nikolov et al., Deep learning to achieve clinically applicable
-    segmentation of head and neck anatomy for radiotherapy (2018; JMIR 2021), in two dimensions: every 2 x 2
-    neighbourhood that isn't uniform is one element, weighted by the length of contour that marching squares puts there.
+    Boundary elements are at pixel corners, as in Nikolov et al., Deep learning to achieve clinically applicable
+    segmentation of head and neck anatomy for radiotherapy (2018; JMIR 2021), here in two dimensions: every 2 x 2
+    neighbourhood that is not uniform is one element; its weight is the length of the marching-squares contour there.
     """
     _same_shape(reference_HW, prediction_HW)
     unit = spacing or Spacing(1.0, 1.0)
@@ -90,7 +90,7 @@ def surface_distances(
 def normalised_surface_dice(surface: SurfaceDistances, tolerance: float) -> float:
     """Boundary distances -> share of both boundaries' length within `tolerance` of the other (NSD; Nikolov 2018).
 
-    tolerance has the unit of the distances (pixels or mm). Both masks empty 1, one empty 0.
+    tolerance has the unit of the distances (pixels or mm). Both masks empty: 1; one empty: 0.
     """
     reach = tolerance * (1.0 + DISTANCE_SLACK)
     total = float(surface.reference_length_N.sum() + surface.prediction_length_N.sum())
@@ -104,8 +104,8 @@ def normalised_surface_dice(surface: SurfaceDistances, tolerance: float) -> floa
 def hausdorff95(surface: SurfaceDistances) -> float | None:
     """Boundary distances -> the larger of the two directed 95th percentiles, by contour length, in their unit.
 
-    Definition as in Nikolov 2018: the smallest distance within which at least 95 % of the boundary's length lies.
-    Both masks empty 0; one empty None, because there is no distance to nothing.
+    Definition of Nikolov 2018: the smallest distance that holds at least 95 % of the length of the boundary. Both masks
+    empty: 0. One empty: None, because there is no boundary to measure to.
     """
     num_reference, num_prediction = surface.reference_length_N.size, surface.prediction_length_N.size
     if num_reference == 0 and num_prediction == 0:
@@ -174,7 +174,7 @@ def _nearest(from_yx: Float64Array, to_yx: Float64Array) -> Float64Array:
 
 
 class Match(NamedTuple):
-    """One reference nodule and the predicted one that found it: component numbers from 1, and their IoU."""
+    """A reference nodule and the predicted nodule that found it: component numbers from 1, and their IoU."""
 
     reference: int
     prediction: int
@@ -183,7 +183,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Detection:
-    """What was found in one image: matches, best first; all components of both masks, as label maps (0 background)."""
+    """The nodules of one image: matches, best first; label maps of all components of both masks (0: background)."""
 
     matches: tuple[Match, ...]
     num_reference: int
@@ -195,11 +195,11 @@ class Detection:
 def detect(reference_HW: BoolArray, prediction_HW: BoolArray, min_iou: float = MIN_IOU_OF_FOUND_NODULE) -> Detection:
     """Two masks -> which reference nodules were found: 8-connected components, one to one, greedily by mask IoU.
 
-    A reference nodule counts as found where a predicted one overlaps it with IoU >= min_iou; every predicted nodule
-    left over is a false positive. Maier-Hein, Reinke et al., Metrics reloaded (Nature Methods 2024), ask for mask IoU
-    as the criterion where outlines are at hand, for a lenient cut-off where the boundary itself is uncertain (0.3
-    here: the outlines of two readers differ), and for one-to-one matching. Below 0.5 matches can compete;
-    the larger IoU wins.
+    A reference nodule is found where a predicted nodule overlaps it with IoU >= min_iou; every predicted nodule without
+    a match is a false positive. Maier-Hein, Reinke et al., Metrics reloaded (Nature Methods 2024), ask for mask IoU
+    where outlines are available, for a lenient cut-off where the boundary is uncertain (0.3 here, because the outlines
+    of two readers differ), and for one-to-one matching. Below 0.5 two nodules can compete for one match; the larger IoU
+    wins.
     """
     _same_shape(reference_HW, prediction_HW)
     num_reference, reference_labels_HW = _components(reference_HW)
@@ -249,7 +249,7 @@ def bland_altman(
 ) -> Agreement | None:
     """Paired measurements -> bias and limits of agreement bias ± 1.96 sd, in their unit (Bland & Altman, Lancet 1986).
 
-    sd with n - 1. Fewer than two pairs: None. The limits take the pairs as independent.
+    sd with n - 1. None for fewer than two pairs. The limits treat the pairs as independent.
     """
     return _agreement(np.asarray(prediction_N, dtype=np.float64) - np.asarray(reference_N, dtype=np.float64))
 

@@ -1,8 +1,8 @@
 """Labels, risks -> how well the risk ranks and separates: ROC, AUROC, AP, F1, sensitivity, specificity.
 
 Legend: N cases, D bootstrap draws, K distinct risks from high to low. Labels are 1 (high) or 0 (low), risks any finite
-score. Every `…_of(labels, risks)` gives a statistic for thyrosight.bootstrap: weights_DN -> values_D, NaN where
-a class is missing. A case is called positive where its risk >= the threshold.
+score. Every `…_of(labels, risks)` returns a statistic for bootstrap.py: weights_DN -> values_D, NaN where a class is
+missing. A case is called positive where its risk >= the threshold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COUNT_SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Levels:
-    """The cases sorted by risk, high to low: order_N, where each distinct risk starts, and those risks."""
+    """The cases sorted by risk from high to low: order_N, the start of each distinct risk, and the distinct risks."""
 
     order_N: NDArray[np.intp]
     starts_K: NDArray[np.intp]
@@ -29,7 +29,7 @@ class Levels:
     labels_N: Float64Array
 
     def counts(self, weights_DN: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Weights -> positives_DK, negatives_DK with exactly each risk; ties share one level."""
+        """Weights -> positives_DK, negatives_DK at each distinct risk; tied cases share one level."""
         sorted_DN = weights_DN[:, self.order_N]
         positive_DN = sorted_DN * self.labels_N[self.order_N]
         positives_DK = np.add.reduceat(positive_DN, self.starts_K, axis=1)
@@ -38,7 +38,7 @@ class Levels:
 
 
 def levels(labels_N: ArrayLike, risks_N: ArrayLike) -> Levels:
-    """Labels (0 or 1), risks (finite) -> the cases sorted and tied; ValueError on anything else or no case."""
+    """Labels (0 or 1), risks (finite) -> the sorted cases; ValueError for other values or without a case."""
     labels, risks = _checked(labels_N, risks_N)
     order = np.argsort(-risks, kind="stable")
     sorted_risks = risks[order]
@@ -76,10 +76,10 @@ def average_precision_of(labels_N: ArrayLike, risks_N: ArrayLike) -> Statistic:
 
 
 def sensitivity_at_specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, specificity: float = 0.9) -> Statistic:
-    """-> the largest sensitivity of any threshold whose specificity is at least as asked; no interpolation.
+    """-> the largest sensitivity of a threshold with at least this specificity; no interpolation.
 
-    The threshold is found on the scored cases themselves, as a point of the ROC curve: it describes the curve and is
-    a little optimistic as a promise for new cases.
+    The threshold is chosen on the scored cases themselves, as a point of the ROC curve. It describes the curve; for new
+    cases it is a little optimistic.
     """
     sorted_cases = levels(labels_N, risks_N)
 
@@ -91,7 +91,7 @@ def sensitivity_at_specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, speci
 
 
 def specificity_at_sensitivity_of(labels_N: ArrayLike, risks_N: ArrayLike, sensitivity: float = 0.9) -> Statistic:
-    """-> the largest specificity of any threshold whose sensitivity is at least as asked; as above."""
+    """-> the largest specificity of a threshold with at least this sensitivity; see sensitivity_at_specificity_of."""
     sorted_cases = levels(labels_N, risks_N)
 
     def statistic(weights_DN: Float64Array) -> Float64Array:
@@ -102,16 +102,16 @@ def specificity_at_sensitivity_of(labels_N: ArrayLike, risks_N: ArrayLike, sensi
 
 
 def _best_kept(wanted_DK: Float64Array, unwanted_DK: Float64Array, allowed_share: float) -> Float64Array:
-    """Counts in the order of taking -> the largest share of wanted with at most the allowed share of unwanted."""
+    """Counts by falling risk -> the largest share of `wanted` with at most the allowed share of `unwanted`."""
     wanted_D, unwanted_D = wanted_DK.sum(axis=1), unwanted_DK.sum(axis=1)
-    taken_DK, spoilt_DK = np.cumsum(wanted_DK, axis=1), np.cumsum(unwanted_DK, axis=1)
-    allowed_DK = spoilt_DK <= (allowed_share * unwanted_D)[:, None] + COUNT_SLACK
-    best_D = np.max(np.where(allowed_DK, taken_DK, 0.0), axis=1)
+    wanted_so_far_DK, unwanted_so_far_DK = np.cumsum(wanted_DK, axis=1), np.cumsum(unwanted_DK, axis=1)
+    allowed_DK = unwanted_so_far_DK <= (allowed_share * unwanted_D)[:, None] + COUNT_SLACK
+    best_D = np.max(np.where(allowed_DK, wanted_so_far_DK, 0.0), axis=1)
     return _share(best_D, np.where(unwanted_D > 0, wanted_D, 0.0))
 
 
 def f1_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0.5) -> Statistic:
-    """-> F1 = 2 TP / (2 TP + FP + FN) at the threshold; no positive and none called: undefined."""
+    """-> F1 = 2 TP / (2 TP + FP + FN) at the threshold; undefined without a positive case and a positive call."""
     labels, risks = _checked(labels_N, risks_N)
     called = (risks >= threshold).astype(np.float64)
 
@@ -122,7 +122,7 @@ def f1_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0.5) -> St
 
 
 def sensitivity_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0.5) -> Statistic:
-    """-> TP / (TP + FN) at the threshold; no positive: undefined."""
+    """-> TP / (TP + FN) at the threshold; undefined without a positive case."""
     labels, risks = _checked(labels_N, risks_N)
     called = (risks >= threshold).astype(np.float64)
 
@@ -133,7 +133,7 @@ def sensitivity_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0
 
 
 def specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0.5) -> Statistic:
-    """-> TN / (TN + FP) at the threshold; no negative: undefined."""
+    """-> TN / (TN + FP) at the threshold; undefined without a negative case."""
     labels, risks = _checked(labels_N, risks_N)
     passed = (risks < threshold).astype(np.float64)
 
@@ -144,7 +144,7 @@ def specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0
 
 
 def roc_at(labels_N: ArrayLike, risks_N: ArrayLike, false_positive_rates_F: ArrayLike) -> Statistic:
-    """-> sensitivity at each false positive rate, linear between the curve's points: weights_DN -> values (D, F)."""
+    """-> sensitivity at each false positive rate, linear between points of the curve: weights_DN -> values (D, F)."""
     sorted_cases = levels(labels_N, risks_N)
     grid = np.asarray(false_positive_rates_F, dtype=np.float64)
 
@@ -170,7 +170,7 @@ def _roc(positives_DK: Float64Array, negatives_DK: Float64Array) -> tuple[Float6
 
 
 def auroc(labels_N: ArrayLike, risks_N: ArrayLike) -> float | None:
-    """Labels, risks -> AUROC of all cases once; None where a class (or every case) is missing."""
+    """Labels, risks -> AUROC of these cases; None where a class is missing."""
     return _once(auroc_of, labels_N, risks_N)
 
 

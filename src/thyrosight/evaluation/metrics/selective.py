@@ -1,9 +1,9 @@
-"""Confidences, losses -> what declining the least sure cases gains: a statistic at each coverage, the area below.
+"""Confidences, losses -> the scores when the least sure cases are declined: per coverage, and the area below.
 
 Legend: N cases, D bootstrap draws, C coverages, K distinct confidences from high to low. Coverage is the share of the
 cases that are answered, the most confident first; the rest is declined (Geifman & El-Yaniv, NIPS 2017). Cases of equal
-confidence come and go together: where a coverage cuts through them, each counts with the share of them that is kept,
-which is the mean over all orders in which they could be taken.
+confidence are treated alike: where a coverage cuts through them, each counts with the share of them that is kept. That
+is the mean over all their orders.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Weighting = Callable[[Float64Array], Float64Array]
 
 
 def kept_of(confidences_N: ArrayLike, coverage: float) -> Weighting:
-    """Confidences, coverage in (0, 1] -> the weighting that keeps that share of every draw, most confident first."""
+    """Confidences, coverage in (0, 1] -> the weighting that keeps this share of every draw, most confident first."""
     ordered = _ordered(confidences_N)
     if not 0 < coverage <= 1:
-        raise ValueError(f"a coverage lies above 0 and is at most 1, not {coverage}")
+        raise ValueError(f"a coverage is above 0 and at most 1, not {coverage}")
     level_N = np.empty(ordered.order_N.size, dtype=np.intp)
     sizes_K = np.diff(np.append(ordered.starts_K, ordered.order_N.size))
     level_N[ordered.order_N] = np.repeat(np.arange(sizes_K.size), sizes_K)
@@ -42,7 +42,7 @@ def kept_of(confidences_N: ArrayLike, coverage: float) -> Weighting:
 
 
 def curve_of(statistic: Statistic, confidences_N: ArrayLike, coverages_C: Sequence[float]) -> Statistic:
-    """-> that statistic on the cases kept at each coverage: weights_DN -> values (D, C)."""
+    """-> the same statistic over the cases that are kept at each coverage: weights_DN -> values (D, C)."""
     weightings = [kept_of(confidences_N, coverage) for coverage in coverages_C]
 
     def curve(weights_DN: Float64Array) -> Float64Array:
@@ -54,9 +54,9 @@ def curve_of(statistic: Statistic, confidences_N: ArrayLike, coverages_C: Sequen
 def aurc_of(losses_N: ArrayLike, confidences_N: ArrayLike) -> Statistic:
     """-> area under the risk-coverage curve: the mean over k = 1..N of the mean loss of the k most confident cases.
 
-    Geifman, Uziel & El-Yaniv (ICLR 2019); Ding et al. (CVPR Workshops 2020) show why this and not AUROC of the
-    confidence. Lower is better. Without any order it is the mean loss. Weights have to be counts. Equal confidences:
-    the mean over their orders in closed form, by harmonic numbers H: a level of w cases of mean loss m that follows a
+    Geifman, Uziel & El-Yaniv (ICLR 2019); Ding et al. (CVPR Workshops 2020) show why it is better than the AUROC of the
+    confidence. Lower is better; without an order it is the mean loss. Weights have to be counts. For equal confidences
+    it is the mean over their orders, in closed form with harmonic numbers H: a level of w cases of mean loss m after a
     cases of total loss l adds (l - a m) (H(a + w) - H(a)) + w m.
     """
     ordered = _ordered(confidences_N)
@@ -81,14 +81,14 @@ def aurc_of(losses_N: ArrayLike, confidences_N: ArrayLike) -> Statistic:
 
 
 def least_confidences(confidences_N: ArrayLike, coverages_C: Sequence[float]) -> tuple[float, ...]:
-    """Confidences, coverages -> that of the last case which is kept at each coverage."""
+    """Confidences, coverages -> the confidence of the last case that is kept at each coverage."""
     sorted_N = np.sort(np.asarray(confidences_N, dtype=np.float64))[::-1]
     places = [int(np.ceil(coverage * sorted_N.size - 1e-9)) - 1 for coverage in coverages_C]
     return tuple(float(sorted_N[place]) for place in places)
 
 
 def confidence_of_risks(risks_N: ArrayLike) -> Float64Array:
-    """Calibrated risks, 0 to 1 -> |risk - 0.5|: 0 where either answer is as likely, 0.5 where one is certain."""
+    """Calibrated risks, 0 to 1 -> |risk - 0.5|: 0 where both answers are equally likely, 0.5 where one is certain."""
     return np.abs(np.asarray(risks_N, dtype=np.float64) - 0.5)
 
 

@@ -1,1 +1,1 @@
-"""What disturbed images cost the scores."""
+"""Predictor, labelled cases -> what disturbed images cost the scores."""

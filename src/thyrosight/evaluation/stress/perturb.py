@@ -1,10 +1,14 @@
-"""Scene, rng -> the same scene as another setting, scanner or hand would give it, at five strengths of nine kinds.
+"""Scene, rng -> the scene as another setting, scanner or sonographer would give it: nine kinds at five strengths.
 
-Legend: `_HW` arrays in the frame's pixels, field_HW the ultrasound field alone, `_xy` points, `_levels` gray levels.
+Legend: `_HW` arrays in pixels of the frame, field_HW the ultrasound field alone, `_xy` points, `_levels` gray levels.
 
-Strengths 1 and 2 are met daily, 5 is extreme. What a change draws at random (a sign, a place, a grain) it draws alike
-at every strength, so that strengths differ in strength alone. Only the field changes; the screen around it stays. Gray
-levels are taken as log-compressed over about 64 dB: a decibel is LEVELS_PER_DB of them, and gain adds to them.
+Strengths 1 and 2 occur daily, 5 is extreme. A change makes the same random draws (a sign, a place, a grain) at every
+strength, so only the strength differs. Only the field changes, not the screen around it. Gray levels are treated as
+log-compressed over about 64 dB: a decibel is LEVELS_PER_DB levels, and gain adds levels.
+
+training/augment.py has functions of the same names (add_speckle, blur, cast_shadow, change_gain, change_gamma,
+draw_calipers) with other formulas, on images in [0, 1]. They stay apart: a model must not be tested with the formulas
+that it was trained with.
 """
 
 from __future__ import annotations
@@ -30,13 +34,13 @@ Amount = TypeVar("Amount")
 STRENGTHS = (1, 2, 3, 4, 5)
 LEVELS_PER_DB = 4.0
 BLACK_LEVELS = 24.0
-"""Below it a change fades out: where there was no echo there is none to amplify."""
+"""Below this level a change fades out: without an echo there is nothing to amplify."""
 MIN_MEASURED_PX = 25  # smaller parts of a reference are not measured
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A frame's pixels, its reference outline (None: not known), its field and the views in it (none: the field)."""
+    """Pixels of a frame, its reference mask (None: not known), its field and the views in it (none: the field)."""
 
     image_HW: UInt8Array
     reference_HW: BoolArray | None
@@ -53,7 +57,7 @@ class Scene:
         return self.panels or (self.fov,)
 
     def with_field(self, field_HW: NDArray[np.generic]) -> Scene:
-        """The same with other gray levels in the field, rounded and kept within 0 to 255."""
+        """The scene with these gray levels in the field, rounded and limited to 0 to 255."""
         image_HW = self.image_HW.copy()
         image_HW[self.fov.slices] = np.clip(np.rint(field_HW.astype(np.float32)), 0, 255).astype(np.uint8)
         return replace(self, image_HW=image_HW)
@@ -61,7 +65,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Strength:
-    """One strength of one kind: what it means in words, and the change; None where the scene doesn't allow it."""
+    """One strength of one kind: its meaning in words, and the change (None: the scene does not allow it)."""
 
     meaning: str
     change: Callable[[Scene, Rng], Scene | None]
@@ -73,7 +77,7 @@ def perturb(scene: Scene, perturbation: str, strength: int, rng: Rng) -> Scene |
 
 
 def rng_of(seed: int, case_id: str, perturbation: str) -> Rng:
-    """-> the random stream of this perturbation of this case, the same at every strength."""
+    """-> the random stream of this perturbation of this case; it is the same at every strength."""
     return np.random.default_rng([seed, zlib.crc32(case_id.encode()), zlib.crc32(perturbation.encode())])
 
 
@@ -81,19 +85,19 @@ def rng_of(seed: int, case_id: str, perturbation: str) -> Rng:
 
 
 def change_gain(scene: Scene, rng: Rng, gain_db: float) -> Scene:
-    """Brighter or darker, by case: an offset in log-compressed gray, which fades out towards black."""
+    """Brighter or darker, at random: an offset in log-compressed gray that fades out towards black."""
     field_HW = scene.field_HW
     return scene.with_field(field_HW + _sign(rng) * gain_db * LEVELS_PER_DB * _echo_share(field_HW))
 
 
 def change_gamma(scene: Scene, rng: Rng, gamma: float) -> Scene:
-    """Another gray map: levels as a share of white to the power of gamma or, by case, of 1 / gamma."""
+    """Another gray map: levels as a share of white to the power of gamma or of 1 / gamma, at random."""
     power = gamma if _sign(rng) > 0 else 1 / gamma
     return scene.with_field(255.0 * (scene.field_HW / 255.0) ** np.float32(power))
 
 
 def cut_depth(scene: Scene, rng: Rng, share: float) -> Scene:
-    """The lowest part of every view is black and no longer in the field; the reference ends there too."""
+    """The lowest part of every view becomes black and leaves the field; the reference ends there too."""
     image_HW = scene.image_HW.copy()
     reference_HW = None if scene.reference_HW is None else scene.reference_HW.copy()
     views = []
@@ -112,10 +116,10 @@ def cut_depth(scene: Scene, rng: Rng, share: float) -> Scene:
 
 
 def add_speckle(scene: Scene, rng: Rng, sd_db: float) -> Scene:
-    """More speckle: the log of a complex Gaussian's amplitude, a grain wider than deep.
+    """More speckle: the log amplitude of a complex Gaussian, with grains that are wider than deep.
 
-    Log compression makes speckle additive; fully developed, its standard deviation is 5.6 dB whatever the mean (Kaplan
-    & Ma, J Acoust Soc Am 95:1396, 1994). Amplitudes below -3 standard deviations are held there.
+    Log compression makes speckle additive; the standard deviation of fully developed speckle is 5.6 dB for every mean
+    (Kaplan & Ma, J Acoust Soc Am 95:1396, 1994). Amplitudes below -3 standard deviations are set to that limit.
     """
     field_HW = scene.field_HW
     parts = (rng.standard_normal(field_HW.shape, dtype=np.float32) for _ in range(2))
@@ -132,7 +136,7 @@ def blur(scene: Scene, rng: Rng, sigma_share: float) -> Scene:
 
 
 def save_as_jpeg(scene: Scene, rng: Rng, quality: int) -> Scene:
-    """The field as JPEG of this quality (libjpeg's scale, 100 the best) and back."""
+    """The field, encoded as JPEG of this quality (libjpeg's scale, 100 is the best) and decoded again."""
     field_HW = np.ascontiguousarray(scene.image_HW[scene.fov.slices])
     _, coded = cv2.imencode(".jpg", field_HW, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded_HW = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
@@ -141,14 +145,14 @@ def save_as_jpeg(scene: Scene, rng: Rng, quality: int) -> Scene:
 
 
 class Shadow(NamedTuple):
-    """Width as a share of the view's, and how much darker behind it, in dB."""
+    """Width as a share of the width of the view, and the loss behind it in dB."""
 
     width: float
     db: float
 
 
 def cast_shadow(scene: Scene, rng: Rng, shadow: Shadow) -> Scene:
-    """An acoustic shadow in every view, as behind a calcification: from some depth down, with soft sides."""
+    """An acoustic shadow in every view, as behind a calcification: from a random depth down, with soft sides."""
     image_HW = scene.image_HW.astype(np.float32)
     for view in scene.views:
         centre_px, begins_px = rng.uniform(0.15, 0.85) * view.width, rng.uniform(0.1, 0.5) * view.height
@@ -163,7 +167,7 @@ def cast_shadow(scene: Scene, rng: Rng, shadow: Shadow) -> Scene:
 
 
 class Calipers(NamedTuple):
-    """Width of a cross as a share of the field's height, the diameters measured, and whether dots join the crosses."""
+    """Width of a cross as a share of the field's height, number of diameters, and whether dots join the crosses."""
 
     cross: float
     num_diameters: int
@@ -171,10 +175,10 @@ class Calipers(NamedTuple):
 
 
 def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
-    """Measurement crosses at the ends of every reference nodule's longest and perpendicular diameters.
+    """Measurement crosses at the ends of the longest and the perpendicular diameter of every reference nodule.
 
-    Numbered, and joined by a dotted line from strength 2 on; crosses are open in the middle or not, by case, as
-    scanners have both. None where no nodule is outlined.
+    They are numbered, and a dotted line joins them from strength 2 on. Crosses are open in the middle or not, at
+    random: scanners draw both. None where no nodule is outlined.
     """
     parts = _outlined(scene)
     if not parts:
@@ -195,7 +199,7 @@ def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
 
 
 def _outlined(scene: Scene) -> list[BoolArray]:
-    """-> the reference's nodules, each view's own, largest first; a view's seam parts those that meet at it."""
+    """-> the nodules of the reference, view by view, largest first; the border of a view divides a nodule."""
     if scene.reference_HW is None:
         return []
     found = []
@@ -207,7 +211,7 @@ def _outlined(scene: Scene) -> list[BoolArray]:
 
 
 class Annotation(NamedTuple):
-    """Height of a capital as a share of the field's height, and which of BLOCKS are written."""
+    """Height of a capital letter as a share of the field's height, and the names of the BLOCKS to write."""
 
     capital: float
     blocks: tuple[str, ...]
@@ -220,11 +224,11 @@ BLOCKS = {
     "remark across the middle": ("ISTHMUS  LEVEL IV  MIDPOLE",),
     "rows all over": ("THYROID RT LOBE TRANS  ISTHMUS  LEVEL IV  MIDPOLE  RT LOBE LONG",),
 }
-"""What is written, by where; nothing in it says how suspicious a nodule is."""
+"""Place -> lines of text; no text states how suspicious a nodule is."""
 
 
 def write_text(scene: Scene, rng: Rng, annotation: Annotation) -> Scene:
-    """Text in the field, as sonographers and scanners write it; the sides are mirrored, by case."""
+    """Text in the field, as sonographers and scanners write it; left and right are exchanged at random."""
     from PIL import Image, ImageDraw, ImageFont
 
     capital_px = max(8, round(annotation.capital * scene.fov.height))
@@ -244,7 +248,7 @@ def write_text(scene: Scene, rng: Rng, annotation: Annotation) -> Scene:
 def _place(
     block: str, size_wh: tuple[int, int], capital_px: int, on_left: bool, offset: float
 ) -> tuple[float, float, float]:
-    """-> x of the block's left end, y of its first base line, the step from line to line; pixels of the field."""
+    """-> (x of the left end, y of the first base line, step from line to line), in pixels of the field."""
     width, height = size_wh
     step = 1.7 * capital_px
     widest_px = max(map(len, BLOCKS[block])) * 0.8 * capital_px
@@ -259,7 +263,7 @@ def _place(
 
 
 def _inked(scene: Scene, ink_HW: UInt8Array) -> Scene:
-    """Ink (0 or 255 a pixel of the field) -> the scene with that written into it."""
+    """Ink (0 or 255 per pixel of the field) -> the scene with the ink in it."""
     return scene.with_field(np.where(ink_HW > 0, np.float32(INK_LEVEL), scene.field_HW))
 
 
@@ -272,7 +276,7 @@ def _echo_share(field_HW: FloatArray) -> FloatArray:
 
 
 def _step(distance_px: NDArray[np.floating], soft_px: float) -> FloatArray:
-    """Signed distances from an edge -> 0 before it, 1 behind it, soft around it."""
+    """Signed distances from an edge -> 0 before it, 1 behind it, a soft step on it."""
     return np.asarray(1 / (1 + np.exp(-np.clip(distance_px / soft_px, -50, 50))), np.float32)
 
 
@@ -339,4 +343,4 @@ PERTURBATIONS: dict[str, tuple[Strength, ...]] = {
         ),
     ),
 }
-"""Kind -> its five strengths, from what one meets daily to extreme."""
+"""Kind -> its five strengths, from daily to extreme."""

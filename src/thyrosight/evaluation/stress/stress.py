@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 Views = tuple[Box, tuple[Box, ...]]
 """The field and the views in it."""
 Clean = tuple[Case, CaseScore, Views]
-"""A case, the score of its clean image, and what was given or found there."""
+"""A case, the score of its clean image, and the field and views that were given or found."""
 
 
 @dataclass(frozen=True)
 class StressPlan:
-    """What is tried and how it is scored. disturbances: none means every perturbation at every strength."""
+    """What is tried and how it is scored. Without disturbances, every perturbation is tried at every strength."""
 
     disturbances: tuple[Disturbance, ...] = ()
     settings: EvaluationSettings = DEFAULT_SETTINGS
@@ -90,25 +90,25 @@ def stress(
         settings=settings,
         created=utc_now_for_people(),
     )
-    _go_on_or_refuse(out, stressed)
+    _continue_or_refuse(out, stressed)
     done, total = count(1), len(cases) * (1 + len(chosen))
 
     def step() -> None:
         if progress is not None:
             progress(next(done), total)
 
-    clean, failures = _examine_all_clean(predictor, cases, settings, step)
+    clean, failures = _score_clean(predictor, cases, settings, step)
     scores = {CLEAN: [score for _, score, _ in clean]}
     write_case_scores(scores[CLEAN], _score_file(out, CLEAN))
     for key in chosen:
-        scores[key] = _examine_all_disturbed(predictor, clean, key, settings, _score_file(out, key), step)
+        scores[key] = _score_disturbed(predictor, clean, key, settings, _score_file(out, key), step)
     test = summarise_stress(scores, stressed, failures)
     _write(test, out)
     return test
 
 
 def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings = DEFAULT_SETTINGS) -> StressTest:
-    """Folders of stress tests, each of a model on the fold that it has not seen -> one of all their cases, written.
+    """Folders of stress tests, each of a model on the fold that it has not seen -> the StressTest of all cases.
 
     InputError where they tried different disturbances, or where a case is in two of them.
     """
@@ -142,7 +142,7 @@ def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings =
 
 
 def disturbances(perturbations: Sequence[str] = (), strengths: Sequence[int] = ()) -> tuple[Disturbance, ...]:
-    """Perturbations and strengths (none: all) -> every pair of them; ConfigError names what there is."""
+    """Perturbations and strengths (none: all) -> every pair of them; ConfigError lists the known names."""
     unknown = [name for name in perturbations if name not in PERTURBATIONS]
     if unknown:
         raise ConfigError(f"no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}")
@@ -156,7 +156,7 @@ def disturbances(perturbations: Sequence[str] = (), strengths: Sequence[int] = (
 # Cases
 
 
-def _examine_all_clean(
+def _score_clean(
     predictor: Predictor, cases: Sequence[Case], settings: EvaluationSettings, step: Callable[[], None]
 ) -> tuple[list[Clean], list[UnscoredCase]]:
     clean: list[Clean] = []
@@ -173,7 +173,7 @@ def _examine_all_clean(
     return clean, failures
 
 
-def _examine_all_disturbed(
+def _score_disturbed(
     predictor: Predictor,
     clean: Sequence[Clean],
     key: Disturbance,
@@ -181,7 +181,7 @@ def _examine_all_disturbed(
     path: Path,
     step: Callable[[], None],
 ) -> list[CaseScore]:
-    """-> the scores under one disturbance, those in the file where it is there, else examined and written to it."""
+    """-> the scores under one disturbance; they are read from the file if it exists, else made and written to it."""
     if path.is_file():
         rows = read_case_scores(path)
         unknown = {row.case_id for row in rows} - {case.case_id for case, _, _ in clean}
@@ -192,7 +192,7 @@ def _examine_all_disturbed(
         return rows
     rows = []
     for case, _, views in clean:
-        score = examine_disturbed(predictor, case, views, key, settings)
+        score = score_disturbed(predictor, case, views, key, settings)
         rows += [score] if score is not None else []
         step()
     if rows:
@@ -200,13 +200,13 @@ def _examine_all_disturbed(
     return rows
 
 
-def examine_disturbed(
+def score_disturbed(
     predictor: Predictor, case: Case, views: Views, key: Disturbance, settings: EvaluationSettings
 ) -> CaseScore | None:
-    """Predictor, case, field and views of its clean image, disturbance -> score; None where the case doesn't allow it.
+    """Predictor, case, field and views of its clean image, disturbance -> score; None where the case does not allow it.
 
-    The predictor is given the field of the table, cut where the disturbance cuts it. Where the table has none, it finds
-    the field of the disturbed image anew, so that a field missed counts.
+    The predictor gets the field of the table, cut as the disturbance cuts it. Where the table has no field, the
+    predictor finds that of the disturbed image, so a field that it misses counts.
     """
     frame = load_image(case)
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
@@ -228,7 +228,7 @@ def _score(
     given: Views | None,
     masks: MaskSettings,
 ) -> tuple[CaseScore, Views]:
-    """-> the score of one image, and the field and views that were given or found."""
+    """-> the score of one image, and its field and views as given or found."""
     fov, panels = given or (None, ())
     raw = predictor.run(frame, fov=fov, panels=panels)
     prediction = predictor.interpret(frame, raw)
@@ -246,8 +246,8 @@ def _score(
 # Files
 
 
-def _go_on_or_refuse(out: Path, stressed: StressContext) -> None:
-    """Makes the folder, with a record of what is disturbed in it; InputError where it holds another stress test."""
+def _continue_or_refuse(out: Path, stressed: StressContext) -> None:
+    """Make the folder with a record of the test in it; InputError where it holds another stress test."""
     record = {
         "model_id": stressed.model_id,
         "with_tta": stressed.with_tta,
@@ -270,7 +270,7 @@ def _write(test: StressTest, out: Path) -> None:
 
 
 def _read_scores(part: Path) -> dict[Disturbance, list[CaseScore]]:
-    """Folder of a stress test -> its scores by disturbance."""
+    """Folder of a stress test -> disturbance -> its scores."""
     if not _score_file(part, CLEAN).is_file():
         raise InputError(f"{part}: no per_case/clean.csv; pass the folder of a stress test")
     files = {key: _score_file(part, key) for key in (CLEAN, *disturbances())}

@@ -1,6 +1,6 @@
-"""Scores of clean and disturbed images -> StressTest: what each disturbance costs, with intervals; stress.csv, .json.
+"""Scores of clean and disturbed images -> StressTest: the cost of each disturbance, with intervals; stress.csv, .json.
 
-A disturbance is a perturbation and its strength. Every cost compares the same images, clean and disturbed.
+A disturbance is a perturbation and a strength. Every cost compares the same images, clean and disturbed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from thyrosight.types import Float64Array
 
 SCHEMA_VERSION = 1
 DAILY = (1, 2)
-"""The strengths that one meets every day; what is lost there is the headline."""
+"""The strengths that occur daily; the headline states their cost."""
 
 Disturbance = tuple[str, int]
 """A key of PERTURBATIONS and a strength."""
@@ -35,7 +35,7 @@ Pair = tuple[CaseScore, CaseScore]
 
 @dataclass(frozen=True)
 class StressContext:
-    """What was disturbed, on what, and how: model, cases, selection, settings, time."""
+    """What was tested: model, cases, selection of rows, settings, time."""
 
     model_name: str
     model_id: str
@@ -50,10 +50,10 @@ class StressContext:
 
 @dataclass(frozen=True)
 class StressRow:
-    """One disturbance. A drop is clean less disturbed, over the images that have the score both ways.
+    """One disturbance. A drop is clean - disturbed, over the images that have both scores.
 
-    dice: over the images whose reference still holds a nodule. risk_change: mean of |disturbed risk - clean risk|, over
-    all images with a risk, labelled or not. num_images counts the images disturbed; each estimate has its own n.
+    dice: over the images whose reference still has a nodule. risk_change: mean of |disturbed risk - clean risk| over
+    all images with a risk, labelled or not. num_images counts the disturbed images; each estimate has its own n.
     """
 
     perturbation: str
@@ -69,11 +69,11 @@ class StressRow:
 
 @dataclass(frozen=True)
 class StressTest:
-    """The scores of the clean images, all rows, and the headlines; a headline is None where nothing of it was tried.
+    """The scores of the clean images, all rows, and the headlines; a headline is None where it was not tried.
 
-    worst_daily: the row of strengths 1-2 that loses most mean Dice. caliper_risk_change(_daily): mean |change of risk|
-    when calipers are drawn on, over all strengths tried (over 1-2). risk_sd: standard deviation of the clean risks, by
-    which to judge a change of risk: a model that gives all images about one risk changes none of them much.
+    worst_daily: the row of strengths 1-2 with the largest drop of mean Dice. caliper_risk_change(_daily): mean |change
+    of risk| when calipers are drawn, over all strengths (over 1-2). risk_sd: standard deviation of the clean risks; a
+    change of risk is judged against it, because a model that gives all images the same risk changes none of them.
     """
 
     schema_version: int
@@ -93,7 +93,7 @@ class StressTest:
 def summarise_stress(
     scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: StressContext, failures: Sequence[UnscoredCase] = ()
 ) -> StressTest:
-    """Scores by disturbance, CLEAN among them -> StressTest; no clean score: InputError."""
+    """Disturbance -> scores, with CLEAN -> StressTest; InputError without a clean score."""
     clean = scores[CLEAN]
     if not clean:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""
@@ -179,7 +179,7 @@ def _outlined(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _labelled(pairs: Sequence[Pair]) -> list[Pair]:
-    """-> those with a label and both risks."""
+    """-> the pairs with a label and both risks."""
     return [pair for pair in pairs if pair[0].malignancy is not None and all(row.risk is not None for row in pair)]
 
 
@@ -200,7 +200,7 @@ ESTIMATES = ("dice", "dice_drop", "auroc", "auroc_drop", "risk_change")
 
 
 def stress_csv(test: StressTest) -> str:
-    """-> a row a disturbance; of every estimate its value, interval and n, empty where there is none."""
+    """-> one row per disturbance, with value, interval and n of every estimate; an absent number is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*COLUMNS, *(name + part for name in ESTIMATES for part in ("", "_low", "_high", "_n"))])
