@@ -132,7 +132,7 @@ def test_an_interval_of_the_risk_is_that_of_its_logit() -> None:
     low, high = interval_of(2.0, Fit(1.0, -1.0, (0.04, -0.01, 0.09)))  # variance 4 * 0.04 - 4 * 0.01 + 0.09 = 0.21
     half = 1.959964 * 0.21**0.5
     assert (low, high) == pytest.approx((1 / (1 + np.exp(half - 1)), 1 / (1 + np.exp(-half - 1))))
-    with pytest.raises(ValueError, match="all alike"):
+    with pytest.raises(ValueError, match="all equal"):
         platt_covariance([1.0, 1.0, 1.0], 1.0, 0.0)
 
 
