@@ -293,4 +293,4 @@ def test_from_the_command_line_with_a_real_bundle(cohort: Path, tmp_path: Path) 
     assert done.stdout.strip().endswith("stress.csv")
     done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "x"), "--strengths", "one"])
     assert done.exit_code == 2
-    assert "--strengths one: give numbers with commas between" in done.output
+    assert "--strengths one: write numbers separated by commas" in done.output
