@@ -42,7 +42,7 @@ def test_an_unknown_key_is_told_its_neighbours() -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        ({"network": {"name": "resnet"}}, "choose one of 'unet', 'vnet2d'"),
+        ({"network": {"head": "maps"}}, "choose one of 'map', 'pooled'"),
         ({"optim": {"lr": "fast"}}, "give a float"),
         ({"optim": {"epochs": True}}, "give a int"),
         ({"data": {"size_hw": [256]}}, "a list of 2"),

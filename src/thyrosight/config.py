@@ -17,7 +17,8 @@ from thyrosight.errors import ConfigError
 class NetworkConfig:
     """Which network, and its form. The docstring of each network says what `init` and `dropout` do there."""
 
-    name: Literal["unet", "vnet2d", "resenc", "monai_unet"] = "unet"
+    name: str = "unet"
+    """A name of `networks.NETWORKS`: `unet`, `vnet2d` (the original), `resenc` or `monai_unet` (others' networks)."""
     encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
     pretrained: bool = True
     head: Literal["map", "pooled"] = "map"

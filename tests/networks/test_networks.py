@@ -13,9 +13,14 @@ from thyrosight.errors import ConfigError
 from thyrosight.networks import NETWORKS, build_network
 
 
+def test_an_unknown_network_is_told_the_names_that_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"network.name = 'resnet'; choose one of 'vnet2d', 'unet', 'resenc'"):
+        build_network(NetworkConfig(name="resnet"))
+
+
 def test_every_network_is_a_choice_of_the_configuration() -> None:
     hints = get_type_hints(NetworkConfig)
-    assert set(get_args(hints["name"])) == set(NETWORKS)
+    assert NetworkConfig().name in NETWORKS
     tasks = get_args(get_args(hints["auxiliary"])[0])
     assert set(tasks) == {task for entry in NETWORKS.values() for task in entry.auxiliary}
     assert {setting for entry in NETWORKS.values() for setting in entry.form} <= hints.keys()

@@ -26,7 +26,7 @@ from thyrosight.export.quoted_scores import evaluation_scores
 from thyrosight.export.run_folder import finished_run
 from thyrosight.export.validation_settings import with_validation_settings
 from thyrosight.inference.familiarity import fit_familiarity
-from thyrosight.networks import NETWORKS, build_network
+from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case
 
 
@@ -81,7 +81,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         preprocessing=Preprocessing(size_hw=config.data.size_hw, crop=config.data.crop, views=config.data.views),
         has_mask=config.loss.mask_weight > 0,
         has_malignancy=has_malignancy,
-        has_malignancy_map=has_malignancy and NETWORKS[config.network.name].has_malignancy_map(config.network),
+        has_malignancy_map=has_malignancy and network_entry(config.network.name).has_malignancy_map(config.network),
         mask_threshold=config.run.mask_threshold,
         min_area_fraction=config.run.min_area_fraction,
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",

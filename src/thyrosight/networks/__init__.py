@@ -1,6 +1,6 @@
 """NetworkConfig -> network. Every network takes image_B1HW in [0, 1] and returns `output.Output`.
 
-A new network is one file in this folder, one entry of NETWORKS, and its name in `config.NetworkConfig.name`.
+A new network is one file in this folder and one entry of NETWORKS.
 """
 
 from __future__ import annotations
@@ -56,16 +56,23 @@ NETWORKS: dict[str, NetworkEntry] = {
 }
 
 
+def network_entry(name: str) -> NetworkEntry:
+    """`network.name` -> its entry; ConfigError, which lists the names, where there is none."""
+    if name not in NETWORKS:
+        raise ConfigError(f"network.name = {name!r}; choose one of {', '.join(map(repr, NETWORKS))}")
+    return NETWORKS[name]
+
+
 def build_network(settings: NetworkConfig, *, with_pretrained: bool = True) -> nn.Module:
     """Settings -> the network; `with_pretrained=False` where other weights replace its own afterwards.
 
     Raises ConfigError where the network does not have an auxiliary task that the settings ask for.
     """
-    entry = NETWORKS[settings.name]
+    entry = network_entry(settings.name)
     if unknown := [task for task in settings.auxiliary if task not in entry.auxiliary]:
         known = ", ".join(entry.auxiliary) or "none"
         raise ConfigError(f"network.auxiliary: {settings.name} has no task {unknown[0]!r}; known: {known}")
     return entry.build(settings if with_pretrained else replace(settings, pretrained=False))
 
 
-__all__ = ["NETWORKS", "NetworkEntry", "UNet", "VNet2d", "build_network"]
+__all__ = ["NETWORKS", "NetworkEntry", "UNet", "VNet2d", "build_network", "network_entry"]

@@ -10,7 +10,7 @@ from torch import nn
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
 from thyrosight.config import NetworkConfig, config_from_dict
 from thyrosight.errors import BundleError, ConfigError
-from thyrosight.networks import NETWORKS, build_network
+from thyrosight.networks import NETWORKS, build_network, network_entry
 
 SHIPPED = "shipped"
 """The value of network.start_from for the bundle inside the package."""
@@ -43,7 +43,7 @@ def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
             f"choose a bundle of {', '.join(NETWORKS)}"
         )
     wanted, found = asdict(settings), asdict(NetworkConfig()) | info.network_settings | {"name": info.network}
-    names = ("name",) if settings.name != info.network else NETWORKS[settings.name].form
+    names = ("name",) if settings.name != info.network else network_entry(settings.name).form
     differing = [name for name in names if wanted[name] != found[name]]
     if differing:
         differences = ", ".join(f"network.{name} is {_toml(wanted[name])}" for name in differing)
@@ -66,7 +66,7 @@ def load_start_weights(network: nn.Module, settings: NetworkConfig, bundle: Bund
     from safetensors.torch import load
 
     refuse_other_form(settings, bundle)
-    auxiliary = tuple(f"{task}." for task in NETWORKS[settings.name].auxiliary)
+    auxiliary = tuple(f"{task}." for task in network_entry(settings.name).auxiliary)
     state = {
         name: value.float() if value.is_floating_point() else value
         for name, value in load(bundle.weights_bytes).items()

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from thyrosight.config import Config
 from thyrosight.errors import ConfigError
 from thyrosight.evaluation.metrics.ranking import auroc
-from thyrosight.networks import NETWORKS
+from thyrosight.networks import network_entry
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
 from thyrosight.training.dataset import EpochSampler
@@ -39,7 +39,7 @@ class TrainingModule(L.LightningModule):
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
         super().__init__()
         self.config = config
-        self.memory_format = NETWORKS[config.network.name].memory_format
+        self.memory_format = network_entry(config.network.name).memory_format
         self.network = network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.network).requires_grad_(False).eval() if config.optim.ema_decay > 0 else None
         self.loss = loss
