@@ -109,7 +109,7 @@ def test_url_that_is_safe_passes() -> None:
 
 @pytest.mark.parametrize("uid", ["", "../1", "1.2/3", "1.2?x", "1" * 65, "1.2\n"])
 def test_only_a_uid_gets_into_a_url_or_a_name(uid: str) -> None:
-    with pytest.raises(ConfigError, match="no UID"):
+    with pytest.raises(ConfigError, match="not a UID"):
         check_uid(uid, "--study")
 
 
@@ -132,7 +132,7 @@ def test_secret_comes_from_a_file(tmp_path: Path) -> None:
         (["--study", "1.2", "--patient", "P"], "name a study"),
         (["--patient", "P", "--series", "1.2"], "are of a study"),
         (["--study", "1.2", "--store"], "give --out too"),
-        (["--study", "../2"], "no UID"),
+        (["--study", "../2"], "not a UID"),
         (["--patient", "P*"], "without [*] or"),
     ],
 )

@@ -118,5 +118,5 @@ def _loaded(context: ssl.SSLContext, cert: Path | None, key: Path | None, ca: Pa
             context.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError) as error:
         files = ", ".join(str(path) for path in (cert, key, ca) if path is not None)
-        raise ConfigError(f"{files}: no certificate, key and authority in PEM that belong together") from error
+        raise ConfigError(f"{files}: not a certificate, key and authority in PEM that belong together") from error
     return context

@@ -219,7 +219,7 @@ def check_url(url: str, *, is_http_allowed: bool = False) -> None:
 def check_uid(uid: str, option: str) -> None:
     """ConfigError where it is no UID, so that nothing else gets into a URL or a file name."""
     if not _UID.fullmatch(uid):
-        raise ConfigError(f"{option} {uid[:70]!r}: no UID; it has digits and points, at most 64 characters")
+        raise ConfigError(f"{option} {uid[:70]!r}: not a UID; that has digits and points, at most 64 characters")
 
 
 def read_secret(path: Path) -> str:

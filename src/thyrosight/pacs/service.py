@@ -13,7 +13,7 @@ from thyrosight.pacs.worker import SpoolWorker
 class PacsService:
     """Three threads over one spool: the listener fills it, the worker predicts, the sender empties it.
 
-    They meet on the disk alone: any of them may end at any moment, and what was accepted is still there.
+    They share nothing but the disk: any of them may end at any moment, and accepted images are still there.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class PacsService:
         self.listener = Listener(listening, spool, lambda _: self.worker.wake(), log)
 
     def start(self) -> None:
-        """Begins to listen, and continues what an earlier run left. InputError where the address can't be had."""
+        """Starts to listen, and continues the work of an earlier run. InputError where the address is not available."""
         self.listener.start()
         self.worker.start()
         self.sender.start()

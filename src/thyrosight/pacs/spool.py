@@ -136,7 +136,7 @@ class Spool:
         RefusedError where it is not accepted. The caller deletes the file given.
         """
         if not _UID.fullmatch(uid):
-            raise RefusedError(INVALID_INSTANCE, "its SOP Instance UID is no UID")
+            raise RefusedError(INVALID_INSTANCE, "its SOP Instance UID is not a UID")
         num_bytes = path.stat().st_size
         if num_bytes > self.limits.max_bytes:
             limit = f"the limit is {self.limits.max_bytes / 2**20:,.0f} MB"

@@ -1,8 +1,8 @@
-"""Connections of browsers and programs -> as many as can be served, each with a time for its request's head.
+"""HTTP connections -> a bounded number, each with a time limit for the head of a request.
 
-A request that never ends costs a connection. So a head has HEAD_SECONDS, all together and each address have a number of
-connections, and where all are taken the one that has waited longest for its head makes room. What a peer does wrong is
-logged a few times per minute, not each time.
+A request that never ends holds a connection. So a head has HEAD_SECONDS, and the number of connections is bounded, in
+all and per address. Where all are in use, the one that has waited longest for its head is cut. Errors of peers give a
+few lines of log per minute, not one each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEAD_SECONDS = 10.0
 MAX_CONNECTIONS = 512
 MAX_PER_PEER = 256
 SPARE_FILES = 256
-"""Of what this process may open: for uploads, results and the queue."""
+"""Of the files that this process may open: for uploads, results and the queue."""
 LINES_PER_MINUTE = 20
 
 
@@ -29,7 +29,7 @@ class BoundedProtocol(H11Protocol):
     max_connections = MAX_CONNECTIONS
     _peers: ClassVar[Counter[str]] = Counter()
     _without_head: ClassVar[dict[BoundedProtocol, None]] = {}
-    """Of all connections of the process; those that wait for a head, the one that waits longest in front."""
+    """Connections of the process that wait for a head; the longest wait comes first."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -55,7 +55,7 @@ class BoundedProtocol(H11Protocol):
             self._head_came()
 
     def _await_head(self) -> None:
-        """From now on a head may take HEAD_SECONDS; what came of it so far does not prolong that."""
+        """Starts the time of a head, unless it runs already: parts of a head that arrive don't prolong it."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
             self._without_head[self] = None
@@ -67,14 +67,14 @@ class BoundedProtocol(H11Protocol):
         self._without_head.pop(self, None)
 
     def _make_room(self) -> None:
-        """Cuts the connection that has waited longest for its head: of this peer where it has too many."""
+        """Cuts the connection with the longest wait for its head: one of this peer, where it has too many."""
         is_greedy = self._peers[self._peer] > MAX_PER_PEER
         waiting = (one for one in self._without_head if one is not self and (one._peer == self._peer or not is_greedy))
         (next(waiting, self)).transport.abort()
 
 
 class FewLines(logging.Filter):
-    """At most LINES_PER_MINUTE lines per minute pass; how many did not is said in the next one that does."""
+    """Lets LINES_PER_MINUTE log lines per minute pass. The next line after that states how many were left out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class FewLines(logging.Filter):
 
 
 def bound_connections() -> type[H11Protocol]:
-    """-> the protocol for uvicorn; the process may open as many files as the system lets it, and logs few lines."""
+    """-> the protocol for uvicorn. Raises the process's limit of open files, and thins out its log."""
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(FewLines())
     BoundedProtocol.max_connections = max(16, min(MAX_CONNECTIONS, _raised_limit() - SPARE_FILES))
@@ -103,7 +103,7 @@ def bound_connections() -> type[H11Protocol]:
 
 
 def _raised_limit() -> int:
-    """-> files that this process may open, after it asked for all that it may have."""
+    """Raises the limit of open files as far as needed and allowed -> the new limit."""
     try:
         import resource
     except ImportError:

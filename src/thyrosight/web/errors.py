@@ -134,7 +134,7 @@ async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_storage(request: Request, error: Exception) -> JSONResponse:
-    """The data folder is full, read-only, damaged or gone: no fault of the request, which may come again."""
+    """The data folder is full, read-only, damaged or gone -> 503: the request is not the cause and may be repeated."""
     reason = getattr(error, "strerror", None) or type(error).__name__
     sys.stderr.write(f"the data folder can't be used ({reason})\n")
     return try_later("storage", f"the data folder of this server can't be used ({reason})", 60).response

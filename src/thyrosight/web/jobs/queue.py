@@ -94,7 +94,7 @@ class JobQueue:
 
     @staticmethod
     def _opened(path: Path) -> sqlite3.Connection:
-        """Path -> the file, of this version. InputError where it is of another, damaged, or can't be written."""
+        """Path -> the open file. InputError where it has another version, is damaged, or can't be written."""
         try:
             close_file(path)  # file names of patients may be in it
             db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -116,7 +116,7 @@ class JobQueue:
             db.close()
             what = "can't be written" if isinstance(error, sqlite3.OperationalError) else "damaged"
             raise InputError(
-                f"{path}: {what} ({error}); move it away to begin with an empty queue, or make room"
+                f"{path}: {what} ({error}); move it away to start with an empty queue, or make room"
             ) from None
         except InputError:
             db.close()

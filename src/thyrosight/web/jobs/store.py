@@ -133,7 +133,7 @@ def _as_store_error(item: ItemRow) -> Iterator[None]:
     try:
         yield
     except (OSError, InputError) as error:
-        raise StoreError(f"{item.name}: its results can't be kept; is the disk full?") from error
+        raise StoreError(f"{item.name}: its results can't be stored; is the disk full?") from error
 
 
 def _own_folders(folder: Path) -> list[Path]:

@@ -77,7 +77,7 @@ class QueueWorker(BackgroundThread):
         self._had_a_turn: set[str] = set()
         self._cleared: set[str] = set()
         self._unsettled: Callable[[], None] | None = None
-        """What the queue's file has to be told of the last item, and could not: the disk was full."""
+        """Writes the outcome of the last item, which the full disk has not taken yet."""
 
     def step(self) -> float:
         """Works on the next item -> seconds to wait before the one after it."""

@@ -1,4 +1,4 @@
-"""A person's outlines -> their measures, by the formulas of the network's own: sizes, risk from the malignancy map."""
+"""A person's outlines -> their measures, by the same formulas as the network's: sizes, risk from the malignancy map."""
 
 from __future__ import annotations
 

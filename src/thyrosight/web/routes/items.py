@@ -48,7 +48,7 @@ def get_clip(item_id: ItemId, service: CurrentService) -> FileResponse:
     """A clip as one examination; 404 for stills."""
     item = service.finished_item(item_id)
     if item.num_frames == 1:
-        raise ApiError(404, "no_clip", f"{item.name}: a still, no clip")
+        raise ApiError(404, "no_clip", f"{item.name}: a still image, not a clip")
     return _sent(service.store.item_folder(item) / CLIP_NAME, "application/json")
 
 
