@@ -40,7 +40,7 @@ class Table:
 
     def add(self, kind: str, images: Images, keep: str = "") -> None:
         """Measure and print one kind. keep: which pictures go to the folder, "missed" or "flagged"."""
-        from thyrosight.frames.load import as_frame
+        from thyrosight.frames.source import as_frame
         from thyrosight.inference.familiarity import distance
 
         found = []
@@ -130,7 +130,8 @@ def main() -> None:
     """Fit, measure, print."""
     from thyrosight.bundle.store import load_bundle
     from thyrosight.datasets.table import read_cases
-    from thyrosight.frames.load import as_frame, load_frame
+    from thyrosight.frames.load import load_frame
+    from thyrosight.frames.source import as_frame
     from thyrosight.inference.familiarity import conformal_quantile, distance, fit_familiarity
 
     arguments = parse()

@@ -1,7 +1,4 @@
-"""What a long-running process needs: is an address this machine alone, a folder held by one process, a work thread.
-
-The web server, the DICOM listener and their clients use it.
-"""
+"""Tools of the web server and the DICOM listener: loopback addresses, private and held folders, a work thread."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
     InputError with `fix` where another process holds it.
     """
     try:
-        close_file(lock_path)
+        make_private_file(lock_path)
     except OSError as error:
         raise InputError(f"{lock_path}: can't be written ({error.strerror}); check its permissions") from error
     lock = sqlite3.connect(lock_path, timeout=0.2, isolation_level=None, check_same_thread=False)
@@ -43,19 +40,19 @@ def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
         raise InputError(f"{lock_path.parent}: {fix}") from None
     except sqlite3.DatabaseError:
         lock.close()
-        raise InputError(f"{lock_path}: damaged; remove this file, nothing is kept in it") from None
+        raise InputError(f"{lock_path}: damaged; remove this file, which holds no data") from None
     return lock
 
 
-def close_folder(folder: Path) -> None:
-    """Folder of ours -> there, and open to its owner alone. OSError where the system refuses."""
+def make_private_folder(folder: Path) -> None:
+    """Makes the folder if it is missing, and lets only its owner open it. OSError where the system refuses."""
     folder.mkdir(exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
 
 
-def close_file(path: Path) -> None:
-    """File of ours -> there, and open to its owner alone. OSError where the system refuses."""
+def make_private_file(path: Path) -> None:
+    """Makes the file if it is missing, and lets only its owner open it. OSError where the system refuses."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)

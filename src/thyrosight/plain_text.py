@@ -1,8 +1,8 @@
-"""Text of any origin -> text that a terminal shows and does not obey.
+"""Text of any origin -> text that a terminal shows without obeying it.
 
 File names, bundles, DICOM headers and tables may hold escape sequences that move the cursor, rename the window or fill
-the clipboard, and marks that turn the direction of writing. All that prints calls `printable` first, and the program's
-own streams do it again for whatever forgot to (`PrintableStream`).
+the clipboard, and marks that change the direction of writing. Code that prints calls `printable` first. The program's
+own streams (`PrintableStream`) do it again, in case some code does not.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from typing import Any, TextIO
 
 _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
-"""C0 but for tab and line feed, DEL, C1, line separators, marks of direction, halves of a surrogate pair."""
+"""C0 except tab and line feed, DEL, C1, line separators, marks of direction, halves of a surrogate pair."""
 _UNPRINTABLE = re.compile(f"[{_CONTROLS}]")
 _OWN_SEQUENCE = re.compile(r"(\x1b\[[0-9;]{0,20}m|\x1b\[[0-9]{0,3}A|\x1b\[2K|\x1b\[\?25[lh]|\r)")
-"""What a progress bar and a coloured table need: colour, up a line, clear the line, hide and show the cursor."""
+"""The sequences of progress bars and coloured tables: colour, line up, clear line, hide and show the cursor."""
 
 
 def printable(text: str) -> str:
-    """Text -> the same with each character that a terminal would obey as `\\x1b` or the like; tabs and lines stay."""
+    """Text -> the text with each control character written as `\\x1b` or the like; tabs and line feeds stay."""
     return _UNPRINTABLE.sub(_escaped, text)
 
 
 def printable_json(text: str) -> str:
-    """JSON text -> the same document, whose texts hold each such character as JSON's own escape."""
+    """JSON text -> the same document with each control character as a JSON escape."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -33,7 +33,7 @@ def is_printable(text: str) -> bool:
 
 
 class PrintableStream:
-    """A text stream in the place of another: what is written is made printable; a terminal keeps those of rich."""
+    """A text stream that makes text printable and writes it to another; a terminal also gets the sequences of rich."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -76,8 +76,8 @@ def test_memory_that_hangs_on_the_number_of_views_is_refused_when_that_number_co
 
 def test_all_sessions_of_a_process_share_a_bounded_arena(tmp_path: Path) -> None:
     """The check can't foresee the order in which ONNX Runtime runs: its arena has a limit of its own."""
-    from thyrosight.inference import memory
+    from thyrosight.inference import onnx_runtime
 
     predictor = Predictor.load(make_tiny_bundle(tmp_path / "tiny"), threads=1)
     assert predictor._forward_once(np.zeros((1, 1, 128, 128), np.float32))[0].shape == (1, 1, 128, 128)
-    assert memory._register_arena.cache_info().currsize == 1
+    assert onnx_runtime._register_shared_arena.cache_info().currsize == 1

@@ -1,7 +1,7 @@
-"""Files and folders -> the images in them, and what was passed over, by kind.
+"""Files and folders -> the images in them, and the number of other files by kind.
 
-Links are followed, each real folder once. Folders of our own results are recognised by what is in their files, not by
-the files' names: annotation tools write a result.json as well.
+Links are followed, each real folder once. Our own results folders are recognised by the content of their files, not by
+the names: annotation tools also write a result.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_OWN_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class FoundImages:
-    """The images of some files and folders, in order; passed_over: kind (".nii", "no suffix" ...) -> how many."""
+    """The images of files and folders, in order; passed_over: {kind (".nii", "no suffix" ...): number of files}."""
 
     images: list[Path]
     passed_over: dict[str, int] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class FoundImages:
 def find_images(paths: Iterable[Path | str]) -> FoundImages:
     """Files and folders -> their images, in the order given, folders recursively in natural order, each file once.
 
-    Files that are named are kept whatever they are, missing ones too (load_frame then says so). In folders: files with
-    a known suffix, and DICOM of any other name, recognised by its first bytes (a DICOMDIR is no image). Hidden files
-    and folders, `__MACOSX` and our own results are skipped without a count; all else is counted.
+    A file that the user names is kept, even if it is missing (load_frame raises the error). In folders: files with a
+    known suffix, and DICOM of any other name, recognised by its first bytes (a DICOMDIR is no image). Hidden files and
+    folders, `__MACOSX` and our own results are skipped; all other files are counted as passed over.
     """
     found: dict[str, Path] = {}
     passed_over: Counter[str] = Counter()
@@ -73,12 +73,12 @@ def _walk(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
 
 
 def is_results_folder(folder: Path, names: Iterable[str]) -> bool:
-    """Whether the folder is one that `predict` wrote."""
+    """Whether `predict` wrote the folder."""
     return RUN_NAME in names and _holds(folder / RUN_NAME, {"kind"}, kind=RUN_KIND)
 
 
 def _holds(path: Path, keys: set[str], **values: str) -> bool:
-    """Whether a JSON file is an object with these keys and values."""
+    """Whether the JSON file holds an object with these keys and values."""
     try:
         if path.stat().st_size > _MAX_OWN_BYTES:
             return False
@@ -90,7 +90,7 @@ def _holds(path: Path, keys: set[str], **values: str) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file of any other name begins as DICOM does; what can't be read, and indexes, do not."""
+    """Whether a file begins as DICOM; False for an index (DICOMDIR) and for a file that can't be read."""
     if path.name.upper() == "DICOMDIR":
         return False
     try:

@@ -33,17 +33,17 @@ MAX_PAGES = 64
 ONE_VALUE = "one value"
 LOSSY = ("JPEG", "JPEG2000", "WEBP")
 LEAST_LOSSY_LEVEL = 64
-"""A lossy file whose brightest pixel is darker holds label numbers that its coding has blurred, or nothing."""
+"""A lossy file whose brightest pixel is darker holds blurred label numbers, or nothing."""
 MIDDLE_FROM, MIDDLE_TO = 0.125, 0.875
-"""Of full scale: a soft mask has few pixels in between (its edges), a picture has most of its pixels there."""
+"""Of full scale: a soft mask has few pixels between these (its edges), a picture has most of its pixels there."""
 MAX_MIDDLE_SHARE, MAX_MIDDLE_SHARE_FLOAT = 0.5, 0.85
-"""Of the pixels above the lower limit. Probabilities that are stored as such may be less sure of themselves."""
+"""Of the pixels above the lower limit; more for stored probabilities, which may be less certain."""
 MAX_PARTS_PER_LEVEL = 64
 """More separate parts per level are the grain of a picture."""
 NESTED_SHARE = 0.8
-"""Of a region's rim that borders on one other label: the region lies inside it, as a nodule in a gland."""
+"""A region is inside another label, like a nodule in a gland, if this share of its rim borders on that label."""
 BORDER_SHARE = 0.5
-"""Of each of the four sides that a background covers."""
+"""A background covers this share of each of the four sides."""
 FRINGE_PX = 9
 """A lossy coding blurs an edge over less than one of its blocks of 8 pixels."""
 LINE_WIDTH_PX = 6.0
@@ -55,7 +55,7 @@ Labels = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class MaskImage:
-    """What a mask file says. labels_HW: 0 background, 1..num_labels the nodules or classes that the file tells apart.
+    """The content of a mask file. labels_HW: 0 background, 1..num_labels the nodules or classes in the file.
 
     levels: the value in the file behind each label, as the file has it (a number, or a colour "#rrggbb"). rule: how
     the file was read, in words.
@@ -91,7 +91,7 @@ def read_mask_image(
 
 
 class _NoMaskError(Exception):
-    """What is wrong with the file and how to fix it, without its name."""
+    """The fault of a file and its fix, without the name of the file."""
 
 
 def _decoded(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowImage], bool]:

@@ -5,17 +5,19 @@ Its telemetry is off: `thyrosight/__init__.py` sets ORT_DISABLE_TELEMETRY before
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
 
 from thyrosight.bundle.store import Bundle
 from thyrosight.errors import BundleError
-from thyrosight.inference.memory import bound_memory
 
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 """The contract of every exported network, in this order."""
+MAX_MEMORY_BYTES = 8 << 30
+"""Of all sessions of this process together."""
 
 
 def load_network(bundle: Bundle, threads: int) -> Any:
@@ -47,8 +49,24 @@ def open_session(onnx_bytes: bytes, threads: int | None = None) -> Any:
         options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
-    bound_memory(options)
+    _register_shared_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+
+
+@functools.cache
+def _register_shared_arena() -> None:
+    """Limits the memory of all sessions of this process together, once per process.
+
+    The graph is checked before it runs, but ONNX Runtime chooses the order of the operations, and so the number of
+    tensors that exist at the same time. An allocation beyond the limit fails, and so does the run.
+    """
+    import onnxruntime
+
+    kind = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(kind, onnxruntime.OrtArenaCfg({"max_mem": MAX_MEMORY_BYTES}))
 
 
 def default_threads() -> int:

@@ -1,10 +1,10 @@
-"""A file that is under suspicion -> whether a process that predicts it survives; the trial is made in a child process.
+"""Suspicious file -> whether a child process survives the prediction of it.
 
-A server that was killed twice while it worked on one file can't tell the file's fault from an operator's. So the third
-time the file is tried alone first: what kills the child is the file's fault, and the server is not harmed. A child of a
-server that is killed ends with it, and then nothing was learned.
+A server that was killed twice during one file does not know whether the file or an operator killed it. So before the
+third time a child process predicts the file: if the child is killed, the file is at fault, and the server is unharmed.
+If the server is killed, its child ends too, and the trial has no result.
 
-Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when its stdin does.
+Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MODULE = "thyrosight.inference.trial"
 
 
 def survives(bundle: Path, path: Path) -> bool:
-    """Whether a child process predicts the file, or refuses it, and ends by itself within TRIAL_SECONDS."""
+    """Whether a child process predicts or refuses the file and ends by itself within TRIAL_SECONDS."""
     home = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
@@ -45,7 +45,7 @@ def survives(bundle: Path, path: Path) -> bool:
 
 
 def main() -> None:
-    """Predicts every frame; whatever Python can catch is no death."""
+    """The child: predicts every frame. An exception is no failure; only the death of the process is."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from thyrosight.inference.predict_file import ReadOptions, examine_file
     from thyrosight.inference.predictor import Predictor
@@ -55,9 +55,9 @@ def main() -> None:
     try:
         examine_file(predictor, path, ReadOptions(frame_index=None))
     except ThyrosightError:
-        pass  # a file that is refused does no harm
+        pass  # a refused file does no harm
     except Exception:
-        pass  # a fault of ours, which the server would catch too
+        pass  # a bug of ours, which the server would catch too
 
 
 def _end_with_parent() -> None:

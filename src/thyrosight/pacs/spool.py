@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thyrosight.daemon import close_folder, hold_folder
+from thyrosight.daemon import hold_folder, make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of, sync_folder, write_atomic
 
@@ -108,7 +108,7 @@ class Spool:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in FOLDERS:
-                close_folder(self.folder / name)
+                make_private_folder(self.folder / name)
         except OSError as error:
             raise InputError(f"{self.folder}: can't be the spool ({error.strerror}); choose another --spool") from error
         fix = "another listener uses this folder; stop it, or choose another --spool folder"

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thyrosight.daemon import close_file, hold_folder
+from thyrosight.daemon import hold_folder, make_private_file
 from thyrosight.errors import InputError
 
 MAX_TRIES = 2
@@ -96,7 +96,7 @@ class JobQueue:
     def _opened(path: Path) -> sqlite3.Connection:
         """Path -> the open file. InputError where it has another version, is damaged, or can't be written."""
         try:
-            close_file(path)  # file names of patients may be in it
+            make_private_file(path)  # file names of patients may be in it
             db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except OSError as error:
             raise InputError(f"{path}: can't be written ({error.strerror}); check its permissions") from error

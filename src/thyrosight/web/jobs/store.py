@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from thyrosight.daemon import close_folder
+from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
 from thyrosight.prediction import Prediction
@@ -49,7 +49,7 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("incoming", "jobs", "trash"):
-                close_folder(folder / name)
+                make_private_folder(folder / name)
         except OSError as error:
             raise InputError(f"{folder}: can't hold the data ({error.strerror}); choose another --data") from error
 
