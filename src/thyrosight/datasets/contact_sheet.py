@@ -19,7 +19,7 @@ LABELS = {1: "malignant", 0: "benign", None: "no label"}
 
 
 def contact_sheet(cases: Sequence[Case]) -> bytes:
-    """Cases -> PNG of at most NUM_COLUMNS x MAX_ROWS of them, evenly spread over the table."""
+    """Cases -> PNG of at most NUM_COLUMNS x MAX_ROWS cases, evenly spread over the table."""
     number = min(len(cases), NUM_COLUMNS * MAX_ROWS)
     chosen = [cases[round(place * (len(cases) - 1) / max(number - 1, 1))] for place in range(number)]
     tiles = [_tile(case) for case in chosen]
@@ -30,7 +30,7 @@ def contact_sheet(cases: Sequence[Case]) -> bytes:
 
 
 def _tile(case: Case) -> UInt8Array:
-    """One case -> its picture _HW3 of fixed size; a case that can't be read is a black tile that says so."""
+    """One case -> its picture _HW3 of fixed size; a case that can't be read is a black tile with that remark."""
     tile_HW3 = np.zeros((TILE_PX + TEXT_PX, TILE_PX, 3), np.uint8)
     try:
         frame = load_frame(case.image)
@@ -52,7 +52,7 @@ def _tile(case: Case) -> UInt8Array:
 
 
 def outlined(image_HW: UInt8Array, mask_HW: BoolArray) -> UInt8Array:
-    """Gray image, mask -> BGR picture _HW3 with the mask's outline, as wide as can still be seen when it is small."""
+    """Gray image, mask -> BGR picture _HW3 with the outline of the mask, wide enough to be seen in a small picture."""
     picture_HW3 = cv2.cvtColor(image_HW, cv2.COLOR_GRAY2BGR)
     contours, _ = cv2.findContours(mask_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     width_px = max(1, round(max(image_HW.shape) / TILE_PX * 1.5))

@@ -239,7 +239,7 @@ def _mask(phantom: Phantom) -> UInt8Array:
 
 
 def _filled(phantom: Phantom, index: int) -> UInt8Array:
-    """-> the mask of one nodule: what of the whole mask lies in its outline."""
+    """-> the mask of one nodule: the part of the whole mask inside its outline."""
     mask_HW = np.zeros(phantom.mask_HW.shape, np.uint8)
     cv2.fillPoly(mask_HW, [np.rint(phantom.nodules[index].outline_xy).astype(np.int32)], 255)
     return np.asarray(np.where(phantom.mask_HW, mask_HW, 0), np.uint8)

@@ -1,7 +1,6 @@
-"""Names of a table's columns -> their roles; "tirads>=4b" -> which values are malignant.
+"""Names of the columns of a table -> their roles; "tirads>=4b" -> which values are malignant.
 
-Names compare without case, blanks, `_` and `-`. What could be meant in two ways is an error that shows the option to
-write.
+Names are compared without case, blanks, `_` and `-`. An ambiguous name is an error that shows the option to write.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "foci": ("foci", "echogenicfoci", "calcifications", "calcification"),
     "tirads": ("tirads", "acrtirads"),
 }
-"""Role -> the names of columns that are taken for it, without case, blanks, `_` and `-`."""
+"""Role -> the column names that have it, without case, blanks, `_` and `-`."""
 NEAR_PATIENT = re.compile(r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)")
-"""A column of such a name may hold the patient. It is asked about: groups decide whether a score is honest."""
+"""A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
-"""Never used, and no split key: it says who somebody is."""
+"""Never used, not even as the split key: such a column identifies a person."""
 _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>.+?)\s*$")
 _CATEGORIES = ("1", "2", "3", "4", "4a", "4b", "4c", "5", "6")
 """TI-RADS categories in their order; "4" without a letter counts as the lowest of the fours."""
 
 
 def plain_name(name: str) -> str:
-    """A column's name -> the same without case, blanks and punctuation: how names are compared."""
+    """Column name -> the same without case, blanks and punctuation; names are compared in this form."""
     return re.sub(r"[^0-9a-z\u0080-\uffff]+", "", name.casefold())
 
 
@@ -51,8 +50,8 @@ def choose_columns(
 ) -> dict[str, str]:
     """Columns seen, the caller's choices (role -> column, "" for none) -> role -> column as it is written in the file.
 
-    The caller may call a role by any of its ALIASES. InputError, which names the columns seen, where a choice is not
-    there, no column is the image's, two fit one role, or a column may be the patient's under a name of its own.
+    The caller may name a role by any of its ALIASES. InputError lists the columns where a chosen column does not
+    exist, no column is the image, two columns fit one role, or a column may be the patient under another name.
     """
     listing = f"columns there: {', '.join(seen)}"
     written = {plain_name(name): name for name in seen}
@@ -133,7 +132,7 @@ def parse_cut(text: str, header: Sequence[str]) -> Cut:
 
 
 def _rank(value: str, where: str) -> float:
-    """A number, or a TI-RADS category (4a, TR4, "TI-RADS 4b") -> its place in the order."""
+    """Number or TI-RADS category (4a, TR4, "TI-RADS 4b") -> its place in the order."""
     text = re.sub(r"^(ti-?rads|tr|bi-?rads|category)\s*", "", value.strip().casefold())
     if text in _CATEGORIES:
         return float(text[0]) + 0.1 * "abc".find(text[1:]) * bool(text[1:])

@@ -1,7 +1,7 @@
 """Any CSV with named columns -> one case per image: columns are recognised by their names, or named by the caller.
 
-Names of columns compare without case, blanks, `_` and `-`. What could be meant in two ways is an error that shows the
-option to write; what is not used is named in the notes.
+Column names are compared without case, blanks, `_` and `-`. An ambiguous table is an error that shows the option to
+write. Columns that are not used are named in the notes.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def read(request: Request) -> DataSet:
     cases, notes = united(cases, table, request.masks)
     used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
     first = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
-    told = [first, *_unused(header, used), *_groups_in_words(columns), *files.notes(), *notes]
+    notes = [first, *_unused(header, used), *_groups_in_words(columns), *files.notes(), *notes]
     meaning = "as the table's own column says: 1 = malignant or high, 0 = benign or low"
     if request.malignant is not None:
         meaning = f"1 where {request.malignant}, else 0"
-    return DataSet(NAME, tuple(cases), meaning, notes=tuple(told))
+    return DataSet(NAME, tuple(cases), meaning, notes=tuple(notes))
 
 
 def _rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """CSV -> (its columns as written, its rows as column -> value without blanks around it); empty where no value."""
+    """CSV -> (its column names as written, its rows as column -> value); a cell without a value is an empty text."""
     lines = csv_lines(table)
     if len(lines) < 2:
         raise InputError(f"{table}: no rows below the header")
@@ -82,7 +82,7 @@ def _rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 class _Files:
-    """Cells -> files next to the table; counts what had to be understood (backslashes, changed endings)."""
+    """Cells -> files next to the table; counts the files that have another ending than the table writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -90,7 +90,7 @@ class _Files:
         self._there: dict[Path, dict[str, list[Path]]] = {}
 
     def path(self, text: str) -> Path:
-        """A cell -> the file that it means; one that is not there is returned as it is written."""
+        """Cell -> the file that it means; the path as written where there is no such file."""
         path = Path(os.path.normpath(self.folder / text))
         if not path.is_file() and "\\" in text:
             path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
@@ -117,7 +117,7 @@ class _Files:
 
 
 def stem_of(path: Path) -> str:
-    """File -> its name without the ending of an image; a name that only holds dots (a UID) stays whole."""
+    """File -> its name without the ending of an image; a name with other dots (a UID) stays whole."""
     return path.stem if path.suffix.lower() in SUFFIXES | set(IMAGE_SUFFIXES) else path.name
 
 
@@ -163,7 +163,7 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
 
 
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
-    """One case per row -> (one per image: the masks of several nodules united, what was done in words).
+    """One case per row -> (one case per image, with the masks of its nodules united; notes).
 
     InputError where rows of one image name two patients, or two images have one name.
     """
@@ -196,7 +196,7 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
 
 
 def _united_mask(first: Case, rows: Sequence[Case], masks: Path) -> Path | None:
-    """The masks of an image's rows -> one file; the file itself where all rows name the same."""
+    """Rows of one image -> one mask file: the union of their masks, or their common file."""
     paths = list(dict.fromkeys(row.mask for row in rows if row.mask is not None))
     if len(paths) < 2 or not all(path.is_file() for path in paths):
         return paths[0] if paths else None
@@ -220,7 +220,7 @@ def _groups_in_words(columns: dict[str, str]) -> list[str]:
 
 
 def _safe_id(name: str) -> str:
-    """A name -> the same as the name of a folder: letters, digits, `_`, `-` and inner dots."""
+    """Name -> a name for a folder: letters, digits, `_`, `-` and inner dots."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
 
 
