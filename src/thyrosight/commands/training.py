@@ -105,7 +105,7 @@ def ensemble(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write, or a folder for one per fold.")],
 ) -> None:
-    """Several bundles -> one bundle that answers with their mean.
+    """Several bundles -> one bundle, their mean.
 
     Its time and size are the sum of theirs. Its risk is not calibrated: see `calibrate`.
     """
