@@ -14,7 +14,7 @@ HEADER = """\
 # The exact versions that the tests ran with (Python 3.11, Linux x86-64). The Makefile and CI install by them;
 # pyproject.toml holds the honest ranges. Remade from the environment by `make constraints`.
 """
-EXTRAS = ("train", "pretrained", "serve", "pacs", "pdf", "peers", "dev")
+EXTRAS = ("train", "pretrained", "serve", "pacs", "pdf", "peers", "formats", "dev")
 
 
 def reached(names: list[str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ Malignant = Annotated[
 ]
 MaskLabels = Annotated[
     list[str] | None,
-    typer.Option("--mask-label", metavar="nodule=VALUE", help="The label of nodules in mask files; repeat."),
+    typer.Option("--mask-label", metavar="nodule=VALUE", help="The label or category of nodules; repeat."),
 ]
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
@@ -40,7 +40,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.")]
 
 
 def prepare(
-    folder: Annotated[Path, typer.Argument(help="A set in its own layout, or a CSV with named columns.")],
+    folder: Annotated[Path, typer.Argument(help="A folder with a labelled set, or a CSV.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for cases.csv, dataset.json and the masks.")],
     source: Annotated[str | None, typer.Option("--source", help="The set, if its layout is not recognised.")] = None,
     folds: Annotated[
@@ -52,7 +52,7 @@ def prepare(
     seed: Seed = 0,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="ROLE=NAME", help="A column of your CSV: patient=PatID; repeat for more."),
+        typer.Option("--column", metavar="ROLE=NAME", help="A column of your CSV: patient=PatID; or mask=FOLDER."),
     ] = None,
     refold: Annotated[
         bool,
@@ -71,7 +71,7 @@ def prepare(
 ) -> None:
     """Labelled folder -> cases.csv, contact_sheet.png.
 
-    Recognises the layouts of public sets (the error for an unknown folder lists them) and any CSV with named columns.
+    Recognises public sets, images and masks in folders, the formats of annotation tools, and any CSV.
     Finds the ultrasound field and the views of split screens. Splits by patient or duplicate cluster, never by image.
     """
     from thyrosight.datasets.prepare import PrepareOptions

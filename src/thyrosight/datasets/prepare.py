@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.csv_file import csv_lines
-from thyrosight.datasets.sets import SETS
+from thyrosight.datasets.formats.tree import what_is_in
+from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
@@ -45,7 +46,7 @@ class PrepareOptions:
     """How a set becomes cases.csv."""
 
     source: str | None = None
-    """Name of a set (thyrosight.datasets.sets.SETS); None: it is recognised by its layout."""
+    """Name of a set (thyrosight.datasets.known_sets.KNOWN_SETS); None: it is recognised by its layout."""
     folds: int = 5
     """Folds, made of whole groups; 0: none. Folds that the set gives are kept."""
     hold_out: float = 0.0
@@ -86,7 +87,9 @@ def prepare(
 
     folder, out = Path(folder), Path(out)
     refuse_a_table_of_others(out / "cases.csv")
-    request = Request(folder, out / "masks", options.columns, options.keep_partial, options.malignant)
+    request = Request(
+        folder, out / "masks", options.columns, options.keep_partial, options.malignant, options.nodule_labels
+    )
     data_set = read_set(request, options.source)
     if not data_set.cases:
         raise InputError(
@@ -111,23 +114,20 @@ def prepare(
 
 def read_set(request: Request, source: str | None) -> DataSet:
     """Request, name of a set or None -> the set named or recognised."""
-    if source is not None and source not in SETS:
-        raise InputError(f"unknown source '{source}'; known: {', '.join(SETS)}")
+    if source is not None and source not in KNOWN_SETS:
+        raise InputError(f"unknown source '{source}'; known: {', '.join(KNOWN_SETS)}")
     if not request.folder.exists():
         raise InputError(f"{request.folder}: no such folder or file")
     name = source or recognise(request.folder)
-    return SETS[name].read(request)
+    return KNOWN_SETS[name].read(request)
 
 
 def recognise(folder: Path) -> str:
     """Folder or CSV -> the name of its layout."""
-    for name, known in SETS.items():
+    for name, known in KNOWN_SETS.items():
         if known.recognise(folder):
             return name
-    raise InputError(
-        f"{folder}: not a layout that is known ({', '.join(SETS)}); point at the set's top folder, "
-        "or dataset_record your images in one CSV with the columns image, mask, malignancy, patient"
-    )
+    raise InputError(f"{folder}: not a layout that is known ({', '.join(KNOWN_SETS)}); {what_is_in(folder)}")
 
 
 def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:

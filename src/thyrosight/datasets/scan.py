@@ -76,6 +76,8 @@ def _scan_mask(
     """-> (the mask file to use, its pixels, what is wrong with it)."""
     if case.mask is None:
         return None, None, None
+    if masks is not None and masks.resolve() in case.mask.resolve().parents:
+        keep_labels = None  # drawn by the reader of the set: nodules alone
     try:
         image = read_mask_image(case.mask, frame.size_hw, keep_labels)
     except InputError as error:

@@ -33,6 +33,8 @@ class Request:
     """Whether a mask is used although some of its outlines are known to be lost."""
     malignant: str | None = None
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
+    nodule_labels: tuple[str, ...] = ()
+    """Categories, or values of mask files, that are nodules, in lower case; empty: what the set itself tells."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -46,11 +47,11 @@ def read(request: Request) -> DataSet:
     table = _csv(request.folder)
     if table is None:
         raise InputError(f"{request.folder}: not a CSV, and not a folder with exactly one; name the CSV itself")
-    header, rows = _rows(table)
+    header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
     columns = choose_columns(header, request.columns, table, needs_label=cut is None)
     files = _Files(table.resolve().parent)
-    cases = [_case(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
+    cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
     cases, notes = united(cases, table, request.masks)
     used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
     first = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
@@ -61,7 +62,7 @@ def read(request: Request) -> DataSet:
     return DataSet(NAME, tuple(cases), meaning, notes=tuple(notes))
 
 
-def _rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
+def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     """CSV -> (its column names as written, its rows as column -> value); a cell without a value is an empty text."""
     lines = csv_lines(table)
     if len(lines) < 2:
@@ -79,6 +80,14 @@ def _rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
         values = [cell.strip() for cell in line] + [""] * (len(header) - len(line))
         rows.append({n: "" if v.casefold() in NO_VALUE else v for n, v in zip(header, values, strict=True)})
     return header, rows
+
+
+class FilesOfCells(Protocol):
+    """What turns the cells of a table into paths."""
+
+    def path(self, text: str) -> Path:
+        """A cell -> the file that it means."""
+        ...
 
 
 class _Files:
@@ -121,7 +130,8 @@ def stem_of(path: Path) -> str:
     return path.stem if path.suffix.lower() in SUFFIXES | set(IMAGE_SUFFIXES) else path.name
 
 
-def _case(row: dict[str, str], columns: dict[str, str], files: _Files, cut: Cut | None, where: str) -> Case:
+def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, where: str) -> Case:
+    """A row of a table, role -> column -> its case; files turns cells into paths."""
     text = {role: row[name] for role, name in columns.items()}
     if not text["image"]:
         raise InputError(f"{where}: no image file; fill the column '{columns['image']}' or remove the row")

@@ -1,0 +1,11 @@
+"""A labelled set in a format that tools write -> its cases: one file per format, and the table of them."""
+
+from __future__ import annotations
+
+from thyrosight.datasets.formats import coco, cvat, folders, labelme, nnunet, voc, yolo
+from thyrosight.datasets.sets.layout import KnownSet
+
+FORMATS: dict[str, KnownSet] = {
+    known.name: known for known in (nnunet.SET, coco.SET, cvat.SET, labelme.SET, yolo.SET, folders.SET, voc.SET)
+}
+"""Name -> format, in the order in which they are asked. Masks in folders come before boxes."""

@@ -1,0 +1,137 @@
+"""COCO JSON (images, annotations, categories) -> cases: polygons and run lengths are outlines, boxes are not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
+from thyrosight.datasets.formats.names import SPLIT_WORDS, words_of
+from thyrosight.datasets.formats.shapes import (
+    Annotated,
+    AnnotatedShape,
+    Draw,
+    Images,
+    data_set_of_shapes,
+    polygon,
+    run_lengths,
+    union,
+)
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray, Json
+
+NAME = "coco"
+KEYS = ("images", "annotations", "categories")
+
+
+def recognise(folder: Path) -> bool:
+    """A JSON file with images, annotations and categories, in the folder or below."""
+    return any(starts_as_json(path, KEYS) for path in json_below(folder))
+
+
+def read(request: Request) -> DataSet:
+    """COCO files -> one case per image that they list; a file called train, val or test gives the split."""
+    home = request.folder if request.folder.is_dir() else request.folder.parent
+    files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS)]
+    if not files:
+        raise InputError(f"{request.folder}: no JSON with {', '.join(KEYS)}")
+    images, found, num_missing = Images(home), [], 0
+    seen: set[Path] = set()
+    for path in files:
+        for entry, shapes in _entries(path):
+            image = images.find(str(entry.get("file_name", "")), path.parent)
+            if image is None:
+                num_missing += 1
+            elif image in seen:
+                raise InputError(f"{path}: {image.name} is listed twice; keep one of the files or entries")
+            else:
+                seen.add(image)
+                size_hw = _whole(entry.get("height")), _whole(entry.get("width"))
+                found.append(Annotated(image, tuple(shapes), split=_split(path, home), size_hw=size_hw))
+    left_out = {"entry of the JSON without its image": num_missing} if num_missing else {}
+    notes = [f"annotations: {', '.join(path.relative_to(home).as_posix() for path in files)}"]
+    if others := len(set(images.all) - seen):
+        notes.append(f"{others} images that no JSON lists were passed over")
+    inside = Request(
+        home, request.masks, request.columns, request.keep_partial, request.malignant, request.nodule_labels
+    )
+    return data_set_of_shapes(inside, NAME, found, left_out, notes)
+
+
+def _entries(path: Path) -> list[tuple[Json, list[AnnotatedShape]]]:
+    content = json_of(path)
+    try:
+        names = {one["id"]: str(one["name"]) for one in content["categories"]}
+        shapes: dict[Any, list[AnnotatedShape]] = defaultdict(list)
+        for one in content["annotations"]:
+            category = names.get(one["category_id"], str(one["category_id"]))
+            shapes[one["image_id"]].append(
+                AnnotatedShape(category, _draw(one.get("segmentation")), is_box=bool(one.get("bbox")))
+            )
+        return [(image, shapes.get(image["id"], [])) for image in content["images"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not whole as COCO ({type(error).__name__}: {error}); export it again") from None
+
+
+def _draw(segmentation: Any) -> Draw | None:
+    """Polygons (lists x, y, x, y ...) or run lengths (plain or packed) -> what draws them."""
+    if isinstance(segmentation, dict):
+        try:
+            height, width = (int(n) for n in segmentation["size"])
+            counts = segmentation["counts"]
+        except (KeyError, TypeError, ValueError):
+            return None
+        return partial(_draw_runs, unpacked(counts) if isinstance(counts, str) else list(counts), height, width)
+    rings = segmentation if isinstance(segmentation, list) else []
+    if rings and not isinstance(rings[0], list):
+        rings = [rings]
+    draws = [polygon(list(zip(ring[::2], ring[1::2], strict=False))) for ring in rings]
+    return union([draw for draw in draws if draw is not None])
+
+
+def _draw_runs(counts: list[int], height: int, width: int, size_hw: tuple[int, int]) -> BoolArray:
+    if (height, width) != size_hw:
+        raise InputError(f"run lengths of {width} x {height} pixels, the image has {size_hw[1]} x {size_hw[0]}")
+    return run_lengths(counts, height, width, by_column=True)
+
+
+def unpacked(text: str) -> list[int]:
+    """The packed run lengths of COCO -> numbers: 5 bits per character, differences from the count before the last.
+
+    As rleFrString of the COCO API (pycocotools, maskApi.c).
+    """
+    counts: list[int] = []
+    place = 0
+    while place < len(text):
+        value, shift, is_more = 0, 0, True
+        while is_more and place < len(text):
+            bits = ord(text[place]) - 48
+            value |= (bits & 0x1F) << shift
+            is_more, place, shift = bool(bits & 0x20), place + 1, shift + 5
+            if not is_more and bits & 0x10:
+                value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+    return counts
+
+
+def _split(path: Path, home: Path) -> str:
+    """instances_val.json, valid/_annotations.coco.json -> val."""
+    for part in reversed(path.relative_to(home).with_suffix("").parts):
+        found = [
+            SPLIT_WORDS[word.rstrip("0123456789")]
+            for word in words_of(part)
+            if word.rstrip("0123456789") in SPLIT_WORDS
+        ]
+        if found:
+            return found[0]
+    return ""
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -1,0 +1,238 @@
+"""Folders of images and masks, as people keep them -> their cases.
+
+Masks are in a folder of their own (masks, labels, gt, ...), next to their image with `_mask` or the like, or in one of
+two folders of the same file names, told by what is in them. Folders above the files may say class, split and patient.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thyrosight.datasets.formats.found import Found, data_set_of
+from thyrosight.datasets.formats.names import common_prefix, is_mask_folder, key_of, place_of
+from thyrosight.datasets.formats.side_table import has_mask_column, image_column
+from thyrosight.datasets.formats.tree import (
+    by_name,
+    counted,
+    files_below,
+    images_below,
+    is_image,
+    stem_without_ending,
+    tables_below,
+)
+from thyrosight.datasets.formats.volumes import is_volume
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
+from thyrosight.errors import InputError
+from thyrosight.frames.mask_image import read_mask_image
+
+NAME = "folders"
+MAX_OPENED = 6
+"""Files of a folder that are opened to tell whether it holds masks."""
+SAME_NAMES = 0.5
+"""Of the files of the smaller of two folders that have a namesake in the other: then one may hold the other's masks."""
+
+Key = tuple[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The images of a set, and its masks. rule: how they were told apart, in words."""
+
+    images: list[Path]
+    masks: list[Path]
+    rule: str
+
+
+def recognise(folder: Path) -> bool:
+    """Images with masks, folders of benign and malignant images, or sub-folders of images with a table."""
+    if not folder.is_dir():
+        return False
+    files = images_below(folder)
+    if not files or (len(tables := tables_below(folder)) == 1 and has_mask_column(tables[0])):
+        return False
+    found = sort_files(folder, files, {})
+    if found is not None and found.masks:
+        return True
+    labels = {place_of(path.relative_to(folder).parent.parts).malignancy for path in files}
+    if {0, 1} <= labels:
+        return True
+    names = by_name(path for path in files if path.parent != folder)
+    return any(image_column(table, names) for table in tables)
+
+
+def read(request: Request) -> DataSet:
+    """Folder -> one case per image; several masks of one image are united."""
+    folder, files = request.folder, images_below(request.folder)
+    if not files:
+        raise InputError(f"{folder}: no images in it; {counted(files_below(folder), folder) or 'it is empty'}")
+    found = sort_files(folder, files, request.columns) or Sorted(files, [], "no masks: labels alone")
+    pairs, strays = matched(folder, found)
+    left_out = {}
+    notes = [found.rule]
+    if strays:
+        left_out["mask without its image"] = len(strays)
+        notes.append(f"{len(strays)} masks without an image of their name, e.g. {strays[0].name}")
+    if found.masks and not any(pairs.values()):
+        raise InputError(
+            f"{folder}: no mask has the name of an image ({found.images[0].name}, {found.masks[0].name}); rename them, "
+            "or write a CSV with the columns image and mask"
+        )
+    num_several = sum(len(masks) > 1 for masks in pairs.values())
+    if num_several:
+        notes.append(f"{num_several} images with several masks, which are united")
+    cases = [Found(image, _one_mask(image, masks, request)) for image, masks in pairs.items()]
+    others = Counter(path.suffix.casefold() for path in files_below(folder) if not is_image(path))
+    passed = [f"{number} {ending or 'without ending'}" for ending, number in others.items() if ending != ".csv"]
+    if passed:
+        notes.append(f"files passed over: {', '.join(passed)}")
+    return data_set_of(request, NAME, cases, left_out, notes)
+
+
+def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sorted | None:
+    """Images of a folder -> which of them are masks; None where no file is one.
+
+    chosen: the folders that the caller calls image and mask. InputError where two folders could be either.
+    """
+    parts = {path: path.relative_to(folder).parent.parts for path in files}
+    named = chosen.get("mask", "").strip("/\\")
+    if named and any(named in ("/".join(parts[path]), *parts[path]) for path in files):
+        masks = [path for path in files if named in ("/".join(parts[path]), *parts[path])]
+        return Sorted([path for path in files if path not in set(masks)], masks, f"masks: the files in {named}/")
+    num_common = _num_common(list(parts.values()))
+    masks = [path for path in files if is_mask_folder(parts[path][num_common:])]
+    images = [path for path in files if path not in set(masks)]
+    if masks and images:
+        names = list(dict.fromkeys(path.parent.relative_to(folder).as_posix() for path in masks))
+        return Sorted(images, masks, f"masks: the files in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}")
+    keys = {(path.parent, stem_without_ending(path).casefold()) for path in files}
+    masks = [path for path in files if _names_another(path, keys)]
+    if masks:
+        words = {image_name_of(stem_without_ending(path)) for path in masks}
+        strays = [
+            p for p in files if p not in set(masks) and image_name_of(stem_without_ending(p)) != stem_without_ending(p)
+        ]
+        masks += strays
+        example = f"{masks[0].name} belongs to the image {min(words)}" if len(words) == 1 else f"e.g. {masks[0].name}"
+        return Sorted([path for path in files if path not in set(masks)], masks, f"masks: by their names, {example}")
+    return _by_content(folder, files)
+
+
+def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
+    """-> how many folders, from the top, all files share: such a folder tells no image from a mask."""
+    first, last = min(parts), max(parts)
+    return next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _names_another(path: Path, keys: set[tuple[Path, str]]) -> bool:
+    stem = stem_without_ending(path)
+    return image_name_of(stem) != stem and (path.parent, image_name_of(stem).casefold()) in keys
+
+
+def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
+    """Two folders of the same names -> the one whose files are masks holds the masks."""
+    top: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        top[path.relative_to(folder).parts[0] if path.parent != folder else "."].append(path)
+    if len(top) != 2:
+        return None
+    (first, ours), (second, theirs) = top.items()
+    if {place_of([first]).malignancy, place_of([second]).malignancy} == {0, 1} or {
+        place_of([first]).split,
+        place_of([second]).split,
+    } - {""}:
+        return None
+    smaller = min(len(ours), len(theirs))
+    if len(by_name(ours).keys() & by_name(theirs).keys()) < SAME_NAMES * smaller:
+        return None
+    are_masks = [all(_is_mask(path) for path in some[:MAX_OPENED]) for some in (ours, theirs)]
+    if are_masks[0] == are_masks[1]:
+        raise InputError(
+            f"{folder}: {first}/ and {second}/ hold files of the same names ({len(ours)} and {len(theirs)}), and "
+            f"{'both look like masks' if are_masks[0] else 'neither looks like masks'}; if {second}/ holds the masks: "
+            f"thyrosight prepare {folder} -o OUT --source {NAME} --column mask={second}"
+        )
+    images, masks, name = (theirs, ours, first) if are_masks[0] else (ours, theirs, second)
+    return Sorted(list(images), list(masks), f"masks: the files in {name}/, by what is in them")
+
+
+def _is_mask(path: Path) -> bool:
+    try:
+        read_mask_image(path)
+    except InputError as error:
+        return "lies inside label" in str(error)
+    return True
+
+
+def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
+    """Images and masks -> (image -> its masks, the masks of no image), by folder and name, then by name alone.
+
+    Where no name fits as it is, what all images and what all masks begin with is left away (bus_7, mask_7).
+    """
+    pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
+    keys = {_key(folder, image, ""): image for image in found.images}
+    names = by_name(found.images)
+    strays = []
+    for mask in found.masks:
+        image = _image_of(folder, mask, keys, names)
+        if image is None:
+            strays.append(mask)
+        else:
+            pairs[image].append(mask)
+    if found.masks and len(strays) == len(found.masks):
+        cut = common_prefix([stem_without_ending(path) for path in found.images])
+        cut_mask = common_prefix([stem_without_ending(path) for path in found.masks])
+        shorter = {_key(folder, image, cut): image for image in found.images}
+        strays = []
+        for mask in found.masks:
+            image = shorter.get(_key(folder, mask, cut_mask))
+            if image is None:
+                strays.append(mask)
+            else:
+                pairs[image].append(mask)
+    return pairs, strays
+
+
+def _image_of(folder: Path, mask: Path, keys: dict[Key, Path], names: dict[str, list[Path]]) -> Path | None:
+    stem = stem_without_ending(mask)
+    for name in dict.fromkeys((stem, image_name_of(stem), image_name_of(image_name_of(stem)))):
+        for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
+            found = keys.get((key_of(mask.relative_to(folder).parent.parts), written.casefold()))
+            same = names.get(written.casefold(), [])
+            if found is None and len(same) == 1:
+                found = same[0]
+            if found is not None:
+                return found
+    return None
+
+
+def _key(folder: Path, path: Path, prefix: str) -> Key:
+    stem = stem_without_ending(path)
+    return key_of(path.relative_to(folder).parent.parts), stem.removeprefix(prefix).casefold()
+
+
+def _one_mask(image: Path, masks: Sequence[Path], request: Request) -> Path | None:
+    """The masks of one image -> one file; where they can't be united, the first, whose fault is told later."""
+    if len(masks) < 2:
+        return masks[0] if masks else None
+    if any(is_volume(mask) for mask in masks):
+        names = ", ".join(mask.name for mask in masks)
+        raise InputError(f"{image}: {len(masks)} masks ({names}); unite them into one file with a label per nodule")
+    keep = frozenset(request.nodule_labels) or None
+    try:
+        found = [read_mask_image(mask, None, keep).mask_HW for mask in masks]
+    except InputError:
+        return masks[0]
+    if len({mask_HW.shape for mask_HW in found}) > 1:
+        raise InputError(f"{masks[0]}: the masks of {image.name} differ in size; export them at the image's size")
+    name = "_".join((*image.relative_to(request.folder).parent.parts, stem_without_ending(image)))
+    path = request.masks / f"{name}.png"
+    write_mask(path, np.logical_or.reduce(found))
+    return path
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -1,0 +1,107 @@
+"""Images that a format found, with masks and labels -> a DataSet: names, patients, splits, the table next to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from thyrosight.datasets.formats.names import malignancy_in, patients_of, place_of, safe_name
+from thyrosight.datasets.formats.side_table import with_table
+from thyrosight.datasets.formats.tree import stem_without_ending
+from thyrosight.datasets.formats.volumes import as_png, is_volume
+from thyrosight.datasets.sets.layout import DataSet, Request, without_masks
+from thyrosight.errors import InputError
+from thyrosight.files import readable
+from thyrosight.types import Case
+
+LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
+CONVERTED = "converted"
+"""Folder next to `masks` for images and masks of formats that are written as PNG."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image that a format names. labels: words that may hold benign or malignant. name: empty: the file's."""
+
+    image: Path
+    mask: Path | None = None
+    labels: tuple[str, ...] = ()
+    split: str = ""
+    name: str = ""
+
+
+def data_set_of(
+    request: Request, source: str, found: Sequence[Found], left_out: dict[str, int], notes: Sequence[str]
+) -> DataSet:
+    """Found images -> their DataSet. Folders and labels say class, split and patient; a table completes them."""
+    places = [place_of(_parts(one, request)) for one in found]
+    groups, said = patients_of([place.rest for place in places])
+    ids = _names(found, request)
+    faults: list[str] = []
+    cases, contradicting = [], []
+    for one, place, group, case_id in zip(found, places, groups, ids, strict=True):
+        labels = {label for label in map(malignancy_in, one.labels) if label is not None}
+        labels |= {place.malignancy} if place.malignancy is not None else set()
+        if len(labels) > 1:
+            contradicting.append(one.image.name)
+        try:
+            image, mask = _as_read(one, case_id, request)
+        except InputError as error:
+            faults.append(str(error).replace(str(request.folder) + "/", ""))
+            continue
+        malignancy = labels.pop() if len(labels) == 1 else None
+        cases.append(Case(case_id, image, mask, malignancy, group, source, split=one.split or place.split))
+    if faults and not cases:
+        raise InputError(f"{request.folder}: none of the {len(faults)} images can be read; the first: {faults[0]}")
+    cases, table_notes, num_strays = with_table(cases, request)
+    told = [*notes, *([said] if said else []), *table_notes]
+    if contradicting:
+        told.append(
+            f"{len(contradicting)} images are both benign and malignant and get no label, e.g. {contradicting[0]}"
+        )
+    if any(case.mask for case in cases):
+        told += without_masks(cases)
+    if not any(case.group for case in cases):
+        told.append(
+            "nothing says the patient: each image counts as a patient of its own, joined where images look alike"
+        )
+    why = {**left_out, "row of the table without its image": num_strays}
+    if faults:
+        why[f"image that can't be converted, e.g. {readable(faults[0])}"] = len(faults)
+    return DataSet(
+        source, tuple(cases), LABEL_MEANING, {text: number for text, number in why.items() if number}, tuple(told)
+    )
+
+
+def _parts(one: Found, request: Request) -> tuple[str, ...]:
+    try:
+        return one.image.relative_to(request.folder).parent.parts
+    except ValueError:
+        return ()
+
+
+def _names(found: Sequence[Found], request: Request) -> list[str]:
+    """-> a name for each image: its own, with its folders where two have the same."""
+    stems = [one.name or stem_without_ending(one.image) for one in found]
+    twice = {stem for stem, number in Counter(stem.casefold() for stem in stems).items() if number > 1}
+    names = [
+        safe_name(Path(*_parts(one, request), "x"), stem) if stem.casefold() in twice else safe_name(Path("x"), stem)
+        for one, stem in zip(found, stems, strict=True)
+    ]
+    number = Counter(name.casefold() for name in names)
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        seen[name.casefold()] += 1
+        if number[name.casefold()] > 1:
+            names[place] = f"{name}_{seen[name.casefold()]}"
+    return names
+
+
+def _as_read(one: Found, case_id: str, request: Request) -> tuple[Path, Path | None]:
+    """-> (image, mask), as PNG where the format is none that the image reader knows."""
+    home = request.masks.with_name(CONVERTED)
+    image = as_png(one.image, home / f"{case_id}.png", is_mask=False) if is_volume(one.image) else one.image
+    mask = one.mask and as_png(one.mask, home / f"{case_id}_mask.png", is_mask=True)
+    return image, mask

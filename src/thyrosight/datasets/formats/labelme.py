@@ -1,0 +1,97 @@
+"""LabelMe: one JSON per image with its shapes -> cases."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Draw, Images, data_set_of_shapes, polygon
+from thyrosight.datasets.formats.tree import by_name
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray
+
+NAME = "labelme"
+KEYS = ("shapes", "imagePath")
+
+
+def recognise(folder: Path) -> bool:
+    """A folder that holds JSON files with shapes and imagePath."""
+    return folder.is_dir() and any(starts_as_json(path, KEYS) for path in json_below(folder))
+
+
+def read(request: Request) -> DataSet:
+    """LabelMe folder -> one case per JSON whose image is there; flags such as `malignant` are labels of the image."""
+    images, found, faults, num_missing = Images(request.folder), [], [], 0
+    names = by_name(images.all)
+    files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS) or path.stem.casefold() in names]
+    for path in files:
+        try:
+            content = json_of(path)
+            shapes = tuple(_shape(one) for one in content["shapes"])
+            flags = [str(name) for name, is_set in (content.get("flags") or {}).items() if is_set]
+            size = content.get("imageHeight") or 0, content.get("imageWidth") or 0
+            size_hw = int(size[0]), int(size[1])
+            image = images.find(path.with_suffix(Path(str(content["imagePath"])).suffix).name, path.parent)
+            image = image or images.find(str(content["imagePath"]), path.parent)
+        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+            text = (
+                str(error)
+                if isinstance(error, InputError)
+                else f"not whole as LabelMe ({type(error).__name__} {error})"
+            )
+            faults.append(f"{path.name}: {text}".replace(f"{path.name}: {path}: ", f"{path.name}: "))
+            continue
+        if image is None:
+            num_missing += 1
+        else:
+            found.append(Annotated(image, shapes, tuple(flags), size_hw=size_hw))
+    left_out = {"JSON without its image": num_missing} if num_missing else {}
+    if faults:
+        left_out[f"JSON that can't be read, e.g. {faults[0]}"] = len(faults)
+    notes = []
+    if others := len(set(images.all) - {one.image for one in found}):
+        notes.append(f"{others} images without a JSON were passed over")
+    return data_set_of_shapes(request, NAME, found, left_out, notes)
+
+
+def _shape(one: dict[str, Any]) -> AnnotatedShape:
+    kind, points = one.get("shape_type") or "polygon", one["points"]
+    draw: Draw | None = None
+    if kind == "polygon":
+        draw = polygon(points)
+    elif kind == "circle" and len(points) == 2:
+        (x, y), (edge_x, edge_y) = points
+        radius = math.hypot(edge_x - x, edge_y - y)
+        turns = [2 * math.pi * k / 180 for k in range(180)]
+        draw = polygon([(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns])
+    elif kind == "mask":
+        draw = partial(_draw_part, str(one.get("mask")), float(points[0][0]), float(points[0][1]))
+    return AnnotatedShape(str(one["label"]), draw, is_box=kind == "rectangle")
+
+
+def _draw_part(text: str, left: float, top: float, size_hw: tuple[int, int]) -> BoolArray:
+    """A PNG as base64 and its corner -> mask_HW."""
+    try:
+        data = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"its mask is no base64 ({error})") from None
+    part_HW = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if part_HW is None:
+        raise InputError("its mask is no PNG")
+    mask_HW = np.zeros(size_hw, np.bool_)
+    y, x = max(0, round(top)), max(0, round(left))
+    inside = mask_HW[y : y + part_HW.shape[0], x : x + part_HW.shape[1]]
+    inside |= part_HW[: inside.shape[0], : inside.shape[1]] > 0
+    return mask_HW
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -1,0 +1,126 @@
+"""Names of files and folders -> what they say: mask or image, benign or malignant, train or test, which patient."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MASK_WORDS = frozenset(
+    re.split(
+        r"\s+",
+        """mask masks label labels labelstr labelsts gt gts groundtruth seg segs segmentation
+    segmentations segmentationclass segmentationobject annotation annotations annot outline outlines roi rois contour
+    contours""",
+    )
+)
+IMAGE_WORDS = frozenset(
+    re.split(
+        r"\s+",
+        """image images img imgs imagestr imagests jpegimages picture pictures original originals
+    input inputs frames data dataset ultrasound us bmode dicom""",
+    )
+)
+_SURELY_IMAGES = frozenset(("image", "images", "img", "imgs", "imagestr", "jpegimages", "originals"))
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+NODULE_WORDS = frozenset(
+    ("nodule", "nodules", "nodulo", "lesion", "lesions", "tumor", "tumors", "tumour", "tumours", "mass", "masses")
+)
+_MALIGNANT = frozenset(("malignant", "malign", "malignancy", "cancer", "carcinoma"))
+_BENIGN = frozenset(("benign",))
+_NORMAL = frozenset(("normal", "healthy"))
+_NOT = frozenset(("non", "not", "no", "un"))
+MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
+"""Folders are patients where there are at least so many of them, and their median holds at most so many images."""
+_PATIENT_NAME = re.compile(r"^(p|pt|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
+
+
+def words_of(name: str) -> frozenset[str]:
+    """`Train_Images 2` -> {train, images, 2}."""
+    return frozenset(re.split(r"[\W_]+", re.sub(r"ground[ _-]?truth", "groundtruth", name.casefold()))) - {""}
+
+
+def malignancy_in(name: str) -> int | None:
+    """A class or folder name -> 1 where it says malignant, 0 where it says benign, None where neither or both."""
+    words = words_of(name)
+    is_malignant, is_benign = bool(words & _MALIGNANT), bool(words & _BENIGN)
+    return int(is_malignant) if is_malignant != is_benign and not words & _NOT else None
+
+
+def is_mask_folder(parts: Sequence[str]) -> bool:
+    """The folders above a file -> whether the last that is named as masks or images is named as masks."""
+    for part in reversed(parts):
+        if words_of(part) & MASK_WORDS:
+            return True
+        if words_of(part) & _SURELY_IMAGES:
+            return False
+    return False
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the folders above a file say. rest: the parts that say none of these: a patient, a centre, a device."""
+
+    malignancy: int | None
+    split: str
+    rest: tuple[str, ...]
+
+
+def place_of(parts: Sequence[str]) -> Place:
+    """The folders between the set's folder and a file -> what they say."""
+    malignancy, split, rest = None, "", []
+    for part in parts:
+        words = words_of(part)
+        if (label := malignancy_in(part)) is not None:
+            malignancy = label
+        elif found := [SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS]:
+            split = found[0]
+        elif not words & (MASK_WORDS | IMAGE_WORDS | _NORMAL):
+            rest.append(part)
+    return Place(malignancy, split, tuple(rest))
+
+
+def key_of(parts: Sequence[str]) -> tuple[str, ...]:
+    """The folders above a file -> the same without words of masks and images: equal for an image and its mask."""
+    keys = []
+    for part in parts:
+        words = [word for word in re.split(r"[\W_]+", part.casefold()) if word]
+        keys.append(" ".join(word for word in words if word not in MASK_WORDS | IMAGE_WORDS))
+    return tuple(key for key in keys if key)
+
+
+def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
+    """The rest of each image's place -> (a group for each image, what was taken for patients in words).
+
+    Groups are "" where folders are few and large: a centre or a device, no patient.
+    """
+    names = ["/".join(rest) for rest in rests]
+    sizes = sorted(Counter(name for name in names if name).values())
+    if not sizes or all(name == names[0] for name in names):
+        return [""] * len(names), ""
+    shown = ", ".join(list(dict.fromkeys(name for name in names if name))[:3])
+    is_numbered = all(_PATIENT_NAME.match(rest[-1]) for rest in rests if rest)
+    if is_numbered or (len(sizes) >= MIN_PATIENTS and sizes[len(sizes) // 2] <= MAX_IMAGES_PER_PATIENT):
+        return names, f"folders are taken for patients, {len(sizes)} of them: {shown} ..."
+    return [""] * len(names), f"folders {shown} hold up to {sizes[-1]} images each: not taken for patients"
+
+
+def common_prefix(stems: Sequence[str]) -> str:
+    """Names -> what all of them begin with, up to its last separator ("bus_" of bus_0001-l, bus_0002-r)."""
+    if len(stems) < 2:
+        return ""
+    first, last = min(stems), max(stems)
+    length = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    found = re.match(r".*[ _.-]", first[:length])
+    return found[0] if found else ""
+
+
+def safe_name(path: Path, stem: str) -> str:
+    """A path inside the set, its stem -> a name of letters, digits, `_`, `-` and inner dots, folders included."""
+    return re.sub(r"[^\w.-]+", "_", "_".join((*path.parent.parts, stem))).strip("._") or "_"

@@ -1,0 +1,112 @@
+"""nnU-Net raw data (dataset.json, imagesTr, labelsTr) -> cases; label names choose the nodule and give its class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from thyrosight.datasets.formats.annotation_files import json_of, starts_as_json
+from thyrosight.datasets.formats.found import CONVERTED
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, data_set_of_shapes
+from thyrosight.datasets.formats.tree import images_below, stem_without_ending
+from thyrosight.datasets.formats.volumes import as_png, is_volume
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder
+from thyrosight.errors import InputError
+from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.types import BoolArray
+
+NAME = "nnunet"
+
+
+def recognise(folder: Path) -> bool:
+    """dataset.json with labels, next to imagesTr and labelsTr; in the folder or its only sub-folder."""
+    return _home(folder) is not None
+
+
+def read(request: Request) -> DataSet:
+    """nnU-Net folder -> one case per image of channel 0; imagesTs is the test split."""
+    home = _home(request.folder)
+    if home is None:
+        raise InputError(f"{request.folder}: no dataset.json with imagesTr and labelsTr")
+    names = _label_names(home)
+    found, left_out, channels = [], Counter[str](), 0
+    for part, split in (("Tr", ""), ("Ts", "test")):
+        folder, label_folder = first_folder(home, [f"images{part}"]), first_folder(home, [f"labels{part}"])
+        labels = {stem_without_ending(path): path for path in images_below(label_folder)} if label_folder else {}
+        for path in images_below(folder) if folder else []:
+            stem = stem_without_ending(path)
+            case, separator, channel = stem.rpartition("_")
+            if not (separator and channel.isdecimal() and len(channel) == 4):
+                case, channel = stem, "0000"
+            if channel != "0000":
+                channels += 1
+                continue
+            label: Path | None = labels.pop(case, None)
+            try:
+                found.append(_annotated(path, case, label, names, split, request))
+            except InputError as error:
+                left_out[f"image that can't be read, e.g. {str(error).replace(str(home) + '/', '')}"] += 1
+        if labels:
+            left_out[f"label of labels{part} without its image"] = len(labels)
+    notes = [f"{channels} files of further channels were passed over: channel 0 is read"] if channels else []
+    return data_set_of_shapes(replace(request, folder=home), NAME, found, dict(left_out), notes)
+
+
+def _annotated(
+    path: Path, case: str, label: Path | None, names: dict[int, str], split: str, request: Request
+) -> Annotated:
+    converted = request.masks.with_name(CONVERTED)
+    image = as_png(path, converted / f"{case}.png", is_mask=False)
+    if label is None:
+        return Annotated(image, (), split=split)
+    labels = as_png(label, converted / f"{case}_labels.png", is_mask=True) if is_volume(label) else label
+    values = _values(labels)
+    if strange := [value for value in values if value not in names]:
+        raise InputError(f"{label}: holds label {strange[0]}, which dataset.json does not name")
+    shapes = [AnnotatedShape(names[value], partial(_draw, labels, value)) for value in values]
+    return Annotated(image, tuple(shapes), split=split, is_empty=not values)
+
+
+def _values(path: Path) -> list[int]:
+    """Label image -> its values but 0."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            return [int(value) for value in np.unique(np.asarray(opened)) if value]
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable label image ({error}); export it again") from None
+
+
+def _draw(path: Path, value: int, size_hw: tuple[int, int]) -> BoolArray:
+    return read_mask_image(path, size_hw, frozenset((str(value),))).mask_HW
+
+
+def _label_names(home: Path) -> dict[int, str]:
+    """dataset.json -> value -> name; version 2 writes name: value, version 1 value: name; regions are left away."""
+    labels = json_of(home / "dataset.json").get("labels")
+    found: dict[int, str] = {}
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        name, number = (value, key) if str(key).isdecimal() else (key, value)
+        if str(number).isdecimal() and int(number) > 0 and str(name).casefold() != "ignore":
+            found[int(number)] = str(name)
+    if not found:
+        raise InputError(f'{home / "dataset.json"}: names no label; write "labels": {{"background": 0, "nodule": 1}}')
+    return found
+
+
+def _home(folder: Path) -> Path | None:
+    if not folder.is_dir():
+        return None
+    inside = [path for path in folder.iterdir() if path.is_dir()]
+    for place in [folder, *inside] if len(inside) == 1 else [folder]:
+        if starts_as_json(place / "dataset.json", ("labels",)) and first_folder(place, ["imagesTr"]):
+            return place
+    return None
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -1,0 +1,197 @@
+"""Shapes of an annotation tool (polygons, run lengths, boxes; a category each) -> masks and labels of images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from thyrosight.datasets.formats.found import Found, data_set_of
+from thyrosight.datasets.formats.names import NODULE_WORDS, malignancy_in, words_of
+from thyrosight.datasets.formats.tree import by_name, images_below, stem_without_ending
+from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
+from thyrosight.errors import InputError
+from thyrosight.frames.load import load_frame
+from thyrosight.types import BoolArray
+
+Draw = Callable[[tuple[int, int]], BoolArray]
+"""Size of the image `(H, W)` -> mask_HW."""
+BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
+MAX_POINT = 1 << 15
+
+
+@dataclass(frozen=True)
+class AnnotatedShape:
+    """One annotated thing. draw: None where the file gives a box alone, or something that is no area."""
+
+    category: str
+    draw: Draw | None
+    is_box: bool = False
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One image with its shapes. size_hw: as the file states it. is_empty: the file states that nothing is there."""
+
+    image: Path
+    shapes: tuple[AnnotatedShape, ...]
+    labels: tuple[str, ...] = ()
+    split: str = ""
+    size_hw: tuple[int, int] | None = None
+    is_empty: bool = False
+
+
+class Images:
+    """Names of images in annotation files -> the files, wherever below the set's folder they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.all = images_below(folder)
+        self._names = by_name(self.all)
+
+    def find(self, written: str, near: Path) -> Path | None:
+        """A name as an annotation file writes it, the folder of that file -> the image; None where it is not there.
+
+        InputError where several images have that name, and the folders don't tell which is meant.
+        """
+        name = written.replace("\\", "/")
+        for place in (near, self.folder, near / "images", self.folder / "images"):
+            if name and (place / name).is_file() and self.folder.resolve() in (place / name).resolve().parents:
+                return place / name
+        found = self._names.get(stem_without_ending(Path(name)).casefold(), [])
+        tail = "/".join(Path(name).with_suffix("").parts[-2:])
+        fitting = [path for path in found if path.with_suffix("").as_posix().endswith(f"/{tail}")] or found
+        fitting = [path for path in fitting if _same_part(path, near, self.folder)] or fitting
+        if len(fitting) > 1:
+            raise InputError(
+                f"{self.folder}: '{written}' could be {fitting[0]} or {fitting[1]}; give each its own name"
+            )
+        return fitting[0] if fitting else None
+
+
+def _same_part(path: Path, near: Path, folder: Path) -> bool:
+    """Whether two files are in folders of the same last name: images/train/a.png, labels/train/a.txt."""
+    return near != folder and (path.parent.name == near.name or near in path.parents or near.parent in path.parents)
+
+
+def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
+    """Points _xy -> what draws the filled polygon; None where they make no area or are no numbers."""
+    try:
+        array = np.rint(np.asarray(points_xy, dtype=np.float64)).reshape(-1, 2)
+    except (TypeError, ValueError):
+        return None
+    if len(array) < 3 or not np.isfinite(array).all() or np.abs(array).max() >= MAX_POINT:
+        return None
+    corners = array.astype(np.int32).reshape(-1, 1, 2)
+
+    def draw(size_hw: tuple[int, int]) -> BoolArray:
+        mask_HW = np.zeros(size_hw, np.uint8)
+        return cv2.fillPoly(mask_HW, [corners], 1).astype(np.bool_)
+
+    return draw
+
+
+def union(draws: Sequence[Draw]) -> Draw | None:
+    """Parts of one thing -> what draws all of them; None where there is no part."""
+    return (lambda size_hw: np.logical_or.reduce([draw(size_hw) for draw in draws])) if draws else None
+
+
+def run_lengths(counts: Sequence[int], height: int, width: int, *, by_column: bool) -> BoolArray:
+    """Lengths of the runs of 0, 1, 0, 1 ... -> mask_HW. InputError where they don't fill the size."""
+    lengths = np.asarray(counts, dtype=np.int64)
+    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != height * width:
+        raise InputError(f"run lengths fill {int(lengths.sum())} pixels, not {width} x {height}")
+    flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return flat.reshape(width, height).T if by_column else flat.reshape(height, width)
+
+
+def data_set_of_shapes(
+    request: Request, source: str, annotated: Sequence[Annotated], left_out: dict[str, int], notes: Sequence[str]
+) -> DataSet:
+    """Annotated images -> their DataSet: the shapes of nodules are drawn into masks, categories give labels."""
+    if not annotated:
+        raise InputError(f"{request.folder}: no image of its annotations is there ({left_out}); add the images")
+    categories = Counter(shape.category for one in annotated for shape in one.shapes)
+    nodules, told = choose_nodules(categories, request)
+    found, faults, num_boxes, num_open = [], [], 0, 0
+    names = Counter(stem_without_ending(one.image) for one in annotated)
+    for one in annotated:
+        shapes = [shape for shape in one.shapes if shape.category in nodules]
+        draws = [shape.draw for shape in shapes if shape.draw is not None]
+        num_boxes += bool(shapes) and not draws and any(shape.is_box for shape in shapes)
+        num_open += not draws and not one.is_empty
+        stem = stem_without_ending(one.image)
+        if names[stem] > 1:
+            stem = "_".join((*one.image.relative_to(request.folder).parent.parts, stem))
+        mask = None
+        try:
+            if draws or one.is_empty:
+                mask = _drawn(one, draws, request.masks / f"{stem}.png")
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        labels = (*one.labels, *(shape.category for shape in shapes))
+        found.append(Found(one.image, mask, labels, one.split))
+    if faults:
+        left_out = {**left_out, f"image whose shapes can't be drawn, e.g. {faults[0]}": len(faults)}
+    if num_boxes:
+        told.append(f"{num_boxes} images have boxes alone: a box is no outline, and no mask is made of it")
+    if num_open > num_boxes:
+        told.append(f"{num_open - num_boxes} images without an outline of a nodule: mask left open")
+    return data_set_of(request, source, found, left_out, [*notes, *told])
+
+
+def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str], list[str]]:
+    """Categories of a set with their numbers -> (those that are nodules, what was done in words).
+
+    The caller's choice; else the only one; else those whose name says nodule, lesion, benign or malignant.
+    """
+    real = {name: number for name, number in categories.items() if name.casefold() not in BACKGROUND}
+    listing = ", ".join(f"{name} ({number})" for name, number in sorted(real.items()))
+    wanted = set(request.nodule_labels)
+    if wanted:
+        chosen = {name for name in real if name.casefold() in wanted}
+        if not chosen:
+            raise InputError(f"{request.folder}: no category {', '.join(sorted(wanted))}; there: {listing or 'none'}")
+    elif len(real) <= 1:
+        chosen = set(real)
+    else:
+        chosen = {name for name in real if words_of(name) & NODULE_WORDS or malignancy_in(name) is not None}
+        if not chosen:
+            most = max(real, key=lambda name: real[name])
+            raise InputError(
+                f"{request.folder}: which categories are nodules? There: {listing}; best guess: "
+                f'thyrosight prepare {request.folder} -o OUT --mask-label "nodule={most}"'
+            )
+    others = {name: number for name, number in real.items() if name not in chosen}
+    notes = [f"nodules: {', '.join(f'{name} ({real[name]})' for name in sorted(chosen))}"] if chosen else []
+    if others:
+        notes.append(
+            f"categories not used: {', '.join(f'{name} ({number})' for name, number in sorted(others.items()))}"
+        )
+    return chosen, notes
+
+
+def _drawn(one: Annotated, draws: Sequence[Draw], path: Path) -> Path:
+    """Shapes of one image -> its mask file. InputError where the file states another size than the image's."""
+    size_hw = size_of(one.image)
+    if one.size_hw is not None and 0 not in one.size_hw and one.size_hw != size_hw:
+        stated, real = f"{one.size_hw[1]} x {one.size_hw[0]}", f"{size_hw[1]} x {size_hw[0]}"
+        raise InputError(f"{one.image.name}: annotated at {stated} pixels, the image has {real}")
+    mask_HW = np.zeros(size_hw, np.bool_)
+    for draw in draws:
+        try:
+            mask_HW |= draw(size_hw)
+        except (ValueError, InputError) as error:
+            raise InputError(f"{one.image.name}: {error}") from None
+    write_mask(path, mask_HW)
+    return path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Image -> its size `(H, W)` as the image reader shows it."""
+    return load_frame(path).size_hw

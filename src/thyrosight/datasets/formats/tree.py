@@ -1,0 +1,121 @@
+"""A folder -> its files: images, volumes, tables; in words, what is in a folder that nothing recognises."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from thyrosight.files import natural_key
+from thyrosight.frames.headers import has_dicom_preamble
+from thyrosight.frames.load import SUFFIXES
+
+VOLUMES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
+TABLES = (".csv", ".tsv")
+_CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
+IMAGES = SUFFIXES - _CLIPS
+_LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini"))
+_OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
+"""Files by which an output folder of `prepare` or `predict` inside the set is known; it is not part of the set."""
+ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Folder -> its files in natural order; linked folders are followed once, hidden files are not looked at."""
+    if not folder.is_dir():
+        return []
+    found: list[Path] = []
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(here)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        if Path(here) != folder and any(marks <= set(files) for marks in _OURS):
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if name[0] != "." and not name.startswith("__")]
+        found += [Path(here, name) for name in files if name[0] != "." and name.casefold() not in _LEFT_BEHIND]
+    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+
+
+def ending_of(path: Path) -> str:
+    """File -> its ending, in lower case: `.nii.gz` and `.seg.nrrd` as a whole; empty where the name has none."""
+    name = path.name.casefold()
+    return next((ending for ending in VOLUMES if name.endswith(ending)), path.suffix.casefold())
+
+
+def stem_without_ending(path: Path) -> str:
+    """File -> its name without the ending of an image or a volume; a name that only holds dots (a UID) stays whole."""
+    ending = ending_of(path)
+    return path.name[: -len(ending)] if ending in IMAGES or ending in VOLUMES else path.name
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file is an image by its ending, or DICOM by its first bytes where a UID is its name."""
+    ending = ending_of(path)
+    if ending in IMAGES or ending in VOLUMES:
+        return True
+    if ending and not ending[1:].isdecimal():
+        return False
+    try:
+        with path.open("rb") as file:
+            return has_dicom_preamble(file.read(132))
+    except OSError:
+        return False
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Folder -> its images and volumes, in natural order."""
+    return [path for path in files_below(folder) if is_image(path)]
+
+
+def counted(paths: Iterable[Path], folder: Path) -> str:
+    """Files -> `12 png in a/, 12 json in b/`: how many of which ending in which folder."""
+    kinds = Counter(
+        (path.parent.relative_to(folder).as_posix(), ending_of(path).lstrip(".") or "file without ending")
+        for path in paths
+    )
+    texts = [
+        f"{number} {kind} in {'the folder itself' if at == '.' else at + '/'}" for (at, kind), number in kinds.items()
+    ]
+    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more kinds" if len(texts) > 8 else "")
+
+
+def by_name(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Images -> name without ending, in lower case -> the files of that name."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(stem_without_ending(path).casefold(), []).append(path)
+    return found
+
+
+def tables_below(folder: Path) -> list[Path]:
+    """Folder -> its CSV files, at most one folder down."""
+    found = [path for path in files_below(folder) if path.suffix.casefold() in TABLES]
+    return [path for path in found if len(path.relative_to(folder).parts) <= 2]
+
+
+def what_is_in(folder: Path) -> str:
+    """Folder or file -> one sentence for an error: what was seen, the guess, the exact command."""
+    if folder.is_file():
+        return f"it is a file; {ASK}"
+    files = files_below(folder)
+    if not files:
+        return "it is empty; point at the set's top folder"
+    seen = f"seen: {counted(files, folder)}"
+    tables = tables_below(folder)
+    images = [path for path in files if is_image(path)]
+    if tables:
+        guess = f"{tables[0].relative_to(folder).as_posix()} may list the images"
+        return f"{seen}; best guess: {guess}: thyrosight prepare {tables[0]} -o OUT --column image=COLUMN"
+    if not images:
+        return f"{seen}; best guess: the images are elsewhere, no file here is one; point at the set's top folder"
+    tops = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in images if path.parent != folder))
+    if len(tops) > 1:
+        command = f"thyrosight prepare {folder} -o OUT --source folders --column mask={tops[-1]}"
+        return f"{seen}; best guess: {tops[-1]}/ holds the masks of {tops[0]}/: {command}; {ASK}"
+    return (
+        f"{seen}; best guess: images without masks or labels, to be outlined: thyrosight predict {folder} -o OUT; {ASK}"
+    )

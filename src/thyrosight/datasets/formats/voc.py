@@ -1,0 +1,58 @@
+"""Pascal VOC: one XML per image with boxes -> cases. A box is no outline: it gives a label, and no mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
+from thyrosight.datasets.formats.names import SPLIT_WORDS
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_shapes
+from thyrosight.datasets.formats.tree import files_below
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+from thyrosight.errors import InputError
+
+NAME = "voc"
+
+
+def recognise(folder: Path) -> bool:
+    """A folder with XML files that open `<annotation>`."""
+    return folder.is_dir() and bool(xml_below(folder, b"annotation"))
+
+
+def read(request: Request) -> DataSet:
+    """VOC folder -> one case per XML whose image is there; ImageSets/Main/{train,val,test}.txt give the split."""
+    images, found, faults, num_missing = Images(request.folder), [], [], 0
+    splits = _splits(request.folder)
+    for path in xml_below(request.folder, b"annotation"):
+        try:
+            root = xml_root(path)
+            image = images.find(path.stem, path.parent) or images.find(root.findtext("filename") or "", path.parent)
+        except InputError as error:
+            faults.append(str(error).replace(str(path), path.name))
+            continue
+        shapes = [
+            AnnotatedShape((one.findtext("name") or "").strip(), None, is_box=True) for one in root.iter("object")
+        ]
+        if image is None:
+            num_missing += 1
+        else:
+            found.append(Annotated(image, tuple(shapes), split=splits.get(path.stem, "")))
+    left_out = {"XML without its image": num_missing} if num_missing else {}
+    if faults:
+        left_out[f"XML that can't be read, e.g. {faults[0]}"] = len(faults)
+    notes = []
+    if others := len(set(images.all) - {one.image for one in found}):
+        notes.append(f"{others} images without an XML were passed over")
+    return data_set_of_shapes(request, NAME, found, left_out, notes)
+
+
+def _splits(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in files_below(folder):
+        if path.suffix.casefold() == ".txt" and path.parent.name == "Main" and path.stem.casefold() in SPLIT_WORDS:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            found.update({line.split()[0]: SPLIT_WORDS[path.stem.casefold()] for line in lines if line.strip()})
+    return found
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

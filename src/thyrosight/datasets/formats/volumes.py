@@ -1,0 +1,107 @@
+"""2-D NIfTI, NRRD or DICOM mask -> PNG of the same pixels, which every later step reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thyrosight.datasets.formats.tree import VOLUMES, ending_of
+from thyrosight.errors import InputError, MissingExtraError
+from thyrosight.files import write_atomic
+from thyrosight.frames.load import MAX_PIXELS, load_frame
+
+MAX_VOLUME_BYTES = 1 << 30
+
+
+def is_volume(path: Path) -> bool:
+    """Whether the file is NIfTI or NRRD by its ending."""
+    return ending_of(path) in VOLUMES
+
+
+def as_png(path: Path, out: Path, *, is_mask: bool) -> Path:
+    """NIfTI, NRRD, or a DICOM mask -> `out`, a PNG of it; any other image -> itself.
+
+    InputError where it holds several slices, or values that no 8 or 16 bits hold as they are.
+    """
+    if is_volume(path):
+        values = _checked_plane(path, _nifti(path) if ".nii" in ending_of(path) else _nrrd(path))
+    elif is_mask and (path.suffix.casefold() in (".dcm", ".dicom")):
+        values = load_frame(path).image_HW
+    else:
+        return path
+    import cv2
+
+    done, encoded = cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)
+    if not done:
+        raise InputError(f"{path}: can't be written as PNG; export it as PNG")
+    if not (out.is_file() and out.read_bytes() == encoded.tobytes()):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, encoded.tobytes())
+    return out
+
+
+def _nifti(path: Path) -> NDArray[Any]:
+    """NIfTI -> array `(H, W)`, `(H, W, 3)`; its axes are columns, rows, slices."""
+    try:
+        import nibabel
+    except ImportError:
+        raise _missing(path, "nibabel") from None
+    try:
+        image: Any = nibabel.load(path)
+        _check_claim(path, image.shape)
+        array = np.asarray(image.dataobj)
+    except InputError:
+        raise
+    except Exception as error:  # nibabel raises a dozen types on damaged files
+        raise InputError(f"{path}: not a readable NIfTI file ({error}); export it again, or as PNG") from None
+    if array.dtype.fields:  # RGB
+        array = np.stack([array[name] for name in list(array.dtype.fields)[:3]], axis=-1)
+    is_rgb = array.ndim > 2 and array.shape[-1] == 3
+    array = array.reshape([n for n in array.shape[: -1 if is_rgb else None] if n != 1] + [3] * is_rgb)
+    return np.swapaxes(array, 0, 1) if array.ndim >= 2 else array
+
+
+def _nrrd(path: Path) -> NDArray[Any]:
+    """NRRD -> array `(H, W)`, `(H, W, 3)`; read with its slowest axis first."""
+    try:
+        import nrrd
+    except ImportError:
+        raise _missing(path, "pynrrd") from None
+    try:
+        _check_claim(path, [int(n) for n in nrrd.read_header(str(path))["sizes"]])
+        array = np.asarray(nrrd.read(str(path), index_order="C")[0])
+    except InputError:
+        raise
+    except Exception as error:  # pynrrd raises a dozen types on damaged files
+        raise InputError(f"{path}: not a readable NRRD file ({error}); export it again, or as PNG") from None
+    is_rgb = array.ndim > 2 and array.shape[-1] == 3
+    return array.reshape([n for n in array.shape[: -1 if is_rgb else None] if n != 1] + [3] * is_rgb)
+
+
+def _check_claim(path: Path, shape: Any) -> None:
+    """Refuse what is too large, or has several slices, before its pixels are read."""
+    sizes = [int(n) for n in shape if int(n) != 1]
+    if len(sizes) > 3 or (len(sizes) == 3 and 3 not in (sizes[0], sizes[-1])) or len(sizes) < 2:
+        text = " x ".join(map(str, shape))
+        raise InputError(f"{path}: {text} values, not one 2-D image; export each slice as an image of its own")
+    if int(np.prod(sizes)) > 3 * MAX_PIXELS:
+        raise InputError(f"{path}: {int(np.prod(sizes)):,} values are too many; export the image smaller")
+
+
+def _checked_plane(path: Path, values: NDArray[Any]) -> NDArray[Any]:
+    """Values -> uint8 or uint16, the same numbers; fractions from 0 to 1 become 0 to 65535."""
+    if not np.isfinite(values).all() or values.min(initial=0) < 0:
+        raise InputError(f"{path}: holds values below 0 or not finite; export it as PNG")
+    largest = float(values.max(initial=0))
+    if (values == np.rint(values)).all() and largest <= 65535:
+        return values.astype(np.uint8 if largest <= 255 else np.uint16)
+    if largest <= 1:
+        return np.asarray(np.rint(values * 65535), np.uint16)
+    raise InputError(f"{path}: holds fractions up to {largest:g}, and states no scale; export it as PNG")
+
+
+def _missing(path: Path, package: str) -> MissingExtraError:
+    return MissingExtraError(f'{path}: needs {package}, which is not installed; pip install "thyrosight[formats]"')

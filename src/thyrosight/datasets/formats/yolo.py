@@ -1,0 +1,118 @@
+"""YOLO: one text file per image (`class x y w h`, or `class x1 y1 x2 y2 ...`, as shares of the size) -> cases."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_shapes, polygon
+from thyrosight.datasets.formats.tree import by_name, files_below, images_below
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray
+
+NAME = "yolo"
+_LISTS = frozenset(("classes.txt", "obj.names", "labels.txt", "train.txt", "val.txt", "test.txt", "readme.txt"))
+MAX_TRIED = 50
+
+
+def recognise(folder: Path) -> bool:
+    """Text files named as images; the first that is not empty holds a class and shares of the size."""
+    if not folder.is_dir():
+        return False
+    names = by_name(images_below(folder))
+    for path in [path for path in _label_files(folder) if path.stem.casefold() in names][:MAX_TRIED]:
+        if text := path.read_text(encoding="utf-8", errors="replace").strip():
+            try:
+                _numbers(text.splitlines()[0])
+            except InputError:
+                return False
+            return True
+    return False
+
+
+def read(request: Request) -> DataSet:
+    """YOLO folder -> one case per image; an empty text file says that there is no nodule, none says nothing."""
+    folder = request.folder
+    images, names, found, faults = Images(folder), _class_names(folder), [], []
+    labelled: set[Path] = set()
+    num_missing = 0
+    for path in _label_files(folder):
+        try:
+            image = images.find(path.stem, path.parent)
+            if image is None:
+                num_missing += 1
+                continue
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            shapes = tuple(_shape(line, names) for line in lines if line.strip())
+        except InputError as error:
+            faults.append(f"{path.name}: {error}")
+            continue
+        labelled.add(image)
+        found.append(Annotated(image, shapes, is_empty=not shapes))
+    notes = [] if names else ["no data.yaml or classes.txt names the classes: they are called by their numbers"]
+    if empty := sum(one.is_empty for one in found):
+        notes.append(f"{empty} empty label files: an empty mask, no nodule")
+    if others := len(set(images.all) - labelled) - len(faults):
+        notes.append(f"{others} images without a label file were passed over")
+    left_out = {"label file without its image": num_missing} if num_missing else {}
+    if faults:
+        left_out[f"label file that can't be read, e.g. {faults[0]}"] = len(faults)
+    return data_set_of_shapes(request, NAME, found, left_out, notes)
+
+
+def _label_files(folder: Path) -> list[Path]:
+    return [
+        path for path in files_below(folder) if path.suffix.casefold() == ".txt" and path.name.casefold() not in _LISTS
+    ]
+
+
+def _numbers(line: str) -> tuple[int, list[float]]:
+    try:
+        first, *rest = line.split()
+        number, values = int(first), [float(word) for word in rest]
+    except ValueError:
+        raise InputError(f"'{line[:40]}' is not a class and numbers") from None
+    is_odd = len(values) % 2 == 1 and len(values) != 5
+    if len(values) < 4 or is_odd or not all(-0.01 <= value <= 1.01 for value in values):
+        raise InputError(f"'{line[:40]}' is not a class and shares of the image's size, 0 to 1")
+    return number, values
+
+
+def _shape(line: str, names: dict[int, str]) -> AnnotatedShape:
+    """A line -> its shape; 4 values are a box (a 5th its confidence), 6 and more a polygon."""
+    number, values = _numbers(line)
+    category = names.get(number, str(number))
+    if len(values) <= 5:
+        return AnnotatedShape(category, None, is_box=True)
+    return AnnotatedShape(category, partial(_draw, tuple(zip(values[::2], values[1::2], strict=True))))
+
+
+def _draw(shares_xy: tuple[tuple[float, float], ...], size_hw: tuple[int, int]) -> BoolArray:
+    draw = polygon([(x * size_hw[1], y * size_hw[0]) for x, y in shares_xy])
+    if draw is None:
+        raise InputError("a polygon without an area")
+    return draw(size_hw)
+
+
+def _class_names(folder: Path) -> dict[int, str]:
+    """data.yaml (names: [a, b], `0: a`, or `- a`) or classes.txt -> class number -> name."""
+    files = files_below(folder)
+    for path in files:
+        if path.suffix.casefold() in (".yaml", ".yml"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if inline := re.search(r"^names:\s*[\[{](.*?)[\]}]", text, re.MULTILINE | re.DOTALL):
+                words = [word.strip().split(":")[-1].strip(" '\"") for word in inline[1].split(",") if word.strip()]
+                return dict(enumerate(words))
+            if block := re.search(r"^names:\s*\n((?:[ \t-].*\n?)+)", text, re.MULTILINE):
+                lines = [line.split("#")[0].strip() for line in block[1].splitlines() if line.strip()]
+                return dict(enumerate(re.sub(r"^(-|\d+\s*:)\s*", "", line).strip("'\"") for line in lines))
+    for path in files:
+        if path.name.casefold() in ("classes.txt", "obj.names"):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            return dict(enumerate(line.strip() for line in lines if line.strip()))
+    return {}
+
+
+SET = KnownSet(name=NAME, recognise=recognise, read=read)

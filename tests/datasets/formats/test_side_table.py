@@ -1,0 +1,49 @@
+"""A table next to the folders: labels and patients by the name of the image; what may be the patient is asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drawn_images import picture, rectangle, save
+from thyrosight.datasets.formats import folders
+from thyrosight.datasets.sets.layout import DataSet, Request
+from thyrosight.errors import InputError
+
+
+def read(folder: Path, text: str, malignant: str | None = None, **columns: str) -> DataSet:
+    for number in range(4):
+        save(folder / "images" / f"u{number}.png", picture(number))
+        save(folder / "masks" / f"u{number}.png", rectangle())
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    return folders.read(Request(folder, folder / "out", columns, malignant=malignant))
+
+
+def test_a_case_column_whose_values_repeat_is_asked_about(tmp_path: Path) -> None:
+    text = "ID,Case,Pathology\nu0,7,benign\nu1,7,malignant\nu2,8,benign\nu3,8,benign\n"
+    with pytest.raises(InputError, match=r"is 'Case' the patient\?.*--column \"patient=Case\""):
+        read(tmp_path, text)
+    found = read(tmp_path, text, patient="Case")
+    assert [(case.malignancy, case.group) for case in found.cases] == [(0, "7"), (1, "7"), (0, "8"), (0, "8")]
+    assert [case.group for case in read(tmp_path, text, patient="none").cases] == [""] * 4
+
+
+def test_rows_without_an_image_and_images_without_a_row_are_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, "image,label,patient\nimages/u0.jpg,1,a\nu1.tif,0,b\nu2,,c\nu9.png,1,d\n")
+    assert [case.malignancy for case in found.cases] == [1, 0, None, None]
+    assert found.left_out == {"row of the table without its image": 1}
+    assert "1 images without a row in t.csv, e.g. u3.png" in found.notes
+
+
+def test_a_cut_makes_the_label(tmp_path: Path) -> None:
+    found = read(tmp_path, "image,tirads,patient\nu0,4a,a\nu1,4b,b\nu2,5,c\nu3,2,d\n", malignant="tirads>=4b")
+    assert [case.malignancy for case in found.cases] == [0, 1, 1, 0]
+
+
+def test_a_label_that_contradicts_the_folder_is_refused(tmp_path: Path) -> None:
+    for number, name in enumerate(("benign", "malignant")):
+        save(tmp_path / name / f"u{number}.png", picture(number))
+    (tmp_path / "t.csv").write_text("image,label,patient\nu0,1,a\nu1,1,b\n")
+    with pytest.raises(InputError, match=r"u0.png is malignant here and benign by its folder"):
+        folders.read(Request(tmp_path, tmp_path / "out"))

@@ -1,0 +1,35 @@
+"""A folder that nothing recognises: one line with what was seen, the best guess and the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drawn_images import picture, save
+from thyrosight.datasets.prepare import prepare
+from thyrosight.errors import InputError
+
+
+def test_what_was_seen_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for number in range(12):
+        save(folder / "a" / f"{number}.png", picture(number))
+        (folder / "b").mkdir(exist_ok=True)
+        (folder / "b" / f"{number}.json").write_text("{}")
+    with pytest.raises(InputError) as raised:
+        prepare(folder, tmp_path / "out")
+    text = str(raised.value)
+    assert "seen: 12 png in a/, 12 json in b/; best guess: " in text
+    assert f"thyrosight predict {folder} -o OUT" in text
+    assert "\n" not in text
+
+
+def test_an_empty_folder_and_one_without_images(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="it is empty; point at the set's top folder"):
+        prepare(tmp_path / "empty", tmp_path / "out")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.docx").write_text("x")
+    with pytest.raises(InputError, match=r"seen: 1 docx in the folder itself; best guess: the images are elsewhere"):
+        prepare(tmp_path / "texts", tmp_path / "out")
