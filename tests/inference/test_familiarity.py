@@ -344,7 +344,7 @@ def test_card_says_it_in_one_line(tmp_path: Path, fitted: Familiarity) -> None:
     assert f"flagged above a distance of {fitted.threshold:.2f}" in familiarity_line(info)
     assert f"of {NUM_FITTED} training frames" in familiarity_line(info)
     assert f"- Unlike its training images: {familiarity_line(info)}" in model_card(info).splitlines()
-    assert "not told" in familiarity_line(info.model_copy(update={"familiarity": None}))
+    assert "no statistics of its training images" in familiarity_line(info.model_copy(update={"familiarity": None}))
 
 
 def test_every_flag_is_in_the_reference() -> None:

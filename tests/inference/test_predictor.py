@@ -413,7 +413,7 @@ def test_arrays_and_files_give_the_same(whole: Predictor, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("shape", [(4,), (0, 5), (5, 5, 4), (5, 5, 1), (2, 5, 5, 3)])
 def test_other_arrays_are_refused_with_the_mend(whole: Predictor, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="give uint8 of shape"):
+    with pytest.raises(InputError, match="give numbers of shape"):
         whole.predict(np.zeros(shape, np.uint8))
     with pytest.raises(InputError, match="float64"):
         whole.predict(np.zeros((9, 9)))  # type: ignore[arg-type]
