@@ -30,7 +30,7 @@ from thyrosight.commands import (
 )
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
 from thyrosight.files import DISK_FAULTS
-from thyrosight.plain_text import PrintableStream, printable
+from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}

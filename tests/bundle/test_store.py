@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkout import SOURCE
-from thyrosight import files
 from thyrosight.bundle import store as bundle
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Score, TrainingSet
 from thyrosight.bundle.store import Bundle, bundle_id, default_bundle_path, load_bundle, write_bundle
 from thyrosight.errors import BundleError, InputError
+from thyrosight.files import whole_files as files
 from tiny_bundle import make_tiny_bundle, tiny_onnx, tiny_weights
 
 FILES = {"bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"}

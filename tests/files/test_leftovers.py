@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from thyrosight.leftovers import FOREIGN_SECONDS, is_left_over, remove_leftovers, temporary_path
+from thyrosight.files.leftovers import FOREIGN_SECONDS, is_left_over, remove_leftovers, temporary_path
 
 MAKE = """
 import sys
 from pathlib import Path
-from thyrosight.leftovers import temporary_path
+from thyrosight.files.leftovers import temporary_path
 path = temporary_path(Path(sys.argv[1]) / "x")
 path.touch()
 print(path)

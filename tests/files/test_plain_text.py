@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thyrosight.plain_text import PrintableStream, is_printable, printable, printable_json
+from thyrosight.files.plain_text import PrintableStream, is_printable, printable, printable_json
 
 EVIL = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egnp\x7f"
 

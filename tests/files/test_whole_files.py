@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from thyrosight import files
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of, write_atomic, write_folder_atomic
+from thyrosight.files import whole_files as files
 
 
 def names(folder: Path) -> set[str]:
@@ -123,11 +123,6 @@ def test_sha256_of_known_contents(tmp_path: Path) -> None:
     import hashlib
 
     assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_natural_order_counts_and_ignores_case() -> None:
-    names = ["10.png", "9.png", "a2", "A10", "1_2", "b"]
-    assert sorted(names, key=files.natural_key) == ["1_2", "9.png", "10.png", "a2", "A10", "b"]
 
 
 def test_a_stream_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from PIL import Image
 
 from bad_inputs import HANDLED, REFUSED, write_bad_inputs
 from thyrosight.errors import InputError
+from thyrosight.files.leftovers import temporary_path
 from thyrosight.inference.predictor import Predictor
-from thyrosight.leftovers import temporary_path
 from thyrosight.prediction import Prediction
 from thyrosight.results import case_folder, report
 from thyrosight.results.case_ids import assign_case_ids

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import BundleError
-from thyrosight.plain_text import is_printable, printable
+from thyrosight.files.plain_text import is_printable, printable
 
 MAX_TEXT, MAX_ITEMS, MAX_DEPTH, MAX_NUMBER = 10_000, 1_000, 32, 1 << 53
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from thyrosight.plain_text import printable, printable_json
+from thyrosight.files.plain_text import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console

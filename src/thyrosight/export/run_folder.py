@@ -14,7 +14,7 @@ from thyrosight.config import Config, config_from_dict, config_to_dict
 from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, processor, usable_threads
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
-from thyrosight.leftovers import remove_leftovers
+from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.types import Case
 
 

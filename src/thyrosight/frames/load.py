@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
+from thyrosight.files.plain_text import printable
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, read_claim
 from thyrosight.frames.libtiff import complaints_raised
-from thyrosight.plain_text import printable
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from thyrosight.errors import InputError
 from thyrosight.files import is_whole_file, sha256_of, write_atomic
+from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.inference.predict_file import CaseResult
-from thyrosight.leftovers import remove_leftovers
 from thyrosight.results.case_ids import Task
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.results.overlay import draw_overlay, mask_png, picture_png

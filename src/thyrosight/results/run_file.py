@@ -11,9 +11,9 @@ from typing import Any
 from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
+from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import RUN_KIND
 from thyrosight.inference.predictor import Predictor
-from thyrosight.leftovers import remove_leftovers
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})

@@ -1,0 +1,28 @@
+"""Bytes -> files that are whole or absent; names and text of any origin -> what documents and terminals show."""
+
+from __future__ import annotations
+
+from thyrosight.files.names import natural_key, readable
+from thyrosight.files.whole_files import (
+    DISK_FAULTS,
+    disk_fault_of,
+    is_whole_file,
+    open_atomic,
+    sha256_of,
+    sync_folder,
+    write_atomic,
+    write_folder_atomic,
+)
+
+__all__ = [
+    "DISK_FAULTS",
+    "disk_fault_of",
+    "is_whole_file",
+    "natural_key",
+    "open_atomic",
+    "readable",
+    "sha256_of",
+    "sync_folder",
+    "write_atomic",
+    "write_folder_atomic",
+]
