@@ -598,7 +598,7 @@ def test_no_truncated_images_even_when_another_library_allows_them(monkeypatch: 
 def test_deep_colour_is_scaled_as_deep_gray_is() -> None:
     import cv2
 
-    deep_HW = (gray().astype(np.uint16) << 4) | 9  # 12 bits in 16
+    deep_HW = (np.asarray(gray()).astype(np.uint16) << 4) | 9  # 12 bits in 16
     gray_png = cv2.imencode(".png", deep_HW)[1].tobytes()
     for channels in (3, 4):
         layers = [deep_HW] * 3 + [np.full_like(deep_HW, 65535)] * (channels - 3)

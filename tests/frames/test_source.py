@@ -21,19 +21,22 @@ RGB_HW3 = RNG.integers(0, 256, (40, 50, 3)).astype(np.uint8)
 def test_a_pillow_image_of_any_mode_is_read_as_its_file(tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(RGB_HW3 if mode in ("P", "RGB", "RGBA") else GRAY_HW)
     image = Image.fromarray(GRAY_HW.astype(np.uint16) * 16) if mode == "I;16" else image.convert(mode)
-    image.save(tmp_path / "x.png")
-    from_file, from_image = load_frame(tmp_path / "x.png"), as_frame(image)
+    path = tmp_path / ("x.tif" if mode == "I" else "x.png")  # Pillow writes 32 bits to TIFF only
+    image.save(path)
+    from_file, from_image = load_frame(path), as_frame(image)
     assert np.array_equal(from_file.image_HW, from_image.image_HW)
     assert (from_file.rgb_HW3 is None) == (from_image.rgb_HW3 is None)
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "HSV", "CMYK", "LAB"])
 def test_colours_that_no_png_has_become_rgb(mode: str) -> None:
-    if mode == "LAB":
+    try:
+        image = Image.fromarray(RGB_HW3).convert(mode)
+    except ValueError:  # LAB in Pillow before 13
         with pytest.raises(InputError, match="convert it to L or RGB"):
-            as_frame(Image.new("LAB", (40, 40)))
+            as_frame(Image.new(mode, (40, 40)))
         return
-    found = as_frame(Image.fromarray(RGB_HW3).convert(mode))
+    found = as_frame(image)
     assert np.abs(found.image_HW.astype(int) - as_frame(RGB_HW3).image_HW).mean() < 4
 
 
