@@ -1,0 +1,50 @@
+"""train and cross-validate: refusals in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import error_line, runner
+from thyrosight.cli import app
+
+
+@pytest.mark.parametrize("fold", ["x", "-1", "1.5", ""])
+def test_a_fold_that_is_none_is_refused(fold: str, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    arguments = ["train", str(config), "--cases", str(config), "-o", str(tmp_path / "run"), f"--fold={fold}"]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "--fold" in error_line(done.stderr)
+
+
+def test_a_mistyped_setting_is_told_its_neighbours(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    arguments = ["train", str(config), "--cases", str(config), "-o", str(tmp_path / "run"), "--set", "optim.epoch=3"]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "epochs" in error_line(done.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_without_its_extra_gives_the_pip_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import importlib.util
+
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "lightning" else find_spec(name))
+    done = runner.invoke(app, ["export", str(tmp_path), "-o", str(tmp_path / "bundle")])
+    assert done.exit_code == 2
+    line = error_line(done.stderr)
+    assert "lightning" in line
+    assert "pip install 'thyrosight[train,pretrained]'" in line
+    assert "torch" not in line.partition("not found")[0]
+
+
+def test_column_needs_role_and_name(tmp_path: Path) -> None:
+    for text in ("patient", "=PatID", "patient="):
+        done = runner.invoke(app, ["prepare", str(tmp_path), "-o", str(tmp_path), "--column", text])
+        assert done.exit_code == 2
+        assert f"--column {text}" in error_line(done.stderr)

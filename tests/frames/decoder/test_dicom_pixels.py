@@ -1,0 +1,270 @@
+"""Every kind of stored pixels -> what is shown."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.pixels.encoders import JPEG2000LosslessEncoder, JPEGLSLosslessEncoder, RLELosslessEncoder
+from pydicom.pixels.processing import apply_windowing
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+import dicom_files as files
+from decoded import Array, shown
+from dicom_files import NATIVE, colour_picture, dataset, gray_picture, to_ybr
+
+PALETTE = "PALETTE COLOR"
+
+
+def palette(is_deep: bool) -> dict[str, Any]:
+    """-> a palette of 256 entries: v -> (v, 255 - v, v // 2); in 16-bit places, as 16-bit colours or as 8-bit ones."""
+    values = np.arange(256)
+    channels = {"Red": values, "Green": 255 - values, "Blue": values // 2}
+    scale = 257 if is_deep else 1
+    tables = {f"{name}PaletteColorLookupTableData": (v * scale).astype("<u2").tobytes() for name, v in channels.items()}
+    return tables | {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in channels}
+
+
+def palette_picture() -> Array:
+    v = gray_picture()
+    return np.stack([v, 255 - v, v // 2], axis=-1)
+
+
+# Colours: what is stored is what is shown.
+
+
+KINDS = ("gray", "inverted", "rgb", "rgb planar", "ybr", "ybr planar", "deep rgb")
+KINDS_OF_PALETTE = ("palette", "8-bit palette")
+"""Their bytes are those of little endian here."""
+KINDS_AND_SYNTAXES = [(kind, syntax) for syntax in NATIVE for kind in KINDS] + [
+    (kind, syntax) for syntax in NATIVE for kind in KINDS_OF_PALETTE if syntax != "big endian"
+]
+
+
+@pytest.mark.parametrize(("kind", "syntax"), KINDS_AND_SYNTAXES)
+def test_uncompressed_pixels_are_shown_as_they_are_meant(kind: str, syntax: str) -> None:
+    uid, gray, rgb = NATIVE[syntax], gray_picture(), colour_picture()
+    tolerance = 0
+    if kind == "gray":
+        data, expected = files.native(gray, syntax=uid), gray
+    elif kind == "inverted":
+        data, expected = files.native(255 - gray, "MONOCHROME1", uid), gray
+    elif kind.startswith("rgb"):
+        data, expected = files.native(rgb, "RGB", uid, PlanarConfiguration=int("planar" in kind)), rgb
+    elif kind.startswith("ybr"):
+        data, expected = files.native(to_ybr(rgb), "YBR_FULL", uid, PlanarConfiguration=int("planar" in kind)), rgb
+        tolerance = 3  # two roundings
+    elif kind == "deep rgb":
+        data, expected = files.native(rgb.astype(np.uint16) * 16, "RGB", uid, BitsStored=12), rgb
+        tolerance = 1
+    else:
+        data, expected = files.native(gray, PALETTE, uid, **palette(kind == "palette")), palette_picture()
+    assert np.abs(shown(data).astype(int) - expected.astype(int)).max() <= tolerance
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "big endian"])
+def test_422_has_each_pair_of_columns_share_its_colour(syntax: str) -> None:
+    data = files.native(to_ybr(colour_picture()), "YBR_FULL_422", NATIVE[syntax])
+    picture = shown(data).astype(int)
+    assert np.abs(picture[16:40, :56] - colour_picture()[16:40, :56]).max() <= 3
+
+
+def test_a_palette_in_big_endian_is_read_in_big_endian() -> None:
+    tables = {k: np.frombuffer(v, "<u2").astype(">u2").tobytes() if k.endswith("Data") else v
+              for k, v in palette(True).items()}  # fmt: skip
+    data = files.native(gray_picture(), PALETTE, ExplicitVRBigEndian, **tables)
+    assert np.array_equal(shown(data), palette_picture())
+
+
+def test_a_palette_that_begins_late_ends_early_and_is_signed_clamps() -> None:
+    tables = {f"{n}PaletteColorLookupTableDescriptor": [2, 100, 8] for n in ("Red", "Green", "Blue")}
+    tables |= {f"{n}PaletteColorLookupTableData": bytes(v) for n, v in
+               {"Red": (10, 200), "Green": (20, 100), "Blue": (30, 50)}.items()}  # fmt: skip
+    picture = shown(files.native(gray_picture(), PALETTE, **tables))
+    assert {tuple(colour) for colour in picture.reshape(-1, 3)} == {(10, 20, 30), (200, 100, 50)}
+    assert tuple(picture[0, 0]) == (200, 100, 50), "255 is beyond the last entry"
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "big endian"])
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_a_window_is_that_of_the_standard(function: str, syntax: str) -> None:
+    deep = gray_picture(4096)
+    window = {"BitsStored": 12, "WindowCenter": [1500, 7], "WindowWidth": [2000, 9], "VOILUTFunction": function}
+    found = dataset(files.SIZE_HW, BitsAllocated=16, **window)
+    expected = np.asarray(apply_windowing(deep.astype(np.float64), found)) / 4095 * 255
+    picture = shown(files.native(deep, syntax=NATIVE[syntax], **window))
+    assert np.abs(picture - expected).max() <= 0.51
+
+
+def test_rescaling_signs_tables_and_high_bits() -> None:
+    deep = gray_picture(4096)
+    rescaled = {
+        "BitsStored": 12,
+        "RescaleSlope": 2,
+        "RescaleIntercept": -1000,
+        "WindowCenter": 2000,
+        "WindowWidth": 3001,
+    }
+    expected = np.clip((deep * 2.0 - 1000 - 1999.5) / 3000 + 0.5, 0, 1) * 255
+    assert np.abs(shown(files.native(deep, **rescaled)) - expected).max() <= 0.51
+    signed = deep.astype(np.int16) - 2048
+    picture = shown(files.native(signed, PixelRepresentation=1, WindowCenter=0.5, WindowWidth=4096))
+    assert np.abs(picture - deep / 4095 * 255).max() <= 0.55
+    shifted = (deep << 4) | 5  # an overlay's bits below
+    assert np.array_equal(
+        shown(files.native(shifted, BitsStored=12, HighBit=15)), shown(files.native(deep, BitsStored=12))
+    )
+    item = Dataset()
+    item.LUTDescriptor, item.LUTData = [4096, 0, 8], np.arange(4096).astype(np.uint8).tolist()
+    item["LUTData"].VR = "US"
+    table = files.native(deep, BitsStored=12, VOILUTSequence=Sequence([item]))
+    assert np.array_equal(shown(table), (deep % 256).astype(np.uint8))
+
+
+def test_deep_gray_without_a_window_is_not_lost_in_the_dark() -> None:
+    twelve = gray_picture(4096)
+    assert np.abs(shown(files.native(twelve)) - twelve / 4095 * 255).max() <= 0.51
+    assert np.array_equal(shown(files.native(gray_picture().astype(np.uint16))), gray_picture())
+    dark_first = np.stack([twelve // 64, twelve, twelve // 2])
+    data = files.native(dark_first, NumberOfFrames=3)
+    assert np.abs(shown(data, 1) - twelve / 4095 * 255).max() <= 0.51, "one range for all frames"
+
+
+# Compressed frames.
+
+
+def encoded(kind: str) -> tuple[bytes, Array, int]:
+    """Kind -> (file, the picture that it holds, levels that it may differ by)."""
+    gray, deep, rgb = gray_picture(), gray_picture(4096), colour_picture()
+    rgb_header = {"found": dataset(photometric="RGB")}
+    options = {"rows": 48, "columns": 64, "number_of_frames": 1, "bits_allocated": 8, "bits_stored": 8}
+    options |= {"pixel_representation": 0, "samples_per_pixel": 1, "photometric_interpretation": "MONOCHROME2"}
+    deeper = options | {"bits_allocated": 16, "bits_stored": 12}
+    coloured = options | {"samples_per_pixel": 3, "photometric_interpretation": "RGB", "planar_configuration": 0}
+    deep_header = dataset(BitsAllocated=16, BitsStored=12)
+    if kind == "rle deep":
+        frame = RLELosslessEncoder.encode(deep.tobytes(), **deeper)
+        return files.compressed([frame], RLELossless, deep_header), np.rint(deep / 4095 * 255), 0
+    if kind.startswith("rle"):
+        image, photometric = {
+            "rle gray": (gray, "MONOCHROME2"), "rle rgb": (rgb, "RGB"),
+            "rle ybr": (to_ybr(rgb), "YBR_FULL"), "rle palette": (gray, PALETTE),
+        }[kind]  # fmt: skip
+        expected = palette_picture() if kind == "rle palette" else rgb if image.ndim == 3 else gray
+        header = dataset(photometric=photometric, **(palette(True) if kind == "rle palette" else {}))
+        frame = RLELosslessEncoder.encode(image.tobytes(), **(coloured if image.ndim == 3 else options))
+        return files.compressed([frame], RLELossless, header), expected, 3 if kind == "rle ybr" else 0
+    if kind in ("jpeg-ls deep", "jpeg 2000 deep"):
+        is_ls = kind == "jpeg-ls deep"
+        frame = (JPEGLSLosslessEncoder if is_ls else JPEG2000LosslessEncoder).encode(deep.tobytes(), **deeper)
+        syntax = JPEGLSLossless if is_ls else JPEG2000Lossless
+        return files.compressed([frame], syntax, deep_header), np.rint(deep / 4095 * 255), 0
+    if kind.startswith("jpeg-ls"):
+        is_rgb = kind == "jpeg-ls rgb"
+        frame = JPEGLSLosslessEncoder.encode((rgb if is_rgb else gray).tobytes(), **(coloured if is_rgb else options))
+        header = dataset(photometric="RGB" if is_rgb else "MONOCHROME2")
+        return files.compressed([frame], JPEGLSLossless, header), rgb if is_rgb else gray, 0
+    if kind == "jpeg 2000 gray":
+        frame = JPEG2000LosslessEncoder.encode(gray.tobytes(), **options)
+        return files.compressed([frame], JPEG2000Lossless, dataset()), gray, 0
+    if kind == "jpeg 2000 rct":
+        frame = JPEG2000LosslessEncoder.encode(rgb.tobytes(), **coloured | {"photometric_interpretation": "YBR_RCT"})
+        return files.compressed([frame], JPEG2000Lossless, dataset(photometric="YBR_RCT")), rgb, 0
+    if kind == "jpeg 2000 in boxes":
+        stream = io.BytesIO()
+        files.Image.fromarray(gray).save(stream, "JPEG2000", irreversible=True)
+        return files.compressed([stream.getvalue()], JPEG2000, dataset()), gray, 12
+    smooth = cv2.GaussianBlur(rgb, (0, 0), 4)
+    if kind == "jpeg gray":
+        return files.compressed([files.jpeg(gray)], JPEGBaseline8Bit, dataset()), gray, 24
+    if kind == "jpeg ybr":
+        return files.compressed([files.jpeg(smooth)], JPEGBaseline8Bit, dataset(photometric="YBR_FULL_422")), smooth, 12
+    if kind == "jpeg ybr without marks":
+        frame = files.without_mark(files.jpeg(smooth, subsampling=0))
+        return files.compressed([frame], JPEGBaseline8Bit, dataset(photometric="YBR_FULL")), smooth, 12
+    if kind == "jpeg that is rgb, unmarked":
+        frame = files.without_mark(files.jpeg(smooth, keep_rgb=True))
+        ids = frame.index(b"\xff\xc0") + 10  # component names 1, 2, 3 instead of R, G, B: nothing tells the colours
+        unnamed = bytearray(frame)
+        for index in range(3):
+            unnamed[ids + 3 * index] = index + 1
+        scan = unnamed.index(b"\xff\xda") + 5
+        for index in range(3):
+            unnamed[scan + 2 * index] = index + 1
+        return files.compressed([bytes(unnamed)], JPEGBaseline8Bit, **rgb_header), smooth, 12
+    if kind == "jpeg that is rgb, named":
+        return files.compressed([files.jpeg(smooth, keep_rgb=True)], JPEGBaseline8Bit, **rgb_header), smooth, 12
+    assert kind == "jpeg ybr that its header calls rgb"
+    return files.compressed([files.jpeg(smooth)], JPEGBaseline8Bit, **rgb_header), smooth, 12
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("rle gray", "rle deep", "rle rgb", "rle ybr", "rle palette", "jpeg-ls gray", "jpeg-ls deep", "jpeg-ls rgb"),
+        *("jpeg 2000 gray", "jpeg 2000 deep", "jpeg 2000 rct", "jpeg 2000 in boxes", "jpeg gray", "jpeg ybr"),
+        *("jpeg ybr without marks", "jpeg that is rgb, unmarked", "jpeg that is rgb, named"),
+        "jpeg ybr that its header calls rgb",
+    ],
+)
+def test_compressed_pixels_are_shown_as_they_are_meant(kind: str) -> None:
+    data, expected, tolerance = encoded(kind)
+    picture = shown(data)
+    assert picture.shape == expected.shape
+    assert np.abs(picture.astype(int) - expected.astype(int)).max() <= tolerance
+
+
+@pytest.mark.parametrize("is_colour", [False, True])
+def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
+    gdcm = pytest.importorskip("gdcm")
+    picture = colour_picture() if is_colour else gray_picture()
+    source, target = tmp_path / "native.dcm", tmp_path / "lossless.dcm"
+    source.write_bytes(files.native(picture, "RGB" if is_colour else "MONOCHROME2"))
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(source))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(target))
+    assert writer.Write()
+    assert JPEGLosslessSV1.encode() in target.read_bytes()
+    assert np.array_equal(shown(target.read_bytes()), picture)
+
+
+def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydicom.pixels.decoders.base import Decoder
+
+    from thyrosight.frames.decoder.dicom_frames import open_dicom
+
+    as_array, asked = Decoder.as_array, []
+
+    def fails_first(self: Decoder, *arguments: Any, decoding_plugin: str, **more: Any) -> Any:
+        asked.append(decoding_plugin)
+        if len(asked) == 1:
+            raise RuntimeError("no")
+        return as_array(self, *arguments, decoding_plugin=decoding_plugin, **more)
+
+    monkeypatch.setattr(Decoder, "as_array", fails_first)
+    opened = open_dicom(io.BytesIO(encoded("jpeg 2000 gray")[0]))
+    assert np.array_equal(opened.frame(0), gray_picture())
+    assert asked[0] == "pylibjpeg"
+    assert len(asked) == 2
