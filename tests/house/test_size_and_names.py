@@ -20,11 +20,6 @@ ONE_PER_FILE = {"recognise", "read", "level_of", "notes", "main"}
 """The same question asked of every data set, or of every TI-RADS system; what a program runs."""
 ONE_PER_OPERATOR = "bundle.onnx_shapes"
 """A function per ONNX operator: the operator is what it does."""
-NOT_YET = {
-    "iou": {"evaluation.metrics.overlap", "measurement.cine"},
-    "open_frames": {"frames.decoder.worker", "frames.load"},
-}
-"""Names that still mean two things."""
 
 
 def test_rooms_are_small() -> None:
@@ -66,7 +61,7 @@ def test_one_name_one_thing() -> None:
             if is_public and room_of(name) != "commands" and name != ONE_PER_OPERATOR:
                 homes[node.name].add(name)
     twice = {name: found for name, found in homes.items() if len(found) > 1 and name not in ONE_PER_FILE}
-    assert not {name: sorted(found) for name, found in sorted(twice.items()) if not found <= NOT_YET.get(name, set())}
+    assert not {name: sorted(found) for name, found in sorted(twice.items())}
 
 
 def test_no_room_without_a_name() -> None:

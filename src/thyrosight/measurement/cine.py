@@ -207,10 +207,10 @@ def _seen(position: int, frame: Prediction, nodule: Nodule) -> _Seen:
 
 def _iou_in_track(track: _Open, new: _Seen) -> float:
     """-> IoU with the track's last outline; 0 in another view."""
-    return iou(track.seen[-1], new) if track.panel_index == new.nodule.panel_index else 0.0
+    return outline_iou(track.seen[-1], new) if track.panel_index == new.nodule.panel_index else 0.0
 
 
-def iou(a: _Seen, b: _Seen) -> float:
+def outline_iou(a: _Seen, b: _Seen) -> float:
     """Two outlined nodules -> intersection over union of their masks in pixels, 0 to 1."""
     shared = Box(max(a.box.x0, b.box.x0), max(a.box.y0, b.box.y0), min(a.box.x1, b.box.x1), min(a.box.y1, b.box.y1))
     if shared.width <= 0 or shared.height <= 0:

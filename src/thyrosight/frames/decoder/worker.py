@@ -47,7 +47,7 @@ def main() -> None:
         try:
             if request["op"] == "open":
                 frames = None
-                frames = open_frames(request["kind"], request["path"], requests.read(request["num_bytes"]))
+                frames = open_request(request["kind"], request["path"], requests.read(request["num_bytes"]))
                 reply: dict[str, Any] = {"header": frames.header}
             else:
                 assert frames is not None
@@ -63,7 +63,7 @@ def main() -> None:
             return
 
 
-def open_frames(kind: str, path: str | None, body: bytes) -> Frames:
+def open_request(kind: str, path: str | None, body: bytes) -> Frames:
     """Kind ("dicom", "video"), path or the file's bytes -> its frames."""
     stream = _open_regular(path) if path is not None else io.BytesIO(body)
     if kind == "video":
