@@ -8,6 +8,8 @@ fold; the penalty's weight is chosen within the other folds. AUROC 0.5 is chance
     fill-in shown   the same, only where text was filled in
     calipers, text  how many marks are drawn into the field, and where, before anything is filled in
     layout          nothing but the sizes of field and views
+    image size      nothing but the sizes of the file and of the field in it
+    box             place, size and shape of the nodules' boxes alone; also each of the three by itself
 Where evidence in the network's input is far above chance, a network can score well and know nothing.
 """
 
@@ -139,6 +141,51 @@ def layout(screen: Shown) -> Rows:
     return np.asarray([[*numbers, first.width / first.height]], np.float64)
 
 
+def image_size(screen: Shown) -> Rows:
+    """Sizes of the file and of the field, in pixels: what a scanner's export setting tells."""
+    height, width = screen.image_HW.shape
+    return np.asarray([[height, width, screen.fov.height, screen.fov.width, height * width]], np.float64)
+
+
+def box_place(screen: Shown) -> Rows:
+    """Centre of each box in shares of the field, and its products."""
+    x, y = _relative(screen)[:, :2].T
+    return np.column_stack([x, y, x * x, y * y, x * y, np.abs(x - 0.5)])
+
+
+def box_size(screen: Shown) -> Rows:
+    """Width and height of each box in shares of the field, as logarithms, and their squares."""
+    sides = np.log(_relative(screen)[:, 2:])
+    return np.column_stack([sides.sum(axis=1), sides.sum(axis=1) ** 2])
+
+
+def box_shape(screen: Shown) -> Rows:
+    """Height over width of each box in pixels, as a logarithm, and its square: taller than wide or not."""
+    ratio = np.log([box.height / box.width for box in screen.case.boxes])
+    return np.column_stack([ratio, ratio**2])
+
+
+def box_alone(screen: Shown) -> Rows:
+    """Place, size and shape together."""
+    return np.column_stack([box_place(screen), box_size(screen), box_shape(screen)])
+
+
+def _relative(screen: Shown) -> Rows:
+    """-> centre x, y, width and height of each box in shares of the field."""
+    fov = screen.fov
+    return np.asarray(
+        [
+            (
+                ((box.x0 + box.x1) / 2 - fov.x0) / fov.width,
+                ((box.y0 + box.y1) / 2 - fov.y0) / fov.height,
+                box.width / fov.width,
+                box.height / fov.height,
+            )
+            for box in screen.case.boxes
+        ]
+    )
+
+
 def grid_counts(points_xy: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Points in a field -> how many lie in each cell of the grid."""
     counts = np.zeros((GRID, GRID))
@@ -179,7 +226,15 @@ EVIDENCE: dict[str, Callable[[Shown], Rows]] = {
     "fill-in shown": fill_in,
     "calipers, text": marks,
     "layout": layout,
+    "image size": image_size,
 }
+OF_BOXES: dict[str, Callable[[Shown], Rows]] = {
+    "box": box_alone,
+    "box's place": box_place,
+    "box's size": box_size,
+    "box's shape": box_shape,
+}
+"""Only where every labelled case has boxes."""
 
 
 # Logistic regression
@@ -244,6 +299,7 @@ def fit(rows: Rows, labels: NDArray[np.int64], penalty: float) -> tuple[Callable
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=Path, required=True, help="cases.csv with risk labels and folds")
+    parser.add_argument("--only", action="append", choices=[*EVIDENCE, *OF_BOXES], help="a kind of evidence; repeat")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     arguments = parser.parse_args()
     cases = [case for case in read_cases(arguments.cases) if case.malignancy is not None and case.fold is not None]
@@ -254,7 +310,10 @@ def main() -> None:
     print(f"{len(cases)} labelled cases of {len(set(groups))} groups, {labels.sum()} high, {len(set(folds))} folds")
     counts = np.array([(len(screen.text), len(find_crosses(screen.image_HW[screen.fov.slices]))) for screen in screens])
     print(f"text in the field: {np.mean(counts[:, 0] > 0):.0%} of the cases; calipers: {np.mean(counts[:, 1] > 1):.0%}")
-    for name, evidence in EVIDENCE.items():
+    has_boxes = all(case.boxes for case in cases)
+    for name, evidence in (EVIDENCE | (OF_BOXES if has_boxes else {})).items():
+        if arguments.only and name not in arguments.only:
+            continue
         parts = [evidence(screen) for screen in screens]
         case_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         scores = held_out_scores(np.concatenate(parts), labels[case_of], case_of, folds)

@@ -29,6 +29,9 @@ class NetworkConfig:
     auxiliary: tuple[Literal["gland", "descriptors"], ...] = ()
     """Extra tasks that `unet` learns in training only; no bundle answers with them. `gland`: the thyroid's outline,
     from rows with a mask of the gland. `descriptors`: terms of the TI-RADS lexicon, from rows that have them."""
+    questions: tuple[str, ...] = ()
+    """Further risks that `unet` learns, each by a head of its own on shared features (say, reading and breast).
+    data.question_of_source says which sets answer them. A bundle answers one question: `export --question`."""
     init: Literal["original", "he"] = "original"
     width: int = 32
     """First stage's channels of `resenc` and `monai_unet`; each stage doubles them, up to 16 times (nnU-Net: 32)."""
@@ -65,6 +68,8 @@ class DataConfig:
     """Sources whose images have no nodule (tg3k: healthy glands): each teaches an empty mask, not its own."""
     malignancy_sources: tuple[str, ...] = ()
     """Sources whose malignancy label has the meaning of this model's risk; others give no risk loss. Empty: all."""
+    question_of_source: dict[str, str] = field(default_factory=dict)
+    """Source -> which of network.questions its labels answer; such a source does not teach the network's own risk."""
     risk_of_category: dict[str, float] = field(default_factory=dict)
     """TI-RADS category of a row -> the risk, 0 to 1, that the row teaches instead of its label 0 or 1: category 4a is
     nearer to 4b than category 2 is. Scores and calibration still use the label."""
@@ -116,6 +121,9 @@ class LossConfig:
     presence_weight: float = 0.0
     """Weight of the cross-entropy of "the image has a nodule", computed from the highest mask logits: for sets with
     images without a nodule."""
+    box_weight: float = 0.0
+    """Of outlines that are learned from boxes (projections, likeness of neighbours, core and outside), on rows that
+    have boxes and no outline; with 0 such rows do not teach the outline."""
     balance_classes: bool = False
     """Weight the two classes of malignancy by their inverse frequency in the training rows."""
 
@@ -322,6 +330,10 @@ def _network_and_data_checks(config: Config) -> Iterator[Check]:
     yield (
         all(0 <= risk <= 1 for risk in data.risk_of_category.values()),
         "data.risk_of_category: each risk must be in [0, 1]",
+    )
+    yield (
+        set(data.question_of_source.values()) <= set(config.network.questions),
+        "data.question_of_source names a question that network.questions has not",
     )
 
 

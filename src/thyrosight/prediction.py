@@ -163,6 +163,16 @@ class Nodule(Record):
     signs: NoduleSigns | None = Field(default=None, description="None in results of versions that didn't measure them")
 
 
+class RiskShare(Record):
+    """The share of malignant nodules that every risk of this result assumes."""
+
+    assumed: Probability = Field(gt=0, lt=1, description="as the risks here stand")
+    calibrated_at: Probability = Field(gt=0, lt=1, description="among the nodules that the model was calibrated on")
+    risk_when_calibrated: Probability | None = Field(ge=0, le=1, description="the image's risk before it was restated")
+    likelihood_ratio: float | None = Field(description="how much likelier this picture is of a malignant nodule")
+    sentence: str
+
+
 class OperatingPointResult(Record):
     """On which side of one of the model's operating points the image's risk lies."""
 
@@ -196,6 +206,9 @@ class Prediction(Record):
     with_tta: bool
     software_version: str
     seconds: float = Field(ge=0)
+    risk_share: RiskShare | None = Field(
+        default=None, description="None where the model does not say at which share it was calibrated, or has no risk"
+    )
 
     def to_json(self) -> str:
         """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""

@@ -143,6 +143,8 @@ class Case:
     """The kind of thing that the mask outlines: nodule, lesion (another organ) or gland."""
     descriptors: dict[str, str] = field(default_factory=dict)
     """composition, echogenicity, shape, margin, foci, tirads: those that the set has."""
+    boxes: tuple[Box, ...] = ()
+    """A box around each nodule, in source pixels, where the set gives boxes instead of outlines."""
     image_sha256: str = ""
     """Of the image's file when the set was prepared; empty: not known."""
 

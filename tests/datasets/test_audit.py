@@ -260,3 +260,21 @@ def test_real_ddti_has_text_before_the_crop_and_none_after(tmp_path: Path) -> No
     report = audit(tmp_path / "cases.csv")
     assert report.num_with_text_before_crop == 12
     assert report.num_with_text_after_crop == 0
+
+
+def test_faults_of_boxes_are_told_and_sound_ones_are_a_note(sound: list[Case]) -> None:
+    boxed = [replace(case, mask=None, boxes=(Box(60, 60, 100, 90),)) for case in sound]
+    report = audited(boxed)
+    assert report.is_valid
+    assert {finding.kind for finding in report.findings} == {"boxes alone"}
+    boxed[0] = replace(boxed[0], boxes=(Box(60, 60, 100, 90), Box(250, 150, 300, 199)))
+    boxed[1] = replace(boxed[1], boxes=(Box(20, 60, 60, 90),))
+    boxed[2] = replace(boxed[2], boxes=(Box(60, 60, 67, 90),))
+    boxed[3] = replace(boxed[3], boxes=(Box(60, 60, 100, 90), Box(60, 61, 100, 90)))
+    boxed[4] = replace(boxed[4], image=boxed[6].image)
+    found = {finding.kind: finding for finding in audited(boxed).findings}
+    assert (found["nodule box outside"].severity, found["nodule box outside"].case_ids) == ("error", ("c0",))
+    assert found["field cuts a nodule box"].case_ids == ("c0", "c1")
+    assert found["tiny nodule box"].case_ids == ("c2",)
+    assert found["one nodule boxed twice"].case_ids == ("c3",)
+    assert found["one picture with two labels"].case_ids == ("c4", "c6")

@@ -138,3 +138,27 @@ def test_the_shipped_model_agrees_with_torch_on_100_real_frames() -> None:
         found = parity(network, bundle.onnx_bytes, images)
         assert found.num_images == 100
         assert found.probability < 1e-4, found
+
+
+def test_a_bundle_of_another_question_answers_with_that_head(tmp_path: Path) -> None:
+    from thyrosight.config import config_from_dict
+    from thyrosight.errors import ConfigError
+    from thyrosight.export.export_run import ask
+    from thyrosight.networks import build_network
+
+    tree = {
+        "network": {"questions": ["reading", "breast"], "pretrained": False},
+        "data": {"malignancy_sources": ["tn5000"], "question_of_source": {"busi": "breast", "ddti": "reading"}},
+    }
+    config = config_from_dict(tree)
+    network = build_network(config.network).eval()
+    image = torch.rand(1, 1, 64, 64)
+    before = network(image).question_logits_BQ
+    asked = ask(network, config, "breast")
+    after = network(image)
+    torch.testing.assert_close(after.question_logits_BQ, before[:, [2, 0, 1]])
+    torch.testing.assert_close(after.class_logits_B2[:, 1], before[:, 2])
+    assert asked.data.malignancy_sources == ("busi",)
+    assert asked.network.questions == ("own", "reading")
+    with pytest.raises(ConfigError, match="this run was taught reading, breast"):
+        ask(network, config, "gland")

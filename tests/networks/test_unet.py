@@ -64,7 +64,7 @@ def test_the_risk_is_the_map_pooled_under_the_mask() -> None:
     deep, local = torch.rand(1, network.encoder.channels[-1], 2, 2), torch.rand(1, 48, 8, 8)
     mask = torch.zeros(1, 1, 8, 8)
     mask[..., 2:5, 3:6] = 1.0
-    logits, malignancy_map, _ = network.malignancy(deep, local, mask)
+    logits, malignancy_map, *_ = network.malignancy(deep, local, mask)
     expected = malignancy_map[..., 2:5, 3:6].mean()
     # Beside the mask a thousandth of weight is left for images without a nodule.
     assert abs(float((logits[0, 1] - expected).detach())) < 0.02 * float(malignancy_map.detach().abs().max())
@@ -83,3 +83,12 @@ def test_unknown_choices_are_refused() -> None:
         UNet(encoder="lite9", pretrained=False)
     with pytest.raises(ConfigError, match="map, pooled"):
         UNet(head="none", pretrained=False)
+
+
+@pytest.mark.parametrize("head", ["map", "pooled"])
+def test_the_first_of_several_questions_is_the_networks_own(head: str) -> None:
+    network = UNet(pretrained=False, head=head, num_questions=3).eval()
+    output = network(torch.rand(2, 1, 64, 64))
+    assert output.question_logits_BQ.shape == (2, 3)
+    torch.testing.assert_close(output.question_logits_BQ[:, 0], output.class_logits_B2[:, 1])
+    assert not torch.allclose(output.question_logits_BQ[:, 0], output.question_logits_BQ[:, 1])

@@ -99,3 +99,14 @@ def test_calipers_are_drawn_without_a_nodule_and_not_unless_asked_for() -> None:
     drawn_HW = random_calipers(image_HW, none_HW, AugmentConfig(calipers=1.0), np.random.default_rng(3))
     assert (drawn_HW != image_HW).any()
     assert random_calipers(image_HW, none_HW, AugmentConfig(), np.random.default_rng(3)) is image_HW
+
+
+def test_further_masks_move_with_the_mask_and_leave_it_as_it_was() -> None:
+    image_HW, mask_HW, valid_HW = view()
+    rng = np.random.default_rng
+    alone = augment((image_HW, mask_HW, valid_HW), AugmentConfig(), rng(3))
+    together = augment((image_HW, mask_HW, valid_HW, mask_HW, ~mask_HW), AugmentConfig(), rng(3))
+    for one, other in zip(alone, together[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(together[3], together[1])
+    assert not (together[4] & together[1]).any()

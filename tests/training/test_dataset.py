@@ -160,3 +160,33 @@ def test_only_the_named_sources_are_validated() -> None:
     fit, validation = split_validation(cases, 0.2, 0, ("a",))
     assert {case.source for case in validation} == {"a"}
     assert len(fit) + len(validation) == 40
+
+
+def test_boxes_teach_where_no_outline_does_and_each_set_answers_its_question(tmp_path: Path) -> None:
+    import cv2
+
+    image_HW = np.random.default_rng(0).integers(30, 220, (64, 64)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image_HW)
+    boxed = row(1, image=tmp_path / "a.png", boxes=(Box(10, 20, 30, 50),), source="boxed")
+    plain = row(2, image=tmp_path / "a.png", source="plain", malignancy=1)
+    config = config_from_dict(
+        {
+            **SMALL,
+            "network": {"questions": ["reading"]},
+            "data": {**SMALL["data"], "question_of_source": {"plain": "reading"}, "malignancy_sources": ["boxed"]},
+        }
+    )
+    samples = ViewDataset([boxed, plain], config, augmented=False)
+    first, second = samples[0], samples[1]
+    assert first.boxes is not None
+    assert first.boxes.inside_HW.sum() == 20 * 30
+    assert not first.has_mask
+    assert not first.mask_HW.any()
+    assert (first.question, first.risk, first.malignancy) == (0, 1, 1)
+    assert second.boxes is None
+    assert (second.question, second.risk, second.malignancy) == (1, 1, -1), "no part in the network's own risk"
+    batch = collate([first, second])
+    assert batch.has_box_B is not None
+    assert batch.has_box_B.tolist() == [True, False]
+    assert batch.question_B is not None
+    assert batch.question_B.tolist() == [0, 1]

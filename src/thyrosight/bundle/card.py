@@ -148,6 +148,11 @@ def _calibration(info: BundleInfo) -> str:
         f"Calibrated on {calibration.n:,} cases ({one_line(calibration.fitted_on) or _NOT_SAID}): "
         f"risk = sigmoid({calibration.scale:.4g} x logit {calibration.offset:+.4g})."
     ]
+    if calibration.prevalence is not None:
+        lines.append(
+            f"{100 * calibration.prevalence:.3g} % of those cases are malignant, and every risk assumes that share; "
+            "`predict --prevalence` restates it for another one."
+        )
     if calibration.covariance is not None:
         lines.append(
             "Every risk has the 95 % interval that follows from the uncertainty of these two numbers; what the network "

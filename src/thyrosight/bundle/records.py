@@ -32,7 +32,8 @@ class Calibration(_Record):
     """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
 
     covariance: (variance of scale, covariance, variance of offset) of the fit; None where it is not known. sha256: of
-    the file with the logits, where there was one.
+    the file with the logits, where there was one. prevalence: the share of malignant among those n, which the risk
+    assumes; None in bundles that did not record it.
     """
 
     scale: float = 1.0
@@ -41,6 +42,7 @@ class Calibration(_Record):
     n: int = Field(default=0, ge=0)
     fitted_on: str = ""
     sha256: str = ""
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Rate(_Record):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from thyrosight.datasets.audit import AuditReport
+    from thyrosight.datasets.prepare import PrepareSummary
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at the same time.")]
@@ -36,6 +37,9 @@ MaskLabels = Annotated[
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
 
+OfficialSplit = Annotated[
+    bool, typer.Option("--official-split", help="Take the publication's split instead of folds (TN5000).")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.")]
 
 
@@ -64,6 +68,7 @@ def prepare(
     keep_partial: Annotated[
         bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
     ] = False,
+    official_split: OfficialSplit = False,
     malignant: Malignant = None,
     mask_labels: MaskLabels = None,
     workers: Workers = 2,
@@ -86,6 +91,7 @@ def prepare(
         refold=refold,
         keep_leaks=keep_leaks,
         keep_partial=keep_partial,
+        official_split=official_split,
         malignant=malignant,
         nodule_labels=labels_of_nodules(mask_labels or []),
     )
@@ -93,7 +99,12 @@ def prepare(
         summary = prepare_cases(folder, out, options, workers=workers, progress=progress)
     if as_json:
         print_json(summary)
-        return
+    else:
+        _print_summary(summary)
+
+
+def _print_summary(summary: PrepareSummary) -> None:
+    """PrepareSummary -> its numbers on stdout, its notes on stderr."""
     table = plain(summary)
     notes = table.pop("notes")
     print_facts(table)

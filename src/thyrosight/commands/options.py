@@ -18,6 +18,10 @@ BundleOption = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: one per core.")]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
+Prevalence = Annotated[
+    float | None,
+    typer.Option("--prevalence", metavar="SHARE", help="Restate risks for this share of malignant nodules, e.g. 0.10."),
+]
 MmPerPixel = Annotated[
     str | None,
     typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres per pixel, instead of what files state."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Json, MmPerPixel, Threads, Tta, spacing_given
+from thyrosight.commands.options import BundleOption, Json, MmPerPixel, Prevalence, Threads, Tta, spacing_given
 from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
@@ -22,6 +22,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     bundle: BundleOption = None,
     tta: Tta = False,
+    prevalence: Prevalence = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what is there already.")] = False,
     threads: Threads = None,
     frame: Annotated[int | None, typer.Option("--frame", min=0, help="Read this frame of files with several.")] = None,
@@ -55,7 +56,7 @@ def predict(
 
     if pdf:
         pdf_writer()  # fails before the work, not after it, where something has to be installed
-    options = FolderOptions(tta, threads, overwrite, frame, every, spacing)
+    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence)
     with stdout_kept_for_json(as_json), file_progress() as progress:
         summary = predict_folder(images, out, bundle=bundle, options=options, progress=progress)
     if pdf:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Threads, Tta
+from thyrosight.commands.options import BundleOption, Prevalence, Threads, Tta
 from thyrosight.commands.terminal import remark
 from thyrosight.errors import InputError, MissingExtraError
 
@@ -39,6 +39,7 @@ def serve(
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Files that may wait.")] = 1000,
     threads: Threads = None,
     tta: Tta = False,
+    prevalence: Prevalence = None,
 ) -> None:
     """A page in the browser, and an API.
 
@@ -59,7 +60,7 @@ def serve(
     token = read_token(token_file) if token_file else None
     rules = rules_for(host, token, allow_host or ())
     folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
-    predictor = Predictor.load(bundle, threads=threads, tta=tta)
+    predictor = Predictor.load(bundle, threads=threads, tta=tta, prevalence=prevalence)
     service = Service(predictor, folder, ServiceLimits(max_upload_mb << 20, max_queue))
     remark(f"data in {folder}")
     _run(create_app(service, rules), host, port)

@@ -88,6 +88,9 @@ def export(
     evaluation: Annotated[
         Path | None, typer.Option(help="An evaluation.json of this run's bundle, to quote its scores.", exists=True)
     ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Which of network.questions the bundle answers; default: the network's own.")
+    ] = None,
 ) -> None:
     """Training run -> bundle.
 
@@ -96,7 +99,7 @@ def export(
     require_training_extra()
     from thyrosight.export.export_run import export_run
 
-    typer.echo(export_run(run, out, evaluation))
+    typer.echo(export_run(run, out, evaluation, question))
 
 
 def ensemble(

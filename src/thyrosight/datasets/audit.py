@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from thyrosight.datasets.audit_boxes import box_findings
 from thyrosight.datasets.audit_case import CaseFindings, check_case
 from thyrosight.datasets.table import group_key, is_labelled, read_cases
 from thyrosight.tirads.descriptors import LEXICON
@@ -79,6 +80,8 @@ def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None
 def _findings(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
     yield from _file_faults(cases, checks)
     yield from _mask_faults(cases, checks)
+    for severity, kind, message, faulty in box_findings(cases, [check.size_hw for check in checks]):
+        yield Finding(severity, kind, message, tuple(case.case_id for case in faulty))
     yield from _text(cases, checks)
     yield from _divided_groups(cases)
     yield from _duplicates(cases, checks)
@@ -129,7 +132,7 @@ def _mask_faults(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Itera
             "over 5 % of the mask is outside the ultrasound field: correct the mask, or fov in the table",
             faulty,
         )
-    if faulty := [case for case in cases if case.mask is None]:
+    if faulty := [case for case in cases if case.mask is None and not case.boxes]:
         yield _note("no mask", "no mask: the image trains and scores the risk only", faulty)
 
 

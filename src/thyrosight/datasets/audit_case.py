@@ -31,6 +31,8 @@ class CaseFindings:
     """The mask covers all four borders of the ultrasound field."""
     outside_share: float = 0.0
     """The share of the mask's pixels that is outside the ultrasound field."""
+    size_hw: tuple[int, int] | None = None
+    """Of the image; None where it can't be read."""
 
 
 def check_case(case: Case) -> CaseFindings:
@@ -63,6 +65,7 @@ def check_case(case: Case) -> CaseFindings:
         mask_rule=mask[1],
         is_background=mask[2],
         outside_share=mask[3],
+        size_hw=frame.size_hw,
     )
 
 

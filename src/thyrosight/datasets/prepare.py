@@ -60,6 +60,8 @@ class PrepareOptions:
     """Keep training images whose group has an image in the test split."""
     keep_partial: bool = False
     """Use a mask although some of its outlines are lost in the file."""
+    official_split: bool = False
+    """Take the split of the publication where a set also comes with folds (tn5000)."""
     malignant: str | None = None
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
     nodule_labels: tuple[str, ...] = ()
@@ -88,7 +90,13 @@ def prepare(
     folder, out = Path(folder), Path(out)
     refuse_a_table_of_others(out / "cases.csv")
     request = Request(
-        folder, out / "masks", options.columns, options.keep_partial, options.malignant, options.nodule_labels
+        folder,
+        out / "masks",
+        options.columns,
+        keep_partial=options.keep_partial,
+        official_split=options.official_split,
+        malignant=options.malignant,
+        nodule_labels=options.nodule_labels,
     )
     data_set = read_set(request, options.source)
     if not data_set.cases:

@@ -18,7 +18,9 @@ from thyrosight.types import Box, Case
 DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
 REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
 OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target", "image_sha256")
-COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS
+LAST = ("boxes",)
+"""After the descriptors, so that the columns of an earlier table keep their places."""
+COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS + LAST
 SPLITS = ("", "train", "val", "test")
 TARGETS = ("nodule", "lesion", "gland")
 
@@ -98,6 +100,7 @@ def _row(case: Case, folder: Path) -> dict[str, str]:
         "target": case.target,
         "image_sha256": case.image_sha256,
         **{name: case.descriptors.get(name, "") for name in DESCRIPTORS},
+        "boxes": ";".join(_box_text(box) for box in case.boxes),
     }
 
 
@@ -130,10 +133,11 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
         row_mm=_millimetres(row.get("row_mm", ""), "row_mm", where),
         column_mm=_millimetres(row.get("column_mm", ""), "column_mm", where),
         fov=_box(row["fov"], "fov", where) if row.get("fov") else None,
-        panels=tuple(_box(text, "panels", where) for text in row.get("panels", "").split(";") if text.strip()),
+        panels=_boxes(row.get("panels", ""), "panels", where),
         target=_one_of(row.get("target", "") or "nodule", TARGETS, "target", where),
         image_sha256=row.get("image_sha256", ""),
         descriptors={name: row[name] for name in DESCRIPTORS if row.get(name)},
+        boxes=_boxes(row.get("boxes", ""), "boxes", where),
     )
 
 
@@ -170,6 +174,11 @@ def _millimetres(text: str, name: str, where: str) -> float | None:
     return value
 
 
+def _boxes(text: str, name: str, where: str) -> tuple[Box, ...]:
+    """`x0 y0 x1 y1;...` -> boxes; none where the cell is empty."""
+    return tuple(_box(part, name, where) for part in text.split(";") if part.strip())
+
+
 def _box(text: str, name: str, where: str) -> Box:
     parts = text.split()
     try:
@@ -202,7 +211,7 @@ def group_key(case: Case) -> str:
 
 def is_labelled(case: Case) -> bool:
     """Whether a model can learn from the case or be scored on it."""
-    return case.mask is not None or case.malignancy is not None
+    return case.mask is not None or case.malignancy is not None or bool(case.boxes)
 
 
 # Which cases

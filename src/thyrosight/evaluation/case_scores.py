@@ -87,6 +87,12 @@ class CaseScore:
     risk: float | None
     seconds: float | None
     mean_probability: float | None = None
+    reference_boxes_px: tuple[float, ...] = ()
+    """x0, y0, x1, y1 of the box of each nodule, where boxes are the reference instead of outlines."""
+    predicted_boxes_px: tuple[float, ...] = ()
+    """The same of each predicted region, only next to reference boxes."""
+    predicted_means: tuple[float, ...] = ()
+    """Mean probability of each of those regions, in their order."""
 
     @property
     def is_outlined(self) -> bool:
@@ -108,6 +114,8 @@ class CasePrediction:
     risk: float | None = None
     seconds: float | None = None
     mean_probability: float | None = None
+    regions: tuple[tuple[Box, float], ...] = ()
+    """Box and mean probability of each predicted region."""
 
 
 def score_case(
@@ -137,7 +145,19 @@ def score_case(
         risk=_finite(predicted.risk),
         seconds=predicted.seconds,
         mean_probability=_finite(predicted.mean_probability),
+        **_box_fields(case, predicted),
     )
+
+
+def _box_fields(case: Case, predicted: CasePrediction) -> dict[str, Any]:
+    """Boxes of reference and prediction as plain numbers; none where an outline is known, or no box is."""
+    if case.mask is not None or not case.boxes:
+        return {}
+    return {
+        "reference_boxes_px": tuple(float(value) for box in case.boxes for value in box),
+        "predicted_boxes_px": tuple(float(value) for box, _ in predicted.regions for value in box),
+        "predicted_means": tuple(round(mean, 6) for _, mean in predicted.regions),
+    }
 
 
 def _mask_scores(

@@ -24,6 +24,7 @@ from thyrosight.evaluation.scores import ModelThreshold
 from thyrosight.evaluation.summary import Evaluation, EvaluationContext, UnscoredCase, evaluation_json, summarise
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
+from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.types import Case, Progress, Spacing
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSetti
         risk=prediction.risk,
         seconds=round(seconds, 4),
         mean_probability=round(float(raw.probability_HW[raw.mask_HW].mean()), 6) if raw.mask_HW.any() else None,
+        regions=tuple(
+            (bounding_box(part_HW), float(raw.probability_HW[part_HW].mean())) for part_HW in components(raw.mask_HW)
+        ),
     )
     score = score_case(case, reference_HW, prediction_HW, predicted, settings.masks)
     return score, outlines_of(predicted.fov, reference_HW, prediction_HW)

@@ -280,6 +280,7 @@ def subgroup_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Subgroup,
     """Rows -> scores by nodule size (tertiles here), risk label, panels, source and target, where they differ."""
     kinds: dict[str, dict[str, list[CaseScore]]] = {
         "nodule size": size_tertiles(rows),
+        "box size": box_tertiles(rows),
         "risk label": _by(rows, lambda row: {0: "low", 1: "high", None: "not labelled"}[row.malignancy]),
         "views": _by(rows, lambda row: "split screen" if row.num_panels > 1 else "one view"),
         "source": _by(rows, lambda row: row.source),
@@ -309,15 +310,30 @@ def labelled(rows: Rows) -> tuple[list[int], list[float], list[str]]:
 def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
     """Rows -> the outlined ones in three parts by the reference's share of the field; the names state the limits."""
     outlined = [row for row in rows if row.is_outlined]
-    if len(outlined) < 3:
+    return _thirds(outlined, [(row.reference_area_px or 0) / max(1, row.field_area_px) for row in outlined])
+
+
+def box_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
+    """Rows -> those with boxes in three parts by the largest box's share of the field; the names say the limits."""
+    boxed = [row for row in rows if row.reference_boxes_px]
+    return _thirds(boxed, [_largest_box_px(row.reference_boxes_px) / max(1, row.field_area_px) for row in boxed])
+
+
+def _thirds(rows: Rows, shares: Sequence[float]) -> dict[str, list[CaseScore]]:
+    """Rows, their nodules' shares of the field -> small, middle, large; nothing for fewer than three rows."""
+    if len(rows) < 3:
         return {}
-    share = {row.case_id: (row.reference_area_px or 0) / max(1, row.field_area_px) for row in outlined}
-    first, second = np.quantile(list(share.values()), [1 / 3, 2 / 3])
+    first, second = np.quantile(shares, [1 / 3, 2 / 3])
     names = (f"small, below {first:.1%}", f"middle, {first:.1%} to {second:.1%}", f"large, from {second:.1%}")
     parts: dict[str, list[CaseScore]] = {name: [] for name in names}
-    for row in outlined:
-        parts[names[int(share[row.case_id] >= first) + int(share[row.case_id] >= second)]].append(row)
+    for row, share in zip(rows, shares, strict=True):
+        parts[names[int(share >= first) + int(share >= second)]].append(row)
     return {name: members for name, members in parts.items() if members}
+
+
+def _largest_box_px(numbers: Sequence[float]) -> float:
+    x0, y0, x1, y1 = (numbers[corner::4] for corner in range(4))
+    return max((right - left) * (low - high) for left, high, right, low in zip(x0, y0, x1, y1, strict=True))
 
 
 def hd95_or_diagonal(row: CaseScore) -> float | None:

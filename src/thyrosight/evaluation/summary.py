@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
+from thyrosight.evaluation.box_scores import Froc, box_scores, froc
 from thyrosight.evaluation.case_scores import CaseScore
 from thyrosight.evaluation.estimates import Estimate, EvaluationSettings
 from thyrosight.evaluation.mask_rule import OutOfFoldRule
@@ -95,6 +96,7 @@ def summarise(
             *detection_scores(rows, settings),
             *diameter_scores(rows, settings),
             *risk_scores(rows, settings),
+            *box_scores(rows, settings),
         ),
         group_scores=scores_of_groups,
         operating_points=tuple(threshold_score(point, rows, settings) for point in evaluated.operating_points),
@@ -108,6 +110,7 @@ def summarise(
         failures=tuple(failures),
         groups=groups,
         cases=tuple(rows),
+        froc=froc(rows),
     )
 
 
@@ -131,6 +134,10 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
         "Nodules found": "8-connected regions, matched one to one, largest IoU first; found from IoU "
         f"{masks.min_iou:g} on (Metrics Reloaded 2024: mask IoU, lenient where the boundary is uncertain). A predicted "
         "region without a match is a false positive.",
+        "Boxes found": "Where only boxes are known: the box around each 8-connected region against the reference's, "
+        "matched one to one, largest IoU first. A region without a match at IoU 0.5 counts as another region; further "
+        "nodules may be unlisted. AP50: regions by falling mean probability, precision made monotone, area below it "
+        "(Everingham et al. 2015); the curve ends at the regions that the mask threshold leaves.",
         "Longest diameter": "Over the nodules found only; percent of the mean of both. Nodules that were missed do "
         "not appear there.",
         "Risk": "The model's calibrated risk of the image. The points at 90 % are read off the ROC curve of these very "
@@ -174,6 +181,8 @@ class Evaluation:
     failures: tuple[UnscoredCase, ...]
     groups: tuple[GroupScore, ...]
     cases: tuple[CaseScore, ...]
+    froc: Froc | None = None
+    """Where boxes are the reference."""
 
     def score(self, name: str) -> Estimate:
         """Name -> the estimate of that name; KeyError lists the names."""

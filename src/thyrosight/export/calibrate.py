@@ -103,6 +103,7 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: Evaluation
             n=len(rated.labels),
             fitted_on=f"out-of-fold logits of {len(folds)} models by the same recipe, each on the fold that it had not "
             f"seen ({', '.join(sources)}, folds {', '.join(map(str, folds))})",
+            prevalence=sum(rated.labels) / len(rated.labels),
             sha256=sha256_of(per_case / "per_case.csv" if per_case.is_dir() else per_case),
         ),
         "operating_points": tuple(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from thyrosight.bundle.card import model_card
@@ -19,6 +20,7 @@ from thyrosight.config import Config, config_from_dict
 from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
 from thyrosight.environment import utc_now
+from thyrosight.errors import ConfigError
 from thyrosight.export.checkpoint import kept_checkpoint
 from thyrosight.export.describe_training import with_training_facts
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
@@ -28,6 +30,11 @@ from thyrosight.export.validation_settings import with_validation_settings
 from thyrosight.inference.familiarity import fit_familiarity
 from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case
+
+LAST_OF_RISK = ("malignancy.local_logit.", "malignancy.whole_logit.", "malignancy.rate.2.")
+"""How the parameters begin of which the first axis counts the questions."""
+OWN_QUESTION = "own"
+"""The name of the network's own question where another one is first."""
 
 
 def kept_network(run: Path, config: Config) -> nn.Module:
@@ -39,11 +46,36 @@ def kept_network(run: Path, config: Config) -> nn.Module:
     return network.eval()
 
 
-def export_run(run: Path, out: Path | None = None, evaluation: Path | None = None) -> Path:
-    """Run folder -> bundle (at `out`, None: RUN/bundle), with the scores of an evaluation.json where one is given."""
+def ask(network: nn.Module, config: Config, question: str) -> Config:
+    """Put one of several questions first, in place, so that the bundle answers it -> the configuration that says so."""
+    known = config.network.questions
+    if question not in known:
+        raise ConfigError(f"--question {question}: this run was taught {', '.join(known) or 'one question alone'}")
+    place = 1 + known.index(question)
+    others = [index for index in range(1 + len(known)) if index != place]
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if name.startswith(LAST_OF_RISK):
+                value.copy_(value[[place, *others]])
+    names = (OWN_QUESTION, *known)
+    sources = tuple(sorted(source for source, own in config.data.question_of_source.items() if own == question))
+    return replace(
+        config,
+        network=replace(config.network, questions=tuple(names[index] for index in others)),
+        data=replace(config.data, malignancy_sources=sources, question_of_source={}),
+    )
+
+
+def export_run(run: Path, out: Path | None = None, evaluation: Path | None = None, question: str | None = None) -> Path:
+    """Run folder -> bundle (RUN/bundle unless `out` says otherwise), with the scores of an evaluation.json if given.
+
+    question: which of network.questions the risk of the bundle answers; None for the network's own.
+    """
     record = finished_run(run)
     config = config_from_dict(record["config"], where=str(run / "config.json"))
     network = kept_network(run, config)
+    if question is not None:
+        config = ask(network, config, question)
     round_to_half(network)
     rows = json.loads((run / "rows.json").read_text(encoding="utf-8"))
     cases = {f"{case.source}/{case.case_id}": case for path in record["cases"] for case in read_cases(run / path)}
@@ -71,7 +103,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
     risk_sources = [source for source in by_source if source in (config.data.malignancy_sources or by_source)]
-    meanings = [risk_meaning(source) for source in sorted(risk_sources)]
+    meanings = dict.fromkeys(risk_meaning(source) for source in sorted(risk_sources))
     has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
     return BundleInfo(
         name=f"{config.network.name}-{'-'.join(sorted(by_source))}" + ("" if fold is None else f"-fold{fold}"),

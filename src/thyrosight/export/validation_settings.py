@@ -51,6 +51,7 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
             covariance=platt_covariance(logits, scale, offset),
             n=len(labels),
             fitted_on="validation groups of the training rows",
+            prevalence=sum(labels) / len(labels),
         )
     if info.has_mask and dices:
         changes |= chosen_rule(np.array(dices), thresholds, may_drop=has_empty and config.run.choose_threshold)

@@ -21,6 +21,7 @@ from thyrosight.frames.source import Source, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
 from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
+from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
 from thyrosight.measurement.outlines import bounding_box, outlines
@@ -48,8 +49,11 @@ INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images);
 class Predictor:
     """The network of a bundle, loaded once. Several threads may call `predict`."""
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, tta: bool = False) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int | None = None, tta: bool = False, prevalence: float | None = None
+    ) -> None:
         self.info: BundleInfo = bundle.info
+        self.share = ShareOfMalignant.of(bundle.info, prevalence)
         self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         self.with_tta = tta
         self.bundle_path = bundle.path
@@ -57,9 +61,19 @@ class Predictor:
         self._session = load_network(bundle, threads or default_threads())
 
     @classmethod
-    def load(cls, bundle: Path | None = None, *, threads: int | None = None, tta: bool = False) -> Predictor:
-        """Bundle folder or zip (None: the shipped one) -> Predictor. tta: averages with mirrored and closer views."""
-        return cls(load_bundle(bundle), threads=threads, tta=tta)
+    def load(
+        cls,
+        bundle: Path | None = None,
+        *,
+        threads: int | None = None,
+        tta: bool = False,
+        prevalence: float | None = None,
+    ) -> Predictor:
+        """Bundle folder or zip (None: the shipped one) -> Predictor. tta: averages with mirrored and closer views.
+
+        prevalence: the share of malignant nodules for which every risk is restated; None leaves it as calibrated.
+        """
+        return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence)
 
     def predict(self, source: Source, *, frame_index: int | None = None) -> Prediction:
         """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Prediction; a file of several needs frame_index."""
@@ -114,7 +128,8 @@ class Predictor:
     def interpret(self, frame: Frame, raw: RawPrediction) -> Prediction:
         """Frame, the network's maps of it -> its nodules with sizes, risks and flags."""
         started = time.perf_counter()
-        risk = calibrated_risk(self.info, raw.malignancy_logit)
+        calibrated = calibrated_risk(self.info, raw.malignancy_logit)
+        risk = self.share.restated(calibrated)
         nodules = self._nodules(frame, raw, risk)
         return Prediction(
             image=_identity(frame),
@@ -126,16 +141,20 @@ class Predictor:
             risk_reason=None if self.info.has_malignancy else f"the model {self.info.name} does not rate malignancy",
             operating_points=tuple(
                 OperatingPointResult(
-                    name=point.name, threshold=point.threshold, is_above=risk >= point.threshold, meaning=point.meaning
+                    name=point.name,
+                    threshold=self.share.restated(point.threshold),
+                    is_above=calibrated >= point.threshold,
+                    meaning=point.meaning,
                 )
                 for point in self.info.operating_points
-                if risk is not None
+                if calibrated is not None
             ),
             flags=flags_of(frame, raw, nodules, self.info),
             model=self.model,
             with_tta=self.with_tta,
             software_version=software_version(),
             seconds=round(raw.seconds + time.perf_counter() - started, 4),
+            risk_share=self.share.of_result(calibrated),
         )
 
     def _views(self, frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> tuple[Box, tuple[Box, ...]]:
@@ -199,8 +218,8 @@ class Predictor:
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
-            risk = calibrated_risk(self.info, logit)
-        interval = risk_interval(self.info, logit)
+            risk = self.share.restated(calibrated_risk(self.info, logit))
+        interval = self.share.restated_interval(risk_interval(self.info, logit))
         spacing, spacing_reason = frame.spacing_in(bounding_box(mask_HW))
         return Nodule(
             number=1,

@@ -23,13 +23,15 @@ class NetworkEntry:
     """All that the rest of the program has to know about one network.
 
     form: the settings that decide which weights the network has. auxiliary: the values that `network.auxiliary` may
-    have; the heads of such a task have the task's name. memory_format: the faster one in training.
+    have; the heads of such a task have the task's name. memory_format: the faster one in training. has_questions:
+    whether it may have `network.questions`.
     """
 
     build: Callable[[NetworkConfig], nn.Module]
     form: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.contiguous_format
+    has_questions: bool = False
     has_malignancy_map: Callable[[NetworkConfig], bool] = lambda settings: False
 
 
@@ -44,11 +46,13 @@ NETWORKS: dict[str, NetworkEntry] = {
             drop_path=settings.drop_path,
             frozen_stages=settings.frozen_stages,
             auxiliary=settings.auxiliary,
+            num_questions=1 + len(settings.questions),
         ),
-        form=("encoder", "head"),
+        form=("encoder", "head", "questions"),
         auxiliary=("gland", "descriptors"),
         # Depthwise convolutions are faster with channels last; the V-Net's group norm is slower.
         memory_format=torch.channels_last,
+        has_questions=True,
         has_malignancy_map=lambda settings: settings.head == "map",
     ),
     "resenc": NetworkEntry(lambda settings: resenc(settings.width, settings.dropout), form=("width",)),
@@ -72,6 +76,8 @@ def build_network(settings: NetworkConfig, *, with_pretrained: bool = True) -> n
     if unknown := [task for task in settings.auxiliary if task not in entry.auxiliary]:
         known = ", ".join(entry.auxiliary) or "none"
         raise ConfigError(f"network.auxiliary: {settings.name} has no task {unknown[0]!r}; known: {known}")
+    if settings.questions and not entry.has_questions:
+        raise ConfigError(f"network.questions: {settings.name} has one question alone; unet may have more")
     return entry.build(settings if with_pretrained else replace(settings, pretrained=False))
 
 

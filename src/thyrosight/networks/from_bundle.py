@@ -44,13 +44,18 @@ def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
         )
     wanted, found = asdict(settings), asdict(NetworkConfig()) | info.network_settings | {"name": info.network}
     names = ("name",) if settings.name != info.network else network_entry(settings.name).form
-    differing = [name for name in names if wanted[name] != found[name]]
+    differing = [name for name in names if _as_json(wanted[name]) != _as_json(found[name])]
     if differing:
         differences = ", ".join(f"network.{name} is {_toml(wanted[name])}" for name in differing)
         corrections = ", ".join(f"network.{name} = {_toml(found[name])}" for name in differing)
         raise ConfigError(
             f"network.start_from: the weights of {info.name} do not fit: {differences}; set {corrections}"
         )
+
+
+def _as_json(value: object) -> object:
+    """A setting as a bundle's JSON has it: a list for a tuple."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _toml(value: object) -> str:

@@ -14,7 +14,8 @@ class Output(NamedTuple):
     mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
     risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where
     a network has no map. For training only, None where a network does not have them: gland_logits_B1HW, the thyroid at
-    the input's size; descriptor_logits, (B, terms) per descriptor of the lexicon.
+    the input's size; descriptor_logits, (B, terms) per descriptor of the lexicon; question_logits_BQ, the logit of each
+    question, the first of which is that of class_logits.
     """
 
     mask_logits_B1HW: Tensor
@@ -22,3 +23,4 @@ class Output(NamedTuple):
     malignancy_map_B1HW: Tensor
     gland_logits_B1HW: Tensor | None = None
     descriptor_logits: tuple[Tensor, ...] | None = None
+    question_logits_BQ: Tensor | None = None

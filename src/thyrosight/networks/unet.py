@@ -60,15 +60,18 @@ class UpBlock(nn.Module):
 
 
 class MalignancyHead(nn.Module):
-    """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, malignancy map, features (B, n).
+    """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, map, features (B, n), logit_BQ.
 
     `map`: every pixel has a malignancy logit, a local part plus a part of the whole field. The image's logit is their
     mean under the predicted mask, so each nodule has its own risk, and the map explains it. `pooled`: features are
     pooled under the mask and globally, and a small perceptron rates them; there is no map. The mask is detached in
-    both, so that the risk's loss does not change the outline.
+    both, so that the risk's loss does not change the outline. Several questions share all layers but the last; map and
+    class logits are those of the first.
     """
 
-    def __init__(self, deep_channels: int, local_channels: int, head: str, dropout: float) -> None:
+    def __init__(
+        self, deep_channels: int, local_channels: int, head: str, dropout: float, num_questions: int = 1
+    ) -> None:
         super().__init__()
         if head not in HEADS:
             raise ConfigError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
@@ -78,12 +81,15 @@ class MalignancyHead(nn.Module):
         self.num_features = hidden + deep_channels
         self.local = nn.Sequential(ConvBlock(deep_channels + local_channels, hidden, 1), ConvBlock(hidden, hidden))
         if head == "map":
-            self.local_logit = nn.Conv2d(hidden, 1, 1)
-            self.whole_logit = nn.Linear(deep_channels, 1)
+            self.local_logit = nn.Conv2d(hidden, num_questions, 1)
+            self.whole_logit = nn.Linear(deep_channels, num_questions)
         else:
-            self.rate = nn.Sequential(nn.Linear(hidden + deep_channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+            last = nn.Linear(hidden, num_questions)
+            self.rate = nn.Sequential(nn.Linear(hidden + deep_channels, hidden), nn.ReLU(), last)
 
-    def forward(self, deep: Tensor, local_8: Tensor, mask_probability_8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, deep: Tensor, local_8: Tensor, mask_probability_8: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         deep_8 = F.interpolate(deep, scale_factor=4.0, mode="bilinear", align_corners=False)
         features_8 = self.local(torch.cat([deep_8, local_8], dim=1))
         whole = self.dropout(deep.mean(dim=(2, 3)))
@@ -94,11 +100,13 @@ class MalignancyHead(nn.Module):
         features = torch.cat([under_mask, whole], dim=1)
         if self.head == "map":
             map_8 = self.local_logit(self.dropout(features_8)) + self.whole_logit(whole)[:, :, None, None]
-            logit_B = (map_8 * weight_8).sum(dim=(1, 2, 3))
+            logit_BQ = (map_8 * weight_8).sum(dim=(2, 3))
+            map_8 = map_8[:, :1]
         else:
-            logit_B = self.rate(features)[:, 0]
-            map_8 = torch.zeros_like(mask_probability_8) + logit_B[:, None, None, None]
-        return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1), map_8, features
+            logit_BQ = self.rate(features)
+            map_8 = torch.zeros_like(mask_probability_8) + logit_BQ[:, 0, None, None, None]
+        logit_B = logit_BQ[:, 0]
+        return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1), map_8, features, logit_BQ
 
 
 class UNet(nn.Module):
@@ -114,6 +122,7 @@ class UNet(nn.Module):
         *,
         frozen_stages: int = 0,
         auxiliary: Sequence[str] = (),
+        num_questions: int = 1,
     ) -> None:
         super().__init__()
         self.encoder = EfficientNetLite(encoder, drop_path, frozen_stages)
@@ -125,7 +134,7 @@ class UNet(nn.Module):
         )
         self.mask_dropout = nn.Dropout2d(dropout / 2)
         self.mask = nn.Conv2d(DECODER_CHANNELS[4], 1, 1)
-        self.malignancy = MalignancyHead(skip_channels[-1], DECODER_CHANNELS[2], head, dropout)
+        self.malignancy = MalignancyHead(skip_channels[-1], DECODER_CHANNELS[2], head, dropout, num_questions)
         self.gland = nn.Conv2d(DECODER_CHANNELS[4], 1, 1) if "gland" in auxiliary else None
         self.descriptors = (
             nn.ModuleList(nn.Linear(self.malignancy.num_features, len(terms)) for terms in LEXICON.values())
@@ -160,7 +169,7 @@ class UNet(nn.Module):
         logits_2 = self.mask(self.mask_dropout(features))
         logits = F.interpolate(logits_2, scale_factor=2.0, mode="bilinear", align_corners=False)
         probability_8 = F.avg_pool2d(torch.sigmoid(logits_2.float()), 4).to(local_8.dtype)
-        class_logits_B2, map_8, risk_features = self.malignancy(maps[-1], local_8, probability_8)
+        class_logits_B2, map_8, risk_features, question_logits_BQ = self.malignancy(maps[-1], local_8, probability_8)
         malignancy_map = F.interpolate(map_8, scale_factor=8.0, mode="bilinear", align_corners=False)
         gland = None
         if self.gland is not None:
@@ -173,4 +182,5 @@ class UNet(nn.Module):
             malignancy_map[:, :, :height, :width],
             gland,
             descriptors,
+            question_logits_BQ,
         )

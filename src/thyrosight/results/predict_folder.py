@@ -33,7 +33,8 @@ FileProgress = Callable[[int, int, str, str | None], None]
 class FolderOptions:
     """How a folder is predicted.
 
-    tta, threads: for the model that is loaded; a Predictor has its own.
+    tta, threads, prevalence: for the model that is loaded; a Predictor has its own. prevalence: the share of malignant
+    nodules for which risks are restated.
     overwrite: predict again what is there already, also by another model or with other settings.
     frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
     """
@@ -44,6 +45,7 @@ class FolderOptions:
     frame_index: int | None = None
     every: int | None = None
     spacing: Spacing | None = None
+    prevalence: float | None = None
 
     @property
     def reading(self) -> ReadOptions:
@@ -127,8 +129,8 @@ def predict_folder(
     if isinstance(bundle, Predictor):
         predictor = bundle
     else:
-        predictor = Predictor.load(bundle, threads=options.threads, tta=options.tta)
-    run = open_run(out, predictor, len(tasks), options.to_json())
+        predictor = Predictor.load(bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence)
+    run = open_run(out, predictor, len(tasks), options.to_json() | {"prevalence": predictor.share.asked_for})
     tally, status = Tally(), "stopped"
     try:
         for task in tasks:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from thyrosight.environment import software_version, utc_now_for_people
 from thyrosight.files import open_atomic
+from thyrosight.inference.prevalence import share_in_words
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import (
     CLIP_NAME,
@@ -58,7 +59,10 @@ class Totals:
         self.num_with_nodule += bool(prediction.nodules)
         self.flags.update({flag.code for flag in prediction.flags})
         self.models[f"{prediction.model.name} ({prediction.model.id})"] += 1
-        self.meanings.setdefault(prediction.risk_meaning)
+        share = prediction.risk_share.sentence if prediction.risk_share else share_in_words(None)
+        self.meanings.setdefault(
+            prediction.risk_meaning if prediction.risk is None else f"{prediction.risk_meaning.rstrip('.')}. {share}"
+        )
         if prediction.risk is not None:
             self.num_with_risk += 1
             self.risk_bins[min(int(prediction.risk * NUM_RISK_BINS), NUM_RISK_BINS - 1)] += 1

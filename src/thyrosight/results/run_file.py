@@ -17,7 +17,7 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
-SAME_SETTINGS = ("frame", "every", "mm_per_pixel")
+SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence")
 """Settings that may not change between two runs into one folder, next to the model and tta."""
 LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
 """Key in run.json: name of the distribution."""

@@ -16,13 +16,14 @@ from thyrosight.config import AugmentConfig
 from thyrosight.measurement.outlines import components
 from thyrosight.measurement.size import measure
 from thyrosight.prediction import PointXY
-from thyrosight.types import BoolArray, FloatArray
+from thyrosight.types import BoolArray, FloatArray, UInt8Array
 from thyrosight.views.calipers import INK_LEVEL, draw_cross, draw_dots
 
 MIN_MEASURED_PX = 25
 """A smaller part of a mask gets no calipers."""
 
-View = tuple[FloatArray, BoolArray, BoolArray]
+View = tuple[FloatArray, BoolArray, BoolArray, *tuple[BoolArray, ...]]
+"""image_HW, mask_HW, valid_HW and further masks, which move with them."""
 Rng = np.random.Generator
 
 
@@ -30,29 +31,30 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
     """Geometry first, then what a scanner changes, in a fixed order; pixels outside valid_HW stay 0."""
     if not settings.enabled:
         return view
-    image_HW, mask_HW, valid_HW = warp(view, settings, rng)
+    image_HW, mask_HW, valid_HW, *further = warp(view, settings, rng)
     for change in PHOTOMETRIC:
         image_HW = change(image_HW, settings, rng)
     image_HW = random_calipers(image_HW, mask_HW, settings, rng)
     image_HW = np.clip(image_HW, 0.0, 1.0) * valid_HW
-    return np.ascontiguousarray(image_HW, dtype=np.float32), mask_HW, valid_HW
+    return (np.ascontiguousarray(image_HW, dtype=np.float32), mask_HW, valid_HW, *further)
 
 
 def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """Flip, zoom, rotate, shift and bend in one resampling; the mask by nearest neighbour."""
-    image_HW, mask_HW, valid_HW = view
+    """Flip, zoom, rotate, shift and bend in one resampling; the masks (7 at most) by nearest neighbour."""
+    image_HW, *masks = view
     height, width = image_HW.shape
     columns, rows = _sampling_grid(height, width, settings, rng)
     warped_HW = cv2.remap(image_HW, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    labels_HW = cv2.remap(
-        mask_HW.astype(np.uint8) + 2 * valid_HW.astype(np.uint8),
+    labels_HW: UInt8Array = cv2.remap(  # type: ignore[assignment]
+        np.sum([mask_HW.astype(np.uint8) << bit for bit, mask_HW in enumerate(masks)], axis=0, dtype=np.uint8),
         columns,
         rows,
         cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
-    return np.asarray(warped_HW, np.float32), labels_HW % 2 == 1, labels_HW >= 2
+    mask_HW, valid_HW, *further = (labels_HW & (1 << bit) > 0 for bit in range(len(masks)))
+    return (np.asarray(warped_HW, np.float32), mask_HW, valid_HW, *further)
 
 
 def _sampling_grid(height: int, width: int, settings: AugmentConfig, rng: Rng) -> tuple[FloatArray, FloatArray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thyrosight.types import BoolArray, FloatArray
+from thyrosight.views.boxes import BoxMasks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +32,10 @@ class Sample:
     descriptors: tuple[int, ...]
     case_index: int
     view_index: int
+    boxes: BoxMasks | None = None
+    """Where boxes replace the outline; None without boxes."""
+    question: int = 0
+    """Which question of the network its risk answers; 0 is the network's own."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,8 @@ class Batch:
     gland_B1HW: Tensor | None = None
     has_gland_B: Tensor | None = None
     descriptors_BD: Tensor | None = None
+    box_B3HW: Tensor | None = None
+    """0/1 float32: in a box, in its ellipse, in its core (as BoxMasks)."""
+    has_box_B: Tensor | None = None
+    question_B: Tensor | None = None
+    """int64: which question of the network risk_B answers; None where there is only one."""

@@ -19,9 +19,10 @@ from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.errors import InputError
 from thyrosight.tirads.descriptors import LEXICON
-from thyrosight.training.augment import augment
+from thyrosight.training.augment import View, augment
 from thyrosight.training.batch import Batch, Sample
 from thyrosight.types import BoolArray, Box, Case, UInt8Array
+from thyrosight.views.boxes import BoxMasks, box_masks
 from thyrosight.views.field import field_of_view, find_panels
 from thyrosight.views.letterbox import letterbox
 from thyrosight.views.screen_text import without_text
@@ -84,6 +85,7 @@ class ViewDataset(Dataset[Sample]):
         # Validation has the full size from the first epoch on.
         self.epochs = config.optim.epochs if augmented else 0
         self.risk_sources = set(config.data.malignancy_sources)
+        self.questions = config.network.questions
         self.views = [
             ViewRef(index, view, box)
             for index, case in enumerate(self.cases)
@@ -103,29 +105,45 @@ class ViewDataset(Dataset[Sample]):
         height, width = image_HW.shape
         size_hw = size_at(self.settings, epoch / self.epochs) if self.epochs else self.settings.size_hw
         box = letterbox(Box(0, 0, width, height), size_hw)
-        view = (box.image(image_HW), box.mask(mask_HW), box.valid())
+        boxed = box_masks(case.boxes, ref.box) if case.boxes and case.mask is None else None
+        further = () if boxed is None else tuple(box.mask(part_HW) for part_HW in boxed)
+        # Where boxes replace the outline, calipers are drawn on their ellipses.
+        outline_HW = box.mask(mask_HW) if boxed is None else further[1]
+        view: View = (box.image(image_HW), outline_HW, box.valid(), *further)
         if self.augment.enabled:
             view = augment(view, self.augment, np.random.default_rng([self.seed, epoch, place, number]))
         is_healthy = case.source in self.settings.healthy_sources
         is_outlined = case.mask is not None and case.target in self.settings.mask_targets and not is_healthy
         malignancy = self._malignancy(case)
+        question, risk = self._risk(case, malignancy)
         return Sample(
             image_HW=view[0],
             mask_HW=view[1] if is_outlined else np.zeros_like(view[1]),
             valid_HW=view[2],
             has_mask=is_outlined or is_healthy,
             malignancy=malignancy,
-            risk=malignancy if malignancy < 0 else self._grade(case, malignancy),
+            risk=risk,
             gland_HW=view[1] if case.mask is not None and case.target == "gland" else None,
             descriptors=terms_of(case),
             case_index=ref.case_index,
             view_index=ref.view_index,
+            boxes=BoxMasks._make(view[3:]) if boxed is not None else None,
+            question=question,
         )
 
     def _malignancy(self, case: Case) -> int:
         if case.malignancy is None or (self.risk_sources and case.source not in self.risk_sources):
             return -1
+        if case.source in self.settings.question_of_source:
+            return -1
         return case.malignancy
+
+    def _risk(self, case: Case, malignancy: int) -> tuple[int, float]:
+        """A case and its label for the network's own question -> (the question that it answers, its risk or -1)."""
+        name = self.settings.question_of_source.get(case.source)
+        if name is None:
+            return 0, malignancy if malignancy < 0 else self._grade(case, malignancy)
+        return 1 + self.questions.index(name), -1 if case.malignancy is None else self._grade(case, case.malignancy)
 
     def _grade(self, case: Case, malignancy: int) -> float:
         """A labelled case -> the risk that it teaches: that of its category where the configuration names one."""
@@ -200,6 +218,8 @@ class EpochSampler(Sampler[tuple[int, int, int]]):
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Samples -> Batch of tensors."""
+    no_boxes = np.zeros((3, *samples[0].mask_HW.shape), np.float32)
+    boxes = [no_boxes if sample.boxes is None else np.stack(sample.boxes).astype(np.float32) for sample in samples]
     glands = [np.zeros_like(sample.mask_HW) if sample.gland_HW is None else sample.gland_HW for sample in samples]
     return Batch(
         image_B1HW=torch.from_numpy(np.stack([sample.image_HW for sample in samples])[:, None]),
@@ -211,6 +231,9 @@ def collate(samples: Sequence[Sample]) -> Batch:
         gland_B1HW=torch.from_numpy(np.stack(glands)[:, None].astype(np.float32)),
         has_gland_B=torch.tensor([sample.gland_HW is not None for sample in samples], dtype=torch.bool),
         descriptors_BD=torch.tensor([sample.descriptors for sample in samples], dtype=torch.int64),
+        box_B3HW=torch.from_numpy(np.stack(boxes)),
+        has_box_B=torch.tensor([sample.boxes is not None for sample in samples], dtype=torch.bool),
+        question_B=torch.tensor([sample.question for sample in samples], dtype=torch.int64),
     )
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from thyrosight.config import LossConfig
 from thyrosight.networks.output import Output
 from thyrosight.training.batch import Batch
+from thyrosight.training.box_loss import box_mask_loss
 
 UNLABELLED = -1
 PIXELS = (1, 2, 3)
@@ -188,7 +189,7 @@ def _mask_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
 
 def _malignancy_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
     return classification_cross_entropy(
-        output.class_logits_B2, batch.risk_B, settings.class_weights, settings.label_smoothing
+        asked_logits(output, batch), batch.risk_B, settings.class_weights, settings.label_smoothing
     )
 
 
@@ -219,6 +220,23 @@ def _presence_part(output: Output, batch: Batch, settings: LossSettings) -> Tens
     return loss_B.sum() / max(loss_B.numel(), 1)
 
 
+def _box_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor | None:
+    if batch.box_B3HW is None or batch.has_box_B is None:
+        return None
+    boxed_B = batch.has_box_B
+    boxes = torch.split(batch.box_B3HW[boxed_B], 1, dim=1)
+    loss_B = box_mask_loss(output.mask_logits_B1HW[boxed_B], batch.image_B1HW[boxed_B], *boxes)
+    return loss_B.sum() / max(loss_B.numel(), 1)
+
+
+def asked_logits(output: Output, batch: Batch) -> Tensor:
+    """Output and Batch -> (B, 2): the logits of each row for the question that its risk answers."""
+    if output.question_logits_BQ is None or batch.question_B is None:
+        return output.class_logits_B2
+    logit_B = output.question_logits_BQ.gather(1, batch.question_B[:, None])[:, 0]
+    return torch.stack([torch.zeros_like(logit_B), logit_B], dim=1)
+
+
 def _count(rows_B: Tensor | None, batch: Batch) -> Tensor:
     return batch.has_mask_B.new_zeros((), dtype=torch.int64) if rows_B is None else rows_B.sum()
 
@@ -229,11 +247,12 @@ def _known_terms(batch: Batch) -> Tensor | None:
 
 PARTS: dict[str, LossPart] = {
     "mask": LossPart(_mask_part, lambda batch: batch.has_mask_B.sum()),
-    "malignancy": LossPart(_malignancy_part, lambda batch: (batch.malignancy_B >= 0).sum()),
+    "malignancy": LossPart(_malignancy_part, lambda batch: (batch.risk_B != UNLABELLED).sum()),
     "map": LossPart(_map_part, lambda batch: ((batch.malignancy_B >= 0) & batch.has_mask_B).sum()),
     "gland": LossPart(_gland_part, lambda batch: _count(batch.has_gland_B, batch)),
     "descriptor": LossPart(_descriptor_part, lambda batch: _count(_known_terms(batch), batch)),
     "presence": LossPart(_presence_part, lambda batch: batch.has_mask_B.sum()),
+    "box": LossPart(_box_part, lambda batch: _count(batch.has_box_B, batch)),
 }
 """All that a network can learn by. The weight of part X is `loss.X_weight`, its column of metrics.csv train_X_loss."""
 

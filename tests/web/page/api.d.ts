@@ -271,12 +271,21 @@ declare namespace Api {
     with_tta: boolean;
     software_version: string;
     seconds: number;
+    risk_share?: RiskShare | null;
   }
 
   interface QueueState {
     queued: number;
     running: number;
     capacity: number;
+  }
+
+  interface RiskShare {
+    assumed: number;
+    calibrated_at: number;
+    risk_when_calibrated: number | null;
+    likelihood_ratio: number | null;
+    sentence: string;
   }
 
   interface ServedModel {

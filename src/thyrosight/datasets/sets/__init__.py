@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thyrosight.datasets.sets import busi, ddti, own_csv, phantom, tg3k, tn3k, tn_scui
+from thyrosight.datasets.sets import busbra, busi, ddti, own_csv, phantom, tg3k, tn3k, tn5000, tn_scui
 from thyrosight.datasets.sets.layout import KnownSet
 
 SETS: dict[str, KnownSet] = {
@@ -14,6 +14,8 @@ SETS: dict[str, KnownSet] = {
         tn_scui.SET,
         tn3k.SET,
         tg3k.SET,
+        tn5000.SET,
+        busbra.SET,
         own_csv.SET,
     )
 }

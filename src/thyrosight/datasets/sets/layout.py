@@ -31,6 +31,8 @@ class Request:
     columns: dict[str, str] = field(default_factory=dict)
     keep_partial: bool = False
     """Whether a mask is used although some of its outlines are known to be lost."""
+    official_split: bool = False
+    """Whether the split of the publication is taken where a set also comes with folds (tn5000)."""
     malignant: str | None = None
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
     nodule_labels: tuple[str, ...] = ()

@@ -252,7 +252,8 @@ def _frame_answers(prediction: Prediction) -> list[Answer]:
 
 def _frame_comments(prediction: Prediction) -> list[str | None]:
     meaning = prediction.risk_reason if prediction.risk is None else f"Risk: {prediction.risk_meaning}"
-    return [meaning, *(f"{flag.code}: {flag.message}" for flag in prediction.flags)]
+    share = [prediction.risk_share.sentence] if prediction.risk_share else []
+    return [meaning, *share, *(f"{flag.code}: {flag.message}" for flag in prediction.flags)]
 
 
 def _outline(source: Source, prediction: Prediction, nodule: Nodule) -> hd.ImageRegion:

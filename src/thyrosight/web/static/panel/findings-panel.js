@@ -114,10 +114,14 @@ export function showRisk(parent, review, finding) {
       interval ? h("span", { class: "faint small" }, `95 % interval ${percentRange(...interval)}`) : null,
     ),
     riskBar(risk, interval, prediction.operating_points, threshold),
-    h("p", { class: "small" }, `${meaning(prediction.risk_meaning)}.`),
+    h("p", { class: "small" }, `${meaning(prediction.risk_meaning)}. ${share(prediction)}`),
     riskDetails(prediction, now, finding),
   );
 }
+
+/** @param {Api.Prediction} prediction */
+const share = (prediction) =>
+  prediction.risk_share?.sentence ?? "The share of malignant nodules that this risk assumes is not known.";
 
 /** @param {string} text */
 const meaning = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");

@@ -1,0 +1,84 @@
+"""Cases with boxes of nodules -> what is wrong with them, before they teach or score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from thyrosight.types import Box, Case
+from thyrosight.views.boxes import box_iou, clipped
+
+BoxFinding = tuple[Literal["error", "warning", "note"], str, str, list[Case]]
+"""Severity, kind, message, the cases that have it."""
+TINY_PX = 8
+"""A box with a shorter side is too small to learn an outline from."""
+INSIDE_SHARE = 0.95
+"""Of a box that must lie in the ultrasound field."""
+SAME_IOU = 0.9
+"""From which two boxes of one picture are the same nodule twice."""
+
+
+def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | None]) -> Iterator[BoxFinding]:
+    """Cases, the size of each image (None: unreadable) -> findings; none where no case has boxes."""
+    boxed = [(case, size) for case, size in zip(cases, sizes_hw, strict=True) if case.boxes]
+    if outside := [case for case, size in boxed if size and any(not _is_inside(box, size) for box in case.boxes)]:
+        yield (
+            "error",
+            "nodule box outside",
+            "a nodule's box reaches outside the image: correct the boxes column, in the pixels of the image",
+            outside,
+        )
+    if beyond := [case for case, _ in boxed if _is_beyond(case)]:
+        yield (
+            "warning",
+            "field cuts a nodule box",
+            "over 5 % of a nodule's box is outside the ultrasound field: correct the box, or fov in the table",
+            beyond,
+        )
+    if tiny := [case for case, _ in boxed if any(min(box.width, box.height) < TINY_PX for box in case.boxes)]:
+        yield "warning", "tiny nodule box", f"a box with a side below {TINY_PX} pixels: look whether it is meant", tiny
+    if twice := [case for case, _ in boxed if _has_same(case.boxes)]:
+        yield "warning", "one nodule boxed twice", "two boxes of one picture are almost the same: remove one", twice
+    if both := [case for case, _ in boxed if case.mask is not None]:
+        yield "note", "outline and boxes", "an outline stands beside boxes: the outline teaches and is scored", both
+    if alone := [case for case, _ in boxed if case.mask is None]:
+        yield (
+            "note",
+            "boxes alone",
+            "boxes, no outline: they teach by loss.box_weight, detection is scored",
+            alone,
+        )
+    yield from _labels_of_one_file(cases)
+
+
+def _labels_of_one_file(cases: Sequence[Case]) -> Iterator[BoxFinding]:
+    """One image file in rows that are labelled 0 and 1: the risk of the picture would be taught both ways."""
+    labels: dict[str, set[int]] = {}
+    for case in cases:
+        if case.malignancy is not None:
+            labels.setdefault(str(case.image), set()).add(case.malignancy)
+    if torn := [case for case in cases if len(labels.get(str(case.image), ())) > 1]:
+        yield (
+            "warning",
+            "one picture with two labels",
+            "one image file is labelled 0 in one row and 1 in another: join the rows, or leave both out",
+            torn,
+        )
+
+
+def _is_inside(box: Box, size_hw: tuple[int, int]) -> bool:
+    return box.x1 <= size_hw[1] and box.y1 <= size_hw[0]
+
+
+def _is_beyond(case: Case) -> bool:
+    """Whether a box of the case lies in its field by less than it should."""
+    return case.fov is not None and any(_share(box, case.fov) < INSIDE_SHARE for box in case.boxes)
+
+
+def _share(box: Box, field: Box) -> float:
+    part = clipped(box, field)
+    return part.width * part.height / (box.width * box.height) if part else 0.0
+
+
+def _has_same(boxes: Sequence[Box]) -> bool:
+    return any(box_iou(one, other) >= SAME_IOU for place, one in enumerate(boxes) for other in boxes[place + 1 :])

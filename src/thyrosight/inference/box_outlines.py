@@ -1,0 +1,64 @@
+"""Probability map and a nodule's box -> the outline that fits the box best, or none: what a network says inside a box.
+
+A second way from boxes to outlines, next to thyrosight.training.box_loss: the present network outlines what it is told
+to look for, and the next one learns from that. The outlines of a fold are made by a network that has not seen the fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from thyrosight.measurement.outlines import bounding_box, components, fill_outlines, outlines
+from thyrosight.types import BoolArray, Box, FloatArray
+from thyrosight.views.boxes import box_iou, clipped
+
+THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.1, 0.91, 0.05), 2))
+REACH_SHARE = 0.1
+"""Of a box's sides by which an outline may reach beyond it before it is cut off."""
+LEAST_IOU = 0.75
+"""Of the outline's extent with the box: below, the network saw something else, and the box stays a box."""
+VIEW_SCALE = 2.5
+"""Sides of the closer view over those of the box."""
+
+
+@dataclass(frozen=True)
+class BoxOutline:
+    """One outline: its mask in source pixels, the threshold that was chosen, and how well its extent fits the box."""
+
+    mask_HW: BoolArray
+    threshold: float
+    iou: float
+
+
+def closer_view(box: Box, field: Box) -> Box:
+    """A nodule's box and the field -> the view around the box, VIEW_SCALE times as large, kept inside the field."""
+    width, height = min(field.width, round(VIEW_SCALE * box.width)), min(field.height, round(VIEW_SCALE * box.height))
+    side = max(width, height)
+    width, height = min(field.width, side), min(field.height, side)
+    x0 = min(max((box.x0 + box.x1 - width) // 2, field.x0), field.x1 - width)
+    y0 = min(max((box.y0 + box.y1 - height) // 2, field.y0), field.y1 - height)
+    return Box(x0, y0, x0 + width, y0 + height)
+
+
+def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAST_IOU) -> BoxOutline | None:
+    """Mask probability in source pixels, a box -> the largest region in it at the threshold that fits best; or None."""
+    height, width = probability_HW.shape
+    x, y = round(REACH_SHARE * box.width), round(REACH_SHARE * box.height)
+    around = clipped(Box(box.x0 - x, box.y0 - y, box.x1 + x, box.y1 + y), Box(0, 0, width, height))
+    if around is None:
+        return None
+    part_HW = probability_HW[around.slices]
+    local = Box(box.x0 - around.x0, box.y0 - around.y0, box.x1 - around.x0, box.y1 - around.y0)
+    best: BoxOutline | None = None
+    for threshold in THRESHOLDS:
+        regions = components(part_HW > threshold)
+        if not regions:
+            break
+        iou = box_iou(bounding_box(regions[0]), local)
+        if iou >= least_iou and (best is None or iou > best.iou):
+            mask_HW = np.zeros(probability_HW.shape, np.bool_)
+            mask_HW[around.slices] = fill_outlines(outlines(regions[0])[:1], part_HW.shape)
+            best = BoxOutline(mask_HW, threshold, iou)
+    return best

@@ -1,0 +1,109 @@
+"""Risk at one share of malignant nodules -> the same evidence at another share, and what it says without any share.
+
+The network's risk holds for the share of malignant nodules among those it was calibrated on. Where the share differs
+and nodules of each kind look alike in both places, Bayes' rule restates it (Saerens, Latinne & Decaestecker, Neural
+Computation 14, 2002): the odds are multiplied by the ratio of both prior odds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import overload
+
+from thyrosight.bundle.records import BundleInfo
+from thyrosight.errors import ConfigError
+from thyrosight.prediction import RiskShare
+
+
+def odds(probability: float) -> float:
+    """0 to 1 -> probability against its opposite; infinite at 1."""
+    return math.inf if probability >= 1.0 else probability / (1.0 - probability)
+
+
+def likelihood_ratio(risk: float, share: float) -> float:
+    """Risk, share of malignant nodules that it assumes -> how much likelier this picture is of a malignant nodule.
+
+    It does not depend on the share: 1 says nothing, above 10 and below 0.1 much (Jaeschke et al., JAMA 1994).
+    """
+    return odds(risk) / odds(checked_share(share))
+
+
+def at_share(risk: float, share: float, wanted: float) -> float:
+    """Risk, the share that it assumes, another share -> the risk there; 0 stays 0 and 1 stays 1."""
+    checked_share(share)
+    checked_share(wanted)
+    malignant, benign = risk * wanted / share, (1.0 - risk) * (1.0 - wanted) / (1.0 - share)
+    return malignant / (malignant + benign)
+
+
+def checked_share(share: float) -> float:
+    """A share of malignant nodules; ConfigError unless it lies between 0 and 1, both left out."""
+    if not 0.0 < share < 1.0:
+        raise ConfigError(f"prevalence {share:g}: give the share of malignant nodules between 0 and 1, such as 0.10")
+    return share
+
+
+def share_in_words(share: float | None, restated_from: float | None = None) -> str:
+    """The share that a risk assumes, and the one it was calibrated at -> the sentence that stands beside each risk."""
+    if share is None:
+        return "The share of malignant nodules that this risk assumes is not known."
+    if restated_from is None or restated_from == share:
+        return f"This risk assumes that {100 * share:.3g} % of the nodules are malignant."
+    return (
+        f"This risk assumes that {100 * share:.3g} % of the nodules are malignant; "
+        f"it was restated from the {100 * restated_from:.3g} % at which the model was calibrated."
+    )
+
+
+@dataclass(frozen=True)
+class ShareOfMalignant:
+    """The share of malignant nodules at which a model was calibrated, and the one asked for; None: not known, none."""
+
+    calibrated_at: float | None
+    asked_for: float | None
+
+    @classmethod
+    def of(cls, info: BundleInfo, prevalence: float | None) -> ShareOfMalignant:
+        """A bundle's info, the share asked for -> both; ConfigError where the bundle's own share is not known."""
+        own = info.calibration.prevalence
+        if prevalence is not None and own is None and info.has_malignancy:
+            raise ConfigError(
+                f"{info.name} does not say at which share of malignant nodules it was calibrated, so its risk can't be "
+                "restated; leave --prevalence out, or calibrate the bundle again"
+            )
+        return cls(own, None if prevalence is None else checked_share(prevalence))
+
+    @overload
+    def restated(self, risk: float) -> float: ...
+
+    @overload
+    def restated(self, risk: None) -> None: ...
+
+    @overload
+    def restated(self, risk: float | None) -> float | None: ...
+
+    def restated(self, risk: float | None) -> float | None:
+        """A calibrated risk (or None) -> the same at the share that was asked for, to six digits."""
+        if risk is None or self.calibrated_at is None or self.asked_for is None:
+            return risk
+        return round(at_share(risk, self.calibrated_at, self.asked_for), 6)
+
+    def restated_interval(self, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+        """An interval of a calibrated risk (or None) -> both ends restated."""
+        return None if interval is None else (self.restated(interval[0]), self.restated(interval[1]))
+
+    def of_result(self, calibrated: float | None) -> RiskShare | None:
+        """The calibrated risk of an image -> which share the risks of its result assume; None where none is known."""
+        own = self.calibrated_at
+        if own is None or calibrated is None:
+            return None
+        ratio = likelihood_ratio(calibrated, own)
+        assumed = own if self.asked_for is None else self.asked_for
+        return RiskShare(
+            assumed=assumed,
+            calibrated_at=own,
+            risk_when_calibrated=calibrated,
+            likelihood_ratio=round(ratio, 6) if math.isfinite(ratio) else None,
+            sentence=share_in_words(assumed, own),
+        )
