@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-CONFIG = Path(__file__).parents[1] / "configs" / "joint_lite2.toml"
+CONFIG = Path(__file__).parents[1] / "configs" / "joint" / "unet_lite2.toml"
 SETS = ("ddti", "busi", "busbra", "tn5000", "tg3k", "phantom")
 BREAST = ("busi", "busbra")
 READING = "ddti"

@@ -101,3 +101,17 @@ def test_thirds_of_box_size_go_by_the_largest_box() -> None:
     rows = [boxed(number, [Box(0, 0, 10 * number, 10), HALF], []) for number in range(1, 7)]
     assert [len(part) for part in box_tertiles(rows).values()] == [2, 2, 2]
     assert box_tertiles(rows[:2]) == {}
+
+
+def test_the_report_has_a_table_of_boxes_only_where_boxes_are() -> None:
+    from thyrosight.evaluation.report import _headline, _tables
+    from thyrosight.evaluation.summary import EvaluationContext, summarise
+
+    context = EvaluationContext("m", "", (), "", (), "cases.csv", "", "every row", "", {})
+    boxes = summarise(ROWS, context, EvaluationSettings(draws=50))
+    assert "Boxes found" in dict(_tables(boxes))
+    assert "boxes found" in dict(_headline(boxes))
+    assert boxes.froc is not None
+    outlines = summarise([plain("a"), plain("b")], context, EvaluationSettings(draws=50))
+    assert "Boxes found" not in dict(_tables(outlines))
+    assert outlines.froc is None

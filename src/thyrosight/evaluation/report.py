@@ -127,18 +127,26 @@ def _headline(evaluation: Evaluation) -> list[tuple[str, Estimate]]:
         "auroc": "AUROC",
         "longest_percent_bias": "diameter, bias",
     }
-    chosen = ((text, evaluation.score(name)) for name, text in names.items())
+    chosen = [(text, evaluation.score(name)) for name, text in names.items()]
+    chosen += [("boxes found", part) for part in evaluation.scores if part.name == "box_recall_50"]
     return [(text, estimate) for text, estimate in chosen if estimate.value is not None]
 
 
 def _tables(evaluation: Evaluation) -> list[tuple[str, list[Estimate]]]:
     """Evaluation -> (title, its scores) in the order of the page; scores without a case are left out."""
     names = [estimate.name for estimate in evaluation.scores]
-    starts = [names.index(name) for name in ("dice", "nodule_sensitivity", "longest_px_bias", "auroc")]
-    ends = [*starts[1:], len(names)]
-    titles = ("Outlines", "Nodules found", "Longest diameter", "Risk")
+    titles = {
+        "dice": "Outlines",
+        "nodule_sensitivity": "Nodules found",
+        "longest_px_bias": "Longest diameter",
+        "auroc": "Risk",
+        "box_recall_50": "Boxes found",
+    }
+    first = {names.index(name): title for name, title in titles.items() if name in names}
+    starts = sorted(first)
     tables = [
-        (title, list(evaluation.scores[start:end])) for title, start, end in zip(titles, starts, ends, strict=True)
+        (first[start], list(evaluation.scores[start:end]))
+        for start, end in zip(starts, [*starts[1:], len(names)], strict=True)
     ]
     points = [estimate for point in evaluation.operating_points for estimate in (point.sensitivity, point.specificity)]
     tables += [
