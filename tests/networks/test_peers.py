@@ -239,7 +239,7 @@ def test_a_package_that_is_not_there_is_named_with_its_mend(
     name: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r'not installed here; pip install "thyrosight\[peers\]"'):
+    with pytest.raises(MissingExtraError, match=r'not installed; pip install "thyrosight\[peers\]"'):
         build_network(NetworkConfig(name=name))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ def read(request: Request) -> DataSet:
     notes = [f"annotations: {', '.join(path.relative_to(home).as_posix() for path in files)}"]
     if others := len(set(images.all) - seen):
         notes.append(f"{others} images that no JSON lists were passed over")
-    inside = Request(
-        home, request.masks, request.columns, request.keep_partial, request.malignant, request.nodule_labels
-    )
+    inside = replace(request, folder=home)
     return data_set_of_shapes(inside, NAME, found, left_out, notes)
 
 
