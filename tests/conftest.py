@@ -91,22 +91,23 @@ class RealParts:
         ]
 
     def lines(self) -> Iterator[str]:
-        """-> one line per part."""
+        """-> one line per part that this run asked for."""
         for name, part in PARTS.items():
+            if not self.ran[name] + self.skipped[name]:
+                continue
             absent = f"; {self.skipped[name]} skipped, to get it: {part.get}" if self.skipped[name] else ""
             yield f"{part.kind:16} {name:17} {self.ran[name]:4d} ran{absent}"
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        if not (self.ran or self.skipped):
-            return
-        terminalreporter.section("tests of real parts")
-        for line in self.lines():
-            terminalreporter.line(line)
-        for fault in self.faults():
-            terminalreporter.line(f"FAILED: {fault}", red=True)
+        if self.ran or self.skipped:
+            terminalreporter.section("tests of real parts")
+            for line in self.lines():
+                terminalreporter.line(line)
+            for fault in self.faults():
+                terminalreporter.line(f"FAILED: {fault}", red=True)
         seed = getattr(config.option, "randomly_seed", None)
         if seed is not None:
-            terminalreporter.line(f"for the same order: -p randomly --randomly-seed={seed}")
+            terminalreporter.line(f"for the same order: --randomly-seed={seed}")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
