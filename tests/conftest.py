@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from parts import PARTS, part_path
@@ -121,6 +122,8 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest-randomly changes the order of modules and tests in each run; the seeds that tests set stay their own.
     """
     config.option.randomly_reset_seed = False
+    # A forked child has none of OpenCV's threads and would wait for them for ever: none are started.
+    cv2.setNumThreads(1)
     from hypothesis import settings
 
     settings.register_profile("unhurried", deadline=None)

@@ -18,6 +18,7 @@ from typing import Any
 
 WRITES = ("replace", "rename", "fsync", "link", "mkdir", "unlink")
 ENDED, FAILED = 0, 3
+LONGEST_SECONDS = 600
 AtWrite = Callable[[int, str], None]
 """Called before each write with its number, counted from 1, and the name of the call."""
 
@@ -28,6 +29,7 @@ def in_child(work: Callable[[], Any], at_write: AtWrite | None = None) -> tuple[
     child = os.fork()
     if child == 0:
         os.close(told)
+        signal.alarm(LONGEST_SECONDS)  # a child that waits for ever ends the test, not the run
         status = FAILED
         try:
             _hook(lambda number, name: (os.write(tell, b"."), at_write(number, name) if at_write else None))
