@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from checkout import REAL_DATA
 from thyrosight.datasets.prepare import PrepareOptions, prepare
 from thyrosight.datasets.sets import SETS, busbra, tn5000
 from thyrosight.datasets.sets.layout import Request
@@ -16,7 +16,7 @@ from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.errors import InputError
 from thyrosight.types import Box, Case
 
-REAL = Path(os.environ.get("THYROSIGHT_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
+REAL = REAL_DATA
 SHAPE = (96, 128)
 Nodules = list[tuple[int, Box]]
 
