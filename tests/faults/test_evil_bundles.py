@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 pytest.importorskip("onnx")
 
 from evil_bundles import EVIL, constant, into_logit, node, write_bundle
+from peak_memory import peak_megabytes
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError
 from thyrosight.inference.predictor import Predictor
@@ -21,10 +21,6 @@ from tiny_bundle import make_tiny_bundle, tiny_onnx
 MAX_SECONDS = 20.0
 """On a busy machine; alone each takes less than 2."""
 MAX_MEGABYTES = 400
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def test_there_are_enough_of_them() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +22,7 @@ from PIL import Image
 
 from dicom_files import gray_picture, jpeg, native
 from kills import ENDED, in_child
+from peak_memory import peak_megabytes
 from thyrosight.config import load_config
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import BundleError, ThyrosightError
@@ -132,7 +132,7 @@ def test_images(kind: str, tmp_path: Path) -> None:
     note = tmp_path / "seed"
 
     def work() -> None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak_megabytes()
         slow_kinds = 10 if kind in ("avi", "dicom", "dicom jpeg") else 1
         for number in range(NUM_MUTANTS // slow_kinds):
             note.write_text(str(number))
@@ -143,7 +143,7 @@ def test_images(kind: str, tmp_path: Path) -> None:
                 if "\n" in str(error):
                     raise
             assert time.process_time() - began < MAX_CPU_SECONDS, number
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before < MAX_GROWTH_MB
+        assert peak_megabytes() - before < MAX_GROWTH_MB
 
     status, _ = in_child(work)
     assert status == ENDED, f"mutant {note.read_text()} of {kind}"

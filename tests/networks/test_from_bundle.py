@@ -51,6 +51,32 @@ def test_auxiliary_heads_are_taken_where_both_have_them(monkeypatch: pytest.Monk
         load_start_weights(UNet(encoder="lite2", pretrained=False), settings, bundle)
 
 
+@pytest.mark.parametrize("head", ["map", "pooled"])
+def test_a_question_keeps_its_row_and_a_new_one_begins_as_the_bundles_own(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    from thyrosight.networks import build_network, network_entry
+
+    settings = NetworkConfig(encoder="lite0", pretrained=False, head=head)
+    taught = build_network(replace(settings, questions=("breast", "reading")))
+    monkeypatch.setattr(Bundle, "weights_bytes", save(taught.state_dict()))
+    shipped = load_bundle()
+    form = shipped.info.network_settings | {"encoder": "lite0", "head": head, "questions": ["breast", "reading"]}
+    bundle = replace(shipped, info=shipped.info.model_copy(update={"network_settings": form}))
+    wanted = replace(settings, questions=("reading", "nerve"))
+    network = build_network(wanted)
+    load_start_weights(network, wanted, bundle)
+    before, after = taught.state_dict(), network.state_dict()
+    layers = tuple(f"{layer}." for layer in network_entry("unet").question_layers)
+    names = [name for name in after if name.startswith(layers)]
+    assert len(names) == (4 if head == "map" else 2)
+    for name in names:
+        torch.testing.assert_close(after[name], before[name][[0, 2, 0]])
+
+
 @pytest.mark.parametrize(
     ("settings", "correction"),
     [

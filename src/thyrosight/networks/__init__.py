@@ -23,15 +23,15 @@ class NetworkEntry:
     """All that the rest of the program has to know about one network.
 
     form: the settings that decide which weights the network has. auxiliary: the values that `network.auxiliary` may
-    have; the heads of such a task have the task's name. memory_format: the faster one in training. has_questions:
-    whether it may have `network.questions`.
+    have; the heads of such a task have the task's name. memory_format: the faster one in training. question_layers:
+    the layers that have one row per question, its own and `network.questions`; none where it has one question alone.
     """
 
     build: Callable[[NetworkConfig], nn.Module]
     form: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.contiguous_format
-    has_questions: bool = False
+    question_layers: tuple[str, ...] = ()
     has_malignancy_map: Callable[[NetworkConfig], bool] = lambda settings: False
 
 
@@ -48,11 +48,11 @@ NETWORKS: dict[str, NetworkEntry] = {
             auxiliary=settings.auxiliary,
             num_questions=1 + len(settings.questions),
         ),
-        form=("encoder", "head", "questions"),
+        form=("encoder", "head"),
         auxiliary=("gland", "descriptors"),
         # Depthwise convolutions are faster with channels last; the V-Net's group norm is slower.
         memory_format=torch.channels_last,
-        has_questions=True,
+        question_layers=("malignancy.local_logit", "malignancy.whole_logit", "malignancy.rate.2"),
         has_malignancy_map=lambda settings: settings.head == "map",
     ),
     "resenc": NetworkEntry(lambda settings: resenc(settings.width, settings.dropout), form=("width",)),
@@ -76,7 +76,7 @@ def build_network(settings: NetworkConfig, *, with_pretrained: bool = True) -> n
     if unknown := [task for task in settings.auxiliary if task not in entry.auxiliary]:
         known = ", ".join(entry.auxiliary) or "none"
         raise ConfigError(f"network.auxiliary: {settings.name} has no task {unknown[0]!r}; known: {known}")
-    if settings.questions and not entry.has_questions:
+    if settings.questions and not entry.question_layers:
         raise ConfigError(f"network.questions: {settings.name} has one question alone; unet may have more")
     return entry.build(settings if with_pretrained else replace(settings, pretrained=False))
 

@@ -62,11 +62,18 @@ def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def _rows_of_questions(settings: NetworkConfig, bundle: Bundle) -> list[int]:
+    """For each question of the network, its own first: the bundle's row of it, or that of the bundle's own question."""
+    found = list(bundle.info.network_settings.get("questions", ()))
+    return [0] + [1 + found.index(name) if name in found else 0 for name in settings.questions]
+
+
 def load_start_weights(network: nn.Module, settings: NetworkConfig, bundle: Bundle) -> None:
     """Fill the network, which these settings built, with a bundle's weights.
 
-    An auxiliary head that only the network has keeps its fresh weights; one that only the bundle has is left out.
-    Raises ConfigError where the form differs, BundleError where the weights do not fit although the form is equal.
+    An auxiliary head that only the network has keeps its fresh weights; one that only the bundle has is left out. A
+    question that only the network has begins as the bundle's own question. Raises ConfigError where the form differs,
+    BundleError where the weights do not fit although the form is equal.
     """
     from safetensors.torch import load
 
@@ -77,6 +84,9 @@ def load_start_weights(network: nn.Module, settings: NetworkConfig, bundle: Bund
         for name, value in load(bundle.weights_bytes).items()
     }
     own = network.state_dict()
+    rows = _rows_of_questions(settings, bundle)
+    layers = tuple(f"{layer}." for layer in network_entry(settings.name).question_layers)
+    state = {name: value[rows] if name.startswith(layers) else value for name, value in state.items()}
     state = {name: value for name, value in state.items() if name in own or not name.startswith(auxiliary)}
     state |= {name: value for name, value in own.items() if name not in state and name.startswith(auxiliary)}
     try:
