@@ -190,7 +190,7 @@ class Flag(Record):
 
 
 class Prediction(Record):
-    """Everything said about one frame, in the source image's own pixels."""
+    """Everything that the program found in one frame, in pixels of the source image."""
 
     schema_version: Literal[1] = 1
     image: ImageIdentity

@@ -107,7 +107,7 @@ def read_graph(data: bytes) -> Graph:
 
 
 class _Reader:
-    """Messages -> what they say; all fields of a file together are counted, so that its length bounds no one's time."""
+    """Messages of a file -> their contents. It counts all fields of the file and refuses a file with too many."""
 
     def __init__(self) -> None:
         self.num_left = MAX_FIELDS

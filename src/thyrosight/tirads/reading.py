@@ -18,7 +18,7 @@ READING_NAME = "reading.json"
 
 
 class RatedNodule(Record):
-    """A nodule that a person described: its number in the result beside this reading, the TI-RADS that follows."""
+    """A nodule that a person described: its number in the corrected result, and the TI-RADS of the description."""
 
     number: int = Field(ge=1)
     assessment: Assessment

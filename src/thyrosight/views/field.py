@@ -244,7 +244,10 @@ def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 
 
 def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
-    """The same for rows, if signal begins right below the gap; below an echo-free depth it returns slowly."""
+    """Signal in the field -> (first row, row after the last) of the gap nearest the middle, or None.
+
+    A gap between two views ends where signal begins at once. Below an echo-free depth, signal returns slowly: no gap.
+    """
     gap = _gap(np.ascontiguousarray(signal_HW.T))
     if gap is None or signal_HW[gap[1] : gap[1] + 3].mean() < ROW_GAP_EDGE_SHARE:
         return None
