@@ -22,7 +22,7 @@ from checkout import SOURCE
 from thyrosight.bundle import store as bundle
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Score, TrainingSet
-from thyrosight.bundle.store import Bundle, bundle_id, default_bundle_path, load_bundle, write_bundle
+from thyrosight.bundle.store import Bundle, bundle_id, bundle_path, default_bundle_path, load_bundle, write_bundle
 from thyrosight.errors import BundleError, InputError
 from thyrosight.files import whole_files as files
 from tiny_bundle import make_tiny_bundle, tiny_onnx, tiny_weights
@@ -481,3 +481,14 @@ def test_loading_needs_no_training_library(written: tuple[Path, Path]) -> None:
 
 def test_card_is_found_beside_the_bundle(written: tuple[Path, Path]) -> None:
     assert model_card(load_bundle(written[0]).info).startswith("# tiny\n")
+
+
+def test_the_shipped_model_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text alone is the name: a folder of that name is reached by a path."""
+    assert bundle_path("shipped") == bundle_path(None) == default_bundle_path()
+    assert load_bundle("shipped").info == load_bundle().info
+    monkeypatch.chdir(tmp_path)
+    assert bundle_path(Path("shipped")) == Path("shipped")
+    assert bundle_path("./shipped") == Path("shipped")
+    with pytest.raises(BundleError, match="no such bundle"):
+        load_bundle("./shipped")

@@ -45,6 +45,10 @@ _GET_IT_AGAIN = "get the bundle again"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
+SHIPPED = "shipped"
+"""The name of the bundle inside the package, where a bundle is named by text."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle. The weights stay on the disk until they are needed."""
@@ -67,6 +71,14 @@ class Bundle:
 def default_bundle_path() -> Path:
     """-> the folder of the shipped model inside the package."""
     return Path(__file__).parents[1] / "models" / "default"
+
+
+def bundle_path(bundle: Path | str | None) -> Path:
+    """A path, the text "shipped" or None -> where the bundle is; None and "shipped" are the shipped model.
+
+    Only text is a name: Path("shipped") and "./shipped" are a folder of that name.
+    """
+    return default_bundle_path() if bundle in (None, SHIPPED) else Path(bundle or "")
 
 
 def bundle_id(info: BundleInfo) -> str:
@@ -174,9 +186,10 @@ def fold_bundles(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def load_bundle(path: Path | None = None) -> Bundle:
-    """Folder or zip (None: the shipped model) -> verified Bundle. BundleError says what is wrong and the correction."""
-    path = default_bundle_path() if path is None else Path(path)
+def load_bundle(path: Path | str | None = None) -> Bundle:
+    """Folder or zip ("shipped" or None: the shipped model) -> verified Bundle. BundleError says what is wrong and the
+    correction."""
+    path = bundle_path(path)
     if not path.exists():
         if path == default_bundle_path():
             raise BundleError("this installation ships no model; pass --bundle PATH, or train one: thyrosight train")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import Json, Threads, Tta
+from thyrosight.commands.options import Json, Threads, Tta, bundle_given
 from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle, or a folder with one bundle per fold.", exists=True)],
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            help="A model bundle, `shipped`, or a folder with one bundle per fold.",
+            parser=bundle_given,
+            metavar="bundle",
+        ),
+    ],
     cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html, per_case.csv, evaluation.json.")],
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
@@ -88,7 +95,9 @@ def pool(
 
 
 def calibrate(
-    bundle: Annotated[Path, typer.Argument(help="The bundle of `train --fold all`.", exists=True)],
+    bundle: Annotated[
+        Path, typer.Argument(help="The bundle of `train --fold all`.", parser=bundle_given, metavar="bundle")
+    ],
     per_case: Annotated[
         Path,
         typer.Option("--from", help="Pooled per_case.csv of `evaluate --across-folds`.", exists=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.options import Json
+from thyrosight.commands.options import Json, bundle_given
 from thyrosight.commands.terminal import plain, print_facts, print_json, print_table
 from thyrosight.environment import NOT_INSTALLED, __version__, library_versions
 
@@ -19,7 +19,8 @@ LIBRARIES = ("python", "numpy", "onnxruntime", "opencv-python-headless", "pillow
 
 def info(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A model bundle; default: the shipped model.", exists=True)
+        Path | None,
+        typer.Argument(help="A model bundle, or `shipped`, the default.", parser=bundle_given, metavar="bundle"),
     ] = None,
     as_json: Json = False,
 ) -> None:

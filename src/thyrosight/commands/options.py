@@ -13,8 +13,21 @@ if TYPE_CHECKING:
     from thyrosight.types import Spacing
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
+
+
+def bundle_given(text: str) -> Path:
+    """A bundle as given, `shipped` or a path -> its path. BadParameter where nothing is there."""
+    from thyrosight.bundle.store import bundle_path
+
+    path = bundle_path(text)
+    if not path.exists():
+        raise typer.BadParameter(f"Path {text!r} does not exist; `shipped` is the model inside the package.")
+    return path
+
+
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="A model bundle; default: the shipped model.", exists=True)
+    Path | None,
+    typer.Option("--bundle", help="A model bundle, or `shipped`, the default.", parser=bundle_given, metavar="PATH"),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: one per core.")]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]

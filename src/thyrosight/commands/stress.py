@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import Json, Threads, Tta
+from thyrosight.commands.options import Json, Threads, Tta, bundle_given
 from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
 
@@ -34,7 +34,9 @@ COLUMNS = (
 
 
 def stress(
-    bundle: Annotated[Path, typer.Argument(help="A model bundle.", exists=True)],
+    bundle: Annotated[
+        Path, typer.Argument(help="A model bundle, or `shipped`.", parser=bundle_given, metavar="bundle")
+    ],
     cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for stress.csv, stress.json, per_case.")],
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,

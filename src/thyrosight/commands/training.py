@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from thyrosight.commands.options import fold_number
+from thyrosight.commands.options import bundle_given, fold_number
 from thyrosight.commands.terminal import remark
 from thyrosight.errors import MissingExtraError
 
@@ -104,7 +104,12 @@ def export(
 
 def ensemble(
     bundles: Annotated[
-        list[Path], typer.Argument(help="Bundles, or folders of cross-validations with the same folds.", exists=True)
+        list[Path],
+        typer.Argument(
+            help="Bundles, or folders of cross-validations with the same folds.",
+            parser=bundle_given,
+            metavar="bundles",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write, or a folder for one per fold.")],
 ) -> None:

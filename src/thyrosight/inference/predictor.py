@@ -63,14 +63,15 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        bundle: Path | None = None,
+        bundle: Path | str | None = None,
         *,
         threads: int | None = None,
         tta: bool = False,
         prevalence: float | None = None,
     ) -> Predictor:
-        """Bundle folder or zip (None: the shipped one) -> Predictor. tta: averages with mirrored and closer views.
+        """Bundle folder or zip ("shipped" or None: the shipped one) -> Predictor.
 
+        tta: averages with mirrored and closer views.
         prevalence: the share of malignant nodules for which every risk is restated; None leaves it as calibrated.
         """
         return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence)

@@ -7,13 +7,10 @@ from pathlib import Path
 
 from torch import nn
 
-from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
+from thyrosight.bundle.store import SHIPPED, Bundle, fold_bundles, load_bundle
 from thyrosight.config import NetworkConfig, config_from_dict
 from thyrosight.errors import BundleError, ConfigError
 from thyrosight.networks import NETWORKS, build_network, network_entry
-
-SHIPPED = "shipped"
-"""The value of network.start_from for the bundle inside the package."""
 
 
 def network_from_bundle(bundle: Bundle) -> nn.Module:
@@ -27,7 +24,7 @@ def network_from_bundle(bundle: Bundle) -> nn.Module:
 def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
     """`network.start_from` -> the shipped bundle, the bundle at that path, or a cross-validation's bundle of `fold`."""
     if start_from == SHIPPED:
-        return load_bundle(None)
+        return load_bundle(SHIPPED)
     folds = fold_bundles(Path(start_from))
     if folds and fold not in folds:
         raise ConfigError(f"{start_from}: is a cross-validation; it has no finished fold {fold} to begin from")

@@ -111,16 +111,17 @@ def predict_folder(
     sources: Iterable[Path | str] | Path | str,
     out: Path | str,
     *,
-    bundle: Path | Predictor | None = None,
+    bundle: Path | str | Predictor | None = None,
     options: FolderOptions = DEFAULT_OPTIONS,
     progress: FileProgress | None = None,
 ) -> RunSummary:
     """Images and folders -> OUT/case_id/{mask.png, overlay.png, result.json}, results.csv, report.html, run.json.
 
-    bundle: None for the shipped model. mask.png is 0 / 255 in the source's own pixels as decoded (EXIF orientation
-    applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of its frames.
-    A file that fails is one FailedFile of the summary and one call of `progress`. InputError where OUT holds results of
-    another model or other settings, unless `overwrite`. After Ctrl-C everything that is done stays, tables included.
+    bundle: "shipped" or None for the shipped model. mask.png is 0 / 255 in the source's own pixels as decoded (EXIF
+    orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
+    its frames. A file that fails is one FailedFile of the summary and one call of `progress`. InputError where OUT
+    holds results of another model or other settings, unless `overwrite`. After Ctrl-C everything that is done stays,
+    tables included.
     """
     started = time.perf_counter()
     given = [sources] if isinstance(sources, Path | str) else sources
