@@ -19,7 +19,7 @@ from source_tree import (
     tree_of,
 )
 
-LIGHT_ROOMS = ("inference", "results", "web", "pacs")
+LIGHT_ROOMS = ("inference", "examination", "results", "web", "pacs")
 NOT_BEHIND_LIGHT_ROOMS = {"training", "export", "evaluation", "networks", "datasets", "phantom"}
 FRAMEWORKS = {"torch", "lightning", "pytorch_lightning", "tensorflow", "scipy", "tensorboard", "torchmetrics"}
 MAY_IMPORT_FRAMEWORKS = ("training", "export", "networks")
