@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
-from thyrosight.export.validation_settings import chosen_rule
-from thyrosight.types import Box
+from thyrosight.export.validation_settings import chosen_rule, reference_mask, risk_settings
+from thyrosight.types import Box, Case
 
 
 def raw(probability_HW: np.ndarray) -> Any:
@@ -74,3 +75,30 @@ def test_a_folds_rule_is_the_others_choice() -> None:
     assert rule.num_images == 9
     chosen = {fold: own.threshold for fold, own in rule.by_fold.items()}
     assert chosen == {0: THRESHOLDS[4], 1: THRESHOLDS[2], 3: THRESHOLDS[2]}
+
+
+def test_validation_groups_give_calibration_and_operating_points() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 200).tolist()
+    logits = (2.0 * np.array(labels) - 1.0 + rng.normal(size=200)).tolist()
+    rows = [(label, logit, f"s/{at // 2}") for at, (label, logit) in enumerate(zip(labels, logits, strict=True))]
+    found = risk_settings(rows)
+    assert found["calibration"].n == 200
+    assert found["calibration"].prevalence == sum(labels) / 200
+    points = {point.name: point for point in found["operating_points"]}
+    assert points["sensitivity-90"].sensitivity.value > 0.8
+    assert points["sensitivity-90"].threshold < points["youden"].threshold < 1.0
+    assert "On validation groups, by thresholds that the other groups choose" in points["youden"].meaning
+    turned = risk_settings([(1 - label, logit, group) for label, logit, group in rows])
+    assert "operating_points" not in turned, "a higher logit goes with a lower risk"
+    one_group = risk_settings([(label, logit, "s/0") for label, logit, _ in rows])
+    assert "operating_points" not in one_group
+
+
+def test_a_box_stands_for_the_outline_by_its_ellipse() -> None:
+    case = Case("a", Path("a.png"), None, None, None, "s", boxes=(Box(8, 4, 16, 12),))
+    ellipse_HW = reference_mask(case, (20, 24))
+    assert ellipse_HW.shape == (20, 24)
+    assert ellipse_HW[8, 12]
+    assert not ellipse_HW[4, 8]
+    assert abs(ellipse_HW.sum() - np.pi * 16) < 6

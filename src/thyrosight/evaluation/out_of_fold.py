@@ -72,10 +72,21 @@ def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
         raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_CALIBRATION_IMAGES}")
     if len(set(rated.folds)) < 2:
         raise InputError(f"{where}: one fold only; pass the pooled per_case.csv of a cross-validation")
-    for fold in set(rated.folds):
-        others = {label for label, its_fold in zip(rated.labels, rated.folds, strict=True) if its_fold != fold}
-        if others != {0, 1}:
-            raise InputError(f"{where}: without fold {fold} one label is missing; use fewer folds or more cases")
+    if (fold := _fold_without_others(rated)) is not None:
+        raise InputError(f"{where}: without fold {fold} one label is missing; use fewer folds or more cases")
+
+
+def _fold_without_others(rated: LabelledLogits) -> int | None:
+    """The first fold whose other folds lack a label; None where there is none."""
+    for fold in sorted(set(rated.folds)):
+        if {label for label, its_fold in zip(rated.labels, rated.folds, strict=True) if its_fold != fold} != {0, 1}:
+            return fold
+    return None
+
+
+def can_choose_thresholds(rated: LabelledLogits) -> bool:
+    """Whether the other folds of each fold have both labels."""
+    return len(set(rated.folds)) > 1 and _fold_without_others(rated) is None
 
 
 def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.bundle.card import model_card
-from thyrosight.bundle.records import BundleInfo, Calibration, OperatingPoint, Rate, Score
+from thyrosight.bundle.records import BundleInfo, Calibration, Score
 from thyrosight.bundle.store import load_bundle, write_bundle
 from thyrosight.bundle.training_sets import has_left_out
 from thyrosight.config import NetworkConfig
 from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
-from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, Estimate, EvaluationSettings
-from thyrosight.evaluation.out_of_fold import OutOfFoldPoint, fit_of, labelled_logits, out_of_fold_points, recalibrated
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.out_of_fold import fit_of, labelled_logits, recalibrated
 from thyrosight.evaluation.scores import risk_scores
 from thyrosight.evaluation.selective_scores import selective_scores
 from thyrosight.evaluation.summary import read_evaluation
+from thyrosight.export.operating_points import operating_points
 from thyrosight.export.quoted_scores import failures_of, robustness_of, scores_of, subgroups_of
 from thyrosight.files import sha256_of
-from thyrosight.inference.risk import risk_of
 
 OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
 """Scores that depend on the calibration: they are computed with this bundle's, not with those of the folds."""
@@ -94,7 +94,6 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: Evaluation
     fit = fit_of(rated.logits, rated.labels, str(per_case))
     folds = sorted(set(rated.folds))
     sources = sorted({row.source for row in rows if row.malignancy is not None})
-    points = out_of_fold_points(rated, settings)
     return {
         "calibration": Calibration(
             scale=fit.scale,
@@ -106,38 +105,10 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: Evaluation
             prevalence=sum(rated.labels) / len(rated.labels),
             sha256=sha256_of(per_case / "per_case.csv" if per_case.is_dir() else per_case),
         ),
-        "operating_points": tuple(
-            OperatingPoint(
-                name=point.goal.name,
-                threshold=risk_of(point.logit, fit.scale, fit.offset),
-                meaning=_meaning(point),
-                sensitivity=_rate(point.sensitivity, sum(rated.labels)),
-                specificity=_rate(point.specificity, len(rated.labels) - sum(rated.labels)),
-            )
-            for point in points
+        "operating_points": operating_points(
+            rated, fit, settings, "Out of fold, by thresholds that the other folds choose"
         ),
     }
-
-
-def _meaning(point: OutOfFoldPoint) -> str:
-    """-> the purpose of the threshold and its out-of-fold result, in words."""
-    return (
-        f"{point.goal.meaning}. Out of fold, by thresholds that the other folds choose: sensitivity "
-        f"{_in_words(point.sensitivity)}, specificity {_in_words(point.specificity)}"
-    )
-
-
-def _in_words(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return f"not known ({estimate.reason})"
-    interval = "" if estimate.low is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
-    return f"{estimate.value:.2f}{interval}"
-
-
-def _rate(estimate: Estimate, n: int) -> Rate | None:
-    if estimate.value is None:
-        return None
-    return Rate(value=estimate.value, low=estimate.low, high=estimate.high, n=n)
 
 
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:

@@ -1,4 +1,4 @@
-"""Validation rows of a run -> settings of its bundle: calibration, mask threshold, least mean probability.
+"""Validation rows of a run -> settings of its bundle: calibration, operating points, mask rule.
 
 The bundle itself predicts them, as it predicts any image. The network was not fitted on these rows.
 """
@@ -16,17 +16,28 @@ from thyrosight.bundle.records import BundleInfo, Calibration, Score
 from thyrosight.config import Config
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
+from thyrosight.evaluation.estimates import DEFAULT_SETTINGS
 from thyrosight.evaluation.mask_rule import THRESHOLDS, best_rule, dices_of
 from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
+from thyrosight.evaluation.out_of_fold import LabelledLogits, can_choose_thresholds
+from thyrosight.export.operating_points import operating_points
 from thyrosight.inference.predictor import Predictor
-from thyrosight.types import Case
+from thyrosight.inference.risk import Fit
+from thyrosight.types import BoolArray, Box, Case
+from thyrosight.views.boxes import box_masks
+
+NUM_FOLDS = 5
+"""Folds into which the validation groups are dealt for the rates of the operating points."""
 
 
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
-    """Info, its bundle, validation rows -> info with calibration, mask rule and score from these rows."""
+    """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score from them.
+
+    Where a row has boxes and no outline, the mask rule is scored against the ellipses inscribed in its boxes.
+    """
     predictor = Predictor.load(bundle)
     targets = {source.source for source in info.training_sets}
-    logits, labels = [], []
+    rated = []
     thresholds = THRESHOLDS if config.run.choose_threshold else (info.mask_threshold,)
     dices, has_empty = [], False
     for case in cases:
@@ -34,28 +45,52 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
             continue
         frame = load_image(case)
         raw = predictor.run(frame, fov=case.fov, panels=case.panels)
-        rated = not config.data.malignancy_sources or case.source in config.data.malignancy_sources
-        if case.malignancy is not None and rated:
-            logits.append(raw.malignancy_logit)
-            labels.append(case.malignancy)
-        if case.mask is not None and case.target in config.data.mask_targets:
-            reference_HW = load_mask(case, frame.size_hw)
+        teaches_risk = not config.data.malignancy_sources or case.source in config.data.malignancy_sources
+        if case.malignancy is not None and teaches_risk:
+            rated.append((case.malignancy, raw.malignancy_logit, f"{case.source}/{case.group or case.case_id}"))
+        if (case.mask is not None or case.boxes) and case.target in config.data.mask_targets:
+            reference_HW = reference_mask(case, frame.size_hw)
             has_empty |= not reference_HW.any()
             dices.append(dices_of(reference_HW, raw, thresholds, info.min_area_fraction))
     changes: dict[str, Any] = {}
-    if info.has_malignancy and len(labels) >= MIN_CALIBRATION_IMAGES and len(set(labels)) == 2:
-        scale, offset = fit_platt(logits, labels)
-        changes["calibration"] = Calibration(
-            scale=scale,
-            offset=offset,
-            covariance=platt_covariance(logits, scale, offset),
-            n=len(labels),
-            fitted_on="validation groups of the training rows",
-            prevalence=sum(labels) / len(labels),
-        )
+    if info.has_malignancy and len(rated) >= MIN_CALIBRATION_IMAGES and {label for label, _, _ in rated} == {0, 1}:
+        changes |= risk_settings(rated)
     if info.has_mask and dices:
         changes |= chosen_rule(np.array(dices), thresholds, may_drop=has_empty and config.run.choose_threshold)
     return info.model_copy(update=changes)
+
+
+def reference_mask(case: Case, size_hw: tuple[int, int]) -> BoolArray:
+    """The outline of the case in source pixels, or the ellipses inscribed in its boxes."""
+    if case.mask is not None:
+        return load_mask(case, size_hw)
+    return box_masks(case.boxes, Box(0, 0, size_hw[1], size_hw[0])).ellipse_HW
+
+
+def risk_settings(rows: Sequence[tuple[int, float, str]]) -> dict[str, Any]:
+    """(label, logit, group) of each rated row -> fields of a BundleInfo: calibration and operating points.
+
+    The rates of an operating point come from thresholds that other groups choose: the groups are dealt into folds.
+    """
+    labels, logits, groups = zip(*rows, strict=True)
+    place = {group: number % NUM_FOLDS for number, group in enumerate(sorted(set(groups)))}
+    rated = LabelledLogits(labels, logits, groups, tuple(place[group] for group in groups))
+    scale, offset = fit_platt(logits, labels)
+    covariance = platt_covariance(logits, scale, offset)
+    calibration = Calibration(
+        scale=scale,
+        offset=offset,
+        covariance=covariance,
+        n=len(labels),
+        fitted_on="validation groups of the training rows",
+        prevalence=sum(labels) / len(labels),
+    )
+    changes: dict[str, Any] = {"calibration": calibration}
+    if scale > 0 and can_choose_thresholds(rated):
+        fit = Fit(scale, offset, covariance)
+        words = "On validation groups, by thresholds that the other groups choose"
+        changes["operating_points"] = operating_points(rated, fit, DEFAULT_SETTINGS, words)
+    return changes
 
 
 def chosen_rule(dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool) -> dict[str, Any]:
