@@ -56,7 +56,7 @@ page-types: $(DEV)  ## remake the records that the page's scripts are checked ag
 train-demo: $(DEV)  ## phantoms -> a small network trained in minutes -> an evaluation report
 	$(BIN)/thyrosight phantom -n 160 -o $(OUT)/train-demo/phantoms
 	$(BIN)/thyrosight prepare $(OUT)/train-demo/phantoms -o $(OUT)/train-demo/cases
-	$(BIN)/thyrosight train configs/demo/phantoms.toml --cases $(OUT)/train-demo/cases/cases.csv -o $(OUT)/train-demo/run --fold 0 --resume
+	$(BIN)/thyrosight train --recipe phantoms --cases $(OUT)/train-demo/cases/cases.csv -o $(OUT)/train-demo/run --fold 0 --resume
 	$(BIN)/thyrosight evaluate $(OUT)/train-demo/run/bundle --cases $(OUT)/train-demo/cases/cases.csv --fold 0 -o $(OUT)/train-demo/evaluation
 
 golden: $(DEV)  ## remake the golden files of the tests (look at the difference before you commit it)

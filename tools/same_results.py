@@ -39,9 +39,8 @@ def make(out: Path) -> None:
     """Write all six results into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     thyrosight = ("-m", "thyrosight")
-    config = next(
-        path for name in ("demo/phantoms.toml", "phantom_demo.toml") if (path := ROOT / "configs" / name).exists()
-    )
+    places = ("src/thyrosight/recipes/phantoms.toml", "configs/demo/phantoms.toml", "configs/phantom_demo.toml")
+    config = next(path for name in places if (path := ROOT / name).exists())
     run(*thyrosight, "phantom", "-n", "40", "--seed", "3", "-o", "phantoms", cwd=out)
     run(*thyrosight, "predict", "phantoms/image", "-o", "predicted", cwd=out)
     run(*thyrosight, "prepare", "phantoms", "-o", "cases", cwd=out)

@@ -197,6 +197,23 @@ MAX_NUMBER = 1 << 53
 """Beyond it a float is no longer every whole number."""
 
 
+RECIPES = Path(__file__).parent / "recipes"
+"""The configurations that travel with the package; a recipe has the name of its file."""
+
+
+def recipe_names() -> dict[str, str]:
+    """-> name of each recipe of the package, and the first sentence of what it says about itself."""
+    found = {path.stem: load_config(path).about for path in sorted(RECIPES.glob("*.toml"))}
+    return {name: about.partition(". ")[0].rstrip(".") + "." for name, about in found.items()}
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
+    """Name of a recipe, overrides as in `load_config` -> Config. ConfigError lists the names where there is none."""
+    if name not in (known := recipe_names()):
+        raise ConfigError(f"no recipe {name!r}; choose one of {', '.join(known)}, or give a .toml file")
+    return load_config(RECIPES / f"{name}.toml", overrides)
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """TOML file, `table.key=value` overrides (value in TOML; a bare word is a string) -> Config, or ConfigError."""
     try:

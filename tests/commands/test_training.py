@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from command_line import error_line, runner
 from thyrosight.cli import app
+from thyrosight.config import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("fold", ["x", "-1", "1.5", ""])
@@ -28,6 +30,37 @@ def test_a_mistyped_setting_is_told_its_neighbours(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "epochs" in error_line(done.stderr)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "--recipe NAME"),
+        (["FILE", "--recipe", "finetune"], "give one"),
+        (["--recipe", "finetuned"], "choose one of finetune"),
+    ],
+)
+def test_a_file_or_a_recipe_one_of_both(given: list[str], told: str, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    words = [str(config) if word == "FILE" else word for word in given]
+    for command in ("train", "cross-validate"):
+        done = runner.invoke(app, [command, *words, "--cases", str(config), "-o", str(tmp_path / "run")])
+        assert done.exit_code == 2
+        assert told in error_line(done.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_and_info_name_every_recipe() -> None:
+    names = recipe_names()
+    assert set(names) == set(json.loads(runner.invoke(app, ["info", "--recipes", "--json"]).stdout))
+    listed = runner.invoke(app, ["info", "--recipes"]).stdout
+    helped = " ".join(runner.invoke(app, ["train", "--help"]).stdout.split())
+    for name, about in names.items():
+        assert name in helped
+        assert f"{name} " in listed
+        assert about in listed
+        assert load_recipe(name, ["optim.epochs=3"]).optim.epochs == 3
 
 
 def test_training_without_its_extra_gives_the_pip_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

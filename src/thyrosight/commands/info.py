@@ -22,6 +22,9 @@ def info(
         Path | None,
         typer.Argument(help="A model bundle, or `shipped`, the default.", parser=bundle_given, metavar="bundle"),
     ] = None,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="List the recipes of the package for `--recipe` instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """A bundle's content, and the versions installed here.
@@ -29,7 +32,11 @@ def info(
     Verifies the bundle, then shows its network, its training sets, its scores, and the installed versions.
     """
     from thyrosight.bundle.store import load_bundle
+    from thyrosight.config import recipe_names
 
+    if recipes:
+        print_json(recipe_names()) if as_json else print_facts(recipe_names())
+        return
     found = library_versions(LIBRARIES)
     installed = {"thyrosight": __version__} | {name: found.get(name, NOT_INSTALLED) for name in LIBRARIES}
     if as_json:

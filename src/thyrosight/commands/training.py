@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thyrosight.commands.options import bundle_given, fold_number
 from thyrosight.commands.terminal import remark
-from thyrosight.errors import MissingExtraError
+from thyrosight.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from thyrosight.config import Config
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")]
 
+ConfigFile = Annotated[
+    Path | None, typer.Argument(help="A configuration, such as configs/ddti/unet.toml.", exists=True, dir_okay=False)
+]
+Recipe = Annotated[
+    str | None,
+    typer.Option("--recipe", help="Instead of a file: finetune, scratch or phantoms; see `info --recipes`."),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
+]
+
 
 def train(
-    config: Annotated[
-        Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
-    ],
     cases: Annotated[list[Path], typer.Option("--cases", help="A cases.csv; repeat for several sets.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: checkpoints, curves, the bundle.")],
     fold: Annotated[
         str | None, typer.Option("--fold", help="The fold to keep out for scoring, or `all`: none.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
-    ] = None,
+    config: ConfigFile = None,
+    recipe: Recipe = None,
+    overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of this run.")] = False,
 ) -> None:
     """Configuration, cases -> a trained bundle.
 
     --fold K trains on the other folds and never sees fold K; --fold all trains on every row outside the test split.
     """
-    from thyrosight.config import load_config
-
     chosen_fold = fold_number(fold)
-    settings = load_config(config, overrides or [])
+    settings = settings_given(config, recipe, overrides or [])
     require_training_extra()
     from thyrosight.training.train import train as run_training
 
@@ -43,18 +52,15 @@ def train(
 
 
 def cross_validate(
-    config: Annotated[
-        Path, typer.Argument(help="A configuration, such as configs/own_set.toml.", exists=True, dir_okay=False)
-    ],
     cases: Annotated[
         list[Path],
         typer.Option("--cases", help="The cases.csv to score; repeat for sets that only train.", exists=True),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one run per fold and the pooled evaluation.")],
     folds: Annotated[list[int] | None, typer.Option("--fold", min=0, help="Only this fold; repeat for more.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
-    ] = None,
+    config: ConfigFile = None,
+    recipe: Recipe = None,
+    overrides: Overrides = None,
     tta: Annotated[bool, typer.Option("--tta", help="Score the mean of image, mirror image, closer view.")] = False,
     keep: Annotated[
         Path | None, typer.Option("--export", help="Compact CSV of all out-of-fold rows, for `pool`.")
@@ -64,9 +70,7 @@ def cross_validate(
 
     Each model is scored on the fold that it has not seen. The same command continues a run that was stopped.
     """
-    from thyrosight.config import load_config
-
-    settings = load_config(config, overrides or [])
+    settings = settings_given(config, recipe, overrides or [])
     require_training_extra()
     from thyrosight.commands.evaluation import print_evaluation
     from thyrosight.commands.terminal import progress_bar, stdout_console
@@ -136,6 +140,17 @@ def import_tensorflow(
 
     remark("reading with TensorFlow; this needs the extra `tensorflow`")
     typer.echo(import_checkpoint(checkpoint, out))
+
+
+def settings_given(config: Path | None, recipe: str | None, overrides: list[str]) -> Config:
+    """File or name of a recipe, --set -> Config; ConfigError where both or neither are given."""
+    from thyrosight.config import load_config, load_recipe
+
+    if recipe is not None and config is None:
+        return load_recipe(recipe, overrides)
+    if config is None or recipe is not None:
+        raise ConfigError("give one: a configuration file, or --recipe NAME (`thyrosight info --recipes` lists them)")
+    return load_config(config, overrides)
 
 
 def require_training_extra() -> None:
