@@ -43,6 +43,11 @@ class GraphChecker:
         live, made = _followed(self._graph, tensors, num_views)
         if live > MAX_LIVE_BYTES * num_views or made > MAX_MADE_BYTES * num_views:
             raise WeightsError(f"needs {live / 2**30:,.1f} GiB of memory for {num_views} views, more than it may have")
+        for name, dtype in _declared_types(self._graph).items():
+            if name not in tensors and name in self._graph.outputs:
+                raise WeightsError(f"gives no {name!r}, which it names as an output")
+            if name in tensors and dtype != tensors[name].dtype:
+                raise WeightsError(f"declares {name!r} to be of another type than it is")
         maps, logit = (num_views, 1, height, width), (num_views,)
         for name, shape in ((MASK, maps), (LOGIT, logit), (MAP, maps)):
             found = tensors.get(name)
@@ -51,6 +56,10 @@ class GraphChecker:
             if found.shape != shape or found.dtype != FLOAT:
                 raise WeightsError(f"gives a {name} of {found.shape}, not {shape} numbers of 32 bits")
         self._sound.add(num_views)
+
+
+def _declared_types(graph: Graph) -> dict[str, int]:
+    return graph.declared | {name: dtype for name, (dtype, _) in graph.outputs.items()}
 
 
 def _check_input(graph: Graph, size_hw: tuple[int, int]) -> None:
@@ -66,6 +75,9 @@ def _check_input(graph: Graph, size_hw: tuple[int, int]) -> None:
 
 def _followed(graph: Graph, tensors: dict[str, Tensor], num_views: int) -> tuple[int, int]:
     """Graph, what is known of its tensors (filled in) -> (most bytes that live at a time, bytes of all outputs)."""
+    for name, tensor in graph.constants.items():
+        if len(tensor.shape) > 1 and not tensor.num_values:
+            raise WeightsError(f"holds the tensor {name!r} without values")
     last_use = _last_uses(graph)
     held = sum(tensor.num_bytes for tensor in graph.constants.values())
     is_constant = set(graph.constants)

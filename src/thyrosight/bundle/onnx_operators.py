@@ -35,6 +35,7 @@ from thyrosight.bundle.onnx_shapes import (
     transpose,
     unsqueeze,
 )
+from thyrosight.bundle.onnx_types import check_types
 from thyrosight.bundle.weight_checks import WeightsError
 
 
@@ -48,7 +49,10 @@ def result_of(call: Call) -> Result:
         raise call.fault(f"its attribute {unknown[0]!r} is not known here")
     if len(call.node.outputs) != 1:
         raise call.fault("gives more than one output")
+    check_types(call)
     result = rule(call)
+    if len(result.output.shape) > 1 and 0 in result.output.shape:
+        raise call.fault("would give a tensor without values")
     if len(result.output.shape) > MAX_RANK or not all(0 <= size < MAX_SIDE for size in result.output.shape):
         raise call.fault(f"would give a tensor of {'x'.join(map(str, result.output.shape[:MAX_RANK]))} values")
     return result
@@ -86,6 +90,9 @@ def _gemm(call: Call) -> Result:
     inner_2, columns = other.shape[::-1] if call.number("transB", 0) else other.shape
     if inner != inner_2:
         raise call.fault(f"its inputs of {one.shape} and {other.shape} don't fit")
+    bias = call.tensor(2).shape if call.has(2) else ()
+    if len(bias) > 2 or any(size not in (1, full) for size, full in zip(bias[::-1], (columns, rows), strict=False)):
+        raise call.fault(f"its bias of {bias} does not fit")
     return Result(new_tensor((rows, columns), one.dtype), rows * columns * max(1, inner))
 
 
@@ -94,6 +101,7 @@ def _convolution(call: Call) -> Result:
     if len(first.shape) != 4 or len(kernel.shape) != 4 or group < 1 or first.shape[1] != kernel.shape[1] * group:
         raise call.fault(f"its kernels of {kernel.shape} don't fit {first.shape}")
     _check_window(call, kernel.shape[2:])
+    _check_bias(call, kernel.shape[0])
     shape = (first.shape[0], kernel.shape[0], *_windowed(call, first.shape[2:], kernel.shape[2:]))
     return Result(new_tensor(shape, first.dtype), checked_num_values(call, shape) * math.prod(kernel.shape[1:]))
 
@@ -103,6 +111,7 @@ def _transposed_convolution(call: Call) -> Result:
     if len(first.shape) != 4 or len(kernel.shape) != 4 or group < 1 or first.shape[1] != kernel.shape[0]:
         raise call.fault(f"its kernels of {kernel.shape} don't fit {first.shape}")
     _check_window(call, kernel.shape[2:])
+    _check_bias(call, kernel.shape[1] * group)
     strides, pads, dilations, extra = _window(call)
     sides = [
         (size - 1) * strides[at] + extra[at] + (kernel.shape[2 + at] - 1) * dilations[at] + 1 - pads[at] - pads[at + 2]
@@ -113,12 +122,19 @@ def _transposed_convolution(call: Call) -> Result:
     return Result(new_tensor(shape, first.dtype), first.num_values * math.prod(kernel.shape[1:]))
 
 
+def _check_bias(call: Call, num_channels: int) -> None:
+    if call.has(2) and call.tensor(2).shape != (num_channels,):
+        raise call.fault(f"its bias of {call.tensor(2).shape} does not fit")
+
+
 def _pool(call: Call) -> Result:
     first = call.tensor(0)
     window = call.numbers("kernel_shape", ())
     if len(first.shape) != 4:
         raise call.fault("its input is no map")
     _check_window(call, window)
+    if any(pad >= window[at % 2] for at, pad in enumerate(_window(call)[1])):
+        raise call.fault("its border is as wide as its window")
     shape = (*first.shape[:2], *_windowed(call, first.shape[2:], window))
     return Result(new_tensor(shape, first.dtype), checked_num_values(call, shape) * math.prod(window))
 
@@ -128,6 +144,17 @@ def _global_pool(call: Call) -> Result:
     if len(first.shape) != 4:
         raise call.fault("its input is no map")
     return Result(new_tensor((*first.shape[:2], 1, 1), first.dtype), first.num_values)
+
+
+def _clip(call: Call) -> Result:
+    if any(call.has(index) and call.tensor(index).num_values != 1 for index in (1, 2)):
+        raise call.fault("its bounds are no single values")
+    return same(1)(call)
+
+
+def _softmax(call: Call) -> Result:
+    call.axis(call.number("axis", -1), len(call.tensor(0).shape))
+    return same(SLOW)(call)
 
 
 def _check_window(call: Call, window: Sequence[int]) -> None:
@@ -168,8 +195,8 @@ OPERATORS: dict[str, tuple[Callable[[Call], Result], set[str]]] = {
     **{name: (same(1), set()) for name in ("Abs", "Identity", "Neg", "Relu", "Sign")},
     **{name: (same(SLOW), set()) for name in ("Exp", "Log", "Sigmoid", "Sqrt", "Tanh")},
     "LeakyRelu": (same(1), {"alpha"}),
-    "Clip": (same(1), set()),
-    "Softmax": (same(SLOW), {"axis"}),
+    "Clip": (_clip, set()),
+    "Softmax": (_softmax, {"axis"}),
     "Cast": (cast, {"to"}),
     **{name: (broadcast, set()) for name in ("Add", "Div", "Mul", "Pow", "Sub")},
     "Mod": (broadcast, {"fmod"}),

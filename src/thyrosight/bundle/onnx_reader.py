@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from thyrosight.bundle.weight_checks import WeightsError, wire_fields
 
+FORMATS = (3, 10)
+"""The versions of the ONNX file format (ir_version) that ONNX Runtime 1.18 reads."""
 MAX_NODES = 50_000
 MAX_FIELDS = 2_000_000
 """Of one file in all; the mean of twenty networks has some hundred thousand."""
@@ -90,19 +92,26 @@ class Graph:
     constants: dict[str, Tensor]
     inputs: dict[str, tuple[int, tuple[int | None, ...]]]
     outputs: dict[str, tuple[int, tuple[int | None, ...]]]
+    declared: dict[str, int]
+    """Of what lies in between: name -> element type, where the file states it."""
 
 
 def read_graph(data: bytes) -> Graph:
     """Whole ONNX file -> Graph. WeightsError where it holds anything that no network of this program has."""
     reader = _Reader()
-    graphs = []
+    graphs, opsets, version = [], [], 0
     for number, value in reader.fields(memoryview(data), "model"):
-        if number == 7:
+        if number == 1:
+            version = _integer(value)
+        elif number == 7:
             graphs.append(_bytes(value))
         elif number == 8:
-            reader.check_opset(_bytes(value))
+            opsets.append(_bytes(value))
     if not graphs:
         raise WeightsError("not an ONNX network")
+    if len(opsets) != 1 or not FORMATS[0] <= version <= FORMATS[1]:
+        raise WeightsError(f"is of the ONNX format {version} and names {len(opsets)} opsets, not 1")
+    reader.check_opset(opsets[0])
     return reader.graph(graphs[0])
 
 
@@ -141,6 +150,7 @@ class _Reader:
     def graph(self, message: memoryview) -> Graph:
         nodes: list[Node] = []
         constants: dict[str, Tensor] = {}
+        declared_types: dict[str, int] = {}
         sides: dict[int, dict[str, tuple[int, tuple[int | None, ...]]]] = {11: {}, 12: {}}
         for number, value in self.fields(message, "graph"):
             if number == 1:
@@ -158,8 +168,9 @@ class _Reader:
                     raise WeightsError(f"declares {name!r} twice")
                 sides[number][name] = declared
             elif number == 13:
-                self._declared(_bytes(value))
-        return Graph(tuple(nodes), constants, sides[11], sides[12])
+                name, (dtype, _) = self._declared(_bytes(value))
+                declared_types[name] = dtype
+        return Graph(tuple(nodes), constants, sides[11], sides[12], declared_types)
 
     def _node(self, message: memoryview) -> Node:
         inputs, outputs, attributes = [], [], {}

@@ -303,6 +303,10 @@ def pad(call: Call) -> Result:
     if len(pads) != 2 * rank or call.has(3):
         raise call.fault("its borders don't fit")
     shape = [size + pads[axis] + pads[axis + rank] for axis, size in enumerate(first.shape)]
+    lowest = min((size + min(pads[axis], pads[axis + rank], 0) for axis, size in enumerate(first.shape)), default=0)
+    is_too_wide = any(pads[at] > 0 and pads[at] >= first.shape[at % rank] for at in range(2 * rank))
+    if lowest < 0 or (is_too_wide and call.text("mode", "constant") == "reflect"):
+        raise call.fault("its borders are wider than its input")
     return Result(new_tensor(shape, first.dtype), checked_num_values(call, shape))
 
 

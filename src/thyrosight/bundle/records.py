@@ -44,6 +44,14 @@ class Calibration(_Record):
     sha256: str = ""
     prevalence: float | None = Field(default=None, gt=0, lt=1)
 
+    @model_validator(mode="after")
+    def _is_covariance(self) -> Self:
+        if self.covariance is not None:
+            scale, both, offset = self.covariance
+            if scale < 0 or offset < 0 or both**2 > scale * offset * 1.001 + 1e-12:
+                raise ValueError("covariance is none")
+        return self
+
 
 class Rate(_Record):
     """A share of n cases with its 95 % interval (None: not computed)."""

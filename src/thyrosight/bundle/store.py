@@ -33,6 +33,7 @@ from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safe
 from thyrosight.bundle.zip_checks import check_directory, check_entry
 from thyrosight.errors import BundleError
 from thyrosight.files import write_atomic, write_folder_atomic
+from thyrosight.files.plain_text import printable
 
 FORMAT_VERSION = 1
 INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
@@ -189,7 +190,13 @@ def fold_bundles(folder: Path) -> dict[int, Path]:
 def load_bundle(path: Path | str | None = None) -> Bundle:
     """Folder or zip ("shipped" or None: the shipped model) -> verified Bundle. BundleError says what is wrong and the
     correction."""
-    path = bundle_path(path)
+    try:
+        return _loaded(bundle_path(path))
+    except BundleError as error:  # a name inside the bundle may steer a terminal
+        raise BundleError(printable(str(error))) from error.__cause__
+
+
+def _loaded(path: Path) -> Bundle:
     if not path.exists():
         if path == default_bundle_path():
             raise BundleError("this installation ships no model; pass --bundle PATH, or train one: thyrosight train")

@@ -132,6 +132,17 @@ def is_finite(raw: bytes | memoryview, dtype: str) -> bool:
     return not any(bool(((bits[at : at + (1 << 16)] & mask) == mask).any()) for at in blocks)
 
 
+def _is_nan(raw: memoryview, dtype: str) -> bool:
+    """At most one value -> whether it is no number; infinity is one, and so are the types that NumPy lacks."""
+    kind = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}.get(dtype)
+    return (
+        kind is not None
+        and len(raw) > 0
+        and len(raw) % _DTYPE_BYTES[dtype] == 0
+        and bool(np.isnan(np.frombuffer(raw, kind)).any())
+    )
+
+
 def check_onnx(data: bytes) -> None:
     """ONNX file -> WeightsError unless all its tensors are inside and those of more than one value are finite.
 
@@ -161,7 +172,7 @@ def _check_onnx_tensor(message: memoryview) -> None:
             values.append(({_FLOAT_DATA: "F32", _DOUBLE_DATA: "F64"}.get(number, ""), value))
     for own_dtype, raw in values:
         num_bytes = _DTYPE_BYTES.get(own_dtype or dtype, 0)
-        if not num_bytes or len(raw) <= num_bytes:
+        if not num_bytes or (len(raw) <= num_bytes and not _is_nan(raw, own_dtype or dtype)):
             continue
         if len(raw) % num_bytes:
             raise WeightsError(f"damaged: tensor {name} is cut off")

@@ -14,10 +14,14 @@ import secrets
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 FOREIGN_SECONDS = 7 * 86_400.0
 """A temporary file of another machine or of an older version counts as left over after this time."""
+MAX_TIDIED = 1_000
+_TIDIED: set[Path] = set()
+"""Folders that this process has looked through."""
 _NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a-f]{16}\.tmp")
 
 
@@ -37,6 +41,17 @@ def remove_leftovers(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def remove_leftovers_once(folder: Path) -> None:
+    """As `remove_leftovers`, at the first write of this process into a folder. What can't be removed stays."""
+    if folder in _TIDIED:
+        return
+    if len(_TIDIED) >= MAX_TIDIED:
+        _TIDIED.clear()
+    _TIDIED.add(folder)
+    with suppress(OSError):
+        remove_leftovers(folder)
 
 
 def is_left_over(path: Path) -> bool:

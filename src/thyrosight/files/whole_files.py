@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from thyrosight.errors import InputError
-from thyrosight.files.leftovers import temporary_path
+from thyrosight.files.leftovers import remove_leftovers_once, temporary_path
 
 _BLOCK_BYTES = 1 << 20
 DISK_FAULTS = frozenset(
@@ -29,6 +29,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     """
     path = Path(path)
     temporary = temporary_path(path)
+    remove_leftovers_once(path.parent)
     with _as_input_error(path):
         try:
             _write_new(temporary, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
@@ -46,6 +47,7 @@ def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     """
     path = Path(path)
     temporary, old = temporary_path(path), temporary_path(path)
+    remove_leftovers_once(path.parent)
     with _as_input_error(path):
         try:
             temporary.mkdir()
@@ -66,6 +68,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     Raises InputError where the system refuses, also for an OSError that the block itself raises.
     """
     temporary = temporary_path(path)
+    remove_leftovers_once(path.parent)
     with _as_input_error(path):
         try:
             with open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="") as stream:
@@ -73,6 +76,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

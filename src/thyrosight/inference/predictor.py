@@ -43,6 +43,8 @@ from thyrosight.views.screen_text import without_text
 from thyrosight.views.second_look import closer_views
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
+ROUNDING = 1e-3
+"""How far beyond 0 and 1 the mean of an ensemble's probabilities may come."""
 INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
 
 
@@ -199,7 +201,15 @@ class Predictor:
             self._graph.check(len(image_V1HW))
         except WeightsError as error:
             raise BundleError(f"model {self.info.name}: its network {error}; use another bundle") from None
-        return tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
+        try:
+            outputs = tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
+        except Exception as error:  # ONNX Runtime has a dozen types of its own
+            raise BundleError(
+                f"model {self.info.name}: its network can't be run ({type(error).__name__}); use another bundle"
+            ) from error
+        if outputs[0].min(initial=0) < -ROUNDING or outputs[0].max(initial=0) > 1 + ROUNDING:
+            raise BundleError(f"model {self.info.name}: its mask is no probability; use another bundle")
+        return outputs
 
     def _nodules(self, frame: Frame, raw: RawPrediction, image_risk: float | None) -> tuple[Nodule, ...]:
         """-> the nodules of all panels, largest first."""

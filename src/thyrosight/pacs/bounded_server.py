@@ -2,12 +2,15 @@
 
 pynetdicom has no such limits. Here the TLS handshake runs in the connection's own thread with a time limit (in the
 accepting thread one silent peer would block all others), a PDU has a maximum length, a peer that is silent within a PDU
-is given up, and the bytes of one instance are counted as they arrive.
+or that trickles is given up, and the bytes of one instance are counted as they arrive. Connections that have not asked
+for anything can't fill all places: the one that has waited longest makes room.
 """
 
 from __future__ import annotations
 
 import ssl
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,12 +26,22 @@ BOTH_WAYS = 2
 """socket.SHUT_RDWR; this package imports no socket."""
 MAX_PDU_BYTES = 1 << 20
 """The listener announces 64 KB, so a peer that claims megabytes for one PDU is hostile or broken."""
+MAX_HANDSHAKES = 64
+"""At a time; each has a thread."""
+MIN_BYTES_PER_SECOND = 4 << 10
+"""Of a peer that has been busy with one instance for longer than it may be silent."""
+BLOCK_BYTES = 64 << 10
 
 
 class BoundedServer(ThreadedAssociationServer):
     """pynetdicom's server with limits. Set `callers` before it serves."""
 
     callers = AllowedCallers()
+    request_queue_size = 128
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        self._handshakes = Waiting(MAX_HANDSHAKES)
+        super().__init__(*given, **options)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether the peer's address may connect."""
@@ -50,40 +63,98 @@ class BoundedServer(ThreadedAssociationServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Runs in the connection's own thread: the handshake, then the association."""
         if self.ssl_context:
+            self._handshakes.add(request, lambda: hang_up(request))
             try:
                 request.do_handshake()
                 request.settimeout(self.ae.network_timeout)
             except (OSError, ValueError):  # a peer without TLS, without a certificate that we accept, or silent
                 self.shutdown_request(request)
                 return
+            finally:
+                self._handshakes.remove(request)
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Any other failure ends the connection and prints nothing."""
 
 
+class Waiting:
+    """Connections that have not asked for anything yet, at most `limit`: the one that has waited longest makes room."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._lock = limit, threading.Lock()
+        self._hang_ups: dict[Any, Callable[[], Any]] = {}
+
+    def add(self, key: Any, hang_up: Callable[[], Any]) -> None:
+        with self._lock:
+            self._hang_ups[key] = hang_up
+            is_full = len(self._hang_ups) > self._limit
+            oldest = self._hang_ups.pop(next(iter(self._hang_ups))) if is_full else None
+        if oldest is not None:
+            oldest()
+
+    def remove(self, key: Any) -> None:
+        with self._lock:
+            self._hang_ups.pop(key, None)
+
+    def hang_up_all(self) -> None:
+        with self._lock:
+            left = list(self._hang_ups.values())
+            self._hang_ups.clear()
+        for hang_up in left:
+            hang_up()
+
+
 class Meter:
-    """Counts the bytes of one association since its last complete instance, up to a limit."""
+    """Counts the bytes of one association since its last complete instance: their number and their pace have limits.
 
-    def __init__(self, receive: Callable[[int], Any], hang_up: Callable[[], Any], max_bytes: int) -> None:
-        self._receive, self._hang_up, self._max_bytes = receive, hang_up, max_bytes
-        self._num_bytes = 0
+    receive: as socket.recv. seconds: a peer that has been busy for longer must have sent MIN_BYTES_PER_SECOND.
+    """
 
-    def __call__(self, num_bytes: int) -> Any:
-        """Replaces the socket's recv. Beyond the limit it hangs up and raises OSError, which ends the association."""
+    def __init__(
+        self, receive: Callable[[int], Any], hang_up: Callable[[], Any], max_bytes: int, seconds: float = 60.0
+    ) -> None:
+        self._receive, self._hang_up, self._max_bytes, self._seconds = receive, hang_up, max_bytes, seconds
+        self._num_bytes = self._num_arrived = 0
+        self._began: float | None = None
+
+    def __call__(self, num_bytes: int) -> bytearray:
+        """Replaces recv of pynetdicom's socket -> so many bytes, or fewer where the connection ends.
+
+        Beyond a limit it hangs up and raises OSError, which ends the association.
+        """
         self._num_bytes += num_bytes
-        if num_bytes > MAX_PDU_BYTES or self._num_bytes > self._max_bytes:
-            self._hang_up()
-            raise OSError("more bytes than the limit")
         try:
-            return self._receive(num_bytes)
-        except OSError:  # silent for too long within a PDU
+            if num_bytes > MAX_PDU_BYTES or self._num_bytes > self._max_bytes:
+                raise OSError("more bytes than the limit")
+            return self._received(num_bytes)
+        except OSError:  # also where the peer is silent for too long within a PDU
             self._hang_up()
             raise
 
+    def _received(self, num_bytes: int) -> bytearray:
+        found = bytearray()
+        while len(found) < num_bytes:
+            self._check_pace()
+            block = self._receive(min(BLOCK_BYTES, num_bytes - len(found)))
+            if not block:
+                break
+            found += block
+            self._num_arrived += len(block)
+        return found
+
+    def _check_pace(self) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        seconds = now - self._began
+        if seconds > self._seconds and self._num_arrived < MIN_BYTES_PER_SECOND * seconds:
+            raise OSError("too slow")
+
     def reset(self) -> None:
         """An instance is complete."""
-        self._num_bytes = 0
+        self._num_bytes = self._num_arrived = 0
+        self._began = None
 
 
 def hang_up(connection: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -25,12 +25,16 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
 from thyrosight.frames.dicom import IMAGE_CLASSES
 from thyrosight.frames.transfer_syntaxes import DEFLATED
+from thyrosight.pacs.http_deadline import Deadline
 
 MAX_SECRET_LENGTH = 8192
 MAX_INSTANCES = 500
 """Of one query. A study of ultrasound has some tens."""
 JSON_BYTES = 64 << 20
 CONNECT_SECONDS, READ_SECONDS = 15.0, 120.0
+"""For a connection, and for the beginning of an answer."""
+MIN_BYTES_PER_SECOND = 64 << 10
+"""Of an answer: it may last READ_SECONDS longer than its length at this pace."""
 MODALITIES = frozenset({"US", "OT", "SC", ""})
 """Of the series that are searched. An image among them that is no ultrasound is refused when it is read."""
 
@@ -78,6 +82,7 @@ class WebArchive:
         if access.ca_file is not None:
             session.verify = str(access.ca_file)
         session.hooks["response"].append(self._bounded)
+        self._deadline = Deadline(session)
         self._limit = JSON_BYTES
         self._client = DICOMwebClient(self._url, session=session, timeout=(CONNECT_SECONDS, READ_SECONDS))
         self._client.set_http_retry_params(retry=False)
@@ -158,6 +163,7 @@ class WebArchive:
     def _asking(self, service: str, max_bytes: int) -> Iterator[None]:
         """Around one request: any error -> InputError."""
         self._limit = max_bytes
+        self._deadline.set(READ_SECONDS)
         try:
             yield
         except (InputError, ConfigError):
@@ -168,16 +174,23 @@ class WebArchive:
                 f"{self._url}: answered {service} with more than {limit}; pass a larger --max-mb"
             ) from None
         except OSError as error:  # of requests; its message holds the whole URL with its UIDs
-            raise InputError(f"{self._url}: {service}: {_reason(error)}") from error
+            reason = NO_ANSWER if self._deadline.is_over else _reason(error)
+            raise InputError(f"{self._url}: {service}: {reason}") from error
         except Exception as error:  # a malformed answer can fail anywhere inside the client
+            if self._deadline.is_over:
+                raise InputError(f"{self._url}: {service}: {NO_ANSWER}") from error
             kind = type(error).__name__
             raise InputError(f"{self._url}: its answer to {service} can't be understood ({kind})") from error
+        finally:
+            self._deadline.clear()
 
     def _bounded(self, response: Any, **_: Any) -> None:
         """Counts every answer as it arrives, decompressed."""
-        if int(response.headers.get("Content-Length") or 0) > self._limit:
+        length = int(response.headers.get("Content-Length") or self._limit)
+        if length > self._limit:
             response.close()
             raise TooLargeError
+        self._deadline.set(READ_SECONDS + max(0, length) / MIN_BYTES_PER_SECOND)
         response.raw = _BoundedStream(response.raw, self._limit)
 
 
@@ -264,11 +277,12 @@ def _reason(error: OSError) -> str:
     return type(error).__name__
 
 
+NO_ANSWER = "gave no answer in time"
 _NO_JSON = "its answer is no DICOM JSON; is this the root of a DICOMweb service?"
 _KINDS = {
     "JSONDecodeError": _NO_JSON,
     "SSLError": "its certificate is not one that is trusted here; name its authority by --ca-file",
-    "Timeout": "gave no answer in time",
+    "Timeout": NO_ANSWER,
     "TooManyRedirects": "sends elsewhere, which is not followed; give the address that it names",
     "ConnectionError": "can't be reached",
 }
@@ -277,5 +291,6 @@ _KINDS = {
 def _text(row: Mapping[str, Any], tag: str) -> str:
     """A row of DICOM JSON, tag -> the element's first value as text; empty where there is none."""
     element = row.get(tag)
-    values: Sequence[Any] = (element.get("Value") or ()) if isinstance(element, dict) else ()
-    return str(values[0]) if values else ""
+    values = element.get("Value") if isinstance(element, dict) else None
+    first = values[0] if isinstance(values, list) and values else ""
+    return str(first) if isinstance(first, str | int) else ""

@@ -24,7 +24,7 @@ from pynetdicom.sop_class import register_uid
 from thyrosight.errors import InputError
 from thyrosight.frames.dicom import IMAGE_CLASSES
 from thyrosight.frames.transfer_syntaxes import RECEIVED
-from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, hang_up
+from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, Waiting, hang_up
 from thyrosight.pacs.entities import VERIFICATION, AllowedCallers
 from thyrosight.pacs.log import Log, internal_error_line
 from thyrosight.pacs.received_file import received_files_in
@@ -35,6 +35,8 @@ RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10
 ANNOUNCED_PDU_BYTES = 64 << 10
 SILENT_SECONDS = 10.0
 """For a connection to request an association, or to end after a refusal: until then it takes the place of a sender."""
+MAX_SILENT = 64
+"""Connections at a time that have not requested an association."""
 SLACK = 2
 """Times the limit of an instance: so much is received and answered with a status. Beyond it the connection is cut."""
 
@@ -58,6 +60,7 @@ class Listener:
     def __init__(self, settings: ListenerSettings, spool: Spool, on_new: Callable[[SpoolItem], None], log: Log) -> None:
         self._settings, self._spool, self._on_new, self._log = settings, spool, on_new, log
         self._meters: dict[Any, Meter] = {}
+        self._waiting = Waiting(MAX_SILENT)
         self._lock = threading.Lock()
         self._ae = _application_entity(settings)
         self._server: Any = None
@@ -72,6 +75,7 @@ class Listener:
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_C_STORE, self._store),
         ]
@@ -100,6 +104,8 @@ class Listener:
         if self._server is None:
             return
         self._server.shutdown()
+        self._waiting.hang_up_all()
+        self._ae.asked = None
         for association in self._ae.active_associations:
             association.join(seconds)
         self._ae.shutdown()
@@ -110,15 +116,35 @@ class Listener:
         """Bounds what the peer sends and how long it is silent, from the first byte on."""
         socket = event.assoc.dul.socket
         limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
-        meter = Meter(socket.recv, lambda: hang_up(socket.socket), limit)
+        connection = socket.socket
+        meter = Meter(connection.recv, lambda: hang_up(connection), limit, self._settings.seconds)
+        self._waiting.add(event.assoc, lambda: hang_up(connection))
         socket.recv = meter
+        machine = event.assoc.dul.state_machine
+        machine.do_action = partial(self._act, machine.do_action, connection, _peer(event))
         socket.socket.settimeout(self._settings.seconds)  # without it pynetdicom waits for the rest of a PDU for ever
         event.assoc.dul.artim_timer.timeout = min(self._settings.seconds, SILENT_SECONDS)
         with self._lock:
             self._meters[event.assoc] = meter
 
+    def _act(self, act: Callable[[str], None], connection: Any, peer: str, event_name: str) -> None:
+        """One step of pynetdicom's protocol; where a message makes it fail, the connection ends."""
+        try:
+            act(event_name)
+        except Exception as error:
+            self._log(f"{peer}: hung up, for it sent what no peer may send ({type(error).__name__})")
+            hang_up(connection)
+
+    def _requested(self, event: Any) -> None:
+        self._waiting.remove(event.assoc)
+        if self._ae.asked is not None:
+            self._ae.asked.add(event.assoc)
+
     def _closed(self, event: Any) -> None:
         """Deletes an instance that was not complete when the connection ended."""
+        self._waiting.remove(event.assoc)
+        if self._ae.asked is not None:
+            self._ae.asked.discard(event.assoc)
         with self._lock:
             self._meters.pop(event.assoc, None)
         message = getattr(event.assoc.dimse, "message", None)
@@ -180,11 +206,27 @@ def received_into(folder: Path) -> Iterator[None]:
         logger.setLevel(before[3])
 
 
-def _application_entity(settings: ListenerSettings) -> AE:
+class _Entity(AE):
+    """An application entity in which a connection takes a place only once it has requested an association.
+
+    asked: the associations that were requested; None: all count, so that all are ended.
+    """
+
+    def __init__(self, ae_title: str) -> None:
+        super().__init__(ae_title=ae_title)
+        self.asked: set[Any] | None = set()
+
+    @property
+    def active_associations(self) -> list[Any]:
+        found: list[Any] = super().active_associations
+        return found if self.asked is None else [one for one in found if one in self.asked]
+
+
+def _application_entity(settings: ListenerSettings) -> _Entity:
     """Settings -> the application entity: the classes it takes, from whom, its time limits."""
     for uid, keyword in RETIRED_CLASSES.items():
         register_uid(uid, keyword, StorageServiceClass)
-    ae = AE(ae_title=settings.ae_title)
+    ae = _Entity(ae_title=settings.ae_title)
     ae.maximum_associations = settings.max_associations
     ae.maximum_pdu_size = ANNOUNCED_PDU_BYTES
     ae.require_calling_aet = list(settings.callers.ae_titles)

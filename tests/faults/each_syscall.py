@@ -1,0 +1,213 @@
+"""Stops a command or service before each system call that changes its files, runs it again, and compares the results.
+
+    python tests/faults/each_syscall.py predict                     killed before each call
+    python tests/faults/each_syscall.py predict --error ENOSPC      refused from each call on, then mended
+    python tests/faults/each_syscall.py train --step 5 --start 2    calls 2, 7, 12, ...
+
+Prints one line of JSON per flow: how many states were tried, and which of them were lost or other than the undisturbed
+run's. Exit code 1 where there is any. tests/faults/test_each_syscall.py runs it; needs Linux and a C compiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "support")]
+
+from syscall_faults import (
+    CHANGE,
+    CHANGES,
+    FOR_EVER,
+    LOOK,
+    MAKE,
+    MODE,
+    MOVE,
+    REMOVE,
+    SYNC,
+    Fault,
+    Outcome,
+    Syscalls,
+    preloaded,
+)
+from syscall_flows import FLOWS, Said
+
+KINDS = {
+    "ENOSPC": CHANGE | MAKE | MOVE | SYNC,
+    "EDQUOT": CHANGE | MAKE | MOVE | SYNC,
+    "EIO": CHANGES,
+    "EROFS": CHANGE | MAKE | MOVE | REMOVE | MODE,
+    "EMFILE": MAKE | LOOK,
+    "ENFILE": MAKE | LOOK,
+}
+"""errno -> the calls that may end with it."""
+LARGE = {"thyrosight", "numpy", "cv2", "PIL", "onnxruntime", "torch", "lightning", "onnx", "safetensors", "pydantic"}
+LARGE |= {"pydicom", "highdicom", "pynetdicom", "matplotlib", "fastapi", "starlette", "rich", "jinja2", "typer"}
+"""Imported before the children are made, so that each starts at once."""
+SERVICES = {"serve", "listen"}
+MENDED_AFTER = 0.3
+MAX_LINES = 6
+"""On stderr, of a run of few images: a bar, notes, a line per image that failed, an error."""
+
+
+class Tried:
+    """One flow, its undisturbed run, and what was found."""
+
+    def __init__(self, name: str, folder: Path, error: str | None) -> None:
+        self.name, self.flow, self.folder, self.error = name, FLOWS[name], folder, error
+        self.calls = Syscalls()
+        self.faults: list[dict[str, Any]] = []
+        self.kinds = KINDS[error] if error else CHANGES
+        self.made = folder / "made"
+        self.made.mkdir()
+        self.flow.inputs(self.made)
+
+    def fresh(self, name: str) -> tuple[Path, Path]:
+        """-> (what the flow works on, an empty folder for its results)."""
+        place = self.folder / name
+        inputs, out = place / "inputs", place / "out"
+        place.mkdir()
+        out.mkdir()
+        if self.name in SERVICES:
+            inputs.mkdir()
+            for path in self.made.iterdir():
+                (inputs / path.name).symlink_to(path)
+        else:
+            inputs = self.made
+        return inputs, out
+
+    def undisturbed(self) -> tuple[Said, list[str], float]:
+        """-> (what it says, its calls, seconds). The first run tells which modules are needed; then all are here."""
+        modules = self.folder / "modules"
+        inputs, out = self.fresh("first")
+
+        def first() -> None:
+            try:
+                self.flow.work(inputs, out)
+            finally:
+                modules.write_text(
+                    "\n".join(sorted(name for name in sys.modules if name.partition(".")[0] != "__main__"))
+                )
+
+        with self.around(inputs):
+            ended = self.run(first, out, Fault())
+        assert ended.status == 0, ended.stderr
+        for name in modules.read_text().split():
+            with suppress(Exception):  # some are made by others as they run
+                if name.partition(".")[0] in LARGE:
+                    importlib.import_module(name)
+        inputs, out = self.fresh("whole")
+        log = self.folder / "log"
+        with self.around(inputs):
+            ended = self.run(lambda: self.flow.work(inputs, out), out, Fault(kinds=self.kinds), log)
+        assert ended.status == 0, ended.stderr
+        lines = [line.partition(" ")[2].replace(str(out), "") for line in log.read_text().splitlines()]
+        return self.said(inputs, out), lines, ended.seconds
+
+    def said(self, inputs: Path, out: Path) -> Said:
+        """In a child: what it imports must not change this process."""
+        told = self.folder / "said.json"
+        ended = self.run(lambda: told.write_text(json.dumps(self.flow.said(inputs, out), sort_keys=True)), out, Fault())
+        return json.loads(told.read_text()) if ended.status == 0 else {"can't be read": ended.stderr[-300:]}
+
+    def run(self, work: Any, out: Path, fault: Fault, log: Path | None = None) -> Outcome:
+        return self.calls.in_child(work, out, fault, self.folder / "notes", log)
+
+    def around(self, inputs: Path) -> Any:
+        return self.flow.around(inputs) if self.flow.around else nullcontext()
+
+    def try_call(self, number: int, what: str, whole: Said) -> None:
+        """One fault, the same command again, the comparison."""
+        inputs, out = self.fresh(f"try{number}")
+        code = getattr(errno, self.error) if self.error else 0
+        fault = Fault(number, FOR_EVER if self.error else number, code, self.kinds)
+        with self.around(inputs):
+            ended = self.run(lambda: self.under_fault(inputs, out), out, fault)
+            found = self.faults_of(ended)
+            is_over = self.name in SERVICES and self.error and ended.status == 0
+            if not is_over:
+                again = self.run(lambda: self.flow.work(inputs, out), out, Fault())
+                if again.status != 0:
+                    found.append(f"again: exit {again.status}: {again.stderr.strip()[-400:]}")
+        said = self.said(inputs, out)
+        names = sorted(name for name in said.keys() | whole.keys() if said.get(name) != whole.get(name))
+        if names:
+            found.append(f"other: {names[:5]}: {str([said.get(name) for name in names[:2]])[:200]}")
+        if found:
+            self.faults.append({"call": number, "what": what, "found": found})
+        shutil.rmtree(self.folder / f"try{number}", ignore_errors=True)
+
+    def under_fault(self, inputs: Path, out: Path) -> None:
+        """A service goes on by itself: its disk is mended while it runs."""
+        if self.name in SERVICES and self.error:
+            timer = threading.Timer(MENDED_AFTER, self.calls.mend)
+            timer.daemon = True
+            timer.start()
+        self.flow.work(inputs, out)
+
+    def faults_of(self, ended: Outcome) -> list[str]:
+        """-> what is wrong with how the run under the fault ended."""
+        if not self.error:
+            return [] if ended.status == -9 else [f"not killed: {ended.status}: {ended.stderr.strip()[-300:]}"]
+        if self.name in SERVICES:
+            is_start = ended.status == 70 and "InputError" in ended.stderr  # refused at the start: one line by cli.py
+            return [] if ended.status == 0 or is_start else [f"exit {ended.status}: {ended.stderr.strip()[-400:]}"]
+        lines = ended.stderr.strip().splitlines()
+        found = [] if ended.status in (0, 1, 2) else [f"exit {ended.status}"]
+        if "Traceback" in ended.stderr or "internal error" in ended.stderr:
+            found.append("a traceback or an internal error")
+        if ended.status != 0 and sum(line.startswith("error: ") for line in lines) > 1:
+            found.append("several errors")
+        if ended.status != 0 and not any(": " in line for line in lines):
+            found.append("no line that says why")
+        return [f"{found}: {ended.stderr.strip()[-500:]}"] if found else []
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flow", choices=FLOWS)
+    parser.add_argument("--error", choices=KINDS)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--start", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3600.0, help="ends earlier, with what was tried so far")
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="thyrosight-calls-") as folder:
+        if "THYROSIGHT_SYSCALL_STATE" not in os.environ:
+            command = [sys.executable, __file__, *sys.argv[1:]]
+            ended = preloaded(Path(folder), command)
+            if ended is None:
+                print("skipped: needs Linux and a C compiler (apt install gcc)")
+                return 0
+            return ended.returncode
+        tried = Tried(options.flow, Path(folder).resolve(), options.error)
+        whole, calls, _ = tried.undisturbed()
+        numbers = []
+        for number in range(options.start, len(calls) + 1, options.step):
+            if time.monotonic() - began > options.seconds:
+                break
+            numbers.append(number)
+            tried.try_call(number, calls[number - 1], whole)
+        result = {
+            "flow": options.flow, "fault": options.error or "SIGKILL", "calls": len(calls), "tried": len(numbers),
+            "start": options.start, "step": options.step, "bad": len(tried.faults),
+            "seconds": round(time.monotonic() - began), "faults": tried.faults[:20],
+        }  # fmt: skip
+        print(json.dumps(result))
+    return 1 if tried.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
