@@ -6,18 +6,31 @@ Legend: `_xy` points (column, row) of pixel centres in the source image as decod
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import json
 import re
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from thyrosight.types import Box
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray, Box, UInt8Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 SCHEMA_VERSION = 1
 
 PointXY = tuple[float, float]
+Colour = tuple[int, int, int]
 Probability = float
+
+HIGH_RISK: Colour = (255, 170, 40)
+LOW_RISK: Colour = (70, 205, 255)
+NO_RISK: Colour = (235, 235, 235)
 
 FlagCode = Literal[
     "no_nodule",
@@ -190,7 +203,10 @@ class Flag(Record):
 
 
 class Prediction(Record):
-    """Everything that the program found in one frame, in pixels of the source image."""
+    """Everything that the program found in one frame, in pixels of the source image.
+
+    Two predictions are equal where all fields are. In a notebook it shows its picture and its table.
+    """
 
     schema_version: Literal[1] = 1
     image: ImageIdentity
@@ -210,12 +226,165 @@ class Prediction(Record):
         default=None, description="None where the model does not say at which share it was calibrated, or has no risk"
     )
 
+    _picture: Callable[[], UInt8Array] | None = PrivateAttr(default=None)
+    """Gives the image as people may see it, RGB _HW3 in the source's pixels; None where the image is not at hand."""
+
+    def with_picture(self, picture: Callable[[], UInt8Array]) -> Prediction:
+        """-> the same prediction, which can draw itself on what `picture` returns: RGB _HW3 in the source's pixels."""
+        copy = self.model_copy()
+        copy._picture = picture
+        return copy
+
+    @property
+    def mask(self) -> BoolArray:
+        """All nodules united: bool array (height, width) in the source image's own pixels."""
+        import cv2
+        import numpy as np
+
+        filled_HW = np.zeros((self.image.height_px, self.image.width_px), np.uint8)
+        for nodule in self.nodules:  # one call each: one call for all would leave overlaps empty
+            cv2.fillPoly(filled_HW, [np.array(nodule.outline_xy, np.int32)], 1)
+        return filled_HW.astype(np.bool_)
+
+    def overlay(self, image: UInt8Array | PillowImage | None = None) -> PillowImage:
+        """-> the image with the outline and number of each nodule, as a Pillow image of the source's own size.
+
+        Amber is a risk at or above the first operating point, cyan below it. Only the ultrasound field is shown; text
+        in it is filled in. A prediction that was read from JSON holds no image: give it (uint8 array or Pillow image of
+        the same size, used as it is). InputError where there is none, or where it has another size.
+        """
+        import cv2
+        import numpy as np
+        from PIL import Image
+
+        picture_HW3 = self._drawing_ground(image)
+        height, width = picture_HW3.shape[:2]
+        thickness = max(1, round(max(height, width) / 500))
+        threshold = risk_threshold(self)
+        for nodule in self.nodules:
+            colour = risk_colour(nodule.risk, threshold)
+            points_xy = np.array(nodule.outline_xy, np.int32)
+            cv2.polylines(picture_HW3, [points_xy], True, colour, thickness, cv2.LINE_AA)
+            x, y = (int(value) for value in max(nodule.outline_xy, key=lambda point_xy: point_xy[0] - point_xy[1]))
+            place = (min(x + 3 * thickness, width - 10 * thickness), max(y, 12 * thickness))
+            cv2.putText(picture_HW3, str(nodule.number), place, 0, 0.5 * thickness, colour, thickness, cv2.LINE_AA)
+        return Image.fromarray(picture_HW3)
+
+    def _drawing_ground(self, image: UInt8Array | PillowImage | None) -> UInt8Array:
+        """-> a copy of the image to draw on, RGB _HW3."""
+        import numpy as np
+        from PIL import Image
+
+        if image is None:
+            if self._picture is None:
+                raise InputError("this prediction holds no image; give it: overlay(image)")
+            return np.array(self._picture(), np.uint8)
+        if isinstance(image, np.ndarray) and (image.dtype != np.uint8 or image.ndim not in (2, 3)):
+            fault = f"an array of {image.dtype} {image.shape} can't be drawn on"
+            raise InputError(f"{fault}; give uint8 of shape (height, width) or (height, width, 3)")
+        given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+        if given.size != (self.image.width_px, self.image.height_px):
+            raise InputError(
+                f"the image has {given.width} x {given.height} pixels, that of the prediction "
+                f"{self.image.width_px} x {self.image.height_px}; give the image that was predicted"
+            )
+        return np.array(given.convert("RGB"))
+
+    def table(self) -> list[dict[str, Any]]:
+        """-> one row per nodule, the largest first, for pandas.DataFrame; no row where there is no nodule.
+
+        Columns: image, frame, nodule, risk and its interval, mean probability, all sizes (px, mm or None with
+        mm_reason), the measured signs, then risk and flags of the whole image.
+        """
+        return [self._row(nodule) for nodule in self.nodules]
+
+    def _row(self, nodule: Nodule) -> dict[str, Any]:
+        low, high = nodule.risk_interval or (None, None)
+        sizes = {name: value for name, value in nodule.size.model_dump().items() if not name.endswith("_xy")}
+        signs = nodule.signs.model_dump(exclude={"foci"}) if nodule.signs is not None else {}
+        return {
+            "image": self.image.name,
+            "frame": self.image.frame_index,
+            "nodule": nodule.number,
+            "risk": nodule.risk,
+            "risk_low": low,
+            "risk_high": high,
+            "mean_probability": nodule.mean_probability,
+            **sizes,
+            **{name: value for name, value in signs.items() if not name.endswith("_reason")},
+            "image_risk": self.risk,
+            "flags": ";".join(flag.code for flag in self.flags),
+            "model": self.model.name,
+        }
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prediction) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((self.image.sha256, self.image.frame_index, self.model.id))
+
+    def __repr__(self) -> str:
+        count = {0: "no nodule", 1: "1 nodule"}.get(len(self.nodules), f"{len(self.nodules)} nodules")
+        risk = "no risk" if self.risk is None else f"risk {self.risk:.2f}"
+        size = f"{self.image.width_px} x {self.image.height_px}"
+        return f"<Prediction of {self.image.name or 'an array'} ({size}): {count}, {risk}, by {self.model.name}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """-> what a notebook shows: the picture where there is one, the nodules, what the risk means, the flags."""
+        parts = [f"<p><b>{html.escape(repr(self).strip('<>'))}</b></p>"]
+        if self._picture is not None:
+            parts.append(f'<img alt="outlines of the nodules" src="{_data_url(self.overlay())}">')
+        if self.nodules:
+            parts.append(_html_table(self.table(), NOTEBOOK_COLUMNS))
+        meaning = self.risk_meaning if self.risk is not None else self.risk_reason or ""
+        parts.append(f"<p>{html.escape(meaning)}. Research use only.</p>")
+        parts += [f"<p>{html.escape(flag.message)}</p>" for flag in self.flags]
+        return "\n".join(parts)
+
     def to_json(self) -> str:
         """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
         number = r"-?\d[\d.eE+-]*"
         text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # JSON strings hold no raw \n
         return re.sub(r"\],\n\s+\[", "], [", text) + "\n"
+
+
+def risk_threshold(prediction: Prediction) -> float:
+    """-> the risk from which a nodule is drawn as high: the model's first operating point, 0.5 without one."""
+    return prediction.operating_points[0].threshold if prediction.operating_points else 0.5
+
+
+def risk_colour(risk: float | None, threshold: float) -> Colour:
+    """Risk -> amber at and above the threshold, cyan below, white without a risk."""
+    if risk is None:
+        return NO_RISK
+    return HIGH_RISK if risk >= threshold else LOW_RISK
+
+
+NOTEBOOK_COLUMNS = ("nodule", "risk", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm")
+NOTEBOOK_SIDE_PX = 480
+
+
+def _data_url(picture: PillowImage) -> str:
+    """Picture -> `data:` URL of a JPEG, its longer side at most NOTEBOOK_SIDE_PX: notebooks keep what they show."""
+    small, stream = picture.copy(), io.BytesIO()
+    small.thumbnail((NOTEBOOK_SIDE_PX, NOTEBOOK_SIDE_PX))
+    small.save(stream, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _html_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
+    """Rows -> an HTML table of the columns that have a value somewhere."""
+    shown = [name for name in columns if any(row[name] is not None for row in rows)]
+    head = "".join(f"<th>{name}</th>" for name in shown)
+    lines = ["".join(f"<td>{html.escape(_cell_text(row[name]))}</td>" for name in shown) for row in rows]
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _cell_text(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def json_schema() -> str:

@@ -17,11 +17,11 @@ GRAY_HW = RNG.integers(0, 256, (40, 50)).astype(np.uint8)
 RGB_HW3 = RNG.integers(0, 256, (40, 50, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I", "I;16", "F"])
 def test_a_pillow_image_of_any_mode_is_read_as_its_file(tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(RGB_HW3 if mode in ("P", "RGB", "RGBA") else GRAY_HW)
     image = Image.fromarray(GRAY_HW.astype(np.uint16) * 16) if mode == "I;16" else image.convert(mode)
-    path = tmp_path / ("x.tif" if mode == "I" else "x.png")  # Pillow writes 32 bits to TIFF only
+    path = tmp_path / ("x.tif" if mode in "IF" else "x.png")  # Pillow writes 32 bits to TIFF only
     image.save(path)
     from_file, from_image = load_frame(path), as_frame(image)
     assert np.array_equal(from_file.image_HW, from_image.image_HW)
@@ -40,28 +40,120 @@ def test_colours_that_no_png_has_become_rgb(mode: str) -> None:
     assert np.abs(found.image_HW.astype(int) - as_frame(RGB_HW3).image_HW).mean() < 4
 
 
+@pytest.mark.parametrize("mode", ["La", "RGBa", "PA"])
+def test_colours_that_carry_their_alpha_are_read(mode: str) -> None:
+    image = Image.fromarray(GRAY_HW).convert({"La": "LA", "RGBa": "RGBA", "PA": "P"}[mode]).convert(mode)
+    assert np.array_equal(as_frame(image).image_HW, GRAY_HW)
+
+
 def test_a_string_is_a_path(tmp_path: Path) -> None:
     Image.fromarray(GRAY_HW).save(tmp_path / "x.png")
     assert np.array_equal(as_frame(str(tmp_path / "x.png")).image_HW, GRAY_HW)
 
 
-def test_deep_arrays_are_scaled_by_the_bits_that_they_use() -> None:
-    assert np.array_equal(as_frame(GRAY_HW.astype(np.uint16)).image_HW, GRAY_HW)
-    assert np.abs(as_frame((GRAY_HW / 255).astype(np.float32)).image_HW.astype(int) - GRAY_HW).max() <= 1
-    assert np.abs(as_frame(GRAY_HW.astype(np.uint16) * 16).image_HW.astype(int) - GRAY_HW).max() <= 1
-    colour = as_frame((RGB_HW3 / 255).astype(np.float64)).rgb_HW3
-    assert colour is not None
-    assert np.abs(colour.astype(int) - RGB_HW3).max() <= 1
+@pytest.mark.parametrize(
+    ("array", "value_range"),
+    [
+        (GRAY_HW.astype(np.uint16) * 16, (0, 4080)),
+        (GRAY_HW.astype(np.uint16) * 257, (0, 65535)),
+        (GRAY_HW.astype(np.int64), (0, 255)),
+        (GRAY_HW.astype(">i2") - 128, (-128, 127)),
+        (GRAY_HW / 255, (0, 1)),
+        ((GRAY_HW / 255).astype(np.float16), (0, 1)),
+        (GRAY_HW / 255 + 1e-9, (0, 1)),
+        (1 - GRAY_HW / 255, (1, 0)),
+        (255 - GRAY_HW, (255, 0)),
+    ],
+)
+def test_an_array_is_scaled_by_the_range_that_is_stated(array: np.ndarray, value_range: tuple[float, float]) -> None:
+    found = as_frame(array, value_range=value_range).image_HW
+    assert np.abs(found.astype(int) - GRAY_HW).max() <= (1 if array.dtype == np.float16 else 0)
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((0, 5), np.uint8), np.zeros((4, 5, 2), np.uint8), np.zeros((4, 5), bool), np.array("x")]
+    ("array", "words"),
+    [
+        (GRAY_HW.astype(np.uint16), r"uint16 with values from 0 to 255: say which .*value_range=\(0, 255\) or"),
+        (GRAY_HW.astype(np.int32) * 16, r"int32 with values from 0 to 4080.*value_range="),
+        ((GRAY_HW / 255).astype(np.float32), r"float32 with values from 0 to 1.*value_range=\(0, 1\)"),
+        ((GRAY_HW / 1.0), r"float64 with values from 0 to 255.*value_range="),
+    ],
 )
-def test_what_is_no_image_is_refused(array: np.ndarray) -> None:
-    with pytest.raises(InputError, match="is no image; give numbers of shape"):
+def test_a_scale_that_nothing_states_is_asked_for(array: np.ndarray, words: str) -> None:
+    with pytest.raises(InputError, match=words):
         as_frame(array)
+
+
+@pytest.mark.parametrize(
+    ("value_range", "words"),
+    [((0, 1), "does not hold"), ((5, 5), "two different"), ((0, np.inf), "finite"), ((0, 4000), "does not hold")],
+)
+def test_a_range_that_can_not_be_right_is_refused(value_range: tuple[float, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        as_frame(GRAY_HW.astype(np.uint16) * 16, value_range=value_range)
+
+
+def test_a_file_states_its_own_scale(tmp_path: Path) -> None:
+    Image.fromarray(GRAY_HW).save(tmp_path / "x.png")
+    with pytest.raises(InputError, match="leave it out"):
+        as_frame(tmp_path / "x.png", value_range=(0, 1))
+
+
+def test_arrays_with_a_channel_axis_are_read_as_pillow_reads_them() -> None:
+    rgba_HW4 = np.dstack([RGB_HW3, GRAY_HW])
+    assert np.array_equal(as_frame(rgba_HW4).image_HW, as_frame(Image.fromarray(rgba_HW4)).image_HW)
+    assert np.array_equal(as_frame(GRAY_HW[..., None]).image_HW, GRAY_HW)
+    assert np.array_equal(as_frame(RGB_HW3[:, ::-1]).image_HW[:, ::-1], as_frame(RGB_HW3).image_HW)
+    colour = as_frame(RGB_HW3 / 255, value_range=(0, 1)).rgb_HW3
+    assert colour is not None
+    assert np.array_equal(colour, RGB_HW3)
+
+
+def test_a_pillow_image_of_several_frames_needs_a_choice(tmp_path: Path) -> None:
+    other_HW = 255 - GRAY_HW
+    Image.fromarray(GRAY_HW).save(tmp_path / "x.tif", save_all=True, append_images=[Image.fromarray(other_HW)])
+    with Image.open(tmp_path / "x.tif") as image:
+        with pytest.raises(InputError, match="2 frames"):
+            as_frame(image)
+        assert np.array_equal(as_frame(image, 1).image_HW, other_HW)
+        assert image.tell() == 0
+
+
+def test_a_pillow_image_of_16_bits_per_colour_is_not_cut_to_black(tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "x.png"), RGB_HW3.astype(np.uint16) * 16)
+    with Image.open(tmp_path / "x.png") as image:
+        assert np.array_equal(as_frame(image).image_HW, load_frame(tmp_path / "x.png").image_HW)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((0, 5), np.uint8), ""),
+        (np.zeros((40, 50, 2), np.uint8), ""),
+        (np.zeros((40, 50), bool), "a mask is no image"),
+        (np.array("x"), ""),
+        (np.zeros((3, 40, 50), np.uint8), r"transpose\(1, 2, 0\)"),
+        (np.zeros((2, 40, 50, 3), np.uint8), "one image at a time"),
+        (np.zeros((40, 50), complex), ""),
+    ],
+)
+def test_what_is_no_image_is_refused(array: np.ndarray, words: str) -> None:
+    with pytest.raises(InputError, match=f"is no image; give numbers of shape.*{words}"):
+        as_frame(array)
+
+
+def test_an_icon_is_no_image() -> None:
+    with pytest.raises(InputError, match="too small to hold a nodule"):
+        as_frame(GRAY_HW[:20])
+
+
+def test_a_frame_that_an_array_has_not_is_refused() -> None:
+    with pytest.raises(InputError, match="no frame 3"):
+        as_frame(GRAY_HW, 3)
 
 
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InputError, match="not finite"):
-        as_frame(np.full((40, 40), np.nan, np.float32))
+        as_frame(np.full((40, 40), np.nan, np.float32), value_range=(0, 1))

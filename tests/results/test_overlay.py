@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.overlay import BLANK, HIGH_RISK, LOW_RISK, draw_overlay, legend_lines, risk_colour, strip_height
+from thyrosight.prediction import HIGH_RISK, LOW_RISK, risk_colour
+from thyrosight.results.overlay import draw_overlay, legend_lines, strip_height
+from thyrosight.views.shown_frame import BLANK
 from thyrosight.types import Frame, Spacing
 from tiny_bundle import make_tiny_bundle
 

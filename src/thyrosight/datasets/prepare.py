@@ -74,8 +74,8 @@ CONTACT_SHEET = "contact_sheet.png"
 
 
 def prepare(
-    folder: Path,
-    out: Path,
+    folder: Path | str,
+    out: Path | str,
     options: PrepareOptions = DEFAULT_OPTIONS,
     *,
     workers: int = 2,

@@ -46,12 +46,17 @@ class Comparison:
 
 
 def compare(
-    first: Path, second: Path, *, out: Path | None = None, settings: EvaluationSettings = DEFAULT_SETTINGS
+    first: Path | str,
+    second: Path | str,
+    *,
+    out: Path | str | None = None,
+    settings: EvaluationSettings = DEFAULT_SETTINGS,
 ) -> Comparison:
     """per_case.csv of two models -> paired differences first - second on the cases in both, as JSON in `out` if given.
 
     InputError where no case is in both, or where a case has another reference, label or group in one of them.
     """
+    first, second = Path(first), Path(second)
     rows_a = {row.case_id: row for row in read_case_scores(first)}
     rows_b = {row.case_id: row for row in read_case_scores(second)}
     common = [case_id for case_id in rows_a if case_id in rows_b]
@@ -70,7 +75,7 @@ def compare(
         scores=tuple(_compared(kind, pairs, settings) for kind in COMPARED),
     )
     if out is not None:
-        write_atomic(out, json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_atomic(Path(out), json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return comparison
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
@@ -24,30 +23,32 @@ from thyrosight.evaluation.scores import ModelThreshold
 from thyrosight.evaluation.summary import Evaluation, EvaluationContext, UnscoredCase, evaluation_json, summarise
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
+from thyrosight.inference.predictor import Predictor
 from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.types import Case, Progress, Spacing
 
-if TYPE_CHECKING:
-    from thyrosight.inference.predictor import Predictor
-
 
 def evaluate(
-    predictor: Predictor,
-    cases_csv: Path,
-    out: Path,
+    predictor: Predictor | Path | str,
+    cases_csv: Path | str,
+    out: Path | str,
     rows: RowChoice = EVERY_ROW,
     *,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Predictor, cases.csv (or its folder), which of its rows -> Evaluation, written to the folder `out`.
+    """Predictor (or the path of its bundle), cases.csv (or its folder), which rows -> Evaluation, written to `out`.
 
     A case that can't be read is an UnscoredCase in the result and does not stop the rest. InputError where no row is
     chosen or none can be scored. progress is called with (cases done, cases in all).
     """
-    cases_csv = table_path(cases_csv)
+    cases_csv = table_path(Path(cases_csv))
+    if isinstance(predictor, Path | str):
+        predictor = Predictor.load(predictor)
     cases = choose_cases(read_cases(cases_csv), cases_csv, rows)
-    return evaluate_cases(predictor, cases, context_of(predictor, cases, cases_csv, rows), out, settings, progress)
+    return evaluate_cases(
+        predictor, cases, context_of(predictor, cases, cases_csv, rows), Path(out), settings, progress
+    )
 
 
 def evaluate_cases(

@@ -104,7 +104,7 @@ class StillFile:
             raise InputError(
                 f"{self._name}: damaged {self._claim.format} ({reason}); copy or export the image again"
             ) from error
-        _check_size(self._name, image_HW.shape[1], image_HW.shape[0])
+        check_size(self._name, image_HW.shape[1], image_HW.shape[0])
         sha256 = hashlib.sha256(self._data).hexdigest()
         return Frame(self._path, image_HW, rgb_HW3, None, NO_SPACING, sha256, index, self._claim.num_frames)
 
@@ -211,7 +211,7 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
 
 def _check_cost(name: str, claim: Claim, index: int) -> None:
     """InputError, before anything is allocated, where decoding would take too much memory or time."""
-    _check_size(name, claim.width, claim.height)
+    check_size(name, claim.width, claim.height)
     if claim.format == "WEBP" and claim.width * claim.height > MAX_WEBP_PIXELS:
         size = f"{claim.width:,} x {claim.height:,}"
         raise InputError(f"{name}: a WebP of {size} pixels takes too much memory to decode; export it as PNG")
@@ -220,7 +220,7 @@ def _check_cost(name: str, claim: Claim, index: int) -> None:
         raise InputError(f"{name}: would take {num_passes:,} decoding passes; export the frame as PNG")
 
 
-def _check_size(name: str, width: int, height: int) -> None:
+def check_size(name: str, width: int, height: int) -> None:
     size = f"{width:,} x {height:,} pixels"
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"
@@ -253,15 +253,15 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
         image.seek(index)
     if image.width * image.height > MAX_PIXELS:  # where the decoder reads another size than we did
         raise ValueError(f"{image.width:,} x {image.height:,} pixels")
-    if (deep := _deep_colour(image)) is not None:
+    if (deep := deep_colour(image)) is not None:
         return deep
     with complaints_raised() if image_format == "TIFF" else nullcontext():
         image.load()
-    is_inverted = image_format == "TIFF" and _is_white_zero(image)
+    is_inverted = image_format == "TIFF" and is_white_zero(image)
     return to_arrays(ImageOps.exif_transpose(image), is_inverted)
 
 
-def _deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:
+def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:
     """Colour of 16 bits per channel -> (gray, RGB or None), scaled as deep gray is; None for any other image.
 
     Pillow keeps the upper eight bits of such files, in which a picture of 12 bits is black.
@@ -284,7 +284,7 @@ def _deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | N
     return gray_and_rgb(np.ascontiguousarray(eight_HW3))
 
 
-def _is_white_zero(image: PillowImage) -> bool:
+def is_white_zero(image: PillowImage) -> bool:
     """Whether a TIFF of more than 8 bits has 0 as white (PhotometricInterpretation 0); Pillow inverts others itself."""
     tags: Any = getattr(image, "tag_v2", {})
     return bool(tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO) and image.mode in _DEEP_MODES
@@ -295,20 +295,20 @@ def to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8A
     if image.mode in _DEEP_MODES:
         gray_HW = scale_to_uint8(np.asarray(image))
         return (255 - gray_HW if is_inverted else gray_HW), None
-    image = _on_black(image)
+    image = on_black(image)
     if image.mode == "L":
         return np.array(image), None
     return gray_and_rgb(np.array(image if image.mode == "RGB" else image.convert("RGB")))
 
 
-def _on_black(image: PillowImage) -> PillowImage:
+def on_black(image: PillowImage) -> PillowImage:
     """Image -> the image on black, the background of ultrasound, where it is transparent; gray stays gray."""
     from PIL import Image
 
     is_gray = image.mode in ("1", "L", "LA", "La")
     if "transparency" not in image.info and image.mode not in ("RGBA", "RGBa", "LA", "La", "PA"):
         return image.convert("L") if is_gray else image
-    layered = image.convert("RGBA")
+    layered = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     flat = Image.new("RGB", image.size)
     flat.paste(layered, mask=layered.getchannel("A"))
     return flat.convert("L") if is_gray else flat

@@ -12,59 +12,118 @@ from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
 from thyrosight.frames.gray import gray_and_rgb
-from thyrosight.frames.load import load_frame, scale_to_uint8, to_arrays
+from thyrosight.frames.load import (
+    check_size,
+    chosen_frame,
+    deep_colour,
+    is_white_zero,
+    load_frame,
+    on_black,
+    to_arrays,
+)
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 Source: TypeAlias = "Path | str | NDArray[Any] | PillowImage | Frame"
+ValueRange: TypeAlias = tuple[float, float]
 NO_SPACING = "an array carries no pixel spacing"
+MAX_BEYOND = 1 / 255
+"""Of the range: by so much values may lie beyond it, as rounding leaves them; they become black or white."""
 
 
-def as_frame(source: Source, frame_index: int | None = None) -> Frame:
-    """File, array (H, W) or (H, W, 3) RGB, Pillow image of any mode, or Frame -> Frame.
+def as_frame(source: Source, frame_index: int | None = None, value_range: ValueRange | None = None) -> Frame:
+    """File, array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, Pillow image of any mode, or Frame -> Frame.
 
-    An array of more than 8 bits is scaled as a file of that depth is (load.scale_to_uint8): whole numbers by the
-    smallest of 8, 10, 12, 14 and 16 bits that holds the largest value, fractions from 0 to 1 or 0 to 255. Neither an
-    array nor a Pillow image says anything about millimetres.
+    value_range: the values of black and white. An array that is not uint8 needs it: nothing in an array states its
+    scale. A Pillow image is read as its file is, also one of 16 bits or more. Neither states millimetres.
     """
-    if isinstance(source, Frame):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return load_frame(Path(source), frame_index)
-    if not isinstance(source, np.ndarray) and hasattr(source, "convert"):
-        return _of_arrays(*_pillow_arrays(source))
-    return _of_arrays(*_array_parts(np.asarray(source)))
+    if isinstance(source, Frame | str | os.PathLike):
+        if value_range is not None:
+            raise InputError("value_range is for arrays and Pillow images; a file states its own scale, leave it out")
+        return source if isinstance(source, Frame) else load_frame(Path(source), frame_index)
+    if not isinstance(source, np.ndarray) and hasattr(source, "getbands"):
+        parts = _pillow_parts(source, frame_index, value_range)
+    else:
+        chosen_frame("an array", 1, frame_index)
+        parts = _array_parts(np.asarray(source), value_range)
+    height, width = parts[0].shape
+    check_size("an image in memory", width, height)
+    return _of_arrays(*parts)
 
 
-def _pillow_arrays(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None]:
+def _pillow_parts(
+    image: PillowImage, frame_index: int | None, value_range: ValueRange | None
+) -> tuple[UInt8Array, UInt8Array | None]:
     """Pillow image -> (gray, RGB or None), as load_frame reads a file of that mode, orientation included."""
     from PIL import ImageOps
 
+    num_frames = getattr(image, "n_frames", 1)
+    chosen, shown = chosen_frame("a Pillow image", num_frames, frame_index), image.tell()
     try:
-        return to_arrays(ImageOps.exif_transpose(image), False)
+        if chosen != shown:
+            image.seek(chosen)
+        if value_range is not None:
+            upright = ImageOps.exif_transpose(image)
+            return _array_parts(np.asarray(upright if len(upright.getbands()) == 1 else on_black(upright)), value_range)
+        if (deep := deep_colour(image)) is not None:
+            return deep
+        return to_arrays(ImageOps.exif_transpose(image), is_white_zero(image))
     except (ValueError, OSError) as error:
         fault = f"a Pillow image of mode {image.mode} can't be read ({error})"
         raise InputError(f"{fault}; convert it to L or RGB") from None
+    finally:
+        if image.tell() != shown:
+            image.seek(shown)
 
 
-def _array_parts(array: NDArray[Any]) -> tuple[UInt8Array, UInt8Array | None]:
+def _array_parts(array: NDArray[Any], value_range: ValueRange | None) -> tuple[UInt8Array, UInt8Array | None]:
     """Array -> (gray, RGB or None), 8 bits."""
-    is_image = array.size > 0 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3))
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    is_image = array.size > 0 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
     if not is_image or array.dtype.kind not in "uif":
         raise InputError(
             f"an array of {array.dtype} {array.shape} is no image; give numbers of shape (height, width) or "
-            "(height, width, 3) in RGB order"
+            f"(height, width, 3) in RGB order{_fix_of_shape(array)}"
         )
-    if array.dtype != np.uint8:
-        try:
-            flat = scale_to_uint8(array.reshape(array.shape[0], -1))
-        except (ValueError, StopIteration) as error:
-            raise InputError(f"an array of {array.dtype} that {error or 'is too deep'}; give uint8") from None
-        array = flat.reshape(array.shape)
+    if array.dtype != np.uint8 or value_range is not None:
+        array = _scaled(array, value_range)
     array = np.ascontiguousarray(array)
+    if array.ndim == 3 and array.shape[2] == 4:
+        from PIL import Image
+
+        return to_arrays(Image.fromarray(array), False)
     return (array, None) if array.ndim == 2 else gray_and_rgb(array)
+
+
+def _fix_of_shape(array: NDArray[Any]) -> str:
+    """-> what brings the likeliest other order of axes into ours; empty where nothing does."""
+    if array.ndim == 4:
+        return "; predict one image at a time"
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return "; where the channels come first: array.transpose(1, 2, 0)"
+    return "; a mask is no image" if array.dtype.kind == "b" else ""
+
+
+def _scaled(array: NDArray[Any], value_range: ValueRange | None) -> UInt8Array:
+    """Array of any numbers, the values of black and white -> uint8."""
+    if not np.isfinite(array).all():
+        raise InputError(f"an array of {array.dtype} that holds values that are not finite; give finite numbers")
+    low, high = float(array.min()), float(array.max())
+    found = f"an array of {array.dtype} with values from {low:g} to {high:g}"
+    if value_range is None:
+        example = "(0, 1)" if array.dtype.kind == "f" and 0 <= low <= high <= 1 else "(0, 255) or (0, 4095)"
+        raise InputError(f"{found}: say which values are black and white, for example value_range={example}")
+    black, white = (float(value) for value in value_range)
+    if not (np.isfinite([black, white]).all() and black != white):
+        raise InputError(f"value_range=({black:g}, {white:g}): give two different finite numbers, black and white")
+    slack = MAX_BEYOND * abs(white - black)
+    if low < min(black, white) - slack or high > max(black, white) + slack:
+        raise InputError(f"{found}, which value_range=({black:g}, {white:g}) does not hold; give a range that does")
+    gray = (array.astype(np.float64) - black) * (255 / (white - black))
+    return np.asarray(np.rint(np.clip(gray, 0, 255)), np.uint8)
 
 
 def _of_arrays(gray_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> Frame:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from thyrosight.bundle.weight_checks import WeightsError
 from thyrosight.environment import software_version
 from thyrosight.errors import BundleError
 from thyrosight.files import readable
-from thyrosight.frames.source import Source, as_frame
+from thyrosight.frames.source import Source, ValueRange, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
 from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
@@ -41,6 +42,7 @@ from thyrosight.views.field import field_of_view, find_panels
 from thyrosight.views.letterbox import letterbox, restored
 from thyrosight.views.screen_text import without_text
 from thyrosight.views.second_look import closer_views
+from thyrosight.views.shown_frame import shown_picture
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
 ROUNDING = 1e-3
@@ -62,6 +64,9 @@ class Predictor:
         self._graph = bundle.graph
         self._session = load_network(bundle, threads or default_threads())
 
+    def __repr__(self) -> str:
+        return f"<Predictor {self.info.name}: {self.info.risk_meaning}>"
+
     @classmethod
     def load(
         cls,
@@ -78,14 +83,25 @@ class Predictor:
         """
         return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence)
 
-    def predict(self, source: Source, *, frame_index: int | None = None) -> Prediction:
-        """File, uint8 array (H, W) or (H, W, 3) RGB, or Frame -> Prediction; a file of several needs frame_index."""
-        return self.examine(source, frame_index=frame_index).prediction
+    def predict(
+        self, source: Source, *, frame_index: int | None = None, value_range: ValueRange | None = None
+    ) -> Prediction:
+        """File (path or text), array (H, W) or (H, W, 3) RGB, Pillow image of any mode, or Frame -> Prediction.
 
-    def examine(self, source: Source, *, frame_index: int | None = None) -> Examination:
+        frame_index: which frame of a file of several. value_range: the values of black and white, which an array that
+        is not uint8 needs, for example (0, 1) or (0, 4095). The prediction keeps the image, to draw its overlay.
+        InputError where the source is no image, or does not state which frame or which scale.
+        """
+        examination = self.examine(source, frame_index=frame_index, value_range=value_range)
+        frame, prediction = examination.frame, examination.prediction
+        return prediction.with_picture(partial(shown_picture, frame, prediction))
+
+    def examine(
+        self, source: Source, *, frame_index: int | None = None, value_range: ValueRange | None = None
+    ) -> Examination:
         """As `predict`, and returns the frame, the network's maps and the mask together with the prediction."""
         started = time.perf_counter()
-        frame = as_frame(source, frame_index)
+        frame = as_frame(source, frame_index, value_range)
         raw = self.run(frame)
         prediction = self.interpret(frame, raw)
         seconds = round(time.perf_counter() - started, 4)

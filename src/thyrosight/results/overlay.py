@@ -17,21 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.prediction import Nodule, PointXY, Prediction
+from thyrosight.prediction import Colour, Nodule, PointXY, Prediction, risk_colour, risk_threshold
 from thyrosight.types import BoolArray, Box, Frame, UInt8Array
-from thyrosight.views.field import field_of_view
-from thyrosight.views.screen_text import without_text
+from thyrosight.views.shown_frame import BLANK, shown_frame
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-Colour = tuple[int, int, int]
-
-HIGH_RISK: Colour = (255, 170, 40)
-LOW_RISK: Colour = (70, 205, 255)
-NO_RISK: Colour = (235, 235, 235)
-BLANK: Colour = (16, 17, 20)
 HALO: Colour = (0, 0, 0)
 TEXT: Colour = (232, 232, 232)
 FAINT: Colour = (165, 168, 175)
@@ -63,18 +56,6 @@ def draw_overlay(frame: Frame, prediction: Prediction) -> UInt8Array:
     return _with_text(base_HW3, prediction, place, threshold)
 
 
-def shown_frame(frame: Frame, prediction: Prediction) -> tuple[UInt8Array, Box]:
-    """-> (RGB picture _HW3 in the source's pixels, the field); blank outside the field, text inside it filled in."""
-    height, width = frame.size_hw
-    field = prediction.field_of_view.box
-    if field == Box(0, 0, width, height):  # a model for whole frames: pictures show the field all the same
-        field = field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
-    picture_HW3 = np.empty((height, width, 3), np.uint8)
-    picture_HW3[:] = BLANK
-    picture_HW3[field.slices] = _without_text(frame, field)[field.slices]
-    return picture_HW3, field
-
-
 def picture_png(picture_HW3: UInt8Array) -> bytes:
     """RGB picture -> PNG."""
     return _png(np.ascontiguousarray(picture_HW3[..., ::-1]))
@@ -90,18 +71,6 @@ def _png(array: NDArray[np.uint8]) -> bytes:
     if not is_encoded:
         raise ValueError(f"PNG of {array.shape} could not be encoded")
     return bytes(data.tobytes())
-
-
-def risk_threshold(prediction: Prediction) -> float:
-    """-> the risk from which a nodule is drawn as high: the model's first operating point, 0.5 without one."""
-    return prediction.operating_points[0].threshold if prediction.operating_points else 0.5
-
-
-def risk_colour(risk: float | None, threshold: float) -> Colour:
-    """Risk -> amber at and above the threshold, cyan below, white without a risk."""
-    if risk is None:
-        return NO_RISK
-    return HIGH_RISK if risk >= threshold else LOW_RISK
 
 
 def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
@@ -151,14 +120,6 @@ def _shown(frame: Frame, prediction: Prediction) -> tuple[_Place, UInt8Array]:
     ys = [field.y0, field.y1] + [y for nodule in prediction.nodules for _, y in nodule.outline_xy]
     box = Box(max(0, min(xs)), max(0, min(ys)), min(width, max(xs) + 1), min(height, max(ys) + 1))
     return _scaled(np.ascontiguousarray(shown_HW3[box.slices]), box)
-
-
-def _without_text(frame: Frame, field: Box) -> UInt8Array:
-    """-> the frame, (rows, columns, 1 or 3), with the text in the field filled in with gray."""
-    clean_HW, text = without_text(frame.image_HW, field)
-    if frame.rgb_HW3 is None or not text:
-        return clean_HW[..., None] if frame.rgb_HW3 is None else frame.rgb_HW3
-    return np.where((clean_HW != frame.image_HW)[..., None], clean_HW[..., None], frame.rgb_HW3)
 
 
 def _scaled(picture_HW3: UInt8Array, box: Box) -> tuple[_Place, UInt8Array]:

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from thyrosight.bundle.training_sets import refuse_seen
-from thyrosight.config import Config
+from thyrosight.config import Config, load_config
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError
 from thyrosight.export.checkpoint import LAST_NAME, full_disk_in_one_line, read_checkpoint
@@ -41,15 +41,25 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """mallopt's names in glibc's malloc.h."""
 
 
-def train(config: Config, cases: Sequence[Path], out: Path, fold: int | None = None, resume: bool = False) -> Path:
+def train(
+    config: Config | Path | str,
+    cases: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    fold: int | None = None,
+    resume: bool = False,
+) -> Path:
     """Train on every row that is neither in `fold` nor in the test split -> the folder of the bundle.
 
+    config: the settings, or the TOML file that holds them. cases: one cases.csv or several.
     With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
     InputError where `out` holds a run and `resume` is False, ConfigError where that run has other settings.
     """
     silence_libraries()
     keep_freed_memory()
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if isinstance(config, Path | str):
+        config = load_config(Path(config))
+    cases = [Path(path) for path in ([cases] if isinstance(cases, Path | str) else cases)]
     out = Path(out)
     rows = divide_rows([case for path in cases for case in read_cases(path)], config, fold)
     start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
