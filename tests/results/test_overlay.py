@@ -11,8 +11,8 @@ import pytest
 from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import HIGH_RISK, LOW_RISK, risk_colour
 from thyrosight.results.overlay import draw_overlay, legend_lines, strip_height
-from thyrosight.views.shown_frame import BLANK
 from thyrosight.types import Frame, Spacing
+from thyrosight.views.shown_frame import BLANK
 from tiny_bundle import make_tiny_bundle
 
 # The picture.

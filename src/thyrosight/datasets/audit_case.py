@@ -10,7 +10,8 @@ import numpy as np
 
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.frames.mask_image import ONE_VALUE, covers_borders, read_mask_image
+from thyrosight.frames.mask_area import covers_borders
+from thyrosight.frames.mask_image import ONE_VALUE, read_mask_image
 from thyrosight.types import Box, Case, Frame
 
 

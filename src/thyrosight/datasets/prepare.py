@@ -109,6 +109,7 @@ def prepare(
     ]
     keep = frozenset(options.nodule_labels) or None
     facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
+    refuse_unnamed_labels(facts)
     cases, facts, left_out = _usable_cases(absolute, facts)
     cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
     cases, more_notes = _in_folds_and_splits(cases, options)
@@ -174,6 +175,17 @@ def _usable_cases(
         why = str(one.mask_fault).replace(str(mask), readable(mask.name) if mask else "")
         left_out[f"image whose mask can't be used, e.g. {why}"] = len(bad_masks)
     return [case for case, _ in kept], [one for _, one in kept], left_out
+
+
+def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
+    """InputError where a label holds another in some masks and is alone in others: a gland would pass as a nodule."""
+    nested = [one for one in facts if one.outer_label is not None]
+    alone = [one for one in facts if one.mask_levels in {(other.outer_label,) for other in nested}]
+    if alone:
+        raise InputError(
+            f"{nested[0].mask_fault}; {len(alone)} other masks hold label {nested[0].outer_label} alone, e.g. "
+            f"{readable(alone[0].mask.name) if alone[0].mask else ''}"
+        )
 
 
 def refuse_a_table_of_others(path: Path) -> None:

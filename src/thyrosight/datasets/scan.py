@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from typing import TypeVar
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import Box, Case, Frame, Progress, UInt8Array
 
@@ -38,6 +39,10 @@ class ImageFacts:
     num_mask_px: int | None = None
     mask_fault: str | None = None
     """Why the mask can't be used; None: it can, or there is none."""
+    mask_levels: tuple[str, ...] = ()
+    """The values that the mask file has, as it has them."""
+    outer_label: str | None = None
+    """Where the mask can't be used because one label lies inside another: the other one."""
 
 
 def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path | None = None) -> ImageFacts:
@@ -53,8 +58,7 @@ def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path
     except (ThyrosightError, OSError) as error:
         return ImageFacts(case.image, fault=str(error))
     field = case.fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
-    mask, num_mask_px, mask_fault = _scan_mask(case, frame, keep_labels, masks)
-    return ImageFacts(
+    facts = ImageFacts(
         path=case.image,
         fault=None,
         sha256=frame.sha256,
@@ -64,29 +68,28 @@ def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path
         row_mm=frame.spacing.row_mm if frame.spacing else None,
         column_mm=frame.spacing.column_mm if frame.spacing else None,
         print=fingerprint(crop(frame, field)),
-        mask=mask,
-        num_mask_px=num_mask_px,
-        mask_fault=mask_fault,
     )
+    return _with_mask(facts, case, frame, keep_labels, masks)
 
 
-def _scan_mask(
-    case: Case, frame: Frame, keep_labels: frozenset[str] | None, masks: Path | None
-) -> tuple[Path | None, int | None, str | None]:
-    """-> (the mask file to use, its pixels, what is wrong with it)."""
+def _with_mask(
+    facts: ImageFacts, case: Case, frame: Frame, keep_labels: frozenset[str] | None, masks: Path | None
+) -> ImageFacts:
+    """-> the facts with those of the case's mask: the file to use, its pixels, what is wrong with it."""
     if case.mask is None:
-        return None, None, None
+        return facts
     if masks is not None and masks.resolve() in case.mask.resolve().parents:
         keep_labels = None  # drawn by the reader of the set: nodules alone
     try:
         image = read_mask_image(case.mask, frame.size_hw, keep_labels)
     except InputError as error:
-        return case.mask, None, str(error)
+        outer = error.outer if isinstance(error, NestedLabelsError) else None
+        return replace(facts, mask=case.mask, mask_fault=str(error), outer_label=outer)
     path = case.mask
     if keep_labels is not None and masks is not None:
         path = masks / f"{case.case_id}.png"
         write_mask(path, image.mask_HW)
-    return path, int(image.mask_HW.sum()), None
+    return replace(facts, mask=path, num_mask_px=int(image.mask_HW.sum()), mask_levels=image.levels)
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:

@@ -266,9 +266,8 @@ def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | No
 
     Pillow keeps the upper eight bits of such files, in which a picture of 12 bits is black.
     """
-    is_deep = any(";16" in str(part) for tile in getattr(image, "tile", ()) for part in tile[3:])
     stream = getattr(image, "fp", None)
-    if not is_deep or stream is None or image.mode not in ("RGB", "RGBA", "LA"):
+    if not is_deep_colour(image) or stream is None:
         return None
     import cv2
 
@@ -282,6 +281,12 @@ def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | No
     height, width = colour_HW3.shape[:2]
     eight_HW3 = scale_to_uint8(colour_HW3.reshape(height, -1).astype(np.uint16)).reshape(height, width, 3)
     return gray_and_rgb(np.ascontiguousarray(eight_HW3))
+
+
+def is_deep_colour(image: PillowImage) -> bool:
+    """Whether an image that is not decoded yet has colour, or gray and alpha, of 16 bits per channel."""
+    is_deep = any(";16" in str(part) for tile in getattr(image, "tile", ()) for part in tile[3:])
+    return is_deep and image.mode in ("RGB", "RGBA", "LA")
 
 
 def is_white_zero(image: PillowImage) -> bool:

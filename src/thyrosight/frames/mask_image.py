@@ -7,8 +7,6 @@ one page per nodule. Refused: what could be read in two ways, or is no mask at a
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.frames.headers import HeaderError, read_claim
-from thyrosight.frames.load import MAX_PIXELS, read_bounded
+from thyrosight.frames.mask_area import (
+    NestedLabels,
+    NestedLabelsError,
+    NoMaskError,
+    covers_borders,
+    has_inside,
+    refuse_no_area,
+)
+from thyrosight.frames.mask_pages import mask_pages
 from thyrosight.types import BoolArray
 
 if TYPE_CHECKING:
@@ -29,9 +34,7 @@ MAX_LABEL = 31
 """Whole numbers up to this are labels, not brightness; more levels of gray than this are no labels."""
 VOID = 255
 """Next to labels: pixels that the annotator left undecided (Pascal VOC). They count as background."""
-MAX_PAGES = 64
 ONE_VALUE = "one value"
-LOSSY = ("JPEG", "JPEG2000", "WEBP")
 LEAST_LOSSY_LEVEL = 64
 """A lossy file whose brightest pixel is darker holds blurred label numbers, or nothing."""
 MIDDLE_FROM, MIDDLE_TO = 0.125, 0.875
@@ -40,15 +43,16 @@ MAX_MIDDLE_SHARE, MAX_MIDDLE_SHARE_FLOAT = 0.5, 0.85
 """Of the pixels above the lower limit; more for stored probabilities, which may be less certain."""
 MAX_PARTS_PER_LEVEL = 64
 """More separate parts per level are the grain of a picture."""
-NESTED_SHARE = 0.8
+NESTED_SHARE = 0.5
 """A region is inside another label, like a nodule in a gland, if this share of its rim borders on that label."""
-BORDER_SHARE = 0.5
-"""A background covers this share of each of the four sides."""
 FRINGE_PX = 9
 """A lossy coding blurs an edge over less than one of its blocks of 8 pixels."""
-LINE_WIDTH_PX = 6.0
-LINE_FILLS = 3.0
-"""A closed line holds at least this many times its own area."""
+NEAR_BLACK, NEAR_WHITE = 10, 245
+"""A mask that once was a JPEG has such values instead of 0 and 255."""
+FULL_SCALES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+"""Of whole numbers: the smallest that holds them is white, as in images of that depth (load.scale_to_uint8)."""
+ROUNDING = 1e-4
+"""By so much probabilities may lie outside 0 to 1."""
 
 Labels = NDArray[np.int32]
 
@@ -82,75 +86,20 @@ def read_mask_image(
 
     InputError, which names the file and the fix, where it has another size than its image or is no mask.
     """
-    pages, is_lossy = _decoded(path, size_hw)
+    pages, is_lossy = mask_pages(path, size_hw)
     try:
         found = [_mask_of(page, is_lossy, keep) for page in pages]
         return found[0] if len(found) == 1 else _united(found)
-    except _NoMaskError as error:
+    except NestedLabels as error:
+        raise NestedLabelsError(f"{path}: {error}", error.outer) from None
+    except NoMaskError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-class _NoMaskError(Exception):
-    """The fault of a file and its fix, without the name of the file."""
-
-
-def _decoded(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowImage], bool]:
-    """Mask file -> (its pages with their orientation applied, whether its coding is lossy); sizes are checked first."""
-    from PIL import Image, ImageOps
-
-    try:
-        data = read_bounded(path)
-    except InputError as error:
-        raise InputError(
-            str(error).replace("no such file; check the path", "no such mask file; correct its name")
-        ) from None
-    try:
-        claim = read_claim(data)
-        _check_size(path, (claim.height, claim.width), size_hw)
-        if claim.num_frames > MAX_PAGES:
-            raise InputError(f"{path}: {claim.num_frames} pages; a mask has at most {MAX_PAGES}, one per nodule")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                is_lossy = claim.format in LOSSY
-                pages = []
-                for index in range(claim.num_frames):
-                    if claim.num_frames > 1:
-                        image.seek(index)
-                    pages.append(ImageOps.exif_transpose(image.copy()))
-                if claim.format == "BMP" and image.mode == "1":
-                    # Pillow takes two colours for one bit per pixel, also where the file stores eight.
-                    decoded_HW = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-                    pages = [Image.fromarray(np.asarray(decoded_HW, np.uint8))]
-    except InputError:
-        raise
-    except (HeaderError, OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable mask image ({error}); save it again as PNG") from None
-    for page in pages:
-        if size_hw is not None and (page.height, page.width) != tuple(size_hw):
-            raise InputError(_other_size(path, (page.height, page.width), size_hw))
-    return pages, is_lossy
-
-
-def _check_size(path: Path, found_hw: tuple[int, int], size_hw: tuple[int, int] | None) -> None:
-    """Refuse, before anything is decoded, a size that no orientation tag can make the image's."""
-    if found_hw[0] * found_hw[1] > MAX_PIXELS:
-        raise InputError(f"{path}: {found_hw[1]:,} x {found_hw[0]:,} pixels are too many; export the mask smaller")
-    if size_hw is not None and sorted(found_hw) != sorted(size_hw):
-        raise InputError(_other_size(path, found_hw, size_hw))
-
-
-def _other_size(path: Path, found_hw: tuple[int, int], size_hw: tuple[int, int]) -> str:
-    return (
-        f"{path}: mask is {found_hw[1]} x {found_hw[0]} pixels, its image {size_hw[1]} x {size_hw[0]}; "
-        "export the mask at the image's own size"
-    )
 
 
 def _united(pages: list[MaskImage]) -> MaskImage:
     """One mask per page -> one MaskImage: each page is a nodule, a later page lies on top of an earlier one."""
     if len({page.labels_HW.shape for page in pages}) > 1:
-        raise _NoMaskError("its pages differ in size; save one page per nodule, all of the image's size")
+        raise NoMaskError("its pages differ in size; save one page per nodule, all of the image's size")
     labels_HW = np.zeros_like(pages[0].labels_HW)
     used = [page for page in pages if page.mask_HW.any()]
     for label, page in enumerate(used, start=1):
@@ -166,13 +115,15 @@ def _mask_of(page: PillowImage, is_lossy: bool, keep: frozenset[str] | None) -> 
     if values_HW.dtype.kind == "f":
         values_HW = _checked_floats(values_HW)
     elif values_HW.min(initial=0) < 0:
-        raise _NoMaskError("holds negative values; save the mask as 0 and 255")
+        raise NoMaskError("holds negative values; save the mask as 0 and 255")
     if is_lossy:
         _refuse_lossy_levels(values_HW)
-    image = _probabilities(values_HW) if is_lossy or values_HW.dtype.kind == "f" else _levels(values_HW, names, keep)
-    if covers_borders(image.mask_HW):
-        raise _NoMaskError("touches all four borders: that is the background; invert the mask (nodule white on black)")
-    _refuse_lines(image.mask_HW)
+    image = (
+        _probabilities(values_HW, is_lossy)
+        if is_lossy or values_HW.dtype.kind == "f"
+        else _levels(values_HW, names, keep)
+    )
+    refuse_no_area(image.mask_HW)
     return image
 
 
@@ -180,13 +131,13 @@ def _refuse_lossy_levels(values_HW: NDArray[Any]) -> None:
     """Only white on black survives a lossy coding: neither labels 0 and 1 nor several gray levels do."""
     brightest = int(values_HW.max(initial=0))
     if 0 < brightest < LEAST_LOSSY_LEVEL:
-        raise _NoMaskError(
+        raise NoMaskError(
             f"a lossy file (JPEG or the like) with values up to {brightest}, where labels of 0 and 1 are lost; "
             "save it again as PNG"
         )
     middle_HW = (values_HW > MIDDLE_FROM * 255) & (values_HW < MIDDLE_TO * 255)
     if cv2.erode(middle_HW.astype(np.uint8), np.ones((FRINGE_PX, FRINGE_PX), np.uint8)).any():
-        raise _NoMaskError(
+        raise NoMaskError(
             "a lossy file (JPEG or the like) with areas of gray: no mask; save it again as PNG, as 0 and 255"
         )
 
@@ -248,38 +199,80 @@ def _palette_values(page: PillowImage) -> tuple[NDArray[Any], dict[int, str]]:
 def _checked_floats(values_HW: NDArray[Any]) -> NDArray[Any]:
     """Floating-point values -> whole numbers where all are whole, else probabilities; anything else is refused."""
     if not np.isfinite(values_HW).all():
-        raise _NoMaskError("holds values that are not finite; save the mask as 0 and 255")
-    if values_HW.min(initial=0) < 0:
-        raise _NoMaskError("holds negative values, so these are no probabilities; save the mask as 0 and 255")
+        raise NoMaskError("holds values that are not finite; save the mask as 0 and 255")
+    if values_HW.min(initial=0) < -ROUNDING:
+        raise NoMaskError("holds negative values, so these are no probabilities; save the mask as 0 and 255")
     if (values_HW == np.rint(values_HW)).all() and values_HW.max(initial=0) <= 65535:
         return np.asarray(values_HW, np.uint16)
-    if values_HW.max(initial=0) > 1:
-        raise _NoMaskError("holds fractions above 1, so these are no probabilities; save the mask as 0 and 255")
-    return values_HW
+    if values_HW.max(initial=0) > 1 + ROUNDING:
+        raise NoMaskError("holds fractions above 1, so these are no probabilities; save the mask as 0 and 255")
+    return np.clip(values_HW, 0, 1)
 
 
 def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str] | None) -> MaskImage:
     """Whole numbers -> the labels or gray levels that they are, or a soft mask cut at half."""
     levels = [int(value) for value in np.unique(values_HW) if value]
     rule = "labels" if levels and levels[-1] <= MAX_LABEL else "gray levels as labels"
+    if not names and _is_nearly_black_and_white(values_HW, levels):
+        return _probabilities(values_HW)
+    if len(levels) > 1 and values_HW.min() > 0 and (ground := _ground_of(values_HW, levels)) is not None:
+        values_HW, levels = np.where(values_HW == ground, 0, values_HW), [one for one in levels if one != ground]
     if not names and len(levels) > 1 and levels[-1] == VOID and levels[-2] <= MAX_LABEL:
         levels, rule = levels[:-1], "labels; 255 is void and counts as background"
     if keep is not None:
         return _chosen(values_HW, levels, names, keep)
     if len(levels) > MAX_LABEL:
         return _probabilities(values_HW)
-    if len(levels) > 1 and values_HW.min() > 0:  # a background that is not black
-        levels = levels[1:]
+    if names and len(levels) > 1 and (strength_HW := _strength(values_HW, levels, names)) is not None:
+        return _probabilities(strength_HW)
     if len(levels) > 1 and levels[-1] > MAX_LABEL:
-        solid = [level for level in levels if _has_inside(values_HW == level)]
+        solid = [level for level in levels if has_inside(values_HW == level)]
         if len(solid) < len(levels):
             if len(solid) > 1:
-                raise _NoMaskError(
+                raise NoMaskError(
                     f"gray levels {_listed(solid)} with softened edges between them; save it without smoothing, "
                     "as 0 and 255 or with labels 1, 2, 3"
                 )
             return _probabilities(values_HW)
     return _labelled(values_HW, levels, names, rule if len(levels) > 1 else ONE_VALUE)
+
+
+def _is_nearly_black_and_white(values_HW: NDArray[Any], levels: list[int]) -> bool:
+    """Whether all values are near 0 or near 255, as a JPEG leaves them. One solid low level is a label beside void."""
+    low, high = [v for v in levels if v <= NEAR_BLACK], [v for v in levels if NEAR_WHITE <= v <= VOID]
+    if len(levels) < 2 or not high or len(low) + len(high) < len(levels):
+        return False
+    is_void_beside_labels = high == [VOID] and any(has_inside(values_HW == level) for level in low)
+    return not is_void_beside_labels
+
+
+def _ground_of(values_HW: NDArray[Any], levels: list[int]) -> int | None:
+    """-> the level that is the background where no pixel is black: it covers the four borders; None where none does."""
+    return next((level for level in levels if covers_borders(np.asarray(values_HW == level))), None)
+
+
+def _strength(values_HW: NDArray[Any], levels: list[int], names: dict[int, str]) -> NDArray[np.uint8] | None:
+    """Colours of which one is solid and the others its softened edge -> brightness 0 to 255; None for other colours."""
+    solid = [level for level in levels if has_inside(values_HW == level)]
+    if len(solid) == len(levels) or any(level not in names for level in levels):
+        return None
+    if len(solid) > 1:
+        listed = ", ".join(names[level] for level in solid[:6])
+        raise NoMaskError(f"colours {listed} with softened edges between them; save it without smoothing")
+    brightest = max(_channels(names[level]) for level in levels) if not solid else _channels(names[solid[0]])
+    strength_HW = np.zeros(values_HW.shape, np.uint8)
+    for level in levels:
+        share = sum(_channels(names[level])) / max(sum(brightest), 1)
+        expected = [channel * share for channel in brightest]
+        if any(abs(a - b) > 3 for a, b in zip(_channels(names[level]), expected, strict=True)):
+            return None
+        strength_HW[values_HW == level] = min(255, round(255 * share))
+    return strength_HW
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    """ "#rrggbb" -> its three numbers."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _chosen(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], keep: frozenset[str]) -> MaskImage:
@@ -303,12 +296,13 @@ def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str],
             cv2.connectedComponents((labels_HW == k).astype(np.uint8))[0] - 1 for k in range(1, len(levels) + 1)
         )
         if num_parts > MAX_PARTS_PER_LEVEL * len(levels):
-            raise _NoMaskError(f"{num_parts:,} specks of {len(levels)} values: a picture, not a mask; give the outline")
+            raise NoMaskError(f"{num_parts:,} specks of {len(levels)} values: a picture, not a mask; give the outline")
         if (pair := _nested(labels_HW)) is not None:
             inner, outer = titles[pair[0] - 1], titles[pair[1] - 1]
-            raise _NoMaskError(
+            raise NestedLabels(
                 f"label {inner} lies inside label {outer} (a nodule in a gland?); say which is the nodule, "
-                f"for example --mask-label nodule={inner}"
+                f"for example --mask-label nodule={inner}",
+                outer,
             )
     return MaskImage(labels_HW, titles, rule)
 
@@ -326,48 +320,23 @@ def _nested(labels_HW: Labels) -> tuple[int, int] | None:
     return None
 
 
-def _has_inside(region_HW: BoolArray) -> bool:
-    """Whether the region is somewhere at least 3 pixels wide: an edge that was softened is not."""
-    return bool(cv2.erode(region_HW.astype(np.uint8), np.ones((3, 3), np.uint8)).any())
-
-
-def _probabilities(values_HW: NDArray[Any]) -> MaskImage:
+def _probabilities(values_HW: NDArray[Any], is_lossy: bool = False) -> MaskImage:
     """Brightness or probability -> one label where it is above half of full scale (1, 255, 65535)."""
     is_float = values_HW.dtype.kind == "f"
     largest = float(values_HW.max(initial=0))
-    full = 1.0 if is_float else 255.0 if largest <= 255 else 65535.0
+    full = 1.0 if is_float else next((limit for limit in FULL_SCALES if largest <= limit), largest)
     counted_HW = values_HW > MIDDLE_FROM * full
     middle_HW = counted_HW & (values_HW < MIDDLE_TO * full)
     share = float(middle_HW.sum()) / max(float(counted_HW.sum()), 1.0)
     if share > (MAX_MIDDLE_SHARE_FLOAT if is_float else MAX_MIDDLE_SHARE):
-        raise _NoMaskError(
+        raise NoMaskError(
             f"not a mask but a picture: {share:.0%} of what is not black has values in between; "
             "give the outline, filled, as 0 and 255"
         )
     mask_HW = values_HW > full / 2
-    if largest > 0 and not mask_HW.any() and largest > MIDDLE_FROM * full:
-        raise _NoMaskError(f"no value reaches half of full scale ({full:g}); save the mask as 0 and 255")
+    if largest > (MIDDLE_FROM * full if is_lossy else 0) and not mask_HW.any():
+        raise NoMaskError(f"no value reaches half of full scale ({full:g}); save the mask as 0 and 255")
     return MaskImage(mask_HW.astype(np.int32), (f"above {full / 2:g}",), f"values between 0 and {full:g}, cut at half")
-
-
-def covers_borders(mask_HW: BoolArray) -> bool:
-    """Whether the mask covers more than half of each of the four borders: then it is the background."""
-    sides = (mask_HW[0], mask_HW[-1], mask_HW[:, 0], mask_HW[:, -1])
-    return all(np.count_nonzero(side) > BORDER_SHARE * side.size for side in sides)
-
-
-def _refuse_lines(mask_HW: BoolArray) -> None:
-    """A contour that was drawn and not filled would teach that a nodule is a thin ring."""
-    area = np.count_nonzero(mask_HW)
-    if not area:
-        return
-    padded = np.pad(mask_HW.astype(np.uint8), 1)
-    if 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()) > LINE_WIDTH_PX:
-        return
-    contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros_like(padded), contours, -1, 1, cv2.FILLED)
-    if np.count_nonzero(filled) > LINE_FILLS * area:
-        raise _NoMaskError("holds a line, not an area; fill the outline")
 
 
 def _listed(levels: list[int]) -> str:

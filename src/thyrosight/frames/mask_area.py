@@ -1,0 +1,78 @@
+"""Mask -> whether it is an area as a nodule is: no background, no line, no frame, no specks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from thyrosight.errors import InputError
+from thyrosight.types import BoolArray
+
+BORDER_SHARE = 0.5
+"""A background covers this share of each of the four sides."""
+FRAME_PX = 8
+"""A frame around a picture is thinner."""
+LINE_FILLS = 1.5
+"""A closed line holds, itself included, at least this many times its own area."""
+LINE_WIDTH_SHARE, MIN_LINE_WIDTH_PX = 0.02, 6.0
+"""Of the longer side: a line is seldom drawn wider."""
+LINE_LENGTH = 8.0
+"""A thin line is this many times longer than wide, a broad one twice as many; a nodule is not."""
+SPECK_PX, MANY_SPECKS = 16, 12
+
+
+class NoMaskError(Exception):
+    """The fault of a mask file and its fix, without the name of the file."""
+
+
+class NestedLabelsError(InputError):
+    """A mask file in which one label lies inside another; `outer` is the other one, as the file has it."""
+
+    def __init__(self, message: str, outer: str) -> None:
+        super().__init__(message)
+        self.outer = outer
+
+
+class NestedLabels(NoMaskError):
+    """As NestedLabelsError, without the name of the file."""
+
+    def __init__(self, message: str, outer: str) -> None:
+        super().__init__(message)
+        self.outer = outer
+
+
+def covers_borders(mask_HW: BoolArray) -> bool:
+    """Whether the mask covers more than half of each of the four borders: then it is the background."""
+    sides = (mask_HW[0], mask_HW[-1], mask_HW[:, 0], mask_HW[:, -1])
+    return all(np.count_nonzero(side) > BORDER_SHARE * side.size for side in sides)
+
+
+def has_inside(region_HW: BoolArray) -> bool:
+    """Whether the region is somewhere at least 3 pixels wide: an edge that was softened is not."""
+    return bool(cv2.erode(region_HW.astype(np.uint8), np.ones((3, 3), np.uint8)).any())
+
+
+def refuse_no_area(mask_HW: BoolArray) -> None:
+    """NoMaskError where the mask is a background, a frame, a line, a hatching or specks; an empty mask is none."""
+    area_px = np.count_nonzero(mask_HW)
+    if not area_px:
+        return
+    if covers_borders(mask_HW):
+        inner_HW = mask_HW[FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX]
+        if inner_HW.size and not covers_borders(inner_HW):
+            raise NoMaskError("has a line along all four borders, like the frame of a screenshot; erase the frame")
+        raise NoMaskError("touches all four borders: that is the background; invert the mask (nodule white on black)")
+    padded = np.pad(mask_HW.astype(np.uint8), 1)
+    contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(padded), contours, -1, 1, cv2.FILLED)
+    if np.count_nonzero(filled) > LINE_FILLS * area_px:
+        raise NoMaskError("holds a line or a ring, not an area; fill the outline")
+    num_parts, labels, stats, _ = cv2.connectedComponentsWithStats(padded, connectivity=8)
+    areas_px = stats[1:, cv2.CC_STAT_AREA]
+    if num_parts > MANY_SPECKS and areas_px.max() < SPECK_PX:
+        raise NoMaskError(f"holds {num_parts - 1} specks of at most {areas_px.max()} pixels, no area; fill the outline")
+    largest = (labels == 1 + int(np.argmax(areas_px))).astype(np.uint8)
+    width_px = 2 * float(cv2.distanceTransform(largest, cv2.DIST_L2, 5).max())
+    is_thin = width_px <= max(MIN_LINE_WIDTH_PX, LINE_WIDTH_SHARE * max(mask_HW.shape))
+    if np.count_nonzero(largest) > (LINE_LENGTH if is_thin else 2 * LINE_LENGTH) * width_px**2:
+        raise NoMaskError("holds a line, not an area; fill the outline")
