@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
+from itertools import islice
 from pathlib import Path
 
 from thyrosight.errors import InputError
 
 NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
 """What spreadsheets and pandas write into an empty cell."""
+
+SPREADSHEET_HEADS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""The first bytes of xlsx and ods (both are zip files), and of xls."""
+MAX_HEAD = 20_000
 
 
 def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
@@ -29,24 +36,57 @@ def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
     return rows
 
 
+def number_of(text: str) -> float:
+    """A number with a decimal point or a decimal comma -> its value; ValueError for anything else."""
+    return float(text.replace(",", ".") if re.fullmatch(r"[+-]?\d*,\d+", text) else text)
+
+
 def whole_number(text: str) -> str:
     """A whole number that pandas wrote as 3.0 (its column has empty cells) -> 3; anything else as it is."""
-    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
+    return text[:-2] if re.fullmatch(r"-?\d+[.,]0", text) else text
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
-    """CSV -> its lines that are not blank, split at commas, semicolons or tabs; a byte-order mark is removed."""
+    """CSV in UTF-8 or UTF-16 -> its lines that are not blank; split at `,`, `;`, tab or `|`, as the table itself is."""
+    text = _text_of(path, errors)
+    said = re.match(r"sep=(.)\r?\n", text)
+    if said:  # Excel's own first line
+        text = text[said.end() :]
+    delimiter = said[1] if said else _delimiter_of(text)
     try:
-        text = path.read_text(encoding="utf-8-sig", errors=errors)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read as UTF-8 text ({error}); save it as UTF-8 CSV") from None
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        return [
-            line for line in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in line)
-        ]
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [line for line in lines if any(cell.strip() for cell in line)]
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV table ({error})") from None
+
+
+def _text_of(path: Path, errors: str) -> str:
+    """File -> its text without a byte-order mark."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); check the path and its permissions") from None
+    if data.startswith(SPREADSHEET_HEADS):
+        raise InputError(f"{path}: a spreadsheet, not a CSV, whatever its name; save it as CSV (UTF-8)")
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if is_utf16 else "utf-8-sig", errors="strict" if is_utf16 else errors)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: can't be read as UTF-8 text ({error}); save it as UTF-8 CSV") from None
+
+
+def _delimiter_of(text: str) -> str:
+    """-> what divides the first lines into the same number of cells, the largest; quoted signs don't count."""
+    head = text[:MAX_HEAD]
+
+    def sameness(delimiter: str) -> tuple[bool, int]:
+        rows = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+        widths = [len(row) for row in islice((row for row in rows if row), 3)]
+        return len(set(widths[:2])) == 1 and min(widths, default=0) > 1, max(widths, default=0)
+
+    try:
+        return max(",;\t|", key=sameness)
+    except csv.Error:
+        return ","

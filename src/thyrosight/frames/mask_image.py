@@ -206,7 +206,7 @@ def _checked_floats(values_HW: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(values_HW, np.uint16)
     if values_HW.max(initial=0) > 1 + ROUNDING:
         raise NoMaskError("holds fractions above 1, so these are no probabilities; save the mask as 0 and 255")
-    return np.clip(values_HW, 0, 1)
+    return np.asarray(np.clip(values_HW, 0, 1))
 
 
 def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str] | None) -> MaskImage:

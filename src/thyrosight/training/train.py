@@ -59,9 +59,9 @@ def train(
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if isinstance(config, Path | str):
         config = load_config(Path(config))
-    cases = [Path(path) for path in ([cases] if isinstance(cases, Path | str) else cases)]
+    tables = [Path(path) for path in ([cases] if isinstance(cases, Path | str) else cases)]
     out = Path(out)
-    rows = divide_rows([case for path in cases for case in read_cases(path)], config, fold)
+    rows = divide_rows([case for path in tables for case in read_cases(path)], config, fold)
     start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
     if start is not None:
         taught = [case for case in rows.kept_out if case.source not in config.data.reference_sources]
@@ -77,7 +77,7 @@ def train(
     if world > 1:
         network = convert_sync_norm(network)
     if rank == 0:
-        prepare_run(out, resume, run_record(config, cases, out, fold, start), rows_record(*rows))
+        prepare_run(out, resume, run_record(config, tables, out, fold, start), rows_record(*rows))
 
     loader = training_loader(ViewDataset(rows.fit, config, augmented=True), config, rank, world)
     validation = None

@@ -11,7 +11,7 @@ from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
 from thyrosight.datasets.sets.csv_columns import ALIASES, choose_columns, parse_cut, plain_name
 from thyrosight.datasets.sets.layout import Request
-from thyrosight.datasets.sets.own_csv import LABELS, case_of_row, table_rows, united
+from thyrosight.datasets.sets.own_csv import LABELS, case_of_row, table_rows, united, with_patients
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
@@ -105,7 +105,9 @@ def _rows_as_cases(
         _ask_for_patient(table, header, rows, columns)
     files = _Images(names, table.parent)
     cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
+    cases, patients = with_patients(cases, columns, table)
     cases, notes = united(cases, table, request.masks)
+    notes = [*patients, *notes]
     used = set(columns.values()) | ({cut[0]} if cut else set())
     left = [name for name in header if name not in used]
     told = [f"columns of {table.name}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from thyrosight.datasets.csv_file import number_of
 from thyrosight.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -133,11 +134,12 @@ def parse_cut(text: str, header: Sequence[str]) -> Cut:
 
 def _rank(value: str, where: str) -> float:
     """Number or TI-RADS category (4a, TR4, "TI-RADS 4b") -> its place in the order."""
-    text = re.sub(r"^(ti-?rads|tr|bi-?rads|category)\s*", "", value.strip().casefold())
+    text = re.sub(r"^((acr|eu|k|c)[ -]?)?(ti-?rads|tr|bi-?rads|category)[\s:-]*", "", value.strip().casefold())
+    text = re.sub(r"^(4)[\s-]+([abc])$", r"\1\2", text)
     if text in _CATEGORIES:
         return float(text[0]) + 0.1 * "abc".find(text[1:]) * bool(text[1:])
     try:
-        return float(text)
+        return number_of(text)
     except ValueError:
         raise InputError(
             f"{where}: '{value}' is neither a number nor a TI-RADS category (1 to 6, 4a, 4b, 4c)"

@@ -17,7 +17,7 @@ _MASK_WORD = (
     r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
 )
 _MASK_NAME = re.compile(
-    rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+{_MASK_WORD}(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",
+    rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+\(?{_MASK_WORD}\)?(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",
     re.IGNORECASE,
 )
 

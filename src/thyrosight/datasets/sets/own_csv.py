@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from thyrosight.datasets.csv_file import NO_VALUE, csv_lines, whole_number
+from thyrosight.datasets.csv_file import NO_VALUE, csv_lines, number_of, whole_number
 from thyrosight.datasets.sets.csv_columns import Cut, choose_columns, parse_cut, plain_name
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
@@ -25,13 +26,14 @@ from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.frames.load import SUFFIXES
 from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.frames.spacing import MAX_MM, MIN_MM
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
 LABELS: dict[str, int | None] = {
-    **dict.fromkeys(("1", "malignant", "high", "true", "m", "positive", "cancer"), 1),
-    **dict.fromkeys(("0", "benign", "low", "false", "b", "negative"), 0),
+    **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
+    **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
     **dict.fromkeys(("", "normal", "unknown", "-1"), None),
 }
 _SPLIT_WORDS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
@@ -52,7 +54,9 @@ def read(request: Request) -> DataSet:
     columns = choose_columns(header, request.columns, table, needs_label=cut is None)
     files = _Files(table.resolve().parent)
     cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
+    cases, patients = with_patients(cases, columns, table)
     cases, notes = united(cases, table, request.masks)
+    notes = [*patients, *notes]
     used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
     first = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
     notes = [first, *_unused(header, used), *_groups_in_words(columns), *files.notes(), *notes]
@@ -99,14 +103,23 @@ class _Files:
         self._there: dict[Path, dict[str, list[Path]]] = {}
 
     def path(self, text: str) -> Path:
-        """Cell -> the file that it means; the path as written where there is no such file."""
+        """Cell -> the file that it means; the path as written where there is no such file.
+
+        InputError where several files could be meant: one name with two endings.
+        """
         path = Path(os.path.normpath(self.folder / text))
         if not path.is_file() and "\\" in text:
             path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
         if path.is_file():
             return path
-        others = self._by_stem(path.parent).get(stem_of(path).casefold(), [])
-        if len(others) == 1:
+        there = self._by_stem(path.parent)
+        others = there.get(_key(path), [])
+        if not others and path.name.isdecimal():  # a spreadsheet turns 0007 into 7
+            others = [one for key, files in there.items() if key.lstrip("0") == path.name.lstrip("0") for one in files]
+        if len(others) > 1:
+            names = " or ".join(sorted(one.name for one in others)[:3])
+            raise InputError(f"{self.folder}: '{text}' of the table could be {names}; write the whole name")
+        if others:
             self.num_other_endings += 1
             return others[0]
         return path
@@ -116,13 +129,18 @@ class _Files:
             found: dict[str, list[Path]] = {}
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
                 if path.suffix.lower() in SUFFIXES:
-                    found.setdefault(stem_of(path).casefold(), []).append(path)
+                    found.setdefault(_key(path), []).append(path)
             self._there[folder] = found
         return self._there[folder]
 
     def notes(self) -> list[str]:
         number = self.num_other_endings
-        return [f"{number} files were found under another ending than the table writes"] if number else []
+        return [f"{number} files were found under another ending or spelling than the table writes"] if number else []
+
+
+def _key(path: Path) -> str:
+    """File -> its name as names are compared: without ending and case, accents composed (macOS stores them apart)."""
+    return unicodedata.normalize("NFC", stem_of(path)).casefold()
 
 
 def stem_of(path: Path) -> str:
@@ -143,6 +161,7 @@ def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCell
     if target not in TARGETS:
         raise InputError(f"{where}: target '{target}'; write one of: {', '.join(TARGETS)}")
     image = files.path(text["image"])
+    row_mm, column_mm = _spacing(text, where)
     return Case(
         case_id=_safe_id(text.get("case_id") or stem_of(image)),
         image=image,
@@ -152,8 +171,8 @@ def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCell
         source=text.get("source") or NAME,
         split=split,
         fold=_fold(text.get("fold", ""), where),
-        row_mm=_millimetres(text.get("row_mm", ""), where),
-        column_mm=_millimetres(text.get("column_mm", ""), where),
+        row_mm=row_mm,
+        column_mm=column_mm,
         target=target,
         descriptors=_descriptors(text),
     )
@@ -170,6 +189,34 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
             f'or say which values are malignant: --malignant "{columns["malignancy"]}={label}"'
         )
     return LABELS[label]
+
+
+def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -> tuple[list[Case], list[str]]:
+    """One case per row -> (the same, spellings of one patient made one; notes). InputError where cells were merged.
+
+    A spreadsheet's merged cell stands in the CSV of its first row alone: the other images would lose their patient.
+    """
+    if "group" not in columns:
+        return list(cases), []
+    given = [case.group for case in cases if case.group]
+    num_empty = len(cases) - len(given)
+    if num_empty and given and cases[0].group and len(set(given)) == len(given) and num_empty >= len(given):
+        raise InputError(
+            f"{table}: column '{columns['group']}' is empty in {num_empty} rows and names no patient twice, as merged "
+            f"cells do; fill them down, or write --column patient=none"
+        )
+    spelled: dict[str, str] = {}
+    for name in given:
+        spelled.setdefault(name.casefold(), name)
+    changed = sorted({name for name in given if spelled[name.casefold()] != name})
+    notes = []
+    if changed:
+        notes.append(f"patients that differ in upper and lower case alone are one: {', '.join(changed[:3])}")
+    if num_empty and given:
+        notes.append(
+            f"{num_empty} rows have no patient: each counts as a patient of its own, joined where images look alike"
+        )
+    return [replace(case, group=spelled.get(case.group.casefold(), "")) for case in cases], notes
 
 
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
@@ -196,7 +243,7 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
             malignancy = labels.pop() if len(labels) == 1 else None
             first = replace(first, malignancy=malignancy, mask=_united_mask(first, rows, masks))
         result.append(first)
-    _refuse_repeats(result, table)
+    refuse_repeats(result, table)
     notes = []
     if num_united:
         notes.append(f"{num_united} images are in several rows (one per nodule?): one case each, their masks united")
@@ -252,14 +299,22 @@ def _fold(text: str, where: str) -> int | None:
     return int(text) if text else None
 
 
-def _millimetres(text: str, where: str) -> float | None:
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = math.nan
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise InputError(f"{where}: spacing '{text}'; write the millimetres from one pixel to the next, or nothing")
-    return value
+def _spacing(text: dict[str, str], where: str) -> tuple[float | None, float | None]:
+    """Cells of row_mm and column_mm -> the two, which may be one or none; InputError for what no pixel can measure."""
+    values = []
+    for role in ("row_mm", "column_mm"):
+        cell = text.get(role, "")
+        try:
+            value = number_of(cell) if cell else None
+        except ValueError:
+            value = math.nan
+        if value is not None and not (math.isfinite(value) and MIN_MM <= value <= MAX_MM):
+            raise InputError(
+                f"{where}: spacing '{cell}'; write the millimetres from one pixel to the next, "
+                f"{MIN_MM:g} to {MAX_MM:g}, or nothing"
+            )
+        values.append(value)
+    return values[0], values[1]
 
 
 def _csv(folder: Path) -> Path | None:
@@ -269,13 +324,14 @@ def _csv(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def _refuse_repeats(cases: Sequence[Case], table: Path) -> None:
+def refuse_repeats(cases: Sequence[Case], table: Path) -> None:
     seen: dict[str, Case] = {}
     for case in cases:
         if case.case_id in seen:
             raise InputError(
                 f"{table}: {seen[case.case_id].image.name} and {case.image.name} are both called '{case.case_id}'; "
-                "add a case_id column with a name for each image"
+                "add a case_id column with a name for each image; if the column of names holds the patient, write "
+                "--column patient=COLUMN --column case_id=none"
             )
         seen[case.case_id] = case
 

@@ -1,0 +1,254 @@
+"""Tables and layouts as people of the field bring them, a second round: read right, or one line with the fix."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from thyrosight.datasets.prepare import PrepareOptions, PrepareSummary, prepare
+from thyrosight.datasets.table import read_cases
+from thyrosight.errors import InputError
+from thyrosight.types import Case
+
+SIZE = (72, 96)
+NO_FOLDS = PrepareOptions(folds=0)
+
+
+def picture(number: int) -> Image.Image:
+    rng = np.random.default_rng(number)
+    return Image.fromarray(rng.integers(40, 200, SIZE).astype(np.uint8))
+
+
+def mask(number: int) -> Image.Image:
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    return Image.fromarray((((rows - 36) ** 2 + (columns - 30 - 6 * number) ** 2) < 100).astype(np.uint8) * 255)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images i0.png to i3.png and their masks m0.png to m3.png."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in range(4):
+        picture(number).save(folder / f"i{number}.png")
+        mask(number).save(folder / f"m{number}.png")
+    return folder
+
+
+def read(folder: Path, content: str | bytes, options: PrepareOptions = NO_FOLDS) -> tuple[list[Case], PrepareSummary]:
+    data = content.encode() if isinstance(content, str) else content
+    (folder / "t.csv").write_bytes(data)
+    summary = prepare(folder / "t.csv", folder.parent / "out", options, workers=1)
+    return read_cases(summary.cases_csv), summary
+
+
+ROWS = "i0.png,m0.png,1,a\ni1.png,m1.png,0,b\n"
+PLAIN = "image,mask,label,patient\n" + ROWS
+SEMICOLONS = PLAIN.replace(",", ";")
+
+SAME_TABLE: dict[str, bytes] = {
+    "byte-order mark and quotes": ("\ufeff" + PLAIN.replace("image", '"image"')).encode(),
+    "UTF-16, as Excel saves Unicode text": PLAIN.replace(",", "\t").encode("utf-16"),
+    "UTF-16 of the other order": b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+    "semicolons": SEMICOLONS.encode(),
+    "semicolons, and commas in a column's name": SEMICOLONS.replace("patient", 'patient;"note (a, b, c, d)"').encode(),
+    "Excel's line sep=;": ("sep=;\r\n" + SEMICOLONS.replace("\n", "\r\n")).encode(),
+    "pipes": PLAIN.replace(",", "|").encode(),
+    "old Mac line ends": PLAIN.replace("\n", "\r").encode(),
+    "blank lines and blank cells below": ("\n" + PLAIN + "\n,,,\n , , , \n").encode(),
+    "names with blanks around": PLAIN.replace(",", " , ").encode(),
+    "no-break blanks": PLAIN.replace("i0.png", "i0.png\u00a0").replace(",1,", ",1\u00a0,").encode(),
+    "labels in words": PLAIN.replace(",1,", ",Malignant ,").replace(",0,", ",BENIGN,").encode(),
+    "labels yes and no": PLAIN.replace(",1,", ",Yes,").replace(",0,", ",No,").encode(),
+    "labels M and B": PLAIN.replace(",1,", ",M,").replace(",0,", ",B,").encode(),
+    "labels 1.0 and 0,0": PLAIN.replace(",1,", ",1.0,").replace(",0,", ',"0,0",').encode(),
+    "labels TRUE and FALSE": PLAIN.replace(",1,", ",TRUE,").replace(",0,", ",FALSE,").encode(),
+    "upper case endings": PLAIN.replace(".png", ".PNG").encode(),
+    "names without endings": PLAIN.replace(".png", "").encode(),
+    "paths with ./ and a detour": PLAIN.replace("i0", "./i0").replace("m1", "../set/m1").encode(),
+}
+
+
+@pytest.mark.parametrize("kind", SAME_TABLE)
+def test_the_same_table_in_another_dress(folder: Path, kind: str) -> None:
+    cases, _ = read(folder, SAME_TABLE[kind])
+    assert [(case.image.name, case.mask and case.mask.name) for case in cases] == [
+        ("i0.png", "m0.png"),
+        ("i1.png", "m1.png"),
+    ]
+    assert [case.malignancy for case in cases] == [1, 0]
+    assert [case.group for case in cases] == ["a", "b"]
+
+
+REFUSED: dict[str, tuple[str | bytes, str]] = {
+    "a workbook that is called csv": (b"PK\x03\x04" + b"\0" * 40, "a spreadsheet, not a CSV.*save it as CSV"),
+    "an xls that is called csv": (b"\xd0\xcf\x11\xe0" + b"\0" * 40, "a spreadsheet, not a CSV"),
+    "Windows-1252": (PLAIN.replace("patient", "Bemerkung f\u00fcr").encode("cp1252"), "save it as UTF-8 CSV"),
+    "a header alone": ("image,label\n", "no rows below the header"),
+    "labels 1 and 2": (PLAIN.replace(",0,", ",2,"), r'label \'2\'.*--malignant "label=2"'),
+    "a word for a tumour": (PLAIN.replace(",1,", ",papillary carcinoma,"), r'--malignant "label=papillary carcinoma"'),
+    "a category as the label": (PLAIN.replace(",1,", ",TR4,"), r"--malignant \"label=tr4\""),
+    "a probability as the label": (PLAIN.replace(",1,", ",0.7,"), "label '0.7'"),
+    "patients in merged cells": (
+        "image,label,patient\ni0.png,1,a\ni1.png,1,\ni2.png,0,b\ni3.png,0,\n",
+        "merged cells do; fill them down",
+    ),
+    "the patient's number called ID": (
+        "ID,image,label\np1,i0.png,1\np1,i1.png,1\n",
+        r"both called 'p1'.*--column patient=COLUMN --column case_id=none",
+    ),
+    "micrometres": (
+        PLAIN.replace("patient", "row_mm").replace(",a", ",65").replace(",b", ",65"),
+        "spacing '65'.*0.005 to 2",
+    ),
+    "a negative spacing": (
+        PLAIN.replace("patient", "row_mm").replace(",a", ",-0.1").replace(",b", ",0.1"),
+        "spacing '-0.1'",
+    ),
+    "a title above the header": ("Table 1,,,\n" + PLAIN, "which column holds the image's file"),
+    "a fold in words": (PLAIN.replace("patient", "fold").replace(",a", ",1 of 5"), "fold '1 of 5'"),
+    "a row with a comma too many": (PLAIN.replace(",1,", ",1,seen twice,"), "5 values for 4 columns.*quotes"),
+    "benign as the only label": ("image,benign\ni0.png,1\n", "neither a mask nor a label column"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_with_the_table_and_the_fix(folder: Path, kind: str) -> None:
+    content, words = REFUSED[kind]
+    with pytest.raises(InputError, match=words) as caught:
+        read(folder, content)
+    assert "t.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_name_with_two_endings_is_asked_about(folder: Path) -> None:
+    picture(0).save(folder / "i0.jpg")
+    with pytest.raises(InputError, match=r"'i0' of the table could be i0\.jpg or i0\.png; write the whole name"):
+        read(folder, "image,label\ni0,1\n")
+
+
+def test_numbers_that_a_spreadsheet_cut_find_their_files(folder: Path) -> None:
+    (folder / "i0.png").rename(folder / "0007.png")
+    (folder / "i1.png").rename(folder / "0010.png")
+    cases, summary = read(folder, "image,label\n7,1\n10,0\n")
+    assert [case.image.name for case in cases] == ["0007.png", "0010.png"]
+    assert any("2 files were found under another ending or spelling" in note for note in summary.notes)
+
+
+def test_accents_that_macos_takes_apart_are_the_same(folder: Path) -> None:
+    composed = unicodedata.normalize("NFC", "Kn\u00f6tchen \u00e9.png")
+    (folder / "i0.png").rename(folder / unicodedata.normalize("NFD", composed))
+    cases, _ = read(folder, f"image,label\n{composed},1\n")
+    assert len(cases) == 1
+
+
+def test_a_line_end_of_unicode_in_a_cell_is_no_new_row(folder: Path) -> None:
+    cases, _ = read(
+        folder,
+        PLAIN.replace("label", "label,remark").replace(",1,", ",1,seen\u2028twice\x0b,").replace(",0,", ',0,"a\nb",'),
+    )
+    assert [case.group for case in cases] == ["a", "b"]
+
+
+def test_a_decimal_comma_is_a_point(folder: Path) -> None:
+    table = "image;label;row_mm;column_mm\ni0.png;1;0,065;0,07\ni1.png;0;0.08;\n"
+    cases, _ = read(folder, table)
+    assert [(case.row_mm, case.column_mm) for case in cases] == [(0.065, 0.07), (0.08, None)]
+    cut = PrepareOptions(folds=0, malignant="size>=1.5")
+    cases, _ = read(folder, "image;size\ni0.png;1,5\ni1.png;1,49\n", cut)
+    assert [case.malignancy for case in cases] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [("TR4", 0), ("4A", 0), ("4 b", 1), ("TI-RADS 4B", 1), ("ACR TI-RADS 5", 1), ("TIRADS: 3", 0), ("tr-4c", 1)],
+)
+def test_categories_as_reports_write_them(folder: Path, written: str, label: int) -> None:
+    cases, _ = read(folder, f"image,tirads\ni0.png,{written}\n", PrepareOptions(folds=0, malignant="tirads>=4b"))
+    assert cases[0].malignancy == label
+
+
+def test_patients_that_differ_in_case_alone_are_one(folder: Path) -> None:
+    cases, summary = read(folder, "image,label,patient\ni0.png,1,P1\ni1.png,1,p1\ni2.png,0,P2\n")
+    assert [case.group for case in cases] == ["P1", "P1", "P2"]
+    assert any("upper and lower case" in note for note in summary.notes)
+
+
+def test_rows_without_a_patient_are_counted(folder: Path) -> None:
+    _, summary = read(folder, "image,label,patient\ni0.png,1,P1\ni1.png,1,P1\ni2.png,0,\n")
+    assert any("1 rows have no patient" in note for note in summary.notes)
+
+
+# Layouts.
+
+
+def put(folder: Path, names: str, make: Callable[[int], Image.Image], numbers: range = range(3)) -> None:
+    for number in numbers:
+        path = folder / names.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(number).save(path)
+
+
+LAYOUTS: dict[str, tuple[str, str]] = {
+    "capitals": ("Images/IMG_{}.PNG", "Masks/img_{}.png"),
+    "other endings": ("images/{}.jpg", "masks/{}.bmp"),
+    "blanks and brackets": ("images/case ({}).png", "masks/case ({}).png"),
+    "_Mask beside": ("all/n{}.png", "all/n{}_Mask.png"),
+    "(mask) beside": ("all/n{}.png", "all/n{} (mask).png"),
+    "ground truth in words": ("US images/{}.png", "Ground Truth/{}.png"),
+    "a folder per image": ("n{}/images/n{}.png", "n{}/masks/n{}.png"),
+    "splits": ("train/images/{}.png", "train/masks/{}.png"),
+    "dots in names": ("images/1.2.{}.png", "masks/1.2.{}.png"),
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_layout_without_an_option(tmp_path: Path, kind: str) -> None:
+    images, masks = (names.replace("{}", "{0}") for names in LAYOUTS[kind])
+    put(tmp_path / "set", images, picture)
+    put(tmp_path / "set", masks, mask)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "README.txt"):
+        (tmp_path / "set" / name).write_bytes(b"x")
+    summary = prepare(tmp_path / "set", tmp_path / "out", NO_FOLDS, workers=1)
+    assert (summary.num_images, summary.num_outlined, summary.num_empty_masks) == (3, 3, 0)
+    for case in read_cases(summary.cases_csv):
+        assert case.mask is not None
+        number = int([part for part in case.image.stem if part.isdigit()][-1])
+        assert Image.open(case.mask).tobytes() == mask(number).tobytes() or case.mask.suffix != ".png"
+
+
+def test_a_mask_without_its_image_and_an_image_without_its_mask_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "set", "images/{}.png", picture, range(4))
+    put(tmp_path / "set", "masks/{}.png", mask, range(1, 5))
+    summary = prepare(tmp_path / "set", tmp_path / "out", NO_FOLDS, workers=1)
+    told = " ".join([*summary.left_out, *summary.notes])
+    assert "0.png" in told
+    assert "4.png" in told
+
+
+def test_a_workbook_beside_the_folders_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "set", "images/{}.png", picture)
+    put(tmp_path / "set", "masks/{}.png", mask)
+    (tmp_path / "set" / "labels.xlsx").write_bytes(b"PK\x03\x04")
+    summary = prepare(tmp_path / "set", tmp_path / "out", NO_FOLDS, workers=1)
+    assert any("xlsx" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("name", ["set.xlsx", "set.zip", "set.mat", "set.h5"])
+def test_a_file_that_is_no_set_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04" * 9)
+    with pytest.raises(InputError, match="write a CSV") as caught:
+        prepare(tmp_path / name, tmp_path / "out", NO_FOLDS)
+    assert name in str(caught.value)
+
+
+def test_a_folder_that_links_to_itself_ends(tmp_path: Path) -> None:
+    put(tmp_path / "set", "images/{}.png", picture)
+    put(tmp_path / "set", "masks/{}.png", mask)
+    (tmp_path / "set" / "images" / "again").symlink_to(tmp_path / "set", target_is_directory=True)
+    assert prepare(tmp_path / "set", tmp_path / "out", NO_FOLDS, workers=1).num_images == 3
