@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
 from thyrosight.frames.headers import HeaderError, read_claim
@@ -70,7 +71,7 @@ def _deep_page(data: bytes) -> PillowImage:
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         raise ValueError("its 16 bits per channel can't be decoded")
-    channels_HWC = decoded[..., [2, 1, 0, *range(3, decoded.shape[2])]]
+    channels_HWC: NDArray[Any] = decoded[..., [2, 1, 0, *range(3, decoded.shape[2])]]
     alpha_HW = channels_HWC[..., 3] if channels_HWC.shape[2] == 4 else None
     is_gray = bool((channels_HWC[..., :3] == channels_HWC[..., :1]).all())
     if is_gray and (alpha_HW is None or alpha_HW.min() == alpha_HW.max()):
