@@ -221,6 +221,7 @@ def _check_cost(name: str, claim: Claim, index: int) -> None:
 
 
 def check_size(name: str, width: int, height: int) -> None:
+    """InputError, which begins with the name, where an image of this size is too large to decode or too small."""
     size = f"{width:,} x {height:,} pixels"
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"

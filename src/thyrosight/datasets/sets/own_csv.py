@@ -243,7 +243,7 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
             malignancy = labels.pop() if len(labels) == 1 else None
             first = replace(first, malignancy=malignancy, mask=_united_mask(first, rows, masks))
         result.append(first)
-    refuse_repeats(result, table)
+    _refuse_repeats(result, table)
     notes = []
     if num_united:
         notes.append(f"{num_united} images are in several rows (one per nodule?): one case each, their masks united")
@@ -324,7 +324,7 @@ def _csv(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def refuse_repeats(cases: Sequence[Case], table: Path) -> None:
+def _refuse_repeats(cases: Sequence[Case], table: Path) -> None:
     seen: dict[str, Case] = {}
     for case in cases:
         if case.case_id in seen:
