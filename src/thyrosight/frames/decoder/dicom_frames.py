@@ -37,6 +37,8 @@ _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 
+STILL_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("6", "6.1", "7"))
+"""SOP classes of one frame: ultrasound (retired and current), secondary capture."""
 _OTHER_SAMPLING = {"YBR_FULL_422": ("YBR_FULL",), "YBR_FULL": ("YBR_FULL_422",)}
 
 Places = list[tuple[tuple[int, int], ...]]
@@ -66,6 +68,8 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
     layout = read_layout(dataset, encoding, vr)
     is_native = encoding.transfer_syntax in NATIVE
     fragments = [] if is_native else _fragments_of(stream, at, num_bytes)
+    if is_native and not layout.num_frames and header["sop_class"] in STILL_CLASSES:
+        layout = replace(layout, num_frames=_frames_of_a_still(layout, num_bytes))
     layout = as_stored(layout, num_bytes) if is_native else _counted(layout, stream, fragments, dataset)
     header |= {"rows": layout.rows, "columns": layout.columns, "num_frames": layout.num_frames}
     if is_native:
@@ -99,6 +103,16 @@ def as_stored(layout: Layout, num_bytes: int) -> Layout:
             as_said.check()
             return as_said
     return layout if layout.num_frames else replace(layout, num_frames=1)
+
+
+def _frames_of_a_still(layout: Layout, num_bytes: int) -> int:
+    """-> 1; HeaderError where the data of one image is several times as long as its header says."""
+    times, over = divmod(num_bytes, layout.frame_bytes)
+    if times > 1 and over <= 1 and layout.photometric not in _OTHER_SAMPLING:
+        raise HeaderError(
+            f"its pixel data is {times:,} times as long as its header's colours and bits say", "correct its header"
+        )
+    return 1
 
 
 def _fragments_of(stream: Bounded, at: int, num_bytes: int) -> list[tuple[int, int]]:

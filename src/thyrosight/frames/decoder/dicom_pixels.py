@@ -100,7 +100,13 @@ class FrameDecoder:
         if self._palette_V3 is not None:
             return np.ascontiguousarray(self._palette_V3[_index(self._layout, samples)])
         if self._gray_V is not None:
-            return np.ascontiguousarray(self._gray_V[_index(self._layout, samples)])
+            gray_HW = np.ascontiguousarray(self._gray_V[_index(self._layout, samples)])
+            if self._layout.num_frames == 1 and gray_HW.min() == gray_HW.max() and samples.min() < samples.max():
+                raise HeaderError(
+                    "its window (WindowCenter, WindowWidth) makes the whole picture one level of gray",
+                    "export it with a window that shows it",
+                )
+            return gray_HW
         rgb_HW3 = _eight_bits(self._layout, samples)
         return ybr_to_rgb(rgb_HW3) if colours == "YBR" else np.ascontiguousarray(rgb_HW3)
 
