@@ -95,6 +95,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict.predict,
     "measure": measure.measure,
     "tirads": tirads.tirads,
+    "report": examination.report,
     "serve": serve.serve,
     "dicom": dicom.dicom,
     "listen": pacs.listen,

@@ -1,17 +1,77 @@
-"""The command `readers`: a log of readings without and with the network -> what the network changed."""
+"""The commands on examinations and readers: report, readers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import print_json, print_table, remark
+from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from thyrosight.evaluation.reader_study import ReaderStudy
+    from thyrosight.results.examinations.write import Loaded
+    from thyrosight.tirads.assessment import SystemName
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(help="An examination's JSON, or a results folder of one patient and day.", exists=True)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html and report.txt.")],
+    earlier: Annotated[
+        Path | None, typer.Option("--earlier", help="The JSON of an earlier examination to compare with.", exists=True)
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf as well; needs the extra `pdf`.")] = False,
+    system: Annotated[
+        Literal["acr", "eu", "k"], typer.Option("--system", help="For a results folder: which TI-RADS rates.")
+    ] = "acr",
+    date: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="For a results folder: date of the ultrasound.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report in the folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """An examination -> its report: HTML, text, PDF.
+
+    From a results folder, the program proposes an examination: views that are one nodule, sizes, TI-RADS. It is written
+    as examination.json, for a reader to complete; run the command again with that file. Names of files such as
+    `right_trans_upper.png` state view, side and pole. docs/examinations.md describes the JSON.
+    """
+    from thyrosight.results.examinations.write import read_examination, report_files, write_report_files
+    from thyrosight.results.pages import pdf_writer
+
+    if pdf:
+        pdf_writer()
+    before = None if earlier is None else read_examination(earlier)
+    loaded = _proposed(source, out, system, date) if source.is_dir() else read_examination(source)
+    files = report_files(loaded, before, with_pdf=pdf, with_json=source.is_dir())
+    paths = write_report_files(out, files, overwrite=overwrite)
+    if as_json:
+        examination = loaded.examination
+        print_json({"files": paths, "nodules": len(examination.nodules), "images": len(examination.images)})
+        return
+    if source.is_dir():
+        remark("proposed by the program: complete examination.json and pass it to this command")
+    for path in paths:
+        typer.echo(path)
+
+
+def _proposed(source: Path, out: Path, system: SystemName, date: str | None) -> Loaded:
+    from datetime import date as day
+
+    from thyrosight.results.examinations.propose import propose_examination
+    from thyrosight.results.examinations.write import Loaded
+
+    if date is not None:
+        try:
+            day.fromisoformat(date)
+        except ValueError:
+            raise ConfigError(f"--date {date}: give it as YYYY-MM-DD") from None
+    return Loaded(propose_examination(source, home=out, date=date, system=system), out)
 
 
 def readers(

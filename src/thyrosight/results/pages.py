@@ -47,9 +47,14 @@ def pdf_writer() -> Any:
 
 def write_pdf(report: Path) -> Path:
     """report.html -> path of report.pdf next to it, written whole or not at all."""
-    weasyprint = pdf_writer()
-    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
-    content = weasyprint.HTML(string=report.read_text(encoding="utf-8"), url_fetcher=fetcher).write_pdf()
+    content = pdf_of(report.read_text(encoding="utf-8"))
     path = report.parent / PDF_NAME
     write_atomic(path, content)
     return path
+
+
+def pdf_of(html: str) -> bytes:
+    """HTML with everything inside it -> PDF; nothing is fetched from outside. MissingExtraError as `pdf_writer`."""
+    weasyprint = pdf_writer()
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
+    return bytes(weasyprint.HTML(string=html, url_fetcher=fetcher).write_pdf())

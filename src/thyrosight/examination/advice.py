@@ -1,0 +1,79 @@
+"""Nodule of an examination -> its TI-RADS; all nodules -> the strictest advice, by the system that the reader chose.
+
+The reader's words count before what measures propose. The shape (taller-than-wide) is proposed from a transverse view
+alone, because the longitudinal view can't show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from thyrosight.examination.records import Examination, ExaminedNodule, Section
+from thyrosight.examination.sizes import NoduleDimensions
+from thyrosight.tirads.assessment import Assessment, assess
+from thyrosight.tirads.descriptors import Descriptors, override
+from thyrosight.tirads.proposals import MeasuredSigns, propose
+from thyrosight.tirads.reading import signs_of
+from thyrosight.tirads.system import Action
+
+STRICTEST_FIRST: tuple[Action, ...] = ("fna", "follow-up", "none")
+ACR_MAX_FNA = 2
+"""Nodules to biopsy at most, those with the most points (Tessler 2017)."""
+
+
+def nodule_assessment(nodule: ExaminedNodule, examination: Examination, dimensions: NoduleDimensions) -> Assessment:
+    """Nodule, its dimensions -> Assessment; descriptors that the reader left out are proposed, and marked as such."""
+    descriptors = override(proposed_descriptors(nodule, examination), nodule.descriptors or Descriptors())
+    return assess(descriptors, dimensions.longest_mm, examination.system)
+
+
+def proposed_descriptors(nodule: ExaminedNodule, examination: Examination) -> Descriptors:
+    """Nodule -> what the measures of its largest section propose, of a transverse one where there is one."""
+    section = leading_section(nodule, examination)
+    if section is None:
+        return Descriptors()
+    signs = signs_of(section.nodule)
+    if examination.image(section.image).view != "transverse":
+        signs = MeasuredSigns.model_validate(signs.model_dump() | {"taller_than_wide": None})
+    return propose(signs)
+
+
+def leading_section(nodule: ExaminedNodule, examination: Examination) -> Section | None:
+    """Nodule -> its largest transverse section, else its largest one; None without an outline."""
+    across = [one for one in nodule.sections if examination.image(one.image).view == "transverse"]
+    return max(across or nodule.sections, key=lambda one: one.nodule.size.area_px, default=None)
+
+
+class StrictestAdvice(NamedTuple):
+    """action: the strictest that any nodule has; None without a nodule whose advice is known.
+
+    numbers: the nodules that have it. open_numbers: nodules whose advice the size or a missing descriptor leaves open.
+    unread_numbers: of `numbers`, those whose level rests on proposals. note: what the system adds.
+    """
+
+    action: Action | None
+    numbers: tuple[int, ...]
+    open_numbers: tuple[int, ...]
+    unread_numbers: tuple[int, ...]
+    note: str
+
+
+def strictest_advice(rated: Sequence[tuple[int, Assessment]]) -> StrictestAdvice:
+    """(number, Assessment) of all nodules -> the strictest advice."""
+    open_numbers = tuple(number for number, one in rated if one.advice.action is None)
+    known = [(number, one) for number, one in rated if one.advice.action is not None]
+    action = next((action for action in STRICTEST_FIRST if any(one.advice.action == action for _, one in known)), None)
+    chosen = [(number, one) for number, one in known if one.advice.action == action]
+    note = ""
+    if action == "fna" and len(chosen) > ACR_MAX_FNA and chosen[0][1].system == "acr":
+        by_points = sorted(chosen, key=lambda pair: -(pair[1].highest_points or 0))
+        numbers = " and ".join(str(number) for number, _ in by_points[:ACR_MAX_FNA])
+        note = f"ACR TI-RADS advises to biopsy at most two nodules, those with the most points: {numbers}"
+    return StrictestAdvice(
+        action=action,
+        numbers=tuple(number for number, _ in chosen),
+        open_numbers=open_numbers,
+        unread_numbers=tuple(number for number, one in chosen if one.proposed),
+        note=note,
+    )

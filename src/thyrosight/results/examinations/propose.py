@@ -1,0 +1,90 @@
+"""Results folder of one patient and day -> a proposed Examination, for a reader to complete and sign.
+
+What a file's name states of view, side and pole is taken, and marked as the file's. Everything else is left open. Words
+inside DICOM headers are read by results/dicom/view_words.py, where the sources are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.examination.pairing import propose_nodules, seen_by_network
+from thyrosight.examination.records import MAX_IMAGES, MAX_NODULES, Examination, ViewImage
+from thyrosight.examination.view_labels import labels_in
+from thyrosight.results.layout import CLIP_NAME, OVERLAY_NAME, case_folders, read_result
+from thyrosight.tirads.assessment import SystemName
+
+
+def propose_examination(
+    results: Path,
+    *,
+    home: Path | None = None,
+    words: Mapping[str, tuple[str, ...]] | None = None,
+    files: Mapping[str, Path] | None = None,
+    date: str | None = None,
+    system: SystemName = "acr",
+) -> Examination:
+    """Results folder, {SHA-256: texts of the file}, {SHA-256: source file} -> Examination with proposed nodules.
+
+    home: the folder in which the examination's JSON will lie; pictures and files are named relative to it. Its uids
+    follow from the images, so that the same folder gives the same. InputError where a result is damaged, or the folder
+    holds more than one examination can.
+    """
+    names = case_folders(results)
+    if not names:
+        raise InputError(f"{results}: holds no result; give a results folder of `predict`, or an examination's JSON")
+    images = []
+    for name in names:
+        folder = results / name
+        prediction = read_result(folder)
+        if prediction is None:
+            raise InputError(f"{folder}: its result is damaged or of another version; predict again with --overwrite")
+        texts = (words or {}).get(prediction.image.sha256, ())
+        labels = labels_in(*texts, name)
+        source = (files or {}).get(prediction.image.sha256)
+        picture = folder / OVERLAY_NAME
+        is_clip = (folder / CLIP_NAME).is_file()
+        images.append(
+            ViewImage(
+                key=name if not is_clip else f"{name}, frame {prediction.image.frame_index + 1}",
+                prediction=prediction,
+                view=labels.view,
+                side=labels.side,
+                pole=labels.pole,
+                said_by=None if labels.is_empty else "file",
+                said_in=" ".join(labels.words),
+                file=_relative(source, home),
+                picture=_relative(picture if picture.is_file() else None, home),
+            )
+        )
+    seen = seen_by_network(images)
+    if len(images) > MAX_IMAGES or len(seen) > MAX_NODULES:
+        raise InputError(
+            f"{results}: {len(images)} images with {len(seen)} outlines; an examination has at most {MAX_IMAGES} and "
+            f"{MAX_NODULES}. Predict the images of one patient and day into a folder of their own"
+        )
+    uids = [uid_of("nodule", one.image.prediction.image.sha256, str(one.nodule.number)) for one in seen]
+    return Examination(
+        uid=uid_of("examination", *sorted(image.prediction.image.sha256 for image in images)),
+        date=date,
+        images=tuple(images),
+        nodules=propose_nodules(seen, uids),
+        system=system,
+    )
+
+
+def uid_of(*parts: str) -> str:
+    """Purpose -> a DICOM UID below 2.25; the same parts give the same."""
+    digest = hashlib.sha256("\0".join(("thyrosight", *parts)).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def _relative(path: Path | None, home: Path | None) -> str | None:
+    """-> the path from the JSON's folder, with forward slashes; None without either."""
+    if path is None or home is None:
+        return None
+    return Path(os.path.relpath(path, home)).as_posix()

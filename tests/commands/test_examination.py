@@ -1,0 +1,88 @@
+"""report: results folder -> proposal, examination -> report; nothing of a reader's is replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import error_line, runner
+from examinations import examined, full_examination, nodule_of, prediction_of
+from thyrosight.cli import app
+from thyrosight.examination.records import Examination
+
+
+def write_results_folder(folder: Path) -> Path:
+    """-> a results folder of two views of one nodule, whose names state them."""
+    for name, size in (("rt_trv_upper", (12, 8)), ("rt_sag_upper", (18, 8.2)), ("isthmus_trans", (5, 3))):
+        case = folder / name
+        case.mkdir(parents=True)
+        (case / "result.json").write_text(prediction_of(name, [nodule_of(*size)]).to_json(), encoding="utf-8")
+    return folder
+
+
+def test_a_results_folder_becomes_a_proposal_and_then_a_report(tmp_path: Path) -> None:
+    results, out = write_results_folder(tmp_path / "results"), tmp_path / "out"
+    done = runner.invoke(app, ["report", str(results), "-o", str(out), "--date", "2026-02-03", "--system", "eu"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines() == [str(out / name) for name in ("report.html", "report.txt", "examination.json")]
+    one = Examination.model_validate_json((out / "examination.json").read_bytes())
+    assert (one.date, one.system) == ("2026-02-03", "eu")
+    assert [len(nodule.sections) for nodule in one.nodules] == [2, 1]
+    assert [(nodule.side, nodule.pole) for nodule in one.nodules] == [("right", "upper"), ("isthmus", None)]
+    text = (out / "report.txt").read_text(encoding="utf-8")
+    assert "DRAFT" in text
+    assert "18.0 × 12.0 × 8.0 mm" in text
+    again = runner.invoke(app, ["report", str(out / "examination.json"), "-o", str(tmp_path / "b"), "--json"])
+    assert json.loads(again.stdout)["nodules"] == 2
+
+
+def test_a_completed_examination_is_never_replaced(tmp_path: Path) -> None:
+    results, out = write_results_folder(tmp_path / "results"), tmp_path / "out"
+    assert runner.invoke(app, ["report", str(results), "-o", str(out)]).exit_code == 0
+    (out / "examination.json").write_text("by the reader", encoding="utf-8")
+    for more in ([], ["--overwrite"]):
+        done = runner.invoke(app, ["report", str(results), "-o", str(out), *more])
+        assert done.exit_code == 1
+        assert "never replaced" in error_line(done.stderr)
+    assert (out / "examination.json").read_text(encoding="utf-8") == "by the reader"
+
+
+def test_a_report_is_replaced_only_where_asked(tmp_path: Path) -> None:
+    source, earlier = tmp_path / "now.json", tmp_path / "before.json"
+    source.write_text(full_examination().to_json(), encoding="utf-8")
+    earlier.write_text(examined([(14, 9, 9)], places=[("right", "upper")]).to_json(), encoding="utf-8")
+    command = ["report", str(source), "-o", str(tmp_path / "out"), "--earlier", str(earlier)]
+    assert runner.invoke(app, command).exit_code == 0
+    assert "grown" in (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    assert runner.invoke(app, [*command, "--overwrite"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no examination: the file"),
+        (b"{}", "no examination: uid: Field required"),
+        (b'{"uid": "2.25.1", "colour": 1}', "no examination: colour: Extra inputs"),
+        (b"\xff\xfe\x00", "no examination: the file"),
+        (b"[" * 100_000, "no examination: the file"),
+    ],
+)
+def test_what_is_no_examination_is_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    done = runner.invoke(app, ["report", str(tmp_path / "x.json"), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert told in error_line(done.stderr)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_results_and_a_wrong_date_are_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = runner.invoke(app, ["report", str(tmp_path / "empty"), "-o", str(tmp_path / "out")])
+    assert "holds no result" in error_line(done.stderr)
+    results = write_results_folder(tmp_path / "results")
+    done = runner.invoke(app, ["report", str(results), "-o", str(tmp_path / "out"), "--date", "3.2.2026"])
+    assert done.exit_code == 2
+    assert "YYYY-MM-DD" in error_line(done.stderr)

@@ -1,0 +1,74 @@
+"""The report as HTML and PDF: whole, self-contained, safe with hostile text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from examinations import examined, full_examination
+from thyrosight.results.examinations.content import report_content
+from thyrosight.results.examinations.document import report_html, report_pdf
+from thyrosight.results.examinations.text import report_text
+
+
+class Texts(HTMLParser):
+    """Collects the text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def text_of(html: str) -> str:
+    parser = Texts()
+    parser.feed(html)
+    return re.sub(r"\s+", " ", " ".join(parser.text))
+
+
+def test_html_and_text_say_the_same() -> None:
+    earlier = examined([(14, 9, 9)], places=[("right", "upper")])
+    one = full_examination()
+    content, page = report_content(one, earlier), text_of(report_html(one, earlier))
+    plain = re.sub(r"\s+", " ", report_text(content))
+    for row in content.nodules:
+        for told in (
+            row.place,
+            row.diameters,
+            row.volume,
+            row.level_and_points,
+            row.growth,
+            row.growth_in_short,
+            row.advice,
+            *row.network,
+        ):
+            assert told in page, told
+            assert told in plain, told
+    for told in (*content.impression, content.strictest, content.signature, *content.footer, *content.risk_sentences):
+        assert told in page, told
+        assert told in plain, told
+
+
+def test_hostile_text_stays_text() -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=y>"
+    one = full_examination(patient=evil, remarks=evil, lymph_nodes=evil, indication=evil, reader=evil)
+    nodule = one.nodules[0].model_copy(update={"note": evil, "place_note": evil})
+    html = report_html(one.model_copy(update={"nodules": (nodule,)}))
+    assert "<script" not in html
+    assert "<img" not in html
+    assert html.count("&lt;script&gt;") >= 6
+
+
+def test_nothing_is_fetched_from_outside() -> None:
+    html = report_html(full_examination())
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", html)
+    assert "default-src 'none'" in html
+
+
+def test_pdf_is_written() -> None:
+    pytest.importorskip("weasyprint", reason="the extra pdf is not installed")
+    assert report_pdf(report_html(full_examination())).startswith(b"%PDF-")
