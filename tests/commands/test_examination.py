@@ -10,7 +10,7 @@ import pytest
 from command_line import error_line, runner
 from examinations import examined, full_examination, nodule_of, prediction_of
 from thyrosight.cli import app
-from thyrosight.examination.records import Examination
+from thyrosight.examination.records import ThyroidExam
 
 
 def write_results_folder(folder: Path) -> Path:
@@ -27,7 +27,7 @@ def test_a_results_folder_becomes_a_proposal_and_then_a_report(tmp_path: Path) -
     done = runner.invoke(app, ["report", str(results), "-o", str(out), "--date", "2026-02-03", "--system", "eu"])
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [str(out / name) for name in ("report.html", "report.txt", "examination.json")]
-    one = Examination.model_validate_json((out / "examination.json").read_bytes())
+    one = ThyroidExam.model_validate_json((out / "examination.json").read_bytes())
     assert (one.date, one.system) == ("2026-02-03", "eu")
     assert [len(nodule.sections) for nodule in one.nodules] == [2, 1]
     assert [(nodule.side, nodule.pole) for nodule in one.nodules] == [("right", "upper"), ("isthmus", None)]

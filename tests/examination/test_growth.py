@@ -6,15 +6,15 @@ import pytest
 
 from examinations import examined
 from thyrosight.examination.growth import compare_examinations, growth_of
-from thyrosight.examination.records import Calipers, Examination
+from thyrosight.examination.records import CaliperSizes, ThyroidExam
 from thyrosight.examination.sizes import SizeError, nodule_dimensions
 
 EXACT = SizeError(sd_log=1e-6, within_outline=0, source="none")
 
 
-def by_calipers(length: float, width: float, depth: float, **changes: object) -> Examination:
+def by_calipers(length: float, width: float, depth: float, **changes: object) -> ThyroidExam:
     one = examined([(20, 12, 8)], **changes)  # type: ignore[arg-type]
-    calipers = Calipers(length_mm=length, width_mm=width, depth_mm=depth)
+    calipers = CaliperSizes(length_mm=length, width_mm=width, depth_mm=depth)
     return one.model_copy(update={"nodules": (one.nodules[0].model_copy(update={"calipers": calipers}),)})
 
 

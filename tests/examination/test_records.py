@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from examinations import examined
-from thyrosight.examination.records import Examination, place_in_words
+from thyrosight.examination.records import ThyroidExam, place_in_words
 from thyrosight.tirads.descriptors import Descriptors
 
 
 def test_an_examination_is_read_back_as_it_was() -> None:
     one = examined([(20, 10, 8), (9, 8, 7)], reader="Dr. Ä", signed="2026-01-02T03:04:05Z", remarks="a\nb")
-    assert Examination.model_validate_json(one.to_json()) == one
+    assert ThyroidExam.model_validate_json(one.to_json()) == one
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_contradicts_itself_is_refused(change: Any, told: str) -> None:
     content = examined([(20, 10, 8)]).model_dump(mode="json")
     change(content)
     with pytest.raises(ValidationError, match=told):
-        Examination.model_validate(content)
+        ThyroidExam.model_validate(content)
 
 
 def test_a_proposal_is_no_word_of_the_reader() -> None:
@@ -43,7 +43,7 @@ def test_a_proposal_is_no_word_of_the_reader() -> None:
     content = examined([(20, 10, 8)]).model_dump(mode="json")
     content["nodules"][0]["descriptors"] = proposed.model_dump(mode="json")
     with pytest.raises(ValidationError, match="reader's words alone"):
-        Examination.model_validate(content)
+        ThyroidExam.model_validate(content)
 
 
 def test_places_in_words() -> None:

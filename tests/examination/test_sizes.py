@@ -7,7 +7,7 @@ import math
 import pytest
 
 from examinations import ellipsoid_ml, examined, nodule_of, view_image
-from thyrosight.examination.records import Calipers, Examination, ExaminedNodule, Gland, Lobe, Section
+from thyrosight.examination.records import CaliperSizes, ExaminedNodule, Gland, Lobe, Section, ThyroidExam
 from thyrosight.examination.sizes import (
     NETWORK_ERROR,
     READER_ERROR,
@@ -18,14 +18,14 @@ from thyrosight.examination.sizes import (
 from thyrosight.prediction import Nodule
 
 
-def of_views(views: dict[str, tuple[str | None, Nodule]], by: str = "MANUAL", **changes: object) -> Examination:
+def of_views(views: dict[str, tuple[str | None, Nodule]], by: str = "MANUAL", **changes: object) -> ThyroidExam:
     images = tuple(view_image(key, [nodule], view) for key, (view, nodule) in views.items())  # type: ignore[arg-type]
     sections = tuple(
         Section(image=key, nodule=nodule, outlined_by=by)  # type: ignore[arg-type]
         for key, (_, nodule) in views.items()
     )
     one = ExaminedNodule(uid="2.25.1", number=1, sections=sections, **changes)  # type: ignore[arg-type]
-    return Examination(uid="2.25.9", images=images, nodules=(one,))
+    return ThyroidExam(uid="2.25.9", images=images, nodules=(one,))
 
 
 def test_three_diameters_and_the_volume() -> None:
@@ -61,13 +61,13 @@ def test_the_volume_knows_that_one_outline_gave_two_diameters() -> None:
     one = examined([(20, 12, 8)])
     sd, rho = READER_ERROR.sd_log, READER_ERROR.within_outline
     assert nodule_dimensions(one.nodules[0], one).volume_sd_log == pytest.approx(sd * math.sqrt(3 + 2 * rho))
-    by_hand = one.nodules[0].model_copy(update={"calipers": Calipers(length_mm=20, width_mm=12, depth_mm=8)})
+    by_hand = one.nodules[0].model_copy(update={"calipers": CaliperSizes(length_mm=20, width_mm=12, depth_mm=8)})
     assert nodule_dimensions(by_hand, one).volume_sd_log == pytest.approx(sd * math.sqrt(3))
 
 
 def test_calipers_count_before_outlines() -> None:
     one = examined([(20, 12, 8)])
-    by_hand = one.nodules[0].model_copy(update={"calipers": Calipers(length_mm=15)})
+    by_hand = one.nodules[0].model_copy(update={"calipers": CaliperSizes(length_mm=15)})
     found = nodule_dimensions(by_hand, one)
     assert found.diameter("length").mm == 15  # type: ignore[union-attr]
     assert found.longest_mm == 15

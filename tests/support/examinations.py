@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from thyrosight.examination.records import (
-    Examination,
     ExaminedNodule,
     Gland,
     Lobe,
     Pole,
     Section,
     Side,
+    ThyroidExam,
     View,
     ViewImage,
 )
@@ -130,7 +130,7 @@ def examined(
     places: Sequence[tuple[Side | None, Pole | None]] | None = None,
     day: int = 1,
     **changes: Any,
-) -> Examination:
+) -> ThyroidExam:
     """(length, width, depth) per nodule in mm -> an examination with a transverse and a longitudinal view of each."""
     places = places or [("right", "middle")] * len(dimensions_mm)
     images, nodules = [], []
@@ -156,7 +156,7 @@ def examined(
         "images": tuple(images),
         "nodules": tuple(nodules),
     }
-    return Examination(**(values | changes))
+    return ThyroidExam(**(values | changes))
 
 
 def ellipsoid_ml(length_mm: float, width_mm: float, depth_mm: float) -> float:
@@ -173,7 +173,7 @@ READ = Descriptors(
 )
 
 
-def full_examination(**changes: Any) -> Examination:
+def full_examination(**changes: Any) -> ThyroidExam:
     """Two nodules, the first read in all five descriptors; the second untouched network outlines."""
     one = examined([(20, 12, 14), (9, 8, 7)], places=[("right", "upper"), ("left", "lower")], day=20)
     first = one.nodules[0].model_copy(update={"descriptors": READ, "note": "close to the capsule"})

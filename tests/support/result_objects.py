@@ -156,5 +156,5 @@ def validator_errors(content: bytes, folder: Path) -> list[str]:
     path.write_bytes(content)
     done = subprocess.run([part_path("dciodvfy"), "-new", path], capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
-    assert any(line in ("Segmentation", "ComprehensiveSR", "SCImage") for line in lines), lines
+    assert any(line in ("Segmentation", "ComprehensiveSR", "SCImage", "EncapsulatedPDF") for line in lines), lines
     return [line for line in lines if line.startswith("Error")]

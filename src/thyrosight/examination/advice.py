@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from thyrosight.examination.records import Examination, ExaminedNodule, Section
+from thyrosight.examination.records import ExaminedNodule, Section, ThyroidExam
 from thyrosight.examination.sizes import NoduleDimensions
 from thyrosight.tirads.assessment import Assessment, assess
 from thyrosight.tirads.descriptors import Descriptors, override
@@ -22,13 +22,13 @@ ACR_MAX_FNA = 2
 """Nodules to biopsy at most, those with the most points (Tessler 2017)."""
 
 
-def nodule_assessment(nodule: ExaminedNodule, examination: Examination, dimensions: NoduleDimensions) -> Assessment:
+def nodule_assessment(nodule: ExaminedNodule, examination: ThyroidExam, dimensions: NoduleDimensions) -> Assessment:
     """Nodule, its dimensions -> Assessment; descriptors that the reader left out are proposed, and marked as such."""
     descriptors = override(proposed_descriptors(nodule, examination), nodule.descriptors or Descriptors())
     return assess(descriptors, dimensions.longest_mm, examination.system)
 
 
-def proposed_descriptors(nodule: ExaminedNodule, examination: Examination) -> Descriptors:
+def proposed_descriptors(nodule: ExaminedNodule, examination: ThyroidExam) -> Descriptors:
     """Nodule -> what the measures of its largest section propose, of a transverse one where there is one."""
     section = leading_section(nodule, examination)
     if section is None:
@@ -39,7 +39,7 @@ def proposed_descriptors(nodule: ExaminedNodule, examination: Examination) -> De
     return propose(signs)
 
 
-def leading_section(nodule: ExaminedNodule, examination: Examination) -> Section | None:
+def leading_section(nodule: ExaminedNodule, examination: ThyroidExam) -> Section | None:
     """Nodule -> its largest transverse section, else its largest one; None without an outline."""
     across = [one for one in nodule.sections if examination.image(one.image).view == "transverse"]
     return max(across or nodule.sections, key=lambda one: one.nodule.size.area_px, default=None)

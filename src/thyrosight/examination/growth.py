@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from thyrosight.examination.records import Examination, ExaminedNodule
+from thyrosight.examination.records import ExaminedNodule, ThyroidExam
 from thyrosight.examination.sizes import DIRECTIONS, ERRORS, Z95, Errors, NoduleDimensions, nodule_dimensions
 from thyrosight.measurement.cine import best_pairs
 from thyrosight.prediction import Record
@@ -75,7 +75,7 @@ class Growth(Record):
         return ", ".join(part for part in (self.verdict, f"{main.name} {main.share:+.0%}", doubt) if part)
 
 
-class Comparison(Record):
+class ExamComparison(Record):
     """Two examinations: {number now: Growth}; numbers that have no partner in the other."""
 
     growth: dict[int, Growth]
@@ -83,7 +83,7 @@ class Comparison(Record):
     not_seen_again: tuple[int, ...]
 
 
-def compare_examinations(now: Examination, earlier: Examination, errors: Errors = ERRORS) -> Comparison:
+def compare_examinations(now: ThyroidExam, earlier: ThyroidExam, errors: Errors = ERRORS) -> ExamComparison:
     """Examination, an earlier one -> nodules matched by uid, else as the program proposes, and their growth."""
     pairs = _matches(now, earlier, errors)
     growth = {}
@@ -91,7 +91,7 @@ def compare_examinations(now: Examination, earlier: Examination, errors: Errors 
         both = nodule_dimensions(other, earlier, errors), nodule_dimensions(one, now, errors)
         growth[one.number] = growth_of(*both, other.number, earlier.date, matched_by)
     matched = {other.number for _, other, _ in pairs}
-    return Comparison(
+    return ExamComparison(
         growth=growth,
         new=tuple(one.number for one in now.nodules if one.number not in growth),
         not_seen_again=tuple(one.number for one in earlier.nodules if one.number not in matched),
@@ -194,7 +194,7 @@ def _words(
 
 
 def _matches(
-    now: Examination, earlier: Examination, errors: Errors
+    now: ThyroidExam, earlier: ThyroidExam, errors: Errors
 ) -> list[tuple[ExaminedNodule, ExaminedNodule, MatchedBy]]:
     """-> (nodule, its earlier self, by what), in the order of the nodules now."""
     of_uid = {other.uid: other for other in earlier.nodules}

@@ -40,7 +40,7 @@ def seen_by_network(images: Sequence[ViewImage]) -> list[Seen]:
     return [Seen(image, nodule) for image in images for nodule in image.prediction.nodules]
 
 
-def propose_nodules(seen: Sequence[Seen], uid_of: Sequence[str]) -> tuple[ExaminedNodule, ...]:
+def propose_nodules(seen: Sequence[Seen], uids: Sequence[str]) -> tuple[ExaminedNodule, ...]:
     """Outlines of all images, a uid for each -> nodules numbered from the largest; pairs are proposals.
 
     A pair takes the uid of its transverse outline.
@@ -49,7 +49,7 @@ def propose_nodules(seen: Sequence[Seen], uid_of: Sequence[str]) -> tuple[Examin
     taken = set(partner.values())
     groups = [[k] + ([partner[k]] if k in partner else []) for k in range(len(seen)) if k not in taken]
     groups.sort(key=lambda group: max(_size_for_order(seen[k]) for k in group), reverse=True)
-    return tuple(_nodule(number, [seen[k] for k in group], uid_of[group[0]]) for number, group in enumerate(groups, 1))
+    return tuple(_nodule(number, [seen[k] for k in group], uids[group[0]]) for number, group in enumerate(groups, 1))
 
 
 def pair_gain(one: Seen, other: Seen) -> float:

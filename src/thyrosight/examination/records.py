@@ -1,7 +1,7 @@
 """The records of an examination: its images, its nodules over the views, the gland, what the reader said.
 
 An examination is one patient on one day. Its JSON is the contract of the report, the page and the API:
-`Examination.model_validate_json` reads it, `to_json` writes it. What the network said stays whole in each image's
+`ThyroidExam.model_validate_json` reads it, `to_json` writes it. What the network said stays whole in each image's
 `prediction`; what the reader said is in `nodules`, `gland` and the texts. An absent value is None, never a guess.
 Legend: `_mm` millimetres; directions: length is craniocaudal, width is across the neck, depth is anteroposterior.
 """
@@ -60,7 +60,7 @@ class Section(Record):
     outlined_by: OutlinedBy = "AUTOMATIC"
 
 
-class Calipers(Record):
+class CaliperSizes(Record):
     """Diameters that the reader measured; each given one counts before that of the outlines."""
 
     length_mm: Millimetres | None = None
@@ -83,7 +83,7 @@ class ExaminedNodule(Record):
     sections: tuple[Section, ...] = Field(default=(), max_length=MAX_SECTIONS)
     paired_by: PairedBy | None = None
     pairing_reason: Line = ""
-    calipers: Calipers = Calipers()
+    calipers: CaliperSizes = CaliperSizes()
     descriptors: Descriptors | None = None
     note: Text = ""
 
@@ -115,7 +115,7 @@ class Gland(Record):
     isthmus_mm: Millimetres | None = None
 
 
-class Examination(Record):
+class ThyroidExam(Record):
     """One patient on one day. patient: a label that the user chose; nothing of it is read from a file.
 
     reader and signed are empty until a person signs. system: the TI-RADS that rates and advises.
@@ -139,7 +139,7 @@ class Examination(Record):
     signed: Line | None = Field(default=None, description="when the reader signed, ISO 8601; None: not signed")
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Examination:
+    def _fits_together(self) -> ThyroidExam:
         for what, names in (
             ("image", [image.key for image in self.images]),
             ("number of a nodule", [nodule.number for nodule in self.nodules]),
@@ -161,7 +161,7 @@ class Examination(Record):
         return next(image for image in self.images if image.key == key)
 
     def to_json(self) -> str:
-        """-> indented JSON text, which `Examination.model_validate_json` reads back."""
+        """-> indented JSON text, which `ThyroidExam.model_validate_json` reads back."""
         return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from thyrosight.examination.records import Examination, ExaminedNodule, Gland, Lobe, Section, View
+from thyrosight.examination.records import ExaminedNodule, Gland, Lobe, Section, ThyroidExam, View
 from thyrosight.measurement.size import ellipsoid_volume_mm3
 from thyrosight.prediction import Record
 
@@ -83,7 +83,7 @@ Errors = tuple[SizeError, SizeError]
 ERRORS: Errors = (READER_ERROR, NETWORK_ERROR)
 
 
-def nodule_dimensions(nodule: ExaminedNodule, examination: Examination, errors: Errors = ERRORS) -> NoduleDimensions:
+def nodule_dimensions(nodule: ExaminedNodule, examination: ThyroidExam, errors: Errors = ERRORS) -> NoduleDimensions:
     """Nodule of an examination -> its three diameters and volume (pi / 6 a b c).
 
     As in ACR TI-RADS (Tessler 2017): the longest diameter of the transverse view and that at right angles to it give
@@ -213,7 +213,7 @@ def _section_lengths(nodule: ExaminedNodule, sections: dict[View, Section]) -> l
 
 
 def _reason(
-    nodule: ExaminedNodule, examination: Examination, sections: dict[View, Section], missing: list[Direction]
+    nodule: ExaminedNodule, examination: ThyroidExam, sections: dict[View, Section], missing: list[Direction]
 ) -> str:
     unknown = [one.image for one in nodule.sections if examination.image(one.image).view is None]
     no_mm = next((one.nodule.size.mm_reason for one in sections.values() if one.nodule.size.mm_reason), None)

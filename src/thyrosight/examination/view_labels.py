@@ -6,7 +6,7 @@ Words as sonographers write them on the screen: RT TRV MID, LEFT LOBE SAG, LT LO
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar
 
 from thyrosight.examination.records import Pole, Side, View
 
@@ -26,6 +26,7 @@ POLE_WORDS: dict[str, Pole] = {
     **dict.fromkeys(("mid", "middle", "midpole", "interpolar", "mitte"), "middle"),
     **dict.fromkeys(("lower", "inf", "inferior", "low", "unten"), "lower"),
 }
+Word = TypeVar("Word", bound=str)
 SHORT_SIDES: dict[str, Side] = {"r": "right", "l": "left"}
 """Single letters count only where a view stands next to them: `R TRV`, `L LONG`."""
 
@@ -72,13 +73,13 @@ def _labels_of(text: str) -> Labels:
         if token in VIEW_WORDS or token in SIDE_WORDS or token in POLE_WORDS or is_near
     ]
     return Labels(
-        cast("View | None", _only(views)),
-        cast("Side | None", _only(sides)),
-        cast("Pole | None", _only(poles)),
+        _only(views),
+        _only(sides),
+        _only(poles),
         tuple(dict.fromkeys(counted)),
     )
 
 
-def _only(found: set[str]) -> str | None:
+def _only(found: set[Word]) -> Word | None:
     """-> the one thing that all words state; None where there is none or they differ."""
     return next(iter(found)) if len(found) == 1 else None

@@ -49,8 +49,8 @@ def draw_phantom(rng: np.random.Generator, settings: PhantomSettings = DEFAULT) 
     for index, (panel, view) in enumerate(zip(layout.panels, views, strict=True)):
         grid = make_grid((panel.height, panel.width), layout.spacing)
         outlines, plan = _place(rng, planned, view, grid)
-        tissue = _draw_panel(rng, grid, plan, outlines, planned)
-        screen_HW[panel.slices] = _scan(rng, grid, tissue, scanner)
+        tissue = draw_panel(rng, grid, plan, outlines, planned)
+        screen_HW[panel.slices] = scan(rng, grid, tissue, scanner)
         gland_HW[panel.slices] = gland_mask(tissue)
         for nodule, outline in zip(planned, outlines, strict=True):
             if outline is not None:
@@ -113,18 +113,27 @@ def _place(
     """Nodules -> the outline of each in this panel (None: a second nodule that doesn't fit), and a neck around them."""
     if not planned:
         return [], draw_plan(rng, view, grid, (0.0, 0.0))
-    first = _shrunk(draw_outline(rng, planned[0].descriptors, planned[0].size_mm, view), grid)
+    drawn = draw_outline(rng, planned[0].descriptors, planned[0].size_mm, view)
+    first, plan = place_first(rng, drawn, planned[0].descriptors, view, grid)
+    placed: list[Outline | None] = [first]
+    for nodule in planned[1:]:
+        placed.append(_second(rng, nodule, plan, placed[0], grid, view))
+    return placed, plan
+
+
+def place_first(
+    rng: np.random.Generator, outline: Outline, descriptors: DrawnDescriptors, view: View, grid: Grid
+) -> tuple[Outline, Plan]:
+    """Outline of a nodule -> the same in its place in the panel (smaller where it is too large), a neck around it."""
+    first = _shrunk(outline, grid)
     half = np.ptp(first.vertices_mm(), axis=0) / 2
     plan = draw_plan(rng, view, grid, (float(half[0]), float(half[1])))
     slack = np.maximum(np.array(plan.lobe_half_mm) - half - 0.5, 0) * 0.6
     angle, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random())
     centre = np.array(plan.lobe_centre_mm) + slack * reach * np.array([np.cos(angle), np.sin(angle)])
-    if planned[0].descriptors.margin == "extra-thyroidal extension":
+    if descriptors.margin == "extra-thyroidal extension":
         centre[1] = plan.lobe_centre_mm[1] - plan.lobe_half_mm[1] + half[1] * rng.uniform(0.55, 0.75)
-    placed: list[Outline | None] = [_kept_inside(first, centre, plan, grid)]
-    for nodule in planned[1:]:
-        placed.append(_second(rng, nodule, plan, placed[0], grid, view))
-    return placed, plan
+    return _kept_inside(first, centre, plan, grid), plan
 
 
 def _shrunk(outline: Outline, grid: Grid) -> Outline:
@@ -169,9 +178,10 @@ def _covers(outline: Outline, point_mm: tuple[float, float]) -> bool:
     return bool(outline.relative(Grid(x, y, Spacing(1.0, 1.0)))[0][0, 0] <= 1)
 
 
-def _draw_panel(
+def draw_panel(
     rng: np.random.Generator, grid: Grid, plan: Plan, outlines: list[Outline | None], planned: list[PlannedNodule]
 ) -> Tissue:
+    """Neck and outlines of its nodules -> the tissue with the nodules in it."""
     pairs = [(o, f) for o, f in zip(outlines, planned, strict=True) if o is not None]
     contained = [o for o, f in pairs if f.descriptors.margin != "extra-thyroidal extension"]
     tissue = draw_tissue(rng, grid, plan, contained)
@@ -180,7 +190,7 @@ def _draw_panel(
     return tissue
 
 
-def _scan(rng: np.random.Generator, grid: Grid, tissue: Tissue, scanner: Scanner) -> UInt8Array:
+def scan(rng: np.random.Generator, grid: Grid, tissue: Tissue, scanner: Scanner) -> UInt8Array:
     """Tissue -> gray image, with patches of poor contact and darker edges of the aperture."""
     echo_HW = received_db(tissue, grid, scanner.far_mm, scanner.far_loss_db_mm)
     contact_W = np.maximum(smooth_noise(rng, grid, grid.depth_mm, 4.0)[0] - 1.2, 0) * np.float32(rng.uniform(0, 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from examinations import examined, full_examination, nodule_of, signs_of_nodule
-from thyrosight.examination.records import Calipers, Examination, Section
+from thyrosight.examination.records import CaliperSizes, Section, ThyroidExam
 from thyrosight.results.examinations.content import DRAFT, report_content
 from thyrosight.results.examinations.text import report_text
 
@@ -60,7 +60,7 @@ def test_without_a_risk_there_is_no_sentence_on_it() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    content = report_content(Examination(uid="2.25.1"))
+    content = report_content(ThyroidExam(uid="2.25.1"))
     text = report_text(content)
     assert content.impression == ("No nodule is outlined.",)
     assert content.strictest == "No nodule, so no advice."
@@ -83,7 +83,7 @@ def test_the_shape_is_proposed_from_a_transverse_view_alone() -> None:
 
 def test_the_strictest_advice_names_what_rests_on_proposals_and_what_is_open() -> None:
     one = full_examination()
-    unread = one.nodules[0].model_copy(update={"descriptors": None, "calipers": Calipers(width_mm=30)})
+    unread = one.nodules[0].model_copy(update={"descriptors": None, "calipers": CaliperSizes(width_mm=30)})
     strictest = report_content(one.model_copy(update={"nodules": (unread, one.nodules[1])})).strictest
     assert "open for nodule" in strictest or "by proposed descriptors" in strictest
 

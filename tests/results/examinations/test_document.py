@@ -9,7 +9,7 @@ import pytest
 
 from examinations import examined, full_examination
 from thyrosight.results.examinations.content import report_content
-from thyrosight.results.examinations.document import report_html, report_pdf
+from thyrosight.results.examinations.document import examination_html, report_pdf
 from thyrosight.results.examinations.text import report_text
 
 
@@ -33,19 +33,11 @@ def text_of(html: str) -> str:
 def test_html_and_text_say_the_same() -> None:
     earlier = examined([(14, 9, 9)], places=[("right", "upper")])
     one = full_examination()
-    content, page = report_content(one, earlier), text_of(report_html(one, earlier))
+    content, page = report_content(one, earlier), text_of(examination_html(one, earlier))
     plain = re.sub(r"\s+", " ", report_text(content))
     for row in content.nodules:
-        for told in (
-            row.place,
-            row.diameters,
-            row.volume,
-            row.level_and_points,
-            row.growth,
-            row.growth_in_short,
-            row.advice,
-            *row.network,
-        ):
+        sizes = (row.diameters, row.volume, row.level_and_points)
+        for told in (row.place, *sizes, row.growth, row.growth_in_short, row.advice, *row.network):
             assert told in page, told
             assert told in plain, told
     for told in (*content.impression, content.strictest, content.signature, *content.footer, *content.risk_sentences):
@@ -57,18 +49,18 @@ def test_hostile_text_stays_text() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y>"
     one = full_examination(patient=evil, remarks=evil, lymph_nodes=evil, indication=evil, reader=evil)
     nodule = one.nodules[0].model_copy(update={"note": evil, "place_note": evil})
-    html = report_html(one.model_copy(update={"nodules": (nodule,)}))
+    html = examination_html(one.model_copy(update={"nodules": (nodule,)}))
     assert "<script" not in html
     assert "<img" not in html
     assert html.count("&lt;script&gt;") >= 6
 
 
 def test_nothing_is_fetched_from_outside() -> None:
-    html = report_html(full_examination())
+    html = examination_html(full_examination())
     assert not re.findall(r"(?:src|href)=\"(?!data:)", html)
     assert "default-src 'none'" in html
 
 
 def test_pdf_is_written() -> None:
     pytest.importorskip("weasyprint", reason="the extra pdf is not installed")
-    assert report_pdf(report_html(full_examination())).startswith(b"%PDF-")
+    assert report_pdf(examination_html(full_examination())).startswith(b"%PDF-")

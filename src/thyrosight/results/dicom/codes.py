@@ -37,6 +37,26 @@ YES = Code("373066001", "SCT", "Yes")
 NO = Code("373067005", "SCT", "No")
 COMMENT = Code("121106", "DCM", "Comment")
 
+# Of an examination: CID 12130 and 12131 parts of the thyroid, CID 244 laterality, CID 2 modifiers, CID 7472 volumes.
+RIGHT_LOBE = Code("29565003", "SCT", "Right lobe of thyroid")
+LEFT_LOBE = Code("79163004", "SCT", "Left lobe of thyroid")
+ISTHMUS = Code("40867004", "SCT", "Thyroid isthmus")
+RIGHT = Code("24028007", "SCT", "Right")
+LEFT = Code("7771000", "SCT", "Left")
+SUPERIOR = Code("264217000", "SCT", "Superior")
+INTERMEDIATE = Code("11896004", "SCT", "Intermediate")
+INFERIOR = Code("261089000", "SCT", "Inferior")
+LENGTH = Code("410668003", "SCT", "Length")
+WIDTH = Code("103355008", "SCT", "Width")
+DEPTH = Code("131197000", "SCT", "Depth")
+ELLIPSOID_VOLUME = Code("121221", "DCM", "Volume of ellipsoid")
+ELLIPSOID_METHOD = Code("126029", "DCM", "LWH method for volume of ellipsoid")
+TRANSVERSE_VIEW = Code("62824007", "SCT", "Transverse")
+LONGITUDINAL_VIEW = Code("38717003", "SCT", "Longitudinal")
+IMAGE_VIEW = Code("111031", "DCM", "Image View")
+THYROID_REPORT = Code("25010-0", "LN", "US Thyroid Report")
+MILLILITRE = Code("ml", "UCUM", "milliliter")
+
 MILLIMETRE = Code("mm", "UCUM", "mm")
 SQUARE_MILLIMETRE = Code("mm2", "UCUM", "square millimeter")
 PIXELS = Code("{pixels}", "UCUM", "pixels")
@@ -57,6 +77,12 @@ NO_NODULE_FOUND = Code("not_found", SCHEME, "No nodule found by the software")
 OUTLINE_ORIGIN = Code("outline_origin", SCHEME, "Who drew the outline")
 PROPOSED = Code("proposed", SCHEME, "Proposed by the software, confirmed by no reader")
 FLAG = Code("flag", SCHEME, "To know before this result is relied on")
+GROWTH = Code("growth", SCHEME, "Growth since the earlier examination")
+GROWTH_ANSWERS = {
+    "grown": Code("grown", SCHEME, "Grown"),
+    "not grown": Code("not_grown", SCHEME, "Not grown"),
+    "not judged": Code("not_judged", SCHEME, "Not judged"),
+}
 TIRADS_POINTS = Code("tirads_points", SCHEME, "TI-RADS points")
 TIRADS_LEVEL = Code("tirads_level", SCHEME, "TI-RADS level")
 

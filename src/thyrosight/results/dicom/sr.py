@@ -42,7 +42,7 @@ Answer = tuple[Code, Code]
 
 def report(source: Source, findings: Findings) -> Dataset:
     """Source, its Findings -> Comprehensive SR, complete and not verified."""
-    retired_class, source = source.header.SOPClassUID, _of_todays_class(source)
+    retired_class, source = source.header.SOPClassUID, of_todays_class(source)
     groups = []
     for track, prediction, nodule in _nodules(findings):
         groups.append(_nodule_group(source, findings, track, prediction, nodule))
@@ -51,14 +51,14 @@ def report(source: Source, findings: Findings) -> Dataset:
     else:
         with_nodule = {prediction.image.frame_index for prediction in findings.predictions if prediction.nodules}
         others = sorted(findings.notes.keys() - with_nodule)
-        _with_comments(groups[0], (f"Reader's note on frame {n + 1}: {findings.notes[n]}" for n in others))
+        with_comments(groups[0], (f"Reader's note on frame {n + 1}: {findings.notes[n]}" for n in others))
     content = hd.MeasurementReport(
         observation_context=_observers(source, findings),
         procedure_reported=codes.IMAGING_PROCEDURE,
         imaging_measurements=groups,
     )
     dataset = hd.ComprehensiveSR(
-        evidence=[_evidence(source)],
+        evidence=[evidence_of(source)],
         content=content[0],
         series_instance_uid=source.uid("series"),
         series_number=SERIES_NUMBER,
@@ -76,17 +76,18 @@ def report(source: Source, findings: Findings) -> Dataset:
         library.ContributionDateTime = source.written.strftime("%Y%m%d%H%M%S.%f")
     set_origin(dataset, source)
     if retired_class != source.header.SOPClassUID:
-        _name_class(dataset, source.header.SOPInstanceUID, retired_class)
+        name_class(dataset, source.header.SOPInstanceUID, retired_class)
     return Dataset(dataset)
 
 
-def _of_todays_class(source: Source) -> Source:
+def of_todays_class(source: Source) -> Source:
+    """Source -> the same with the successor of a retired SOP class, which highdicom's tables know."""
     header = copy.copy(source.header)
     header.SOPClassUID = TODAYS_CLASSES.get(header.SOPClassUID, header.SOPClassUID)
     return replace(source, header=header)
 
 
-def _name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
+def name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
     """Puts the instance's true class into every reference to it, at any depth."""
     for element in dataset.iterall():
         for item in element.value if element.VR == "SQ" else ():
@@ -144,7 +145,7 @@ def _advice(assessment: Any) -> list[str]:
     return [f"{_system(assessment)}: {text}" for text in (*advice, *getattr(assessment, "warnings", ()))]
 
 
-def _evidence(source: Source) -> Dataset:
+def evidence_of(source: Source) -> Dataset:
     """-> the source's UIDs; patient and study are copied separately, so that the library does not check them."""
     evidence = Dataset()
     for name in (*PATIENT, *STUDY):
@@ -210,10 +211,10 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         finding_type=codes.THYROID_NODULE,
         algorithm_id=_algorithm(prediction),
         finding_sites=[hd.FindingSite(codes.THYROID)],
-        measurements=[_measurement(*number) for number in numbers],
+        measurements=[measurement(*number) for number in numbers],
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
     )
-    return _with_comments(group, comments)
+    return with_comments(group, comments)
 
 
 def _frame_group(source: Source, findings: Findings, prediction: Prediction) -> Any:
@@ -224,11 +225,11 @@ def _frame_group(source: Source, findings: Findings, prediction: Prediction) -> 
         tracking_identifier=hd.TrackingIdentifier(uid=source.uid("frame", str(frame)), identifier=f"Frame {frame + 1}"),
         finding_type=codes.THYROID,
         algorithm_id=_algorithm(prediction),
-        measurements=[_measurement(*number) for number in _frame_numbers(prediction)] or None,
+        measurements=[measurement(*number) for number in _frame_numbers(prediction)] or None,
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
         source_images=[hd.SourceImageForMeasurementGroup(*_reference(source, frame))],
     )
-    return _with_comments(group, [*_frame_comments(prediction), *_note(findings, prediction)])
+    return with_comments(group, [*_frame_comments(prediction), *_note(findings, prediction)])
 
 
 def _note(findings: Findings, prediction: Prediction) -> list[str]:
@@ -287,11 +288,12 @@ def _risk_numbers(risk: float | None, interval: tuple[float, float] | None) -> l
     return [(concept, value, codes.NO_UNITS) for concept, value in values if value is not None]
 
 
-def _measurement(concept: Code, value: float, unit: Code) -> hd.Measurement:
+def measurement(concept: Code, value: float, unit: Code) -> hd.Measurement:
+    """Concept, value, unit -> the measurement of a group."""
     return hd.Measurement(name=concept, value=float(value), unit=unit)
 
 
-def _with_comments(group: Any, texts: Iterable[str | None]) -> Any:
+def with_comments(group: Any, texts: Iterable[str | None]) -> Any:
     """Adds comments to a measurement group, each as its own text item."""
     for text in texts:
         if text:

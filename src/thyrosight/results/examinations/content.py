@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from thyrosight.environment import software_version
 from thyrosight.examination.advice import nodule_assessment, strictest_advice
-from thyrosight.examination.growth import Comparison, Growth, compare_examinations
-from thyrosight.examination.records import Examination, ExaminedNodule, Lobe, place_in_words
+from thyrosight.examination.growth import ExamComparison, Growth, compare_examinations
+from thyrosight.examination.records import ExaminedNodule, Lobe, ThyroidExam, place_in_words
 from thyrosight.examination.sizes import (
     DIRECTIONS,
     ERRORS,
@@ -86,7 +86,7 @@ class ReportContent:
     footer: tuple[str, ...]
 
 
-def report_content(examination: Examination, earlier: Examination | None = None) -> ReportContent:
+def report_content(examination: ThyroidExam, earlier: ThyroidExam | None = None) -> ReportContent:
     """Examination, the earlier one to compare with (None: no comparison) -> ReportContent."""
     found = {one.number: nodule_dimensions(one, examination) for one in examination.nodules}
     rated = [(one.number, nodule_assessment(one, examination, found[one.number])) for one in examination.nodules]
@@ -114,7 +114,7 @@ def report_content(examination: Examination, earlier: Examination | None = None)
     )
 
 
-def _header(examination: Examination, earlier: Examination | None) -> Iterable[tuple[str, str]]:
+def _header(examination: ThyroidExam, earlier: ThyroidExam | None) -> Iterable[tuple[str, str]]:
     yield "Patient", examination.patient or "not stated"
     yield "Date of the ultrasound", examination.date or "not stated"
     yield "Indication", examination.indication or "not stated"
@@ -125,7 +125,7 @@ def _header(examination: Examination, earlier: Examination | None) -> Iterable[t
     yield "Prior examination", "; ".join(told) or "none for comparison"
 
 
-def _gland(examination: Examination) -> Iterable[tuple[str, str]]:
+def _gland(examination: ThyroidExam) -> Iterable[tuple[str, str]]:
     gland = examination.gland
     for name, lobe in (("Right lobe", gland.right), ("Left lobe", gland.left)):
         yield name, _lobe(lobe)
@@ -149,10 +149,10 @@ def _lobe(lobe: Lobe) -> str:
 
 def _row(
     nodule: ExaminedNodule,
-    examination: Examination,
+    examination: ThyroidExam,
     found: NoduleDimensions,
     assessment: Assessment,
-    compared: Comparison | None,
+    compared: ExamComparison | None,
 ) -> NoduleRow:
     words = {name: _word(getattr(assessment.descriptors, name)) for name in LEXICON if name not in assessment.missing}
     level = assessment.level or f"{assessment.lowest_level} to {assessment.highest_level}"
@@ -211,7 +211,7 @@ def _points(assessment: Assessment) -> str:
     return ""
 
 
-def _growth(number: int, compared: Comparison | None) -> str:
+def _growth(number: int, compared: ExamComparison | None) -> str:
     if compared is None:
         return "no earlier examination"
     growth = compared.growth.get(number)
@@ -220,7 +220,7 @@ def _growth(number: int, compared: Comparison | None) -> str:
     return f"{growth.words}; {_match(growth)}"
 
 
-def _growth_in_short(number: int, compared: Comparison | None) -> str:
+def _growth_in_short(number: int, compared: ExamComparison | None) -> str:
     if compared is None:
         return "none to compare"
     growth = compared.growth.get(number)
@@ -232,7 +232,7 @@ def _match(growth: Growth) -> str:
     return f"earlier nodule {growth.earlier_number} of {growth.earlier_date or 'unknown date'} ({by})"
 
 
-def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: Examination) -> Iterable[str]:
+def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: ThyroidExam) -> Iterable[str]:
     """-> who measured what on which image, and who paired the views."""
     for one in found.diameters:
         where = "calipers by the reader" if one.image is None else f"outline in {one.image}"
@@ -244,7 +244,7 @@ def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: Exam
         yield f"views paired by the program, to be confirmed ({nodule.pairing_reason})"
 
 
-def _network(nodule: ExaminedNodule, examination: Examination) -> Iterable[str]:
+def _network(nodule: ExaminedNodule, examination: ThyroidExam) -> Iterable[str]:
     """-> what the network said of this nodule, image by image; no risk where a person drew the outline alone."""
     for section in nodule.sections:
         if section.outlined_by == "MANUAL":
@@ -258,7 +258,7 @@ def _network(nodule: ExaminedNodule, examination: Examination) -> Iterable[str]:
         yield f"{section.image}: risk of malignancy {risk:.0%}{spread}"
 
 
-def _comparison(compared: Comparison | None, earlier: Examination | None) -> Iterable[str]:
+def _comparison(compared: ExamComparison | None, earlier: ThyroidExam | None) -> Iterable[str]:
     if compared is None or earlier is None:
         return
     for number in compared.not_seen_again:
@@ -267,7 +267,7 @@ def _comparison(compared: Comparison | None, earlier: Examination | None) -> Ite
     yield f"Growth: 20 % and 2 mm in two diameters, or 50 % of volume. Errors: {ERRORS[0].source}; {ERRORS[1].source}."
 
 
-def _impression(examination: Examination, rows: tuple[NoduleRow, ...], rated: dict[int, Assessment]) -> Iterable[str]:
+def _impression(examination: ThyroidExam, rows: tuple[NoduleRow, ...], rated: dict[int, Assessment]) -> Iterable[str]:
     """-> the reader's words, then a line per nodule, the strictest advice first."""
     yield from (line for line in examination.impression.splitlines() if line.strip())
     if not rows:
@@ -297,7 +297,7 @@ def _numbers(numbers: tuple[int, ...]) -> str:
     return f"nodule{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
-def _risk_sentences(examination: Examination) -> Iterable[str]:
+def _risk_sentences(examination: ThyroidExam) -> Iterable[str]:
     """-> what a risk means and which share of malignant nodules it assumes; once per kind, none without a risk."""
     rated = {
         section.image
@@ -314,7 +314,7 @@ def _risk_sentences(examination: Examination) -> Iterable[str]:
     return sentences
 
 
-def _measures_footer(examination: Examination) -> Iterable[str]:
+def _measures_footer(examination: ThyroidExam) -> Iterable[str]:
     if examination.nodules:
         yield (
             "Volumes are ellipsoids (π/6 · length · width · depth). Intervals cover what a measurement by a reader, or "
@@ -322,6 +322,6 @@ def _measures_footer(examination: Examination) -> Iterable[str]:
         )
 
 
-def _models(examination: Examination) -> str:
+def _models(examination: ThyroidExam) -> str:
     models = {f"{one.prediction.model.name} ({one.prediction.model.id})": None for one in examination.images}
     return f"network: {', '.join(models)}" if models else ""

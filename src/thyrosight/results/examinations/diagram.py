@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from thyrosight.examination.records import Examination, ExaminedNodule, place_in_words
+from thyrosight.examination.records import ExaminedNodule, ThyroidExam, place_in_words
 from thyrosight.examination.sizes import nodule_dimensions
 
 WIDTH, HEIGHT = 420, 330
@@ -38,7 +38,7 @@ class Spot:
     title: str
 
 
-def gland_diagram(examination: Examination) -> Markup:
+def gland_diagram(examination: ThyroidExam) -> Markup:
     """Examination -> SVG text that is safe inside HTML."""
     spots = place_spots(examination)
     told = "; ".join(spot.title for spot in spots) or "no nodule"
@@ -52,7 +52,7 @@ def gland_diagram(examination: Examination) -> Markup:
     return Markup("\n".join(parts))
 
 
-def place_spots(examination: Examination) -> list[Spot]:
+def place_spots(examination: ThyroidExam) -> list[Spot]:
     """Examination -> where its nodules stand in the diagram, the largest placed first."""
     sized = [(one, nodule_dimensions(one, examination).longest_mm) for one in examination.nodules]
     placed: list[Spot] = []

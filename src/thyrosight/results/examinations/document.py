@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.examination.records import Examination, View, ViewImage
+from thyrosight.examination.records import ThyroidExam, View, ViewImage
 from thyrosight.results.examinations.content import ReportContent, report_content
 from thyrosight.results.examinations.diagram import gland_diagram
 from thyrosight.results.layout import read_picture
@@ -26,9 +26,9 @@ class ReportPicture:
     caption: str
 
 
-def report_html(
-    examination: Examination,
-    earlier: Examination | None = None,
+def examination_html(
+    examination: ThyroidExam,
+    earlier: ThyroidExam | None = None,
     *,
     home: Path | None = None,
     earlier_home: Path | None = None,
@@ -44,7 +44,7 @@ def report_html(
     return render_html(content, examination, pictures)
 
 
-def render_html(content: ReportContent, examination: Examination, pictures: list[ReportPicture]) -> str:
+def render_html(content: ReportContent, examination: ThyroidExam, pictures: list[ReportPicture]) -> str:
     """Content, its examination for the diagram, pictures -> HTML text."""
     return page_template("examination.html").render(
         content=content, diagram=gland_diagram(examination), pictures=pictures
@@ -56,7 +56,7 @@ def report_pdf(html: str) -> bytes:
     return pdf_of(html)
 
 
-def picture_of(image: ViewImage, picture_HW3: UInt8Array, lead: str = "") -> ReportPicture:
+def report_picture(image: ViewImage, picture_HW3: UInt8Array, lead: str = "") -> ReportPicture:
     """Image, its overlay -> a reduced JPEG with its caption."""
     import cv2
 
@@ -71,14 +71,14 @@ def picture_of(image: ViewImage, picture_HW3: UInt8Array, lead: str = "") -> Rep
     )
 
 
-def _pictures(examination: Examination, home: Path | None, lead: str) -> Iterator[ReportPicture]:
+def _pictures(examination: ThyroidExam, home: Path | None, lead: str) -> Iterator[ReportPicture]:
     used = {section.image for nodule in examination.nodules for section in nodule.sections}
     shown = [image for image in examination.images if image.key in used and image.picture is not None]
     for image in shown[:MAX_PICTURES]:
         path = None if home is None or image.picture is None else home / image.picture
         picture_HW3 = None if path is None else read_picture(path)
         if picture_HW3 is not None:
-            yield picture_of(image, picture_HW3, lead)
+            yield report_picture(image, picture_HW3, lead)
 
 
 def _caption(image: ViewImage) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from thyrosight.errors import InputError
 from thyrosight.examination.pairing import propose_nodules, seen_by_network
-from thyrosight.examination.records import MAX_IMAGES, MAX_NODULES, Examination, ViewImage
+from thyrosight.examination.records import MAX_IMAGES, MAX_NODULES, ThyroidExam, ViewImage
 from thyrosight.examination.view_labels import labels_in
 from thyrosight.results.layout import CLIP_NAME, OVERLAY_NAME, case_folders, read_result
 from thyrosight.tirads.assessment import SystemName
@@ -27,7 +27,7 @@ def propose_examination(
     files: Mapping[str, Path] | None = None,
     date: str | None = None,
     system: SystemName = "acr",
-) -> Examination:
+) -> ThyroidExam:
     """Results folder, {SHA-256: texts of the file}, {SHA-256: source file} -> Examination with proposed nodules.
 
     home: the folder in which the examination's JSON will lie; pictures and files are named relative to it. Its uids
@@ -67,9 +67,9 @@ def propose_examination(
             f"{results}: {len(images)} images with {len(seen)} outlines; an examination has at most {MAX_IMAGES} and "
             f"{MAX_NODULES}. Predict the images of one patient and day into a folder of their own"
         )
-    uids = [uid_of("nodule", one.image.prediction.image.sha256, str(one.nodule.number)) for one in seen]
-    return Examination(
-        uid=uid_of("examination", *sorted(image.prediction.image.sha256 for image in images)),
+    uids = [derived_uid("nodule", one.image.prediction.image.sha256, str(one.nodule.number)) for one in seen]
+    return ThyroidExam(
+        uid=derived_uid("examination", *sorted(image.prediction.image.sha256 for image in images)),
         date=date,
         images=tuple(images),
         nodules=propose_nodules(seen, uids),
@@ -77,7 +77,7 @@ def propose_examination(
     )
 
 
-def uid_of(*parts: str) -> str:
+def derived_uid(*parts: str) -> str:
     """Purpose -> a DICOM UID below 2.25; the same parts give the same."""
     digest = hashlib.sha256("\0".join(("thyrosight", *parts)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"

@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from thyrosight.errors import InputError
-from thyrosight.examination.records import Examination
+from thyrosight.examination.records import ThyroidExam
 from thyrosight.files import write_atomic
 from thyrosight.results.examinations.content import report_content
-from thyrosight.results.examinations.document import report_html, report_pdf
+from thyrosight.results.examinations.document import examination_html, report_pdf
 from thyrosight.results.examinations.text import report_text
 
 EXAMINATION_NAME = "examination.json"
@@ -23,7 +23,7 @@ MAX_BYTES = 200_000_000
 class Loaded:
     """An examination and the folder from which its pictures and files are named."""
 
-    examination: Examination
+    examination: ThyroidExam
     home: Path
 
 
@@ -36,7 +36,7 @@ def read_examination(path: Path) -> Loaded:
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give the JSON of an examination") from error
     try:
-        return Loaded(Examination.model_validate_json(content), path.parent)
+        return Loaded(ThyroidExam.model_validate_json(content), path.parent)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -50,7 +50,7 @@ def report_files(
 ) -> dict[str, bytes]:
     """Examination, the earlier one -> {file name: content} of its report: HTML, plain text, and if asked PDF, JSON."""
     other = None if earlier is None else earlier.examination
-    html = report_html(
+    html = examination_html(
         loaded.examination, other, home=loaded.home, earlier_home=None if earlier is None else earlier.home
     )
     files = {HTML_NAME: html.encode(), TEXT_NAME: report_text(report_content(loaded.examination, other)).encode()}
