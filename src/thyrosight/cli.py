@@ -8,8 +8,10 @@ stderr. The commands import the heavy libraries inside their functions, so that 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -128,6 +130,7 @@ def _options(
 
 def main() -> None:
     """sys.argv -> the command's exit code (the `thyrosight` program)."""
+    start_again_in_utf8()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -135,6 +138,20 @@ def main() -> None:
         if getattr(sys, name) is not None:
             setattr(sys, name, PrintableStream(getattr(sys, name)))
     app(prog_name="thyrosight")
+
+
+def start_again_in_utf8() -> None:
+    """Where names of files are not read as UTF-8 (locale C, GBK), the same command in Python's UTF-8 mode.
+
+    Names of cases follow from names of files, and must not depend on the locale. The terminal keeps its encoding.
+    """
+    is_program = os.path.basename(sys.argv[0]) in ("thyrosight", "__main__.py")
+    if not is_program or os.environ.get("PYTHONUTF8") == "1" or sys.getfilesystemencoding().lower() == "utf-8":
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    environment = {"PYTHONIOENCODING": f"{encoding}:backslashreplace", **os.environ, "PYTHONUTF8": "1"}
+    with suppress(OSError):
+        os.execve(sys.executable, sys.orig_argv, environment)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python tests/faults/each_syscall.py predict                     killed before each call
     python tests/faults/each_syscall.py predict --error ENOSPC      refused from each call on, then mended
+    python tests/faults/each_syscall.py serve --jump -86400         the clock is set back by a day at each call
     python tests/faults/each_syscall.py train --step 5 --start 2    calls 2, 7, 12, ...
 
 Prints one line of JSON per flow: how many states were tried, and which of them were lost or other than the undisturbed
@@ -65,7 +66,8 @@ MAX_LINES = 6
 class Tried:
     """One flow, its undisturbed run, and what was found."""
 
-    def __init__(self, name: str, folder: Path, error: str | None) -> None:
+    def __init__(self, name: str, folder: Path, error: str | None, jump: int = 0) -> None:
+        self.jump = jump
         self.name, self.flow, self.folder, self.error = name, FLOWS[name], folder, error
         self.calls = Syscalls()
         self.faults: list[dict[str, Any]] = []
@@ -132,7 +134,7 @@ class Tried:
         """One fault, the same command again, the comparison."""
         inputs, out = self.fresh(f"try{number}")
         code = getattr(errno, self.error) if self.error else 0
-        fault = Fault(number, FOR_EVER if self.error else number, code, self.kinds)
+        fault = Fault(number, FOR_EVER if self.error else number, code, self.kinds, self.jump)
         with self.around(inputs):
             ended = self.run(lambda: self.under_fault(inputs, out), out, fault)
             found = self.faults_of(ended)
@@ -159,6 +161,8 @@ class Tried:
 
     def faults_of(self, ended: Outcome) -> list[str]:
         """-> what is wrong with how the run under the fault ended."""
+        if self.jump:
+            return [] if ended.status == 0 else [f"exit {ended.status}: {ended.stderr.strip()[-300:]}"]
         if not self.error:
             return [] if ended.status == -9 else [f"not killed: {ended.status}: {ended.stderr.strip()[-300:]}"]
         if self.name in SERVICES:
@@ -179,6 +183,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flow", choices=FLOWS)
     parser.add_argument("--error", choices=KINDS)
+    parser.add_argument("--jump", type=int, default=0, help="seconds by which the clock is set, instead of a fault")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--start", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3600.0, help="ends earlier, with what was tried so far")
@@ -192,7 +197,7 @@ def main() -> int:
                 print("skipped: needs Linux and a C compiler (apt install gcc)")
                 return 0
             return ended.returncode
-        tried = Tried(options.flow, Path(folder).resolve(), options.error)
+        tried = Tried(options.flow, Path(folder).resolve(), options.error, options.jump)
         whole, calls, _ = tried.undisturbed()
         numbers = []
         for number in range(options.start, len(calls) + 1, options.step):
@@ -200,8 +205,9 @@ def main() -> int:
                 break
             numbers.append(number)
             tried.try_call(number, calls[number - 1], whole)
+        fault = f"clock {options.jump:+d} s" if options.jump else options.error or "SIGKILL"
         result = {
-            "flow": options.flow, "fault": options.error or "SIGKILL", "calls": len(calls), "tried": len(numbers),
+            "flow": options.flow, "fault": fault, "calls": len(calls), "tried": len(numbers),
             "start": options.start, "step": options.step, "bad": len(tried.faults),
             "seconds": round(time.monotonic() - began), "faults": tried.faults[:20],
         }  # fmt: skip

@@ -230,7 +230,7 @@ def test_restart_goes_on_from_what_lies_there(tmp_path: Path) -> None:
     first = spool.next_to_predict()
     assert first is not None
     assert (first.key, first.uid) == (waiting.key, "1.2.3.0"), "the first received is the first served"
-    (due,) = spool.due(time.time(), 10)
+    (due,) = spool.due(time.monotonic(), 10)
     assert (due.key, due.num_tries, [path.name for path in due.results()]) == (
         predicted.key, 1, ["seg.dcm", "sr.dcm"],
     )  # fmt: skip

@@ -1,5 +1,5 @@
 /* Counts the system calls that change files below one folder (and, if asked, those that open or read them). At the
-   chosen one the process is killed, or the call fails with an errno. Loaded by LD_PRELOAD; driven by syscall_faults.py
+   chosen one the process is killed, or the call fails with an errno, or the clock is set. Loaded by LD_PRELOAD; driven by syscall_faults.py
    through a file that both map. Children inherit both, so that calls of all processes of a command are counted. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,13 +15,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CHANGE = 1, MAKE = 2, MOVE = 4, REMOVE = 8, SYNC = 16, MODE = 32, LOOK = 64 };
 
 struct state {
-  int64_t is_on, kinds, first, last, error, pid, count, hits;
+  int64_t is_on, kinds, first, last, error, pid, count, hits, jump, is_late;
   char folder[1024], log[1024];
 };
 static struct state *state;
@@ -77,6 +79,10 @@ static int at_call(int kind, const char *name, int dirfd, const char *path) {
   errno = before;
   if (!state->first || now < state->first || now > state->last) return 0;
   __atomic_add_fetch(&state->hits, 1, __ATOMIC_SEQ_CST);
+  if (state->jump) {
+    state->is_late = 1;
+    return 0;
+  }
   if (state->error) return (int)state->error;
   kill((pid_t)state->pid, SIGKILL);
   for (;;) pause();
@@ -203,6 +209,24 @@ int unlinkat(int dirfd, const char *path, int flags) {
 int rmdir(const char *path) {
   FAULT(REMOVE, "rmdir", AT_FDCWD, path, -1);
   return REAL(rmdir)(path);
+}
+/* The clock of the wall, set back or forward by `jump` seconds from the chosen call on. */
+static int64_t wrong_by(void) { return state && state->is_on && state->is_late ? state->jump : 0; }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  int code = (int)syscall(SYS_clock_gettime, clock, now);
+  if (!code && clock == CLOCK_REALTIME) now->tv_sec += wrong_by();
+  return code;
+}
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+  int code = (int)syscall(SYS_gettimeofday, now, zone);
+  if (!code) now->tv_sec += wrong_by();
+  return code;
+}
+time_t time(time_t *place) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (place) *place = now.tv_sec;
+  return now.tv_sec;
 }
 int fsync(int fd) {
   FAULT(SYNC, "fsync", fd, NULL, -1);

@@ -33,7 +33,10 @@ class _State(ctypes.Structure):
     """As `struct state` in syscall_faults.c."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("is_on", "kinds", "first", "last", "error", "pid", "count", "hits")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("is_on", "kinds", "first", "last", "error", "pid", "count", "hits", "jump", "is_late")
+        ),
         ("folder", ctypes.c_char * 1024),
         ("log", ctypes.c_char * 1024),
     ]
@@ -41,12 +44,16 @@ class _State(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Fault:
-    """From call `first` to `last` (counted from 1; 0: none) of these kinds: SIGKILL, or this errno."""
+    """From call `first` to `last` (counted from 1; 0: none) of these kinds: SIGKILL, or this errno.
+
+    jump: seconds by which the clock is set at `first`, instead.
+    """
 
     first: int = 0
     last: int = FOR_EVER
     error: int = 0
     kinds: int = CHANGES
+    jump: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ class Syscalls:
     ) -> Outcome:
         """Work in a forked child, which the fault meets at its calls below `folder`. notes: what it says."""
         state, began = self.state, time.monotonic()
-        state.is_on = state.count = state.hits = 0
+        state.is_on = state.count = state.hits = state.is_late = 0
+        state.jump = fault.jump
         state.kinds, state.first, state.last, state.error = fault.kinds, fault.first, fault.last, fault.error
         state.folder, state.log = os.fsencode(folder), os.fsencode(log or "")
         child = os.fork()

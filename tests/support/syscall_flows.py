@@ -187,7 +187,7 @@ def phantom(inputs: Path, out: Path) -> None:
 
 def dicom(inputs: Path, out: Path) -> None:
     source = inputs / "cases" / "image" / "d.dcm"
-    command("dicom", source, inputs / "results", "-o", out, "--identity", "none", "--uid-key", "k")
+    command("dicom", inputs / "results", "--source", source, "-o", out, "--identity", "none", "--uid-key", "k")
 
 
 def train(inputs: Path, out: Path) -> None:
@@ -200,7 +200,7 @@ def cross_validate(inputs: Path, out: Path) -> None:
 
 
 def evaluate(inputs: Path, out: Path) -> None:
-    command("evaluate", inputs / "bundle", "--cases", inputs / "cases" / "cases.csv", "-o", out, "--all")
+    command("evaluate", inputs / "bundle", "--cases", inputs / "cases" / "cases.csv", "-o", out, "--threads", "1")
 
 
 def export(inputs: Path, out: Path) -> None:

@@ -16,7 +16,8 @@ from thyrosight.files.leftovers import remove_leftovers_once, temporary_path
 
 _BLOCK_BYTES = 1 << 20
 DISK_FAULTS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+    | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 )
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 """The last chunk of every PNG, with its length and its checksum."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,11 @@ def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Ite
     name = str(path) if path is not None else "image"
     sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))
     place = os.path.abspath(name) if data is None else None
-    with borrowed_child() as child:
+    with ExitStack() as stack:
+        try:
+            child = stack.enter_context(borrowed_child())
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error.__cause__
         request = {"op": "open", "kind": kind, "path": place}
         header = _asked(child, name, request, data or b"")[0]["header"]
         yield DecodedFile(child, header, path, name, sha256)

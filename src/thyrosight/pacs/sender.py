@@ -51,7 +51,7 @@ class Sender(BackgroundThread):
     def step(self) -> float:
         """Sends the items that are due -> seconds to wait before the next ones."""
         try:
-            items = self._spool.due(time.time(), BATCH)
+            items = self._spool.due(time.monotonic(), BATCH)
             if not items:
                 return IDLE_SECONDS
             self.send(items)

@@ -61,7 +61,7 @@ class SpoolLimits:
 
 @dataclass
 class SpoolItem:
-    """One accepted instance. uid: its SOP Instance UID. due: when its results may be sent, in seconds of time.time."""
+    """One accepted instance. uid: its SOP Instance UID. due: when its results may be sent, by time.monotonic."""
 
     key: str
     folder: Path
@@ -194,7 +194,7 @@ class Spool:
     def delay(self, item: SpoolItem, seconds: float) -> None:
         """Records a failed try on the disk. The next is due after `seconds`."""
         item.num_tries += 1
-        item.due = time.time() + seconds
+        item.due = time.monotonic() + seconds  # the clock may be set back
         item.write()
 
     def finish(self, item: SpoolItem) -> None:

@@ -35,7 +35,7 @@ _COMMAND = ("-P", "-s", "-S", "-B", "-m", "thyrosight.frames.decoder.worker")
 
 
 class DecodeChild:
-    """One child process, for one caller at a time."""
+    """One child process, for one caller at a time. InputError where the system refuses to start it."""
 
     def __init__(self) -> None:
         home = str(Path(__file__).resolve().parents[3])
@@ -43,13 +43,18 @@ class DecodeChild:
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
         limits = [str(MAX_MEMORY_BYTES), str(CPU_SECONDS)]
-        self._process = subprocess.Popen(
-            [sys.executable, *_COMMAND, *limits],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *_COMMAND, *limits],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        except OSError as error:
+            raise InputError(
+                f"the program that decodes it can't be started ({error.strerror}); free resources"
+            ) from error
         self._is_late = False
         self.num_files = 0
         self.is_fit = True
