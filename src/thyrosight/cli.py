@@ -79,6 +79,7 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "learn": training.learn,
     "prepare": datasets.prepare,
     "audit": datasets.audit,
     "phantom": datasets.phantom,

@@ -34,6 +34,24 @@ MaskLabels = Annotated[
     list[str] | None,
     typer.Option("--mask-label", metavar="nodule=VALUE", help="The label or category of nodules; repeat."),
 ]
+Source = Annotated[str | None, typer.Option("--source", help="The set, if its layout is not recognised.")]
+HoldOut = Annotated[
+    float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share of the images that becomes the test split.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=NAME", help="A column of your CSV: patient=PatID; or mask=FOLDER."),
+]
+Refold = Annotated[
+    bool,
+    typer.Option("--refold", help="Join near-duplicates and make new folds, even where the set gives its own."),
+]
+KeepLeaks = Annotated[
+    bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
+]
+KeepPartial = Annotated[
+    bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
+]
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
 
@@ -46,28 +64,16 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.")]
 def prepare(
     folder: Annotated[Path, typer.Argument(help="A folder with a labelled set, or a CSV.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for cases.csv, dataset.json and the masks.")],
-    source: Annotated[str | None, typer.Option("--source", help="The set, if its layout is not recognised.")] = None,
+    source: Source = None,
     folds: Annotated[
         int, typer.Option("--folds", min=0, help="Folds of the cross-validation; 0 for a set that is only trained on.")
     ] = 5,
-    hold_out: Annotated[
-        float, typer.Option("--hold-out", min=0.0, max=0.9, help="Share of the images that becomes the test split.")
-    ] = 0.0,
+    hold_out: HoldOut = 0.0,
     seed: Seed = 0,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="ROLE=NAME", help="A column of your CSV: patient=PatID; or mask=FOLDER."),
-    ] = None,
-    refold: Annotated[
-        bool,
-        typer.Option("--refold", help="Join near-duplicates and make new folds, even where the set gives its own."),
-    ] = False,
-    keep_leaks: Annotated[
-        bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
-    ] = False,
-    keep_partial: Annotated[
-        bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
-    ] = False,
+    columns: Columns = None,
+    refold: Refold = False,
+    keep_leaks: KeepLeaks = False,
+    keep_partial: KeepPartial = False,
     official_split: OfficialSplit = False,
     malignant: Malignant = None,
     mask_labels: MaskLabels = None,

@@ -1,18 +1,36 @@
-"""The commands train, cross-validate, export, ensemble and import-tensorflow: cases.csv -> bundle. They load torch."""
+"""The commands learn, train, cross-validate, export, ensemble, import-tensorflow: labelled set -> bundle, by torch."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import bundle_given, fold_number
-from thyrosight.commands.terminal import remark
+from thyrosight.commands.datasets import (
+    Columns,
+    HoldOut,
+    KeepLeaks,
+    KeepPartial,
+    Malignant,
+    MaskLabels,
+    OfficialSplit,
+    Refold,
+    Seed,
+    Source,
+    Workers,
+    columns_named,
+    labels_of_nodules,
+)
+from thyrosight.commands.options import Json, bundle_given, fold_number
+from thyrosight.commands.terminal import print_json, progress_bar, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from thyrosight.config import Config
+    from thyrosight.learning.learn import Learned
+    from thyrosight.learning.records import LearningPlan, LearnOptions
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")]
 
@@ -26,6 +44,94 @@ Recipe = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
 ]
+
+
+class StartOption(StrEnum):
+    """Where the weights may begin."""
+
+    SHIPPED = "shipped"
+    IMAGENET = "imagenet"
+    RANDOM = "random"
+
+
+def learn(
+    folder: Annotated[Path, typer.Argument(help="A folder with a labelled set, or a CSV, as `prepare` takes it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the bundle, the report and all steps.")],
+    hours: Annotated[float, typer.Option("--hours", min=0.01, help="The time for everything, on this machine.")] = 2.0,
+    start: Annotated[
+        StartOption | None,
+        typer.Option("--start", help="Where the weights begin; default: what is at hand and unseen."),
+    ] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print the plan and its estimate, and stop.")] = False,
+    overrides: Overrides = None,
+    source: Source = None,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds at most; few groups make fewer.")] = 5,
+    hold_out: HoldOut = 0.0,
+    seed: Seed = 0,
+    columns: Columns = None,
+    refold: Refold = False,
+    keep_leaks: KeepLeaks = False,
+    keep_partial: KeepPartial = False,
+    official_split: OfficialSplit = False,
+    malignant: Malignant = None,
+    mask_labels: MaskLabels = None,
+    workers: Workers = 2,
+    as_json: Json = False,
+) -> None:
+    """Labelled folder -> a network of your own.
+
+    Prepares and audits the set, scores the shipped network on it untouched, fine-tunes one network per fold and a final
+    one on all rows, and calibrates it across the folds. The plan is printed before anything is trained. The same
+    command goes on after a stop. The last lines are the report and the commands that come next.
+    """
+    require_training_extra()
+    from thyrosight.datasets.prepare import PrepareOptions
+    from thyrosight.learning.records import LearnOptions
+
+    prepare = PrepareOptions(
+        source=source,
+        folds=folds,
+        hold_out=hold_out,
+        seed=seed,
+        columns=columns_named(columns or []),
+        refold=refold,
+        keep_leaks=keep_leaks,
+        keep_partial=keep_partial,
+        official_split=official_split,
+        malignant=malignant,
+        nodule_labels=labels_of_nodules(mask_labels or []),
+    )
+    chosen = LearnOptions(prepare, hours, start.value if start else None, tuple(overrides or ()), workers)
+    with stdout_kept_for_json(as_json):
+        result = plan_of(folder, out, chosen) if only_plan else learned_from(folder, out, chosen)
+    if as_json:
+        print_json(result)
+
+
+def plan_of(folder: Path, out: Path, options: LearnOptions) -> LearningPlan:
+    """-> the plan, which is printed as it is made."""
+    from thyrosight.learning.learn import Watch, begin_plan
+
+    with progress_bar("images") as progress:
+        return begin_plan(folder, out, options, Watch(typer.echo, progress))
+
+
+def learned_from(folder: Path, out: Path, options: LearnOptions) -> Learned:
+    """-> the result; its scores, the next commands and the path of the report are printed."""
+    from thyrosight.learning.learn import Watch
+    from thyrosight.learning.learn import learn as learn_from
+    from thyrosight.learning.report import verdicts
+
+    with progress_bar("images") as progress:
+        learned = learn_from(folder, out, options, Watch(remark, progress))
+    for line in verdicts(learned.comparison, learned.has_risk):
+        typer.echo(line)
+    if learned.why_not_calibrated:
+        remark(f"note: {learned.why_not_calibrated}; don't use the bundle's risk")
+    for command in learned.commands:
+        typer.echo(f"next: {command}")
+    typer.echo(learned.report)
+    return learned
 
 
 def train(
@@ -48,7 +154,7 @@ def train(
     require_training_extra()
     from thyrosight.training.train import train as run_training
 
-    typer.echo(run_training(settings, cases, out, chosen_fold, resume))
+    typer.echo(run_training(settings, cases, out, chosen_fold, resume, tell=remark))
 
 
 def cross_validate(
@@ -73,13 +179,13 @@ def cross_validate(
     settings = settings_given(config, recipe, overrides or [])
     require_training_extra()
     from thyrosight.commands.evaluation import print_evaluation
-    from thyrosight.commands.terminal import progress_bar, stdout_console
+    from thyrosight.commands.terminal import stdout_console
     from thyrosight.evaluation.evaluate_folds import keep_case_scores
     from thyrosight.training.cross_validate import cross_validate as run_folds
     from thyrosight.training.cross_validate import kind_of_scores
 
     with progress_bar("evaluating") as progress:
-        pooled = run_folds(settings, cases, out, folds=folds, tta=tta, progress=progress)
+        pooled = run_folds(settings, cases, out, folds=folds, tta=tta, progress=progress, tell=remark)
     if keep is not None:
         keep_case_scores(pooled.cases, keep)
     print_evaluation(pooled, stdout_console())

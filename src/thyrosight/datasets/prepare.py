@@ -49,6 +49,8 @@ class PrepareOptions:
     """Name of a set (thyrosight.datasets.known_sets.KNOWN_SETS); None: it is recognised by its layout."""
     folds: int = 5
     """Folds, made of whole groups; 0: none. Folds that the set gives are kept."""
+    fewer_folds: bool = False
+    """Make fewer folds where the groups are few."""
     hold_out: float = 0.0
     """Share of the images that becomes the test split, in whole groups; a test split that the set gives is kept."""
     seed: int = 0
@@ -215,7 +217,7 @@ def _in_groups(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: 
 
 def _in_folds_and_splits(cases: list[Case], options: PrepareOptions) -> tuple[list[Case], list[str]]:
     """Cases with groups -> (the same with split and fold, notes)."""
-    from thyrosight.datasets.split import with_folds, with_hold_out
+    from thyrosight.datasets.split import folds_that_fit, with_folds, with_hold_out
 
     notes = []
     if options.refold:
@@ -233,8 +235,9 @@ def _in_folds_and_splits(cases: list[Case], options: PrepareOptions) -> tuple[li
                 f"{broken} groups reach over several of those folds, scores would be too good: prepare with refold"
             )
     elif options.folds and inside:
-        cases = with_folds(cases, options.folds, options.seed)
-        notes.append(f"folds: {options.folds}, made of whole groups, balanced on class and count, seed {options.seed}")
+        folds = folds_that_fit(inside, options.folds) if options.fewer_folds else options.folds
+        cases = with_folds(cases, folds, options.seed)
+        notes.append(f"folds: {folds}, made of whole groups, balanced on class and count, seed {options.seed}")
     return cases, notes
 
 

@@ -54,6 +54,19 @@ def with_folds(cases: Sequence[Case], num_folds: int, seed: int) -> list[Case]:
     return [replace(case, fold=None if case.split == "test" else parts[case.group]) for case in cases]
 
 
+def folds_that_fit(cases: Sequence[Case], most: int) -> int:
+    """Cases with groups -> how many folds make sense: a fold has about four groups and, of two labels, two of each.
+
+    At least 2 and at most `most`.
+    """
+    inside = [case for case in cases if case.split != "test"]
+    labelled = [{case.group for case in inside if case.malignancy == label} for label in (0, 1)]
+    limits = [most, len({case.group for case in inside}) // 4]
+    if all(labelled):
+        limits.append(min(map(len, labelled)) // 2)
+    return max(2, min(limits))
+
+
 def with_hold_out(cases: Sequence[Case], fraction: float, seed: int) -> list[Case]:
     """Cases with groups -> the same with split "test" for about this fraction of the images, else "train"."""
     if not 0 < fraction < 1:

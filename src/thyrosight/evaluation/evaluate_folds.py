@@ -40,14 +40,15 @@ def evaluate_folds(
     out: Path,
     *,
     across_folds: bool = False,
+    calibrates: bool = True,
     predictor_of: Callable[[Bundle], Predictor] = Predictor,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Folder with foldK/bundle (of `cross-validate` or `ensemble`), cases.csv -> the pooled Evaluation, written.
 
     across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
-    model that has not learned from it. InputError where a bundle does not state that it left its fold of these cases
-    out. progress is called per fold with (cases done, cases in all).
+    model that has not learned from it; with calibrates=False the mask rule alone. InputError where a bundle does not
+    state that it left its fold of these cases out. progress is called per fold with (cases done, cases in all).
     """
     bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
     cases_csv = table_path(cases_csv)
@@ -72,7 +73,7 @@ def evaluate_folds(
     rates = any(bundle.info.has_malignancy for bundle in bundles.values())
     is_rated = rates and any(case.malignancy is not None and case.fold in bundles for case in cases)
     parts = [out / f"fold{fold}" / "per_case.csv" for fold in bundles]
-    return pool(parts, out / "pooled", across_folds=across_folds and is_rated, mask_rule=rule)
+    return pool(parts, out / "pooled", across_folds=across_folds and calibrates and is_rated, mask_rule=rule)
 
 
 def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:

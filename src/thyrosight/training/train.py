@@ -20,7 +20,9 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
 
+from thyrosight.bundle.store import Bundle
 from thyrosight.bundle.training_sets import refuse_seen
 from thyrosight.config import Config, load_config
 from thyrosight.datasets.table import read_cases
@@ -31,10 +33,11 @@ from thyrosight.export.run_folder import prepare_run, rows_record, run_record
 from thyrosight.networks import build_network
 from thyrosight.networks.from_bundle import load_start_weights, start_bundle
 from thyrosight.networks.sync_norm import convert_sync_norm
-from thyrosight.training.callbacks import training_callbacks
+from thyrosight.training.callbacks import Checkpoints, tell_on_stderr, training_callbacks
 from thyrosight.training.dataset import EpochSampler, ViewDataset, training_loader, validation_loader
 from thyrosight.training.module import TrainingModule, loss_settings
-from thyrosight.training.rows import divide_rows
+from thyrosight.training.rows import RunRows, divide_rows
+from thyrosight.training.speech import Tell, header, kept_in_words, num_labelled, score_before, stopped_in_words
 from thyrosight.types import Case
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -47,12 +50,17 @@ def train(
     out: Path | str,
     fold: int | None = None,
     resume: bool = False,
+    *,
+    tell: Tell = tell_on_stderr,
+    keep_stopped: bool = True,
 ) -> Path:
     """Train on every row that is neither in `fold` nor in the test split -> the folder of the bundle.
 
     config: the settings, or the TOML file that holds them. cases: one cases.csv or several.
     With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
     InputError where `out` holds a run and `resume` is False, ConfigError where that run has other settings.
+    tell is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch;
+    else it raises KeyboardInterrupt.
     """
     silence_libraries()
     keep_freed_memory()
@@ -62,20 +70,8 @@ def train(
     tables = [Path(path) for path in ([cases] if isinstance(cases, Path | str) else cases)]
     out = Path(out)
     rows = divide_rows([case for path in tables for case in read_cases(path)], config, fold)
-    start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
-    if start is not None:
-        taught = [case for case in rows.kept_out if case.source not in config.data.reference_sources]
-        refuse_seen(start, taught, fold)
-
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
-    torch.manual_seed(config.run.seed)
-    # Before the folder is written: weights that do not fit the settings stop the run here.
-    network = build_network(config.network)
-    if start is not None:
-        load_start_weights(network, config.network, start)
-    if world > 1:
-        network = convert_sync_norm(network)
+    network, start = _first_network(config, rows, fold, world)
+    # After the network: weights that do not fit stop the run before the folder is written.
     if rank == 0:
         prepare_run(out, resume, run_record(config, tables, out, fold, start), rows_record(*rows))
 
@@ -86,15 +82,60 @@ def train(
     # The last batch is filled up, so every epoch has the same number of steps.
     num_steps = len(loader) * config.optim.epochs
     module = TrainingModule(config, network, loss_settings(config, rows.fit), num_steps)
-    trainer = make_trainer(config, out, world, rows.validation)
+    say = tell if rank == 0 else lambda line: None
+    trainer = make_trainer(config, out, world, rows.validation, say)
     last = out / LAST_NAME if resume and (out / LAST_NAME).exists() else None
+    hardware = f"{trainer_settings(config)['accelerator']}, {trainer.precision}, {torch.get_num_threads()} thread(s)"
+    for line in header(rows, config, fold, start.info.name if start else "", hardware, len(loader)):
+        say(line)
     if last is not None:
-        # Lightning fetches the first batch before it tells the sampler which epoch it is in.
-        next_epoch = read_checkpoint(last)["next_epoch"]
-        cast(EpochSampler, loader.sampler).set_epoch(next_epoch)
+        say(f"  goes on with epoch {_set_epoch(cast(EpochSampler, loader.sampler), last)}")
+    elif start is not None and validation is not None and world == 1:
+        trainer.validate(module, validation, verbose=False)
+        say(score_before(trainer.callback_metrics, num_labelled(rows.validation, config)))
     with full_disk_in_one_line(out):
         trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
+    say(_outcome(trainer, module, config, out, keep_stopped))
+    if module.interrupted and not keep_stopped:
+        raise KeyboardInterrupt
     return export_run(out) if rank == 0 else out / "bundle"
+
+
+def _first_network(config: Config, rows: RunRows, fold: int | None, world: int) -> tuple[nn.Module, Bundle | None]:
+    """-> (the network with its first weights, the bundle that they are from).
+
+    ConfigError where weights do not fit the settings, or where the bundle has learned from rows that are kept out.
+    """
+    start = start_bundle(config.network.start_from, fold) if config.network.start_from else None
+    if start is not None:
+        taught = [case for case in rows.kept_out if case.source not in config.data.reference_sources]
+        refuse_seen(start, taught, fold)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
+    network = build_network(config.network)
+    if start is not None:
+        load_start_weights(network, config.network, start)
+    return convert_sync_norm(network) if world > 1 else network, start
+
+
+def _set_epoch(sampler: EpochSampler, last: Path) -> int:
+    """Last checkpoint -> the number of the next epoch, counted from 1; the sampler draws that epoch.
+
+    Lightning fetches the first batch before it tells the sampler which epoch it is in.
+    """
+    next_epoch = int(read_checkpoint(last)["next_epoch"])
+    sampler.set_epoch(next_epoch)
+    return next_epoch + 1
+
+
+def _outcome(trainer: L.Trainer, module: TrainingModule, config: Config, out: Path, keep_stopped: bool) -> str:
+    """-> the last line: what the run keeps, and how it goes on where it was stopped."""
+    if module.interrupted:
+        kept = read_checkpoint(out / LAST_NAME)["next_epoch"] if (out / LAST_NAME).exists() else 0
+        return stopped_in_words(kept, keep_stopped)
+    saved = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))  # type: ignore[attr-defined]
+    return kept_in_words(config, trainer.current_epoch, saved.best_epoch, saved.best_score)
 
 
 def silence_libraries() -> None:
@@ -116,8 +157,18 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequence[Case]) -> L.Trainer:
-    """Lightning's trainer of this run: accelerator, precision, logger, callbacks, one process or several."""
+def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequence[Case], tell: Tell) -> L.Trainer:
+    """Lightning's trainer of this run: its settings, logger, callbacks, limit of time."""
+    return L.Trainer(
+        **trainer_settings(config, world),
+        max_time=timedelta(minutes=config.run.max_minutes) if config.run.max_minutes else None,
+        logger=TensorBoardLogger(out, name="", version="tensorboard"),
+        callbacks=training_callbacks(config, out, validation_rows, tell),
+    )
+
+
+def trainer_settings(config: Config, world: int = 1) -> dict[str, Any]:
+    """-> the arguments of Lightning's trainer that decide what a step computes: hardware, precision, processes."""
     accelerator = choose_accelerator(config)
     strategy: Any = "auto"
     if world > 1:
@@ -125,24 +176,21 @@ def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequenc
         strategy = DDPStrategy(
             process_group_backend="gloo" if accelerator == "cpu" else None, find_unused_parameters=has_idle_task
         )
-    return L.Trainer(
-        accelerator=accelerator,
-        devices=world if world > 1 else 1,
-        strategy=strategy,
-        precision=cast(Any, choose_precision(config, accelerator)),
-        max_epochs=config.optim.epochs,
-        max_time=timedelta(minutes=config.run.max_minutes) if config.run.max_minutes else None,
-        gradient_clip_val=config.optim.clip_norm or None,
-        logger=TensorBoardLogger(out, name="", version="tensorboard"),
-        callbacks=training_callbacks(config, out, validation_rows),
-        check_val_every_n_epoch=config.run.validate_every,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=10,
-    )
+    return {
+        "accelerator": accelerator,
+        "devices": world if world > 1 else 1,
+        "strategy": strategy,
+        "precision": choose_precision(config, accelerator),
+        "max_epochs": config.optim.epochs,
+        "gradient_clip_val": config.optim.clip_norm or None,
+        "check_val_every_n_epoch": config.run.validate_every,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "log_every_n_steps": 10,
+    }
 
 
 def choose_accelerator(config: Config) -> str:

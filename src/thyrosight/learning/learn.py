@@ -1,0 +1,222 @@
+"""A folder of labelled ultrasound, hours -> a validated, calibrated bundle and its report.
+
+OUT/  learn.json  cases/  audit.json  untouched/  folds/  across/  comparison.json  final/  bundle/  report.html
+Each step leaves its last file when it is finished, and is not repeated then: after a stop at any point the same call
+goes on, to the result of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from sqlite3 import Connection
+
+from thyrosight.bundle.store import SHIPPED, default_bundle_path
+from thyrosight.config import Config, config_from_dict
+from thyrosight.daemon import hold_folder
+from thyrosight.datasets.audit import audit
+from thyrosight.datasets.case_image import load_image
+from thyrosight.datasets.prepare import prepare
+from thyrosight.datasets.table import EVERY_ROW, read_cases
+from thyrosight.errors import InputError
+from thyrosight.evaluation.case_scores import read_case_scores
+from thyrosight.evaluation.compare import Comparison, compare
+from thyrosight.evaluation.evaluate import context_of, evaluate_cases
+from thyrosight.evaluation.evaluate_folds import evaluate_folds
+from thyrosight.evaluation.out_of_fold import recalibrated
+from thyrosight.export.calibrate import recalibrate
+from thyrosight.files import write_atomic
+from thyrosight.inference.predictor import Predictor
+from thyrosight.learning.plan import AtHand, Measures, make_plan
+from thyrosight.learning.records import LearningPlan, LearnOptions, begin, keep_plan
+from thyrosight.learning.report import PAGE, PageContent, next_commands, write_page
+from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside
+from thyrosight.networks.efficientnet_lite import has_imagenet_weights
+from thyrosight.training.cross_validate import cross_validate
+from thyrosight.training.speech import Tell
+from thyrosight.training.step_time import measure_step
+from thyrosight.training.train import train
+from thyrosight.types import Case, Progress
+
+LAST_OF_EVALUATION = "report.html"
+NUM_TIMED = 3
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a caller follows the work: tell is called with each line, progress with (images done, images in all)."""
+
+    tell: Tell = lambda line: None
+    progress: Progress | None = None
+
+
+SILENT = Watch()
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The result. comparison: out of fold, the new networks first, the shipped network second; None without one.
+
+    why_not_calibrated: empty where the risk is calibrated, or where no risk was learned.
+    """
+
+    bundle: Path
+    report: Path
+    comparison: Comparison | None
+    why_not_calibrated: str
+    commands: tuple[str, ...]
+    has_risk: bool
+
+
+def learn(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT) -> Learned:
+    """Folder of a labelled set, output folder -> the result. The plan is told before anything is trained.
+
+    InputError where the set can't be used or the audit calls it invalid, ConfigError where `out` was begun otherwise or
+    the hours do not suffice.
+    """
+    plan = begin_plan(folder, out, options, watch)
+    with closing(_hold(out)):
+        return _follow(plan, out, watch)
+
+
+def begin_plan(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT) -> LearningPlan:
+    """As `learn` up to its plan: the set is prepared and audited, a few steps are measured, nothing is trained."""
+    folder, out = Path(folder), Path(out)
+    plan = begin(out, folder, options)
+    with closing(_hold(out)):
+        if not (out / "audit.json").exists():
+            _prepare_and_audit(folder, out, options, watch)
+        if plan is None:
+            plan = _planned(read_cases(out / "cases"), options, watch)
+            keep_plan(out, plan)
+    for what, words in plan.lines:
+        watch.tell(f"{what:<11} {words}")
+    return plan
+
+
+def _hold(out: Path) -> Connection:
+    return hold_folder(out / "learn.lock", "another `learn` works in it; wait for it, or choose another folder with -o")
+
+
+# The set and the plan
+
+
+def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Watch) -> None:
+    """-> OUT/cases and, as the sign that both are done, OUT/audit.json. InputError where the audit finds an error."""
+    table = out / "cases" / "cases.csv"
+    chosen = replace(options.prepare, fewer_folds=True)
+    summary = prepare(folder, table.parent, chosen, workers=options.workers, progress=watch.progress)
+    for note in summary.notes:
+        watch.tell(f"note: {note}")
+    for reason, number in summary.left_out.items():
+        watch.tell(f"left out: {number} for: {reason}")
+    if default_bundle_path().exists():
+        set_aside(table, Predictor.load(SHIPPED).info)
+    report = audit(table, workers=options.workers, progress=watch.progress)
+    for finding in report.findings:
+        if finding.severity != "note":
+            watch.tell(f"{finding.severity}: {finding.message} ({len(finding.case_ids)} cases)")
+    if not report.is_valid:
+        first = next(finding for finding in report.findings if finding.severity == "error")
+        raise InputError(f"{table}: not valid for training: {first.message}; correct it, then repeat the command")
+    write_atomic(out / "audit.json", report.to_json())
+
+
+def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> LearningPlan:
+    """All rows -> the plan, after a few real steps and predictions."""
+    has_shipped = default_bundle_path().exists()
+    predictor = Predictor.load(SHIPPED) if has_shipped else None
+    facts = facts_of(cases, predictor.info if predictor else None)
+    training = [case for case in cases if case.split != "test"]
+    watch.tell("measuring a few training steps")
+    seconds_of: dict[tuple[tuple[int, int], int], float] = {}
+
+    def step(config: Config) -> float:
+        key = (config.data.size_hw, config.optim.batch_size)
+        if key not in seconds_of:
+            seconds_of[key] = measure_step(config, training)
+        return seconds_of[key]
+
+    measures = Measures(step, _seconds_per_prediction(predictor, training))
+    return make_plan(facts, options, AtHand(has_shipped, has_imagenet_weights("lite2")), measures)
+
+
+def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) -> float:
+    """-> seconds per image, read and predicted; 0.3 where no model is shipped, which is a slow machine's."""
+    if predictor is None:
+        return 0.3
+    predictor.run(load_image(cases[0]))
+    started = time.monotonic()
+    timed = cases[:NUM_TIMED]
+    for case in timed:
+        predictor.run(load_image(case), fov=case.fov, panels=case.panels)
+    return (time.monotonic() - started) / len(timed)
+
+
+# The work
+
+
+def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
+    """The plan, OUT with its set -> the result."""
+    config = config_from_dict(plan.config, where=str(out / "learn.json"))
+    table = out / "cases" / "cases.csv"
+    has_shipped = default_bundle_path().exists()
+    if has_shipped:
+        _score_untouched(table, out / "untouched", watch)
+    folds = out / "folds"
+    watch.tell("folds: one network per fold, scored on the fold that it has not seen")
+    cross_validate(config, [table], folds, progress=watch.progress, tell=watch.tell)
+    why_not = _why_not_calibrated(folds / "pooled" / "per_case.csv") if config.loss.malignancy_weight else ""
+    pooled = out / "across" / "pooled"
+    if not (pooled / LAST_OF_EVALUATION).exists():
+        watch.tell("rules: mask rule and calibration of each fold, by the other folds")
+        evaluate_folds(
+            folds,
+            table,
+            out / "across",
+            across_folds=True,
+            calibrates=not why_not,
+            progress=watch.progress,
+        )
+    comparison = None
+    if has_shipped:
+        comparison = compare(pooled / "per_case.csv", out / "untouched" / "per_case.csv", out=out / "comparison.json")
+    final = out / "final"
+    if not (final / "bundle" / "bundle.json").exists():
+        watch.tell("final network: all rows teach")
+        train(config, [table], final, None, final.exists(), tell=watch.tell, keep_stopped=False)
+    bundle = out / "bundle"
+    if not (bundle / "bundle.json").exists():
+        recalibrate(final / "bundle", pooled / "per_case.csv", bundle, calibrates=not why_not)
+    commands = next_commands(out, read_cases(table))
+    has_risk = config.loss.malignancy_weight > 0
+    if not (out / PAGE).exists():
+        write_page(out, PageContent(plan, comparison, why_not, commands, has_risk))
+    return Learned(bundle, out / PAGE, comparison, why_not, commands, has_risk)
+
+
+def _score_untouched(table: Path, out: Path, watch: Watch) -> None:
+    """The shipped network, as it is, on the rows of the folds: what fine-tuning is compared with."""
+    if (out / LAST_OF_EVALUATION).exists():
+        return
+    watch.tell("shipped network: scored untouched on the same images")
+    predictor = Predictor.load(SHIPPED)
+    cases = rows_in_folds(read_cases(table))
+    seen = len(seen_rows(predictor.info, cases))
+    notes = (f"The shipped network has learned from {seen} of these images: its scores here are too good.",) * (
+        seen > 0
+    )
+    context = replace(context_of(predictor, cases, table, EVERY_ROW), selection="all folds", notes=notes)
+    evaluate_cases(predictor, cases, context, out, progress=watch.progress)
+
+
+def _why_not_calibrated(per_case: Path) -> str:
+    """Pooled scores of the folds -> why their risk can't be calibrated across folds; empty where it can."""
+    try:
+        recalibrated(read_case_scores(per_case), "the risk is not calibrated")
+    except InputError as error:
+        return str(error)
+    return ""

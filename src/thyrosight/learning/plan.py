@@ -1,0 +1,240 @@
+"""Facts of a set, hours, a measured training step -> the plan: start, tasks, size, batch, epochs, and an estimate.
+
+Every number that is chosen has its reason in the plan's lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from thyrosight.config import Config, config_to_dict, load_recipe
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
+
+SIZES = ((256, 256), (192, 192), (128, 128))
+"""Inputs that are tried, the first that leaves enough epochs is taken."""
+MIN_EPOCHS = {"shipped": 4, "imagenet": 12, "random": 12}
+"""Fewer epochs would not show what the network can learn."""
+MIN_STEPS = 600
+"""Where an epoch has few steps, a run may have more epochs than the recipe's: up to so many steps."""
+FEW_VIEWS, MANY_VIEWS = 64, 2000
+"""Below the first a batch has 4, so that an epoch has some steps; above the second 16."""
+MIN_GROUPS_TO_VALIDATE = 100
+"""With fewer a validation share says little, and each of its images is missed in training."""
+MIN_PER_LABEL = 4
+"""Groups of each label without which a risk can't be learned and scored."""
+MAX_SEEN_SHARE = 0.2
+"""Up to this share, images that the shipped network has seen only teach; beyond it the run starts elsewhere."""
+VALIDATION_COST = 0.35
+"""A validated view against a view of a training step."""
+SECONDS_PER_RUN, SECONDS_PER_REPORT = 25.0, 12.0
+"""Start, export and check of the network; bootstrap intervals and the page of an evaluation."""
+RESERVE = 0.1
+"""Share of the hours that the plan leaves: a measured step is one of a machine that may get busier."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How long things take here. step: configuration -> seconds of a training step. prediction: seconds per image."""
+
+    step: Callable[[Config], float]
+    prediction: float
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """Which weights a run may begin with."""
+
+    has_shipped: bool
+    has_imagenet: bool
+
+
+def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures: Measures) -> LearningPlan:
+    """-> the plan. ConfigError where the hours do not suffice (it says how many would), InputError where nothing can be
+    learned from the set."""
+    start, why = choose_start(facts, options.start, at_hand)
+    config, tasks = _tasks(_recipe(start, options), facts, options)
+    config, validation = _validation(config, facts, options)
+    config, step_seconds, epochs_why = _schedule(config, start, facts, options, measures)
+    seconds = _estimate(config, facts, step_seconds, measures)
+    size = " x ".join(map(str, config.data.size_hw))
+    views = math.ceil(facts.num_views * (1 - 1 / facts.num_folds))
+    lines = (
+        ("set", _set_in_words(facts)),
+        ("starts", why),
+        ("learns", tasks),
+        ("folds", f"{facts.num_folds}, of whole groups; each network is scored on the fold that it has not seen"),
+        ("input", f"{size}, {config.optim.batch_size} per step, {_steps(views, config)} steps per epoch"),
+        ("epochs", epochs_why),
+        ("validation", validation),
+        ("time", f"about {duration(sum(seconds.values()))} of {duration(options.hours * 3600)}: {_parts(seconds)}"),
+    )
+    about = f"Made by `thyrosight learn`: starts {why}; learns {tasks}; {epochs_why}."
+    return LearningPlan(start, config_to_dict(replace(config, about=about)), lines, seconds)
+
+
+def _set_in_words(facts: SetFacts) -> str:
+    words = [f"{facts.num_images} images of {facts.num_groups} groups", f"{facts.num_outlined} outlined"]
+    words += [f"{facts.num_boxed} with boxes alone"] * (facts.num_boxed > 0)
+    words += [f"{facts.num_labelled} labelled ({facts.num_high} high, {facts.num_low} low)"]
+    words += [f"{facts.num_test} of the test split are kept out"] * (facts.num_test > 0)
+    return ", ".join(words)
+
+
+# What is learned, and from where
+
+
+def choose_start(facts: SetFacts, asked: Start | None, at_hand: AtHand) -> tuple[Start, str]:
+    """-> (where the weights begin, the reason in words). ConfigError where the start that is asked for is not there."""
+    seen = f"it has seen {facts.num_seen} of the {facts.num_images} images"
+    too_many = facts.num_seen > MAX_SEEN_SHARE * facts.num_images
+    if asked == "shipped":
+        if not at_hand.has_shipped:
+            raise ConfigError("--start shipped: this installation ships no model; choose imagenet or random")
+        if too_many:
+            raise ConfigError(f"--start shipped: {seen}, so no score would be out of fold; choose imagenet or random")
+    if asked == "imagenet" and not at_hand.has_imagenet:
+        raise ConfigError("--start imagenet: pip install 'thyrosight[pretrained]' brings the weights")
+    if asked is not None:
+        return asked, f"from {_NAMES[asked]}, as asked"
+    if at_hand.has_shipped and not too_many:
+        but = f"; {seen}: these teach and are not scored" if facts.num_seen else ", which has seen none of these images"
+        return "shipped", f"from the shipped network{but}"
+    why = f"not from the shipped network, because {seen}" if at_hand.has_shipped else "no model is shipped here"
+    if at_hand.has_imagenet:
+        return "imagenet", f"from the weights of ImageNet: {why}"
+    return "random", f"from random weights: {why}, and the extra `pretrained` is not installed"
+
+
+_NAMES = {"shipped": "the shipped network", "imagenet": "the weights of ImageNet", "random": "random weights"}
+
+
+def _recipe(start: Start, options: LearnOptions) -> Config:
+    config = load_recipe("finetune" if start == "shipped" else "scratch", options.overrides)
+    return replace(config, network=replace(config.network, pretrained=start != "random"))
+
+
+def _tasks(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Config, str]:
+    """-> (the configuration with the losses that the set can teach, what is learned in words)."""
+    loss = config.loss
+    has_outlines = facts.num_outlined + facts.num_boxed > 0
+    has_labels = min(facts.num_low, facts.num_high) >= MIN_PER_LABEL
+    if not has_outlines and not has_labels:
+        raise InputError(
+            "nothing to learn: no outline, no box, and fewer than "
+            f"{MIN_PER_LABEL} images of one of the labels; add masks, or a CSV with the labels"
+        )
+    words = []
+    if not has_outlines:
+        loss, words = replace(loss, mask_weight=0.0, box_weight=0.0), ["the risk alone, because nothing is outlined"]
+    elif facts.num_boxed:
+        words.append("outlines, from boxes" + (" and masks" if facts.num_outlined else ""))
+    else:
+        words.append("outlines")
+    if not has_labels:
+        loss = replace(loss, malignancy_weight=0.0, map_weight=0.0)
+        found = f"{facts.num_low} low, {facts.num_high} high"
+        words.append(f"no risk, because the labels do not suffice ({found})" if facts.num_labelled else "no risk")
+    elif has_outlines:
+        words.append("risk")
+    return replace(config, loss=loss), " and ".join(words)
+
+
+def _validation(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Config, str]:
+    """-> (the configuration with its validation share, the reason)."""
+    if _is_set(options, "run.validation_share"):
+        return config, f"{config.run.validation_share:.0%} of the groups, as asked"
+    if facts.num_groups >= MIN_GROUPS_TO_VALIDATE:
+        return config, f"{config.run.validation_share:.0%} of the groups; the last epoch is kept"
+    run = replace(config.run, validation_share=0.0, choose_threshold=False)
+    why = f"none: of {facts.num_groups} groups each teaches; the other folds choose mask rule and calibration"
+    return replace(config, run=run), why
+
+
+# How long
+
+
+def _schedule(
+    config: Config, start: Start, facts: SetFacts, options: LearnOptions, measures: Measures
+) -> tuple[Config, float, str]:
+    """-> (the configuration with size, batch and epochs, seconds per step, the reason of the epochs)."""
+    if not _is_set(options, "optim.batch_size"):
+        batch = 4 if facts.num_views < FEW_VIEWS else 16 if facts.num_views > MANY_VIEWS else 8
+        config = replace(config, optim=replace(config.optim, batch_size=batch))
+    sizes = (config.data.size_hw,) if _is_set(options, "data.size_hw") else SIZES
+    least = MIN_EPOCHS[start]
+    affordable, step_seconds = 0, 0.0
+    for size_hw in sizes:
+        config = replace(config, data=replace(config.data, size_hw=size_hw))
+        step_seconds = measures.step(config)
+        affordable = _affordable_epochs(config, facts, options.hours, step_seconds, measures)
+        if affordable >= least:
+            break
+    if _is_set(options, "optim.epochs"):
+        return config, step_seconds, f"{config.optim.epochs}, as asked; a step takes {step_seconds:.2f} s here"
+    if affordable < least:
+        config = replace(config, optim=replace(config.optim, epochs=least))
+        needed = sum(_estimate(config, facts, step_seconds, measures).values()) / (1 - RESERVE) / 3600
+        raise ConfigError(
+            f"--hours {options.hours:g} allows {affordable} epochs, at least {least} are needed: give --hours "
+            f"{math.ceil(needed * 20) / 20:g} or more (a step of {config.optim.batch_size} views takes "
+            f"{step_seconds:.2f} s here), or --folds 2"
+        )
+    steps = _steps(math.ceil(facts.num_views * (1 - 1 / facts.num_folds)), config)
+    most = max(config.optim.epochs, math.ceil(MIN_STEPS / steps))
+    epochs = min(most, affordable)
+    reason = "all that helps" if epochs == most else f"what {duration(options.hours * 3600)} allow, at most {most}"
+    config = replace(config, optim=replace(config.optim, epochs=epochs))
+    return config, step_seconds, f"{epochs}: {reason}; a step takes {step_seconds:.2f} s here"
+
+
+def _affordable_epochs(config: Config, facts: SetFacts, hours: float, step_seconds: float, measures: Measures) -> int:
+    """-> how many epochs per run fit into the hours."""
+    none, one = (
+        sum(_estimate(replace(config, optim=replace(config.optim, epochs=n)), facts, step_seconds, measures).values())
+        for n in (0, 1)
+    )
+    return max(0, math.floor((hours * 3600 * (1 - RESERVE) - none) / max(one - none, 1e-9)))
+
+
+def _estimate(config: Config, facts: SetFacts, step_seconds: float, measures: Measures) -> dict[str, float]:
+    """-> seconds of each step of the work."""
+    share = config.run.validation_share
+
+    def run_seconds(num_views: int) -> float:
+        validated = step_seconds / config.optim.batch_size * VALIDATION_COST * share * num_views
+        steps = _steps(math.ceil(num_views * (1 - share)), config)
+        return SECONDS_PER_RUN + config.optim.epochs * (steps * step_seconds + validated)
+
+    in_folds = math.ceil(facts.num_views * (1 - 1 / facts.num_folds))
+    predicted = facts.num_images * measures.prediction
+    return {
+        "shipped network": predicted + SECONDS_PER_REPORT,
+        "folds": facts.num_folds * (run_seconds(in_folds) + SECONDS_PER_REPORT) + predicted,
+        "rules": 2 * predicted + (facts.num_folds + 1) * SECONDS_PER_REPORT,
+        "final network": run_seconds(facts.num_views),
+    }
+
+
+def _steps(num_views: int, config: Config) -> int:
+    return max(1, math.ceil(num_views / config.optim.batch_size))
+
+
+def _is_set(options: LearnOptions, name: str) -> bool:
+    """Whether an override names this setting."""
+    return any(override.partition("=")[0].strip() == name for override in options.overrides)
+
+
+def _parts(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())
+
+
+def duration(seconds: float) -> str:
+    """Seconds -> `40 s`, `12 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,129 @@
+"""What is asked of `learn`, the facts of the set, the plan: frozen records, and their JSON in OUT/learn.json.
+
+The file is written twice: when the folder is begun (what is asked), and when the plan is made. The plan rests on a
+measured time, so that a second measurement would give another plan: from here on the stored one holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from thyrosight.datasets.prepare import DEFAULT_OPTIONS, PrepareOptions
+from thyrosight.errors import ConfigError, InputError
+from thyrosight.files import write_atomic
+
+NAME = "learn.json"
+Start = Literal["shipped", "imagenet", "random"]
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """How a folder is learned from.
+
+    prepare: as the command of that name has them; its `folds` are the most. hours: the time for everything.
+    start: where the weights begin; None: chosen by what is at hand. overrides: settings as `table.key=value`, which
+    come before what the plan chooses.
+    """
+
+    prepare: PrepareOptions = DEFAULT_OPTIONS
+    hours: float = 2.0
+    start: Start | None = None
+    overrides: tuple[str, ...] = ()
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """What decides the plan: counts of the rows outside the test split. num_views: inputs of the network.
+
+    num_seen: rows that the shipped network has learned from. num_groups_of_label: groups with label 0 and with label 1.
+    """
+
+    num_images: int
+    num_views: int
+    num_groups: int
+    num_outlined: int
+    num_boxed: int
+    num_low: int
+    num_high: int
+    num_folds: int
+    num_test: int = 0
+    num_seen: int = 0
+
+    @property
+    def num_labelled(self) -> int:
+        return self.num_low + self.num_high
+
+
+@dataclass(frozen=True)
+class LearningPlan:
+    """What will be done. lines: (what, in words), for people. seconds: estimate of each step.
+
+    config: the settings of every run, as `config_to_dict` gives them.
+    """
+
+    start: Start
+    config: dict[str, Any]
+    lines: tuple[tuple[str, str], ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+
+def begin(out: Path, folder: Path, options: LearnOptions) -> LearningPlan | None:
+    """Output folder, set, options -> the plan that is stored there, or None; writes what is asked.
+
+    ConfigError where the folder was begun for another set or with other options, InputError where it holds other files.
+    """
+    wanted = _asked(out, folder, options)
+    if (out / NAME).exists():
+        stored = _read(out / NAME)
+        differing = sorted(name for name in wanted if stored["asked"].get(name) != wanted[name])
+        if differing:
+            name = differing[0]
+            raise ConfigError(
+                f"{out}: was begun with {name} {stored['asked'].get(name)!r}, now it is {wanted[name]!r}; repeat the "
+                "first command to go on, or choose another folder with -o"
+            )
+        return _plan_of(stored["plan"], out / NAME) if stored.get("plan") else None
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out}: holds files that are not of `learn`; choose another folder with -o")
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / NAME, json.dumps({"asked": wanted}, indent=1, ensure_ascii=False) + "\n")
+    return None
+
+
+def keep_plan(out: Path, plan: LearningPlan) -> None:
+    """Store the plan next to what is asked."""
+    record = _read(out / NAME) | {"plan": asdict(plan)}
+    write_atomic(out / NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _asked(out: Path, folder: Path, options: LearnOptions) -> dict[str, Any]:
+    """-> what must be the same when the work goes on; the number of workers need not."""
+    asked = {name: value for name, value in asdict(options).items() if name != "workers"}
+    asked["folder"] = Path(os.path.relpath(folder, out)).as_posix()
+    return dict(json.loads(json.dumps(asked)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert isinstance(record["asked"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+        raise InputError(f"{path}: damaged; put a copy back, or choose another folder with -o") from None
+    return dict(record)
+
+
+def _plan_of(record: dict[str, Any], path: Path) -> LearningPlan:
+    try:
+        lines = tuple((str(what), str(words)) for what, words in record["lines"])
+        return LearningPlan(record["start"], dict(record["config"]), lines, dict(record["seconds"]))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: its plan is damaged; put a copy back, or choose another folder with -o") from None

@@ -1,0 +1,100 @@
+"""Plan, scores out of fold next to the shipped network's -> OUT/report.html, and the commands that come next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from thyrosight.evaluation.compare import ComparedScore, Comparison
+from thyrosight.evaluation.report import number_text
+from thyrosight.evaluation.summary import read_evaluation
+from thyrosight.files import write_atomic
+from thyrosight.learning.records import LearningPlan
+from thyrosight.results.pages import page_template
+from thyrosight.types import Case
+
+PAGE = "report.html"
+HEADLINES = ("dice", "auroc")
+FEW_IMAGES = 30
+"""Of fewer images a score says so little that the page says so."""
+PARTS = (
+    ("bundle/", "the model, with its scores and its card"),
+    ("across/pooled/report.html", "all scores out of fold, with curves, subgroups and pictures"),
+    ("untouched/report.html", "the shipped network on the same images"),
+    ("cases/contact_sheet.png", "the outlines that were learned from"),
+    ("audit.json", "what the audit found"),
+    ("folds/", "one run per fold, with its curves and previews"),
+    ("final/", "the run of the final network"),
+)
+"""Of OUT: what is in it."""
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What the page shows. comparison: new networks first, the shipped one second; None where none is shipped."""
+
+    plan: LearningPlan
+    comparison: Comparison | None
+    why_not_calibrated: str
+    commands: tuple[str, ...]
+    has_risk: bool
+
+
+def next_commands(out: Path, cases: Sequence[Case]) -> tuple[str, ...]:
+    """Output folder, all rows -> three commands: predict, look, score on images that no network has seen."""
+    bundle = out / "bundle"
+    table = "OTHER/cases.csv"
+    if any(case.split == "test" for case in cases):
+        table = f"{out / 'cases' / 'cases.csv'} --split test"
+    return (
+        f"thyrosight predict IMAGES -o results --bundle {bundle}",
+        f"thyrosight serve --bundle {bundle}",
+        f"thyrosight evaluate {bundle} --cases {table} -o scores",
+    )
+
+
+def verdict(score: ComparedScore) -> str:
+    """A score of both networks -> one sentence: what training gained."""
+    difference = score.difference
+    if difference.value is None:
+        return f"{score.title}: not known ({difference.reason or 'no image has it in both'})"
+    if difference.low is None or difference.high is None:
+        interval, told = "", ""
+    else:
+        interval = f" ({difference.low:+.3f} to {difference.high:+.3f})"
+        told = ": no difference is shown"
+        if difference.low * difference.high > 0:
+            told = ": better" if (difference.low > 0) == score.higher_is_better else ": worse"
+    few = f"; {score.n} images say little" if score.n < FEW_IMAGES else ""
+    return (
+        f"{score.title} {number_text(score.first)} out of fold, shipped network untouched {number_text(score.second)}, "
+        f"difference {difference.value:+.3f}{interval}, n = {score.n}{told}{few}"
+    )
+
+
+def verdicts(comparison: Comparison | None, has_risk: bool) -> tuple[str, ...]:
+    """-> the sentences on Dice and AUROC; none without a comparison."""
+    if comparison is None:
+        return ()
+    chosen = [score for score in comparison.scores if score.name in HEADLINES and score.n > 0]
+    return tuple(verdict(score) for score in chosen if has_risk or score.name != "auroc")
+
+
+def write_page(out: Path, findings: PageContent) -> None:
+    """OUT, findings -> OUT/report.html, written whole or not at all."""
+    untouched = out / "untouched" / "evaluation.json"
+    notes = read_evaluation(untouched)["evaluated"]["notes"] if untouched.exists() else []
+    comparison = findings.comparison
+    text = page_template("learn.html").render(
+        plan=findings.plan,
+        verdicts=verdicts(comparison, findings.has_risk),
+        scores=[score for score in comparison.scores if score.n > 0] if comparison else [],
+        comparison=comparison,
+        notes=notes,
+        why_not_calibrated=findings.why_not_calibrated,
+        commands=findings.commands,
+        parts=[(path, words) for path, words in PARTS if (out / path).exists()],
+        number=number_text,
+    )
+    write_atomic(out / PAGE, text)

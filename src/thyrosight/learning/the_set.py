@@ -1,0 +1,54 @@
+"""Prepared rows -> the facts that decide the plan; rows that the shipped network has seen are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from thyrosight.bundle.records import BundleInfo
+from thyrosight.bundle.training_sets import seen_sets
+from thyrosight.datasets.table import group_key, read_cases, write_cases
+from thyrosight.learning.plan import MAX_SEEN_SHARE
+from thyrosight.learning.records import SetFacts
+from thyrosight.types import Case
+
+
+def facts_of(cases: Sequence[Case], shipped: BundleInfo | None) -> SetFacts:
+    """All rows, the shipped bundle's info (None: none is shipped) -> the facts of the rows outside the test split."""
+    inside = [case for case in cases if case.split != "test"]
+    return SetFacts(
+        num_images=len(inside),
+        num_views=sum(max(1, len(case.panels)) for case in inside),
+        num_groups=len({group_key(case) for case in inside}),
+        num_outlined=sum(case.mask is not None for case in inside),
+        num_boxed=sum(case.mask is None and bool(case.boxes) for case in inside),
+        num_low=sum(case.malignancy == 0 for case in inside),
+        num_high=sum(case.malignancy == 1 for case in inside),
+        num_folds=len({case.fold for case in inside if case.fold is not None}),
+        num_test=len(cases) - len(inside),
+        num_seen=len(seen_rows(shipped, inside)) if shipped else 0,
+    )
+
+
+def seen_rows(info: BundleInfo, cases: Sequence[Case]) -> list[Case]:
+    """-> the rows that a bundle has learned from."""
+    sources = {entry.source for entry in seen_sets(info, {case.source for case in cases}, None)}
+    return [case for case in cases if case.source in sources]
+
+
+def set_aside(table: Path, info: BundleInfo) -> None:
+    """Takes out of the folds the groups of which the bundle has seen an image, where they are few: they only teach.
+
+    Where they are many nothing changes, because the run then begins elsewhere.
+    """
+    cases = read_cases(table)
+    inside = [case for case in cases if case.split != "test"]
+    seen = {group_key(case) for case in seen_rows(info, inside)}
+    if seen and sum(group_key(case) in seen for case in inside) <= MAX_SEEN_SHARE * len(inside):
+        write_cases([replace(case, fold=None) if group_key(case) in seen else case for case in cases], table)
+
+
+def rows_in_folds(cases: Sequence[Case]) -> list[Case]:
+    """All rows -> those that are scored: they have a fold and are not in the test split."""
+    return [case for case in cases if case.fold is not None and case.split != "test"]
