@@ -165,7 +165,8 @@ class NoduleSigns(Record):
 class Nodule(Record):
     """One outlined nodule. Its mask is the filled outline, border pixels included."""
 
-    number: int = Field(ge=1, description="1 is the largest")
+    number: int = Field(ge=1, description="1 is the largest; of a clip, the number of its track")
+    uid: str | None = Field(default=None, description="names it for life; None in results of earlier versions")
     panel_index: int = Field(ge=0, description="which of the prediction's panels it lies in")
     outline_xy: tuple[tuple[int, int], ...]
     size: NoduleSize
@@ -173,6 +174,7 @@ class Nodule(Record):
     risk: Probability | None = Field(ge=0, le=1)
     risk_interval: tuple[Probability, Probability] | None
     risk_interval_reason: str | None
+    risk_reason: str | None = Field(default=None, description="why the nodule has no risk of its own")
     signs: NoduleSigns | None = Field(default=None, description="None in results of versions that didn't measure them")
 
 

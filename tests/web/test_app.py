@@ -27,6 +27,7 @@ from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Prediction
 from thyrosight.web.app import create_app
 from thyrosight.web.jobs.clip_summary import clip_summary
+from thyrosight.web.review.outlines import NOT_SEEN
 from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import MAP_EDGE, make_tiny_bundle
 from web_server import ADDRESS, DARK, clip_tiff, encoded, frame_png, noisy_frame, post, wait_for
@@ -300,19 +301,25 @@ def test_the_networks_own_outline_measures_what_the_network_said(client: TestCli
 def test_risk_of_an_outline_is_the_calibrated_mean_of_the_map_under_it(
     client: TestClient, service: Service, still: str
 ) -> None:
-    rings = [square(10, 12, 20), square(50.2, 40.4, 30)]
+    seen_HW = service.predictor.examine(noisy_frame(1)).mask_HW
+    top, left = (int(places.min()) for places in np.nonzero(seen_HW))
+    rings = [square(2, 2, 20), square(left + 4.2, top + 4.4, 20)]
     answers = client.post(frame_path(still, "measure"), json={"outlines_xy": rings}).json()
     raw = service.predictor.examine(noisy_frame(1)).raw
     for ring, answer in zip(rings, answers, strict=True):
         mask_HW = fill_outlines([np.array(ring)], (96, 128))
-        logit = raw.malignancy_map_HW[mask_HW].mean()
-        assert answer["risk"] == pytest.approx(1 / (1 + math.exp(-(0.5 * logit - 0.2))), abs=1e-6)
-        assert answer["risk_interval"][0] < answer["risk"] < answer["risk_interval"][1]
+        if not (mask_HW & seen_HW).any():  # the network sees no nodule there: no number that isn't the nodule's
+            assert (answer["risk"], answer["risk_interval"]) == (None, None)
+            assert answer["risk_reason"] == answer["risk_interval_reason"] == NOT_SEEN
+        else:
+            logit = raw.malignancy_map_HW[mask_HW].mean()
+            assert answer["risk"] == pytest.approx(1 / (1 + math.exp(-(0.5 * logit - 0.2))), abs=1e-6)
+            assert answer["risk_interval"][0] < answer["risk"] < answer["risk_interval"][1]
         assert answer["mean_probability"] == pytest.approx(raw.probability_HW[mask_HW].mean(), abs=1e-6)
         assert answer["size"]["area_px"] == mask_HW.sum()
     assert answers[0]["size"]["area_px"] == 21 * 21  # border pixels included
     assert answers[0]["size"]["longest_px"] == pytest.approx(21 * math.sqrt(2), abs=1e-3)
-    assert answers[1]["risk"] > answers[0]["risk"]  # the second covers the dark ellipse, which the map takes for worse
+    assert answers[1]["risk"] > 0.5  # the second covers the dark ellipse, which the map takes for worse
 
 
 def test_what_lies_outside_the_field_has_no_say_in_an_outlines_risk(client: TestClient) -> None:
@@ -356,18 +363,21 @@ def test_outlines_that_are_none_are_refused(client: TestClient, still: str, ring
 def test_a_correction_is_kept_apart_and_can_be_taken_back(client: TestClient, clip: str) -> None:
     path, result = frame_path(clip, "correction", 1), frame_path(clip, "result", 1)
     before = client.get(result).content
-    assert (client.get(path).status_code, client.get(path).json()) == (200, None)
+    assert code_of(client.get(path)) == (404, "no_correction")
     given = {"outlines_xy": [square(20, 20, 30)], "descriptors": [{"shape": "wider-than-tall"}], "note": "só 100 %"}
     kept = client.put(path, json=given)
     assert kept.status_code == 200
     assert client.get(path).json() == kept.json()
     assert kept.json()["who"] == kept.json()["when"] == ""
-    measured = client.post(frame_path(clip, "measure", 1), json={"outlines_xy": given["outlines_xy"]}).json()
+    asked = {"outlines_xy": given["outlines_xy"], "others_xy": []}
+    measured = client.post(frame_path(clip, "measure", 1), json=asked).json()
     assert kept.json()["measures"] == measured
     assert client.get(result).content == before
-    assert client.get(frame_path(clip, "correction", 0)).json() is None
-    assert client.put(path, json={"outlines_xy": []}).json()["measures"] == []  # a person says: no nodule
-    assert client.delete(path).status_code == 204
+    assert code_of(client.get(frame_path(clip, "correction", 0))) == (404, "no_correction")
+    seen = {"If-Match": kept.headers["etag"]}
+    emptied = client.put(path, json={"outlines_xy": []}, headers=seen)  # a person says: no nodule
+    assert emptied.json()["measures"] == []
+    assert client.delete(path, headers={"If-Match": emptied.headers["etag"]}).status_code == 204
     assert code_of(client.delete(path)) == (404, "no_correction")
 
 
@@ -417,8 +427,9 @@ def test_exports_hold_the_network_and_the_person_apart(client: TestClient, corre
     assert content["network"] == [client.get(frame_path(corrected, "result")).json()]
     assert content["person"] == [client.get(frame_path(corrected, "correction")).json()]
     rows = list(csv.DictReader(io.StringIO(export("csv").text)))
-    assert [(row["made_by"], row["num_nodules"]) for row in rows] == [("network", "1"), ("person", "2")]
-    assert int(rows[1]["area_px"]) == 26 * 26
+    made = [("network", "1"), ("person", "2"), ("person", "2")]
+    assert [(row["made_by"], row["num_nodules"]) for row in rows] == made
+    assert {int(row["area_px"]) for row in rows[1:]} == {26 * 26, 21 * 21}
     assert rows[1]["risk"] == ""
     by_default, of_network = export("png").content, export("png", reader="network").content
     assert by_default[:4] == of_network[:4] == b"\x89PNG"
@@ -457,7 +468,7 @@ def test_an_export_of_a_clip_holds_all_frames(client: TestClient, service: Servi
     report = client.get(f"/api/v1/items/{clip}/export/report").text
     assert report.count("Clip: 4 of 4 frames read") == 1
     png = client.get(f"/api/v1/items/{clip}/export/png")
-    assert f"clip-frame{largest}-network.png" in png.headers["content-disposition"]
+    assert f"clip-frame{largest + 1}-network.png" in png.headers["content-disposition"]
     assert png.content == client.get(frame_path(clip, "overlay.png", largest)).content
     assert code_of(client.get(f"/api/v1/items/{clip}/export/png?frame=4")) == (404, "no_frame")
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/v1/items/{clip}/export/zip").content))

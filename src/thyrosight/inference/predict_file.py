@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from thyrosight.frames.dicom import with_spacing
 from thyrosight.frames.load import FrameFile, chosen_frame, open_frames
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
-from thyrosight.measurement.cine import Clip, summarise_clip
+from thyrosight.measurement.cine import Clip, numbered_by_track, summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing
 
@@ -64,10 +64,14 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: Re
     def examine(index: int) -> Examination:
         return predictor.examine(with_spacing(file.frame(index), options.spacing))
 
-    predictions = tuple(examine(index).prediction for index in range(0, file.num_frames, every))
+    found = tuple(examine(index).prediction for index in range(0, file.num_frames, every))
+    predictions = numbered_by_track(found)
     clip = summarise_clip(predictions)
     text = clip_text(clip, predictions, every, file.frame_ms)
-    return CaseResult(examine(clip.representative_frame), predictions, text)
+    shown = examine(clip.representative_frame)
+    numbered = predictions[clip.representative_frame // every]
+    shown = replace(shown, prediction=shown.prediction.model_copy(update={"nodules": numbered.nodules}))
+    return CaseResult(shown, predictions, text)
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:

@@ -25,6 +25,7 @@ from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_
 from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
+from thyrosight.measurement.nodule_uids import nodule_uid
 from thyrosight.measurement.outlines import bounding_box, outlines
 from thyrosight.measurement.signs import nodule_signs
 from thyrosight.measurement.size import measure
@@ -234,24 +235,30 @@ class Predictor:
             for nodule_HW in masks:
                 mask_HW = np.zeros(frame.size_hw, np.bool_)
                 mask_HW[panel.slices] = nodule_HW
-                found.append(self._nodule(frame, raw, mask_HW, index, image_risk))
+                found.append(self.nodule(frame, raw, mask_HW, index, image_risk))
         found.sort(key=lambda nodule: -nodule.size.area_px)
         return tuple(nodule.model_copy(update={"number": number}) for number, nodule in enumerate(found, 1))
 
-    def _nodule(
+    def nodule(
         self, frame: Frame, raw: RawPrediction, mask_HW: BoolArray, panel_index: int, image_risk: float | None
     ) -> Nodule:
-        """A nodule's mask in source pixels -> its record; its logit is the mean of the map, if there is a map."""
+        """A nodule's mask in source pixels -> its record; its logit is the mean of the map, if there is a map.
+
+        The network's own nodules and a person's are measured here. The panel is the view: what lies outside has no part
+        in the signs. raw.mask_HW holds the other nodules, which are no tissue around this one.
+        """
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:
             logit = float(raw.malignancy_map_HW[mask_HW].mean())
             risk = self.share.restated(calibrated_risk(self.info, logit))
         interval = self.share.restated_interval(risk_interval(self.info, logit))
         spacing, spacing_reason = frame.spacing_in(bounding_box(mask_HW))
+        outline_xy = tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0])
         return Nodule(
             number=1,
+            uid=nodule_uid(frame.sha256, frame.frame_index, outline_xy),
             panel_index=panel_index,
-            outline_xy=tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0]),
+            outline_xy=outline_xy,
             size=measure(mask_HW, spacing, spacing_reason).rounded(),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,

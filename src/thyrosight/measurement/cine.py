@@ -7,7 +7,8 @@ Legend: a track is the sections of one nodule over the frames; frames are number
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -52,6 +53,7 @@ class Track(Record):
     """
 
     number: int = Field(ge=1, description="1 is the track with the largest section among the steady ones")
+    uid: str | None = Field(default=None, description="names the nodule for life: that of its first section")
     panel_index: int = Field(ge=0)
     frames: tuple[int, ...] = Field(description="frame_index of each frame in which it is seen")
     nodule_numbers: tuple[int, ...] = Field(description="its number within each of these frames' predictions")
@@ -126,6 +128,36 @@ def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
 def track_numbers(tracks: Iterable[Track]) -> dict[NoduleKey, int]:
     """Tracks -> {(frame_index, number of the nodule in that frame): number of its track}."""
     return {key: track.number for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
+
+
+def numbered_by_track(predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+    """Predictions of one clip's frames -> the same, each nodule with the number and the UID of its track.
+
+    So a nodule has one number over the frames, in every file that is made of them. A second call changes nothing.
+    """
+    tracks = summarise_clip(predictions).tracks
+    by_key = {key: track for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
+
+    def renamed(one: Prediction) -> Prediction:
+        tracks_of = {nodule.number: by_key[one.image.frame_index, nodule.number] for nodule in one.nodules}
+        nodules = tuple(
+            nodule.model_copy(update={"number": tracks_of[nodule.number].number, "uid": tracks_of[nodule.number].uid})
+            for nodule in one.nodules
+        )
+        numbers = {old: track.number for old, track in tracks_of.items()}
+        flags = tuple(flag.model_copy(update={"message": _renumbered(flag.message, numbers)}) for flag in one.flags)
+        return one.model_copy(update={"nodules": nodules, "flags": flags})
+
+    return tuple(renamed(one) for one in predictions)
+
+
+def _renumbered(message: str, numbers: Mapping[int, int]) -> str:
+    """Message of a flag, {old number: new} -> the message with the new numbers of the nodules that it names."""
+
+    def new(match: re.Match[str]) -> str:
+        return match[1] + ", ".join(str(numbers.get(int(old), int(old))) for old in match[2].split(", "))
+
+    return re.sub(r"^(nodules? )(\d+(?:, \d+)*)", new, message)
 
 
 def _check(frames: Sequence[Prediction]) -> None:
@@ -232,6 +264,7 @@ def _track(track: _Open, num_frames: int) -> Track:
     coverage = len(nodules) / (track.seen[-1].position - track.seen[0].position + 1)
     return Track(
         number=1,
+        uid=nodules[0].uid,
         panel_index=track.panel_index,
         frames=tuple(seen.frame_index for seen in track.seen),
         nodule_numbers=tuple(nodule.number for nodule in nodules),

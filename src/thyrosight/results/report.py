@@ -31,7 +31,7 @@ from thyrosight.results.layout import (
 from thyrosight.results.overlay import strip_height
 from thyrosight.results.pages import page_template
 from thyrosight.results.table import CSV_COLUMNS, csv_row
-from thyrosight.tirads.reading import Reading, assess_nodule, in_words, read_reading
+from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
 """Cases on the page; of more cases those with the highest risk are shown, and the page states it."""
@@ -80,6 +80,11 @@ class Card:
     """The reading of the person who drew the outlines; None where the network did."""
     clip: str | None
     """A line about the whole clip; None for a still."""
+
+    @property
+    def said(self) -> dict[int, RatedNodule]:
+        """-> {number of a nodule: what the person said of it}."""
+        return {rated.number: rated for rated in self.reading.nodules} if self.reading else {}
 
     @property
     def tirads(self) -> dict[int, str]:

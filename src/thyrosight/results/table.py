@@ -18,17 +18,17 @@ CSV_COLUMNS = (
 NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
 
 
-def csv_row(case_id: str, prediction: Prediction) -> list[Any]:
-    """Prediction -> its row under CSV_COLUMNS; unknown values are empty."""
+def csv_row(case_id: str, prediction: Prediction, num_nodules: int | None = None) -> list[Any]:
+    """Prediction -> its row under CSV_COLUMNS; unknown values are empty. num_nodules: of the whole frame."""
     image, nodule = prediction.image, next(iter(prediction.nodules), None)
     row = [
         *(case_id, image.name, image.frame_index, image.width_px, image.height_px),
-        *(len(prediction.panels), len(prediction.nodules), prediction.risk),
+        *(len(prediction.panels), len(prediction.nodules) if num_nodules is None else num_nodules, prediction.risk),
         *(_nodule_values(nodule) if nodule else [None] * NUM_NODULE_COLUMNS),
         ";".join(dict.fromkeys(flag.code for flag in prediction.flags)),
         *(image.sha256, prediction.model.name, prediction.model.id, prediction.software_version, prediction.seconds),
     ]
-    return [_cell(value) for value in row]
+    return [csv_cell(value) for value in row]
 
 
 def _nodule_values(nodule: Nodule) -> list[Any]:
@@ -42,7 +42,7 @@ def _nodule_values(nodule: Nodule) -> list[Any]:
     ]
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Value -> its CSV cell: a boolean as 0 or 1, and `'` before a text that a spreadsheet would run as a formula."""
     if isinstance(value, bool):
         return int(value)

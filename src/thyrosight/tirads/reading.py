@@ -22,6 +22,9 @@ class RatedNodule(Record):
 
     number: int = Field(ge=1)
     assessment: Assessment
+    uid: str | None = Field(default=None, description="names the nodule for life")
+    note: str = ""
+    outline_by: str = Field(default="", description="who drew its outline, in words")
 
 
 class Reading(Record):
@@ -31,9 +34,14 @@ class Reading(Record):
     note: str = ""
     nodules: tuple[RatedNodule, ...] = ()
 
+    def rated(self, number: int) -> RatedNodule | None:
+        """Number of a nodule -> what was said of it; None where nothing was."""
+        return next((rated for rated in self.nodules if rated.number == number), None)
+
     def assessment(self, number: int) -> Assessment | None:
         """Number of a nodule -> its assessment; None where the person gave no words for it."""
-        return next((rated.assessment for rated in self.nodules if rated.number == number), None)
+        found = self.rated(number)
+        return found.assessment if found else None
 
 
 def descriptors_of(words: Mapping[str, Any]) -> Descriptors:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from thyrosight.web.errors import add_error_handlers
 from thyrosight.web.routes import items as item_routes
 from thyrosight.web.routes import jobs as job_routes
+from thyrosight.web.routes import readings as reading_routes
 from thyrosight.web.routes import system as system_routes
 from thyrosight.web.routes import tirads as tirads_routes
 from thyrosight.web.security import Guard, Rules
@@ -72,7 +73,7 @@ def create_api(service: Service) -> FastAPI:
     for path, (content, media_type) in api.state.pages.items():
         api.add_route(path, _answer(content, media_type), methods=["GET"], include_in_schema=False)
     api.state.routes = [route for route in api.routes if isinstance(route, Route)]
-    for part in (job_routes, item_routes, system_routes, tirads_routes):
+    for part in (job_routes, item_routes, reading_routes, system_routes, tirads_routes):
         api.include_router(part.router)
         api.state.routes += [route for route in part.router.routes if isinstance(route, Route | APIRoute)]
     return api

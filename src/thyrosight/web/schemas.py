@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thyrosight.measurement.cine import Spread, Track
-from thyrosight.prediction import ModelIdentity, NoduleSize, Record
+from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, Record
 from thyrosight.tirads.assessment import SystemName
 from thyrosight.tirads.proposals import MeasuredSigns
 
@@ -26,6 +26,11 @@ OutlineXY = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=3, m
 ShortText = Annotated[str, Field(max_length=100)]
 DescriptorValue = ShortText | bool | Annotated[list[ShortText], Field(max_length=16)] | None
 DescriptorWords = Annotated[dict[ShortText, DescriptorValue], Field(max_length=16)]
+PlaceXY = tuple[Coordinate, Coordinate]
+NoduleUid = Annotated[str, Field(max_length=64, pattern=UID_PATTERN)]
+DrawnWith = Literal["hand", "click", "box"]
+FindingOrigin = Literal["network", "network_changed", "person_with_network", "person"]
+"""Untouched; the network's, changed by a person; the network's where a person pointed; drawn by a person."""
 
 
 class ErrorDetail(Record):
@@ -143,38 +148,131 @@ class OutlinesIn(Record):
     """A person's outlines on one frame."""
 
     outlines_xy: list[OutlineXY] = Field(min_length=1, max_length=MAX_OUTLINES)
+    others_xy: list[OutlineXY] | None = Field(
+        default=None, max_length=MAX_OUTLINES, description="the frame's other nodules; None: those of the network"
+    )
 
 
 class OutlineMeasure(Record):
-    """What a person's outline measures; the risk is the calibrated mean of the malignancy map under it."""
+    """What an outline measures; untouched outlines of the network measure what its result states."""
 
     size: NoduleSize
     mean_probability: float = Field(ge=0, le=1, description="mean mask probability inside the outline")
-    risk: float | None = Field(ge=0, le=1)
+    risk: float | None = Field(ge=0, le=1, description="calibrated mean of the malignancy map inside the outline")
     risk_interval: tuple[float, float] | None
     risk_interval_reason: str | None
+    risk_reason: str | None = Field(default=None, description="why this outline has no risk of its own")
     signs: dict[str, Any] | None = Field(None, description="measured signs, where this version measures them")
 
 
+class FindingIn(Record):
+    """One nodule of a person's reading."""
+
+    uid: NoduleUid | None = Field(default=None, description="which nodule it is; None: a new one, which gets a UID")
+    outline_xy: OutlineXY
+    descriptors: DescriptorWords | None = None
+    note: str = Field("", max_length=2_000)
+    drawn_with: DrawnWith = Field("hand", description="click, box: the network outlined where the person pointed")
+
+
 class CorrectionIn(Record):
-    """A person's reading of one frame. No outline: there is no nodule. descriptors: one entry an outline, or none."""
+    """A person's reading of one frame. No finding: there is no nodule.
 
-    outlines_xy: list[OutlineXY] = Field(max_length=MAX_OUTLINES)
+    Give `findings`, or, as in earlier versions, `outlines_xy` with one entry of `descriptors` each or none: such
+    outlines are the nodules that they overlap most.
+    """
+
+    findings: list[FindingIn] | None = Field(default=None, max_length=MAX_OUTLINES)
+    outlines_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES)
     descriptors: list[DescriptorWords | None] = Field(default=[], max_length=MAX_OUTLINES)
-    system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by in reports")
-    note: str = Field("", max_length=4_000)
-    who: str = Field("", max_length=200)
-    when: str = Field("", max_length=64)
+    system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by")
+    calipers_xy: list[tuple[PlaceXY, PlaceXY]] = Field(default=[], max_length=MAX_OUTLINES)
+    note: str = Field("", max_length=4_000, description="of the frame; a nodule has its own")
+    who: str = Field("", max_length=200, description="name of the reader; each reader has a reading of their own")
+    when: str = Field("", max_length=64, description="by the reader's clock; the server keeps its own time as well")
+
+    @model_validator(mode="after")
+    def _has_one_of_both(self) -> CorrectionIn:
+        if (self.findings is None) == (self.outlines_xy is None):
+            raise ValueError("give findings, or outlines_xy, and not both")
+        return self
 
 
-class Correction(CorrectionIn):
-    """A person's reading as it is kept, apart from the network's result, with what its outlines measure."""
+class Finding(FindingIn):
+    """One nodule of a reading as it is kept."""
 
-    schema_version: Literal[1] = 1
+    uid: NoduleUid
+    number: int = Field(ge=1, description="the same in every file, and never given to another nodule of the item")
+    origin: FindingOrigin
+    nodule: Nodule = Field(description="its measures and, where the network sees a nodule there, its risk")
+    level: str | None = Field(description="TI-RADS level, or the range of levels that is possible")
+    is_level_proposed: bool = Field(description="the reader chose no word: the level follows from measures alone")
+
+
+class Correction(Record):
+    """A person's reading as it is kept, apart from the network's result."""
+
+    schema_version: Literal[2] = 2
     item_id: str
     frame_index: int
-    measures: list[OutlineMeasure]
+    version: int = Field(ge=1, description="counts the readings of this frame, of all readers")
+    etag: str = Field(description="for If-Match")
+    who: str
+    when: str
+    saved_at: str = Field(description="ISO 8601, UTC, by the server's clock")
+    findings: list[Finding]
+    changes_network: bool = Field(description="False where the findings are the network's own, all and untouched")
+    next_number: int = Field(description="that the next new nodule of this item gets")
+    system: SystemName
+    calipers_xy: list[tuple[PlaceXY, PlaceXY]]
+    note: str
     model: ModelIdentity = Field(description="whose malignancy map the risks were read from")
+    outlines_xy: list[OutlineXY] = Field(description="of the findings, in their order")
+    descriptors: list[DescriptorWords | None] = Field(description="of the findings, in their order")
+    measures: list[OutlineMeasure] = Field(description="of the findings, in their order")
+
+
+class ReadingVersion(Record):
+    """One entry of a frame's history. A reading that was replaced or removed stays in it."""
+
+    version: int
+    who: str
+    saved_at: str
+    action: Literal["saved", "removed"]
+    num_findings: int | None
+    etag: str
+
+
+class PairedFindings(Record):
+    """The same nodule in two readings."""
+
+    uid_a: str
+    uid_b: str
+    number_a: int
+    number_b: int
+    dice: float = Field(ge=0, le=1)
+    longest_difference_px: float = Field(description="of b minus that of a")
+    longest_difference_mm: float | None
+    level_a: str | None
+    level_b: str | None
+
+
+class Agreement(Record):
+    """How far two readers agree on a frame."""
+
+    who_a: str
+    who_b: str
+    dice: float = Field(ge=0, le=1, description="of all outlined pixels; 1 where neither outlined anything")
+    pairs: list[PairedFindings]
+    only_a: list[str] = Field(description="UIDs of nodules that b has not")
+    only_b: list[str]
+
+
+class Readings(Record):
+    """The present reading of each reader, the newest first, and how far they agree."""
+
+    readings: list[Correction]
+    agreement: list[Agreement]
 
 
 class ClipFrame(Record):

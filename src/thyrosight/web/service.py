@@ -92,7 +92,7 @@ class Service:
         """Item id, frame -> item. ApiError 404 or 409 where the frame has no result."""
         found = self.item(item_id)
         if found.num_frames is not None and frame_index >= found.num_frames:
-            raise ApiError(404, "no_frame", f"{found.name}: has {found.num_frames} frames, counted from 0")
+            raise ApiError(404, "no_frame", f"{found.name}: has {found.num_frames} frames; frame_index counts from 0")
         if frame_index < found.frames_done:
             return found
         raise unfinished(found)

@@ -29,6 +29,7 @@ class Corrections:
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None
     assessments: Mapping[int, Any] | None = None
     notes: Mapping[int, str] | None = None
+    nodule_notes: Mapping[NoduleKey, str] | None = None
     reader: str | None = None
 
 
@@ -64,6 +65,7 @@ def case_dicom_files(
         outlined_by=added.outlined_by,
         assessments=added.assessments,
         notes=added.notes,
+        nodule_notes=added.nodule_notes,
         reader=added.reader,
     )
     check_findings(source_path, source, findings)

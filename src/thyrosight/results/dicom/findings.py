@@ -6,7 +6,7 @@ A key (frame_index, number) names a nodule in one frame; a track is one nodule o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -22,8 +22,9 @@ OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
 class Findings:
     """The predictions of one source, in the order of its frames, and what links and rates their nodules.
 
-    tracks: the track of each nodule, numbered from 1 without a gap. outlined_by: of outlines that a person drew or
-    changed. assessments: TI-RADS by track. notes: a person's notes by frame. reader: name of the person, if any.
+    tracks: the track of each nodule; its number is the nodule's in every other file, so there may be gaps.
+    outlined_by: of outlines that a person drew or changed. assessments: TI-RADS by track. notes: a person's notes by
+    frame; nodule_notes: on one nodule. reader: name of the person, if any.
     """
 
     predictions: tuple[Prediction, ...]
@@ -31,11 +32,20 @@ class Findings:
     outlined_by: Mapping[NoduleKey, OutlinedBy]
     assessments: Mapping[int, Any]
     notes: Mapping[int, str]
+    nodule_notes: Mapping[NoduleKey, str] = field(default_factory=dict)
     reader: str | None = None
 
     @property
     def track_numbers(self) -> tuple[int, ...]:
         return tuple(sorted(set(self.tracks.values())))
+
+    def segment_number(self, track: int) -> int:
+        """Track -> its segment in SEG, where numbers have no gap (PS3.3 C.8.20.4)."""
+        return self.track_numbers.index(track) + 1
+
+    def track_uid(self, track: int) -> str | None:
+        """Track -> the UID of its nodule; None where the results are of a version without UIDs."""
+        return next((nodule.uid for _, nodule in self.nodules_of(track)), None)
 
     def origin(self, key: NoduleKey) -> OutlinedBy:
         """Key of a nodule -> who drew its outline."""
@@ -61,6 +71,7 @@ def findings_of(
     outlined_by: Mapping[NoduleKey, OutlinedBy] | None = None,
     assessments: Mapping[int, Any] | None = None,
     notes: Mapping[int, str] | None = None,
+    nodule_notes: Mapping[NoduleKey, str] | None = None,
     reader: str | None = None,
 ) -> Findings:
     """Predictions of one source, one per frame -> Findings; nodules are linked over frames where no tracks are given.
@@ -77,15 +88,15 @@ def findings_of(
     if twice_in_frame := [place for place, after in pairwise(places) if place == after]:
         track, frame = twice_in_frame[0]
         raise InputError(f"track {track} has several nodules in frame {frame}; a track is one nodule")
-    order = {track: place for place, track in enumerate(sorted({linked[key] for key in keys}), start=1)}
-    if tracks is not None and any(track != place for track, place in order.items()):
-        raise InputError(f"tracks {sorted(order)}: number them from 1 without a gap")
+    if any(track < 1 for track, _ in places):
+        raise InputError(f"tracks {sorted({track for track, _ in places})}: number them from 1")
     return Findings(
         predictions=ordered,
         tracks={key: linked[key] for key in sorted(keys)},
         outlined_by=dict(outlined_by or {}),
         assessments=dict(assessments or {}),
         notes=dict(notes or {}),
+        nodule_notes=dict(nodule_notes or {}),
         reader=reader,
     )
 

@@ -82,9 +82,9 @@ def creator_name(source: Source, findings: Findings) -> str | None:
     return findings.reader if source.identity == "keep" else None
 
 
-def tracking(source: Source, track: int) -> tuple[str, str]:
-    """Track -> (identifier, unique identifier), the same in SEG and SR."""
-    return f"Nodule {track}", source.uid("track", str(track))
+def tracking(source: Source, findings: Findings, track: int) -> tuple[str, str]:
+    """Track -> (identifier, unique identifier): the number and the UID that the nodule has in every file."""
+    return f"Nodule {track}", findings.track_uid(track) or source.uid("track", str(track))
 
 
 def _set_image(dataset: Dataset, source: Source) -> None:
@@ -127,8 +127,8 @@ def _set_dimensions(dataset: Dataset, source: Source) -> None:
 def _segment(source: Source, findings: Findings, track: int, model: ModelIdentity) -> Dataset:
     """-> the description of one nodule's segment."""
     segment = Dataset()
-    segment.SegmentNumber = track
-    segment.TrackingID, segment.TrackingUID = tracking(source, track)
+    segment.SegmentNumber = findings.segment_number(track)
+    segment.TrackingID, segment.TrackingUID = tracking(source, findings, track)
     segment.SegmentLabel = segment.TrackingID
     segment.SegmentedPropertyCategoryCodeSequence = [code_item(codes.ABNORMAL_STRUCTURE)]
     segment.SegmentedPropertyTypeCodeSequence = [code_item(codes.NODULE)]
@@ -162,7 +162,7 @@ def _set_frames(dataset: Dataset, source: Source, findings: Findings) -> None:
     groups = []
     for track, prediction, _ in _frames(findings):
         frame_index = prediction.image.frame_index
-        groups.append(_frame_groups(source, track, frame_index, places[frame_index]))
+        groups.append(_frame_groups(source, findings.segment_number(track), frame_index, places[frame_index]))
     dataset.PerFrameFunctionalGroupsSequence = groups
     dataset.NumberOfFrames = len(groups)
     dataset.PixelData = packed(nodule_mask(prediction, nodule) for _, prediction, nodule in _frames(findings))
@@ -175,15 +175,15 @@ def _frames(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
             yield track, prediction, nodule
 
 
-def _frame_groups(source: Source, track: int, frame_index: int, place: int) -> Dataset:
+def _frame_groups(source: Source, segment_number: int, frame_index: int, place: int) -> Dataset:
     """-> the functional groups of one frame: content, source frame, segment."""
     content = Dataset()
-    content.DimensionIndexValues = [track]
+    content.DimensionIndexValues = [segment_number]
     image = Dataset()
     image.ReferencedSOPClassUID = source.header.SOPClassUID
     image.ReferencedSOPInstanceUID = source.header.SOPInstanceUID
     if source.is_multiframe:
-        content.DimensionIndexValues = [track, place]
+        content.DimensionIndexValues = [segment_number, place]
         content.TemporalPositionIndex = place
         image.ReferencedFrameNumber = frame_index + 1
     image.SpatialLocationsPreserved = "YES"
@@ -192,7 +192,7 @@ def _frame_groups(source: Source, track: int, frame_index: int, place: int) -> D
     derivation.SourceImageSequence = [image]
     derivation.DerivationCodeSequence = [code_item(codes.SEGMENTATION)]
     segment = Dataset()
-    segment.ReferencedSegmentNumber = track
+    segment.ReferencedSegmentNumber = segment_number
     groups = Dataset()
     groups.FrameContentSequence = [content]
     groups.DerivationImageSequence = [derivation]

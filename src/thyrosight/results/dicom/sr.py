@@ -27,6 +27,7 @@ from thyrosight.results.dicom.source import MANUFACTURER, PATIENT, REFERENCE, ST
 
 SERIES_NUMBER = 9902
 UNNAMED_READER = "Reader^Unnamed"
+NODULE_NOTE = "Reader's note on this nodule: "
 PIXEL_CENTRE = 0.5
 """DICOM's coordinates start at the upper left corner of the first pixel, ours at its centre."""
 
@@ -139,7 +140,9 @@ def _system(assessment: Any) -> str:
 
 
 def _advice(assessment: Any) -> list[str]:
-    """TI-RADS Assessment -> its advice and warnings, as comments."""
+    """TI-RADS Assessment -> its advice and warnings, as comments; none where measures alone propose the level."""
+    if len(getattr(assessment, "proposed", ())) + len(getattr(assessment, "missing", ())) >= len(codes.LEXICON):
+        return []
     words = getattr(getattr(assessment, "advice", None), "words", None)
     advice = [words] if words else []
     return [f"{_system(assessment)}: {text}" for text in (*advice, *getattr(assessment, "warnings", ()))]
@@ -193,7 +196,8 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         (codes.TALLER_THAN_WIDE, codes.YES if nodule.size.taller_than_wide else codes.NO),
         (codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[findings.origin(key)]),
     ]
-    comments = [nodule.size.mm_reason]
+    comments = [nodule.size.mm_reason, nodule.risk_reason]
+    comments += [f"{NODULE_NOTE}{note}"] if (note := findings.nodule_notes.get(key)) else []
     if nodule == prediction.nodules[0]:
         numbers += _frame_numbers(prediction)
         answers += _frame_answers(prediction)
@@ -204,7 +208,7 @@ def _nodule_group(source: Source, findings: Findings, track: int, prediction: Pr
         answers += tirads_answers(assessment)
         comments += _advice(assessment)
         numbers += [] if assessment.points is None else [(codes.TIRADS_POINTS, assessment.points, codes.NO_UNITS)]
-    identifier, unique = tracking(source, track)
+    identifier, unique = tracking(source, findings, track)
     group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.TrackingIdentifier(uid=unique, identifier=identifier),
         referenced_region=_outline(source, prediction, nodule),

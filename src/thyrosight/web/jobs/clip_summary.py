@@ -1,11 +1,13 @@
-"""Predictions of a clip's frames -> ClipSummary, the clip as one examination."""
+"""Predictions of a clip's frames -> ClipSummary, the clip as one examination, in which a nodule has one number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from thyrosight.measurement.cine import summarise_clip
+from thyrosight.measurement.cine import numbered_by_track, summarise_clip
 from thyrosight.prediction import Prediction
+from thyrosight.web.jobs.queue import ItemRow
+from thyrosight.web.jobs.store import Store
 from thyrosight.web.schemas import ClipFrame, ClipSummary
 
 
@@ -17,8 +19,19 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
         num_nodules=len(prediction.nodules),
         area_px=largest.size.area_px if largest else None,
         longest_mm=largest.size.longest_mm if largest else None,
-        risk=prediction.risk,
+        risk=prediction.highest_risk,
     )
+
+
+def number_clip(store: Store, item: ItemRow, num_frames: int) -> None:
+    """Gives each nodule of a finished clip the number and the UID of its track, and writes the clip's summary."""
+    found = [(index, store.prediction(item, index)) for index in range(num_frames)]
+    before = {index: prediction for index, prediction in found if prediction is not None}
+    after = numbered_by_track(list(before.values()))
+    for (index, old), new in zip(before.items(), after, strict=True):
+        if new != old:
+            store.write_result(item, index, new.to_json())
+    store.write_clip(item, clip_summary(after).model_dump_json())
 
 
 def clip_summary(predictions: Iterable[Prediction]) -> ClipSummary:

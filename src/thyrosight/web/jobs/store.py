@@ -4,7 +4,8 @@ DATA/queue.sqlite             the queue
 DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
 DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
-DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png; correction.json of a person
+DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png
+DATA/jobs/JOB/ITEM/readings/  what people read of its frames, every version; see review/reading_files.py
 DATA/trash/ID/                a job that is being deleted
 """
 
@@ -21,12 +22,12 @@ from pathlib import Path
 from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
-from thyrosight.prediction import Prediction
+from thyrosight.prediction import Prediction, nodule_uid
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.web.jobs.queue import ItemRow
 
 IMAGE_NAME, MAP_NAME, CORRECTION_NAME = "image.png", "malignancy_map.png", "correction.json"
-QUEUE_NAME, SOURCE_NAME = "queue.sqlite", "source"
+QUEUE_NAME, SOURCE_NAME, READINGS_NAME = "queue.sqlite", "source", "readings"
 FRAME_FILES = frozenset({RESULT_NAME, MASK_NAME, OVERLAY_NAME, IMAGE_NAME, MAP_NAME, CORRECTION_NAME})
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -99,6 +100,10 @@ class Store:
         assert _ID.fullmatch(item.id), "ids are our own"
         return self._job(item.job_id) / item.id
 
+    def readings_folder(self, item: ItemRow) -> Path:
+        """-> the folder of people's readings of the item; see review/reading_files.py."""
+        return self.item_folder(item) / READINGS_NAME
+
     def frame_folder(self, item: ItemRow, frame_index: int) -> Path:
         return self.item_folder(item) / "frames" / str(int(frame_index))
 
@@ -114,14 +119,28 @@ class Store:
             folder.parent.mkdir(exist_ok=True)  # without parents: the folder of a deleted job must not come back
             write_folder_atomic(folder, files)
 
+    def write_result(self, item: ItemRow, frame_index: int, text: str) -> None:
+        """Writes a frame's result anew; its overlay, which shows numbers, is drawn again. StoreError as write_frame."""
+        with _as_store_error(item):
+            self.frame_file(item, frame_index, OVERLAY_NAME).unlink(missing_ok=True)
+            write_atomic(self.frame_file(item, frame_index, RESULT_NAME), text)
+
     def write_clip(self, item: ItemRow, text: str) -> None:
         """Writes a clip's summary. StoreError where the disk refuses, or the job is deleted."""
         with _as_store_error(item):
             write_atomic(self.item_folder(item) / CLIP_NAME, text)
 
     def prediction(self, item: ItemRow, frame_index: int) -> Prediction | None:
-        """-> a frame's prediction; None where there is none yet."""
-        return read_result(self.frame_folder(item, frame_index))
+        """-> a frame's prediction; None where there is none yet. Nodules of earlier versions get their UID here."""
+        found = read_result(self.frame_folder(item, frame_index))
+        if found is None or all(nodule.uid for nodule in found.nodules):
+            return found
+        sha256, index = found.image.sha256, found.image.frame_index
+        nodules = [
+            nodule.model_copy(update={"uid": nodule.uid or nodule_uid(sha256, index, nodule.outline_xy)})
+            for nodule in found.nodules
+        ]
+        return found.model_copy(update={"nodules": tuple(nodules)})
 
     def _job(self, job_id: str) -> Path:
         assert _ID.fullmatch(job_id), "ids are our own"

@@ -16,7 +16,7 @@ from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
 from thyrosight.inference.trial import survives
-from thyrosight.web.jobs.clip_summary import clip_summary
+from thyrosight.web.jobs.clip_summary import number_clip
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.frame_files import frame_files
 from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow, JobQueue
@@ -170,9 +170,7 @@ class QueueWorker(BackgroundThread):
                 if self._store.prediction(item, index) is None:
                     self._examine_frame(item, source, index)
         if num_frames > 1:
-            found = (self._store.prediction(item, index) for index in range(num_frames))
-            summary = clip_summary(prediction for prediction in found if prediction is not None)
-            self._store.write_clip(item, summary.model_dump_json())
+            number_clip(self._store, item, num_frames)
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
 

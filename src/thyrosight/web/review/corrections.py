@@ -1,69 +1,156 @@
-"""A person's correction of a frame <-> correction.json, next to the network's result, which stays as it is."""
+"""A person's reading of a frame -> a new version in its history; the network's result and older versions stay."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.prediction import Nodule
 from thyrosight.tirads.reading import descriptors_of
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
-from thyrosight.web.jobs.store import CORRECTION_NAME, Store
-from thyrosight.web.review.outlines import measure_outlines
-from thyrosight.web.schemas import Correction, CorrectionIn
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.review.identity import findings_in
+from thyrosight.web.review.kept_reading import kept_reading, utc_now
+from thyrosight.web.review.old_corrections import adopt_old_correction
+from thyrosight.web.review.outlines import measured_nodules
+from thyrosight.web.review.reading_files import (
+    VersionFile,
+    add_version,
+    entry_of,
+    etag_of,
+    present_in,
+    read_version,
+    reader_hash,
+    versions_in,
+    write_numbers,
+)
+from thyrosight.web.schemas import Correction, CorrectionIn, FindingIn, ReadingVersion
+
+NO_CORRECTION = "nobody has corrected this frame"
+
+_writing = threading.Lock()
+"""Held while a version is compared and written: of two savings at a time, the second sees the first."""
 
 
-def read_correction(store: Store, item: ItemRow, frame_index: int) -> Correction | None:
-    """-> the frame's correction; None where there is none, or its file can't be read."""
-    try:
-        content = store.frame_file(item, frame_index, CORRECTION_NAME).read_bytes()
-        return Correction.model_validate_json(content)
-    except (OSError, ValueError):
-        return None
+def frame_versions(store: Store, item: ItemRow, frame_index: int) -> list[VersionFile]:
+    """-> all versions of the frame's readings, oldest first; a correction of an earlier program is the first."""
+    folder = store.readings_folder(item) / str(frame_index)
+    versions = versions_in(folder)
+    if versions:
+        return versions
+    with _writing:
+        adopt_old_correction(store, item, frame_index, folder)
+    return versions_in(folder)
+
+
+def present_readings(store: Store, item: ItemRow, frame_index: int) -> list[Correction]:
+    """-> the present reading of each reader, the newest first."""
+    files = present_in(frame_versions(store, item, frame_index))
+    return [found for file in files if (found := read_version(file)) is not None]
+
+
+def read_correction(store: Store, item: ItemRow, frame_index: int, who: str | None = None) -> Correction | None:
+    """-> the reader's reading of the frame (None: the newest of anybody); None where there is none."""
+    files = present_in(frame_versions(store, item, frame_index))
+    wanted = [file for file in files if who is None or file.reader == reader_hash(who)]
+    return next((found for file in wanted if (found := read_version(file)) is not None), None)
+
+
+def history_of(store: Store, item: ItemRow, frame_index: int) -> list[ReadingVersion]:
+    """-> every version of every reader, oldest first."""
+    return [entry for file in frame_versions(store, item, frame_index) if (entry := entry_of(file)) is not None]
 
 
 def write_correction(
-    store: Store, examiner: Examiner, item: ItemRow, frame_index: int, given: CorrectionIn
+    store: Store, examiner: Examiner, item: ItemRow, frame_index: int, given: CorrectionIn, if_match: str | None
 ) -> Correction:
-    """Outlines, descriptors, note -> the correction with measures, written. ApiError 422 where they are not valid."""
-    check_descriptors(given)
-    measures = []
-    if given.outlines_xy:
+    """What a reader sent -> the reading, now the newest version.
+
+    ApiError 422 where it is not valid, 428 where it would replace a reading unseen, 409 where another one came between.
+    """
+    prediction = store.prediction(item, frame_index)
+    if prediction is None:
+        raise ApiError(409, "damaged", f"{item.name}: the result of frame {frame_index} can't be read")
+    earlier = read_correction(store, item, frame_index, given.who)
+    known = [*([finding.nodule for finding in earlier.findings] if earlier else []), *prediction.nodules]
+    findings = findings_in(given, known, (prediction.image.height_px, prediction.image.width_px))
+    check_descriptors(findings)
+    nodules: list[Nodule] = []
+    if findings:
         with examiner.turn():
             examination = examiner.examination(item, frame_index)
-            measures = measure_outlines(examiner.predictor, examination, given.outlines_xy)
-    correction = Correction(
-        **given.model_dump(),
-        item_id=item.id,
-        frame_index=frame_index,
-        measures=measures,
-        model=examiner.predictor.model,
-    )
-    try:
-        write_atomic(store.frame_file(item, frame_index, CORRECTION_NAME), correction.model_dump_json(indent=2) + "\n")
-    except InputError as error:
-        raise not_found("item") from error  # the job was deleted meanwhile
+            rings = [finding.outline_xy for finding in findings]
+            nodules = measured_nodules(examiner.predictor, examination, rings, others_xy=())
+    with _writing:
+        files = versions_in(store.readings_folder(item) / str(frame_index))
+        version = (files[-1].version if files else 0) + 1
+        kept, numbers = kept_reading(store, prediction, item, given, findings, nodules)
+        changes = {"version": version, "etag": etag_of(version), "model": examiner.predictor.model}
+        correction = kept.model_copy(update=changes)
+        check_version(files, given.who, if_match, correction)
+        try:
+            write_numbers(store.readings_folder(item), numbers)
+            _add(store, item, frame_index, version, given.who, correction)
+        except (InputError, FileNotFoundError) as error:
+            if not store.item_folder(item).is_dir():
+                raise not_found("item") from error  # the job was deleted meanwhile
+            raise
     return correction
 
 
-def remove_correction(store: Store, item: ItemRow, frame_index: int) -> bool:
-    """Deletes the frame's correction -> whether there was one."""
-    try:
-        store.frame_file(item, frame_index, CORRECTION_NAME).unlink()
-    except FileNotFoundError:
+def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
+    """Takes the reader's reading back (None: the newest one); history keeps it -> whether there was one."""
+    present = read_correction(store, item, frame_index, who)
+    if present is None:
         return False
+    with _writing:
+        files = versions_in(store.readings_folder(item) / str(frame_index))
+        check_version(files, present.who, if_match, None)
+        _add(store, item, frame_index, files[-1].version + 1, present.who, None)
     return True
 
 
-def check_descriptors(given: CorrectionIn) -> None:
-    """ApiError 422 where the number of descriptors is not that of the outlines, or a word is not in the lexicon."""
-    if given.descriptors and len(given.descriptors) != len(given.outlines_xy):
-        message = f"{len(given.descriptors)} descriptors for {len(given.outlines_xy)} outlines; give one entry each"
-        raise ApiError(422, "invalid_request", message)
-    for number, words in enumerate(given.descriptors, 1):
+def check_version(files: Sequence[VersionFile], who: str, if_match: str | None, yours: Correction | None) -> None:
+    """ApiError 428 or 409, with both readings, where the reader's present version is not the one that was seen."""
+    present = next((file for file in present_in(files) if file.reader == reader_hash(who)), None)
+    seen = None if if_match is None else {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
+    if present is None:
+        if seen is not None:
+            raise _conflict(409, "conflict", "this reading was removed meanwhile; save without If-Match", None, yours)
+        return
+    theirs = read_version(present)
+    if seen is None:
+        message = "this reader has a reading of the frame already; get it, and send its ETag as If-Match"
+        raise _conflict(428, "no_version", message, theirs, yours)
+    if "*" not in seen and etag_of(present.version) not in seen:
+        message = "the reading was changed meanwhile; nothing was replaced: look at both, then save again"
+        raise _conflict(409, "conflict", message, theirs, yours)
+
+
+def check_descriptors(findings: Sequence[FindingIn]) -> None:
+    """ApiError 422 where a word is not in the lexicon."""
+    for number, finding in enumerate(findings, 1):
         try:
-            descriptors_of(words or {})
+            descriptors_of(finding.descriptors or {})
         except ValueError as error:
             lines = str(error).splitlines()
             reason = next((line.strip() for line in lines if "Value error" in line), lines[0])
             raise ApiError(422, "invalid_request", f"outline {number}: {reason}") from error
+
+
+def _add(store: Store, item: ItemRow, frame_index: int, version: int, who: str, correction: Correction | None) -> None:
+    saved_at = correction.saved_at if correction else utc_now()
+    add_version(store.readings_folder(item) / str(frame_index), version, who, saved_at, correction)
+
+
+def _conflict(status: int, code: str, message: str, theirs: Correction | None, yours: Correction | None) -> ApiError:
+    """-> the refusal, which shows what is kept and what was not."""
+    shown = [("theirs", "is kept", theirs), ("yours", "was not kept", yours)]
+    detail = [
+        {"where": where, "fault": fault, "reading": None if one is None else one.model_dump(mode="json")}
+        for where, fault, one in shown
+    ]
+    return ApiError(status, code, message, detail=detail)

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Literal
 from thyrosight.errors import InputError
 from thyrosight.frames.dicom import HEAD_BYTES
 from thyrosight.frames.headers import has_dicom_preamble
-from thyrosight.measurement.cine import summarise_clip, track_numbers
 from thyrosight.prediction import Prediction
 from thyrosight.web.errors import ApiError
 from thyrosight.web.review.export_item import Download, ExportItem, nobody_corrected
 from thyrosight.web.review.readings import reading_of, track_assessments
-from thyrosight.web.schemas import Correction
+from thyrosight.web.schemas import Correction, FindingOrigin
 
 if TYPE_CHECKING:
     from thyrosight.results.dicom.files import Corrections
+    from thyrosight.results.dicom.findings import OutlinedBy
 
 FILE_NAMES = {"seg": "seg.dcm", "sr": "sr.dcm"}
+OUTLINED_BY: dict[FindingOrigin, OutlinedBy] = {
+    "network": "AUTOMATIC",
+    "network_changed": "SEMIAUTOMATIC",
+    "person_with_network": "SEMIAUTOMATIC",
+    "person": "MANUAL",
+}
 
 
 def export_seg(exported: ExportItem) -> Download:
@@ -60,14 +66,16 @@ def _corrections(corrected: dict[int, Correction], predictions: list[Prediction]
     """Corrections by frame, the predictions with their outlines -> what they add to the DICOM files."""
     from thyrosight.results.dicom.files import Corrections
 
-    readings = {index: reading_of(correction, predictions[index]) for index, correction in corrected.items()}
-    tracks = track_numbers(summarise_clip(predictions).tracks)
+    readings = {index: reading_of(correction) for index, correction in corrected.items()}
+    tracks = {(p.image.frame_index, nodule.number): nodule.number for p in predictions for nodule in p.nodules}
     readers = sorted({correction.who for correction in corrected.values()} - {""})
+    findings = [(index, finding) for index, correction in corrected.items() for finding in correction.findings]
     return Corrections(
         tracks=tracks,
-        outlined_by={(index, nodule.number): "MANUAL" for index in corrected for nodule in predictions[index].nodules},
+        outlined_by={(index, finding.number): OUTLINED_BY[finding.origin] for index, finding in findings},
         assessments=track_assessments(readings, predictions, tracks),
         notes={index: reading.note for index, reading in readings.items() if reading.note},
+        nodule_notes={(index, finding.number): finding.note for index, finding in findings if finding.note},
         reader=", ".join(readers) or None,
     )
 

@@ -15,7 +15,7 @@ from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.review.corrections import read_correction
-from thyrosight.web.review.outlines import person_prediction
+from thyrosight.web.review.readings import person_prediction
 from thyrosight.web.schemas import Correction
 
 Reader = Literal["network", "person"]
@@ -35,13 +35,17 @@ class Download:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """An item to export. reader: whose outlines; None for a person's where there are any, else the network's."""
+    """An item to export. reader: whose outlines; None for a person's where there are any, else the network's.
+
+    who: which person's; None for the newest reading of each frame, of anybody.
+    """
 
     item: ItemRow
     store: Store
     examiner: Examiner
     frame_index: int | None
     reader: Reader | None
+    who: str | None = None
 
     @property
     def num_frames(self) -> int:
@@ -61,13 +65,15 @@ class ExportItem:
         return (self.prediction(index) for index in range(self.num_frames))
 
     def corrections(self) -> dict[int, Correction]:
-        found = {index: read_correction(self.store, self.item, index) for index in range(self.num_frames)}
+        found = {index: self.correction(index) for index in range(self.num_frames)}
         return {index: correction for index, correction in found.items() if correction is not None}
 
+    def correction(self, frame_index: int) -> Correction | None:
+        return read_correction(self.store, self.item, frame_index, self.who)
+
     def by_person(self, correction: Correction) -> Prediction:
-        """Correction -> the frame's prediction with the person's outlines."""
-        examination = self.examiner.examination(self.item, correction.frame_index)
-        return person_prediction(self.examiner.predictor, examination, correction.outlines_xy)
+        """Correction -> the frame's prediction with the person's nodules, as they were saved."""
+        return person_prediction(self.prediction(correction.frame_index), correction)
 
     def by_person_marked(self, correction: Correction) -> Prediction:
         """As by_person, with BY_PERSON in the model's name: for files that have no other field for it."""
@@ -83,7 +89,9 @@ class ExportItem:
         """-> the requested frame, else the one with the largest section, else the first."""
         if self.frame_index is not None:
             if self.frame_index >= self.num_frames:
-                raise ApiError(404, "no_frame", f"{self.item.name}: has {self.num_frames} frames, counted from 0")
+                raise ApiError(
+                    404, "no_frame", f"{self.item.name}: has {self.num_frames} frames; frame_index counts from 0"
+                )
             return self.frame_index
         return 0 if self.num_frames == 1 else clip_summary(self.predictions()).largest_frame or 0
 
@@ -98,7 +106,7 @@ class ExportItem:
 
     def chosen_prediction(self, frame_index: int) -> tuple[Prediction, Reader]:
         """-> (the frame's prediction by `reader`, whose it is). ApiError 409 where a person has made none."""
-        correction = None if self.reader == "network" else read_correction(self.store, self.item, frame_index)
+        correction = None if self.reader == "network" else self.correction(frame_index)
         if correction is not None:
             return self.by_person_marked(correction), "person"
         if self.reader == "person":

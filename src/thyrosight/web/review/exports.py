@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from thyrosight.files import write_atomic
 from thyrosight.inference.predict_file import clip_text
@@ -15,14 +16,21 @@ from thyrosight.measurement.cine import summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME
 from thyrosight.results.report import write_results
-from thyrosight.results.table import CSV_COLUMNS, csv_row
-from thyrosight.tirads.reading import write_reading
+from thyrosight.results.table import CSV_COLUMNS, csv_cell, csv_row
+from thyrosight.tirads.reading import assess_nodule, write_reading
 from thyrosight.web.errors import ApiError
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.dicom_exports import export_seg, export_sr
 from thyrosight.web.review.export_item import Download, ExportItem
+from thyrosight.web.review.kept_reading import level_words
 from thyrosight.web.review.readings import reading_of
+from thyrosight.web.schemas import Correction
+
+NODULE_COLUMNS = (
+    *("made_by", "reader", "nodule_number", "nodule_uid", "outline_by", "tirads_level", "is_level_proposed", "note"),
+)
+"""Of a CSV of one item, after CSV_COLUMNS, whose values are those of the row's nodule."""
 
 
 def export_json(exported: ExportItem) -> Download:
@@ -39,24 +47,41 @@ def export_json(exported: ExportItem) -> Download:
 
 
 def export_csv(exported: ExportItem) -> Download:
-    """-> CSV: one row per frame, and one more per corrected frame; made_by states whose it is."""
+    """-> CSV: one row per nodule (one for a frame without any), first the network's, then the person's of a frame."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, "made_by"])
+    writer.writerow([*CSV_COLUMNS, *NODULE_COLUMNS])
     corrections = exported.corrections()
     for prediction in exported.predictions():
-        writer.writerow([*csv_row(exported.stem, prediction), "network"])
+        writer.writerows(_rows(exported.stem, prediction, None))
         correction = corrections.get(prediction.image.frame_index)
         if correction is not None:
-            writer.writerow([*csv_row(exported.stem, exported.by_person_marked(correction)), "person"])
+            writer.writerows(_rows(exported.stem, exported.by_person_marked(correction), correction))
     return Download(f"{exported.stem}.csv", "text/csv; charset=utf-8", text.getvalue().encode())
+
+
+def _rows(stem: str, prediction: Prediction, correction: Correction | None) -> Iterator[list[Any]]:
+    """-> a row per nodule in the order of their numbers; one row without a nodule's values where there is none."""
+    made_by = ["network", ""] if correction is None else ["person", csv_cell(correction.who)]
+    findings = {finding.uid: finding for finding in correction.findings} if correction else {}
+    for nodule in sorted(prediction.nodules, key=lambda nodule: nodule.number):
+        finding = findings.get(nodule.uid or "")
+        if finding is None:
+            level, is_proposed, note, origin = level_words(assess_nodule(nodule)), True, "", "network"
+        else:
+            level, is_proposed, note, origin = finding.level, finding.is_level_proposed, finding.note, finding.origin
+        one = prediction.model_copy(update={"nodules": (nodule,)})
+        row = [*csv_row(stem, one, len(prediction.nodules)), *made_by, nodule.number, nodule.uid, origin]
+        yield [*row, level, int(is_proposed), csv_cell(note)]
+    if not prediction.nodules:
+        yield [*csv_row(stem, prediction), *made_by, *[None] * (len(NODULE_COLUMNS) - len(made_by))]
 
 
 def export_png(exported: ExportItem) -> Download:
     """-> the overlay of the requested frame; of a clip without a request, that with the largest section."""
     index = exported.main_frame()
     prediction, reader = exported.chosen_prediction(index)
-    suffix = f"-frame{index}" if exported.num_frames > 1 else ""
+    suffix = f"-frame{index + 1}" if exported.num_frames > 1 else ""
     return Download(f"{exported.stem}{suffix}-{reader}.png", "image/png", exported.overlay(prediction))
 
 
@@ -106,14 +131,14 @@ def _report(exported: ExportItem, scratch: Path) -> bytes:
     predictions = list(exported.predictions())
     clip = summarise_clip(predictions) if exported.num_frames > 1 else None
     for index in exported.shown_frames():
-        label = exported.stem if clip is None else f"{exported.stem}, frame {index}"
+        label = exported.stem if clip is None else f"{exported.stem}, frame {index + 1}"
         folder = _write_case(exported, scratch, label, predictions[index])
         if clip is not None and index == clip.representative_frame:
             write_atomic(folder / CLIP_NAME, clip_text(clip, predictions, every=1, frame_ms=None))
         if index in corrections:
             by_person = exported.by_person_marked(corrections[index])
             folder = _write_case(exported, scratch, f"{label}, corrected by a person", by_person)
-            write_reading(folder, reading_of(corrections[index], by_person))
+            write_reading(folder, reading_of(corrections[index]))
     write_results(scratch)
     return (scratch / REPORT_NAME).read_bytes()
 

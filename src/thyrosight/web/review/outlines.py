@@ -1,4 +1,7 @@
-"""A person's outlines -> their measures, by the same formulas as the network's: sizes, risk from the malignancy map."""
+"""A person's outlines -> nodules, measured as the network's are, with its risk where it sees a nodule there.
+
+Legend: `_HW` arrays in source pixels, `_xy` points (column, row).
+"""
 
 from __future__ import annotations
 
@@ -11,60 +14,86 @@ import numpy as np
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.measurement.outlines import fill_outlines
-from thyrosight.prediction import Nodule, Prediction
+from thyrosight.prediction import Nodule
 from thyrosight.types import BoolArray, Box, FloatArray
 from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import OutlineMeasure
 
 RingXY = Sequence[tuple[float, float]]
 
-IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
-NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
-"""Flags on the network's outlines; they do not hold for a person's."""
+SEEN_SHARE = 0.5
+"""Of an outline's pixels that the network must have outlined, so that its map says something of this nodule."""
+SAME_SHARE = 0.5
+"""Of the smaller of two outlines that must be shared, so that a person's outline stands for the network's."""
+NOT_SEEN = "the network sees no nodule here, so it has no risk for it"
+NO_MAP = "the model has no malignancy map: it rates the image, and no single nodule"
 
 
 def measure_outlines(
-    predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]
+    predictor: Predictor,
+    examination: Examination,
+    outlines_xy: Sequence[RingXY],
+    others_xy: Sequence[RingXY] | None = None,
 ) -> list[OutlineMeasure]:
-    """Outlines in source pixels -> one measure per outline, in the same order. ApiError 422 where one is not valid.
+    """Outlines in source pixels -> one measure per outline; see `measured_nodules`."""
+    return [measure_of(nodule) for nodule in measured_nodules(predictor, examination, outlines_xy, others_xy)]
 
-    An outline includes the pixels of its border, as the network's outlines do. Its risk is the calibrated mean of the
-    malignancy map inside it. The map covers the panels only: the rest of the outline does not count.
+
+def measured_nodules(
+    predictor: Predictor,
+    examination: Examination,
+    outlines_xy: Sequence[RingXY],
+    others_xy: Sequence[RingXY] | None = None,
+) -> list[Nodule]:
+    """Outlines in source pixels -> one Nodule per outline, in the same order. ApiError 422 where one is not valid.
+
+    others_xy: the frame's other nodules, which are no tissue around these; None: the network's, without those that one
+    of the outlines stands for. An outline includes the pixels of its border. Its risk is the calibrated mean of the
+    malignancy map inside it, where the network has outlined SEEN_SHARE of it; else there is none, with the reason. The
+    map covers the panels only: the rest of the outline does not count.
     """
-    measures = []
-    for mask_HW in _masks(examination, outlines_xy):
-        nodule = _rated(predictor, examination, [mask_HW]).nodules[0]
-        kept = OutlineMeasure.model_fields.keys() - {"signs"}
-        measures.append(OutlineMeasure(**{name: getattr(nodule, name) for name in kept}, signs=_signs(nodule)))
-    return measures
+    masks = [_mask_of(examination, outline_xy, number) for number, outline_xy in enumerate(outlines_xy, 1)]
+    raw = examination.raw
+    others = _networks_others(raw, masks) if others_xy is None else _filled(examination, others_xy)
+    union_HW = others.copy()
+    for mask_HW in masks:
+        union_HW |= mask_HW
+    map_HW = _filled_outside(raw.malignancy_map_HW, _panels_mask(raw), masks)
+    substitute = replace(raw, malignancy_map_HW=map_HW, mask_HW=union_HW)
+    found = []
+    for number, mask_HW in enumerate(masks, 1):
+        panel_index = panel_of(mask_HW, raw.panels)
+        nodule = predictor.nodule(examination.frame, substitute, mask_HW, panel_index, examination.prediction.risk)
+        found.append(_with_own_risk(predictor, raw, mask_HW, nodule.model_copy(update={"number": number})))
+    return found
 
 
-def person_prediction(predictor: Predictor, examination: Examination, outlines_xy: Sequence[RingXY]) -> Prediction:
-    """The frame's prediction with a person's outlines instead of the network's, and the risk of each.
+def measure_of(nodule: Nodule) -> OutlineMeasure:
+    """Nodule -> its measures alone."""
+    kept = OutlineMeasure.model_fields.keys() - {"signs"}
+    return OutlineMeasure(**{name: getattr(nodule, name) for name in kept}, signs=_signs(nodule))
 
-    It has no risk of the image: the network's is that of its own outlines.
-    """
-    panels = examination.raw.panels
-    nodules = _rated(predictor, examination, _masks(examination, outlines_xy)).nodules
-    return examination.prediction.model_copy(
-        update={
-            "nodules": tuple(nodule.model_copy(update={"panel_index": panel_of(nodule, panels)}) for nodule in nodules),
-            "risk": None,
-            "risk_reason": IMAGE_RISK_REASON,
-            "operating_points": (),
-            "flags": tuple(flag for flag in examination.prediction.flags if flag.code not in NODULE_FLAGS),
-        }
+
+def panel_of(mask_HW: BoolArray, panels: Sequence[Box]) -> int:
+    """-> index of the panel that holds most pixels of the mask."""
+    return int(np.argmax([np.count_nonzero(mask_HW[panel.slices]) for panel in panels]))
+
+
+def _with_own_risk(predictor: Predictor, raw: RawPrediction, mask_HW: BoolArray, nodule: Nodule) -> Nodule:
+    """-> the nodule; without a risk where the one that was computed is not this nodule's own."""
+    if nodule.risk is None:
+        return nodule
+    num_seen = np.count_nonzero(mask_HW & raw.mask_HW)
+    if num_seen >= SEEN_SHARE * np.count_nonzero(mask_HW & _panels_mask(raw)):
+        is_networks = any(_is_same(mask_HW, other_HW) for other_HW in _networks_masks(raw))
+        if predictor.info.has_malignancy_map or is_networks:
+            return nodule
+        reason = NO_MAP
+    else:
+        reason = NOT_SEEN
+    return nodule.model_copy(
+        update={"risk": None, "risk_interval": None, "risk_interval_reason": reason, "risk_reason": reason}
     )
-
-
-def panel_of(nodule: Nodule, panels: Sequence[Box]) -> int:
-    """-> index of the panel that holds most points of the outline."""
-    points_xy = np.asarray(nodule.outline_xy)
-    return int(np.argmax([((points_xy >= panel[:2]) & (points_xy < panel[2:])).all(axis=1).sum() for panel in panels]))
-
-
-def _masks(examination: Examination, outlines_xy: Sequence[RingXY]) -> list[BoolArray]:
-    return [_mask_of(examination, outline_xy, number) for number, outline_xy in enumerate(outlines_xy, 1)]
 
 
 def _mask_of(examination: Examination, outline_xy: RingXY, number: int) -> BoolArray:
@@ -78,21 +107,34 @@ def _mask_of(examination: Examination, outline_xy: RingXY, number: int) -> BoolA
     return mask_HW
 
 
-def _rated(predictor: Predictor, examination: Examination, masks: Sequence[BoolArray]) -> Prediction:
-    """The masks replace the network's nodules, so that the same code computes every figure."""
-    height, width = examination.frame.size_hw
-    raw, panels_HW = examination.raw, _panels_mask(examination.raw)
-    union_HW = np.zeros((height, width), np.bool_)
-    for mask_HW in masks:
-        union_HW |= mask_HW
-    substitute = replace(
-        raw,
-        malignancy_map_HW=_filled_outside(raw.malignancy_map_HW, panels_HW, masks),
-        panels=(Box(0, 0, width, height),),
-        mask_HW=union_HW,
-        nodule_masks=(tuple(masks),),
-    )
-    return predictor.interpret(examination.frame, substitute)
+def _filled(examination: Examination, outlines_xy: Sequence[RingXY]) -> BoolArray:
+    return fill_outlines([np.asarray(outline_xy) for outline_xy in outlines_xy], examination.frame.size_hw)
+
+
+def _networks_masks(raw: RawPrediction) -> list[BoolArray]:
+    """-> the masks of the network's nodules in source pixels."""
+    found = []
+    for panel, masks in zip(raw.panels, raw.nodule_masks, strict=True):
+        for nodule_HW in masks:
+            mask_HW = np.zeros_like(raw.mask_HW)
+            mask_HW[panel.slices] = nodule_HW
+            found.append(mask_HW)
+    return found
+
+
+def _networks_others(raw: RawPrediction, masks: Sequence[BoolArray]) -> BoolArray:
+    """-> the union of the network's nodules that no mask stands for."""
+    others_HW = np.zeros_like(raw.mask_HW)
+    for network_HW in _networks_masks(raw):
+        smaller = [min(np.count_nonzero(network_HW), np.count_nonzero(mask_HW)) for mask_HW in masks]
+        shared = [np.count_nonzero(network_HW & mask_HW) for mask_HW in masks]
+        if not any(both > SAME_SHARE * least for both, least in zip(shared, smaller, strict=True)):
+            others_HW |= network_HW
+    return others_HW
+
+
+def _is_same(a_HW: BoolArray, b_HW: BoolArray) -> bool:
+    return bool((a_HW == b_HW).all())
 
 
 def _filled_outside(map_HW: FloatArray, panels_HW: BoolArray, masks: Sequence[BoolArray]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Correction, the prediction with its outlines -> the TI-RADS of its nodules, per frame and per track."""
+"""Reading of a frame, the network's prediction -> a prediction with the person's nodules, and their TI-RADS."""
 
 from __future__ import annotations
 
@@ -7,31 +7,70 @@ from collections.abc import Mapping, Sequence
 from thyrosight.measurement.cine import NoduleKey
 from thyrosight.prediction import Prediction
 from thyrosight.tirads.assessment import Assessment
-from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule
-from thyrosight.web.schemas import Correction
+from thyrosight.tirads.descriptors import LEXICON
+from thyrosight.tirads.reading import RatedNodule, Reading
+from thyrosight.web.review.kept_reading import finding_assessment
+from thyrosight.web.schemas import Correction, FindingOrigin
+
+IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
+NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
+"""Flags on the network's outlines; they do not hold for a person's."""
+ORIGINS_IN_WORDS: dict[FindingOrigin, str] = {
+    "network": "by the network, left as it was",
+    "network_changed": "by the network, changed by the reader",
+    "person_with_network": "by the network, where the reader pointed",
+    "person": "by the reader",
+}
 
 
-def reading_of(correction: Correction, prediction: Prediction) -> Reading:
-    """Correction, the prediction with its outlines (the largest first) -> Reading."""
-    order = sorted(range(len(correction.measures)), key=lambda index: -correction.measures[index].size.area_px)
-    nodules = []
-    for nodule, index in zip(prediction.nodules, order, strict=False):
-        words = correction.descriptors[index] if index < len(correction.descriptors) else None
-        if any(value not in (None, []) for value in (words or {}).values()):
-            assessment = assess_nodule(nodule, words, correction.system)
-            nodules.append(RatedNodule(number=nodule.number, assessment=assessment))
-    return Reading(who=correction.who, note=correction.note, nodules=tuple(nodules))
+def person_prediction(prediction: Prediction, correction: Correction) -> Prediction:
+    """The network's prediction, a person's reading -> the prediction with that person's nodules, the largest first.
+
+    They have the measures, the numbers and the UIDs that were saved. Where the reading is the network's own, the risk
+    of the image stays; else it has none, for the network's is that of its own outlines.
+    """
+    nodules = sorted((finding.nodule for finding in correction.findings), key=lambda nodule: -nodule.size.area_px)
+    changes: dict[str, object] = {"nodules": tuple(nodules)}
+    if correction.changes_network:
+        changes |= {
+            "risk": None,
+            "risk_reason": IMAGE_RISK_REASON,
+            "operating_points": (),
+            "flags": tuple(flag for flag in prediction.flags if flag.code not in NODULE_FLAGS),
+        }
+    return prediction.model_copy(update=changes)
+
+
+def reading_of(correction: Correction) -> Reading:
+    """Reading of the page -> the reading as the report and the DICOM files take it."""
+    nodules = tuple(
+        RatedNodule(
+            number=finding.number,
+            assessment=finding_assessment(finding, correction.system),
+            uid=finding.uid,
+            note=finding.note,
+            outline_by=ORIGINS_IN_WORDS[finding.origin],
+        )
+        for finding in correction.findings
+    )
+    return Reading(who=correction.who, note=correction.note, nodules=nodules)
 
 
 def track_assessments(
     readings: Mapping[int, Reading], predictions: Sequence[Prediction], tracks: Mapping[NoduleKey, int]
 ) -> dict[int, Assessment]:
-    """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section with one."""
-    found: dict[int, tuple[int, Assessment]] = {}
+    """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section.
+
+    Sections for which the reader chose words come before those that measures alone rate.
+    """
+    found: dict[int, tuple[tuple[bool, int], Assessment]] = {}
     for frame_index, reading in readings.items():
         for nodule in predictions[frame_index].nodules:
             assessment = reading.assessment(nodule.number)
+            if assessment is None:
+                continue
             track = tracks[frame_index, nodule.number]
-            if assessment is not None and nodule.size.area_px > found.get(track, (-1, assessment))[0]:
-                found[track] = nodule.size.area_px, assessment
+            rank = (len(assessment.proposed) + len(assessment.missing) < len(LEXICON), nodule.size.area_px)
+            if track not in found or rank > found[track][0]:
+                found[track] = rank, assessment
     return {track: assessment for track, (_, assessment) in found.items()}

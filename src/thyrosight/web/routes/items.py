@@ -13,16 +13,15 @@ from fastapi.responses import FileResponse, StreamingResponse
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.prediction import Prediction
-from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME
+from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME
 from thyrosight.results.overlay import draw_overlay, picture_png
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
-from thyrosight.web.review.corrections import read_correction, remove_correction, write_correction
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
 from thyrosight.web.review.outlines import measure_outlines
 from thyrosight.web.routes.jobs import CurrentService, item_of, refusals
-from thyrosight.web.schemas import ClipSummary, Correction, CorrectionIn, Item, OutlineMeasure, OutlinesIn
+from thyrosight.web.schemas import ClipSummary, Item, OutlineMeasure, OutlinesIn
 from thyrosight.web.service import Service
 
 ItemId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -34,7 +33,8 @@ _PNG: dict[int | str, dict[str, Any]] = {
 }
 _REPORT_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-router = APIRouter(prefix="/api/v1/items/{item_id}", tags=["items"])
+PREFIX = "/api/v1/items/{item_id}"
+router = APIRouter(prefix=PREFIX, tags=["items"])
 
 
 @router.get("", responses=refusals(404))
@@ -53,9 +53,12 @@ def get_clip(item_id: ItemId, service: CurrentService) -> FileResponse:
 
 
 @router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
-def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
+def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Response:
     """What the network says of a frame: the same JSON as `thyrosight predict` writes."""
-    return _frame_file(service, item_id, frame, RESULT_NAME, "application/json")
+    found = service.store.prediction(service.item_with_frame(item_id, frame), frame)
+    if found is None:
+        raise not_found("result")
+    return Response(found.to_json(), media_type="application/json")
 
 
 @router.get("/frames/{frame}/image.png", response_class=Response, responses=_PNG | refusals(404, 409))
@@ -101,31 +104,11 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> 
 def measure_frame(
     item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService
 ) -> list[OutlineMeasure]:
-    """Measure a person's outlines by the network's own formulas; nothing is kept."""
+    """Measure outlines by the function that measures the network's own; nothing is kept."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
         examination = service.examiner.examination(item, frame)
-        return measure_outlines(service.predictor, examination, given.outlines_xy)
-
-
-@router.get("/frames/{frame}/correction", responses=refusals(404, 409))
-def get_correction(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Correction | None:
-    """What a person said of the frame; null where nobody has corrected it."""
-    return read_correction(service.store, service.item_with_frame(item_id, frame), frame)
-
-
-@router.put("/frames/{frame}/correction", responses=refusals(404, 409, 413, 503))
-def put_correction(item_id: ItemId, frame: FrameIndex, given: CorrectionIn, service: CurrentService) -> Correction:
-    """Keep a person's outlines and words, apart from the network's result; an earlier correction is replaced."""
-    item = service.item_with_frame(item_id, frame)
-    return write_correction(service.store, service.examiner, item, frame, given)
-
-
-@router.delete("/frames/{frame}/correction", status_code=204, response_class=Response, responses=refusals(404, 409))
-def delete_correction(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> None:
-    """Forget what a person said; the network's result stands as it was."""
-    if not remove_correction(service.store, service.item_with_frame(item_id, frame), frame):
-        raise ApiError(404, "no_correction", "nobody has corrected this frame")
+        return measure_outlines(service.predictor, examination, given.outlines_xy, given.others_xy)
 
 
 @router.get("/export/{kind}", response_class=Response, responses=refusals(404, 409, 503))
@@ -137,11 +120,12 @@ def export_item(
     reader: Annotated[
         Reader | None, Query(description="whose outlines, for png, seg and sr; a person's where there are any")
     ] = None,
+    who: Annotated[str | None, Query(max_length=200, description="which reader's; the newest without it")] = None,
 ) -> Response:
     """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
     item = service.finished_item(item_id)
     with service.examiner.turn():
-        made = EXPORTS[kind](ExportItem(item, service.store, service.examiner, frame, reader))
+        made = EXPORTS[kind](ExportItem(item, service.store, service.examiner, frame, reader, who))
     return _download(service, made)
 
 

@@ -51,6 +51,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "Too large",
         415: "No image",
         422: "The request does not say what is needed",
+        428: "If-Match is needed: something would be replaced that the sender has not seen",
         503: "Too busy; try again after Retry-After seconds",
     }
     return {

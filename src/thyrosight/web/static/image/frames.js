@@ -44,7 +44,7 @@ export class Frames {
     const [prediction, bitmap, correction] = await Promise.all([
       getJson(framePath(item.id, frame, "result")),
       getPicture(framePath(item.id, frame, "image.png")),
-      getJson(framePath(item.id, frame, "correction")),
+      getJson(framePath(item.id, frame, "correction")).catch(noneWhereMissing),
     ]);
     return { prediction, picture: new Picture(bitmap), correction, map: null };
   }
@@ -86,4 +86,10 @@ export class Frames {
   forget(item) {
     for (const key of this.kept.keys()) if (key.startsWith(`${item.id}/`)) this.kept.delete(key);
   }
+}
+
+/** @param {unknown} error */
+function noneWhereMissing(error) {
+  if (asApiError(error).status !== 404) throw error;
+  return null;
 }

@@ -44,6 +44,8 @@ export class Review extends EventTarget {
     this.note = correction?.note ?? "";
     this.findings = findingsOf(prediction.nodules, correction);
     this.saved = correction ? this.asText() : null;
+    /** @type {string | null} of the saved correction: what If-Match must hold to replace it */
+    this.etag = correction && "etag" in correction ? correction.etag : null;
     this.untouched = textOf(findingsOf(prediction.nodules, null), "");
     /** @type {Snapshot[]} */
     this.past = [];
@@ -229,8 +231,16 @@ export class Review extends EventTarget {
   async save() {
     const text = this.asText();
     const path = framePath(this.item.id, this.frame, "correction");
-    if (text !== this.untouched) await sendJson("PUT", path, this.toCorrection());
-    else if (this.saved) await request(path, { method: "DELETE" }).catch(ignoreMissing);
+    /** @type {Record<string, string>} */
+    const seen = this.etag ? { "If-Match": this.etag } : {};
+    if (text !== this.untouched) {
+      const headers = { "Content-Type": "application/json", ...seen };
+      const kept = await sendJson("PUT", path, this.toCorrection(), { headers });
+      this.etag = kept.etag ?? null;
+    } else if (this.saved) {
+      await request(path, { method: "DELETE", headers: seen }).catch(ignoreMissing);
+      this.etag = null;
+    }
     this.saved = text === this.untouched ? null : text;
     this.dispatchEvent(new Event("saved"));
   }
@@ -304,7 +314,7 @@ function findingsOf(nodules, correction) {
   const free = new Set(findings);
   /** @type {Finding[]} */
   const added = [];
-  correction.outlines_xy.forEach((ring, index) => {
+  (correction.outlines_xy ?? []).forEach((ring, index) => {
     const finding =
       bestMatch(free, ring) ?? emptyFinding(`saved-${index}`, findings.length + added.length + 1, null, ring);
     if (!free.delete(finding)) added.push(finding);

@@ -1,0 +1,81 @@
+"""Findings as they were sent, the network's nodules -> who drew each, which nodule it is, and its number for life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from thyrosight.measurement.outlines import fill_outlines
+from thyrosight.prediction import Nodule, new_nodule_uid
+from thyrosight.types import BoolArray
+from thyrosight.web.errors import ApiError
+from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin
+
+LEAST_IOU = 0.1
+"""An outline without a UID that overlaps a known nodule less is a new one (clients of earlier versions)."""
+
+
+def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int, int]) -> list[FindingIn]:
+    """What was sent, the nodules that the reader saw -> findings; outlines alone become the nodules that they overlap.
+
+    ApiError 422 where one UID is given twice, or the number of descriptors is not that of the outlines.
+    """
+    if given.findings is not None:
+        uids = [finding.uid for finding in given.findings if finding.uid is not None]
+        if len(set(uids)) < len(uids):
+            raise ApiError(422, "invalid_request", "one uid is given twice; a nodule has one outline per frame")
+        return given.findings
+    outlines_xy = given.outlines_xy or []
+    if given.descriptors and len(given.descriptors) != len(outlines_xy):
+        message = f"{len(given.descriptors)} descriptors for {len(outlines_xy)} outlines; give one entry each"
+        raise ApiError(422, "invalid_request", message)
+    words = given.descriptors or [None] * len(outlines_xy)
+    masks = [fill_outlines([np.asarray(outline_xy)], size_hw) for outline_xy in outlines_xy]
+    uids_of = _best_uids(masks, known, size_hw)
+    pairs = zip(outlines_xy, words, strict=True)
+    return [FindingIn(uid=uids_of.get(i), outline_xy=ring, descriptors=word) for i, (ring, word) in enumerate(pairs)]
+
+
+def uid_of(finding: FindingIn, measured: Nodule, network: Sequence[Nodule], taken: set[str]) -> str:
+    """Finding, its measures -> its UID: as given, else the network's of an untouched outline, else a new one."""
+    if finding.uid is not None:
+        return finding.uid
+    for nodule in network:
+        if nodule.uid is not None and nodule.uid not in taken and nodule.outline_xy == measured.outline_xy:
+            return nodule.uid
+    return new_nodule_uid()
+
+
+def origin_of(finding: FindingIn, uid: str, measured: Nodule, network: Sequence[Nodule]) -> FindingOrigin:
+    """Finding, its UID, its measures -> who drew its outline. The same pixels are the same outline."""
+    if any(nodule.outline_xy == measured.outline_xy for nodule in network):
+        return "network"
+    if any(nodule.uid == uid for nodule in network):
+        return "network_changed"
+    return "person" if finding.drawn_with == "hand" else "person_with_network"
+
+
+def numbered(uids: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:
+    """UIDs, {UID: number} so far -> {UID: number} with the new ones: each one more than the highest ever given."""
+    found = dict(numbers)
+    for uid in uids:
+        if uid not in found:
+            found[uid] = max(found.values(), default=0) + 1
+    return found
+
+
+def _best_uids(masks: Sequence[BoolArray], known: Sequence[Nodule], size_hw: tuple[int, int]) -> dict[int, str]:
+    """Masks of outlines, known nodules -> {index of an outline: UID}, the pairs that overlap most first."""
+    pairs = []
+    for nodule in known:
+        nodule_HW = fill_outlines([np.asarray(nodule.outline_xy)], size_hw)
+        for index, mask_HW in enumerate(masks):
+            iou = np.count_nonzero(mask_HW & nodule_HW) / max(1, np.count_nonzero(mask_HW | nodule_HW))
+            if iou > LEAST_IOU and nodule.uid is not None:
+                pairs.append((iou, index, nodule.uid))
+    found: dict[int, str] = {}
+    for _, index, uid in sorted(pairs, key=lambda pair: (-pair[0], pair[1])):
+        if index not in found and uid not in found.values():
+            found[index] = uid
+    return found

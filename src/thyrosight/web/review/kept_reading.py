@@ -1,0 +1,115 @@
+"""Findings, their measures, the network's result -> the reading of a frame as it is kept, and the item's numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from thyrosight.prediction import Nodule, Prediction
+from thyrosight.results.layout import CLIP_NAME
+from thyrosight.tirads.assessment import Assessment, SystemName
+from thyrosight.tirads.reading import assess_nodule
+from thyrosight.web.jobs.queue import ItemRow
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.review.identity import numbered, origin_of, uid_of
+from thyrosight.web.review.outlines import measure_of
+from thyrosight.web.review.reading_files import etag_of, read_numbers
+from thyrosight.web.schemas import Correction, CorrectionIn, Finding, FindingIn
+
+
+def utc_now() -> str:
+    """-> ISO 8601, UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def kept_reading(
+    store: Store,
+    prediction: Prediction,
+    item: ItemRow,
+    given: CorrectionIn,
+    findings: Sequence[FindingIn],
+    nodules: Sequence[Nodule],
+) -> tuple[Correction, dict[str, int]]:
+    """Findings, their measures -> (the reading without its version and model, {UID: number} of the item)."""
+    uids: list[str] = []
+    taken = {finding.uid for finding in findings if finding.uid is not None}
+    for finding, nodule in zip(findings, nodules, strict=True):
+        uids.append(uid_of(finding, nodule, prediction.nodules, taken | set(uids)))
+    numbers = numbered(uids, item_numbers(store, item, prediction))
+    made = []
+    for finding, measured, uid in zip(findings, nodules, uids, strict=True):
+        nodule = measured.model_copy(update={"uid": uid, "number": numbers[uid]})
+        assessment = assess_nodule(nodule, finding.descriptors, given.system)
+        values = finding.model_dump() | {
+            "uid": uid,
+            "number": numbers[uid],
+            "origin": origin_of(finding, uid, measured, prediction.nodules),
+            "nodule": nodule,
+            "level": level_words(assessment),
+            "is_level_proposed": not has_words(finding),
+        }
+        made.append(Finding(**values))
+    made.sort(key=lambda finding: finding.number)
+    is_networks = len(made) == len(prediction.nodules) and all(finding.origin == "network" for finding in made)
+    return (
+        Correction(
+            item_id=item.id,
+            frame_index=prediction.image.frame_index,
+            version=1,
+            etag=etag_of(1),
+            who=given.who,
+            when=given.when,
+            saved_at=utc_now(),
+            findings=made,
+            changes_network=not is_networks,
+            next_number=max(numbers.values(), default=0) + 1,
+            system=given.system,
+            calipers_xy=given.calipers_xy,
+            note=given.note,
+            model=prediction.model,
+            outlines_xy=[finding.outline_xy for finding in made],
+            descriptors=[finding.descriptors for finding in made],
+            measures=[measure_of(finding.nodule) for finding in made],
+        ),
+        numbers,
+    )
+
+
+def item_numbers(store: Store, item: ItemRow, prediction: Prediction) -> dict[str, int]:
+    """-> {UID: number} of every nodule that the item ever had: the network's, over all frames, and readers'."""
+    numbers = read_numbers(store.readings_folder(item))
+    for uid, number in _networks_numbers(store, item, prediction):
+        if uid not in numbers:
+            is_free = number not in numbers.values()
+            numbers[uid] = number if is_free else max(numbers.values()) + 1
+    return numbers
+
+
+def level_words(assessment: Assessment) -> str | None:
+    """-> the level, or the range of levels that is possible; None where neither is known."""
+    if assessment.level is not None:
+        return assessment.level
+    lowest, highest = assessment.lowest_level, assessment.highest_level
+    return f"{lowest} to {highest}" if lowest and highest else None
+
+
+def finding_assessment(finding: Finding, system: SystemName) -> Assessment:
+    """Finding -> its TI-RADS; measures propose the descriptors that the reader left out."""
+    return assess_nodule(finding.nodule, finding.descriptors, system)
+
+
+def has_words(finding: FindingIn) -> bool:
+    """-> whether the reader chose a descriptor."""
+    return any(value not in (None, []) for value in (finding.descriptors or {}).values())
+
+
+def _networks_numbers(store: Store, item: ItemRow, prediction: Prediction) -> list[tuple[str, int]]:
+    """-> (UID, number) of the network's nodules; of a clip, of all its frames."""
+    found = {nodule.uid: nodule.number for nodule in prediction.nodules if nodule.uid is not None}
+    try:
+        clip = json.loads((store.item_folder(item) / CLIP_NAME).read_bytes())
+        found |= {track["uid"]: track["number"] for track in clip["tracks"] if track.get("uid")}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # a still
+    return sorted(found.items(), key=lambda pair: pair[1])

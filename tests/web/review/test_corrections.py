@@ -1,0 +1,215 @@
+"""Readings: each reader has one, none replaces another unseen, nothing is lost, the network's outline stays its own."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from reader_desk import Desk, as_findings, said_by_seg
+from thyrosight.web.review.outlines import NOT_SEEN
+from tiny_bundle import make_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def item(desk: Desk) -> str:
+    return desk.send()
+
+
+def square(x0: float, y0: float, side: float) -> list[list[float]]:
+    return [[x0, y0], [x0 + side, y0], [x0 + side, y0 + side], [x0, y0 + side]]
+
+
+def test_a_deleted_nodule_takes_its_number_with_it(desk: Desk, item: str) -> None:
+    first, second = as_findings(desk.nodules(item))
+    added = {"outline_xy": square(70, 5, 12), "note": "new"}
+    kept = desk.save(item, {"findings": [added, second]}).json()
+    assert [(one["number"], one["note"]) for one in kept["findings"]] == [(2, ""), (3, "new")]
+    assert kept["next_number"] == 4
+    again = desk.save(item, {"findings": [first, second]}, kept["etag"]).json()
+    assert [one["number"] for one in again["findings"]] == [1, 2], "back from its deletion, it is nodule 1 again"
+    desk.restart()
+    last = desk.save(item, {"findings": [second, {"outline_xy": square(70, 5, 13)}]}, again["etag"]).json()
+    assert [one["number"] for one in last["findings"]] == [2, 4], "3 was another nodule"
+
+
+def test_outlines_without_uids_are_the_nodules_that_they_overlap(desk: Desk, item: str) -> None:
+    first, second = desk.nodules(item)
+    moved = [[x + 1, y] for x, y in second["outline_xy"]]
+    given = {"outlines_xy": [square(70, 5, 12), moved, first["outline_xy"]], "descriptors": [{}, {}, {}]}
+    kept = desk.save(item, given).json()
+    assert [one["uid"] for one in kept["findings"][:2]] == [first["uid"], second["uid"]]
+    assert [one["origin"] for one in kept["findings"]] == ["network", "network_changed", "person"]
+
+
+def test_untouched_outlines_leave_as_the_networks(desk: Desk, item: str) -> None:
+    nodules = desk.nodules(item)
+    findings = as_findings(nodules)
+    findings[1]["outline_xy"] = [[x + 1, y] for x, y in nodules[1]["outline_xy"]]
+    findings += [{"outline_xy": square(70, 5, 12)}, {"outline_xy": square(5, 95, 15), "drawn_with": "click"}]
+    kept = desk.save(item, {"findings": findings}).json()
+    wanted = ["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL", "SEMIAUTOMATIC"]
+    origins = said_by_seg(desk.export(item, "seg").content).others["origins"]
+    assert [origins[one["uid"]] for one in kept["findings"]] == wanted
+    assert kept["changes_network"]
+
+
+def test_an_agreed_reading_has_every_figure_of_the_network(desk: Desk, item: str) -> None:
+    """Half of the untouched outlines had other signs, for the whole image was taken as the view."""
+    nodules = desk.nodules(item)
+    kept = desk.save(item, {"findings": as_findings(nodules)}).json()
+    assert not kept["changes_network"]
+    assert [one["nodule"] for one in kept["findings"]] == nodules
+    for nodule in nodules:  # each on its own as well: the other nodule is no tissue around it
+        answer = desk.client.post(desk.path(item, "measure"), json={"outlines_xy": [nodule["outline_xy"]]}).json()
+        assert answer == [{name: nodule[name] for name in answer[0]}]
+
+
+def test_what_a_person_adds_has_no_risk_that_is_not_its_own(desk: Desk, item: str) -> None:
+    findings = [*as_findings(desk.nodules(item)), {"outline_xy": square(70, 5, 12)}]
+    kept = desk.save(item, {"findings": findings}).json()
+    *seen, added = kept["findings"]
+    assert all(one["nodule"]["risk"] is not None for one in seen)
+    assert (added["nodule"]["risk"], added["nodule"]["risk_interval"]) == (None, None)
+    assert added["nodule"]["risk_reason"] == NOT_SEEN
+
+
+def test_nothing_is_replaced_unseen(desk: Desk, item: str) -> None:
+    findings = as_findings(desk.nodules(item))
+    mine = desk.save(item, {"findings": findings, "note": "mine"})
+    assert mine.headers["etag"] == mine.json()["etag"]
+    unseen = desk.save(item, {"findings": [], "note": "blind"})
+    assert (unseen.status_code, unseen.json()["error"]["code"]) == (428, "no_version")
+    other = desk.save(item, {"findings": findings[:1], "note": "other"}, mine.json()["etag"])
+    assert other.status_code == 200
+    late = desk.save(item, {"findings": [], "note": "late"}, mine.json()["etag"])
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
+    theirs, yours = (entry["reading"] for entry in late.json()["error"]["detail"])
+    assert theirs == other.json()
+    assert (yours["note"], yours["findings"]) == ("late", [])
+    assert desk.client.get(desk.path(item, "correction")).json() == other.json()
+    unseen = desk.client.delete(desk.path(item, "correction"))
+    assert unseen.status_code == 428
+    assert desk.client.delete(desk.path(item, "correction"), headers={"If-Match": '"v1"'}).status_code == 409
+    seen = {"If-Match": other.json()["etag"]}
+    assert desk.client.delete(desk.path(item, "correction"), headers=seen).status_code == 204
+    history = desk.client.get(desk.path(item, "history")).json()
+    assert [(one["version"], one["action"]) for one in history] == [(1, "saved"), (2, "saved"), (3, "removed")]
+    assert desk.client.get(desk.path(item, "history/1")).json() == mine.json()
+    gone = desk.save(item, {"findings": []}, other.json()["etag"])
+    assert gone.status_code == 409, "removed meanwhile"
+    assert desk.save(item, {"findings": []}).json()["version"] == 4
+
+
+def test_each_reader_has_a_reading_and_a_third_sees_how_far_they_agree(desk: Desk, item: str) -> None:
+    first, second = as_findings(desk.nodules(item))
+    words = {"echogenicity": "very hypoechoic", "composition": "solid or almost completely solid"}
+    desk.save(item, {"findings": [first, second], "who": "Ann"})
+    wider = {**first, "outline_xy": [[x - 1 if x < 38 else x + 1, y] for x, y in first["outline_xy"]]}
+    added = {"outline_xy": square(70, 5, 12)}
+    desk.save(item, {"findings": [{**wider, "descriptors": words}, added], "who": "Bob"})
+    read = desk.client.get(desk.path(item, "readings")).json()
+    assert [one["who"] for one in read["readings"]] == ["Bob", "Ann"]
+    (agreement,) = read["agreement"]
+    (pair,) = agreement["pairs"]
+    assert (pair["uid_a"], pair["uid_b"]) == (first["uid"], first["uid"])
+    assert 0.9 < pair["dice"] < 1
+    assert -2.5 < pair["longest_difference_px"] < 0
+    assert pair["level_a"] == "TR5" != pair["level_b"]
+    assert agreement["only_b"] == [second["uid"]]
+    assert len(agreement["only_a"]) == 1
+    assert 0.3 < agreement["dice"] < 0.9
+    of_ann = desk.client.get(desk.path(item, "correction"), params={"who": "Ann"}).json()
+    assert [one["uid"] for one in of_ann["findings"]] == [first["uid"], second["uid"]]
+    assert len(desk.export(item, "json", who="Ann").json()["person"][0]["findings"]) == 2
+    assert desk.client.get(desk.path(item, "correction"), params={"who": "Eve"}).status_code == 404
+
+
+def test_two_pages_save_200_times_and_every_conflict_is_told(desk: Desk, item: str) -> None:
+    """What a page is told as saved is in the history; what is refused is told, with what is kept instead."""
+    findings = as_findings(desk.nodules(item))
+    told: list[tuple[int, str, str | None]] = []
+    lock = threading.Lock()
+
+    def work(name: str) -> None:
+        rng, etag = random.Random(name), None
+        for number in range(100):
+            note = f"{name} {number}"
+            answer = desk.save(item, {"findings": findings, "note": note}, etag)
+            with lock:
+                told.append((answer.status_code, note, answer.json().get("etag")))
+            if answer.status_code == 200:
+                etag = answer.json()["etag"]
+            else:
+                etag = answer.json()["error"]["detail"][0]["reading"]["etag"]
+            if rng.random() < 0.3:
+                etag = desk.client.get(desk.path(item, "correction")).json()["etag"]
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    saved = {etag: note for status, note, etag in told if status == 200}
+    assert len(told) == 200
+    assert {status for status, _, _ in told} <= {200, 409, 428}
+    history = desk.client.get(desk.path(item, "history")).json()
+    assert [one["version"] for one in history] == list(range(1, len(saved) + 1)), "no version twice, none lost"
+    notes = [desk.client.get(desk.path(item, f"history/{one['version']}")).json()["note"] for one in history]
+    assert dict(zip([one["etag"] for one in history], notes, strict=True)) == saved
+
+
+def test_a_correction_of_an_earlier_version_is_the_first_reading(desk: Desk, item: str) -> None:
+    kept = desk.save(item, {"findings": as_findings(desk.nodules(item)), "note": "old", "who": "Ann"}).json()
+    folder = next(path for path in Path(desk.folder, "jobs").glob(f"*/{item}"))
+    names = (
+        "outlines_xy",
+        "descriptors",
+        "system",
+        "note",
+        "who",
+        "when",
+        "measures",
+        "model",
+        "item_id",
+        "frame_index",
+    )
+    old = {name: kept[name] for name in names} | {"schema_version": 1}
+    old["descriptors"] = [{} for _ in old["outlines_xy"]]
+    for path in (folder / "readings").rglob("*.json"):
+        path.unlink()
+    (folder / "readings" / "0").rmdir()
+    (folder / "frames" / "0" / "correction.json").write_text(json.dumps(old))
+    found = desk.client.get(desk.path(item, "correction")).json()
+    assert (found["version"], found["who"], found["note"]) == (1, "Ann", "old")
+    assert [one["nodule"] for one in found["findings"]] == [one["nodule"] for one in kept["findings"]]
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [{"outline_xy": square(5, 5, 9), "uid": "1.2.3"}, {"outline_xy": square(50, 5, 9), "uid": "1.2.3"}],
+        [{"outline_xy": square(5, 5, 9), "uid": "no uid"}],
+        [{"outline_xy": square(5, 5, 9), "descriptors": {"shape": "round"}}],
+        [{"outline_xy": square(5, 5, 900)}],
+    ],
+)
+def test_findings_that_are_none_are_refused_and_nothing_is_kept(desk: Desk, item: str, findings: Any) -> None:
+    assert desk.save(item, {"findings": findings}).status_code == 422
+    assert desk.save(item, {}).status_code == 422
+    assert desk.client.get(desk.path(item, "history")).json() == []
