@@ -61,6 +61,14 @@ def assess_nodule(nodule: Nodule, words: Mapping[str, Any] | None = None, system
     return assess(descriptors, nodule.size.longest_mm, system)
 
 
+def level_words(assessment: Assessment) -> str | None:
+    """-> the level, or the range of levels that is possible; None where neither is known."""
+    if assessment.level is not None:
+        return assessment.level
+    lowest, highest = assessment.lowest_level, assessment.highest_level
+    return f"{lowest} to {highest}" if lowest and highest else None
+
+
 def signs_of(nodule: Nodule) -> MeasuredSigns:
     """-> the nodule's measures as `propose` takes them."""
     signs = nodule.signs

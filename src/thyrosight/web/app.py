@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +24,7 @@ from thyrosight.web.routes import jobs as job_routes
 from thyrosight.web.routes import readings as reading_routes
 from thyrosight.web.routes import system as system_routes
 from thyrosight.web.routes import tirads as tirads_routes
+from thyrosight.web.routes import work_list as work_list_routes
 from thyrosight.web.security import Guard, Rules
 from thyrosight.web.service import Service
 
@@ -67,16 +71,29 @@ def create_api(service: Service) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    api.openapi = partial(_described, api)  # type: ignore[method-assign]
     api.state.service = service
     api.state.pages = page_files(STATIC)
     add_error_handlers(api)
     for path, (content, media_type) in api.state.pages.items():
         api.add_route(path, _answer(content, media_type), methods=["GET"], include_in_schema=False)
     api.state.routes = [route for route in api.routes if isinstance(route, Route)]
-    for part in (job_routes, item_routes, reading_routes, system_routes, tirads_routes):
+    for part in (job_routes, item_routes, reading_routes, work_list_routes, system_routes, tirads_routes):
         api.include_router(part.router)
         api.state.routes += [route for route in part.router.routes if isinstance(route, Route | APIRoute)]
     return api
+
+
+def _described(api: FastAPI) -> dict[str, Any]:
+    """-> the OpenAPI document, with the token that a server beyond loopback asks for."""
+    if api.openapi_schema is None:
+        document = get_openapi(title=api.title, version=api.version, summary=api.summary, routes=api.routes)
+        words = "The secret of --token-file. A server on loopback without one asks for none."
+        scheme = {"type": "http", "scheme": "bearer", "description": words}
+        document.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+        document["security"] = [{"token": []}, {}]
+        api.openapi_schema = document
+    return api.openapi_schema
 
 
 def page_files(folder: Path) -> dict[str, tuple[bytes, str]]:

@@ -54,7 +54,7 @@ class Service:
     def start(self) -> None:
         """Cleans up after an earlier stop, and starts the worker."""
         self.queue.recover()
-        self.store.sweep(self.queue.job_ids())
+        self.store.sweep(self.queue.job_ids(), self.queue.item_ids())
         self.worker.start()
 
     def stop(self) -> None:

@@ -64,10 +64,15 @@ class Examiner:
                 self._kept.popitem(last=False)
         return found
 
+    def forget(self, item: ItemRow) -> None:
+        """Drops what is kept of an item, whose spacing has changed."""
+        for key in [key for key in self._kept if key[0] == item.id]:
+            self._kept.pop(key, None)
+
     def frame(self, item: ItemRow, frame_index: int) -> Frame:
         """Item, frame index -> the decoded frame. Call it within a turn."""
         kept = self._kept.get((item.id, frame_index))
         if kept is not None:
             return kept.frame
-        with open_source_file(self._store.source(item), item.name) as source:
+        with open_source_file(self._store.source(item), item.name, self._store.spacing(item)) as source:
             return source.frame(frame_index)

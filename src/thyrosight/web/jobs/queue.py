@@ -7,6 +7,7 @@ the server must not do so for ever, and a file that was only there at the time m
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
@@ -18,28 +19,37 @@ from typing import Any
 
 from thyrosight.daemon import hold_folder, make_private_file
 from thyrosight.errors import InputError
+from thyrosight.web.jobs.work_list_table import WORK_LIST_SCHEMA
 
 MAX_TRIES = 2
 MAX_TRIES_AFTER_TRIAL = 6
 """A file that survives its trial and is there each time when the server ends is given up then."""
 BUSY_SECONDS = 20.0
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL, name TEXT
 );
 CREATE TABLE IF NOT EXISTS items (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
   job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
   name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', tries INTEGER NOT NULL DEFAULT 0,
-  error_code TEXT, error_message TEXT, num_frames INTEGER, frames_done INTEGER NOT NULL DEFAULT 0, seconds REAL
+  error_code TEXT, error_message TEXT, num_frames INTEGER, frames_done INTEGER NOT NULL DEFAULT 0, seconds REAL,
+  path TEXT NOT NULL DEFAULT '', sort_key TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS items_by_state ON items (state, number);
 CREATE INDEX IF NOT EXISTS items_by_job ON items (job_id, number);
 """
-_ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_frames, frames_done, seconds"
+_TO_VERSION_2 = (
+    "ALTER TABLE jobs ADD COLUMN name TEXT",
+    "ALTER TABLE items ADD COLUMN path TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE items ADD COLUMN sort_key TEXT NOT NULL DEFAULT ''",
+    "UPDATE items SET path = name",
+)
+"""A queue of version 1 had no folders; its items stay in the order in which they came."""
+_ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_frames, frames_done, seconds, path"
 
 
 class QueueFullError(Exception):
@@ -60,15 +70,18 @@ class ItemRow:
     num_frames: int | None
     frames_done: int
     seconds: float | None
+    path: str = ""
+    """The sender's name with its folders."""
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """Files that were sent together: a row of the table jobs, with its items."""
+    """Files that belong together, in the order of their paths: a row of the table jobs, with its items."""
 
     id: str
     created: str
     items: tuple[ItemRow, ...]
+    name: str | None = None
 
     @property
     def state(self) -> str:
@@ -104,13 +117,14 @@ class JobQueue:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 db.execute(f"PRAGMA {pragma}")
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, SCHEMA_VERSION):
+            if version not in (0, 1, SCHEMA_VERSION):
                 raise InputError(f"{path}: a queue of another version ({version}); choose another --data folder")
-            db.executescript(_SCHEMA)
+            _upgrade(db, version)
+            db.executescript(_SCHEMA + WORK_LIST_SCHEMA)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("quick_check")
-            for column_names in (_ITEM_COLUMNS, "number"):
+            for column_names in (_ITEM_COLUMNS, "number, sort_key"):
                 db.execute(f"SELECT {column_names} FROM items LIMIT 0")
         except sqlite3.Error as error:
             db.close()
@@ -132,20 +146,37 @@ class JobQueue:
         """After a start: running items are queued again."""
         self._write("UPDATE items SET state = 'queued' WHERE state = 'running'", ())
 
-    def accept(self, job_id: str, items: Sequence[tuple[str, str]]) -> JobRow:
-        """Job id, (item id, name) of its files -> the job, now on the disk. QueueFullError where too many wait."""
+    def accept(self, job_id: str, items: Sequence[tuple[str, ...]], name: str | None = None) -> JobRow:
+        """Job id, (item id, name, and path if it has one) of its files -> the job, now on the disk.
+
+        QueueFullError where too many wait.
+        """
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        with self._transaction() as db:
-            (num_queued,) = db.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
-            if num_queued + len(items) > self.capacity:
-                raise QueueFullError
-            db.execute("INSERT INTO jobs (id, created) VALUES (?, ?)", (job_id, created))
-            db.executemany(
-                "INSERT INTO items (id, job_id, name) VALUES (?, ?, ?)",
-                [(item_id, job_id, name) for item_id, name in items],
-            )
-        rows = [ItemRow(item_id, job_id, name, "queued", 0, None, None, None, 0, None) for item_id, name in items]
-        return JobRow(job_id, created, tuple(rows))
+        with self.transaction() as db:
+            db.execute("INSERT INTO jobs (id, created, name) VALUES (?, ?, ?)", (job_id, created, name))
+            rows = self._insert(db, job_id, items)
+        return JobRow(job_id, created, tuple(rows), name)
+
+    def append(self, job_id: str, items: Sequence[tuple[str, ...]]) -> list[ItemRow] | None:
+        """As accept, for a job that exists -> its new items; None where there is no such job."""
+        with self.transaction() as db:
+            if db.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is None:
+                return None
+            return self._insert(db, job_id, items)
+
+    def _insert(self, db: sqlite3.Connection, job_id: str, items: Sequence[tuple[str, ...]]) -> list[ItemRow]:
+        (num_queued,) = db.execute("SELECT count(*) FROM items WHERE state = 'queued'").fetchone()
+        if num_queued + len(items) > self.capacity:
+            raise QueueFullError
+        rows = [
+            ItemRow(item_id, job_id, name, "queued", 0, None, None, None, 0, None, path[0] if path else name)
+            for item_id, name, *path in items
+        ]
+        db.executemany(
+            "INSERT INTO items (id, job_id, name, path, sort_key) VALUES (?, ?, ?, ?, ?)",
+            [(row.id, job_id, row.name, row.path, sort_key_of(row.path)) for row in rows],
+        )
+        return rows
 
     def take(self, had_a_turn: Collection[str] = ()) -> ItemRow | None:
         """-> the next item, now running, with this try counted; None where no item waits.
@@ -155,7 +186,7 @@ class JobQueue:
         """
         marks = ", ".join("?" * len(had_a_turn))
         order = f"tries >= {MAX_TRIES}, id IN ({marks}), number"
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute(
                 f"SELECT {_ITEM_COLUMNS} FROM items WHERE state = 'queued' ORDER BY {order} LIMIT 1", tuple(had_a_turn)
             ).fetchone()
@@ -177,7 +208,7 @@ class JobQueue:
 
     def has_queued(self) -> bool:
         """-> whether any item waits."""
-        return bool(self._read("SELECT 1 FROM items WHERE state = 'queued' LIMIT 1", ()))
+        return bool(self.read("SELECT 1 FROM items WHERE state = 'queued' LIMIT 1", ()))
 
     def note_progress(self, item_id: str, num_frames: int, frames_done: int) -> bool:
         """Records how many frames are done -> whether the item still exists: its job may have been deleted."""
@@ -197,46 +228,66 @@ class JobQueue:
         """Deletes a job -> whether there was one."""
         return self._write("DELETE FROM jobs WHERE id = ?", (job_id,)) == 1
 
+    def remove_item(self, item_id: str) -> bool:
+        """Deletes an item, and its job where it was the last -> whether there was one."""
+        with self.transaction() as db:
+            found = db.execute("SELECT job_id FROM items WHERE id = ?", (item_id,)).fetchone()
+            if found is None:
+                return False
+            db.execute("DELETE FROM items WHERE id = ?", (item_id,))
+            db.execute("DELETE FROM jobs WHERE id = ? AND id NOT IN (SELECT job_id FROM items)", found)
+            return True
+
+    def queue_again(self, item_id: str) -> bool:
+        """A finished item -> queued, as if it were new -> whether it was finished."""
+        statement = "UPDATE items SET state = 'queued', tries = 0, frames_done = 0, error_code = NULL"
+        return self._write(f"{statement} WHERE id = ? AND state IN ('done', 'failed')", (item_id,)) == 1
+
     def item(self, item_id: str) -> ItemRow | None:
-        rows = self._read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE id = ?", (item_id,))
+        rows = self.read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE id = ?", (item_id,))
         return ItemRow(*rows[0]) if rows else None
 
     def job(self, job_id: str) -> JobRow | None:
-        rows = self._read("SELECT id, created FROM jobs WHERE id = ?", (job_id,))
+        rows = self.read("SELECT id, created, name FROM jobs WHERE id = ?", (job_id,))
         return self._with_items(rows)[0] if rows else None
 
     def jobs(self, limit: int, offset: int) -> tuple[list[JobRow], int]:
         """-> (at most `limit` jobs after the first `offset`, newest first; number of all jobs)."""
-        rows = self._read("SELECT id, created FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?", (limit, offset))
-        return self._with_items(rows), int(self._read("SELECT count(*) FROM jobs", ())[0][0])
+        rows = self.read("SELECT id, created, name FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?", (limit, offset))
+        return self._with_items(rows), int(self.read("SELECT count(*) FROM jobs", ())[0][0])
 
     def job_ids(self) -> set[str]:
-        return {row[0] for row in self._read("SELECT id FROM jobs", ())}
+        return {row[0] for row in self.read("SELECT id FROM jobs", ())}
+
+    def item_ids(self) -> set[str]:
+        return {row[0] for row in self.read("SELECT id FROM items", ())}
 
     def counts(self) -> dict[str, int]:
         """-> {state: number of items}, with every state."""
-        found = dict(self._read("SELECT state, count(*) FROM items GROUP BY state", ()))
+        found = dict(self.read("SELECT state, count(*) FROM items GROUP BY state", ()))
         return {state: int(found.get(state, 0)) for state in ("queued", "running", "done", "failed")}
 
     def _with_items(self, jobs: Sequence[tuple[Any, ...]]) -> list[JobRow]:
-        ids = [job_id for job_id, _ in jobs]
+        ids = [job_id for job_id, *_ in jobs]
         marks = ", ".join("?" * len(ids))
         found: dict[str, list[ItemRow]] = {job_id: [] for job_id in ids}
-        for row in self._read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE job_id IN ({marks}) ORDER BY number", ids):
+        order = "ORDER BY sort_key, number"
+        for row in self.read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE job_id IN ({marks}) {order}", ids):
             item = ItemRow(*row)
             found[item.job_id].append(item)
-        return [JobRow(job_id, created, tuple(found[job_id])) for job_id, created in jobs if found[job_id]]
+        return [JobRow(job_id, created, tuple(found[job_id]), name) for job_id, created, name in jobs if found[job_id]]
 
-    def _read(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def read(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """A question in SQL, its values -> the rows."""
         with self._lock:
             return list(self._db.execute(statement, values).fetchall())
 
     def _write(self, statement: str, values: Sequence[Any]) -> int:
-        with self._transaction() as db:
+        with self.transaction() as db:
             return db.execute(statement, values).rowcount
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """No one else uses the file within the block. It is committed to the disk, or undone where the block raises."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
@@ -246,3 +297,18 @@ class JobQueue:
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
+
+
+def sort_key_of(path: str) -> str:
+    """Path of a file -> text that puts folder/2.png before folder/10.png: numbers are filled up with zeros."""
+    return re.sub(r"[0-9]+", lambda match: match[0].lstrip("0").zfill(20), path.casefold())
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """A queue of an earlier version -> the present one; what is in it stays."""
+    if version == 1:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _TO_VERSION_2:
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")

@@ -4,6 +4,7 @@ DATA/queue.sqlite             the queue
 DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
 DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
+DATA/jobs/JOB/ITEM/spacing.json  millimetres per pixel that a person gave
 DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png
 DATA/jobs/JOB/ITEM/readings/  what people read of its frames, every version; see review/reading_files.py
 DATA/trash/ID/                a job that is being deleted
@@ -15,19 +16,22 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
-from thyrosight.prediction import Prediction, nodule_uid
+from thyrosight.prediction import Prediction, SpacingMm, nodule_uid
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
+from thyrosight.types import Spacing
 from thyrosight.web.jobs.queue import ItemRow
 
 IMAGE_NAME, MAP_NAME, CORRECTION_NAME = "image.png", "malignancy_map.png", "correction.json"
 QUEUE_NAME, SOURCE_NAME, READINGS_NAME = "queue.sqlite", "source", "readings"
+SPACING_NAME = "spacing.json"
+GIVEN_REASON = "given on the page"
 FRAME_FILES = frozenset({RESULT_NAME, MASK_NAME, OVERLAY_NAME, IMAGE_NAME, MAP_NAME, CORRECTION_NAME})
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -36,6 +40,21 @@ _ID = re.compile(r"[0-9a-f]{32}")
 def new_id() -> str:
     """-> 128 random bits as 32 hexadecimal digits, which nobody can guess."""
     return secrets.token_hex(16)
+
+
+class GivenSpacing(SpacingMm):
+    """Millimetres per pixel that a person gave for an image whose file states none, with who and when."""
+
+    who: str = ""
+    when: str = ""
+
+    @property
+    def spacing(self) -> Spacing:
+        return Spacing(self.row_mm, self.column_mm)
+
+    @property
+    def reason(self) -> str:
+        return GIVEN_REASON + (f" by {self.who}" if self.who else "")
 
 
 class StoreError(InputError):
@@ -72,6 +91,13 @@ class Store:
         os.rename(incoming, self._job(job_id))
         sync_folder(self.folder / "jobs")
 
+    def add(self, incoming: Path, job_id: str, item_ids: Iterable[str]) -> None:
+        """As keep, for a job that is there: each ITEM folder is renamed into the job's folder."""
+        for item_id in item_ids:
+            os.rename(incoming / item_id, self._job(job_id) / item_id)
+        sync_folder(self._job(job_id))
+        self.discard(incoming)
+
     def discard(self, path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -84,14 +110,28 @@ class Store:
             return
         self.discard(trash)
 
-    def sweep(self, job_ids: set[str]) -> None:
-        """After a start: deletes unfinished uploads and folders of unknown jobs. Names that are not ours stay."""
+    def remove_items(self, job_id: str, item_ids: Iterable[str]) -> None:
+        """Deletes items' folders, each renamed first as in `remove`."""
+        for item_id in item_ids:
+            trash = self.folder / "trash" / new_id()
+            try:
+                os.rename(self._job(job_id) / item_id, trash)
+            except FileNotFoundError:
+                continue
+            self.discard(trash)
+
+    def sweep(self, job_ids: set[str], item_ids: set[str] | None = None) -> None:
+        """After a start: deletes unfinished uploads, folders of unknown jobs and items. Names that aren't ours stay."""
         for name in ("incoming", "trash"):
             for path in _own_folders(self.folder / name):
                 self.discard(path)
         for path in _own_folders(self.folder / "jobs"):
             if path.name not in job_ids:
                 self.discard(path)
+            elif item_ids is not None:
+                for item_folder in _own_folders(path):
+                    if item_folder.name not in item_ids:
+                        self.discard(item_folder)
 
     def source(self, item: ItemRow) -> Path:
         return self.item_folder(item) / SOURCE_NAME
@@ -99,6 +139,22 @@ class Store:
     def item_folder(self, item: ItemRow) -> Path:
         assert _ID.fullmatch(item.id), "ids are our own"
         return self._job(item.job_id) / item.id
+
+    def spacing(self, item: ItemRow) -> GivenSpacing | None:
+        """-> the millimetres per pixel that a person gave for the item; None where nobody did."""
+        try:
+            return GivenSpacing.model_validate_json((self.item_folder(item) / SPACING_NAME).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def write_spacing(self, item: ItemRow, given: GivenSpacing | None) -> None:
+        """Writes what a person gave; None takes it back. StoreError as write_frame."""
+        path = self.item_folder(item) / SPACING_NAME
+        with _as_store_error(item):
+            if given is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomic(path, given.model_dump_json() + "\n")
 
     def readings_folder(self, item: ItemRow) -> Path:
         """-> the folder of people's readings of the item; see review/reading_files.py."""
@@ -110,6 +166,17 @@ class Store:
     def frame_file(self, item: ItemRow, frame_index: int, name: str) -> Path:
         assert name in FRAME_FILES
         return self.frame_folder(item, frame_index) / name
+
+    def has_old_correction(self, item: ItemRow, frame_index: int) -> bool:
+        """-> whether an earlier version has written a correction next to the frame's result."""
+        return self.frame_file(item, frame_index, CORRECTION_NAME).is_file()
+
+    def clip(self, item: ItemRow) -> bytes | None:
+        """-> the content of a clip's summary; None for a still."""
+        try:
+            return (self.item_folder(item) / CLIP_NAME).read_bytes()
+        except OSError:
+            return None
 
     def write_frame(self, item: ItemRow, frame_index: int, files: Mapping[str, bytes]) -> None:
         """Writes a frame's files, all of them or none. StoreError where the disk refuses, or the job is deleted."""

@@ -26,6 +26,7 @@ from thyrosight.web.jobs.store import SOURCE_NAME, new_id
 
 FIELD_NAME = "files"
 MAX_NAME = 160
+MAX_PATH = 400
 HEAD_BYTES = 512
 DRAIN_BYTES = 16 << 20
 """So much is still read of a refused sender, so that it gets the answer instead of a broken connection."""
@@ -37,12 +38,13 @@ _OTHER_KINDS = ((b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8
 
 @dataclass(frozen=True)
 class Upload:
-    """One file that arrived: its id, the sender's name for it, its size and first bytes."""
+    """One file that arrived: its id, the sender's name for it, size and first bytes; path: the name with folders."""
 
     id: str
     name: str
     num_bytes: int
     head: bytes
+    path: str = ""
 
     @property
     def fault(self) -> str | None:
@@ -119,6 +121,13 @@ def label(name: str) -> str:
     return clean if clean.strip(".") else "image"
 
 
+def path_label(name: str) -> str:
+    """A sender's file name with its folders -> the path shown, each part as `label` shows it, at most MAX_PATH."""
+    parts = [part for part in re.split(r"[/\\]", name) if part.strip(". ")]
+    clean = "/".join(label(part) for part in parts) or label(name)
+    return clean if len(clean) <= MAX_PATH else "…" + clean[1 - MAX_PATH :]
+
+
 def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
@@ -139,7 +148,7 @@ class _Receiver:
         self._header_name, self._header_value = b"", b""
         self._disposition: bytes | None = None
         self._stream: IO[bytes] | None = None
-        self._id, self._name, self._num_file_bytes, self._head = "", "", 0, b""
+        self._id, self._name, self._path, self._num_file_bytes, self._head = "", "", "", 0, b""
 
     @property
     def callbacks(self) -> Any:
@@ -181,7 +190,8 @@ class _Receiver:
             )
         if len(self.uploads) >= self._limits.max_files:
             raise ApiError(413, "too_many_files", f"more than {self._limits.max_files} files; send them in parts")
-        self._id, self._name = new_id(), label(name.decode("utf-8", "replace"))
+        shown = name.decode("utf-8", "replace")
+        self._id, self._name, self._path = new_id(), label(shown), path_label(shown)
         self._num_file_bytes, self._head = 0, b""
         (self._folder / self._id).mkdir()
         self._stream = open(self._folder / self._id / SOURCE_NAME, "xb")  # noqa: SIM115 (closed at the part's end)
@@ -201,7 +211,7 @@ class _Receiver:
         os.fsync(self._stream.fileno())
         self.close()
         sync_folder(self._folder / self._id)
-        self.uploads.append(Upload(self._id, self._name, self._num_file_bytes, self._head))
+        self.uploads.append(Upload(self._id, self._name, self._num_file_bytes, self._head, self._path))
 
     def _on_end(self) -> None:
         self.is_complete = True

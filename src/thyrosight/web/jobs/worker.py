@@ -9,19 +9,23 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
+from thyrosight.inference.doubt import outline_doubt
 from thyrosight.inference.trial import survives
+from thyrosight.prediction import SpacingMm
 from thyrosight.web.jobs.clip_summary import number_clip
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.frame_files import frame_files
 from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow, JobQueue
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
-from thyrosight.web.jobs.store import Store, StoreError
+from thyrosight.web.jobs.store import GIVEN_REASON, GivenSpacing, Store, StoreError
+from thyrosight.web.jobs.work_list import items_without_facts
+from thyrosight.web.review.item_facts import index_item
 
 MAX_FRAMES = 1_000
 """Of one clip. At about 5 per second a longer one would hold up the others for minutes."""
@@ -76,6 +80,7 @@ class QueueWorker(BackgroundThread):
         self._queue, self._store, self._examiner = queue, store, examiner
         self._had_a_turn: set[str] = set()
         self._cleared: set[str] = set()
+        self._indexed: set[str] = set()
         self._unsettled: Callable[[], None] | None = None
         """Writes the outcome of the last item, which the full disk has not taken yet."""
 
@@ -86,7 +91,7 @@ class QueueWorker(BackgroundThread):
             item = self._queue.take(self._had_a_turn)
             if item is None:
                 self._had_a_turn.clear()
-                return IDLE_SECONDS
+                return 0 if self._index_old_item() else IDLE_SECONDS
             if item.id in self._had_a_turn:
                 self._had_a_turn.clear()  # every waiting item has had its turn: a new round
             self.work(item)
@@ -116,7 +121,10 @@ class QueueWorker(BackgroundThread):
             self._had_a_turn.add(item.id)
             self._settle(give_back)
         except _DeletedError:
-            self._store.remove(item.job_id)
+            if self._queue.job(item.job_id) is None:
+                self._store.remove(item.job_id)
+            else:
+                self._store.remove_items(item.job_id, [item.id])
         except Exception as error:
             if self._queue.item(item.id) is None:
                 return
@@ -152,9 +160,10 @@ class QueueWorker(BackgroundThread):
 
     def _examine(self, item: ItemRow) -> None:
         """Predicts every frame of an item; frames that an earlier try has finished stay."""
+        given, doubts = self._store.spacing(item), []
         with ExitStack() as stack:
             with self._examiner.alone():
-                source = stack.enter_context(open_source_file(self._store.source(item), item.name))
+                source = stack.enter_context(open_source_file(self._store.source(item), item.name, given))
             num_frames = source.num_frames
             if num_frames > MAX_FRAMES:
                 fault = f"{num_frames:,} frames, the limit is {MAX_FRAMES:,}"
@@ -167,20 +176,42 @@ class QueueWorker(BackgroundThread):
                     raise _TurnOverError
                 if not self._queue.note_progress(item.id, num_frames, index):
                     raise _DeletedError
-                if self._store.prediction(item, index) is None:
-                    self._examine_frame(item, source, index)
+                if not self._is_present(item, index, given):
+                    doubts.append(self._examine_frame(item, source, index))
         if num_frames > 1:
             number_clip(self._store, item, num_frames)
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
+        index_item(self._queue, self._store, replace(item, num_frames=num_frames), doubts)
 
-    def _examine_frame(self, item: ItemRow, source: SourceFile, index: int) -> None:
+    def _is_present(self, item: ItemRow, index: int, given: GivenSpacing | None) -> bool:
+        """-> whether the frame has a result of the present network, with the spacing that holds now."""
+        found = self._store.prediction(item, index)
+        if found is None or found.model != self._examiner.predictor.model:
+            return False
+        wanted = None if given is None else SpacingMm(row_mm=given.row_mm, column_mm=given.column_mm)
+        is_given = (found.image.spacing_reason or "").startswith(GIVEN_REASON)
+        return found.image.spacing == wanted if given is not None else not is_given
+
+    def _index_old_item(self) -> bool:
+        """Puts one item of an earlier version into the work-list -> whether there was one."""
+        for item_id in items_without_facts(self._queue):
+            item = self._queue.item(item_id)
+            if item is not None and item_id not in self._indexed:
+                self._indexed.add(item_id)  # once: a result that can't be read would be tried for ever
+                index_item(self._queue, self._store, item)
+                return True
+        return False
+
+    def _examine_frame(self, item: ItemRow, source: SourceFile, index: int) -> float:
+        """Predicts a frame and writes its files -> the network's doubt about its outlines."""
         predictor = self._examiner.predictor
         with self._examiner.alone():
             examination = predictor.examine(source.frame(index))
             files = frame_files(examination, predictor.info)
         self.tally.add(examination.prediction.seconds)
         self._store.write_frame(item, index, files)
+        return outline_doubt(examination.raw)
 
 
 def fault_of(error: Exception, name: str) -> tuple[str, str]:

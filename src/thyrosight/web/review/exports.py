@@ -17,13 +17,12 @@ from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME
 from thyrosight.results.report import write_results
 from thyrosight.results.table import CSV_COLUMNS, csv_cell, csv_row
-from thyrosight.tirads.reading import assess_nodule, write_reading
+from thyrosight.tirads.reading import assess_nodule, level_words, write_reading
 from thyrosight.web.errors import ApiError
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.dicom_exports import export_seg, export_sr
 from thyrosight.web.review.export_item import Download, ExportItem
-from thyrosight.web.review.kept_reading import level_words
 from thyrosight.web.review.readings import reading_of
 from thyrosight.web.schemas import Correction
 

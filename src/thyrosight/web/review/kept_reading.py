@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.results.layout import CLIP_NAME
 from thyrosight.tirads.assessment import Assessment, SystemName
-from thyrosight.tirads.reading import assess_nodule
+from thyrosight.tirads.reading import assess_nodule, level_words
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.review.identity import numbered, origin_of, uid_of
@@ -84,14 +84,6 @@ def item_numbers(store: Store, item: ItemRow, prediction: Prediction) -> dict[st
             is_free = number not in numbers.values()
             numbers[uid] = number if is_free else max(numbers.values()) + 1
     return numbers
-
-
-def level_words(assessment: Assessment) -> str | None:
-    """-> the level, or the range of levels that is possible; None where neither is known."""
-    if assessment.level is not None:
-        return assessment.level
-    lowest, highest = assessment.lowest_level, assessment.highest_level
-    return f"{lowest} to {highest}" if lowest and highest else None
 
 
 def finding_assessment(finding: Finding, system: SystemName) -> Assessment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -10,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.queue import ItemRow, JobRow, QueueFullError
 from thyrosight.web.jobs.store import new_id
-from thyrosight.web.jobs.uploads import drain, receive_files
+from thyrosight.web.jobs.uploads import Upload, drain, label, receive_files
+from thyrosight.web.jobs.work_list import ListedRow
 from thyrosight.web.schemas import AcceptedItem, AcceptedJob, ErrorAnswer, ErrorDetail, Item, Job, JobPage
 from thyrosight.web.service import Service, queue_full
 
@@ -72,8 +75,35 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
     responses=refusals(408, 413, 415, 503),
     openapi_extra={"requestBody": _UPLOAD_BODY},
 )
-async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
-    """Send one or more images or clips as `files`. What is accepted is on the disk and survives a restart."""
+async def send_files(
+    request: Request,
+    service: CurrentService,
+    name: Annotated[str | None, Query(max_length=200, description="of the study or folder that the files are")] = None,
+) -> AcceptedJob:
+    """Send one or more images or clips as `files`. What is accepted is on the disk and survives a restart.
+
+    A file name may hold folders. A folder too large for one request is one job all the same: send its first part here,
+    and the others to `/jobs/ID/files`.
+    """
+    return await _taken(request, service, None, None if name is None else label(name))
+
+
+@router.post(
+    "/{job_id}/files",
+    status_code=202,
+    response_model=AcceptedJob,
+    responses=refusals(404, 408, 413, 415, 503),
+    openapi_extra={"requestBody": _UPLOAD_BODY},
+)
+async def send_more_files(request: Request, job_id: JobId, service: CurrentService) -> AcceptedJob:
+    """Send more files of the same study or folder; the answer names them. A job has the order of its paths."""
+    if service.queue.job(job_id) is None:
+        await drain(request)
+        raise not_found("job")
+    return await _taken(request, service, job_id, None)
+
+
+async def _taken(request: Request, service: Service, job_id: str | None, name: str | None) -> AcceptedJob:
     peer = request.client.host if request.client else ""
     try:
         await run_in_threadpool(service.begin_upload, peer)
@@ -82,7 +112,7 @@ async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
         await drain(request)
         raise
     try:
-        return await _receive(request, service)
+        return await _receive(request, service, job_id, name)
     except ApiError as error:
         service.refused[error.code] += 1
         await drain(request)
@@ -91,26 +121,48 @@ async def send_files(request: Request, service: CurrentService) -> AcceptedJob:
         service.end_upload(peer)
 
 
-async def _receive(request: Request, service: Service) -> AcceptedJob:
+async def _receive(request: Request, service: Service, job_id: str | None, name: str | None) -> AcceptedJob:
     folder = await run_in_threadpool(service.store.new_incoming)
-    job_id = new_id()
-    is_kept = False
     try:
         uploads = await receive_files(request, folder, service.limits.upload)
-        await run_in_threadpool(service.store.keep, folder, job_id)
-        is_kept = True
-        items = [(upload.id, upload.name) for upload in uploads]
-        job = await run_in_threadpool(service.queue.accept, job_id, items)
+        job, items = await run_in_threadpool(_keep, service, folder, uploads, job_id, name)
     except BaseException as error:
         await run_in_threadpool(service.store.discard, folder)
-        if is_kept:
-            await run_in_threadpool(service.store.remove, job_id)
         if isinstance(error, QueueFullError):
             raise queue_full() from None
         raise
     service.worker.wake()
-    taken = [AcceptedItem(id=item.id, name=item.name, state="queued") for item in job.items]
+    taken = [AcceptedItem(id=item.id, name=item.name, state="queued") for item in items]
     return AcceptedJob(id=job.id, created=job.created, items=taken)
+
+
+def _keep(
+    service: Service, folder: FilePath, uploads: Sequence[Upload], job_id: str | None, name: str | None
+) -> tuple[JobRow, Sequence[ItemRow]]:
+    """Received files -> the job and its new items, on the disk and in the queue; or nothing where that fails."""
+    items = [(upload.id, upload.name, upload.path) for upload in uploads]
+    if job_id is None:
+        new = new_id()
+        service.store.keep(folder, new)
+        try:
+            job = service.queue.accept(new, items, name)
+        except BaseException:
+            service.store.remove(new)
+            raise
+        return job, job.items
+    try:
+        service.store.add(folder, job_id, [upload.id for upload in uploads])
+    except FileNotFoundError:
+        raise not_found("job") from None
+    try:
+        added = service.queue.append(job_id, items)
+    except BaseException:
+        service.store.remove_items(job_id, [upload.id for upload in uploads])
+        raise
+    job_row = service.queue.job(job_id)
+    if added is None or job_row is None:
+        raise not_found("job")
+    return job_row, added
 
 
 @router.get("", responses=refusals())
@@ -145,19 +197,31 @@ def delete_job(job_id: JobId, service: CurrentService) -> None:
 def job_of(row: JobRow) -> Job:
     """Row of the queue -> record of the API."""
     return Job.model_validate(
-        {"id": row.id, "created": row.created, "state": row.state, "items": [*map(item_of, row.items)]}
+        {
+            "id": row.id,
+            "name": row.name,
+            "created": row.created,
+            "state": row.state,
+            "items": [*map(item_of, row.items)],
+        }
     )
+
+
+def item_error(row: ItemRow | ListedRow) -> ErrorDetail | None:
+    """Row of an item -> why it failed; None where it did not."""
+    if row.state != "failed":
+        return None
+    return ErrorDetail(code=row.error_code or "failed", message=row.error_message or "")
 
 
 def item_of(row: ItemRow) -> Item:
     """Row of the queue -> record of the API."""
-    error = (
-        ErrorDetail(code=row.error_code or "failed", message=row.error_message or "") if row.state == "failed" else None
-    )
+    error = item_error(row)
     return Item.model_validate(
         {
             "id": row.id,
             "name": row.name,
+            "path": row.path,
             "state": row.state,
             "error": error,
             "num_frames": row.num_frames,

@@ -17,6 +17,7 @@ from thyrosight.web.review.corrections import (
     remove_correction,
     write_correction,
 )
+from thyrosight.web.review.item_facts import index_readings
 from thyrosight.web.review.reading_files import read_version
 from thyrosight.web.routes.items import PREFIX, FrameIndex, ItemId
 from thyrosight.web.routes.jobs import CurrentService, refusals
@@ -57,6 +58,7 @@ def put_correction(
     item = service.finished_item(item_id)
     service.item_with_frame(item_id, frame)
     kept = write_correction(service.store, service.examiner, item, frame, given, if_match)
+    index_readings(service.queue, service.store, item)
     response.headers["ETag"] = kept.etag
     return kept
 
@@ -66,8 +68,10 @@ def delete_correction(
     item_id: ItemId, frame: FrameIndex, service: CurrentService, who: Who = None, if_match: IfMatch = None
 ) -> None:
     """Take a reading back, with its ETag in If-Match; the network's result stands as it was, the history stays."""
-    if not remove_correction(service.store, service.item_with_frame(item_id, frame), frame, who, if_match):
+    item = service.item_with_frame(item_id, frame)
+    if not remove_correction(service.store, item, frame, who, if_match):
         raise ApiError(404, "no_correction", NO_CORRECTION)
+    index_readings(service.queue, service.store, item)
 
 
 @router.get("/readings", responses=refusals(404, 409))

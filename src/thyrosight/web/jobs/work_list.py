@@ -1,0 +1,252 @@
+"""Filter, order, place -> a page of the work-list; facts and readers' states of an item -> its rows in the tables.
+
+The list is asked by SQL alone: no file is opened for it, so it stays quick with many thousands of items.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from thyrosight.web.jobs.queue import JobQueue
+from thyrosight.web.schemas import ReadingState, Verdict
+
+Order = Literal["order", "newest", "name", "risk", "teaches"]
+
+_READING = """CASE WHEN max(r.num_changed) > 0 THEN 'corrected' WHEN sum(r.verdict = 'agreed') > 0 THEN 'agreed'
+WHEN sum(r.verdict = 'read') > 0 THEN 'read' WHEN sum(r.verdict = 'skipped') > 0 THEN 'skipped'
+WHEN max(r.num_read) > 0 THEN 'agreed' ELSE 'unread' END"""
+_RISK = "CASE WHEN f.read_nodules IS NULL THEN f.risk ELSE f.read_risk END"
+_LEVEL = "CASE WHEN f.read_nodules IS NULL THEN f.level ELSE f.read_level END"
+_ORDERS: dict[Order, tuple[str, ...]] = {
+    "order": ("-j.number", "i.sort_key", "i.number"),
+    "newest": ("-i.number",),
+    "name": ("i.sort_key", "i.number"),
+    "risk": (f"-coalesce({_RISK}, -1)", "i.number"),
+    "teaches": ("-coalesce(f.teaches, -1)", "i.number"),
+}
+_FROM = """FROM items i JOIN jobs j ON j.id = i.job_id LEFT JOIN facts f ON f.item_id = i.id
+LEFT JOIN (SELECT r.item_id, {reading} AS reading, group_concat(
+  CASE WHEN r.num_read > 0 OR r.verdict != 'unread' THEN r.who END, char(31)) AS readers
+  FROM reader_states r {who} GROUP BY r.item_id) s ON s.item_id = i.id"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the list shall hold. who: whose reading counts; None for anybody's."""
+
+    who: str | None = None
+    reading: ReadingState | None = None
+    state: str | None = None
+    flag: str | None = None
+    min_risk: float | None = None
+    max_risk: float | None = None
+    level: str | None = None
+    job_id: str | None = None
+    search: str = ""
+    order: Order = "order"
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """One item of the list."""
+
+    id: str
+    job_id: str
+    job_name: str | None
+    name: str
+    path: str
+    state: str
+    num_frames: int | None
+    frames_done: int
+    error_code: str | None
+    error_message: str | None
+    seconds: float | None
+    reading: str
+    readers: str
+    risk: float | None
+    level: str | None
+    is_level_proposed: bool
+    num_nodules: int | None
+    flags: str
+    model_id: str | None
+    teaches: float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the network found in an item. risk: the highest of its nodules. teaches: see `teaching_score`."""
+
+    risk: float | None
+    level: str | None
+    num_nodules: int
+    flags: tuple[str, ...]
+    model_id: str
+    teaches: float | None
+
+
+_COLUMNS = f"""i.id, i.job_id, j.name, i.name, i.path, i.state, i.num_frames, i.frames_done, i.error_code,
+i.error_message, i.seconds, coalesce(s.reading, 'unread'), coalesce(s.readers, ''), {_RISK}, {_LEVEL},
+f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flags, ''), f.model_id, f.teaches"""
+
+
+def list_items(
+    queue: JobQueue, wanted: Wanted, limit: int, cursor: str | None
+) -> tuple[list[ListedRow], str | None, int]:
+    """-> (at most `limit` items after the cursor, the next cursor, number of all that are wanted).
+
+    ValueError where the cursor is none of this order.
+    """
+    order = _ORDERS[wanted.order]
+    source, values = _source(wanted)
+    where, where_values = _conditions(wanted)
+    ((total,),) = queue.read(f"SELECT count(*) {source} WHERE {where}", [*values, *where_values])
+    after, after_values = "", []
+    if cursor is not None:
+        after_values = _place_of(cursor, len(order))
+        after = f" AND ({', '.join(order)}) > ({', '.join('?' * len(order))})"
+    rows = queue.read(
+        f"SELECT {_COLUMNS}, {', '.join(order)} {source} WHERE {where}{after} ORDER BY {', '.join(order)} LIMIT ?",
+        [*values, *where_values, *after_values, limit + 1],
+    )
+    num_columns = len(ListedRow.__dataclass_fields__)
+    found = [ListedRow(*row[:num_columns]) for row in rows[:limit]]
+    following = _cursor_of(rows[limit - 1][num_columns:]) if len(rows) > limit else None
+    return found, following, int(total)
+
+
+def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
+    """Writes what the network found in an item; what readers found stays."""
+    with queue.transaction() as db:
+        db.execute(
+            """INSERT INTO facts (item_id, risk, level, num_nodules, flags, model_id, teaches)
+            SELECT id, ?, ?, ?, ?, ?, ? FROM items WHERE id = ?
+            ON CONFLICT (item_id) DO UPDATE SET risk = excluded.risk, level = excluded.level, flags = excluded.flags,
+            num_nodules = excluded.num_nodules, model_id = excluded.model_id, teaches = excluded.teaches""",
+            (
+                *(facts.risk, facts.level, facts.num_nodules, "".join(f";{flag}" for flag in facts.flags) + ";"),
+                *(facts.model_id, facts.teaches, item_id),
+            ),
+        )
+
+
+Shown = tuple[float | None, str | None, int]
+"""Highest risk, highest level, number of nodules."""
+
+
+def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int]], shown: Shown | None) -> None:
+    """Writes who has a reading of the item, and what the newest says.
+
+    counts: {reader: (frames read, frames on which the network's outlines were changed)}. shown: by the
+    newest reading; None where there is none, so that the network's stand.
+    """
+    with queue.transaction() as db:
+        if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is None:
+            return
+        db.execute("UPDATE reader_states SET num_read = 0, num_changed = 0 WHERE item_id = ?", (item_id,))
+        db.executemany(
+            """INSERT INTO reader_states (item_id, who, num_read, num_changed, changed) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (item_id, who) DO UPDATE SET num_read = excluded.num_read, num_changed = excluded.num_changed,
+            changed = excluded.changed""",
+            [(item_id, who, read, changed, _now()) for who, (read, changed) in counts.items()],
+        )
+        db.execute(
+            """INSERT INTO facts (item_id, read_risk, read_level, read_nodules) VALUES (?, ?, ?, ?)
+            ON CONFLICT (item_id) DO UPDATE SET read_risk = excluded.read_risk, read_level = excluded.read_level,
+            read_nodules = excluded.read_nodules""",
+            (item_id, *(shown or (None, None, None))),
+        )
+
+
+def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> str:
+    """Writes what a reader says of a whole item, next to what was said before -> when, by the server's clock."""
+    now = _now()
+    with queue.transaction() as db:
+        if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is not None:
+            values = (item_id, who, verdict, now)
+            db.execute("INSERT INTO verdicts (item_id, who, verdict, saved_at) VALUES (?, ?, ?, ?)", values)
+            db.execute(
+                """INSERT INTO reader_states (item_id, who, verdict, changed) VALUES (?, ?, ?, ?)
+                ON CONFLICT (item_id, who) DO UPDATE SET verdict = excluded.verdict, changed = excluded.changed""",
+                values,
+            )
+    return now
+
+
+def items_without_facts(queue: JobQueue, limit: int = 1) -> list[str]:
+    """-> ids of finished items of which the list knows nothing yet: those of earlier versions."""
+    rows = queue.read(
+        """SELECT i.id FROM items i LEFT JOIN facts f ON f.item_id = i.id
+        WHERE i.state = 'done' AND f.model_id IS NULL ORDER BY i.number DESC LIMIT ?""",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+def read_item_ids(queue: JobQueue) -> list[str]:
+    """-> ids of finished items that somebody has read, in the order of the list."""
+    rows = queue.read(
+        f"""SELECT i.id {_FROM.format(reading=_READING, who="")} WHERE i.state = 'done'
+        AND s.reading IN ('read', 'agreed', 'corrected') ORDER BY j.number, i.sort_key, i.number""",
+        (),
+    )
+    return [row[0] for row in rows]
+
+
+def _source(wanted: Wanted) -> tuple[str, list[Any]]:
+    if wanted.who is None:
+        return _FROM.format(reading=_READING, who=""), []
+    return _FROM.format(reading=_READING, who="WHERE r.who = ?"), [wanted.who]
+
+
+def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
+    """-> (SQL, its values)."""
+    parts: list[tuple[str, list[Any]]] = [("1", [])]
+    if wanted.reading is not None:
+        parts.append(("i.state = 'done' AND coalesce(s.reading, 'unread') = ?", [wanted.reading]))
+    if wanted.state is not None:
+        parts.append(("i.state = ?", [wanted.state]))
+    if wanted.flag is not None:
+        parts.append(("instr(f.flags, ?) > 0", [f";{wanted.flag};"]))
+    if wanted.min_risk is not None:
+        parts.append((f"{_RISK} >= ?", [wanted.min_risk]))
+    if wanted.max_risk is not None:
+        parts.append((f"{_RISK} <= ?", [wanted.max_risk]))
+    if wanted.level is not None:
+        parts.append((f"{_LEVEL} LIKE ? ESCAPE '!'", ["%" + _literal(wanted.level)]))
+    if wanted.job_id is not None:
+        parts.append(("i.job_id = ?", [wanted.job_id]))
+    if wanted.search.strip():
+        pattern = f"%{_literal(wanted.search.strip())}%"
+        questions = [f"{column} LIKE ? ESCAPE '!'" for column in ("i.path", "i.name", "j.name")]
+        parts.append((f"({' OR '.join(questions)})", [pattern] * len(questions)))
+    return " AND ".join(part for part, _ in parts), [value for _, values in parts for value in values]
+
+
+def _literal(text: str) -> str:
+    """-> the text for LIKE, where ! escapes."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _cursor_of(place: Sequence[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode()
+
+
+def _place_of(cursor: str, num_values: int) -> list[Any]:
+    try:
+        place = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii", "replace")))
+    except (ValueError, binascii.Error) as error:
+        raise ValueError("no cursor of this list") from error
+    is_place = isinstance(place, list) and all(isinstance(value, str | int | float) for value in place)
+    if not is_place or len(place) != num_values or any(isinstance(v, int) and abs(v) >= 2**63 for v in place):
+        raise ValueError("no cursor of this order")
+    return list(place)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,21 @@
+"""The tables of the work-list, next to the queue's: what was found in an item, and who has read it."""
+
+from __future__ import annotations
+
+WORK_LIST_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (
+  item_id TEXT PRIMARY KEY REFERENCES items (id) ON DELETE CASCADE,
+  risk REAL, level TEXT, num_nodules INTEGER, flags TEXT NOT NULL DEFAULT '', model_id TEXT, teaches REAL,
+  read_risk REAL, read_level TEXT, read_nodules INTEGER
+);
+CREATE TABLE IF NOT EXISTS reader_states (
+  item_id TEXT NOT NULL REFERENCES items (id) ON DELETE CASCADE, who TEXT NOT NULL,
+  verdict TEXT NOT NULL DEFAULT 'unread', num_read INTEGER NOT NULL DEFAULT 0, num_changed INTEGER NOT NULL DEFAULT 0,
+  changed TEXT NOT NULL, PRIMARY KEY (item_id, who)
+);
+CREATE TABLE IF NOT EXISTS verdicts (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, item_id TEXT NOT NULL REFERENCES items (id) ON DELETE CASCADE,
+  who TEXT NOT NULL, verdict TEXT NOT NULL, saved_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_in_order ON items (job_id, sort_key, number);
+"""

@@ -1,0 +1,92 @@
+"""Files of a finished item -> its rows of the work-list: what the network found, and what readers say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from thyrosight.prediction import Nodule, Prediction
+from thyrosight.tirads.reading import assess_nodule, level_words
+from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.jobs.work_list import Facts, note_facts, note_reading
+from thyrosight.web.review.corrections import present_readings
+from thyrosight.web.schemas import ClipSummary, Correction
+
+RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
+
+
+def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[float] = ()) -> None:
+    """Writes both rows of a finished item. doubts: of the outlines of its frames, where they are known."""
+    predictions = [found for index in range(item.num_frames or 1) if (found := store.prediction(item, index))]
+    if predictions:
+        note_facts(queue, item.id, network_facts(predictions, clip_of(store, item), doubts))
+        index_readings(queue, store, item)
+
+
+def index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
+    """Writes who has a reading of the item, and what the newest says (of a still)."""
+    readings = [one for frame in _read_frames(store, item) for one in present_readings(store, item, frame)]
+    counts: dict[str, tuple[int, int]] = {}
+    for one in readings:
+        num_read, num_changed = counts.get(one.who, (0, 0))
+        counts[one.who] = num_read + 1, num_changed + one.changes_network
+    shown = said_by_reading(readings[0]) if readings and item.num_frames == 1 else None
+    note_reading(queue, item.id, counts, shown)
+
+
+def network_facts(predictions: Sequence[Prediction], clip: ClipSummary | None, doubts: Sequence[float]) -> Facts:
+    """Predictions of an item's frames -> its facts. The risk of a clip is that of its leading nodule."""
+    flags = dict.fromkeys(flag.code for prediction in predictions for flag in prediction.flags)
+    if len(predictions) > 1:
+        flags.pop("no_nodule", None)
+    nodules = [nodule for prediction in predictions for nodule in prediction.nodules]
+    if clip is not None and not nodules:
+        flags["no_nodule"] = None
+    risk = predictions[0].highest_risk if clip is None else clip.risk
+    return Facts(
+        risk=risk,
+        level=highest_level(nodules),
+        num_nodules=len({nodule.number for nodule in nodules}),
+        flags=tuple(flags),
+        model_id=predictions[0].model.id,
+        teaches=teaching_score(max(doubts), risk, "unlike_training" in flags) if doubts else None,
+    )
+
+
+def teaching_score(doubt: float, risk: float | None, is_unlike: bool) -> float:
+    """Doubt about the outline, 0 to 1, the risk, unlike the training images? -> what a reading would teach, 0 to 2.
+
+    The outline's doubt, half the doubt about the risk (1 at a risk of one half), and half a point where the image is
+    unlike what the network has learned from.
+    """
+    of_risk = 0.0 if risk is None else 1.0 - abs(2.0 * risk - 1.0)
+    return round(doubt + RISK_WEIGHT * of_risk + UNLIKE_WEIGHT * is_unlike, 4)
+
+
+def highest_level(nodules: Iterable[Nodule]) -> str | None:
+    """Nodules -> the strictest level that their measures propose (ACR); None without a nodule."""
+    found = [(assessment.highest_level or "", level_words(assessment)) for assessment in map(assess_nodule, nodules)]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def said_by_reading(correction: Correction) -> tuple[float | None, str | None, int]:
+    """Reading -> (the highest risk, the highest level, the number of its nodules)."""
+    risks = [finding.nodule.risk for finding in correction.findings if finding.nodule.risk is not None]
+    levels = [finding.level for finding in correction.findings if finding.level is not None]
+    return max(risks, default=None), max(levels, key=lambda level: level[-3:], default=None), len(correction.findings)
+
+
+def clip_of(store: Store, item: ItemRow) -> ClipSummary | None:
+    """-> a clip's summary; None for a still."""
+    content = store.clip(item)
+    try:
+        return None if content is None else ClipSummary.model_validate_json(content)
+    except ValueError:
+        return None
+
+
+def _read_frames(store: Store, item: ItemRow) -> list[int]:
+    """-> frames of the item that have a reading, or a correction of an earlier version."""
+    folder = store.readings_folder(item)
+    found = {int(path.name) for path in folder.iterdir() if path.name.isdigit()} if folder.is_dir() else set()
+    return sorted(found | {index for index in range(item.num_frames or 1) if store.has_old_correction(item, index)})

@@ -1,0 +1,116 @@
+"""/api/v1/worklist, and what is said of a whole item: verdicts, spacing. Docstrings are texts of the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.jobs.store import GivenSpacing
+from thyrosight.web.jobs.work_list import ListedRow, Order, Wanted, list_items, note_verdict
+from thyrosight.web.review.kept_reading import utc_now
+from thyrosight.web.routes.items import ItemId
+from thyrosight.web.routes.jobs import CurrentService, item_error, item_of, refusals
+from thyrosight.web.schemas import (
+    Item,
+    KeptVerdict,
+    ListedItem,
+    ReadingState,
+    SpacingIn,
+    State,
+    VerdictIn,
+    WorkListPage,
+)
+from thyrosight.web.service import Service
+
+MAX_LISTED = 500
+Text = Annotated[str | None, Query(max_length=200)]
+Share = Annotated[float | None, Query(ge=0, le=1)]
+
+router = APIRouter(prefix="/api/v1", tags=["worklist"])
+
+
+@router.get("/worklist", responses=refusals())
+def get_work_list(
+    service: CurrentService,
+    who: Annotated[str | None, Query(max_length=200, description="whose reading counts; anybody's without it")] = None,
+    reading: Annotated[ReadingState | None, Query(description="of finished items")] = None,
+    state: State | None = None,
+    flag: Text = None,
+    min_risk: Share = None,
+    max_risk: Share = None,
+    level: Annotated[str | None, Query(max_length=20, description="`TR5`; a range counts by its upper end")] = None,
+    job: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="one study or folder")] = None,
+    search: Annotated[str, Query(max_length=200, description="in names, paths and names of folders")] = "",
+    sort: Annotated[Order, Query(description="order: folders newest first, each in the order of its paths")] = "order",
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 200,
+    cursor: Annotated[str | None, Query(max_length=2_000)] = None,
+) -> WorkListPage:
+    """The items that fit the filter, a page at a time; ask again with `next_cursor` for the next page."""
+    wanted = Wanted(who, reading, state, flag, min_risk, max_risk, level, job, search, sort)
+    try:
+        rows, following, total = list_items(service.queue, wanted, limit, cursor)
+    except ValueError as error:
+        raise ApiError(422, "invalid_request", f"cursor: {error}; begin again without one") from error
+    return WorkListPage(items=[listed(row) for row in rows], total=total, next_cursor=following)
+
+
+@router.put("/items/{item_id}/verdict", responses=refusals(404, 409, 413))
+def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService) -> KeptVerdict:
+    """Say by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
+    item = service.finished_item(item_id)
+    saved_at = note_verdict(service.queue, item.id, given.who, given.verdict)
+    return KeptVerdict(who=given.who, verdict=given.verdict, saved_at=saved_at)
+
+
+@router.put("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409, 413))
+def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> Item:
+    """Give the millimetres per pixel of an image whose file states none; it is measured again, and so are readings."""
+    item = service.finished_item(item_id)
+    known = service.store.prediction(item, 0)
+    if known is not None and known.image.spacing is not None and service.store.spacing(item) is None:
+        raise ApiError(409, "has_spacing", f"{item.name}: its file states its spacing, which is not replaced")
+    kept = GivenSpacing(row_mm=given.row_mm, column_mm=given.column_mm, who=given.who, when=utc_now())
+    return _measured_again(service, item_id, kept)
+
+
+@router.delete("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409))
+def delete_spacing(item_id: ItemId, service: CurrentService) -> Item:
+    """Take a given spacing back; sizes are in pixels again."""
+    item = service.finished_item(item_id)
+    if service.store.spacing(item) is None:
+        raise ApiError(404, "no_spacing", f"{item.name}: nobody has given a spacing")
+    return _measured_again(service, item_id, None)
+
+
+@router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=refusals(404))
+def delete_item(item_id: ItemId, service: CurrentService) -> None:
+    """Remove one file, its results and readings; its job goes with the last of its files."""
+    item = service.item(item_id)
+    if not service.queue.remove_item(item_id):
+        raise not_found("item")
+    if service.queue.job(item.job_id) is None:
+        service.store.remove(item.job_id)
+    else:
+        service.store.remove_items(item.job_id, [item_id])
+
+
+def listed(row: ListedRow) -> ListedItem:
+    """Row of the work-list -> record of the API."""
+    same = {name: getattr(row, name) for name in ListedItem.model_fields if hasattr(row, name)}
+    others = {
+        "error": item_error(row),
+        "readers": sorted(filter(None, row.readers.split("\x1f"))) if row.readers else [],
+        "flags": [flag for flag in row.flags.split(";") if flag],
+    }
+    return ListedItem.model_validate(same | others)
+
+
+def _measured_again(service: Service, item_id: str, given: GivenSpacing | None) -> Item:
+    item = service.item(item_id)
+    service.store.write_spacing(item, given)
+    service.examiner.forget(item)
+    service.queue.queue_again(item_id)
+    service.worker.wake()
+    return item_of(service.item(item_id))
