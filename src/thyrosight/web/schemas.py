@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thyrosight.measurement.cine import Spread, Track
-from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, Record, SpacingMm
+from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, PixelBox, Record, SpacingMm
 from thyrosight.tirads.assessment import SystemName
 from thyrosight.tirads.proposals import MeasuredSigns
 
@@ -223,6 +223,32 @@ class OutlineMeasure(Record):
     risk_interval_reason: str | None
     risk_reason: str | None = Field(default=None, description="why this outline has no risk of its own")
     signs: dict[str, Any] | None = Field(None, description="measured signs, where this version measures them")
+
+
+class PointedAtIn(Record):
+    """Where a reader points: a point or several in one nodule, or a box around it."""
+
+    point_xy: PlaceXY | None = None
+    inside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="further points in the nodule")
+    outside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="points that the outline shall leave out")
+    box: PixelBox | None = Field(default=None, description="instead of points")
+    threshold: float | None = Field(default=None, ge=0.01, le=0.99, description="of the mask probability; None chooses")
+    others_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="as in measure")
+
+    @model_validator(mode="after")
+    def _has_points_or_a_box(self) -> PointedAtIn:
+        if (self.box is None) == (self.point_xy is None):
+            raise ValueError("give point_xy, or box, and not both")
+        return self
+
+
+class OutlineThere(Record):
+    """The network's outline where a reader has pointed."""
+
+    outline_xy: list[tuple[int, int]]
+    threshold: float = Field(description="that the mask probability was cut at")
+    views: list[PixelBox] = Field(description="the closer looks that were taken")
+    measure: OutlineMeasure
 
 
 class FindingIn(Record):

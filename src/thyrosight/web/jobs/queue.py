@@ -49,7 +49,7 @@ _TO_VERSION_2 = (
     "UPDATE items SET path = name",
 )
 """A queue of version 1 had no folders; its items stay in the order in which they came."""
-_ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_frames, frames_done, seconds, path"
+ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_frames, frames_done, seconds, path"
 
 
 class QueueFullError(Exception):
@@ -124,7 +124,7 @@ class JobQueue:
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("quick_check")
-            for column_names in (_ITEM_COLUMNS, "number, sort_key"):
+            for column_names in (ITEM_COLUMNS, "number, sort_key"):
                 db.execute(f"SELECT {column_names} FROM items LIMIT 0")
         except sqlite3.Error as error:
             db.close()
@@ -188,7 +188,7 @@ class JobQueue:
         order = f"tries >= {MAX_TRIES}, id IN ({marks}), number"
         with self.transaction() as db:
             row = db.execute(
-                f"SELECT {_ITEM_COLUMNS} FROM items WHERE state = 'queued' ORDER BY {order} LIMIT 1", tuple(had_a_turn)
+                f"SELECT {ITEM_COLUMNS} FROM items WHERE state = 'queued' ORDER BY {order} LIMIT 1", tuple(had_a_turn)
             ).fetchone()
             if row is None:
                 return None
@@ -244,7 +244,7 @@ class JobQueue:
         return self._write(f"{statement} WHERE id = ? AND state IN ('done', 'failed')", (item_id,)) == 1
 
     def item(self, item_id: str) -> ItemRow | None:
-        rows = self.read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE id = ?", (item_id,))
+        rows = self.read(f"SELECT {ITEM_COLUMNS} FROM items WHERE id = ?", (item_id,))
         return ItemRow(*rows[0]) if rows else None
 
     def job(self, job_id: str) -> JobRow | None:
@@ -272,7 +272,7 @@ class JobQueue:
         marks = ", ".join("?" * len(ids))
         found: dict[str, list[ItemRow]] = {job_id: [] for job_id in ids}
         order = "ORDER BY sort_key, number"
-        for row in self.read(f"SELECT {_ITEM_COLUMNS} FROM items WHERE job_id IN ({marks}) {order}", ids):
+        for row in self.read(f"SELECT {ITEM_COLUMNS} FROM items WHERE job_id IN ({marks}) {order}", ids):
             item = ItemRow(*row)
             found[item.job_id].append(item)
         return [JobRow(job_id, created, tuple(found[job_id]), name) for job_id, created, name in jobs if found[job_id]]

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from thyrosight.inference.point_outline import PointedAt, outline_where
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination, RawPrediction
-from thyrosight.measurement.outlines import fill_outlines
-from thyrosight.prediction import Nodule
+from thyrosight.measurement.outlines import fill_outlines, outlines
+from thyrosight.prediction import Nodule, PixelBox
 from thyrosight.types import BoolArray, Box, FloatArray
 from thyrosight.web.errors import ApiError
-from thyrosight.web.schemas import OutlineMeasure
+from thyrosight.web.schemas import MAX_COORDINATE, OutlineMeasure, OutlineThere, PointedAtIn
 
 RingXY = Sequence[tuple[float, float]]
 
@@ -68,6 +69,28 @@ def measured_nodules(
     return found
 
 
+def outline_there(predictor: Predictor, examination: Examination, given: PointedAtIn) -> OutlineThere:
+    """Where a reader points -> the network's outline there, measured as if a person had drawn it.
+
+    ApiError 404 where the network sees nothing there, 422 where the place is outside the ultrasound field.
+    """
+    inside = (() if given.point_xy is None else (given.point_xy,)) + tuple(given.inside_xy)
+    pointed = PointedAt(inside, tuple(given.outside_xy), None if given.box is None else _box_of(given.box))
+    if not _is_in_field(examination.raw, pointed):
+        raise ApiError(422, "outside_field", "the place is outside the ultrasound field")
+    found = outline_where(predictor, examination.frame, examination.raw, pointed, given.threshold)
+    if found is None or not found.mask_HW.any():
+        raise ApiError(404, "nothing_there", "the network sees nothing there; draw the outline by hand")
+    outline_xy = outlines(found.mask_HW)[0]
+    nodule = measured_nodules(predictor, examination, [[(float(x), float(y)) for x, y in outline_xy]], given.others_xy)
+    return OutlineThere(
+        outline_xy=[(int(x), int(y)) for x, y in outline_xy],
+        threshold=round(found.threshold, 4),
+        views=[PixelBox.of(view) for view in found.views],
+        measure=measure_of(nodule[0]),
+    )
+
+
 def measure_of(nodule: Nodule) -> OutlineMeasure:
     """Nodule -> its measures alone."""
     kept = OutlineMeasure.model_fields.keys() - {"signs"}
@@ -94,6 +117,21 @@ def _with_own_risk(predictor: Predictor, raw: RawPrediction, mask_HW: BoolArray,
     return nodule.model_copy(
         update={"risk": None, "risk_interval": None, "risk_interval_reason": reason, "risk_reason": reason}
     )
+
+
+def _box_of(given: PixelBox) -> Box:
+    if not (0 <= given.x0 < given.x1 <= MAX_COORDINATE and 0 <= given.y0 < given.y1 <= MAX_COORDINATE):
+        raise ApiError(422, "invalid_request", "box: needs 0 <= x0 < x1 and 0 <= y0 < y1")
+    return given.box
+
+
+def _is_in_field(raw: RawPrediction, pointed: PointedAt) -> bool:
+    box = pointed.box
+    middle = ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2) if box else None
+    points = [middle] if middle else pointed.inside_xy
+    height, width = raw.mask_HW.shape
+    is_inside = all(0 <= round(x) < width and 0 <= round(y) < height for x, y in points)
+    return is_inside and all(_panels_mask(raw)[round(y), round(x)] for x, y in points)
 
 
 def _mask_of(examination: Examination, outline_xy: RingXY, number: int) -> BoolArray:

@@ -19,9 +19,9 @@ from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
-from thyrosight.web.review.outlines import measure_outlines
+from thyrosight.web.review.outlines import measure_outlines, outline_there
 from thyrosight.web.routes.jobs import CurrentService, item_of, refusals
-from thyrosight.web.schemas import ClipSummary, Item, OutlineMeasure, OutlinesIn
+from thyrosight.web.schemas import ClipSummary, Item, OutlineMeasure, OutlinesIn, OutlineThere, PointedAtIn
 from thyrosight.web.service import Service
 
 ItemId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -109,6 +109,18 @@ def measure_frame(
     with service.examiner.turn():
         examination = service.examiner.examination(item, frame)
         return measure_outlines(service.predictor, examination, given.outlines_xy, given.others_xy)
+
+
+@router.post("/frames/{frame}/outline", responses=refusals(404, 409, 413, 503))
+def outline_frame(item_id: ItemId, frame: FrameIndex, given: PointedAtIn, service: CurrentService) -> OutlineThere:
+    """Point at a nodule, and the network outlines it, by closer looks around the place; nothing is kept.
+
+    The measure has a risk only where the network outlines the nodule in the whole view as well. 404 where it sees
+    nothing at the place.
+    """
+    item = service.item_with_frame(item_id, frame)
+    with service.examiner.turn():
+        return outline_there(service.predictor, service.examiner.examination(item, frame), given)
 
 
 @router.get("/export/{kind}", response_class=Response, responses=refusals(404, 409, 503))

@@ -1,0 +1,214 @@
+"""Data folder of a server -> a labelled set of what readers said: images, masks, cases.csv, readings.jsonl.
+
+The set is what `prepare`, `audit` and `learn` take as it is. Images are those of the page: cropped by blanking to the
+ultrasound field, with text filled in, so that nothing of a patient leaves. The server may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
+from thyrosight.measurement.outlines import bounding_box, fill_outlines
+from thyrosight.prediction import Nodule, Prediction
+from thyrosight.types import BoolArray, Box
+from thyrosight.web.jobs.queue import ITEM_COLUMNS, ItemRow
+from thyrosight.web.jobs.store import IMAGE_NAME, QUEUE_NAME, Store
+from thyrosight.web.review.corrections import present_readings
+from thyrosight.web.schemas import Correction
+
+Scope = Literal["read", "all"]
+COLUMNS = (
+    *("case_id", "image", "mask", "malignancy", "group", "source", "split", "fold", "row_mm", "column_mm", "fov"),
+    *("panels", "target", "composition", "echogenicity", "shape", "margin", "foci", "tirads", "boxes"),
+    *("reader", "saved_at", "labels"),
+)
+"""Those of a cases.csv (docs/architecture.md), and at the end who said it, when, and whose outlines the mask holds."""
+SOURCE = "readings"
+MASK_FOLDER, IMAGE_FOLDER = "masks", "images"
+READINGS_NAME = "readings.jsonl"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What was written. num_corrected: the reader changed the network's outlines; num_unread: labels are its own."""
+
+    folder: Path
+    num_images: int
+    num_corrected: int
+    num_agreed: int
+    num_unread: int
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Example:
+    """One frame and what its mask is made of."""
+
+    item: ItemRow
+    frame_index: int
+    prediction: Prediction
+    correction: Correction | None
+    readings: tuple[Correction, ...]
+    is_agreed: bool
+
+
+def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | None = None) -> TrainingSet:
+    """Data folder of `serve`, a new folder -> the set in it.
+
+    scope: `read` takes frames with a reading, and items that a reader agreed with; `all` takes the network's outlines
+    as labels of the rest as well, marked in the column `labels`. who: this reader's readings alone; None: of each frame
+    the newest. InputError where there is no data folder, nothing was read, or the new folder exists already.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists already; nothing of it is replaced, so choose another folder")
+    if not (data / QUEUE_NAME).is_file():
+        raise InputError(f"{data}: no data folder of a server (there is no {QUEUE_NAME}); give the folder of --data")
+    examples = list(_examples(data, scope, who))
+    if not examples:
+        raise InputError(f"{data}: nobody has read an image there; read some on the page first")
+    for folder in (out, out / IMAGE_FOLDER, out / MASK_FOLDER):
+        folder.mkdir(parents=True)
+    store, text = Store(data), io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for example in examples:
+        writer.writerow(_write_example(store, out, example))
+    lines = [_line(reading, example) for example in examples for reading in example.readings]
+    write_atomic(out / READINGS_NAME, "".join(f"{line}\n" for line in lines))
+    write_atomic(out / "cases.csv", text.getvalue())
+    return TrainingSet(
+        folder=out,
+        num_images=len(examples),
+        num_corrected=sum(one.correction is not None and one.correction.changes_network for one in examples),
+        num_agreed=sum(_labels(one) == "agreed" for one in examples),
+        num_unread=sum(_labels(one) == "network" for one in examples),
+        readers=tuple(sorted({reading.who for one in examples for reading in one.readings} - {""})),
+    )
+
+
+def _examples(data: Path, scope: Scope, who: str | None) -> Iterator[_Example]:
+    store = Store(data)
+    agreed = _agreed_items(data, who)
+    for item in _done_items(data):
+        for index in range(item.num_frames or 1):
+            readings = tuple(present_readings(store, item, index))
+            chosen = next((reading for reading in readings if who in (None, reading.who)), None)
+            is_agreed = item.id in agreed and (item.num_frames or 1) == 1
+            if chosen is None and not is_agreed and scope == "read":
+                continue
+            prediction = store.prediction(item, index)
+            if prediction is not None and store.frame_file(item, index, IMAGE_NAME).is_file():
+                yield _Example(item, index, prediction, chosen, readings, is_agreed)
+
+
+def _write_example(store: Store, out: Path, example: _Example) -> list[Any]:
+    """Writes image and mask -> the row of cases.csv."""
+    item, index, prediction = example.item, example.frame_index, example.prediction
+    case_id = item.id[:16] + (f"-{index:04d}" if (item.num_frames or 1) > 1 else "")
+    shutil.copyfile(store.frame_file(item, index, IMAGE_NAME), out / IMAGE_FOLDER / f"{case_id}.png")
+    nodules = _nodules(example)
+    shape = (prediction.image.height_px, prediction.image.width_px)
+    masks = [fill_outlines([np.asarray(nodule.outline_xy)], shape) for nodule in nodules]
+    _write_mask(out / MASK_FOLDER / f"{case_id}.png", masks, shape)
+    spacing, correction = prediction.image.spacing, example.correction
+    return [
+        *(case_id, f"{IMAGE_FOLDER}/{case_id}.png", f"{MASK_FOLDER}/{case_id}.png", "", _group(item), SOURCE, "", ""),
+        *((spacing.row_mm, spacing.column_mm) if spacing else ("", "")),
+        _box_text(prediction.field_of_view.box),
+        ";".join(_box_text(panel.box) for panel in prediction.panels),
+        "nodule",
+        *_descriptors(correction),
+        ";".join(_box_text(bounding_box(mask_HW)) for mask_HW in masks),
+        *((correction.who, correction.saved_at) if correction else ("", "")),
+        _labels(example),
+    ]
+
+
+def _nodules(example: _Example) -> list[Nodule]:
+    if example.correction is None:
+        return list(example.prediction.nodules)
+    return [finding.nodule for finding in example.correction.findings]
+
+
+def _labels(example: _Example) -> Literal["corrected", "agreed", "network"]:
+    """-> whose outlines the mask holds: changed by a reader, agreed with by one, or the network's alone."""
+    if example.correction is not None:
+        return "corrected" if example.correction.changes_network else "agreed"
+    return "agreed" if example.is_agreed else "network"
+
+
+def _descriptors(correction: Correction | None) -> list[str]:
+    """-> the words of the largest nodule that has any, and its level; empty where the reader chose none."""
+    described = [finding for finding in correction.findings if not finding.is_level_proposed] if correction else []
+    if not described:
+        return [""] * 6
+    finding = max(described, key=lambda one: one.nodule.size.area_px)
+    words = finding.descriptors or {}
+    names = ("composition", "echogenicity", "shape", "margin", "foci")
+    values = [words.get(name) for name in names]
+    texts = ["; ".join(map(str, value)) if isinstance(value, list) else str(value or "") for value in values]
+    level = finding.level or ""
+    return [*texts, level.removeprefix("TR") if len(level) == len("TR5") else ""]
+
+
+def _group(item: ItemRow) -> str:
+    """-> the split key: the folder below the uploaded one, where files had one; else the item itself."""
+    folders = item.path.split("/")[:-1]
+    return f"{item.job_id[:16]}-{'-'.join(folders[1:])}" if len(folders) > 1 else item.id[:16]
+
+
+def _line(reading: Correction, example: _Example) -> str:
+    """-> a reading as one line of JSON, with the case that it is of."""
+    case_id = example.item.id[:16] + (f"-{example.frame_index:04d}" if (example.item.num_frames or 1) > 1 else "")
+    return json.dumps({"case_id": case_id} | reading.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+
+
+def _write_mask(path: Path, masks: list[BoolArray], shape: tuple[int, int]) -> None:
+    union_HW = np.zeros(shape, np.uint8)
+    for mask_HW in masks:
+        union_HW[mask_HW] = 255
+    is_encoded, data = cv2.imencode(".png", union_HW)
+    assert is_encoded
+    write_atomic(path, data.tobytes())
+
+
+def _box_text(box: Box) -> str:
+    return " ".join(str(int(value)) for value in box)
+
+
+def _done_items(data: Path) -> list[ItemRow]:
+    """-> the finished items of a data folder, read only: a server may hold it."""
+    rows = _asked(data, f"SELECT {ITEM_COLUMNS} FROM items WHERE state = 'done' ORDER BY job_id, sort_key, number", ())
+    return [ItemRow(*row) for row in rows]
+
+
+def _agreed_items(data: Path, who: str | None) -> set[str]:
+    rows = _asked(
+        data, "SELECT item_id FROM reader_states WHERE verdict = 'agreed' AND (? IS NULL OR who = ?)", (who, who)
+    )
+    return {row[0] for row in rows}
+
+
+def _asked(data: Path, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    path = data / QUEUE_NAME
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=20)) as db:
+            return list(db.execute(statement, values).fetchall())
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path}: can't be read ({error}); start `thyrosight serve` on it once, then try again"
+        ) from error
