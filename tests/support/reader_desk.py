@@ -21,6 +21,7 @@ from thyrosight.web.service import Service, ServiceLimits
 from web_server import ADDRESS, DARK, GROUND, post, wait_for
 
 SIZE_HW = (120, 160)
+UIDS = {"StudyInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3.4.1"}
 NODULES = ((38, 45, 18, 15), (112, 70, 15, 20))
 """Centre x, y and half axes of the dark ellipses that the tiny network takes for nodules."""
 
@@ -57,7 +58,7 @@ class Desk:
 
     def send(self, name: str = "a.dcm", content: bytes | None = None) -> str:
         """-> the id of an item that is done."""
-        job = wait_for(self.client, post(self.client, (name, content or native(two_nodules()))).json()["id"])
+        job = wait_for(self.client, post(self.client, (name, content or native(two_nodules(), **UIDS))).json()["id"])
         assert job["state"] == "done", job
         return str(job["items"][0]["id"])
 

@@ -19,6 +19,15 @@ declare namespace Api {
     thresholds: string;
   }
 
+  interface Agreement {
+    who_a: string;
+    who_b: string;
+    dice: number;
+    pairs: Array<PairedFindings>;
+    only_a: Array<string>;
+    only_b: Array<string>;
+  }
+
   interface Assessment {
     system: "acr" | "eu" | "k";
     system_name: string;
@@ -59,23 +68,32 @@ declare namespace Api {
   }
 
   interface Correction {
-    outlines_xy: Array<Array<[number, number]>>;
-    descriptors?: Array<Record<string, string | boolean | Array<string> | null> | null>;
-    system?: "acr" | "eu" | "k";
-    note?: string;
-    who?: string;
-    when?: string;
-    schema_version?: 1;
+    schema_version?: 2;
     item_id: string;
     frame_index: number;
-    measures: Array<OutlineMeasure>;
+    version: number;
+    etag: string;
+    who: string;
+    when: string;
+    saved_at: string;
+    findings: Array<Finding>;
+    changes_network: boolean;
+    next_number: number;
+    system: "acr" | "eu" | "k";
+    calipers_xy: Array<[[number, number], [number, number]]>;
+    note: string;
     model: ModelIdentity;
+    outlines_xy: Array<Array<[number, number]>>;
+    descriptors: Array<Record<string, string | boolean | Array<string> | null> | null>;
+    measures: Array<OutlineMeasure>;
   }
 
   interface CorrectionIn {
-    outlines_xy: Array<Array<[number, number]>>;
+    findings?: Array<FindingIn> | null;
+    outlines_xy?: Array<Array<[number, number]>> | null;
     descriptors?: Array<Record<string, string | boolean | Array<string> | null> | null>;
     system?: "acr" | "eu" | "k";
+    calipers_xy?: Array<[[number, number], [number, number]]>;
     note?: string;
     who?: string;
     when?: string;
@@ -124,6 +142,27 @@ declare namespace Api {
     rule: string;
   }
 
+  interface Finding {
+    uid: string;
+    outline_xy: Array<[number, number]>;
+    descriptors?: Record<string, string | boolean | Array<string> | null> | null;
+    note?: string;
+    drawn_with?: "hand" | "click" | "box";
+    number: number;
+    origin: "network" | "network_changed" | "person_with_network" | "person";
+    nodule: Nodule;
+    level: string | null;
+    is_level_proposed: boolean;
+  }
+
+  interface FindingIn {
+    uid?: string | null;
+    outline_xy: Array<[number, number]>;
+    descriptors?: Record<string, string | boolean | Array<string> | null> | null;
+    note?: string;
+    drawn_with?: "hand" | "click" | "box";
+  }
+
   interface Flag {
     code: "no_nodule" | "several_nodules" | "touches_border" | "several_panels" | "colour_overlay" | "text_in_field" | "small_field" | "small_image" | "low_contrast" | "low_probability" | "no_risk" | "no_outline" | "unlike_training" | "not_declared_ultrasound" | "not_b_mode";
     message: string;
@@ -150,6 +189,7 @@ declare namespace Api {
   interface Item {
     id: string;
     name: string;
+    path?: string;
     state: "queued" | "running" | "done" | "failed";
     error: ErrorDetail | null;
     num_frames: number | null;
@@ -159,6 +199,7 @@ declare namespace Api {
 
   interface Job {
     id: string;
+    name?: string | null;
     created: string;
     state: "queued" | "running" | "done" | "failed";
     items: Array<Item>;
@@ -168,6 +209,34 @@ declare namespace Api {
     jobs: Array<Job>;
     total: number;
     next_offset: number | null;
+  }
+
+  interface KeptVerdict {
+    who?: string;
+    verdict: "unread" | "read" | "agreed" | "skipped";
+    saved_at: string;
+  }
+
+  interface ListedItem {
+    id: string;
+    job_id: string;
+    job_name: string | null;
+    name: string;
+    path: string;
+    state: "queued" | "running" | "done" | "failed";
+    error: ErrorDetail | null;
+    num_frames: number | null;
+    frames_done: number;
+    seconds: number | null;
+    reading: "unread" | "read" | "agreed" | "corrected" | "skipped";
+    readers: Array<string>;
+    risk: number | null;
+    level: string | null;
+    is_level_proposed: boolean;
+    num_nodules: number | null;
+    flags: Array<string>;
+    model_id: string | null;
+    teaches: number | null;
   }
 
   interface MeasuredSigns {
@@ -184,6 +253,7 @@ declare namespace Api {
 
   interface Nodule {
     number: number;
+    uid?: string | null;
     panel_index: number;
     outline_xy: Array<[number, number]>;
     size: NoduleSize;
@@ -191,6 +261,7 @@ declare namespace Api {
     risk: number | null;
     risk_interval: [number, number] | null;
     risk_interval_reason: string | null;
+    risk_reason?: string | null;
     signs?: NoduleSigns | null;
   }
 
@@ -242,11 +313,32 @@ declare namespace Api {
     risk: number | null;
     risk_interval: [number, number] | null;
     risk_interval_reason: string | null;
+    risk_reason?: string | null;
     signs?: Record<string, unknown> | null;
+  }
+
+  interface OutlineThere {
+    outline_xy: Array<[number, number]>;
+    threshold: number;
+    views: Array<PixelBox>;
+    measure: OutlineMeasure;
   }
 
   interface OutlinesIn {
     outlines_xy: Array<Array<[number, number]>>;
+    others_xy?: Array<Array<[number, number]>> | null;
+  }
+
+  interface PairedFindings {
+    uid_a: string;
+    uid_b: string;
+    number_a: number;
+    number_b: number;
+    dice: number;
+    longest_difference_px: number;
+    longest_difference_mm: number | null;
+    level_a: string | null;
+    level_b: string | null;
   }
 
   interface PixelBox {
@@ -254,6 +346,15 @@ declare namespace Api {
     y0: number;
     x1: number;
     y1: number;
+  }
+
+  interface PointedAtIn {
+    point_xy?: [number, number] | null;
+    inside_xy?: Array<[number, number]>;
+    outside_xy?: Array<[number, number]>;
+    box?: PixelBox | null;
+    threshold?: number | null;
+    others_xy?: Array<Array<[number, number]>> | null;
   }
 
   interface Prediction {
@@ -280,6 +381,20 @@ declare namespace Api {
     capacity: number;
   }
 
+  interface ReadingVersion {
+    version: number;
+    who: string;
+    saved_at: string;
+    action: "saved" | "removed";
+    num_findings: number | null;
+    etag: string;
+  }
+
+  interface Readings {
+    readings: Array<Correction>;
+    agreement: Array<Agreement>;
+  }
+
   interface RiskShare {
     assumed: number;
     calibrated_at: number;
@@ -301,6 +416,12 @@ declare namespace Api {
     name: string;
     threshold: number;
     meaning: string;
+  }
+
+  interface SpacingIn {
+    row_mm: number;
+    column_mm: number;
+    who?: string;
   }
 
   interface SpacingMm {
@@ -329,6 +450,7 @@ declare namespace Api {
 
   interface Track {
     number: number;
+    uid?: string | null;
     panel_index: number;
     frames: Array<number>;
     nodule_numbers: Array<number>;
@@ -339,5 +461,16 @@ declare namespace Api {
     risk_spread: Spread | null;
     stability: number | null;
     coverage: number;
+  }
+
+  interface VerdictIn {
+    who?: string;
+    verdict: "unread" | "read" | "agreed" | "skipped";
+  }
+
+  interface WorkListPage {
+    items: Array<ListedItem>;
+    total: number;
+    next_cursor: string | null;
   }
 }

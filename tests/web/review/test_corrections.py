@@ -120,7 +120,7 @@ def test_each_reader_has_a_reading_and_a_third_sees_how_far_they_agree(desk: Des
     first, second = as_findings(desk.nodules(item))
     words = {"echogenicity": "very hypoechoic", "composition": "solid or almost completely solid"}
     desk.save(item, {"findings": [first, second], "who": "Ann"})
-    wider = {**first, "outline_xy": [[x - 1 if x < 38 else x + 1, y] for x, y in first["outline_xy"]]}
+    wider = {**first, "outline_xy": [[x, y - 1 if y < 70 else y + 1] for x, y in first["outline_xy"]]}
     added = {"outline_xy": square(70, 5, 12)}
     desk.save(item, {"findings": [{**wider, "descriptors": words}, added], "who": "Bob"})
     read = desk.client.get(desk.path(item, "readings")).json()
