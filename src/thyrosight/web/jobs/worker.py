@@ -25,6 +25,7 @@ from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow,
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import GIVEN_REASON, GivenSpacing, Store, StoreError
 from thyrosight.web.jobs.work_list import items_without_facts
+from thyrosight.web.review.corrections import measure_again
 from thyrosight.web.review.item_facts import index_item
 
 MAX_FRAMES = 1_000
@@ -210,7 +211,11 @@ class QueueWorker(BackgroundThread):
             examination = predictor.examine(source.frame(index))
             files = frame_files(examination, predictor.info)
         self.tally.add(examination.prediction.seconds)
+        is_again = self._store.prediction(item, index) is not None
         self._store.write_frame(item, index, files)
+        if is_again:  # with another spacing
+            with self._examiner.alone():
+                measure_again(self._store, predictor, item, examination)
         return outline_doubt(examination.raw)
 
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from thyrosight.errors import InputError
+from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.records import Examination
 from thyrosight.prediction import Nodule
 from thyrosight.tirads.reading import descriptors_of
 from thyrosight.web.errors import ApiError, not_found
@@ -99,6 +101,30 @@ def write_correction(
                 raise not_found("item") from error  # the job was deleted meanwhile
             raise
     return correction
+
+
+def measure_again(store: Store, predictor: Predictor, item: ItemRow, examination: Examination) -> None:
+    """After a change of the spacing: each reader's present reading becomes a version with the new sizes."""
+    frame_index = examination.frame.frame_index
+    for old in present_readings(store, item, frame_index):
+        rings = [finding.outline_xy for finding in old.findings]
+        nodules = measured_nodules(predictor, examination, rings, others_xy=()) if rings else []
+        findings = [FindingIn(**finding.model_dump(include=set(FindingIn.model_fields))) for finding in old.findings]
+        given = CorrectionIn(
+            findings=findings,
+            system=old.system,
+            calipers_xy=old.calipers_xy,
+            note=old.note,
+            who=old.who,
+            when=old.when,
+        )
+        with _writing:
+            files = versions_in(store.readings_folder(item) / str(frame_index))
+            version = files[-1].version + 1
+            kept, _ = kept_reading(store, examination.prediction, item, given, findings, nodules)
+            changes = {"version": version, "etag": etag_of(version), "model": predictor.model}
+            if kept.findings != old.findings:
+                _add(store, item, frame_index, version, old.who, kept.model_copy(update=changes))
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
