@@ -11,13 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thyrosight.measurement.cine import Spread, Track
-from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, PixelBox, Record, SpacingMm
+from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, PixelBox, Record
 from thyrosight.tirads.assessment import SystemName
 from thyrosight.tirads.proposals import MeasuredSigns
 
 State = Literal["queued", "running", "done", "failed"]
-ReadingState = Literal["unread", "read", "agreed", "corrected", "skipped"]
-Verdict = Literal["unread", "read", "agreed", "skipped"]
 
 MAX_OUTLINES = 32
 MAX_OUTLINE_POINTS = 2_000
@@ -146,62 +144,6 @@ class JobPage(Record):
     jobs: list[Job]
     total: int
     next_offset: int | None = Field(description="offset of the next page; None on the last one")
-
-
-class ListedItem(Record):
-    """One item of the work-list."""
-
-    id: str
-    job_id: str
-    job_name: str | None = Field(description="of the study or folder")
-    name: str
-    path: str
-    state: State
-    error: ErrorDetail | None
-    num_frames: int | None
-    frames_done: int
-    seconds: float | None
-    reading: ReadingState = Field(description="by the reader who asks; without a name by anybody")
-    readers: list[str] = Field(description="who has a reading or a verdict")
-    risk: float | None = Field(
-        description="the highest of its nodules, by the newest reading, else by the network; of a clip, that of its "
-        "leading nodule; None without a nodule that has a risk"
-    )
-    level: str | None = Field(description="the strictest TI-RADS level of its nodules, or a range of levels")
-    is_level_proposed: bool = Field(description="nobody has read the item: the level follows from measures alone")
-    num_nodules: int | None
-    flags: list[str]
-    model_id: str | None = Field(description="of the network whose result it is")
-    teaches: float | None = Field(description="what a reading would teach the network, 0 to 2: for sort=teaches")
-
-
-class WorkListPage(Record):
-    """A part of the work-list."""
-
-    items: list[ListedItem]
-    total: int = Field(description="items that fit the filter")
-    next_cursor: str | None = Field(description="of the next page; None on the last one")
-
-
-class VerdictIn(Record):
-    """What a reader says of a whole item by one key."""
-
-    who: str = Field("", max_length=200)
-    verdict: Verdict
-
-
-class KeptVerdict(VerdictIn):
-    """A verdict as it is kept."""
-
-    saved_at: str
-
-
-class SpacingIn(SpacingMm):
-    """Millimetres per pixel of an image whose file states none."""
-
-    row_mm: float = Field(ge=0.001, le=10)
-    column_mm: float = Field(ge=0.001, le=10)
-    who: str = Field("", max_length=200)
 
 
 class OutlinesIn(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from thyrosight.daemon import is_loopback
@@ -14,7 +15,9 @@ from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.uploads import UploadLimits
-from thyrosight.web.jobs.worker import QueueWorker
+from thyrosight.web.jobs.worker import AfterWork, QueueWorker
+from thyrosight.web.review.corrections import measure_again
+from thyrosight.web.review.item_facts import index_item
 
 MAX_FILES = 200
 MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
@@ -46,7 +49,8 @@ class Service:
         self.store = Store(folder)
         self.queue = JobQueue(self.store.queue_path, self.limits.max_queue)
         self.examiner = Examiner(predictor, self.store)
-        self.worker = QueueWorker(self.queue, self.store, self.examiner)
+        after = AfterWork(partial(index_item, self.queue, self.store), partial(measure_again, self.store, predictor))
+        self.worker = QueueWorker(self.queue, self.store, self.examiner, after)
         self.refused: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._uploads: Counter[str] = Counter()

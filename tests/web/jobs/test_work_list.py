@@ -13,7 +13,8 @@ pytest.importorskip("fastapi")
 
 from thyrosight.web.jobs.queue import JobQueue
 from thyrosight.web.jobs.store import new_id
-from thyrosight.web.jobs.work_list import Facts, Wanted, list_items, note_facts, note_reading, note_verdict
+from thyrosight.web.jobs.work_list import Facts, list_items, note_facts, note_reading, note_verdict
+from thyrosight.web.work_list_schemas import WorkListQuery
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def accept(queue: JobQueue, name: str | None, *paths: str) -> list[str]:
 
 
 def paths_of(queue: JobQueue, **wanted: object) -> list[str]:
-    return [row.path for row in list_items(queue, Wanted(**wanted), 100, None)[0]]  # type: ignore[arg-type]
+    return [row.path for row in list_items(queue, WorkListQuery(**wanted))[0]]  # type: ignore[arg-type]
 
 
 def test_a_folder_is_one_group_in_its_own_order(queue: JobQueue) -> None:
@@ -67,8 +68,8 @@ def test_filters(queue: JobQueue) -> None:
     assert paths_of(queue, search="B_1") == ["b_1.png"]
     assert paths_of(queue, search="0%") == ["a.png", "b_1.png", "c.png"]
     assert paths_of(queue, search="_") == ["b_1.png"]
-    assert paths_of(queue, order="risk") == ["a.png", "b_1.png", "c.png"]
-    assert paths_of(queue, order="teaches") == ["b_1.png", "a.png", "c.png"]
+    assert paths_of(queue, sort="risk") == ["a.png", "b_1.png", "c.png"]
+    assert paths_of(queue, sort="teaches") == ["b_1.png", "a.png", "c.png"]
 
 
 def test_who_has_read_what(queue: JobQueue) -> None:
@@ -78,7 +79,7 @@ def test_who_has_read_what(queue: JobQueue) -> None:
     note_verdict(queue, c, "Bob", "skipped")
     note_verdict(queue, d, "Bob", "read")
     note_verdict(queue, d, "Bob", "unread")
-    rows = {row.path: row for row in list_items(queue, Wanted(), 10, None)[0]}
+    rows = {row.path: row for row in list_items(queue, WorkListQuery())[0]}
     assert {path: row.reading for path, row in rows.items()} == {
         "a": "corrected",
         "b": "corrected",
@@ -109,7 +110,7 @@ def test_five_thousand_items_by_cursor_each_once_and_quickly(queue: JobQueue, or
     seen, seconds, cursor = [], [], None
     while True:
         began = time.perf_counter()
-        rows, cursor, total = list_items(queue, Wanted(order=order), 200, cursor)  # type: ignore[arg-type]
+        rows, cursor, total = list_items(queue, WorkListQuery(sort=order, cursor=cursor))  # type: ignore[arg-type]
         seconds.append(time.perf_counter() - began)
         seen += [row.id for row in rows]
         assert total == 5_000
@@ -121,10 +122,10 @@ def test_five_thousand_items_by_cursor_each_once_and_quickly(queue: JobQueue, or
 
 def test_a_cursor_of_another_order_is_refused(queue: JobQueue) -> None:
     accept(queue, None, "a", "b")
-    _, cursor, _ = list_items(queue, Wanted(), 1, None)
+    _, cursor, _ = list_items(queue, WorkListQuery(limit=1))
     for bad in (cursor, "x", "é", "W10="):
         with pytest.raises(ValueError, match="cursor"):
-            list_items(queue, Wanted(order="newest"), 1, bad)
+            list_items(queue, WorkListQuery(sort="newest", cursor=bad))
 
 
 def test_a_queue_of_version_1_is_taken_on(tmp_path: Path) -> None:

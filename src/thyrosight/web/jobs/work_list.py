@@ -11,12 +11,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from thyrosight.web.jobs.queue import JobQueue
-from thyrosight.web.schemas import ReadingState, Verdict
-
-Order = Literal["order", "newest", "name", "risk", "teaches"]
+from thyrosight.web.work_list_schemas import Order, Verdict, WorkListQuery
 
 _READING = """CASE WHEN max(r.num_changed) > 0 THEN 'corrected' WHEN sum(r.verdict = 'agreed') > 0 THEN 'agreed'
 WHEN sum(r.verdict = 'read') > 0 THEN 'read' WHEN sum(r.verdict = 'skipped') > 0 THEN 'skipped'
@@ -34,22 +32,6 @@ _FROM = """FROM items i JOIN jobs j ON j.id = i.job_id LEFT JOIN facts f ON f.it
 LEFT JOIN (SELECT r.item_id, {reading} AS reading, group_concat(
   CASE WHEN r.num_read > 0 OR r.verdict != 'unread' THEN r.who END, char(31)) AS readers
   FROM reader_states r {who} GROUP BY r.item_id) s ON s.item_id = i.id"""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the list shall hold. who: whose reading counts; None for anybody's."""
-
-    who: str | None = None
-    reading: ReadingState | None = None
-    state: str | None = None
-    flag: str | None = None
-    min_risk: float | None = None
-    max_risk: float | None = None
-    level: str | None = None
-    job_id: str | None = None
-    search: str = ""
-    order: Order = "order"
 
 
 @dataclass(frozen=True)
@@ -95,20 +77,18 @@ i.error_message, i.seconds, coalesce(s.reading, 'unread'), coalesce(s.readers, '
 f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flags, ''), f.model_id, f.teaches"""
 
 
-def list_items(
-    queue: JobQueue, wanted: Wanted, limit: int, cursor: str | None
-) -> tuple[list[ListedRow], str | None, int]:
+def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow], str | None, int]:
     """-> (at most `limit` items after the cursor, the next cursor, number of all that are wanted).
 
     ValueError where the cursor is none of this order.
     """
-    order = _ORDERS[wanted.order]
+    order, limit = _ORDERS[wanted.sort], wanted.limit
     source, values = _source(wanted)
     where, where_values = _conditions(wanted)
     ((total,),) = queue.read(f"SELECT count(*) {source} WHERE {where}", [*values, *where_values])
     after, after_values = "", []
-    if cursor is not None:
-        after_values = _place_of(cursor, len(order))
+    if wanted.cursor is not None:
+        after_values = _place_of(wanted.cursor, len(order))
         after = f" AND ({', '.join(order)}) > ({', '.join('?' * len(order))})"
     rows = queue.read(
         f"SELECT {_COLUMNS}, {', '.join(order)} {source} WHERE {where}{after} ORDER BY {', '.join(order)} LIMIT ?",
@@ -198,13 +178,13 @@ def read_item_ids(queue: JobQueue) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _source(wanted: Wanted) -> tuple[str, list[Any]]:
+def _source(wanted: WorkListQuery) -> tuple[str, list[Any]]:
     if wanted.who is None:
         return _FROM.format(reading=_READING, who=""), []
     return _FROM.format(reading=_READING, who="WHERE r.who = ?"), [wanted.who]
 
 
-def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
+def _conditions(wanted: WorkListQuery) -> tuple[str, list[Any]]:
     """-> (SQL, its values)."""
     parts: list[tuple[str, list[Any]]] = [("1", [])]
     if wanted.reading is not None:
@@ -219,8 +199,8 @@ def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
         parts.append((f"{_RISK} <= ?", [wanted.max_risk]))
     if wanted.level is not None:
         parts.append((f"{_LEVEL} LIKE ? ESCAPE '!'", ["%" + _literal(wanted.level)]))
-    if wanted.job_id is not None:
-        parts.append(("i.job_id = ?", [wanted.job_id]))
+    if wanted.job is not None:
+        parts.append(("i.job_id = ?", [wanted.job]))
     if wanted.search.strip():
         pattern = f"%{_literal(wanted.search.strip())}%"
         questions = [f"{column} LIKE ? ESCAPE '!'" for column in ("i.path", "i.name", "j.name")]

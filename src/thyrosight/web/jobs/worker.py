@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
 from thyrosight.inference.doubt import outline_doubt
+from thyrosight.inference.records import Examination
 from thyrosight.inference.trial import survives
 from thyrosight.prediction import SpacingMm
 from thyrosight.web.jobs.clip_summary import number_clip
@@ -25,8 +26,6 @@ from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow,
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import GIVEN_REASON, GivenSpacing, Store, StoreError
 from thyrosight.web.jobs.work_list import items_without_facts
-from thyrosight.web.review.corrections import measure_again
-from thyrosight.web.review.item_facts import index_item
 
 MAX_FRAMES = 1_000
 """Of one clip. At about 5 per second a longer one would hold up the others for minutes."""
@@ -56,6 +55,18 @@ class WorkTally:
             return self.num_frames, self.seconds
 
 
+@dataclass(frozen=True)
+class AfterWork:
+    """What follows when frames are done: others know readings and the work-list.
+
+    item_done: (item, the network's doubt about the outlines of its frames). measured_again: (item, examination) of a
+    frame that had a result with another spacing.
+    """
+
+    item_done: Callable[[ItemRow, Sequence[float]], None]
+    measured_again: Callable[[ItemRow, Examination], None]
+
+
 class _StoppedError(Exception):
     """The server stops."""
 
@@ -75,8 +86,9 @@ class _TurnOverError(Exception):
 class QueueWorker(BackgroundThread):
     """Works until `stop`. Neither a bad file nor a bug of ours ends it."""
 
-    def __init__(self, queue: JobQueue, store: Store, examiner: Examiner) -> None:
+    def __init__(self, queue: JobQueue, store: Store, examiner: Examiner, after: AfterWork) -> None:
         super().__init__("worker", self.step)
+        self._after = after
         self.tally = WorkTally()
         self._queue, self._store, self._examiner = queue, store, examiner
         self._had_a_turn: set[str] = set()
@@ -183,7 +195,7 @@ class QueueWorker(BackgroundThread):
             number_clip(self._store, item, num_frames)
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
-        index_item(self._queue, self._store, replace(item, num_frames=num_frames), doubts)
+        self._after.item_done(replace(item, num_frames=num_frames), doubts)
 
     def _is_present(self, item: ItemRow, index: int, given: GivenSpacing | None) -> bool:
         """-> whether the frame has a result of the present network, with the spacing that holds now."""
@@ -200,7 +212,7 @@ class QueueWorker(BackgroundThread):
             item = self._queue.item(item_id)
             if item is not None and item_id not in self._indexed:
                 self._indexed.add(item_id)  # once: a result that can't be read would be tried for ever
-                index_item(self._queue, self._store, item)
+                self._after.item_done(item, ())
                 return True
         return False
 
@@ -215,7 +227,7 @@ class QueueWorker(BackgroundThread):
         self._store.write_frame(item, index, files)
         if is_again:  # with another spacing
             with self._examiner.alone():
-                measure_again(self._store, predictor, item, examination)
+                self._after.measured_again(item, examination)
         return outline_doubt(examination.raw)
 
 

@@ -8,49 +8,29 @@ from fastapi import APIRouter, Query, Response
 
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import GivenSpacing
-from thyrosight.web.jobs.work_list import ListedRow, Order, Wanted, list_items, note_verdict
+from thyrosight.web.jobs.work_list import ListedRow, list_items, note_verdict
 from thyrosight.web.review.kept_reading import utc_now
 from thyrosight.web.routes.items import ItemId
 from thyrosight.web.routes.jobs import CurrentService, item_error, item_of, refusals
-from thyrosight.web.schemas import (
-    Item,
+from thyrosight.web.schemas import Item
+from thyrosight.web.service import Service
+from thyrosight.web.work_list_schemas import (
     KeptVerdict,
     ListedItem,
-    ReadingState,
     SpacingIn,
-    State,
     VerdictIn,
     WorkListPage,
+    WorkListQuery,
 )
-from thyrosight.web.service import Service
-
-MAX_LISTED = 500
-Text = Annotated[str | None, Query(max_length=200)]
-Share = Annotated[float | None, Query(ge=0, le=1)]
 
 router = APIRouter(prefix="/api/v1", tags=["worklist"])
 
 
 @router.get("/worklist", responses=refusals())
-def get_work_list(
-    service: CurrentService,
-    who: Annotated[str | None, Query(max_length=200, description="whose reading counts; anybody's without it")] = None,
-    reading: Annotated[ReadingState | None, Query(description="of finished items")] = None,
-    state: State | None = None,
-    flag: Text = None,
-    min_risk: Share = None,
-    max_risk: Share = None,
-    level: Annotated[str | None, Query(max_length=20, description="`TR5`; a range counts by its upper end")] = None,
-    job: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="one study or folder")] = None,
-    search: Annotated[str, Query(max_length=200, description="in names, paths and names of folders")] = "",
-    sort: Annotated[Order, Query(description="order: folders newest first, each in the order of its paths")] = "order",
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 200,
-    cursor: Annotated[str | None, Query(max_length=2_000)] = None,
-) -> WorkListPage:
+def get_work_list(service: CurrentService, wanted: Annotated[WorkListQuery, Query()]) -> WorkListPage:
     """The items that fit the filter, a page at a time; ask again with `next_cursor` for the next page."""
-    wanted = Wanted(who, reading, state, flag, min_risk, max_risk, level, job, search, sort)
     try:
-        rows, following, total = list_items(service.queue, wanted, limit, cursor)
+        rows, following, total = list_items(service.queue, wanted)
     except ValueError as error:
         raise ApiError(422, "invalid_request", f"cursor: {error}; begin again without one") from error
     return WorkListPage(items=[listed(row) for row in rows], total=total, next_cursor=following)

@@ -1,0 +1,88 @@
+"""The records of the work-list that go in and out of the API. Their descriptions are the text of openapi.json."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from thyrosight.prediction import Record, SpacingMm
+from thyrosight.web.schemas import ErrorDetail, State
+
+ReadingState = Literal["unread", "read", "agreed", "corrected", "skipped"]
+Verdict = Literal["unread", "read", "agreed", "skipped"]
+Order = Literal["order", "newest", "name", "risk", "teaches"]
+MAX_LISTED = 500
+
+
+class WorkListQuery(Record):
+    """Which items of the work-list, in which order, and from where on."""
+
+    who: str | None = Field(None, max_length=200, description="whose reading counts; anybody's without it")
+    reading: ReadingState | None = Field(None, description="of finished items")
+    state: State | None = None
+    flag: str | None = Field(None, max_length=100)
+    min_risk: float | None = Field(None, ge=0, le=1)
+    max_risk: float | None = Field(None, ge=0, le=1)
+    level: str | None = Field(None, max_length=20, description="`TR5`; a range counts by its upper end")
+    job: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="one study or folder")
+    search: str = Field("", max_length=200, description="in names, paths and names of folders")
+    sort: Order = Field("order", description="order: folders newest first, each in the order of its paths")
+    limit: int = Field(200, ge=1, le=MAX_LISTED)
+    cursor: str | None = Field(None, max_length=2_000)
+
+
+class ListedItem(Record):
+    """One item of the work-list."""
+
+    id: str
+    job_id: str
+    job_name: str | None = Field(description="of the study or folder")
+    name: str
+    path: str
+    state: State
+    error: ErrorDetail | None
+    num_frames: int | None
+    frames_done: int
+    seconds: float | None
+    reading: ReadingState = Field(description="by the reader who asks; without a name by anybody")
+    readers: list[str] = Field(description="who has a reading or a verdict")
+    risk: float | None = Field(
+        description="the highest of its nodules, by the newest reading, else by the network; of a clip, that of its "
+        "leading nodule; None without a nodule that has a risk"
+    )
+    level: str | None = Field(description="the strictest TI-RADS level of its nodules, or a range of levels")
+    is_level_proposed: bool = Field(description="nobody has read the item: the level follows from measures alone")
+    num_nodules: int | None
+    flags: list[str]
+    model_id: str | None = Field(description="of the network whose result it is")
+    teaches: float | None = Field(description="what a reading would teach the network, 0 to 2: for sort=teaches")
+
+
+class WorkListPage(Record):
+    """A part of the work-list."""
+
+    items: list[ListedItem]
+    total: int = Field(description="items that fit the filter")
+    next_cursor: str | None = Field(description="of the next page; None on the last one")
+
+
+class VerdictIn(Record):
+    """What a reader says of a whole item by one key."""
+
+    who: str = Field("", max_length=200)
+    verdict: Verdict
+
+
+class KeptVerdict(VerdictIn):
+    """A verdict as it is kept."""
+
+    saved_at: str
+
+
+class SpacingIn(SpacingMm):
+    """Millimetres per pixel of an image whose file states none."""
+
+    row_mm: float = Field(ge=0.001, le=10)
+    column_mm: float = Field(ge=0.001, le=10)
+    who: str = Field("", max_length=200)
