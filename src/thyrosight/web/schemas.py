@@ -226,7 +226,7 @@ class CorrectionIn(Record):
         return self
 
 
-class Finding(FindingIn):
+class KeptFinding(FindingIn):
     """One nodule of a reading as it is kept."""
 
     uid: NoduleUid
@@ -248,7 +248,7 @@ class Correction(Record):
     who: str
     when: str
     saved_at: str = Field(description="ISO 8601, UTC, by the server's clock")
-    findings: list[Finding]
+    findings: list[KeptFinding]
     changes_network: bool = Field(description="False where the findings are the network's own, all and untouched")
     next_number: int = Field(description="that the next new nodule of this item gets")
     system: SystemName
@@ -285,7 +285,7 @@ class PairedFindings(Record):
     level_b: str | None
 
 
-class Agreement(Record):
+class ReaderAgreement(Record):
     """How far two readers agree on a frame."""
 
     who_a: str
@@ -300,7 +300,7 @@ class Readings(Record):
     """The present reading of each reader, the newest first, and how far they agree."""
 
     readings: list[Correction]
-    agreement: list[Agreement]
+    agreement: list[ReaderAgreement]
 
 
 class ClipFrame(Record):

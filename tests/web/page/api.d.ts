@@ -19,15 +19,6 @@ declare namespace Api {
     thresholds: string;
   }
 
-  interface Agreement {
-    who_a: string;
-    who_b: string;
-    dice: number;
-    pairs: Array<PairedFindings>;
-    only_a: Array<string>;
-    only_b: Array<string>;
-  }
-
   interface Assessment {
     system: "acr" | "eu" | "k";
     system_name: string;
@@ -76,7 +67,7 @@ declare namespace Api {
     who: string;
     when: string;
     saved_at: string;
-    findings: Array<Finding>;
+    findings: Array<KeptFinding>;
     changes_network: boolean;
     next_number: number;
     system: "acr" | "eu" | "k";
@@ -142,19 +133,6 @@ declare namespace Api {
     rule: string;
   }
 
-  interface Finding {
-    uid: string;
-    outline_xy: Array<[number, number]>;
-    descriptors?: Record<string, string | boolean | Array<string> | null> | null;
-    note?: string;
-    drawn_with?: "hand" | "click" | "box";
-    number: number;
-    origin: "network" | "network_changed" | "person_with_network" | "person";
-    nodule: Nodule;
-    level: string | null;
-    is_level_proposed: boolean;
-  }
-
   interface FindingIn {
     uid?: string | null;
     outline_xy: Array<[number, number]>;
@@ -209,6 +187,19 @@ declare namespace Api {
     jobs: Array<Job>;
     total: number;
     next_offset: number | null;
+  }
+
+  interface KeptFinding {
+    uid: string;
+    outline_xy: Array<[number, number]>;
+    descriptors?: Record<string, string | boolean | Array<string> | null> | null;
+    note?: string;
+    drawn_with?: "hand" | "click" | "box";
+    number: number;
+    origin: "network" | "network_changed" | "person_with_network" | "person";
+    nodule: Nodule;
+    level: string | null;
+    is_level_proposed: boolean;
   }
 
   interface KeptVerdict {
@@ -381,6 +372,15 @@ declare namespace Api {
     capacity: number;
   }
 
+  interface ReaderAgreement {
+    who_a: string;
+    who_b: string;
+    dice: number;
+    pairs: Array<PairedFindings>;
+    only_a: Array<string>;
+    only_b: Array<string>;
+  }
+
   interface ReadingVersion {
     version: number;
     who: string;
@@ -392,7 +392,7 @@ declare namespace Api {
 
   interface Readings {
     readings: Array<Correction>;
-    agreement: Array<Agreement>;
+    agreement: Array<ReaderAgreement>;
   }
 
   interface RiskShare {

@@ -10,22 +10,22 @@ import numpy as np
 from thyrosight.measurement.cine import best_pairs
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.types import BoolArray
-from thyrosight.web.schemas import Agreement, Correction, Finding, PairedFindings
+from thyrosight.web.schemas import Correction, KeptFinding, PairedFindings, ReaderAgreement
 
 LEAST_DICE = 0.1
 """Outlines that share less are not the same nodule."""
 
 
-def agreements_of(readings: Sequence[Correction]) -> list[Agreement]:
+def agreements_of(readings: Sequence[Correction]) -> list[ReaderAgreement]:
     """Readings of one frame -> one entry per two readers."""
     return [_agreement(a, b) for a, b in combinations(readings, 2)]
 
 
-def _agreement(a: Correction, b: Correction) -> Agreement:
+def _agreement(a: Correction, b: Correction) -> ReaderAgreement:
     masks_a, masks_b = _masks(a, b)
     dice_AB = np.array([[_dice(x, y) for y in masks_b] for x in masks_a]).reshape(len(masks_a), len(masks_b))
     pairs = best_pairs(np.where(dice_AB >= LEAST_DICE, dice_AB, 0))
-    return Agreement(
+    return ReaderAgreement(
         who_a=a.who,
         who_b=b.who,
         dice=round(_dice(_union(masks_a), _union(masks_b)), 4),
@@ -35,7 +35,7 @@ def _agreement(a: Correction, b: Correction) -> Agreement:
     )
 
 
-def _pair(a: Finding, b: Finding, dice: float) -> PairedFindings:
+def _pair(a: KeptFinding, b: KeptFinding, dice: float) -> PairedFindings:
     of_a, of_b = a.nodule.size, b.nodule.size
     in_mm = None if of_a.longest_mm is None or of_b.longest_mm is None else of_b.longest_mm - of_a.longest_mm
     return PairedFindings(

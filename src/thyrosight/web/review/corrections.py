@@ -15,7 +15,7 @@ from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.review.identity import findings_in
-from thyrosight.web.review.kept_reading import kept_reading, utc_now
+from thyrosight.web.review.kept_reading import kept_reading, server_time
 from thyrosight.web.review.old_corrections import adopt_old_correction
 from thyrosight.web.review.outlines import measured_nodules
 from thyrosight.web.review.reading_files import (
@@ -168,7 +168,7 @@ def check_descriptors(findings: Sequence[FindingIn]) -> None:
 
 
 def _add(store: Store, item: ItemRow, frame_index: int, version: int, who: str, correction: Correction | None) -> None:
-    saved_at = correction.saved_at if correction else utc_now()
+    saved_at = correction.saved_at if correction else server_time()
     add_version(store.readings_folder(item) / str(frame_index), version, who, saved_at, correction)
 
 

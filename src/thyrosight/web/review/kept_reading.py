@@ -15,10 +15,10 @@ from thyrosight.web.jobs.store import Store
 from thyrosight.web.review.identity import numbered, origin_of, uid_of
 from thyrosight.web.review.outlines import measure_of
 from thyrosight.web.review.reading_files import etag_of, read_numbers
-from thyrosight.web.schemas import Correction, CorrectionIn, Finding, FindingIn
+from thyrosight.web.schemas import Correction, CorrectionIn, FindingIn, KeptFinding
 
 
-def utc_now() -> str:
+def server_time() -> str:
     """-> ISO 8601, UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -49,7 +49,7 @@ def kept_reading(
             "level": level_words(assessment),
             "is_level_proposed": not has_words(finding),
         }
-        made.append(Finding(**values))
+        made.append(KeptFinding(**values))
     made.sort(key=lambda finding: finding.number)
     is_networks = len(made) == len(prediction.nodules) and all(finding.origin == "network" for finding in made)
     return (
@@ -60,7 +60,7 @@ def kept_reading(
             etag=etag_of(1),
             who=given.who,
             when=given.when,
-            saved_at=utc_now(),
+            saved_at=server_time(),
             findings=made,
             changes_network=not is_networks,
             next_number=max(numbers.values(), default=0) + 1,
@@ -86,7 +86,7 @@ def item_numbers(store: Store, item: ItemRow, prediction: Prediction) -> dict[st
     return numbers
 
 
-def finding_assessment(finding: Finding, system: SystemName) -> Assessment:
+def finding_assessment(finding: KeptFinding, system: SystemName) -> Assessment:
     """Finding -> its TI-RADS; measures propose the descriptors that the reader left out."""
     return assess_nodule(finding.nodule, finding.descriptors, system)
 

@@ -43,7 +43,7 @@ READINGS_NAME = "readings.jsonl"
 
 
 @dataclass(frozen=True)
-class TrainingSet:
+class WrittenSet:
     """What was written. num_corrected: the reader changed the network's outlines; num_unread: labels are its own."""
 
     folder: Path
@@ -66,7 +66,7 @@ class _Example:
     is_agreed: bool
 
 
-def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | None = None) -> TrainingSet:
+def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | None = None) -> WrittenSet:
     """Data folder of `serve`, a new folder -> the set in it.
 
     scope: `read` takes frames with a reading, and items that a reader agreed with; `all` takes the network's outlines
@@ -90,7 +90,7 @@ def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | 
     lines = [_line(reading, example) for example in examples for reading in example.readings]
     write_atomic(out / READINGS_NAME, "".join(f"{line}\n" for line in lines))
     write_atomic(out / "cases.csv", text.getvalue())
-    return TrainingSet(
+    return WrittenSet(
         folder=out,
         num_images=len(examples),
         num_corrected=sum(one.correction is not None and one.correction.changes_network for one in examples),

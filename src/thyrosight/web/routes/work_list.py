@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import GivenSpacing
 from thyrosight.web.jobs.work_list import ListedRow, list_items, note_verdict
-from thyrosight.web.review.kept_reading import utc_now
+from thyrosight.web.review.kept_reading import server_time
 from thyrosight.web.routes.items import ItemId
 from thyrosight.web.routes.jobs import CurrentService, item_error, item_of, refusals
 from thyrosight.web.schemas import Item
@@ -51,7 +51,7 @@ def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> I
     known = service.store.prediction(item, 0)
     if known is not None and known.image.spacing is not None and service.store.spacing(item) is None:
         raise ApiError(409, "has_spacing", f"{item.name}: its file states its spacing, which is not replaced")
-    kept = GivenSpacing(row_mm=given.row_mm, column_mm=given.column_mm, who=given.who, when=utc_now())
+    kept = GivenSpacing(row_mm=given.row_mm, column_mm=given.column_mm, who=given.who, when=server_time())
     return _measured_again(service, item_id, kept)
 
 
