@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thyrosight.measurement.cine import Spread, Track
-from thyrosight.prediction import UID_PATTERN, ModelIdentity, Nodule, NoduleSize, PixelBox, Record
+from thyrosight.prediction import ModelIdentity, Nodule, NoduleSize, PixelBox, Record
 from thyrosight.tirads.assessment import SystemName
 from thyrosight.tirads.proposals import MeasuredSigns
 
@@ -26,6 +26,8 @@ OutlineXY = Annotated[list[tuple[Coordinate, Coordinate]], Field(min_length=3, m
 ShortText = Annotated[str, Field(max_length=100)]
 DescriptorValue = ShortText | bool | Annotated[list[ShortText], Field(max_length=16)] | None
 DescriptorWords = Annotated[dict[ShortText, DescriptorValue], Field(max_length=16)]
+UID_PATTERN = r"^[0-2](\.(0|[1-9][0-9]*)){1,40}$"
+"""A DICOM UID (PS3.5, 9)."""
 PlaceXY = tuple[Coordinate, Coordinate]
 NoduleUid = Annotated[str, Field(max_length=64, pattern=UID_PATTERN)]
 DrawnWith = Literal["hand", "click", "box"]

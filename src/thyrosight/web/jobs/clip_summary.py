@@ -19,8 +19,13 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
         num_nodules=len(prediction.nodules),
         area_px=largest.size.area_px if largest else None,
         longest_mm=largest.size.longest_mm if largest else None,
-        risk=prediction.highest_risk,
+        risk=highest_risk(prediction),
     )
+
+
+def highest_risk(prediction: Prediction) -> float | None:
+    """-> the highest risk of its nodules: what a list states of an image. None without a nodule that has a risk."""
+    return max((nodule.risk for nodule in prediction.nodules if nodule.risk is not None), default=None)
 
 
 def number_clip(store: Store, item: ItemRow, num_frames: int) -> None:

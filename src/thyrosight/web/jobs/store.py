@@ -23,7 +23,8 @@ from pathlib import Path
 from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
-from thyrosight.prediction import Prediction, SpacingMm, nodule_uid
+from thyrosight.measurement.nodule_uids import nodule_uid
+from thyrosight.prediction import Prediction, SpacingMm
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.types import Spacing
 from thyrosight.web.jobs.queue import ItemRow

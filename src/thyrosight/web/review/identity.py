@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thyrosight.measurement.nodule_uids import new_nodule_uid
 from thyrosight.measurement.outlines import fill_outlines
-from thyrosight.prediction import Nodule, new_nodule_uid
+from thyrosight.prediction import Nodule
 from thyrosight.types import BoolArray
 from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.tirads.reading import assess_nodule, level_words
+from thyrosight.web.jobs.clip_summary import highest_risk
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.work_list import Facts, note_facts, note_reading
@@ -42,7 +43,7 @@ def network_facts(predictions: Sequence[Prediction], clip: ClipSummary | None, d
     nodules = [nodule for prediction in predictions for nodule in prediction.nodules]
     if clip is not None and not nodules:
         flags["no_nodule"] = None
-    risk = predictions[0].highest_risk if clip is None else clip.risk
+    risk = highest_risk(predictions[0]) if clip is None else clip.risk
     return Facts(
         risk=risk,
         level=highest_level(nodules),
