@@ -57,10 +57,13 @@ def test_tracks_that_are_given_are_taken_or_refused(tmp_path: Path) -> None:
     for tracks, said in (
         ({(0, 1): 1}, "in no track"),
         (dict.fromkeys(crossed, 1), "several nodules in frame 0"),
-        ({**crossed, (0, 1): 3, (1, 2): 3}, "without a gap"),
+        ({**crossed, (0, 1): 0, (1, 2): 0}, "number them from 1"),
     ):
         with pytest.raises(InputError, match=said):
             findings_of(predictions, tracks=tracks)
+    gap = {**crossed, (0, 1): 3, (1, 2): 3}  # a reader has deleted nodule 1, and added a third
+    seg = read(case_dicom_files(path, predictions, corrections=Corrections(tracks=gap))["seg.dcm"])
+    assert [(one.SegmentNumber, one.TrackingID) for one in seg.SegmentSequence] == [(1, "Nodule 2"), (2, "Nodule 3")]
 
 
 # Identity.
