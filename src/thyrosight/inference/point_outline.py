@@ -18,7 +18,7 @@ from thyrosight.measurement.outlines import components, fill_outlines, outlines
 from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, Box, FloatArray, Frame
 
-VIEW_SHARES = (0.5, 0.7)
+VIEW_SHARES = (0.35, 0.5, 0.7)
 """Sides of the closer views around a point, over the longer side of the panel that it lies in."""
 PEAK_SHARE = 0.5
 """The threshold is this share of the mask probability at the point, where that is below the bundle's threshold."""
