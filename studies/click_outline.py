@@ -127,7 +127,7 @@ def main() -> None:
     chosen = sorted((cases[index] for index in order), key=lambda case: (case.fold or 0, case.case_id))
     if "{fold}" not in given.bundle:
         info = Predictor.load(Path(given.bundle) if given.bundle else None, threads=1).info
-        names = ", ".join(one.source for one in info.training_sets)
+        names = ", ".join(dict.fromkeys(one.source for one in info.training_sets))
         print(f"one bundle for all rows: {info.name}, which has learned from {names}")
     rows = rows_of(chosen, given.bundle, given.threads)
     groups = [str(row["group"]) for row in rows]

@@ -18,12 +18,14 @@ from thyrosight.measurement.cine import (
     Clip,
     best_pairs,
     mean_risk,
+    numbered_by_track,
     spread_of,
     summarise_clip,
+    track_numbers,
 )
 from thyrosight.measurement.outlines import outlines
 from thyrosight.measurement.size import measure
-from thyrosight.prediction import ImageIdentity, ModelIdentity, Nodule, PixelBox, Prediction
+from thyrosight.prediction import Flag, ImageIdentity, ModelIdentity, Nodule, PixelBox, Prediction
 
 HEIGHT, WIDTH = 120, 200
 
@@ -224,3 +226,25 @@ def test_a_phantom_nodule_swept_through():
     assert track.largest_size.longest_px * row_mm == pytest.approx(18, rel=0.01)
     assert track.largest_size.perpendicular_px * row_mm == pytest.approx(12, rel=0.01)
     assert track.stability > 0.8
+
+
+def test_a_nodule_has_one_number_over_the_frames() -> None:
+    """By area the two change places; by track they don't, neither in the frames nor in what the flags say."""
+    flag = Flag(code="touches_border", message="nodules 1, 2 at the border of the view; the true size may be larger")
+    frames = []
+    for index in range(4):
+        left, right = (40, 60, 20, 15), (140, 60, 12 + 5 * index, 12 + 3 * index)
+        places = sorted((left, right), key=lambda place: -place[2] * place[3])
+        nodules = [
+            nodule(number, *place).model_copy(update={"uid": f"1.2.{index}.{place[0]}"})
+            for number, place in enumerate(places, 1)
+        ]
+        frames.append(frame(index, *nodules).model_copy(update={"flags": (flag,)}))
+    named = numbered_by_track(frames)
+    for one in named:
+        by_place = {min(x for x, _ in found.outline_xy) < 100: (found.number, found.uid) for found in one.nodules}
+        assert by_place == {True: (2, "1.2.0.40"), False: (1, "1.2.0.140")}
+        assert one.flags[0].message.startswith("nodules 2, 1 " if one.nodules[0].number == 2 else "nodules 1, 2 ")
+    assert numbered_by_track(named) == named
+    assert summarise_clip(named).tracks[0].uid == "1.2.0.140"
+    assert track_numbers(summarise_clip(named).tracks) == {(k, n): n for k in range(4) for n in (1, 2)}

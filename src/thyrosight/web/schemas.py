@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from thyrosight.measurement.cine import Spread, Track
 from thyrosight.prediction import ModelIdentity, Nodule, NoduleSize, PixelBox, Record
@@ -30,6 +30,14 @@ UID_PATTERN = r"^[0-2](\.(0|[1-9][0-9]*)){1,40}$"
 """A DICOM UID (PS3.5, 9)."""
 PlaceXY = tuple[Coordinate, Coordinate]
 NoduleUid = Annotated[str, Field(max_length=64, pattern=UID_PATTERN)]
+
+
+def clean_name(name: str) -> str:
+    """Name of a reader -> the same without control characters and blanks around it: one person, one name."""
+    return " ".join("".join(mark for mark in name if mark.isprintable() or mark.isspace()).split())
+
+
+ReaderName = Annotated[str, Field(max_length=200), AfterValidator(clean_name)]
 DrawnWith = Literal["hand", "click", "box"]
 FindingOrigin = Literal["network", "network_changed", "person_with_network", "person"]
 """Untouched; the network's, changed by a person; the network's where a person pointed; drawn by a person."""
@@ -218,7 +226,7 @@ class CorrectionIn(Record):
     system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by")
     calipers_xy: list[tuple[PlaceXY, PlaceXY]] = Field(default=[], max_length=MAX_OUTLINES)
     note: str = Field("", max_length=4_000, description="of the frame; a nodule has its own")
-    who: str = Field("", max_length=200, description="name of the reader; each reader has a reading of their own")
+    who: ReaderName = Field("", description="name of the reader; each reader has a reading of their own")
     when: str = Field("", max_length=64, description="by the reader's clock; the server keeps its own time as well")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from thyrosight.prediction import Record, SpacingMm
-from thyrosight.web.schemas import ErrorDetail, State
+from thyrosight.web.schemas import ErrorDetail, ReaderName, State
 
 ReadingState = Literal["unread", "read", "agreed", "corrected", "skipped"]
 Verdict = Literal["unread", "read", "agreed", "skipped"]
@@ -18,7 +18,7 @@ MAX_LISTED = 500
 class WorkListQuery(Record):
     """Which items of the work-list, in which order, and from where on."""
 
-    who: str | None = Field(None, max_length=200, description="whose reading counts; anybody's without it")
+    who: ReaderName | None = Field(None, description="whose reading counts; anybody's without it")
     reading: ReadingState | None = Field(None, description="of finished items")
     state: State | None = None
     flag: str | None = Field(None, max_length=100)
@@ -70,7 +70,7 @@ class WorkListPage(Record):
 class VerdictIn(Record):
     """What a reader says of a whole item by one key."""
 
-    who: str = Field("", max_length=200)
+    who: ReaderName = ""
     verdict: Verdict
 
 
@@ -85,4 +85,4 @@ class SpacingIn(SpacingMm):
 
     row_mm: float = Field(ge=0.001, le=10)
     column_mm: float = Field(ge=0.001, le=10)
-    who: str = Field("", max_length=200)
+    who: ReaderName = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 
 from thyrosight.prediction import Nodule, Prediction
@@ -15,6 +16,9 @@ from thyrosight.web.schemas import ClipSummary, Correction
 
 RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
 
+_indexing = threading.Lock()
+"""Of two at a time, the second reads what the first has read or more."""
+
 
 def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[float] = ()) -> None:
     """Writes both rows of a finished item. doubts: of the outlines of its frames, where they are known."""
@@ -26,6 +30,11 @@ def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[fl
 
 def index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
     """Writes who has a reading of the item, and what the newest says (of a still)."""
+    with _indexing:
+        _index_readings(queue, store, item)
+
+
+def _index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
     readings = [one for frame in _read_frames(store, item) for one in present_readings(store, item, frame)]
     counts: dict[str, tuple[int, int]] = {}
     for one in readings:

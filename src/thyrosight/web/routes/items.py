@@ -21,7 +21,7 @@ from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
 from thyrosight.web.review.outlines import measure_outlines, outline_there
 from thyrosight.web.routes.jobs import CurrentService, item_of, refusals
-from thyrosight.web.schemas import ClipSummary, Item, OutlineMeasure, OutlinesIn, OutlineThere, PointedAtIn
+from thyrosight.web.schemas import ClipSummary, Item, OutlineMeasure, OutlinesIn, OutlineThere, PointedAtIn, ReaderName
 from thyrosight.web.service import Service
 
 ItemId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -132,7 +132,7 @@ def export_item(
     reader: Annotated[
         Reader | None, Query(description="whose outlines, for png, seg and sr; a person's where there are any")
     ] = None,
-    who: Annotated[str | None, Query(max_length=200, description="which reader's; the newest without it")] = None,
+    who: Annotated[ReaderName | None, Query(description="which reader's; the newest without it")] = None,
 ) -> Response:
     """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
     item = service.finished_item(item_id)

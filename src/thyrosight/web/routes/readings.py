@@ -21,9 +21,9 @@ from thyrosight.web.review.item_facts import index_readings
 from thyrosight.web.review.reading_files import read_version
 from thyrosight.web.routes.items import PREFIX, FrameIndex, ItemId
 from thyrosight.web.routes.jobs import CurrentService, refusals
-from thyrosight.web.schemas import Correction, CorrectionIn, Readings, ReadingVersion
+from thyrosight.web.schemas import Correction, CorrectionIn, ReaderName, Readings, ReadingVersion
 
-Who = Annotated[str | None, Query(max_length=200, description="name of the reader; without it the newest reading")]
+Who = Annotated[ReaderName | None, Query(description="name of the reader; without it the newest reading")]
 IfMatch = Annotated[str | None, Header(max_length=200, description="the ETag of the reading that is replaced")]
 
 router = APIRouter(prefix=PREFIX + "/frames/{frame}", tags=["readings"])
