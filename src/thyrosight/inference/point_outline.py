@@ -123,7 +123,7 @@ def _united(
             return None
         found_HW |= held
     mask_HW = np.zeros(probability_HW.shape, np.bool_)
-    mask_HW[panel.slices] = fill_outlines(outlines(found_HW), found_HW.shape)
+    mask_HW[panel.slices] = fill_outlines(outlines(found_HW), (panel.height, panel.width))
     return mask_HW
 
 

@@ -209,8 +209,8 @@ class FindingIn(Record):
     uid: NoduleUid | None = Field(default=None, description="which nodule it is; None: a new one, which gets a UID")
     outline_xy: OutlineXY
     descriptors: DescriptorWords | None = None
-    note: str = Field("", max_length=2_000)
-    drawn_with: DrawnWith = Field("hand", description="click, box: the network outlined where the person pointed")
+    note: str = Field(default="", max_length=2_000)
+    drawn_with: DrawnWith = Field(default="hand", description="click, box: the network outlined where the person pointed")
 
 
 class CorrectionIn(Record):

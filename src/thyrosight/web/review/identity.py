@@ -72,7 +72,7 @@ def _best_uids(masks: Sequence[BoolArray], known: Sequence[Nodule], size_hw: tup
     for nodule in known:
         nodule_HW = fill_outlines([np.asarray(nodule.outline_xy)], size_hw)
         for index, mask_HW in enumerate(masks):
-            iou = np.count_nonzero(mask_HW & nodule_HW) / max(1, np.count_nonzero(mask_HW | nodule_HW))
+            iou = int(np.count_nonzero(mask_HW & nodule_HW)) / max(1, int(np.count_nonzero(mask_HW | nodule_HW)))
             if iou > LEAST_IOU and nodule.uid is not None:
                 pairs.append((iou, index, nodule.uid))
     found: dict[int, str] = {}
