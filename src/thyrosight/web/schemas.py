@@ -210,7 +210,7 @@ class FindingIn(Record):
     outline_xy: OutlineXY
     descriptors: DescriptorWords | None = None
     note: str = Field(default="", max_length=2_000)
-    drawn_with: DrawnWith = Field(default="hand", description="click, box: the network outlined where the person pointed")
+    drawn_with: DrawnWith = Field(default="hand", description="click, box: the network outlined at a place")
 
 
 class CorrectionIn(Record):
