@@ -23,6 +23,7 @@ from bad_inputs import HANDLED, REFUSED, write_bad_inputs
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.risk import risk_map
 from thyrosight.measurement.cine import summarise_clip
+from thyrosight.measurement.nodule_uids import nodule_uid
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Prediction
 from thyrosight.web.app import create_app
@@ -114,8 +115,14 @@ def test_a_file_becomes_the_prediction_that_the_predictor_gives(client: TestClie
     item_id = done_item(client, "seven.png", encoded([image_HW], "PNG"))
     answered = Prediction.model_validate_json(client.get(frame_path(item_id, "result")).content)
     expected = service.predictor.predict(image_HW)
+    reason, sha256 = answered.image.spacing_reason, answered.image.sha256
     assert answered.nodules == tuple(
-        nodule.model_copy(update={"size": nodule.size.model_copy(update={"mm_reason": answered.image.spacing_reason})})
+        nodule.model_copy(
+            update={
+                "size": nodule.size.model_copy(update={"mm_reason": reason}),
+                "uid": nodule_uid(sha256, 0, nodule.outline_xy),  # of the file, not of the array
+            }
+        )
         for nodule in expected.nodules
     )
     assert len(answered.nodules) == 1
