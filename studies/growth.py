@@ -143,7 +143,7 @@ def print_counts(error: SizeError, pairs: list[list[dict[str, Sizes | None]]]) -
     told = f"bias {error.bias_log:+.3f}, sd {error.sd_log:.3f}, within an outline {error.within_outline:.2f}"
     print(f"{error.source}: {told}")
     print(f"{len(whole)} of {len(pairs)} pairs measured in all four views")
-    covered, volumes, changes, right, certain, certain_right = [], [], [], 0, 0, 0
+    covered, volumes, changes, right, certain, certain_right, beyond = [], [], [], 0, 0, 0, []
     for pair in whole:
         found = [dimensions_of(row["measured"], error) for row in pair]  # type: ignore[arg-type]
         true = [dimensions_of(row["true"], exact) for row in pair]  # type: ignore[arg-type]
@@ -156,11 +156,13 @@ def print_counts(error: SizeError, pairs: list[list[dict[str, Sizes | None]]]) -
         right += growth.verdict == truth_growth.verdict
         certain += growth.is_certain
         certain_right += growth.is_certain and growth.verdict == truth_growth.verdict
+        beyond += [true_change.share > 0] if growth.is_beyond_error else []
     print(f"diameters within their 95 % interval: {wilson(sum(covered), len(covered))}")
     print(f"volumes within theirs: {wilson(sum(volumes), len(volumes))}")
     print(f"changes of volume within theirs: {wilson(sum(changes), len(changes))}")
     print(f"growth called right: {wilson(right, len(whole))}")
     print(f"  of those said to be certain: {wilson(certain_right, certain)}")
+    print(f"grown beyond the error, and truly larger: {wilson(sum(beyond), len(beyond))}")
 
 
 if __name__ == "__main__":

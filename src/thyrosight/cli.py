@@ -99,6 +99,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "measure": measure.measure,
     "tirads": tirads.tirads,
     "report": examination.report,
+    "annotations": examination.write_annotations,
+    "import-masks": examination.import_masks,
     "serve": serve.serve,
     "dicom": dicom.dicom,
     "listen": pacs.listen,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from command_line import error_line, runner
-from examinations import examined, full_examination, nodule_of, prediction_of
+from examinations import SIZE_HW, examined, full_examination, nodule_of, prediction_of
+from result_objects import disc, predicted, write_source
 from thyrosight.cli import app
 from thyrosight.examination.records import ThyroidExam
 
@@ -86,3 +89,62 @@ def test_a_folder_without_results_and_a_wrong_date_are_told(tmp_path: Path) -> N
     done = runner.invoke(app, ["report", str(results), "-o", str(tmp_path / "out"), "--date", "3.2.2026"])
     assert done.exit_code == 2
     assert "YYYY-MM-DD" in error_line(done.stderr)
+
+
+def write_dicom_case(folder: Path) -> tuple[Path, Path, Path]:
+    """-> a results folder of one DICOM image with a nodule, its case folder, the image."""
+    (folder / "images").mkdir()
+    image = write_source(folder / "images", SIZE_HW)
+    case = folder / "results" / "rt_trv"
+    case.mkdir(parents=True)
+    (case / "result.json").write_text(predicted(image, [disc(SIZE_HW, 200, 150, 40)]).to_json(), encoding="utf-8")
+    return folder / "results", case, image
+
+
+def test_masks_of_another_tool_become_a_reading_that_the_report_names(tmp_path: Path) -> None:
+    _, case, image = write_dicom_case(tmp_path)
+    mask = tmp_path / "mask.png"
+    cv2.imwrite(str(mask), disc(SIZE_HW, 120, 100, 30).astype(np.uint8) * 255)
+    command = ["import-masks", str(mask), "--case", str(case), "--image", str(image), "-o", str(tmp_path / "read")]
+    done = runner.invoke(app, [*command, "--who", "Dr. A"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "read" / "rt_trv")
+    assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    done = runner.invoke(app, ["report", str(tmp_path / "read"), "-o", str(tmp_path / "report")])
+    assert done.exit_code == 0, done.stderr
+    one = ThyroidExam.model_validate_json((tmp_path / "report" / "examination.json").read_bytes())
+    assert one.nodules[0].sections[0].outlined_by == "MANUAL"
+    assert one.nodules[0].sections[0].nodule.risk is None
+    assert "outlined by the reader alone" in (tmp_path / "report" / "report.txt").read_text(encoding="utf-8")
+
+
+def test_masks_of_another_image_are_refused(tmp_path: Path) -> None:
+    _, case, image = write_dicom_case(tmp_path)
+    mask = tmp_path / "mask.png"
+    cv2.imwrite(str(mask), np.full((20, 20), 255, np.uint8))
+    command = ["import-masks", str(mask), "--case", str(case), "-o", str(tmp_path / "read"), "--image"]
+    assert "is not the image of" in error_line(runner.invoke(app, [*command, str(mask)]).stderr)
+    assert error_line(runner.invoke(app, [*command, str(image)]).stderr)
+    assert not (tmp_path / "read").exists()
+
+
+def test_report_writes_dicom_of_the_sources(tmp_path: Path) -> None:
+    results, _, image = write_dicom_case(tmp_path)
+    done = runner.invoke(app, ["report", str(results), "-o", str(tmp_path / "out"), "--dicom", str(image.parent)])
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("report.html", "report.txt", "examination.json", "seg_1.dcm", "sr.dcm")
+    }
+    (tmp_path / "none").mkdir()
+    done = runner.invoke(app, ["report", str(results), "-o", str(tmp_path / "b"), "--dicom", str(tmp_path / "none")])
+    assert "holds none of the examination's images" in error_line(done.stderr)
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat", "label-studio"])
+def test_annotations_leave_once(kind: str, tmp_path: Path) -> None:
+    results, _, _ = write_dicom_case(tmp_path)
+    command = ["annotations", str(results), "-o", str(tmp_path / "out"), "--format", kind]
+    done = runner.invoke(app, command)
+    assert done.exit_code == 0, done.stderr
+    assert "source.dcm" in (tmp_path / "out").read_text(encoding="utf-8")
+    assert "is there already" in error_line(runner.invoke(app, command).stderr)

@@ -1,4 +1,4 @@
-"""The commands on examinations and readers: report, readers."""
+"""The commands on examinations and readings: report, annotations, import, readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import print_json, print_table, remark
-from thyrosight.errors import ConfigError
+from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from thyrosight.evaluation.reader_study import ReaderStudy
@@ -32,6 +32,18 @@ def report(
     date: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="For a results folder: date of the ultrasound.")
     ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option("--dicom", metavar="FOLDER", help="The DICOM files that were predicted: write SEG, SR, PDF too."),
+    ] = None,
+    identity: Annotated[
+        Literal["keep", "none"],
+        typer.Option("--identity", help="keep: patient and study of the sources, for a PACS; none: neither."),
+    ] = "none",
+    uid_key: Annotated[
+        str | None,
+        typer.Option("--uid-key", envvar="THYROSIGHT_UID_KEY", help="Secret; the same key gives the same new UIDs."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier report in the folder.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -41,6 +53,7 @@ def report(
     as examination.json, for a reader to complete; run the command again with that file. Names of files such as
     `right_trans_upper.png` state view, side and pole. docs/examinations.md describes the JSON.
     """
+    from thyrosight.results.examinations.dicom_report import dicom_report, dicom_sources
     from thyrosight.results.examinations.write import read_examination, report_files, write_report_files
     from thyrosight.results.pages import pdf_writer
 
@@ -49,6 +62,9 @@ def report(
     before = None if earlier is None else read_examination(earlier)
     loaded = _proposed(source, out, system, date) if source.is_dir() else read_examination(source)
     files = report_files(loaded, before, with_pdf=pdf, with_json=source.is_dir())
+    if sources is not None:
+        found = dicom_sources(loaded.examination, sources)
+        files |= dicom_report(loaded, before, found, with_pdf=pdf, identity=identity, uid_key=uid_key)
     paths = write_report_files(out, files, overwrite=overwrite)
     if as_json:
         examination = loaded.examination
@@ -72,6 +88,63 @@ def _proposed(source: Path, out: Path, system: SystemName, date: str | None) -> 
         except ValueError:
             raise ConfigError(f"--date {date}: give it as YYYY-MM-DD") from None
     return Loaded(propose_examination(source, home=out, date=date, system=system), out)
+
+
+def write_annotations(
+    source: Annotated[Path, typer.Argument(help="An examination's JSON, or a results folder.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    kind: Annotated[
+        Literal["coco", "cvat", "label-studio"], typer.Option("--format", help="The annotation tool's format.")
+    ] = "coco",
+    root: Annotated[
+        str, typer.Option("--root", help="Label Studio: what stands before a file's name, e.g. /data/local-files/?d=")
+    ] = "",
+) -> None:
+    """Outlines -> COCO, CVAT or Label Studio file.
+
+    COCO and CVAT files hold masks that are exact to the pixel. Label Studio gets
+    polygons, the network's as predictions.
+    """
+    from thyrosight.files import write_atomic
+    from thyrosight.results.annotations.coco_json import coco_json
+    from thyrosight.results.annotations.cvat_xml import cvat_xml
+    from thyrosight.results.annotations.label_studio import label_studio_json
+    from thyrosight.results.annotations.outlined_images import images_of_examination, images_of_results
+    from thyrosight.results.examinations.write import read_examination
+
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out}: is there already; choose another name")
+    if source.is_dir():
+        images = images_of_results(source)
+    else:
+        images = images_of_examination(read_examination(source).examination)
+    write = {"coco": coco_json, "cvat": cvat_xml}.get(kind)
+    write_atomic(out, label_studio_json(images, root) if write is None else write(images))
+    typer.echo(out)
+
+
+def import_masks(
+    masks: Annotated[Path, typer.Argument(help="A mask image, or a DICOM SEG, of any tool.", exists=True)],
+    case: Annotated[Path, typer.Option("--case", help="The image's case folder of `predict`.", exists=True)],
+    image: Annotated[Path, typer.Option("--image", help="The image's file.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A results folder; the case gets a folder in it.")],
+    who: Annotated[str, typer.Option("--who", help="Who drew the masks.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Masks made elsewhere -> a reading of the case.
+
+    The outlines are measured as the network's are, and stand as a person's. The network gives no risk for them. The
+    commands `report` and `annotations` take the folder.
+    """
+    from thyrosight.results.imports.import_reading import import_reading
+
+    done = import_reading(masks, case, image, out, who)
+    for change in done.changes:
+        remark(change)
+    if as_json:
+        print_json({"folder": done.folder, "nodules": len(done.prediction.nodules), "changes": done.changes})
+        return
+    typer.echo(done.folder)
 
 
 def readers(

@@ -50,7 +50,8 @@ class Change(Record):
 class Growth(Record):
     """A nodule against its earlier self. criteria: which parts of the definition are met, in words.
 
-    is_certain: the verdict would be the same anywhere in the 95 % intervals that it rests on. earlier_number: its
+    is_certain: the verdict would be the same anywhere in the 95 % intervals that it rests on. is_beyond_error: it has
+    grown, and no growth at all lies outside these intervals; growth by the definition need not. earlier_number: its
     number in the earlier examination.
     """
 
@@ -61,6 +62,7 @@ class Growth(Record):
     verdict: Verdict
     criteria: tuple[str, ...]
     is_certain: bool
+    is_beyond_error: bool
     words: str
 
     @property
@@ -70,8 +72,9 @@ class Growth(Record):
             return self.verdict
         main = next((one for one in self.changes if one.name == "volume"), None)
         main = main or max(self.changes, key=lambda one: abs(one.share))
-        sure = {True: "beyond the error", False: "within the error"}[self.is_certain]
-        doubt = sure if self.verdict == "grown" else "" if self.is_certain else "growth not excluded"
+        doubt = "" if self.is_certain else "growth not excluded"
+        if self.verdict == "grown":
+            doubt = "certain" if self.is_certain else "beyond the error" if self.is_beyond_error else "within the error"
         return ", ".join(part for part in (self.verdict, f"{main.name} {main.share:+.0%}", doubt) if part)
 
 
@@ -118,7 +121,8 @@ def growth_of(
         criteria.append(f"50 % of volume: {volume.before:.2f} to {volume.now:.2f} ml ({volume.share:+.0%})")
     is_judged = volume is not None or len(diameters) >= MIN_DIAMETERS
     verdict: Verdict = "not judged" if not is_judged else "grown" if criteria else "not grown"
-    is_certain = is_judged and (_surely_grown(met, volume) if criteria else _surely_not(diameters, volume))
+    is_certain = is_judged and (_surely_grown(diameters, volume) if criteria else _surely_not(diameters, volume))
+    is_beyond_error = bool(criteria) and _surely_more(met, volume)
     return Growth(
         earlier_number=earlier_number,
         earlier_date=earlier_date,
@@ -127,7 +131,8 @@ def growth_of(
         verdict=verdict,
         criteria=tuple(criteria),
         is_certain=is_certain,
-        words=_words(verdict, is_certain, criteria, volume, diameters),
+        is_beyond_error=is_beyond_error,
+        words=_words(verdict, (is_certain, is_beyond_error), criteria, volume, diameters),
     )
 
 
@@ -160,8 +165,14 @@ def _is_larger(change: Change) -> bool:
     return is_share and round(change.now - change.before, DECIMALS) >= MIN_MM
 
 
-def _surely_grown(met: Sequence[Change], volume: Change | None) -> bool:
-    """Whether growth stays beyond what the measurements differ by: the interval of a change that counts is above 0."""
+def _surely_grown(diameters: Sequence[Change], volume: Change | None) -> bool:
+    """Whether growth by the definition holds anywhere in the intervals."""
+    met = [one for one in diameters if one.low >= MIN_SHARE and one.before * one.low >= MIN_MM]
+    return len(met) >= MIN_DIAMETERS or (volume is not None and volume.low >= MIN_VOLUME_SHARE)
+
+
+def _surely_more(met: Sequence[Change], volume: Change | None) -> bool:
+    """Whether the intervals of what counts as growth leave out that nothing changed."""
     by_diameters = len(met) >= MIN_DIAMETERS and sum(one.low > 0 for one in met) >= MIN_DIAMETERS
     by_volume = volume is not None and volume.share >= MIN_VOLUME_SHARE and volume.low > 0
     return by_diameters or by_volume
@@ -174,17 +185,24 @@ def _surely_not(diameters: Sequence[Change], volume: Change | None) -> bool:
 
 
 def _words(
-    verdict: Verdict, is_certain: bool, criteria: Sequence[str], volume: Change | None, diameters: Sequence[Change]
+    verdict: Verdict,
+    certainty: tuple[bool, bool],
+    criteria: Sequence[str],
+    volume: Change | None,
+    diameters: Sequence[Change],
 ) -> str:
     """-> the sentence of the report."""
     if verdict == "not judged":
         return "growth not judged: it takes two diameters in both examinations, or both volumes"
+    is_certain, is_beyond_error = certainty
     main = volume or max(diameters, key=lambda one: abs(one.share))
     spread = f"{main.name} {main.share:+.0%}, 95 % interval {main.low:+.0%} to {main.high:+.0%}"
     if verdict == "grown":
         told = f"grown ({'; '.join(criteria)})"
         if is_certain:
-            return f"{told}; beyond what two measurements differ by ({spread})"
+            return f"{told}; the whole interval is growth by the definition ({spread})"
+        if is_beyond_error:
+            return f"{told}; beyond what two measurements differ by, though the true growth may be less ({spread})"
         return f"{told}; yet the difference lies within what two measurements differ by ({spread})"
     is_smaller = volume is not None and volume.high < 0
     told = "smaller" if is_smaller else "not grown"

@@ -1,15 +1,19 @@
-"""Examination, or predictions -> OutlinedImage: what an annotation file states of one image."""
+"""Examination, results folder, or predictions -> OutlinedImage: what an annotation file states of one image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from thyrosight.errors import InputError
 from thyrosight.examination.records import OutlinedBy, ThyroidExam
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Nodule, Prediction
+from thyrosight.results.layout import case_folders, read_result
+from thyrosight.tirads.reading import read_reading
 from thyrosight.types import BoolArray
 
 LABEL = "nodule"
@@ -61,6 +65,21 @@ def images_of_predictions(predictions: Iterable[Prediction]) -> list[OutlinedIma
         _image(one, one.image.sha256, [_outlined(nodule, "AUTOMATIC", ()) for nodule in one.nodules])
         for one in predictions
     ]
+
+
+def images_of_results(folder: Path) -> list[OutlinedImage]:
+    """Results folder -> its images; the outlines of a case with a reading are a person's. InputError without a case."""
+    found = []
+    for name in case_folders(folder):
+        prediction = read_result(folder / name)
+        if prediction is None:
+            raise InputError(f"{folder / name}: its result is damaged or of another version; predict it again")
+        by: OutlinedBy = "AUTOMATIC" if read_reading(folder / name) is None else "MANUAL"
+        nodules = [_outlined(nodule, by, ()) for nodule in prediction.nodules]
+        found.append(_image(prediction, name, nodules))
+    if not found:
+        raise InputError(f"{folder}: holds no result; give a results folder of `predict`, or an examination's JSON")
+    return found
 
 
 def _outlined(nodule: Nodule, by: OutlinedBy, attributes: Sequence[tuple[str, str]]) -> OutlinedNodule:

@@ -275,7 +275,7 @@ def _impression(examination: ThyroidExam, rows: tuple[NoduleRow, ...], rated: di
     order = {"fna": 0, None: 1, "follow-up": 2, "none": 3}
     for row in sorted(rows, key=lambda row: (order[rated[row.number].advice.action], row.number)):
         proposed = ", proposed by measures and not read by a reader" if row.is_proposed else ""
-        grown = f" {row.growth_in_short.capitalize()} of the measurements." if row.is_grown else ""
+        grown = f" {row.growth_in_short.capitalize()}." if row.is_grown else ""
         yield f"Nodule {row.number}, {row.place}: {row.level_and_points}{proposed}. Advice: {row.advice}.{grown}"
 
 

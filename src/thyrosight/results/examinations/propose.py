@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.examination.pairing import propose_nodules, seen_by_network
-from thyrosight.examination.records import MAX_IMAGES, MAX_NODULES, ThyroidExam, ViewImage
+from thyrosight.examination.pairing import Seen, propose_nodules
+from thyrosight.examination.records import MAX_IMAGES, MAX_NODULES, OutlinedBy, ThyroidExam, ViewImage
 from thyrosight.examination.view_labels import labels_in
 from thyrosight.results.layout import CLIP_NAME, OVERLAY_NAME, case_folders, read_result
 from thyrosight.tirads.assessment import SystemName
+from thyrosight.tirads.reading import read_reading
 
 
 def propose_examination(
@@ -37,7 +38,8 @@ def propose_examination(
     names = case_folders(results)
     if not names:
         raise InputError(f"{results}: holds no result; give a results folder of `predict`, or an examination's JSON")
-    images = []
+    images: list[ViewImage] = []
+    seen: list[Seen] = []
     for name in names:
         folder = results / name
         prediction = read_result(folder)
@@ -61,7 +63,8 @@ def propose_examination(
                 picture=_relative(picture if picture.is_file() else None, home),
             )
         )
-    seen = seen_by_network(images)
+        by: OutlinedBy = "AUTOMATIC" if read_reading(folder) is None else "MANUAL"
+        seen += [Seen(images[-1], nodule, by) for nodule in prediction.nodules]
     if len(images) > MAX_IMAGES or len(seen) > MAX_NODULES:
         raise InputError(
             f"{results}: {len(images)} images with {len(seen)} outlines; an examination has at most {MAX_IMAGES} and "

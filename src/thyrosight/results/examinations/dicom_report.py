@@ -1,0 +1,66 @@
+"""Examination, the folder of its DICOM files -> SEG, SR and, with a PDF, the report as Encapsulated PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from thyrosight.errors import InputError
+from thyrosight.examination.growth import compare_examinations
+from thyrosight.examination.records import ThyroidExam
+from thyrosight.files import sha256_of
+from thyrosight.results.dicom.exam_files import ExamDicomOptions, examination_dicom_files
+from thyrosight.results.dicom.source import Identity
+from thyrosight.results.examinations.content import report_content
+from thyrosight.results.examinations.document import examination_html, report_pdf
+from thyrosight.results.examinations.write import Loaded
+
+MAX_FILES = 10_000
+
+
+def dicom_sources(examination: ThyroidExam, folder: Path) -> dict[str, Path]:
+    """Examination, a folder or one file -> {image key: its file}, found by SHA-256. InputError where none is there."""
+    paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+    if len(paths) > MAX_FILES:
+        raise InputError(f"{folder}: holds {len(paths)} files; give the folder of this examination alone")
+    keys: dict[str, list[str]] = {}
+    for image in examination.images:
+        keys.setdefault(image.prediction.image.sha256, []).append(image.key)
+    found = {key: path for path in paths for key in keys.get(sha256_of(path), [])}
+    if not found:
+        raise InputError(f"{folder}: holds none of the examination's images; give the files that were predicted")
+    return {image.key: found[image.key] for image in examination.images if image.key in found}
+
+
+def dicom_report(
+    loaded: Loaded,
+    earlier: Loaded | None,
+    sources: Mapping[str, Path],
+    *,
+    with_pdf: bool = False,
+    identity: Identity = "none",
+    uid_key: str | None = None,
+) -> dict[str, bytes]:
+    """Examination, an earlier one, {image key: DICOM file} -> {file name: bytes}.
+
+    The SR holds gland, lymph nodes, remarks and impression as comments. Without identity, neither the label of the
+    patient nor the reader's name is in any of the files, the PDF included.
+    """
+    one, other = loaded.examination, None if earlier is None else earlier.examination
+    if identity == "none":
+        one = one.model_copy(update={"patient": "", "reader": "Reader" if one.reader else ""})
+    content = report_content(one, other)
+    texts = [f"{name}: {text}" for name, text in content.gland]
+    texts += [f"Lymph nodes: {content.lymph_nodes}"]
+    texts += [f"Remarks: {content.remarks}"] if content.remarks else []
+    texts += [f"Impression: {line}" for line in content.impression]
+    texts += [f"Strictest advice: {content.strictest}"]
+    pdf = report_pdf(examination_html(one, other, home=loaded.home)) if with_pdf else None
+    return examination_dicom_files(
+        one,
+        sources,
+        compared=None if other is None else compare_examinations(one, other),
+        texts=texts,
+        pdf=pdf,
+        options=ExamDicomOptions(identity=identity, uid_key=uid_key),
+    )

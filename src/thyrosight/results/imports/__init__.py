@@ -1,0 +1,1 @@
+"""Masks that other tools made -> outlines of an image, and a results folder that holds them as a person's reading."""
