@@ -2,10 +2,10 @@
 
     python studies/growth.py [--bundle BUNDLE] [--pairs 100] [--calibration 60] [--rows rows.jsonl]
 
-The error of the network's sizes is measured on other phantoms first (log of measured over true diameter: bias, standard
-deviation, correlation within an outline), as docs/results.md does with readers on DDTI. Then each pair is measured at
-both times. The truth of growth is the definition on the true diameters. A nodule that the network misses in a view has
-no size and is counted apart. With --rows, finished nodules are kept, and the next call goes on.
+The error of the network's sizes (log of measured over true diameter: bias, standard deviation, correlation within an
+outline and between two of one nodule) is measured on the calibration and on all pairs but the one that it is used for.
+The truth of growth is the definition on the true diameters. A nodule that the network misses in a view has no size and
+is counted apart. With --rows, finished nodules are kept, and the next call goes on.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def dimensions_of(sizes: Sizes, error: SizeError) -> NoduleDimensions:
             )
         )
     volume_ml = ellipsoid_volume_mm3(*(sizes[name] for name in DIRECTIONS)) / 1000
-    sd_log = error.sd_log * math.sqrt(3 + 2 * error.within_outline)
+    sd_log = error.sd_log * math.sqrt(3 + 2 * error.within_outline + 4 * error.between_outlines)
     corrected = volume_ml * math.exp(-3 * error.bias_log)
     return NoduleDimensions(
         diameters=tuple(diameters),
@@ -87,10 +87,12 @@ def dimensions_of(sizes: Sizes, error: SizeError) -> NoduleDimensions:
 def error_of(rows: list[dict[str, Sizes | None]]) -> SizeError:
     """Rows of the calibration -> bias, standard deviation, correlation of width and depth."""
     logs = np.array([[math.log(row["measured"][name] / row["true"][name]) for name in DIRECTIONS] for row in rows])  # type: ignore[index]
+    correlation = np.corrcoef(logs.T)
     return SizeError(
         bias_log=float(logs.mean()),
         sd_log=float(np.sqrt(np.mean((logs - logs.mean()) ** 2))),
-        within_outline=max(0.0, float(np.corrcoef(logs[:, 1], logs[:, 2])[0, 1])),
+        within_outline=max(0.0, float(correlation[1, 2])),
+        between_outlines=max(0.0, float(correlation[0, 1:].mean())),
         source=f"{len(rows)} phantoms",
     )
 
@@ -133,18 +135,21 @@ def main() -> None:
                     stream.write(json.dumps(done[name]) + "\n")
     calibration = [done[f"calibration {k}"]["visits"][0] for k in range(given.calibration)]
     pairs = [done[f"pair {k}"]["visits"] for k in range(given.pairs)]
-    print_counts(error_of([row for row in calibration if row["measured"]]), pairs)
+    print_counts([row for row in calibration if row["measured"]], pairs)
 
 
-def print_counts(error: SizeError, pairs: list[list[dict[str, Sizes | None]]]) -> None:
-    """Error of the calibration, pairs of visits -> the lines of the study."""
+def print_counts(calibration: list[dict[str, Sizes | None]], pairs: list[list[dict[str, Sizes | None]]]) -> None:
+    """Phantoms of the calibration, pairs of visits -> the lines of the study; a pair's error is that of all others."""
     exact = SizeError(sd_log=1e-9, within_outline=0, source="truth")
     whole = [pair for pair in pairs if all(row["measured"] for row in pair)]
-    told = f"bias {error.bias_log:+.3f}, sd {error.sd_log:.3f}, within an outline {error.within_outline:.2f}"
+    error = error_of(calibration + [row for pair in whole for row in pair])
+    told = f"bias {error.bias_log:+.3f}, sd {error.sd_log:.3f}, within an outline {error.within_outline:.2f}, "
+    told += f"between outlines {error.between_outlines:.2f}"
     print(f"{error.source}: {told}")
     print(f"{len(whole)} of {len(pairs)} pairs measured in all four views")
     covered, volumes, changes, right, certain, certain_right, beyond = [], [], [], 0, 0, 0, []
     for pair in whole:
+        error = error_of(calibration + [row for other in whole if other is not pair for row in other])
         found = [dimensions_of(row["measured"], error) for row in pair]  # type: ignore[arg-type]
         true = [dimensions_of(row["true"], exact) for row in pair]  # type: ignore[arg-type]
         for one, truth in zip(found, true, strict=True):

@@ -16,7 +16,7 @@ from thyrosight.measurement.size import measure
 from thyrosight.phantom.follow_up import NoduleShape, draw_shape, grown_shape
 from thyrosight.types import Spacing
 
-EXACT = SizeError(sd_log=1e-6, within_outline=0, source="none")
+EXACT = SizeError(sd_log=1e-9, within_outline=0, source="none")
 
 
 def by_calipers(length: float, width: float, depth: float, **changes: object) -> ThyroidExam:

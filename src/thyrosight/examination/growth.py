@@ -167,8 +167,9 @@ def _is_larger(change: Change) -> bool:
 
 def _surely_grown(diameters: Sequence[Change], volume: Change | None) -> bool:
     """Whether growth by the definition holds anywhere in the intervals."""
-    met = [one for one in diameters if one.low >= MIN_SHARE and one.before * one.low >= MIN_MM]
-    return len(met) >= MIN_DIAMETERS or (volume is not None and volume.low >= MIN_VOLUME_SHARE)
+    lows = [(round(one.low, DECIMALS), round(one.before * one.low, DECIMALS)) for one in diameters]
+    met = [share for share, mm in lows if share >= MIN_SHARE and mm >= MIN_MM]
+    return len(met) >= MIN_DIAMETERS or (volume is not None and round(volume.low, DECIMALS) >= MIN_VOLUME_SHARE)
 
 
 def _surely_more(met: Sequence[Change], volume: Change | None) -> bool:

@@ -25,12 +25,14 @@ Z95 = 1.96
 class SizeError(Record):
     """How far a measured diameter is from the true one: log(measured / true) has mean bias_log and sd sd_log.
 
-    within_outline: correlation of two diameters of one outline. source: where the numbers come from.
+    within_outline: correlation of two diameters of one outline; between_outlines: of two outlines of one nodule, where
+    one that is hard to see makes both wrong alike. source: where the numbers come from.
     """
 
     bias_log: float = 0.0
     sd_log: float = Field(gt=0)
     within_outline: float = Field(ge=0, le=1)
+    between_outlines: float = Field(default=0.0, ge=0, le=1)
     source: str
 
     def interval(self, mm: float, num_sd: float = 1.0) -> tuple[float, float]:
@@ -46,7 +48,9 @@ READER_ERROR = SizeError(
 NETWORK_ERROR = SizeError(
     sd_log=0.14,
     within_outline=0.56,
-    source="out-of-fold outlines on DDTI against a radiologist's, without the radiologist's own share",
+    between_outlines=0.28,
+    source="out-of-fold outlines on DDTI against a radiologist's, without the radiologist's own share; the correlation of "
+    "two views is from phantoms",
 )
 
 
@@ -184,14 +188,21 @@ def _with_error(direction: Direction, mm: float, section: Section | None, error:
 
 
 def _volume_sd(diameters: tuple[Diameter, ...], errors: Errors) -> float:
-    """Three diameters -> sd of the volume's logarithm: those of one outline are correlated, others are not."""
+    """Three diameters -> sd of the volume's logarithm: those of outlines are correlated, calipers are not."""
     variance = 0.0
     for one in diameters:
         for other in diameters:
-            is_one_outline = one is other or (one.image is not None and one.image == other.image)
-            correlation = 1.0 if one is other else errors[one.by == "network"].within_outline * is_one_outline
-            variance += correlation * one.sd_log * other.sd_log
+            variance += _correlation(one, other, errors) * one.sd_log * other.sd_log
     return math.sqrt(variance)
+
+
+def _correlation(one: Diameter, other: Diameter, errors: Errors) -> float:
+    if one is other:
+        return 1.0
+    if one.image is None or other.image is None or one.by != other.by:
+        return 0.0
+    error = errors[one.by == "network"]
+    return error.within_outline if one.image == other.image else error.between_outlines
 
 
 def _area(section: Section) -> int:

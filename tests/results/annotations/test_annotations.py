@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from examinations import SIZE_HW, full_examination
+from result_objects import disc
 from thyrosight.datasets.formats import coco, cvat
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.sets.layout import KnownSet, Request
-from thyrosight.measurement.outlines import fill_outlines
+from thyrosight.measurement.outlines import fill_outlines, outlines
 from thyrosight.results.annotations.coco_json import coco_json, run_lengths_of
 from thyrosight.results.annotations.cvat_xml import cvat_xml
 from thyrosight.results.annotations.label_studio import label_studio_json
@@ -33,8 +34,8 @@ def hole_free_shapes(num: int) -> list[OutlinedImage]:
     found = []
     for k in range(num):
         points = rng.integers((0, 0), (60, 40), (int(rng.integers(3, 9)), 2))
-        outlines = [tuple((int(x), int(y)) for x, y in points), ((59, 39),)]
-        nodules = tuple(OutlinedNodule(outline_xy, "MANUAL", 1.0) for outline_xy in outlines)
+        drawn = [tuple((int(x), int(y)) for x, y in points), ((59, 39),)]
+        nodules = tuple(OutlinedNodule(outline_xy, "MANUAL", 1.0) for outline_xy in drawn)
         found.append(OutlinedImage(f"image {k}.png", 60, 40, nodules, ""))
     return found
 
@@ -97,7 +98,9 @@ def test_an_image_without_a_nodule_is_listed() -> None:
 def test_our_own_readers_see_the_same_masks(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()
-    images = hole_free_shapes(6)
+    discs = [disc((40, 60), 12 + 6 * k, 15 + 3 * k, 5 + k) for k in range(6)]
+    nodules = [OutlinedNodule(tuple((int(x), int(y)) for x, y in outlines(one)[0]), "MANUAL", 1.0) for one in discs]
+    images = [OutlinedImage(f"image {k}.png", 60, 40, (one,), "") for k, one in enumerate(nodules)]
     if kind == "coco":
         (folder / "annotations.json").write_text(coco_json(images), encoding="utf-8")
         read_by_us(folder, coco.SET, images)
