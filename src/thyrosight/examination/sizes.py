@@ -49,8 +49,8 @@ NETWORK_ERROR = SizeError(
     sd_log=0.14,
     within_outline=0.56,
     between_outlines=0.28,
-    source="out-of-fold outlines on DDTI against a radiologist's, without the radiologist's own share; the correlation of "
-    "two views is from phantoms",
+    source="out-of-fold outlines on DDTI against a radiologist's, without the radiologist's own share; "
+    "the correlation of two views is from phantoms",
 )
 
 
