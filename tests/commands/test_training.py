@@ -9,7 +9,10 @@ import pytest
 
 from command_line import error_line, runner
 from thyrosight.cli import app
+from thyrosight.commands.training import labelled_set
 from thyrosight.config import load_recipe, recipe_names
+from thyrosight.errors import ConfigError
+from tiny_bundle import make_tiny_bundle
 
 
 @pytest.mark.parametrize("fold", ["x", "-1", "1.5", ""])
@@ -81,3 +84,23 @@ def test_column_needs_role_and_name(tmp_path: Path) -> None:
         done = runner.invoke(app, ["prepare", str(tmp_path), "-o", str(tmp_path), "--column", text])
         assert done.exit_code == 2
         assert f"--column {text}" in error_line(done.stderr)
+
+
+def test_learn_takes_what_readers_said_on_a_server(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    from reader_desk import Desk, as_findings
+
+    with pytest.raises(ConfigError, match="from-server"):
+        labelled_set(None, None, tmp_path / "out")
+    with pytest.raises(ConfigError, match="from-server"):
+        labelled_set(tmp_path, tmp_path, tmp_path / "out")
+    assert labelled_set(tmp_path, None, tmp_path / "out") == tmp_path
+    desk = Desk(make_tiny_bundle(tmp_path / "tiny"), tmp_path / "data")
+    item_id = desk.send()
+    desk.save(item_id, {"findings": as_findings(desk.nodules(item_id))})
+    table = labelled_set(None, tmp_path / "data", tmp_path / "out")
+    assert table == tmp_path / "out-readings" / "cases.csv"
+    before = table.read_bytes()
+    desk.save(desk.send(), {"findings": []})
+    assert labelled_set(None, tmp_path / "data", tmp_path / "out").read_bytes() == before, "the same after a stop"
+    desk.close()

@@ -55,8 +55,13 @@ class StartOption(StrEnum):
 
 
 def learn(
-    folder: Annotated[Path, typer.Argument(help="A folder with a labelled set, or a CSV, as `prepare` takes it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the bundle, the report and all steps.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder with a labelled set, or a CSV, as `prepare` takes it.")
+    ] = None,
+    from_server: Annotated[
+        Path | None, typer.Option("--from-server", help="Data folder of `serve`: learn from what readers said there.")
+    ] = None,
     hours: Annotated[float, typer.Option("--hours", min=0.01, help="The time for everything, on this machine.")] = 2.0,
     start: Annotated[
         StartOption | None,
@@ -85,6 +90,7 @@ def learn(
     command goes on after a stop. The last lines are the report and the commands that come next.
     """
     require_training_extra()
+    labelled = labelled_set(folder, from_server, out)
     from thyrosight.datasets.prepare import PrepareOptions
     from thyrosight.learning.records import LearnOptions
 
@@ -103,9 +109,30 @@ def learn(
     )
     chosen = LearnOptions(prepare, hours, start.value if start else None, tuple(overrides or ()), workers)
     with stdout_kept_for_json(as_json):
-        result = plan_of(folder, out, chosen) if only_plan else learned_from(folder, out, chosen)
+        result = plan_of(labelled, out, chosen) if only_plan else learned_from(labelled, out, chosen)
     if as_json:
         print_json(result)
+
+
+def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Path:
+    """The set that was named, or a server's data folder -> the set to learn from.
+
+    What readers said is written to OUT-readings, once: a repeated command goes on with the same readings.
+    """
+    if (folder is None) == (from_server is None):
+        raise ConfigError("name a labelled set, or a server's data folder by --from-server; not both, and not neither")
+    if folder is not None:
+        return folder
+    assert from_server is not None
+    from thyrosight.web.review.training_set import write_training_set
+
+    readings = out.with_name(f"{out.name}-readings")
+    if readings.exists():
+        remark(f"readings of an earlier call in {readings}; remove it to learn from the present ones")
+    else:
+        made = write_training_set(from_server, readings)
+        remark(f"{made.num_images} images that were read, {made.num_corrected} of them corrected, in {readings}")
+    return readings / "cases.csv"
 
 
 def plan_of(folder: Path, out: Path, options: LearnOptions) -> LearningPlan:
