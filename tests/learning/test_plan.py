@@ -41,6 +41,7 @@ def line(plan: LearningPlan, what: str) -> str:
     ("num_seen", "at_hand", "start", "told"),
     [
         (0, ALL, "shipped", "seen none of these images"),
+        (0, replace(ALL, known_by_name=("ddti",)), "shipped", "learned from ddti: if your images are from there"),
         (5, ALL, "shipped", "seen 5 of the 60 images: these teach and are not scored"),
         (60, ALL, "imagenet", "not from the shipped network, because it has seen 60 of the 60 images"),
         (60, AtHand(True, False), "random", "`pretrained` is not installed"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thyrosight.bundle.store import load_bundle
 from thyrosight.datasets.table import read_cases, write_cases
-from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside
+from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.types import Box, Case
 
 SHIPPED = load_bundle("shipped").info
@@ -33,6 +33,10 @@ def test_facts_count_what_is_outside_the_test_split(tmp_path: Path) -> None:
     assert (facts.num_outlined, facts.num_boxed, facts.num_low, facts.num_high) == (16, 2, 6, 6)
     assert (facts.num_folds, facts.num_seen) == (5, 2)
     assert facts_of(rows(tmp_path), None).num_seen == 0
+
+
+def test_sets_are_known_by_name() -> None:
+    assert sets_by_name(SHIPPED) == ("busi", "ddti", "tg3k")
 
 
 def test_a_few_seen_groups_teach_and_are_not_scored(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.learning.plan import AtHand, Measures, make_plan
 from thyrosight.learning.records import LearningPlan, LearnOptions, begin, keep_plan
 from thyrosight.learning.report import PAGE, PageContent, next_commands, write_page
-from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside
+from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.networks.efficientnet_lite import has_imagenet_weights
 from thyrosight.training.cross_validate import cross_validate
 from thyrosight.training.speech import Tell
@@ -141,7 +141,8 @@ def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> Lear
         return seconds_of[key]
 
     measures = Measures(step, _seconds_per_prediction(predictor, training))
-    return make_plan(facts, options, AtHand(has_shipped, has_imagenet_weights("lite2")), measures)
+    at_hand = AtHand(has_shipped, has_imagenet_weights("lite2"), sets_by_name(predictor.info) if predictor else ())
+    return make_plan(facts, options, at_hand, measures)
 
 
 def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) -> float:

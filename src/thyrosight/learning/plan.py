@@ -45,10 +45,15 @@ class Measures:
 
 @dataclass(frozen=True)
 class AtHand:
-    """Which weights a run may begin with."""
+    """Which weights a run may begin with.
+
+    known_by_name: sets that the shipped network learned from and whose images nobody recorded: whether a folder under
+    another name holds their images can't be told.
+    """
 
     has_shipped: bool
     has_imagenet: bool
+    known_by_name: tuple[str, ...] = ()
 
 
 def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures: Measures) -> LearningPlan:
@@ -101,6 +106,9 @@ def choose_start(facts: SetFacts, asked: Start | None, at_hand: AtHand) -> tuple
         return asked, f"from {_NAMES[asked]}, as asked"
     if at_hand.has_shipped and not too_many:
         but = f"; {seen}: these teach and are not scored" if facts.num_seen else ", which has seen none of these images"
+        if at_hand.known_by_name and not facts.num_seen:
+            names = ", ".join(at_hand.known_by_name)
+            but = f", which learned from {names}: if your images are from there, give --start imagenet"
         return "shipped", f"from the shipped network{but}"
     why = f"not from the shipped network, because {seen}" if at_hand.has_shipped else "no model is shipped here"
     if at_hand.has_imagenet:

@@ -37,6 +37,11 @@ def seen_rows(info: BundleInfo, cases: Sequence[Case]) -> list[Case]:
     return [case for case in cases if case.source in sources]
 
 
+def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
+    """-> the published sets that a bundle learned from; phantoms are drawn and no set."""
+    return tuple(sorted({entry.source for entry in info.training_sets} - {"phantom"}))
+
+
 def set_aside(table: Path, info: BundleInfo) -> None:
     """Takes out of the folds the groups of which the bundle has seen an image, where they are few: they only teach.
 
