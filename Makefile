@@ -20,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist wo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench constraints install clean distclean
+.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench soak constraints lock locked sbom install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,19 @@ reference: $(DEV)  ## remake the parts of docs/reference.md that come from the p
 bench: $(DEV)  ## cold start against `import torch`; milliseconds per image
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/inference.py
+
+lock: constraints.txt  ## remake requirements.lock: constraints.txt with hashes; needs uv (https://docs.astral.sh/uv)
+	{ echo '# constraints.txt with the hashes of all files that may be installed. Remade by `make lock`; installed by `make locked`.'; \
+	  uv pip compile constraints.txt --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate; } > $(VENV)/requirements.new
+	mv $(VENV)/requirements.new requirements.lock
+
+locked: | $(BIN)/python  ## the environment with everything in it, each file checked against its hash
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	@touch $(CORE) $(DEV)
+
+sbom: $(DEV)  ## out/sbom.cdx.json: the bill of materials of requirements.lock, as CycloneDX
+	$(BIN)/python tools/make_sbom.py $(OUT)/sbom.cdx.json
 
 install: $(DEV)  ## the environment with everything in it
 

@@ -37,7 +37,17 @@ preview_every = 2
 accelerator = "cpu"
 keep = "best"
 """
-VOLATILE = {"seconds", "started", "created", "git_revision", "versions", "started_with", "sha256", "files"}
+VOLATILE = {
+    "seconds",
+    "seconds_an_image",
+    "started",
+    "created",
+    "git_revision",
+    "versions",
+    "started_with",
+    "sha256",
+    "files",
+}
 COUNTS = {"num_done", "num_skipped"}
 """Of a run of `predict`: the second run counts what the first has done as skipped."""
 NUM_IMAGES = 3
