@@ -16,6 +16,8 @@ CORE := $(VENV)/.core-is-installed
 DEV := $(VENV)/.dev-is-installed
 PAGE_TOOLS := node_modules/.package-lock.json
 OUT := out
+SECONDS ?= 21600
+PERIOD ?= 60
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -33,6 +35,9 @@ test: lint types  ## everything that continuous integration runs
 
 faults: $(DEV)  ## the long form of tests/faults: mutants, kills at each write, full disks, evil bundles (at most an hour)
 	THYROSIGHT_FAULTS=all $(PYTEST) --timeout 3600 tests/faults
+
+soak: $(DEV)  ## `serve` under load, with kills, full disks and bad files: make soak SECONDS=21600
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py --seconds $(SECONDS) --period $(PERIOD)
 
 check: lint types  ## ruff, mypy and the quick tests
 	$(PYTEST) -m "not slow"
