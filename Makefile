@@ -22,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist wo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench soak constraints lock locked sbom install clean distclean
+.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench fuzz soak constraints lock locked sbom install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ test: lint types  ## everything that continuous integration runs
 
 faults: $(DEV)  ## the long form of tests/faults: mutants, kills at each write, full disks, evil bundles (at most an hour)
 	THYROSIGHT_FAULTS=all $(PYTEST) --timeout 3600 tests/faults
+
+fuzz: $(DEV)  ## each harness of tests/faults/fuzz.py, guided by coverage: make fuzz SECONDS=600 (each; needs thyrosight[fuzz])
+	for name in image dicom mask config cases table coco labelme cvat voc yolo graph weights bundle_json bodies; do \
+	  $(BIN)/python tests/faults/fuzz.py $$name --seconds $(SECONDS) || exit 1; done
 
 soak: $(DEV)  ## `serve` under load, with kills, full disks and bad files: make soak SECONDS=21600
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py --seconds $(SECONDS) --period $(PERIOD)

@@ -72,9 +72,12 @@ def _text_of(path: Path, errors: str) -> str:
         raise InputError(f"{path}: a spreadsheet, not a CSV, whatever its name; save it as CSV (UTF-8)")
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-16" if is_utf16 else "utf-8-sig", errors="strict" if is_utf16 else errors)
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig", errors="strict" if is_utf16 else errors)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: can't be read as UTF-8 text ({error}); save it as UTF-8 CSV") from None
+    if "\0" in text:  # no name of a file may hold one
+        raise InputError(f"{path}: holds a NUL character, so it is damaged or no text; save it as UTF-8 CSV")
+    return text
 
 
 def _delimiter_of(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from thyrosight.datasets.formats.found import Found, data_set_of
 from thyrosight.datasets.formats.names import NODULE_WORDS, malignancy_in, words_of
-from thyrosight.datasets.formats.tree import by_name, images_below, stem_without_ending
+from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_file, stem_without_ending
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
 from thyrosight.frames.load import load_frame
@@ -59,6 +59,8 @@ class Images:
         InputError where several images have that name, and the folders don't tell which is meant.
         """
         name = written.replace("\\", "/")
+        if not may_be_a_file(name):
+            return None
         for place in (near, self.folder, near / "images", self.folder / "images"):
             if name and (place / name).is_file() and self.folder.resolve() in (place / name).resolve().parents:
                 return place / name

@@ -15,6 +15,8 @@ VOLUMES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
 TABLES = (".csv", ".tsv")
 _CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
 IMAGES = SUFFIXES - _CLIPS
+MAX_NAME_BYTES = 255
+"""Of one part of a path, on all systems that we know."""
 _LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini"))
 _OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
 """Files by which an output folder of `prepare` or `predict` inside the set is known; it is not part of the set."""
@@ -44,6 +46,13 @@ def ending_of(path: Path) -> str:
     """File -> its ending, in lower case: `.nii.gz` and `.seg.nrrd` as a whole; empty where the name has none."""
     name = path.name.casefold()
     return next((ending for ending in VOLUMES if name.endswith(ending)), path.suffix.casefold())
+
+
+def may_be_a_file(name: str) -> bool:
+    """Whether a system can have a file of this name: not empty, no NUL, no part that is too long."""
+    parts = Path(name).parts if "\0" not in name else ()
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
+    return bool(Path(name).name) and max(sizes, default=0) <= MAX_NAME_BYTES
 
 
 def stem_without_ending(path: Path) -> str:

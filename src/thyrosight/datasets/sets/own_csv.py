@@ -31,6 +31,7 @@ from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
+MAX_PATH_LENGTH = 4_000
 LABELS: dict[str, int | None] = {
     **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
@@ -107,6 +108,10 @@ class _Files:
 
         InputError where several files could be meant: one name with two endings.
         """
+        if len(text) > MAX_PATH_LENGTH:
+            raise InputError(
+                f"{self.folder}: '{text[:40]}…' of the table is longer than any path; write the file's path"
+            )
         path = Path(os.path.normpath(self.folder / text))
         if not path.is_file() and "\\" in text:
             path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
