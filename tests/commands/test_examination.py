@@ -114,6 +114,7 @@ def test_masks_of_another_tool_become_a_reading_that_the_report_names(tmp_path: 
     assert done.exit_code == 0, done.stderr
     one = ThyroidExam.model_validate_json((tmp_path / "report" / "examination.json").read_bytes())
     assert one.nodules[0].sections[0].outlined_by == "MANUAL"
+    assert one.nodules[0].uid.startswith("2.25.")
     assert one.nodules[0].sections[0].nodule.risk is None
     assert "outlined by the reader alone" in (tmp_path / "report" / "report.txt").read_text(encoding="utf-8")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from thyrosight.examination.view_labels import labels_in
 from thyrosight.results.layout import CLIP_NAME, OVERLAY_NAME, case_folders, read_result
 from thyrosight.tirads.assessment import SystemName
 from thyrosight.tirads.reading import read_reading
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 def propose_examination(
@@ -70,7 +73,7 @@ def propose_examination(
             f"{results}: {len(images)} images with {len(seen)} outlines; an examination has at most {MAX_IMAGES} and "
             f"{MAX_NODULES}. Predict the images of one patient and day into a folder of their own"
         )
-    uids = [derived_uid("nodule", one.image.prediction.image.sha256, str(one.nodule.number)) for one in seen]
+    uids = [_uid_for_life(one) for one in seen]
     return ThyroidExam(
         uid=derived_uid("examination", *sorted(image.prediction.image.sha256 for image in images)),
         date=date,
@@ -84,6 +87,13 @@ def derived_uid(*parts: str) -> str:
     """Purpose -> a DICOM UID below 2.25; the same parts give the same."""
     digest = hashlib.sha256("\0".join(("thyrosight", *parts)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def _uid_for_life(one: Seen) -> str:
+    """-> the UID that the nodule has in the result; of results without UIDs, one that follows from image and number."""
+    if one.nodule.uid and _UID.fullmatch(one.nodule.uid):
+        return one.nodule.uid
+    return derived_uid("nodule", one.image.prediction.image.sha256, str(one.nodule.number))
 
 
 def _relative(path: Path | None, home: Path | None) -> str | None:

@@ -76,10 +76,10 @@ def prediction_of_outlines(network: Prediction, frame: Frame, found: Sequence[Im
         spacing, reason = frame.spacing_in(bounding_box(masks[k]))
         panel = _panel_of(masks[k], panels)
         others_HW = np.logical_or.reduce([masks[j] for j in order if j != k] or [np.zeros(frame.size_hw, np.bool_)])
-        values = {"uid": found[k].uid} if "uid" in Nodule.model_fields else {}
         nodules.append(
             Nodule(
                 number=number,
+                uid=found[k].uid,
                 panel_index=panel,
                 outline_xy=found[k].outline_xy,
                 size=measure(masks[k], spacing, reason or NO_SPACING).rounded(),
@@ -90,7 +90,6 @@ def prediction_of_outlines(network: Prediction, frame: Frame, found: Sequence[Im
                 signs=nodule_signs(
                     masks[k], frame.image_HW, spacing=spacing, view=panels[panel], excluded_HW=others_HW & ~masks[k]
                 ),
-                **values,
             )
         )
     return network.model_copy(
