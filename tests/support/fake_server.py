@@ -17,11 +17,13 @@ from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
 
 from checkout import PACKAGE
+from fake_readings import Conflict, Readings
 from thyrosight.frames.load import decode_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
@@ -59,9 +61,11 @@ LEVELS += ((6, "TR4", "moderately suspicious"), (99, "TR5", "highly suspicious")
 class Refused(Exception):
     """Status, code, message and headers of an answer that is an error."""
 
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None, detail: Any = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.headers = status, code, headers or {}
+        self.status, self.code, self.headers, self.detail = status, code, headers or {}, detail
 
 
 @dataclass
@@ -77,8 +81,16 @@ class FakeServer:
     is_away: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     examined: dict[str, Examination] = field(default_factory=dict)
-    corrections: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    is_without_nodules: bool = False
+    readings: Readings = field(default_factory=Readings)
+    spacings: dict[str, float] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def corrections(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """The newest reading of each frame."""
+        newest = sorted(self.readings.kept.items(), key=lambda entry: int(entry[1]["version"]))
+        return {key[:2]: reading for key, reading in newest}
 
     def start(self) -> str:
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
@@ -90,14 +102,26 @@ class FakeServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def accept(self, files: list[tuple[str, bytes]]) -> dict[str, Any]:
-        job_id = f"job{len(self.jobs)}"
+    def accept(self, files: list[tuple[str, bytes]], name: str = "", job_id: str | None = None) -> dict[str, Any]:
+        """Files -> their job; of files that are added to a job, that job."""
+        if job_id is None:
+            job_id = f"job{len(self.jobs)}"
+            created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self.jobs[job_id] = {"id": job_id, "name": name, "created": created, "state": "queued", "items": []}
+        start = len(self.jobs[job_id]["items"])
         items = [
-            {"id": f"{job_id}-{n}", "name": name, "state": "queued", "error": None, "num_frames": None, "seconds": None}
-            for n, (name, _) in enumerate(files)
+            {
+                "id": f"{job_id}-{start + n}",
+                "name": path.rpartition("/")[2],
+                "path": path,
+                "state": "queued",
+                "error": None,
+                "num_frames": None,
+                "seconds": None,
+            }
+            for n, (path, _) in enumerate(files)
         ]
-        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self.jobs[job_id] = {"id": job_id, "created": created, "state": "queued", "items": items}
+        self.jobs[job_id]["items"].extend(items)
         threading.Thread(target=self._work, args=(items, [data for _, data in files]), daemon=True).start()
         return self.jobs[job_id]
 
@@ -120,7 +144,56 @@ class FakeServer:
         prediction["image"].update(frame_index=frame, num_frames=self.num_frames)
         for nodule in prediction["nodules"]:
             nodule["signs"] = self.signs()
+            nodule["uid"] = f"2.25.{item_id.__hash__() % 10**6}.{nodule['number']}"
+        if self.is_without_nodules:
+            flag = {"code": "no_nodule", "message": "no nodule was found; that does not exclude one"}
+            prediction.update(nodules=[], risk=0.92, flags=[flag])
         return prediction
+
+    def worklist(self, query: dict[str, str]) -> dict[str, Any]:
+        """The rows that a query wants, in the jobs' order, newest job first."""
+        rows = [self.row(job, item, query.get("who")) for job in [*self.jobs.values()][::-1] for item in job["items"]]
+        if "job" in query:
+            rows = [row for row in rows if row["job_id"] == query["job"]]
+        if query.get("sort") == "teaches":
+            rows = rows[::-1]
+        start, limit = int(query.get("cursor", "0")), int(query.get("limit", "100"))
+        end = start + limit
+        return {
+            "items": rows[start:end],
+            "next_cursor": str(end) if end < len(rows) else None,
+            "total": len(rows),
+        }
+
+    def row(self, job: dict[str, Any], item: dict[str, Any], who: str | None) -> dict[str, Any]:
+        found = self.result(item["id"], 0) if item["id"] in self.examined else {"nodules": [], "flags": []}
+        risks = [nodule["risk"] for nodule in found["nodules"] if nodule["risk"] is not None]
+        return {
+            **item,
+            "job_id": job["id"],
+            "job_name": job["name"],
+            "created": job["created"],
+            "reading": self.readings.state(item["id"], who),
+            "readers": [],
+            "flags": [flag["code"] for flag in found["flags"]],
+            "risk": max(risks, default=None),
+            "level": None,
+            "is_level_proposed": True,
+            "num_nodules": len(found["nodules"]),
+        }
+
+    def outline(self, item_id: str, question: dict[str, Any]) -> dict[str, Any]:
+        """An ellipse about the point, or in the box: smaller with a higher threshold."""
+        threshold = question.get("threshold", 0.5)
+        if "box" in question:
+            box = question["box"]
+            x, y = (box["x0"] + box["x1"] - 1) / 2, (box["y0"] + box["y1"] - 1) / 2
+            half_width, half_height = (box["x1"] - box["x0"]) / 2.2, (box["y1"] - box["y0"]) / 2.2
+        else:
+            (x, y), half_width, half_height = question["point_xy"], 60 * (1.2 - threshold), 40 * (1.2 - threshold)
+        angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+        ring = [[x + half_width * float(np.cos(a)), y + half_height * float(np.sin(a))] for a in angles]
+        return {"outline_xy": ring, "threshold": threshold, "measure": self.measure(item_id, [ring])[0]}
 
     def measure(self, item_id: str, outlines_xy: list[list[list[float]]]) -> list[dict[str, Any]]:
         examination = self._examination(item_id)
@@ -253,7 +326,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        self.query = dict(parse_qsl(query, keep_blank_values=True))
         self.fake.asked.append(f"{method} {path}")
         if self.fake.is_away and path.startswith("/api"):
             self.close_connection = True
@@ -270,7 +344,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._json(202 if (method, path) == ("POST", "/api/v1/jobs") else 200, answer)
         except Refused as refused:
-            error = {"error": {"code": refused.code, "message": str(refused)}}
+            error = {"error": {"code": refused.code, "message": str(refused), "detail": refused.detail}}
             self._json(refused.status, error, refused.headers)
 
     def _api(self, method: str, path: str, body: bytes) -> Any:
@@ -283,18 +357,30 @@ class _Handler(BaseHTTPRequestHandler):
             if fake.num_busy > 0:
                 fake.num_busy -= 1
                 raise Refused(503, "queue_full", "the queue is full", {"Retry-After": "1"})
-            return fake.accept(_files(self.headers["content-type"], body))
+            return fake.accept(_files(self.headers["content-type"], body), self.query.get("name", ""))
         if path == "jobs":
             return {"jobs": list(fake.jobs.values())[::-1], "total": len(fake.jobs), "next_offset": None}
+        if path == "worklist":
+            return fake.worklist(self.query)
         if path.startswith("jobs/"):
-            job_id = path.removeprefix("jobs/")
+            job_id, _, files = path.removeprefix("jobs/").partition("/")
             if job_id not in fake.jobs:
                 raise Refused(404, "not_found", "there is no such job")
+            if files:
+                return fake.accept(_files(self.headers["content-type"], body), job_id=job_id)
             return fake.jobs.pop(job_id) if method == "DELETE" else fake.jobs[job_id]
         return self._item(method, path, body)
 
     def _item(self, method: str, path: str, body: bytes) -> Any:
         fake = self.fake
+        if found := re.fullmatch(r"items/([\w-]+)", path):
+            return self._remove_item(found[1])
+        if found := re.fullmatch(r"items/([\w-]+)/verdict", path):
+            given = json.loads(body)
+            fake.readings.verdicts[found[1], given["who"]] = given["verdict"]
+            return given
+        if found := re.fullmatch(r"items/([\w-]+)/spacing", path):
+            return self._set_spacing(found[1], json.loads(body))
         if found := re.fullmatch(r"items/([\w-]+)/export/(\w+)", path):
             if found[2] == "seg" and fake.is_refusing_seg:
                 raise Refused(409, "not_possible", "the source is no DICOM file: a SEG has nothing to refer to")
@@ -309,18 +395,42 @@ class _Handler(BaseHTTPRequestHandler):
             return fake.result(item_id, frame)
         if name == "measure":
             return fake.measure(item_id, json.loads(body)["outlines_xy"])
+        if name == "outline":
+            return fake.outline(item_id, json.loads(body))
         if name == "correction":
-            return self._correction(method, (item_id, frame), body)
+            return self._correction(method, item_id, frame, body)
         return (fake.picture(item_id, name), "image/png")
 
-    def _correction(self, method: str, key: tuple[str, int], body: bytes) -> Any:
+    def _correction(self, method: str, item_id: str, frame: int, body: bytes) -> Any:
+        readings, who = self.fake.readings, self.query.get("who")
         if method == "PUT":
-            self.fake.corrections[key] = json.loads(body)
+            network = self.fake.result(item_id, frame)["nodules"]
+            try:
+                return readings.save(item_id, frame, json.loads(body), self.headers.get("if-match"), network)
+            except Conflict as conflict:
+                raise Refused(409, "conflict", str(conflict), detail=conflict.detail) from None
+        found = readings.of(item_id, frame, who)
+        if found is None:
+            raise Refused(404, "no_correction", "nobody has corrected this frame")
         if method == "DELETE":
-            if key not in self.fake.corrections:
-                raise Refused(404, "no_correction", "nobody has corrected this frame")
-            return self.fake.corrections.pop(key)
-        return self.fake.corrections.get(key)
+            readings.remove(item_id, frame, who or "")
+        return found
+
+    def _remove_item(self, item_id: str) -> Any:
+        job_id = item_id.partition("-")[0]
+        job = self.fake.jobs[job_id]
+        job["items"] = [item for item in job["items"] if item["id"] != item_id]
+        if not job["items"]:
+            del self.fake.jobs[job_id]
+        return {}
+
+    def _set_spacing(self, item_id: str, given: dict[str, Any]) -> Any:
+        fake = self.fake
+        examination = fake.examined[item_id]
+        spacing = Spacing(given["row_mm"], given["column_mm"])
+        frame = replace(examination.frame, spacing=spacing, spacing_reason=None)
+        fake.examined[item_id] = fake.predictor.examine(frame)
+        return next(item for job in fake.jobs.values() for item in job["items"] if item["id"] == item_id)
 
     def _file(self, path: str) -> None:
         name = "index.html" if path == "/" else path.removeprefix("/static/")

@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { answering } from "./browser-stub.js";
 import { OpenFrame } from "../../../src/thyrosight/web/static/open-frame.js";
-import { Review, current, isTouched, lastKnown } from "../../../src/thyrosight/web/static/review/review.js";
+import { current, isTouched, lastKnown } from "../../../src/thyrosight/web/static/review/findings.js";
+import { Review } from "../../../src/thyrosight/web/static/review/review.js";
 import { moved } from "../../../src/thyrosight/web/static/review/rings.js";
 
 const RING = [[10, 10], [30, 10], [30, 30], [10, 30]]; // prettier-ignore

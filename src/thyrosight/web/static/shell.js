@@ -20,6 +20,7 @@ export function wireConnection(start) {
     byId("banner-text").textContent = "The server does not answer. What you see stays; it is tried again on its own.";
     byId("banner").className = "banner offline";
     byId("banner-retry").hidden = false;
+    byId("banner-undo").hidden = true;
     byId("banner").hidden = false;
     clearTimeout(timer);
     timer = setTimeout(check, 3000);

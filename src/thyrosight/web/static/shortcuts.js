@@ -44,6 +44,8 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
   const setWindow = (/** @type {number} */ width, /** @type {number} */ level) => () =>
     viewer.setWindow({ width: viewer.window.width + width, level: viewer.window.level + level });
 
+  const tool = (/** @type {import("./review/tools.js").Tool} */ name) => () => correcting.start(name);
+
   return [
     {
       title: "Images",
@@ -119,20 +121,43 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
       keys: [
         { shown: "E", does: "start correcting", match: ["e"], run: () => correcting.start(), when: inView },
         {
-          shown: "P D A",
-          does: "points, redraw, add a nodule",
-          match: ["p"],
-          run: () => editor.key && editor.choose("points"),
+          shown: "Q",
+          does: "the network outlines where you click, or in a box",
+          match: ["q"],
+          run: tool("ask"),
+          when: hasImage,
+        },
+        { shown: "A V", does: "add a nodule freehand, by a polygon", match: ["a"], run: tool("add"), when: hasImage },
+        { match: ["v"], run: tool("polygon"), when: hasImage },
+        { shown: "P D", does: "points, redraw", match: ["p"], run: tool("points"), when: hasImage },
+        { match: ["d"], run: tool("draw"), when: hasImage },
+        { shown: "F X", does: "brush, eraser", match: ["f"], run: tool("brush"), when: hasImage },
+        { match: ["x"], run: tool("eraser"), when: hasImage },
+        {
+          shown: "< >",
+          does: "smaller, larger: brush, or the network's outline",
+          match: ["<"],
+          run: () => editor.amount(-1),
           when: inEdit,
         },
-        { match: ["d"], run: () => editor.key && editor.choose("draw"), when: inEdit },
-        { match: ["a"], run: () => editor.choose("add"), when: inEdit },
+        { match: [">"], run: () => editor.amount(1), when: inEdit },
+        {
+          shown: "Y J",
+          does: "split the nodule, join it with the nearest",
+          match: ["y"],
+          run: tool("split"),
+          when: hasImage,
+        },
+        { match: ["j"], run: () => editor.join(), when: inEdit },
+        { shown: "U", does: "smooth", match: ["u"], run: () => editor.smooth(), when: inEdit },
+        { shown: "Shift+C", does: "place a caliper", match: ["C"], run: tool("caliper"), when: hasImage },
+        { shown: "Shift+R", does: "set the scale on the ruler", match: ["R"], run: tool("ruler"), when: hasImage },
         {
           shown: "Enter",
-          does: "while adding: an ellipse in the middle",
+          does: "use the tool at the cross, which the arrows move",
           match: ["Enter"],
-          run: () => editor.addEllipse(),
-          when: () => inEdit() && editor.tool === "add",
+          run: () => editor.press(),
+          when: (event) => inEdit() && onStage(event),
         },
         { shown: ", .", does: "previous, next point", match: [","], run: () => editor.stepPoint(-1), when: inEdit },
         { match: ["."], run: () => editor.stepPoint(1), when: inEdit },
@@ -144,10 +169,16 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
           when: (event) => inEdit() && onStage(event),
         },
         { match: arrows("Shift+"), run: nudge(FAR_PX), when: (event) => inEdit() && onStage(event) },
-        { shown: "I", does: "insert a point", match: ["i", "Insert"], run: () => editor.insertHere(), when: inEdit },
+        {
+          shown: "I",
+          does: "insert a point",
+          match: ["i", "Insert"],
+          run: () => editor.insertHere(),
+          when: inEdit,
+        },
         {
           shown: "Delete",
-          does: "delete the point; with Shift the nodule",
+          does: "delete point, tool's last place or caliper; with Shift the nodule",
           match: ["Delete", "Backspace"],
           run: () => editor.deleteActive(),
           when: inEdit,
@@ -156,8 +187,14 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
         { shown: "G S", does: "grow, shrink by a pixel", match: ["g"], run: () => editor.grow(1), when: inEdit },
         { match: ["s"], run: () => editor.grow(-1), when: inEdit },
         { shown: "R", does: "back to the network's outline", match: ["r"], run: () => editor.revert(), when: inEdit },
-        { shown: "Ctrl+Z", does: "undo; with Shift redo", match: ["Ctrl+z"], run: () => editor.undo(), when: inEdit },
-        { match: ["Ctrl+Shift+z", "Ctrl+y"], run: () => editor.undo(true), when: inEdit },
+        {
+          shown: "Ctrl+Z",
+          does: "undo everything, step by step; with Shift redo",
+          match: ["Ctrl+z"],
+          run: () => correcting.undo(),
+          when: hasImage,
+        },
+        { match: ["Ctrl+Shift+z", "Ctrl+y"], run: () => correcting.undo(true), when: hasImage },
         {
           shown: "Ctrl+S",
           does: "save the correction",
@@ -167,9 +204,9 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
         },
         {
           shown: "Esc",
-          does: "choose no point; then drop the changes",
+          does: "one step back in the tool; then leave, asked first",
           match: ["Escape"],
-          run: () => escape(editor, correcting),
+          run: () => editor.stepOut() || correcting.escape(),
           when: inEdit,
         },
       ],
@@ -179,11 +216,4 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
       keys: [{ shown: "?", does: "this help", match: ["?"], run: () => byId("help-dialog").showModal() }],
     },
   ];
-}
-
-/** @param {PageParts["editor"]} editor @param {PageParts["correcting"]} correcting */
-function escape(editor, correcting) {
-  if (editor.active < 0 && editor.tool === "points") correcting.cancel();
-  else if (editor.key) editor.choose("points");
-  else correcting.cancel();
 }

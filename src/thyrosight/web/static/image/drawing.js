@@ -2,13 +2,13 @@
 // The network's outlines are solid, amber or cyan by risk; a person's are dashed and pink. Both can be shown at once.
 
 import { svg } from "../page/dom.js";
-import { length } from "../page/format.js";
-import { current, isTouched } from "../review/review.js";
+import { caliperText, length } from "../page/format.js";
+import { current, isTouched } from "../review/findings.js";
 
 /** @typedef {import("../review/rings.js").Ring} Ring */
 /** @typedef {import("../review/rings.js").Point} Point */
 /** @typedef {import("../review/review.js").Review} Review */
-/** @typedef {import("../review/review.js").Finding} Finding */
+/** @typedef {import("../review/findings.js").Finding} Finding */
 /** @typedef {import("../review/editor.js").Editor} Editor */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 /**
@@ -48,6 +48,7 @@ export function drawReview(layer, viewer, review, shown) {
   if (review && viewer.picture && shown.isVisible) {
     const threshold = riskThreshold(review.prediction);
     for (const finding of review.findings) parts.push(...drawFinding(viewer, finding, shown, threshold));
+    if (shown.calipers) for (const caliper of review.calipers) parts.push(...drawCaliper(viewer, caliper, review));
     if (shown.editor.isOn) parts.push(...drawEditor(viewer, review, shown.editor));
   }
   layer.replaceChildren(...parts);
@@ -122,10 +123,7 @@ function calipers(viewer, size) {
     const [[ax, ay], [bx, by]] = ends;
     const d = `M${ax},${ay}L${bx},${by}`;
     parts.push(svg("path", { d, class: "caliper-halo" }), svg("path", { d, class: `caliper ${name}` }));
-    for (const [x, y] of ends) {
-      const cross = `M${x - CROSS_PX},${y}h${2 * CROSS_PX}M${x},${y - CROSS_PX}v${2 * CROSS_PX}`;
-      parts.push(svg("path", { d: cross, class: "cross-halo" }), svg("path", { d: cross, class: "cross" }));
-    }
+    parts.push(...ends.flatMap(crossAt));
     parts.push(lengthMark(viewer, ends, length(size, name)));
   }
   return parts;
@@ -155,10 +153,37 @@ function lengthMark(viewer, ends, text) {
   return svg("text", { x, y, class: "length" }, text);
 }
 
+/**
+ * A caliper that a person has placed, with its length.
+ * @param {Viewer} viewer
+ * @param {import("../review/review.js").Caliper} caliper
+ * @param {Review} review
+ */
+function drawCaliper(viewer, caliper, review) {
+  const ends = caliper.map((point) => viewer.toStage(point));
+  const d = `M${ends[0]}L${ends[1]}`;
+  return [
+    svg("path", { d, class: "caliper-halo" }),
+    svg("path", { d, class: "caliper own" }),
+    ...ends.flatMap(crossAt),
+    lengthMark(viewer, ends, caliperText(caliper, review.prediction.image.spacing)),
+  ];
+}
+
+/** @param {Point} place */
+function crossAt([x, y]) {
+  const d = `M${x - CROSS_PX},${y}h${2 * CROSS_PX}M${x},${y - CROSS_PX}v${2 * CROSS_PX}`;
+  return [svg("path", { d, class: "cross-halo" }), svg("path", { d, class: "cross" })];
+}
+
 /** @param {Viewer} viewer @param {Review} review @param {Editor} editor */
 function drawEditor(viewer, review, editor) {
   const parts = [];
   if (editor.draft.length > 1) parts.push(svg("path", { d: pathOf(viewer, editor.draft, false), class: "draft" }));
+  if (editor.draft.length && editor.tool !== "add" && editor.tool !== "draw")
+    parts.push(...editor.draft.slice(0, 1).flatMap((point) => crossAt(viewer.toStage(point))));
+  if (editor.tool === "brush" || editor.tool === "eraser") parts.push(...drawBrush(viewer, editor));
+  if (editor.cursor) parts.push(...crossAt(viewer.toStage(editor.cursor)));
   if (editor.tool !== "points" || !review.finding(editor.key)) return parts;
   const handles = editor.handles();
   handles.forEach((point, index) => {
@@ -167,6 +192,14 @@ function drawEditor(viewer, review, editor) {
     parts.push(svg("circle", { cx, cy, r: isActive ? 6.5 : 4.5, class: isActive ? "handle is-active" : "handle" }));
   });
   return parts;
+}
+
+/** The brush where the pointer, or the keyboard's cross, is. @param {Viewer} viewer @param {Editor} editor */
+function drawBrush(viewer, editor) {
+  const at = editor.draft.at(-1) ?? editor.cursor ?? editor.pointer;
+  if (!at) return [];
+  const [cx, cy] = viewer.toStage(at);
+  return [svg("circle", { cx, cy, r: editor.brushPx * viewer.scale, class: "brush" })];
 }
 
 /**

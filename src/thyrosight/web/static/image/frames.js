@@ -1,6 +1,7 @@
 // Item, frame -> prediction, picture, correction, map from the server. The last ones stay, so that a clip can play.
 
 import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
+import { readerName } from "../page/reader.js";
 import { Picture, colouredMap } from "./picture.js";
 
 const KEPT = 48;
@@ -9,7 +10,7 @@ const KEPT = 48;
  * @typedef {object} LoadedFrame
  * @property {Api.Prediction} prediction
  * @property {Picture} picture
- * @property {Api.CorrectionIn | null} correction
+ * @property {any} correction the reading of this reader; of anybody where the reader has no name
  * @property {Promise<OffscreenCanvas | null> | null} map requested when it is first shown
  */
 
@@ -44,7 +45,7 @@ export class Frames {
     const [prediction, bitmap, correction] = await Promise.all([
       getJson(framePath(item.id, frame, "result")),
       getPicture(framePath(item.id, frame, "image.png")),
-      getJson(framePath(item.id, frame, "correction")).catch(noneWhereMissing),
+      readingOf(item, frame),
     ]);
     return { prediction, picture: new Picture(bitmap), correction, map: null };
   }
@@ -88,8 +89,14 @@ export class Frames {
   }
 }
 
-/** @param {unknown} error */
-function noneWhereMissing(error) {
-  if (asApiError(error).status !== 404) throw error;
-  return null;
+/** The reading that this reader has saved; null where there is none. @param {Api.Item} item @param {number} frame */
+async function readingOf(item, frame) {
+  const who = readerName();
+  const path = framePath(item.id, frame, "correction") + (who ? `?who=${encodeURIComponent(who)}` : "");
+  try {
+    return await getJson(path);
+  } catch (error) {
+    if (asApiError(error).code === "no_correction") return null;
+    throw error;
+  }
 }

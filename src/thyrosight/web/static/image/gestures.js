@@ -11,6 +11,7 @@ const WHEEL_STEP = 0.0016;
  * @typedef {object} Meanings of presses on the stage
  * @property {(event: PointerEvent, at: Place) => Drag | null} take the editor's drag, or null where the press is not
  *   its own
+ * @property {(at: Place) => void} hover
  * @property {(at: Place) => void} click
  * @property {(at: Place) => void} secondPress
  */
@@ -21,7 +22,7 @@ const WHEEL_STEP = 0.0016;
  * @param {import("./viewer.js").Viewer} viewer
  * @param {Meanings} meanings
  */
-export function wireGestures(stage, viewer, { take, click, secondPress }) {
+export function wireGestures(stage, viewer, { take, hover, click, secondPress }) {
   /** @type {Map<number, Place>} */
   const pointers = new Map();
   /** @type {Drag | null} */
@@ -84,7 +85,10 @@ export function wireGestures(stage, viewer, { take, click, secondPress }) {
   });
 
   stage.addEventListener("pointermove", (event) => {
-    if (!pointers.has(event.pointerId)) return;
+    if (!pointers.has(event.pointerId)) {
+      if (event.pointerType === "mouse") hover(placeOf(event));
+      return;
+    }
     const at = placeOf(event);
     pointers.set(event.pointerId, at);
     if (pinch && pointers.size >= 2) {

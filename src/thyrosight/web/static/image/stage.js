@@ -3,6 +3,7 @@
 import { byId, fill, h, targetOf } from "../page/dom.js";
 import { drawReview, scaleBar } from "./drawing.js";
 import { bounds } from "../review/rings.js";
+import { KINDS } from "../review/tools.js";
 
 /** @typedef {import("../review/review.js").Review} Review */
 /** @typedef {import("./drawing.js").Shown} Shown */
@@ -11,16 +12,8 @@ import { bounds } from "../review/rings.js";
 /** @type {Array<Shown["compare"]>} */
 const STEPS = ["network", "yours", "both"];
 const TOGGLES = /** @type {const} */ (["outlines", "calipers", "map"]);
-const HINTS = {
-  points: "Drag a point (with Ctrl: it alone). Press on the line to insert one, Alt and click to delete one.",
-  draw: "Draw once round the nodule: the line replaces this outline.",
-  add: "Draw once round the new nodule, or press Enter for an ellipse.",
-};
-const TOUCH_HINTS = {
-  points: "Drag a point. Press on the line to insert one.",
-  draw: HINTS.draw,
-  add: "Draw once round the new nodule.",
-};
+const HINT = "Drag a point (with Ctrl: it alone). Press on the line to insert one, Alt and click to delete one.";
+const TOUCH_HINT = "Drag a point. Press on the line to insert one.";
 
 /** @param {string} selector @returns {NodeListOf<HTMLButtonElement>} */
 const buttonsOf = (selector) => document.querySelectorAll(selector);
@@ -97,15 +90,31 @@ export class Stage extends EventTarget {
     const { editor, review } = this;
     const finding = review?.finding(editor.key);
     for (const button of buttonsOf("button[data-tool]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.tool === editor.tool));
-      button.disabled = button.dataset.tool !== "add" && !finding;
+      const name = button.dataset.tool ?? "";
+      button.setAttribute("aria-pressed", String(name === editor.tool));
+      button.disabled = !editor.canEdit() && (name === "points" || Boolean(KINDS[name].needsNodule));
     }
+    for (const id of /** @type {const} */ (["join", "smooth"])) byId(id).disabled = !editor.canEdit();
+    byId("join").disabled = !editor.canEdit() || (review?.kept.length ?? 0) < 2;
     byId("undo").disabled = !review?.past.length;
     byId("redo").disabled = !review?.future.length;
     byId("delete-nodule").disabled = !finding || finding.isRemoved;
     byId("revert").disabled = !finding?.network || (finding.ring === finding.network.outline_xy && !finding.isRemoved);
-    const hints = matchMedia("(pointer: coarse)").matches ? TOUCH_HINTS : HINTS;
-    byId("edit-hint").textContent = hints[editor.tool];
+    const isCoarse = matchMedia("(pointer: coarse)").matches;
+    const hint = editor.tool === "points" ? (isCoarse ? TOUCH_HINT : HINT) : KINDS[editor.tool].hint;
+    byId("edit-hint").textContent = editor.isAsking ? "The network looks there…" : hint;
+    this.drawAmount();
+  }
+
+  /** What < and > change: the brush, or how wide the network's outline is. */
+  drawAmount() {
+    const { editor } = this;
+    const kind = editor.tool === "points" ? undefined : KINDS[editor.tool].amount;
+    byId("amount").hidden = !kind || (kind === "threshold" && !editor.asked);
+    byId("amount-text").textContent =
+      kind === "size"
+        ? `Brush ${Math.round(2 * editor.brushPx)} px`
+        : `From ${Math.round(100 * (editor.asked?.threshold ?? 0.5))} %`;
   }
 
   wireTools() {
@@ -117,6 +126,10 @@ export class Stage extends EventTarget {
         this.editor.choose(/** @type {typeof this.editor.tool} */ (button.dataset.tool)),
       );
     byId("undo").addEventListener("click", () => this.editor.undo());
+    byId("join").addEventListener("click", () => this.editor.join());
+    byId("smooth").addEventListener("click", () => this.editor.smooth());
+    byId("amount-less").addEventListener("click", () => this.editor.amount(-1));
+    byId("amount-more").addEventListener("click", () => this.editor.amount(1));
     byId("redo").addEventListener("click", () => this.editor.undo(true));
     byId("delete-nodule").addEventListener("click", () => this.editor.deleteNodule());
     byId("revert").addEventListener("click", () => this.editor.revert());
@@ -180,7 +193,7 @@ export class Stage extends EventTarget {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }
 
-  /** @param {import("../review/review.js").Finding} finding */
+  /** @param {import("../review/findings.js").Finding} finding */
   reveal(finding) {
     this.viewer.reveal(bounds(finding.ring));
   }

@@ -28,6 +28,22 @@ export function confirmed(question, details, action) {
 }
 
 /**
+ * A dialog of index.html, texts for its elements -> the value of the button that was pressed, null where none was.
+ * @param {"conflict-dialog" | "scale-dialog" | "name-dialog"} id
+ * @param {Record<string, string>} texts
+ * @returns {Promise<string | null>}
+ */
+export function answered(id, texts = {}) {
+  const dialog = byId(id);
+  for (const [name, text] of Object.entries(texts)) byId(name).textContent = text;
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => resolve(dialog.returnValue || null), { once: true });
+    dialog.showModal();
+  });
+}
+
+/**
  * @template V
  * @param {HTMLDialogElement} dialog
  * @param {() => V} value

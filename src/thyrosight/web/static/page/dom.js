@@ -20,6 +20,11 @@
  * @property {HTMLDialogElement} help-dialog
  * @property {HTMLDialogElement} token-dialog
  * @property {HTMLDialogElement} confirm-dialog
+ * @property {HTMLDialogElement} conflict-dialog
+ * @property {HTMLDialogElement} scale-dialog
+ * @property {HTMLDialogElement} name-dialog
+ * @property {HTMLButtonElement} join
+ * @property {HTMLButtonElement} smooth
  * @property {HTMLButtonElement} save
  * @property {HTMLButtonElement} discard
  * @property {HTMLButtonElement} correct

@@ -32,6 +32,16 @@ export function extent(size, first, second) {
   return `${a.toFixed(1)} × ${b.toFixed(1)} mm`;
 }
 
+/**
+ * Two places in source pixels, spacing -> `12.3 mm`, or `87 px` without spacing.
+ * @param {[[number, number], [number, number]]} caliper
+ * @param {Api.SpacingMm | null | undefined} spacing
+ */
+export function caliperText([[ax, ay], [bx, by]], spacing) {
+  if (!spacing) return `${Math.round(Math.hypot(bx - ax, by - ay))} px`;
+  return `${Math.hypot((bx - ax) * spacing.column_mm, (by - ay) * spacing.row_mm).toFixed(1)} mm`;
+}
+
 /** NoduleSize -> `54 mm²` or `4 210 px`. @param {Api.NoduleSize} size */
 export function area(size) {
   if (size.area_mm2 !== null && size.area_mm2 !== undefined)

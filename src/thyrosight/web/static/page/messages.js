@@ -24,6 +24,7 @@ export function tell(text) {
   byId("banner-text").textContent = text;
   byId("banner").className = "banner told";
   byId("banner-retry").hidden = true;
+  byId("banner-undo").hidden = !text.includes("Ctrl+Z");
   byId("banner").hidden = false;
   setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), SHOWN_MS);
 }

@@ -3,11 +3,11 @@
 import { fill, h, icon, replaceKeepingFocus } from "../page/dom.js";
 import { riskClass, riskThreshold } from "../image/drawing.js";
 import { area, extent, length, percent, percentRange, plural } from "../page/format.js";
-import { current, isTouched, lastKnown } from "../review/review.js";
+import { current, isTouched, lastKnown } from "../review/findings.js";
 
 /** @typedef {import("../review/review.js").Review} Review */
-/** @typedef {import("../review/review.js").Finding} Finding */
-/** @typedef {import("../review/review.js").Measures} Measures */
+/** @typedef {import("../review/findings.js").Finding} Finding */
+/** @typedef {import("../review/findings.js").Measures} Measures */
 /** @typedef {{ text: string, under: string }} Level of TI-RADS in short */
 /** @typedef {[title: string, measures: Measures | null, kind: string]} Column of the measures */
 
@@ -59,9 +59,9 @@ export function showDigest(parent, review, finding, level) {
       ),
     );
   }
-  const risk = now ? now.risk : prediction.risk;
+  const risk = now ? now.risk : null;
   const isWaiting = finding && isTouched(finding) && !current(finding) && !finding.failure;
-  const interval = now?.risk_interval ? percentRange(...now.risk_interval) : finding ? "" : "whole image";
+  const interval = now?.risk_interval ? percentRange(...now.risk_interval) : finding ? "" : "no nodule";
   cells.push(
     cell(
       "Risk",
@@ -94,14 +94,11 @@ export function showRisk(parent, review, finding) {
   const { prediction } = review;
   const threshold = riskThreshold(prediction);
   const now = finding && lastKnown(finding);
-  const risk = now ? now.risk : prediction.risk;
-  const title = finding ? `Risk, nodule ${finding.number}` : "Risk, whole image";
+  const risk = now ? now.risk : null;
+  const title = finding ? `Risk, nodule ${finding.number}` : "Risk";
   if (risk === null || risk === undefined) {
-    fill(
-      parent,
-      h("h3", {}, title),
-      h("p", { class: "faint" }, prediction.risk_reason ?? "The model gives no risk here."),
-    );
+    const reason = finding ? (now?.risk_reason ?? prediction.risk_reason ?? "The model gives no risk here") : NO_NODULE;
+    fill(parent, h("h3", {}, title), h("p", { class: "faint" }, `${meaning(reason)}.`), finding ? null : imageRisk(prediction)); // prettier-ignore
     return;
   }
   const interval = now?.risk_interval ?? null;
@@ -115,9 +112,26 @@ export function showRisk(parent, review, finding) {
     ),
     riskBar(risk, interval, prediction.operating_points, threshold),
     h("p", { class: "small" }, `${meaning(prediction.risk_meaning)}. ${share(prediction)}`),
-    riskDetails(prediction, now, finding),
+    riskDetails(prediction, now),
   );
 }
+
+const NO_NODULE = "No nodule, so no risk of one. That does not exclude one";
+
+/** What the network says of an image without an outline: no nodule's number. @param {Api.Prediction} prediction */
+const imageRisk = ({ risk }) =>
+  risk === null || risk === undefined
+    ? null
+    : h(
+        "details",
+        { class: "more" },
+        h("summary", {}, "About the whole image"),
+        h(
+          "p",
+          { class: "small faint" },
+          `The network rates the picture as a whole at ${percent(risk)}. No outline goes with that.`,
+        ),
+      );
 
 /** @param {Api.Prediction} prediction */
 const share = (prediction) =>
@@ -153,11 +167,10 @@ function riskBar(risk, interval, points, threshold) {
   );
 }
 
-/** @param {Api.Prediction} prediction @param {Measures | null} now @param {Finding | null} finding */
-function riskDetails(prediction, now, finding) {
+/** @param {Api.Prediction} prediction @param {Measures | null} now */
+function riskDetails(prediction, now) {
   const lines = [];
-  if (finding && prediction.risk !== null) lines.push(`Whole image: ${percent(prediction.risk)}.`);
-  const reason = now?.risk_interval_reason ?? finding?.network?.risk_interval_reason;
+  const reason = now?.risk_interval_reason;
   if (reason) lines.push(`Interval: ${reason}.`);
   for (const point of prediction.operating_points) {
     lines.push(
@@ -207,6 +220,13 @@ export function showFindings(parent, review, selected, choose) {
   replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
 }
 
+/** Who drew it; nothing is said of an outline that is the network's own. @param {Finding} finding */
+function remarkOf(finding) {
+  if (finding.isRemoved) return "removed by you";
+  if (!finding.network) return finding.drawnWith === "hand" ? "added by you" : "the network's, where you pointed";
+  return isTouched(finding) ? "corrected by you" : null;
+}
+
 /**
  * @param {Finding} finding
  * @param {boolean} isSelected
@@ -216,13 +236,7 @@ export function showFindings(parent, review, selected, choose) {
 function findingRow(finding, isSelected, threshold, choose) {
   const now = lastKnown(finding);
   const own = isTouched(finding);
-  const remark = finding.isRemoved
-    ? "removed by you"
-    : !finding.network
-      ? "added by you"
-      : own
-        ? "corrected by you"
-        : null;
+  const remark = remarkOf(finding);
   const swatch = finding.isRemoved ? "none" : own ? "yours" : riskClass(now?.risk, threshold);
   return h(
     "li",

@@ -58,7 +58,7 @@ export const DESCRIPTORS = [
 
 const MEASURED = /** @type {const} */ (["echogenicity_ratio", "cystic_share", "num_foci"]);
 
-/** @typedef {import("../review/review.js").Measures} Measures */
+/** @typedef {import("../review/findings.js").Measures} Measures */
 /** @typedef {{ value: any, why: string | null }} Proposal a word that nobody has said, and what it rests on */
 
 /**

@@ -17,7 +17,7 @@ import { TiradsForm } from "./tirads-form.js";
  * @typedef {object} Shown what is open
  * @property {import("../review/review.js").Review | null} review
  * @property {string | null} selected key of the chosen finding
- * @property {import("../review/review.js").Finding | null} chosen the chosen finding, unless a person has removed it
+ * @property {import("../review/findings.js").Finding | null} chosen the chosen finding, unless a person has removed it
  */
 
 export class Panel {

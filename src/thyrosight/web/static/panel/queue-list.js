@@ -254,16 +254,14 @@ function faultOf({ name, error }) {
  * @returns {Array<string | Node>}
  */
 function summaryOf(item, prediction, clip) {
-  const { nodules } = prediction;
-  const highest = highestRisk(nodules);
-  const risk = clip ? clip.risk : nodules.length ? highest : prediction.risk;
+  const { nodules, flags } = prediction;
+  const risk = clip ? clip.risk : highestRisk(nodules);
   const found = nodules.length ? plural(nodules.length, "nodule") : "no nodule found";
-  const parts = [clip ? `${item.num_frames} frames` : found];
-  if (risk === null) return [parts.join(" · ")];
-  return [
-    `${parts.join(" · ")} · `,
-    h("span", { class: `risk-word ${riskClass(risk, riskThreshold(prediction))}` }, percent(risk)),
-  ];
+  const words = clip ? `${item.num_frames} frames` : found;
+  const told = risk === null ? null : h("span", { class: `risk-word ${riskClass(risk, riskThreshold(prediction))}` }, percent(risk)); // prettier-ignore
+  const title = flags.map(({ message }) => capitalised(message)).join("\n");
+  const mark = flags.length ? h("span", { class: "flag-mark", title }, icon("flag"), h("span", { class: "sr" }, title)) : null; // prettier-ignore
+  return [words, told ? " · " : "", told ?? "", mark ?? ""];
 }
 
 /** Nodules -> their highest risk; null where none has one. @param {Api.Nodule[]} nodules */

@@ -3,11 +3,11 @@
 import { asApiError, isAbort, sendJson } from "../server/api.js";
 import { fill, h, replaceKeepingFocus, targetOf } from "../page/dom.js";
 import { capitalised, plural } from "../page/format.js";
-import { lastKnown } from "../review/review.js";
+import { lastKnown } from "../review/findings.js";
 import { DESCRIPTORS, SYSTEMS, proposalsOf, shapeProposal, signsOf } from "./lexicon.js";
 
 /** @typedef {import("../review/review.js").Review} Review */
-/** @typedef {import("../review/review.js").Finding} Finding */
+/** @typedef {import("../review/findings.js").Finding} Finding */
 /** @typedef {import("./lexicon.js").Descriptor} Descriptor */
 /** @typedef {import("./lexicon.js").Proposal} Proposal */
 
@@ -123,7 +123,8 @@ export class TiradsForm {
 
   drawResult() {
     const { result, problem } = this;
-    this.told(result ? { text: shortLevel(result), under: shortPoints(result) } : null);
+    const under = result ? [this.restsOnProposals() ? "proposed" : "", shortPoints(result)].filter(Boolean) : [];
+    this.told(result ? { text: shortLevel(result), under: under.join(" · ") } : null);
     for (const mark of this.parent.querySelectorAll(/** @type {"span"} */ (".points")))
       mark.textContent = pointsText(result?.points_by[mark.dataset.name ?? ""]);
     if (problem) fill(this.output, h("p", { class: "problem" }, problem));
@@ -137,13 +138,17 @@ export class TiradsForm {
         h(
           "p",
           { class: "level-line" },
-          h("strong", { class: `level-badge${result.level ? "" : " is-open"}` }, levelText(result)),
+          h(
+            "strong",
+            { class: `level-badge${result.level && !this.restsOnProposals() ? "" : " is-open"}` },
+            levelText(result),
+          ),
           h("span", {}, wordsOf(result)),
         ),
         result.advice?.words ? h("p", { class: "advice" }, capitalised(result.advice.words)) : null,
         open.length ? h("p", { class: "small faint" }, `Not chosen yet: ${listed(open)}.`) : null,
         !open.length && this.restsOnProposals()
-          ? h("p", { class: "small faint" }, "Rests on proposals: check each descriptor.")
+          ? h("p", { class: "small warning" }, "Only proposed: check each descriptor.")
           : null,
         (result.warnings ?? []).map((text) => h("p", { class: "small warning" }, capitalised(text))),
         result.advice?.thresholds ? h("p", { class: "small faint" }, result.advice.thresholds) : null,

@@ -1,48 +1,42 @@
-// Presses and keys -> a changed outline: drag, insert and delete points, draw it anew, add and delete nodules.
+// A person's changes to the outlines of one frame: which nodule, which tool, and what a tool's result does.
 
-import { announce } from "../page/messages.js";
-import {
-  bounds,
-  ellipse,
-  evened,
-  grown,
-  insideImage,
-  moved,
-  nearestPoint,
-  nearestSide,
-  ringArea,
-  simplified,
-  softWeights,
-  untangled,
-} from "./rings.js";
+import { announce, tell } from "../page/messages.js";
+import { asApiError } from "../server/api.js";
+import { apart, joined, smoothed } from "./masks.js";
+import { Points } from "./points.js";
+import { bounds, boxOverlap, ellipse, grown, insideImage, moved } from "./rings.js";
+import { KINDS } from "./tools.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
 /** @typedef {import("./rings.js").Point} Point */
 /** @typedef {import("./review.js").Review} Review */
 /** @typedef {{ x: number, y: number }} Place on the stage, in CSS pixels */
-/** @typedef {"points" | "draw" | "add"} Tool */
+/** @typedef {import("./tools.js").Tool} Tool */
 /** @typedef {{ move: (at: Place, event: PointerEvent) => void, end: (at: Place) => void, cancel: () => void }} Drag */
+/** @typedef {{ point_xy?: Point, box?: Api.PixelBox }} Question where the network is to look again */
 /**
  * @typedef {{ scale: number, box: { width: number, height: number }, toImage: (at: Place) => Point }} View of the
  * image: what the editor needs of the viewer
  */
+/**
+ * @typedef {object} Outside what the editor asks the rest of the page for
+ * @property {(review: Review, question: Question & { threshold: number | null }) => Promise<{ outline_xy: Ring,
+ *   threshold: number }>} outline the network's outline there
+ * @property {(review: Review, from: Point, to: Point) => void} scale two places on a ruler
+ */
 
-/** @type {Record<string, number>} by type of pointer */
-const REACH_PX = { mouse: 8, pen: 12, touch: 24 };
-const MOUSE_REACH_PX = 8;
-const MIN_AREA_PX = 16;
-const HANDLE_TOLERANCE = { smallest: 0.8, share: 0.008 };
-const FREEHAND_TOLERANCE_PX = 1.2;
-const NUM_SIDES = 26;
-const MAX_HANDLES = 120;
-const SOFT_SHARE = 0.1;
+const BRUSH_PX = { smallest: 1, largest: 60, step: 1.25 };
+const THRESHOLD_STEP = 0.1;
+const CURSOR_STEP = 4;
 
-/** Events: `changed` (tool, selection of a point, draft). The outlines themselves are the Review's. */
+/** Events: `changed` (tool, selection of a point, draft), `selected`. The outlines themselves are the Review's. */
 export class Editor extends EventTarget {
-  /** @param {View} viewer */
-  constructor(viewer) {
+  /** @param {View} viewer @param {Outside} outside */
+  constructor(viewer, outside) {
     super();
     this.viewer = viewer;
+    this.outside = outside;
+    this.points = new Points(this);
     /** @type {Review} from `start` on */
     this.review = /** @type {any} */ (null);
     /** @type {string | null} of the finding that is corrected */
@@ -53,8 +47,14 @@ export class Editor extends EventTarget {
     this.active = -1;
     /** @type {Ring} */
     this.draft = [];
-    /** @type {{ of: Ring, points: Ring } | null} */
-    this.kept = null;
+    /** @type {Point | null} the keyboard's cross */
+    this.cursor = null;
+    /** @type {Point | null} where the mouse is over the image */
+    this.pointer = null;
+    this.brushPx = 8;
+    /** @type {(Question & { key: string, threshold: number }) | null} the last answer of the network */
+    this.asked = null;
+    this.isAsking = false;
   }
 
   /** The finding that is corrected; read only where there is one. */
@@ -62,20 +62,27 @@ export class Editor extends EventTarget {
     return this.review.known(/** @type {string} */ (this.key));
   }
 
+  handles() {
+    return this.points.handles();
+  }
+
   /** @param {Review} review @param {string | null} key */
   start(review, key) {
     Object.assign(this, { review, key, isOn: true, tool: key ? "points" : "add", active: -1, draft: [] });
+    Object.assign(this, { cursor: null, asked: null });
     this.changed();
   }
 
   stop() {
-    Object.assign(this, { isOn: false, draft: [], active: -1, tool: "points" });
+    Object.assign(this, { isOn: false, draft: [], active: -1, tool: "points", cursor: null });
     this.changed();
   }
 
   /** @param {Tool} tool */
   choose(tool) {
-    Object.assign(this, { tool, draft: [], active: -1 });
+    if (tool !== "points" && KINDS[tool].needsNodule && !this.canEdit()) return;
+    if (tool === "points" && !this.canEdit()) return;
+    Object.assign(this, { tool, draft: [], active: -1, cursor: null });
     this.changed();
   }
 
@@ -83,7 +90,7 @@ export class Editor extends EventTarget {
   select(key) {
     if (key === this.key) return;
     Object.assign(this, { key, active: -1, draft: [] });
-    if (!key) this.tool = "add";
+    if (!this.canEdit()) this.tool = "add";
     this.changed();
   }
 
@@ -91,21 +98,24 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new Event("changed"));
   }
 
-  /** The points to drag: those of a touched ring; of the network's fine outline a few, each within a pixel of it. */
-  handles() {
-    const { ring, network } = this.finding;
-    if (ring === this.kept?.of) return this.kept.points;
-    const { x0, y0, x1, y1 } = bounds(ring);
-    const tolerance = Math.max(HANDLE_TOLERANCE.smallest, HANDLE_TOLERANCE.share * Math.hypot(x1 - x0, y1 - y0));
-    const isFine = ring === network?.outline_xy || ring.length > MAX_HANDLES;
-    this.kept = { of: ring, points: isFine ? evened(simplified(ring, tolerance), NUM_SIDES) : ring };
-    return this.kept.points;
+  canEdit() {
+    return this.isOn && this.review.finding(this.key) !== null && !this.finding.isRemoved;
   }
 
-  /** @param {Ring} points */
-  setRing(points) {
-    const { width_px: width, height_px: height } = this.review.prediction.image;
-    this.review.setRing(this.finding.key, insideImage(points, width, height));
+  dropDraft() {
+    this.draft = [];
+    this.changed();
+  }
+
+  /** One step back in the use of a tool -> whether there was one. */
+  stepOut() {
+    if (this.draft.length) this.draft = [];
+    else if (this.active >= 0) this.active = -1;
+    else if (this.tool !== "points" && this.canEdit()) this.tool = "points";
+    else return false;
+    this.cursor = null;
+    this.changed();
+    return true;
   }
 
   /**
@@ -116,127 +126,118 @@ export class Editor extends EventTarget {
    */
   take(event, at) {
     if (!this.isOn || event.button !== 0) return null;
-    if (this.tool !== "points") return this.drawing(at);
-    const finding = this.review.finding(this.key);
-    if (!finding || finding.isRemoved) return null;
-    const point = this.viewer.toImage(at);
-    const reach = (REACH_PX[event.pointerType] ?? MOUSE_REACH_PX) / this.viewer.scale;
-    const near = nearestPoint(this.handles(), point);
-    if (near.distance <= reach) {
-      if (event.altKey) return this.deletePoint(near.index) ? idle : null;
-      return this.dragging(near.index);
-    }
-    const side = nearestSide(this.handles(), point);
-    if (side.distance > reach * 0.7) return null;
-    this.insertAfter(side.index, side.at);
-    return this.dragging(side.index + 1, true);
+    return this.tool === "points" ? this.points.take(event, at) : KINDS[this.tool].drag(this, at);
+  }
+
+  /** The mouse moves over the image without a press. @param {Place} at */
+  hover(at) {
+    if (!this.isOn || (this.tool !== "brush" && this.tool !== "eraser")) return;
+    Object.assign(this, { pointer: this.viewer.toImage(at), cursor: null });
+    this.changed();
+  }
+
+  // What tools do with an outline.
+
+  /** @param {Ring} points */
+  setRing(points) {
+    const { width_px: width, height_px: height } = this.review.prediction.image;
+    this.review.setRing(this.finding.key, insideImage(points, width, height));
   }
 
   /**
-   * Drags a point. Its neighbours follow, less with distance; with Ctrl it moves alone.
-   * @param {number} index
-   * @param {boolean} isInserted
-   * @returns {Drag}
+   * A ring -> the same without what other nodules hold; null where hardly anything would be left.
+   * @param {Ring} ring
+   * @param {string | null} key of the nodule that it is of
    */
-  dragging(index, isInserted = false) {
-    const { key, ring: before } = this.finding;
-    const points = this.handles();
-    const weights = softWeights(points, index, SOFT_SHARE);
-    let isMoved = isInserted;
-    this.active = index;
-    this.changed();
-    return {
-      move: (at, event) => {
-        if (!isMoved) this.review.remember();
-        isMoved = true;
-        const to = this.viewer.toImage(at);
-        const [dx, dy] = [to[0] - points[index][0], to[1] - points[index][1]];
-        const isAlone = event.ctrlKey || event.metaKey;
-        this.setRing(
-          points.map(([x, y], i) => (i === index ? to : isAlone ? [x, y] : [x + weights[i] * dx, y + weights[i] * dy])),
-        );
-      },
-      end: () => {
-        if (isMoved) this.tidy();
-      },
-      cancel: () => {
-        if (isMoved) this.review.setRing(key, before);
-      },
-    };
+  free(ring, key = this.key) {
+    const { image } = this.review.prediction;
+    const inside = insideImage(ring, image.width_px, image.height_px);
+    const others = this.review.kept.filter((finding) => finding.key !== key).map((finding) => finding.ring);
+    const { ring: rest, isCut } = apart(inside, others, image);
+    if (isCut) tell(rest ? "Cut where another nodule lies." : "There is another nodule already: join them (J), or correct it."); // prettier-ignore
+    return isCut ? rest : ring;
   }
 
-  /** A ring that crosses itself keeps its largest loop, so that the page draws what the server measures. */
-  tidy() {
-    const { ring } = this.finding;
-    const clean = untangled(ring);
-    if (clean === ring) return;
+  /** The chosen nodule gets a new outline -> whether it was taken. @param {Ring} ring */
+  put(ring) {
+    const free = this.free(ring);
+    if (!free) return false;
+    this.review.remember();
     this.active = -1;
-    this.setRing(clean);
-    announce("The outline crossed itself; its largest part is kept.");
+    this.setRing(free);
+    return true;
   }
 
-  /** @param {Place} start @returns {Drag} */
-  drawing(start) {
-    this.draft = [this.viewer.toImage(start)];
-    return {
-      move: (at) => {
-        this.draft = [...this.draft, this.viewer.toImage(at)];
-        this.changed();
-      },
-      end: () => this.finishDrawing(),
-      cancel: () => {
-        this.draft = [];
-        this.changed();
-      },
-    };
-  }
-
-  finishDrawing() {
-    const clean =
-      this.draft.length > 2
-        ? untangled(simplified(this.draft, FREEHAND_TOLERANCE_PX / Math.min(1, this.viewer.scale)))
-        : [];
-    const isAdding = this.tool === "add";
-    Object.assign(this, { draft: [], active: -1 });
-    if (clean.length < 3 || ringArea(clean) < MIN_AREA_PX) {
-      announce("Too small for an outline: draw once round the nodule.");
-      this.changed();
-      return;
-    }
-    this.tool = "points";
-    if (isAdding) {
-      this.addRing(clean);
-    } else {
-      this.review.remember();
-      this.setRing(clean);
-      announce("Outline drawn anew.");
-    }
-    this.changed();
-  }
-
-  /** @param {Ring} points */
-  addRing(points) {
+  /** @param {Ring} ring @param {import("./findings.js").DrawnWith} drawnWith -> whether it was taken */
+  addRing(ring, drawnWith) {
     const { width_px: width, height_px: height } = this.review.prediction.image;
-    this.key = this.review.add(insideImage(points, width, height));
-    this.tool = "points";
+    const free = this.free(ring, null);
+    if (!free) return false;
+    this.key = this.review.add(insideImage(free, width, height), drawnWith);
+    if (this.tool !== "ask") this.tool = "points";
     announce(`Nodule ${this.finding.number} added.`);
     this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
+    return true;
   }
 
-  /** Adds an ellipse in the middle of the stage: the way to add a nodule without a pointer. */
+  /** Adds an ellipse in the middle of the stage, or at the cross: a way to add a nodule without a pointer. */
   addEllipse() {
     const { width, height } = this.viewer.box;
-    const centre = this.viewer.toImage({ x: width / 2, y: height / 2 });
+    const centre = this.cursor ?? this.viewer.toImage({ x: width / 2, y: height / 2 });
     const half = (0.12 * Math.min(width, height)) / this.viewer.scale;
-    this.addRing(ellipse(centre, half * 1.3, half));
+    this.addRing(ellipse(centre, half * 1.3, half), "hand");
     this.changed();
+  }
+
+  /** The larger part keeps number and identity, the other is a new nodule. @param {[Ring, Ring]} parts */
+  splitInto([larger, smaller]) {
+    const { key, number } = this.finding;
+    this.review.remember();
+    this.setRing(larger);
+    const other = this.review.append(smaller);
+    this.review.known(other).chosen = { ...this.review.known(key).chosen };
+    this.tool = "points";
+    announce(`Nodule ${number} is two now; the smaller part is nodule ${this.review.known(other).number}.`);
+    this.dispatchEvent(new CustomEvent("selected", { detail: key }));
+  }
+
+  /** Joins the chosen nodule with the nearest other; it keeps its number. */
+  join() {
+    if (!this.canEdit()) return;
+    const { ring, number } = this.finding;
+    const others = this.review.kept.filter((finding) => finding.key !== this.key);
+    if (!others.length) {
+      announce("There is no other nodule to join with.");
+      return;
+    }
+    const gap = (/** @type {Ring} */ other) => (boxOverlap(ring, other) > 0 ? 0 : boxGap(ring, other));
+    const nearest = others.reduce((best, one) => (gap(one.ring) < gap(best.ring) ? one : best));
+    const whole = joined(ring, nearest.ring, this.review.prediction.image);
+    if (!whole) return;
+    this.review.remember();
+    this.review.takeAway(nearest.key);
+    this.active = -1;
+    this.setRing(this.free(whole) ?? ring);
+    announce(`Nodules ${number} and ${nearest.number} are nodule ${number} now.`);
+    this.changed();
+  }
+
+  smooth() {
+    if (this.canEdit() && this.put(smoothed(this.finding.ring, this.review.prediction.image))) announce("Smoothed.");
+    this.changed();
+  }
+
+  /** @param {number} pixels */
+  grow(pixels) {
+    const ring = this.canEdit() ? grown(this.handles(), pixels) : null;
+    if (ring && this.put(ring)) announce(pixels > 0 ? "Outline larger by one pixel." : "Outline smaller by one pixel.");
   }
 
   deleteNodule() {
-    if (!this.key) return;
+    if (!this.canEdit() || !this.key) return;
     const { number } = this.finding;
     this.review.remove(this.key);
-    const next = this.review.findings.find((finding) => !finding.isRemoved);
+    const next = this.review.kept[0];
     Object.assign(this, { key: next?.key ?? null, active: -1, tool: next ? "points" : "add" });
     announce(`Nodule ${number} deleted.`);
     this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
@@ -254,98 +255,136 @@ export class Editor extends EventTarget {
 
   undo(isForward = false) {
     const isDone = isForward ? this.review.redo() : this.review.undo();
-    this.active = -1;
+    Object.assign(this, { active: -1, draft: [], asked: null });
     if (!this.review.finding(this.key)) {
-      this.key = this.review.findings[0]?.key ?? null;
+      this.key = this.review.kept[0]?.key ?? null;
       this.dispatchEvent(new CustomEvent("selected", { detail: this.key }));
     }
+    if (!this.canEdit() && this.tool === "points") this.tool = "add";
     announce(isDone ? (isForward ? "Done again." : "Undone.") : "Nothing more.");
     this.changed();
   }
 
-  /** @param {number} index @param {Point} point */
-  insertAfter(index, point) {
-    this.review.remember();
-    const points = this.handles();
-    this.setRing([...points.slice(0, index + 1), point, ...points.slice(index + 1)]);
+  /** @param {Point} from @param {Point} to */
+  addCaliper(from, to) {
+    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 1) return;
+    const [start, end] = /** @type {[Point, Point]} */ ([rounded(from), rounded(to)]);
+    this.review.setCalipers([...this.review.calipers, [start, end]]);
+    announce("Caliper placed.");
   }
 
-  /** @param {number} index -> whether it was deleted */
-  deletePoint(index) {
-    const points = this.handles();
-    if (points.length <= 3) {
-      announce("An outline needs three points; delete the nodule instead.");
-      return false;
+  /** @param {Point} from @param {Point} to */
+  measureScale(from, to) {
+    this.outside.scale(this.review, from, to);
+  }
+
+  // The network, asked at a place.
+
+  /** @param {Question} question */
+  async ask(question) {
+    await this.answer(question, null, (ring, threshold) => {
+      const inside = question.point_xy ?? centreOf(/** @type {Api.PixelBox} */ (question.box));
+      if (!this.addRing(ring, question.box ? "box" : "click")) return;
+      this.asked = { ...question, key: /** @type {string} */ (this.key), threshold };
+      announce(`Outlined at column ${Math.round(inside[0])}, row ${Math.round(inside[1])}.`);
+    });
+  }
+
+  /** The last answer again, with another threshold. @param {number} by */
+  async askWider(by) {
+    const { asked } = this;
+    if (!asked || asked.key !== this.key) return;
+    const threshold = Math.min(0.95, Math.max(0.05, asked.threshold - by * THRESHOLD_STEP));
+    await this.answer(asked, threshold, (ring) => {
+      if (this.put(ring)) this.asked = { ...asked, threshold };
+    });
+  }
+
+  /**
+   * @param {Question} question
+   * @param {number | null} threshold
+   * @param {(ring: Ring, threshold: number) => void} take
+   */
+  async answer({ point_xy, box }, threshold, take) {
+    if (this.isAsking) return;
+    const { review } = this;
+    this.isAsking = true;
+    this.changed();
+    try {
+      const answer = await this.outside.outline(review, { point_xy, box, threshold });
+      if (this.isOn && review === this.review) take(answer.outline_xy, answer.threshold ?? threshold);
+    } catch (error) {
+      tell(asApiError(error).message);
+    } finally {
+      this.isAsking = false;
+      this.changed();
     }
-    this.review.remember();
-    this.active = Math.min(index, points.length - 2);
-    this.setRing(points.filter((_, i) => i !== index));
-    this.tidy();
-    announce(`Point deleted; ${points.length - 1} left.`);
-    return true;
   }
 
   // By keys.
 
-  /** @param {number} step */
-  stepPoint(step) {
-    if (!this.canEdit()) return;
-    const count = this.handles().length;
-    this.active = this.active < 0 ? 0 : (this.active + step + count) % count;
-    this.tellPoint();
+  /** Arrows: the point or the outline with the tool for points, else the cross. @param {number} dx @param {number} dy */
+  nudge(dx, dy) {
+    if (this.tool === "points") {
+      if (this.canEdit()) this.points.nudge(dx, dy);
+      return;
+    }
+    const { width, height } = this.viewer.box;
+    const at = this.cursor ?? this.viewer.toImage({ x: width / 2, y: height / 2 });
+    const { width_px: wide, height_px: high } = this.review.prediction.image;
+    [this.cursor] = insideImage(moved([at], CURSOR_STEP * dx, CURSOR_STEP * dy), wide, high);
+    announce(`Column ${Math.round(this.cursor[0])}, row ${Math.round(this.cursor[1])}`);
     this.changed();
   }
 
-  /** Moves the active point, or the whole outline where none is active. @param {number} dx @param {number} dy */
-  nudge(dx, dy) {
-    if (!this.canEdit()) return;
-    this.review.remember();
-    const points = this.handles();
-    this.setRing(
-      this.active < 0
-        ? moved(points, dx, dy)
-        : points.map(([x, y], i) => (i === this.active ? [x + dx, y + dy] : [x, y])),
-    );
-    this.tidy();
-    this.tellPoint();
+  /** @param {number} by */
+  stepPoint(by) {
+    if (this.canEdit()) this.points.step(by);
   }
 
   insertHere() {
-    if (!this.canEdit() || this.active < 0) return;
-    const points = this.handles();
-    const [ax, ay] = points[this.active];
-    const [bx, by] = points[(this.active + 1) % points.length];
-    this.insertAfter(this.active, [(ax + bx) / 2, (ay + by) / 2]);
-    this.active += 1;
-    this.tellPoint();
+    if (this.canEdit()) this.points.insertHere();
+  }
+
+  /** Enter. */
+  press() {
+    if (this.tool === "points") return;
+    const { width, height } = this.viewer.box;
+    KINDS[this.tool].press(this, this.cursor ?? this.viewer.toImage({ x: width / 2, y: height / 2 }));
     this.changed();
   }
 
+  /** Delete: the point; a tool's last place; the last caliper. */
   deleteActive() {
-    if (this.canEdit() && this.active >= 0) this.deletePoint(this.active);
+    if (this.draft.length) this.draft = this.draft.slice(0, -1);
+    else if (this.tool === "caliper" && this.review.calipers.length)
+      this.review.setCalipers(this.review.calipers.slice(0, -1));
+    else if (this.tool === "points" && this.canEdit() && this.active >= 0) this.points.deletePoint(this.active);
+    this.changed();
   }
 
-  /** @param {number} pixels */
-  grow(pixels) {
-    if (!this.canEdit()) return;
-    const ring = grown(this.handles(), pixels);
-    if (!ring) return;
-    this.review.remember();
-    this.setRing(ring);
-    announce(pixels > 0 ? "Outline larger by one pixel." : "Outline smaller by one pixel.");
-  }
-
-  canEdit() {
-    return this.isOn && this.key !== null && !this.finding.isRemoved;
-  }
-
-  tellPoint() {
-    if (this.active < 0) return;
-    const points = this.handles();
-    const [x, y] = points[this.active] ?? points[0];
-    announce(`Point ${this.active + 1} of ${points.length}, column ${Math.round(x)}, row ${Math.round(y)}`);
+  /** < and >: the brush, or how tight the network's outline is. @param {number} by */
+  amount(by) {
+    if (this.tool === "ask") this.askWider(by);
+    else if (this.tool === "brush" || this.tool === "eraser") {
+      const { smallest, largest, step } = BRUSH_PX;
+      this.brushPx = Math.min(largest, Math.max(smallest, this.brushPx * step ** by));
+      announce(`Brush of ${Math.round(2 * this.brushPx)} pixels.`);
+      this.changed();
+    }
   }
 }
 
-/** @type {Drag} */
-const idle = { move() {}, end() {}, cancel() {} };
+/** Two rings -> the gap between their boxes, in pixels. @param {Ring} first @param {Ring} second */
+function boxGap(first, second) {
+  const [a, b] = [bounds(first), bounds(second)];
+  const dx = Math.max(0, a.x0 - b.x1, b.x0 - a.x1);
+  const dy = Math.max(0, a.y0 - b.y1, b.y0 - a.y1);
+  return Math.hypot(dx, dy);
+}
+
+/** @param {Api.PixelBox} box @returns {Point} */
+const centreOf = ({ x0, y0, x1, y1 }) => [(x0 + x1) / 2, (y0 + y1) / 2];
+
+/** @param {Point} point @returns {Point} */
+const rounded = ([x, y]) => [Math.round(100 * x) / 100, Math.round(100 * y) / 100];

@@ -1,52 +1,49 @@
 // One frame under review: the findings of the network, and next to each what a person made of it.
 
-import { asApiError, framePath, isAbort, request, sendJson } from "../server/api.js";
+import { asApiError, framePath, isAbort, request, sendJson, server } from "../server/api.js";
 import { debounced } from "../page/dom.js";
-import { boxOverlap, sameRing } from "./rings.js";
+import { readerName } from "../page/reader.js";
+import { emptyFinding, fail, findingsOf, isTouched, needsMeasure } from "./findings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
+/** @typedef {import("./rings.js").Point} Point */
+/** @typedef {import("./findings.js").Measures} Measures */
+/** @typedef {import("./findings.js").Finding} Finding */
+/** @typedef {import("./findings.js").Reading} Reading */
+/** @typedef {[Point, Point]} Caliper placed by hand, in source pixels */
 /**
- * @typedef {Pick<Api.Nodule, "size" | "mean_probability" | "risk" | "risk_interval" | "risk_interval_reason" |
- * "signs">} Measures of one outline: the network's or a person's
+ * @typedef {object} Snapshot all that can be undone
+ * @property {{ finding: Finding, ring: Ring, isRemoved: boolean, chosen: import("./findings.js").ChosenWords }[]} findings
+ * @property {Caliper[]} calipers
+ * @property {string} note
  */
-/** @typedef {Record<string, any>} ChosenWords TI-RADS descriptors that the person set, by name */
-/**
- * @typedef {object} Finding one nodule of the frame
- * @property {string} key
- * @property {number} number
- * @property {Api.Nodule | null} network the prediction's nodule; null for one that the person added
- * @property {Ring} ring the person's outline; the network's own points until it is touched
- * @property {boolean} isRemoved
- * @property {Measures | null} measured the server's measures of a touched ring
- * @property {Ring | null} measuredRing the ring that `measured` is of
- * @property {string | null} failure why the ring was not measured
- * @property {ChosenWords} chosen
- */
-/** @typedef {{ key: string, ring: Ring, isRemoved: boolean, finding: Finding }[]} Snapshot */
 /** @typedef {{ finding: Finding, ring: Ring }[]} Asked rings that the server is asked to measure */
 
 const MEASURE_AFTER_MS = 90;
-const SAME_NODULE = 0.1;
+const TYPING_MS = 1500;
 
-/** Events: `outlines` (points changed), `measured`, `saved`, `chosen` (descriptors or note changed). */
+/** Events: `outlines` (anything that can be undone changed), `measured`, `saved`, `chosen` (words or note changed). */
 export class Review extends EventTarget {
   /**
    * @param {Api.Item} item
    * @param {number} frame
    * @param {Api.Prediction} prediction
-   * @param {Api.CorrectionIn | Api.Correction | null} correction
+   * @param {Reading | null} reading
    */
-  constructor(item, frame, prediction, correction) {
+  constructor(item, frame, prediction, reading) {
     super();
     this.item = item;
     this.frame = frame;
     this.prediction = prediction;
-    this.note = correction?.note ?? "";
-    this.findings = findingsOf(prediction.nodules, correction);
-    this.saved = correction ? this.asText() : null;
-    /** @type {string | null} of the saved correction: what If-Match must hold to replace it */
-    this.etag = correction && "etag" in correction ? correction.etag : null;
-    this.untouched = textOf(findingsOf(prediction.nodules, null), "");
+    this.note = reading?.note ?? "";
+    this.findings = findingsOf(prediction.nodules, reading);
+    /** @type {Caliper[]} */
+    this.calipers = reading?.calipers_xy ?? [];
+    /** @type {string | null} of the reading that this one goes on from, as the server names its version */
+    this.etag = reading?.etag ?? null;
+    this.highestNumber = Math.max(0, (reading?.next_number ?? 1) - 1, ...this.findings.map(({ number }) => number));
+    this.saved = reading ? this.asText() : null;
+    this.untouched = textOf(findingsOf(prediction.nodules, null), "", []);
     /** @type {Snapshot[]} */
     this.past = [];
     /** @type {Snapshot[]} */
@@ -54,6 +51,7 @@ export class Review extends EventTarget {
     /** @type {AbortController | null} */
     this.measuring = null;
     this.measureSoon = debounced(() => this.measure(), MEASURE_AFTER_MS);
+    this.typedAt = -Infinity;
     if (this.findings.some(needsMeasure)) this.measure();
   }
 
@@ -66,7 +64,12 @@ export class Review extends EventTarget {
   }
 
   asText() {
-    return textOf(this.findings, this.note);
+    return textOf(this.findings, this.note, this.calipers);
+  }
+
+  /** Findings that are not removed. */
+  get kept() {
+    return this.findings.filter((finding) => !finding.isRemoved);
   }
 
   /** @param {string | null} key @returns {Finding | null} */
@@ -74,20 +77,31 @@ export class Review extends EventTarget {
     return this.findings.find((finding) => finding.key === key) ?? null;
   }
 
-  /** Records the present outlines, so that the next change can be undone. */
+  /** Records the present state, so that the next change can be undone. */
   remember() {
     this.past.push(this.snapshot());
     this.future = [];
+    this.typedAt = -Infinity;
   }
 
   /** @returns {Snapshot} */
   snapshot() {
-    return this.findings.map((finding) => ({
-      key: finding.key,
+    const findings = this.findings.map((finding) => ({
+      finding,
       ring: finding.ring,
       isRemoved: finding.isRemoved,
-      finding,
+      chosen: { ...finding.chosen },
     }));
+    return { findings, calipers: this.calipers, note: this.note };
+  }
+
+  /** @param {Snapshot} snapshot */
+  restore({ findings, calipers, note }) {
+    this.findings = findings.map(({ finding, ring, isRemoved, chosen }) =>
+      Object.assign(finding, { ring, isRemoved, chosen: { ...chosen } }),
+    );
+    Object.assign(this, { calipers, note });
+    this.changed();
   }
 
   /** A finding that is known to be there. @param {string} key */
@@ -103,12 +117,22 @@ export class Review extends EventTarget {
     this.changed();
   }
 
-  /** @param {Ring} ring @returns {string} its key */
-  add(ring) {
+  /**
+   * A nodule that a person adds; a number is never given twice.
+   * @param {Ring} ring
+   * @param {import("./findings.js").DrawnWith} drawnWith
+   * @returns {string} its key
+   */
+  add(ring, drawnWith = "hand") {
     this.remember();
-    const key = `added-${Date.now()}-${this.findings.length}`;
-    const number = Math.max(0, ...this.findings.map((finding) => finding.number)) + 1;
-    this.findings = [...this.findings, emptyFinding(key, number, null, ring)];
+    return this.append(ring, drawnWith);
+  }
+
+  /** As `add`, as a part of a change that is remembered already. @param {Ring} ring @param {import("./findings.js").DrawnWith} drawnWith */
+  append(ring, drawnWith = "hand") {
+    this.highestNumber += 1;
+    const key = `added-${this.highestNumber}-${Date.now()}`;
+    this.findings = [...this.findings, { ...emptyFinding(key, this.highestNumber, null, ring), drawnWith }];
     this.changed();
     return key;
   }
@@ -116,6 +140,11 @@ export class Review extends EventTarget {
   /** @param {string} key */
   remove(key) {
     this.remember();
+    this.takeAway(key);
+  }
+
+  /** As `remove`, as a part of a change that is remembered already. @param {string} key */
+  takeAway(key) {
     const finding = this.known(key);
     if (finding.network) finding.isRemoved = true;
     else this.findings = this.findings.filter((other) => other !== finding);
@@ -131,13 +160,31 @@ export class Review extends EventTarget {
     this.changed();
   }
 
-  /** Back to what is saved, or to the network's result where nothing is. @param {Api.CorrectionIn | null} correction */
-  discard(correction) {
-    this.findings = findingsOf(this.prediction.nodules, correction);
-    this.note = correction?.note ?? "";
-    this.past = [];
-    this.future = [];
+  /** @param {Caliper[]} calipers */
+  setCalipers(calipers) {
+    this.remember();
+    this.calipers = calipers;
     this.changed();
+  }
+
+  /** Back to what is saved, or to the network's result where nothing is; it can be undone. @param {Reading | null} reading */
+  discard(reading) {
+    this.remember();
+    this.findings = findingsOf(this.prediction.nodules, reading);
+    this.note = reading?.note ?? "";
+    this.calipers = reading?.calipers_xy ?? [];
+    this.changed();
+  }
+
+  /**
+   * Another reading becomes the one that this goes on from; what a person has here can be had back by undo.
+   * @param {Reading} reading
+   */
+  takeOver(reading) {
+    this.discard(reading);
+    this.etag = reading.etag ?? null;
+    this.saved = this.asText();
+    this.dispatchEvent(new Event("saved"));
   }
 
   undo() {
@@ -153,8 +200,7 @@ export class Review extends EventTarget {
     const snapshot = from.pop();
     if (!snapshot) return false;
     to.push(this.snapshot());
-    this.findings = snapshot.map(({ finding, ring, isRemoved }) => Object.assign(finding, { ring, isRemoved }));
-    this.changed();
+    this.restore(snapshot);
     return true;
   }
 
@@ -165,14 +211,18 @@ export class Review extends EventTarget {
 
   /** @param {string} key @param {string} name @param {string | string[] | null} value null takes the choice back */
   choose(key, name, value) {
+    this.remember();
     const finding = this.known(key);
-    if (value === null) delete finding.chosen[name];
-    else finding.chosen[name] = value;
+    const { [name]: _, ...others } = finding.chosen;
+    finding.chosen = value === null ? others : { ...others, [name]: value };
     this.dispatchEvent(new Event("chosen"));
   }
 
-  /** @param {string} text */
+  /** Words that are typed without a pause are one step back. @param {string} text */
   setNote(text) {
+    const now = Date.now();
+    if (now - this.typedAt > TYPING_MS) this.remember();
+    this.typedAt = now;
     this.note = text;
     this.dispatchEvent(new Event("chosen"));
   }
@@ -200,8 +250,9 @@ export class Review extends EventTarget {
    */
   async measureAll(asked, signal) {
     const path = framePath(this.item.id, this.frame, "measure");
+    const rings = asked.map(({ ring }) => ring);
     try {
-      const answers = await sendJson("POST", path, { outlines_xy: asked.map(({ ring }) => ring) }, { signal });
+      const answers = await sendJson("POST", path, { outlines_xy: rings, ...this.othersThan(asked) }, { signal });
       asked.forEach(({ finding, ring }, index) =>
         Object.assign(finding, { measured: answers[index], measuredRing: ring, failure: null }),
       );
@@ -212,37 +263,75 @@ export class Review extends EventTarget {
     }
   }
 
-  /** -> the correction as the server stores it. @returns {Api.CorrectionIn} */
-  toCorrection() {
-    const kept = this.findings.filter((finding) => !finding.isRemoved);
-    const descriptors = kept.map((finding) => finding.chosen);
-    /** @type {Api.CorrectionIn} */
-    const correction = { outlines_xy: kept.map((finding) => finding.ring) };
-    if (descriptors.some((chosen) => Object.keys(chosen).length)) {
-      correction.descriptors = descriptors;
-      correction.system = /** @type {Api.CorrectionIn["system"]} */ (
-        localStorage.getItem("thyrosight-tirads") ?? "acr"
-      );
-    }
-    if (this.note.trim()) correction.note = this.note.trim();
-    return correction;
+  /** Whether the server gives each nodule an identity. */
+  get hasIdentities() {
+    return server.hasReadings;
   }
 
+  /** The outlines around those asked for: what is tissue around one nodule must not be another. @param {Asked} asked */
+  othersThan(asked) {
+    if (!this.hasIdentities) return {};
+    const rings = this.kept.filter((finding) => !asked.some((one) => one.finding === finding)).map(({ ring }) => ring);
+    return { others_xy: rings };
+  }
+
+  /** -> the reading as the server stores it. @returns {any} */
+  toReading() {
+    const { kept } = this;
+    const system = localStorage.getItem("thyrosight-tirads") ?? "acr";
+    const note = this.note.trim();
+    if (!this.hasIdentities) return this.toOutlines(kept, system, note);
+    const findings = kept.map((finding) => ({
+      uid: finding.uid,
+      outline_xy: finding.ring,
+      descriptors: finding.chosen,
+      drawn_with: finding.drawnWith,
+      note: finding.note,
+    }));
+    return { findings, system, note, calipers_xy: this.calipers, who: readerName() };
+  }
+
+  /** For a server without identities. @param {Finding[]} kept @param {string} system @param {string} note */
+  toOutlines(kept, system, note) {
+    const words = kept.map((finding) => finding.chosen);
+    const isRated = words.some((chosen) => Object.keys(chosen).length);
+    const who = readerName();
+    return {
+      outlines_xy: kept.map((finding) => finding.ring),
+      ...(isRated ? { descriptors: words, system } : {}),
+      ...(note ? { note } : {}),
+      ...(who ? { who } : {}),
+    };
+  }
+
+  /** -> the reading as the server keeps it, null where nothing is to be kept. ApiError 409: another was saved since. */
   async save() {
     const text = this.asText();
     const path = framePath(this.item.id, this.frame, "correction");
     /** @type {Record<string, string>} */
-    const seen = this.etag ? { "If-Match": this.etag } : {};
+    const headers = this.etag ? { "If-Match": this.etag } : {};
+    let kept = null;
     if (text !== this.untouched) {
-      const headers = { "Content-Type": "application/json", ...seen };
-      const kept = await sendJson("PUT", path, this.toCorrection(), { headers });
-      this.etag = kept.etag ?? null;
+      const sent = this.kept;
+      kept = await sendJson("PUT", path, this.toReading(), { headers });
+      this.took(sent, kept);
     } else if (this.saved) {
-      await request(path, { method: "DELETE", headers: seen }).catch(ignoreMissing);
-      this.etag = null;
+      const who = readerName();
+      const query = who ? `?who=${encodeURIComponent(who)}` : "";
+      await request(path + query, { method: "DELETE", headers }).catch(ignoreMissing);
     }
+    this.etag = kept?.etag ?? null;
     this.saved = text === this.untouched ? null : text;
     this.dispatchEvent(new Event("saved"));
+    return kept;
+  }
+
+  /** The server's identities and numbers for what was sent. @param {Finding[]} sent @param {Reading} kept */
+  took(sent, kept) {
+    (kept?.findings ?? []).forEach((/** @type {any} */ one, /** @type {number} */ index) => {
+      if (sent[index]) Object.assign(sent[index], { uid: one.uid, number: one.number });
+    });
+    this.highestNumber = Math.max(this.highestNumber, (kept?.next_number ?? 1) - 1);
   }
 
   close() {
@@ -250,101 +339,15 @@ export class Review extends EventTarget {
   }
 }
 
-/**
- * Measures of a finding's ring: the person's where it is touched, else the network's; null while not known.
- * @param {Finding} finding
- * @returns {Measures | null}
- */
-export function current(finding) {
-  if (!isTouched(finding)) return finding.network;
-  return finding.measuredRing === finding.ring ? finding.measured : null;
-}
-
-/**
- * As `current`, but the last known measures while the server computes: for text that must not flicker.
- * @param {Finding} finding
- * @returns {Measures | null}
- */
-export const lastKnown = (finding) => (isTouched(finding) ? (finding.measured ?? finding.network) : finding.network);
-
-/** @param {Finding} finding */
-export const isTouched = (finding) => !finding.network || !sameRing(finding.ring, finding.network.outline_xy);
-
-/** @param {Finding} finding */
-const needsMeasure = (finding) => !finding.isRemoved && isTouched(finding) && finding.measuredRing !== finding.ring;
-
-/** @param {Asked} asked @param {unknown} error */
-function fail(asked, error) {
-  const { message } = asApiError(error);
-  for (const { finding, ring } of asked)
-    Object.assign(finding, { measured: null, measuredRing: ring, failure: message });
-}
-
-/**
- * @param {string} key
- * @param {number} number
- * @param {Api.Nodule | null} network
- * @param {Ring} ring
- * @returns {Finding}
- */
-function emptyFinding(key, number, network, ring) {
-  return {
-    key,
-    number,
-    network,
-    ring,
-    isRemoved: false,
-    measured: null,
-    measuredRing: null,
-    failure: null,
-    chosen: {},
-  };
-}
-
-/**
- * The network's nodules and a saved correction -> findings: each saved outline with the nodule that it overlaps most.
- * @param {Api.Nodule[]} nodules
- * @param {Api.CorrectionIn | Api.Correction | null} correction
- */
-function findingsOf(nodules, correction) {
-  const findings = nodules.map((nodule) =>
-    emptyFinding(`network-${nodule.number}`, nodule.number, nodule, nodule.outline_xy),
-  );
-  if (!correction) return findings;
-  const free = new Set(findings);
-  /** @type {Finding[]} */
-  const added = [];
-  (correction.outlines_xy ?? []).forEach((ring, index) => {
-    const finding =
-      bestMatch(free, ring) ?? emptyFinding(`saved-${index}`, findings.length + added.length + 1, null, ring);
-    if (!free.delete(finding)) added.push(finding);
-    finding.ring = finding.network && sameRing(ring, finding.network.outline_xy) ? finding.network.outline_xy : ring;
-    finding.chosen = { ...(correction.descriptors?.[index] ?? {}) };
-    const measured = "measures" in correction ? /** @type {Measures | undefined} */ (correction.measures[index]) : null;
-    if (measured && isTouched(finding)) Object.assign(finding, { measured, measuredRing: ring });
-  });
-  for (const finding of free) finding.isRemoved = true;
-  return [...findings, ...added];
-}
-
-/** @param {Set<Finding>} free findings of the network @param {Ring} ring */
-function bestMatch(free, ring) {
-  /** @type {{ overlap: number, finding: Finding | null }} */
-  let best = { overlap: SAME_NODULE, finding: null };
-  for (const finding of free) {
-    const overlap = finding.network ? boxOverlap(finding.network.outline_xy, ring) : 0;
-    if (overlap > best.overlap) best = { overlap, finding };
-  }
-  return best.finding;
-}
-
-/** @param {Finding[]} findings @param {string} note */
-function textOf(findings, note) {
+/** What counts as changed. @param {Finding[]} findings @param {string} note @param {Caliper[]} calipers */
+function textOf(findings, note, calipers) {
   const kept = findings.filter((finding) => !finding.isRemoved);
-  return JSON.stringify([kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort()]), note.trim()]);
+  const told = kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort()]);
+  return JSON.stringify([told, note.trim(), calipers]);
 }
 
 /** @param {unknown} error */
 function ignoreMissing(error) {
   if (asApiError(error).status !== 404) throw error;
+  return null;
 }

@@ -26,8 +26,12 @@ export class ApiError extends Error {
 }
 
 /**
- * @typedef {RequestInit & { onBusy?: (seconds: number) => void, headers?: Record<string, string> }} Options of fetch
+ * @typedef {Omit<RequestInit, "headers"> & { onBusy?: (seconds: number) => void, headers?: Record<string, string> }}
+ * Options of fetch
  */
+
+/** What this server can do. hasReadings: a work-list, identities of nodules, versions of readings. */
+export const server = { hasReadings: false };
 
 /** Events: `offline`, `online`, `busy` (detail: seconds until the next try). */
 export const connection = new EventTarget();
@@ -66,6 +70,16 @@ export async function request(path, { onBusy, ...options } = {}) {
   }
 }
 
+/** Asks the server what it can do. */
+export async function learnServer() {
+  try {
+    await getJson("worklist?limit=1");
+    server.hasReadings = true;
+  } catch (error) {
+    if (asApiError(error).status !== 404) throw error;
+  }
+}
+
 /** -> JSON of the answer. @param {string} path @param {Options} [options] */
 export async function getJson(path, options) {
   return (await request(path, options)).json();
@@ -79,8 +93,8 @@ export async function getJson(path, options) {
  * @param {Options} options
  */
 export async function sendJson(method, path, body, options = {}) {
-  const headers = { "Content-Type": "application/json" };
-  const response = await request(path, { method, headers, body: JSON.stringify(body), ...options });
+  const headers = { "Content-Type": "application/json", ...options.headers };
+  const response = await request(path, { ...options, method, headers, body: JSON.stringify(body) });
   const text = await response.text();
   return text ? JSON.parse(text) : null;
 }
