@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import time
 from pathlib import Path
@@ -18,11 +19,17 @@ PICTURES = os.environ.get("THYROSIGHT_PICTURES")
 class BrowserPage:
     """One page, with what it complained of."""
 
-    def __init__(self, browser: Any, address: str, size: str = "desk", **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, size: str = "desk", reader: str | None = "", **options: Any) -> None:
+        """reader: the name that this browser remembers; None where nobody has been asked yet."""
         width, height = SIZES[size]
         viewport = {"width": width, "height": height}
         self.context = browser.new_context(viewport=viewport, has_touch=size == "phone", **options)
         self.context.set_default_timeout(180_000)
+        if reader is not None:
+            script = (
+                "if (localStorage.getItem('thyrosight-reader') === null) localStorage.setItem('thyrosight-reader', {})"
+            )
+            self.context.add_init_script(script.format(json.dumps(reader)))
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.hear(message.type, message.text))

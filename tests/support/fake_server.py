@@ -83,7 +83,7 @@ class FakeServer:
     examined: dict[str, Examination] = field(default_factory=dict)
     is_without_nodules: bool = False
     readings: Readings = field(default_factory=Readings)
-    spacings: dict[str, float] = field(default_factory=dict)
+    study: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -395,6 +395,9 @@ class _Handler(BaseHTTPRequestHandler):
             return fake.result(item_id, frame)
         if name == "measure":
             return fake.measure(item_id, json.loads(body)["outlines_xy"])
+        if name == "study":
+            fake.study.append(json.loads(body))
+            return {}
         if name == "outline":
             return fake.outline(item_id, json.loads(body))
         if name == "correction":

@@ -12,8 +12,9 @@ globalThis.sessionStorage = globalThis.localStorage;
 /** JSON answers, one per request in order -> what was asked of the server. */
 export function answering(...answers) {
   const asked = [];
-  globalThis.fetch = async (url, { method = "GET", body = null } = {}) => {
-    asked.push({ method, path: new URL(url).pathname, body: body && JSON.parse(body) });
+  globalThis.fetch = async (url, { method = "GET", body = null, headers = {} } = {}) => {
+    const one = { method, path: new URL(url).pathname, body: body && JSON.parse(body) };
+    asked.push(Object.defineProperty(one, "headers", { value: headers })); // there to be asked for, not compared
     const { status = 200, json = null } = answers.shift() ?? {};
     return new Response(status === 204 ? null : JSON.stringify(json), { status });
   };

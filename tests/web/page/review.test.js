@@ -97,7 +97,11 @@ test("touched rings are measured together; numbers of an older ring count no mor
   assert.equal(lastKnown(finding).risk, 0.5, "the network's, until the server has answered");
   await untilMeasured(review);
   assert.deepEqual(asked, [
-    { method: "POST", path: "/api/v1/items/a/frames/0/measure", body: { outlines_xy: [ring] } },
+    {
+      method: "POST",
+      path: "/api/v1/items/a/frames/0/measure",
+      body: { outlines_xy: [ring], others_xy: [FAR] },
+    },
   ]);
   assert.equal(current(finding).risk, 0.9);
   review.close();
@@ -119,20 +123,26 @@ test("saving sends outlines, words and note; back at the network's result it del
   const review = reviewOf();
   review.choose("network-1", "composition", "spongiform");
   review.setNote(" seen ");
-  const asked = answering({ json: {} }, { status: 204 });
+  const asked = answering({ json: { etag: '"v1"' } }, { status: 204 });
   await review.save();
   assert.deepEqual(asked[0].method, "PUT");
+  const finding = { uid: null, outline_xy: RING, descriptors: {}, drawn_with: "hand", note: "" };
   assert.deepEqual(asked[0].body, {
-    outlines_xy: [RING, FAR],
-    descriptors: [{ composition: "spongiform" }, {}],
+    findings: [
+      { ...finding, descriptors: { composition: "spongiform" } },
+      { ...finding, outline_xy: FAR },
+    ],
+    calipers_xy: [],
     system: "acr",
     note: "seen",
+    who: "",
   });
   assert.equal(review.isChanged, false);
   review.choose("network-1", "composition", null);
   review.setNote("");
   await review.save();
   assert.equal(asked[1].method, "DELETE");
+  assert.equal(asked[1].headers["If-Match"], '"v1"', "the version that it goes on from");
   assert.equal(review.saved, null);
 });
 
@@ -155,4 +165,68 @@ test("an open frame keeps reviews with unsaved changes, and the choice within an
   assert.equal(here.chosen, null);
   here.forget(item);
   assert.deepEqual([here.item, here.hasUnsaved], [null, false]);
+});
+
+test("a saved nodule is the network's of the same UID, whatever its outline overlaps", () => {
+  const prediction = {
+    nodules: [
+      { ...nodule(1, RING), uid: "2.25.1" },
+      { ...nodule(2, FAR), uid: "2.25.2" },
+    ],
+  };
+  const findings = [
+    { uid: "2.25.2", number: 2, outline_xy: RING, descriptors: { shape: "taller-than-wide" }, note: "of two" },
+    { uid: "2.25.9", number: 5, outline_xy: moved(FAR, 3, 0), descriptors: null },
+  ];
+  const review = new Review(item, 0, prediction, { findings, note: "", next_number: 7, etag: '"v3"' });
+  assert.deepEqual(
+    review.findings.map(({ uid, number, isRemoved }) => [uid, number, isRemoved]),
+    [
+      ["2.25.1", 1, true],
+      ["2.25.2", 2, false],
+      ["2.25.9", 5, false],
+    ],
+  );
+  review.measureSoon = () => {};
+  review.close();
+  const key = review.add(moved(RING, 60, 60));
+  assert.equal(review.finding(key).number, 7, "numbers below were given to nodules that are gone");
+  review.undo();
+  assert.equal(review.finding(review.add(RING)).number, 8, "a number is never given twice");
+  const sent = review.toReading().findings;
+  assert.deepEqual(
+    sent.map(({ uid, note }) => [uid, note]),
+    [
+      ["2.25.2", "of two"],
+      ["2.25.9", ""],
+      [null, ""],
+    ],
+  );
+});
+
+test("undo reaches descriptors, calipers and notes; typing without a pause is one step", () => {
+  const review = reviewOf();
+  review.setNote("m");
+  review.setNote("ma");
+  review.choose("network-1", "shape", "taller-than-wide");
+  review.setCalipers([[[1, 1], [5, 5]]]); // prettier-ignore
+  assert.ok(review.isChanged);
+  review.undo();
+  assert.deepEqual(review.calipers, []);
+  review.undo();
+  assert.deepEqual(review.finding("network-1").chosen, {});
+  review.undo();
+  assert.equal(review.note, "");
+  assert.equal(review.isChanged, false);
+  while (review.redo());
+  assert.deepEqual([review.note, review.finding("network-1").chosen.shape, review.calipers.length], ["ma", "taller-than-wide", 1]); // prettier-ignore
+});
+
+test("what is discarded, and what another reading replaces, can be had back", () => {
+  const review = reviewOf();
+  review.setNote("mine");
+  review.takeOver({ outlines_xy: [RING, FAR], note: "theirs", etag: '"v2"' });
+  assert.deepEqual([review.note, review.etag, review.isChanged], ["theirs", '"v2"', false]);
+  review.undo();
+  assert.deepEqual([review.note, review.isChanged], ["mine", true]);
 });

@@ -59,46 +59,79 @@ test("parcels hold at most 16 files and 48 MB, a larger file goes alone", () => 
   assert.deepEqual(parcels(sizes).map((one) => one.map(({ name }) => name)), [["0.png"], ["1.png"], ["2.png"], ["3.png"]]); // prettier-ignore
 });
 
-test("counts are of all jobs and of what is on its way", () => {
+const row = (id, state = "done", job_id = id) => ({ id, state, job_id, reading: "unread", flags: [] });
+
+test("counts are of all rows and of what is on its way", () => {
   const queue = new Queue();
-  const items = ["queued", "running", "done", "done", "failed"].map((state, i) => ({ id: String(i), state }));
-  queue.jobs = [{ id: "j", items }];
+  queue.replace(["queued", "running", "done", "done", "failed"].map((state, i) => row(String(i), state, "j")));
   queue.sending = [
     { file: file("a"), name: "a", error: null },
     { file: file("b"), name: "b", error: "refused" },
   ];
   assert.deepEqual(queue.counts, { queued: 2, running: 1, done: 2, failed: 1 });
-  assert.equal(queue.isBusy, true);
+  assert.deepEqual(queue.openJobs, ["j"]);
   assert.equal(queue.item("3").state, "done");
   assert.equal(queue.item("x"), null);
 });
 
 test("a job that is sent while the list is on its way stays, one that is removed does not come back", async () => {
   const queue = new Queue();
-  const job = (id) => ({ id, items: [{ id, state: "done" }] });
-  queue.jobs = [job("old"), job("removed")];
-  globalThis.fetch = async () => {
-    queue.jobs = [job("sent"), job("old")];
-    return new Response(JSON.stringify({ jobs: [job("other"), job("old"), job("removed")], next_offset: null }));
+  queue.replace([row("old"), row("removed")]);
+  globalThis.fetch = async (url, { method = "GET" } = {}) => {
+    if (method === "DELETE") return new Response(null, { status: 204 });
+    const job = new URL(url).searchParams.get("job");
+    if (job) return new Response(JSON.stringify({ items: [row("sent")], next_cursor: null }));
+    await queue.refresh("sent");
+    await queue.removeJob("removed");
+    const items = [row("other"), row("old"), row("removed")];
+    return new Response(JSON.stringify({ items, next_cursor: null }));
   };
   await queue.load();
-  assert.deepEqual(queue.jobs.map(({ id }) => id), ["sent", "other", "old"]); // prettier-ignore
+  assert.deepEqual(queue.rows.map(({ id }) => id), ["sent", "other", "old"]); // prettier-ignore
+});
+
+test("the list comes in pages, the first is shown at once", async () => {
+  const queue = new Queue();
+  const asked = answering({ json: { items: [row("a")], next_cursor: "1" } }, { json: { items: [row("b")], next_cursor: null } }); // prettier-ignore
+  const shown = [];
+  queue.addEventListener("changed", () => shown.push(queue.rows.length));
+  await queue.load();
+  assert.deepEqual(shown, [1, 2, 2]);
+  assert.equal(asked.length, 2);
 });
 
 test("an item that has just been finished is told once; a job that is gone is forgotten", async () => {
   const queue = new Queue();
-  queue.jobs = [{ id: "j", items: [{ id: "0", state: "running" }] }];
+  queue.replace([row("0", "running", "j"), row("1")]);
   const done = [];
   queue.addEventListener("done", (event) => done.push(event.detail.id));
-  const finished = { id: "j", items: [{ id: "0", state: "done" }] };
+  const finished = { items: [row("0", "done", "j")], next_cursor: null };
   answering(
     { json: finished },
     { json: finished },
     { status: 404, json: { error: { code: "not_found", message: "" } } },
   );
-  await queue.refresh(queue.jobs[0]);
-  await queue.refresh(queue.jobs[0]);
+  await queue.refresh("j");
+  await queue.refresh("j");
   assert.deepEqual(done, ["0"]);
-  await queue.refresh(queue.jobs[0]);
-  assert.deepEqual(queue.jobs, []);
+  await queue.refresh("j");
+  assert.deepEqual(queue.rows.map(({ id }) => id), ["1"]); // prettier-ignore
+});
+
+test("a folder is one group with its name; its files are sent to it in their order, with their paths", async () => {
+  const queue = new Queue();
+  const posts = [];
+  globalThis.fetch = async (url, { method = "GET", body = null } = {}) => {
+    const { pathname, search } = new URL(url);
+    if (method === "POST") {
+      posts.push([pathname + search, body.getAll("files").map(({ name }) => name)]);
+      return new Response(JSON.stringify({ id: "j" }), { status: 202 });
+    }
+    return new Response(JSON.stringify({ items: [], next_cursor: null }));
+  };
+  const names = Array.from({ length: 20 }, (_, i) => `${i}.png`).reverse();
+  const files = names.map((name) => Object.assign(new File(["x"], name), { webkitRelativePath: `ward 3/${name}` }));
+  await queue.add(files);
+  assert.deepEqual(posts.map(([path, { length }]) => [path, length]), [["/api/v1/jobs?name=ward%203", 16], ["/api/v1/jobs/j/files", 4]]); // prettier-ignore
+  assert.deepEqual(posts[0][1].slice(0, 2), ["ward 3/0.png", "ward 3/1.png"]);
 });

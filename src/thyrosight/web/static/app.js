@@ -1,11 +1,10 @@
-// The page: connects its parts. opening.js opens an image, open-frame.js holds what is open.
+// The page: makes its parts and connects them. opening.js opens an image, work.js does what a reader does with the list.
 
-import { askToken, confirmed, wireDialogs } from "./page/dialogs.js";
-import { byId, detailOf, h, icon, targetOf } from "./page/dom.js";
-import { plural } from "./page/format.js";
+import { askToken, wireDialogs } from "./page/dialogs.js";
+import { byId, detailOf, h, targetOf } from "./page/dom.js";
 import { wireKeys } from "./page/keyboard.js";
-import { announce, tell } from "./page/messages.js";
-import { asApiError, getJson, learnServer, onTokenNeeded } from "./server/api.js";
+import { announce } from "./page/messages.js";
+import { asApiError, getJson, onTokenNeeded } from "./server/api.js";
 import { Queue } from "./server/queue.js";
 import { askOutline } from "./review/ask.js";
 import { Correcting } from "./review/correcting.js";
@@ -17,30 +16,44 @@ import { wireGestures } from "./image/gestures.js";
 import { Stage } from "./image/stage.js";
 import { Viewer } from "./image/viewer.js";
 import { Panel } from "./panel/panel.js";
-import { QueueList } from "./panel/queue-list.js";
+import { WorkList } from "./panel/work-list.js";
 import { OpenFrame } from "./open-frame.js";
 import { Opening } from "./opening.js";
 import { wireConnection, wireDrop, wireTheme } from "./shell.js";
 import { keyGroups } from "./shortcuts.js";
+import { Work } from "./work.js";
 
 const viewer = new Viewer(byId("stage"), byId("canvas"));
-const editor = new Editor(viewer, { outline: askOutline, scale: () => {} });
+const editor = new Editor(viewer, {
+  outline: askOutline,
+  scale: (review, from, to) => work.setScale(review, from, to),
+});
 const queue = new Queue();
 const frames = new Frames();
 const clip = new ClipBar(byId("clip"));
 const stage = new Stage(viewer, editor);
-const list = new QueueList(byId("jobs"), queue, { choose: (id) => open(queue.item(id)), remove });
+const list = new WorkList(queue, {
+  choose: (row) => open(row),
+  removeJob: (id, rows) => work.removeJob(id, rows),
+  removeItem: (row) => work.removeItem(row),
+});
 
 const here = new OpenFrame();
+/** @type {Correcting} */
 const correcting = new Correcting(here, editor, {
   select,
   drawPanel: () => opening.drawPanel(),
   pause: () => clip.pause(),
-  saved: () => {},
+  mayGoOn: () => work.nameKnown(),
+  reveal: (review) => work.reveal(review),
+  saved: (item) => queue.follow(queue.item(item.id)?.job_id ?? ""),
 });
 const panel = new Panel(here, { select, save: () => correcting.save() });
 const mark = (/** @type {string} */ id) => list.mark(id);
+/** @type {Opening} */
 const opening = new Opening({ here, frames, clip, stage, viewer, panel, correcting, mark });
+/** @type {Work} */
+const work = new Work({ here, queue, list, frames, stage, opening, correcting });
 /** @param {Api.Item | null} item @param {number | null} frame */
 const open = (item, frame = null) => opening.open(item, frame);
 
@@ -64,61 +77,9 @@ function step(by) {
   announce(`Nodule ${next.number}`);
 }
 
-/** @param {Api.Job} job */
-async function remove(job) {
-  const what = job.items.length === 1 ? job.items[0].name : plural(job.items.length, "image");
-  if (!(await confirmed(`Remove ${what}?`, "Results and corrections go with it, from the server too.", "Remove")))
-    return;
-  try {
-    await queue.remove(job);
-  } catch (error) {
-    tell(asApiError(error).message);
-    return;
-  }
-  for (const item of job.items) frames.forget(item);
-  if (job.items.some((item) => item.id === here.item?.id)) {
-    correcting.stop();
-    opening.leave();
-    for (const item of job.items) here.forget(item);
-    const next = queue.items.find((item) => item.state === "done");
-    if (next) open(next);
-    else welcome();
-  }
-}
-
-/** The empty page, which says how to start. */
-function welcome() {
-  const add = h(
-    "button",
-    { type: "button", class: "primary", onclick: () => byId("file-input").click() },
-    "Choose images",
-  );
-  const folder = h(
-    "button",
-    { type: "button", class: "small-button", onclick: () => byId("folder-input").click() },
-    "Choose a folder",
-  );
-  const what = "DICOM, PNG, JPEG, TIFF, BMP; clips too. They go to this server and nowhere else.";
-  stage.say("Drop thyroid ultrasound here", what, {
-    action: h("div", { class: "row" }, add, folder),
-    mark: icon("image"),
-  });
-}
-
 // Wiring.
 
-function wireQueue() {
-  queue.addEventListener("done", (event) => {
-    const item = detailOf(event);
-    announce(`${item.name} is done.`);
-    if (!here.item || (here.item.id === item.id && !here.review)) open(item);
-  });
-  queue.addEventListener("changed", () => {
-    const item = queue.item(here.item?.id ?? "");
-    if (item && !here.review && item.state !== here.item?.state) open(item);
-    if (!queue.items.length && !here.item && queue.isLoaded) welcome();
-  });
-  queue.addEventListener("told", (event) => tell(detailOf(event)));
+function wireFiles() {
   for (const [button, input] of /** @type {const} */ ([
     ["add-files", "file-input"],
     ["add-folder", "folder-input"],
@@ -164,30 +125,34 @@ function wirePanel() {
   });
 }
 
-/** Loads model and jobs of the server; also after it was away. */
+/** Loads model and list of the server; also after it was away. */
 async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");
   byId("served").textContent = `${health.model.name} · version ${health.version}`;
   byId("served").title = `Model ${health.model.id}. ${health.model.risk_meaning}`;
-  await learnServer();
-  await queue.load();
-  if (here.review) return;
-  const first = here.item ? queue.item(here.item.id) : queue.items.find((item) => item.state === "done");
+  list.threshold = health.model.operating_points[0]?.threshold ?? 0.5;
+  const loading = queue.load();
+  await new Promise((resolve) => {
+    queue.addEventListener("changed", resolve, { once: true });
+    loading.then(resolve, resolve);
+  });
+  const first = here.review ? null : (queue.item(here.item?.id ?? "") ?? list.place());
   if (first) await open(first);
-  else if (!queue.items.length) welcome();
+  await loading;
+  if (!here.item && !queue.rows.length) work.welcome();
 }
 
 async function main() {
   onTokenNeeded(askToken);
   wireDialogs();
   wireTheme();
-  wireQueue();
+  wireFiles();
   wireDrop((files) => queue.add(files));
   wirePanel();
   wireConnection(start);
   byId("help").addEventListener("click", () => byId("help-dialog").showModal());
-  wireKeys(keyGroups({ here, viewer, editor, clip, stage, list, queue, open, step, correcting }));
+  wireKeys(keyGroups({ here, viewer, editor, clip, stage, list, open, step, correcting, work }));
   opening.leave();
   stage.say("Loading…", "", { isBusy: true });
   try {

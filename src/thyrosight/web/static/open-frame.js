@@ -1,5 +1,6 @@
 // What is open: an item, one of its frames, its review, the chosen finding. It holds all reviews with unsaved changes.
 
+import { hiddenResult, isBlindFor } from "./review/blind.js";
 import { Review } from "./review/review.js";
 
 /** @typedef {import("./image/frames.js").LoadedFrame} LoadedFrame */
@@ -17,6 +18,8 @@ export class OpenFrame {
     this.selected = null;
     /** @type {Map<string, Review>} by ITEM/FRAME */
     this.unsaved = new Map();
+    /** @type {Set<string>} ITEM/FRAME that the second reader has outlined or rated */
+    this.revealed = new Set();
   }
 
   /** The chosen finding; null where there is none, or a person has removed it. */
@@ -39,11 +42,22 @@ export class OpenFrame {
   show(item, frame, loaded, isOther) {
     this.keepUnsaved();
     this.loaded = loaded;
-    this.review =
-      this.unsaved.get(`${item.id}/${frame}`) ?? new Review(item, frame, loaded.prediction, loaded.correction);
+    const kept = this.unsaved.get(`${item.id}/${frame}`);
+    const isBlind = isBlindFor(loaded.correction) && !this.revealed.has(`${item.id}/${frame}`);
+    const prediction = isBlind ? hiddenResult(loaded.prediction) : loaded.prediction;
+    this.review = kept ?? new Review(item, frame, prediction, loaded.correction);
+    if (!kept && isBlind) this.review.isBlind = true;
     const isKept = !isOther && this.review.finding(this.selected);
     if (!isKept) this.selected = this.review.findings.find((finding) => !finding.isRemoved)?.key ?? null;
     return this.review;
+  }
+
+  /** The second reader has given a reading of the open frame: the network may be shown. */
+  reveal() {
+    if (!this.review) return;
+    const key = `${this.review.item.id}/${this.review.frame}`;
+    this.revealed.add(key);
+    this.unsaved.delete(key);
   }
 
   /** No frame is shown any more. */

@@ -12,15 +12,15 @@ const FAR_PX = 5;
  * @property {import("./review/editor.js").Editor} editor
  * @property {import("./image/clip.js").ClipBar} clip
  * @property {import("./image/stage.js").Stage} stage
- * @property {import("./panel/queue-list.js").QueueList} list
- * @property {import("./server/queue.js").Queue} queue
+ * @property {import("./panel/work-list.js").WorkList} list
  * @property {(item: Api.Item | null) => void} open
  * @property {(by: number) => void} step to the next nodule
  * @property {import("./review/correcting.js").Correcting} correcting
+ * @property {import("./work.js").Work} work
  */
 
 /** @param {PageParts} parts @returns {import("./page/keyboard.js").ShortcutGroup[]} */
-export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open, step, correcting }) {
+export function keyGroups({ here, viewer, editor, clip, stage, list, open, step, correcting, work }) {
   const inEdit = () => editor.isOn;
   const inView = () => !editor.isOn && here.review !== null;
   const hasImage = () => here.review !== null;
@@ -28,7 +28,7 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
   /** @param {KeyboardEvent} event */
   const onStage = (event) => targetOf(event).closest(".stage, body") && hasImage();
   /** @param {number} by */
-  const go = (by) => () => open(queue.item(list.neighbour(by) ?? ""));
+  const go = (by) => () => open(list.neighbour(by));
   /** @type {Record<string, [number, number]>} */
   const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   /** @param {string} prefix */
@@ -53,6 +53,30 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, queue, open
         { shown: "O", does: "add images", match: ["o"], run: () => byId("file-input").click() },
         { shown: "J K", does: "next, previous image", match: ["j"], run: go(1), when: () => !editor.isOn },
         { match: ["k"], run: go(-1), when: () => !editor.isOn },
+        {
+          shown: "G R S",
+          does: "agree, read, skip; then the next that is not read",
+          match: ["g"],
+          run: () => work.judge("agreed"),
+          when: inView,
+        },
+        { match: ["r"], run: () => work.judge("read"), when: inView },
+        { match: ["s"], run: () => work.judge("skipped"), when: inView },
+        {
+          shown: "Shift+J",
+          does: "next that is not read",
+          match: ["J"],
+          run: () => work.goOn(),
+          when: () => !editor.isOn,
+        },
+        { shown: "/", does: "search the list", match: ["/"], run: () => byId("list-search").focus() },
+        {
+          shown: "Shift+Delete",
+          does: "remove the image",
+          match: ["Shift+Delete", "Shift+Backspace"],
+          run: () => work.row && work.removeItem(work.row),
+          when: () => !editor.isOn,
+        },
         { shown: "N B", does: "next, previous nodule", match: ["n"], run: () => step(1), when: hasImage },
         { match: ["b"], run: () => step(-1), when: hasImage },
         {

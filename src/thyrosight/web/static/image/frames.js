@@ -10,7 +10,7 @@ const KEPT = 48;
  * @typedef {object} LoadedFrame
  * @property {Api.Prediction} prediction
  * @property {Picture} picture
- * @property {any} correction the reading of this reader; of anybody where the reader has no name
+ * @property {any} correction the reading of this reader, null where there is none
  * @property {Promise<OffscreenCanvas | null> | null} map requested when it is first shown
  */
 
@@ -91,8 +91,7 @@ export class Frames {
 
 /** The reading that this reader has saved; null where there is none. @param {Api.Item} item @param {number} frame */
 async function readingOf(item, frame) {
-  const who = readerName();
-  const path = framePath(item.id, frame, "correction") + (who ? `?who=${encodeURIComponent(who)}` : "");
+  const path = `${framePath(item.id, frame, "correction")}?who=${encodeURIComponent(readerName())}`;
   try {
     return await getJson(path);
   } catch (error) {

@@ -24,6 +24,14 @@
  * @property {HTMLDialogElement} scale-dialog
  * @property {HTMLDialogElement} name-dialog
  * @property {HTMLButtonElement} join
+ * @property {HTMLInputElement} reader-name
+ * @property {HTMLInputElement} second-reader
+ * @property {HTMLInputElement} scale-mm
+ * @property {HTMLInputElement} list-search
+ * @property {HTMLSelectElement} list-state
+ * @property {HTMLSelectElement} list-risk
+ * @property {HTMLSelectElement} list-level
+ * @property {HTMLSelectElement} list-sort
  * @property {HTMLButtonElement} smooth
  * @property {HTMLButtonElement} save
  * @property {HTMLButtonElement} discard

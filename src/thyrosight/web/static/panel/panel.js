@@ -11,6 +11,7 @@ import {
   showProvenance,
   showRisk,
 } from "./findings-panel.js";
+import { showRating } from "./rating.js";
 import { TiradsForm } from "./tirads-form.js";
 
 /**
@@ -40,6 +41,7 @@ export class Panel {
     if (!review) return;
     showIdentity(byId("identity"), review);
     showFlags(byId("flags"), review);
+    showRating(byId("rating"), review, this.save);
     showExports(byId("exports"), review, this.save);
     showProvenance(byId("provenance"), review);
     byId("note").value = review.note;
@@ -66,7 +68,8 @@ export class Panel {
     const state = review.isChanged ? "not saved" : review.saved ? "saved" : "nothing changed";
     byId("saved-state").textContent = state;
     byId("saved-state").className = `tag ${review.isChanged ? "missing" : review.saved ? "yours" : ""}`;
-    byId("save").disabled = !review.isChanged;
+    if (byId("note").value !== review.note) byId("note").value = review.note;
+    byId("save").disabled = !review.isChanged && !(review.isBlind && review.suspicion !== null);
     byId("discard").disabled = !review.isChanged;
     showHolds(review, this.save);
   }

@@ -20,7 +20,8 @@ export class Correcting {
    * @param {Here} here what is open
    * @param {import("./editor.js").Editor} editor
    * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void,
-   *   saved: (item: Api.Item) => void }} page what the rest of the page does about it
+   *   saved: (item: Api.Item) => void, mayGoOn: () => Promise<boolean>,
+   *   reveal: (review: import("./review.js").Review) => void }} page what the rest of the page does about it
    */
   constructor(here, editor, page) {
     this.here = here;
@@ -54,10 +55,14 @@ export class Correcting {
   /** -> whether it was saved. */
   async save() {
     const { review, loaded } = this.here;
-    if (!review || !loaded) return false;
+    if (!review || !loaded || !(await this.page.mayGoOn())) return false;
     byId("save-problem").hidden = true;
+    if (review.isBlind && !review.kept.length && review.suspicion === null) {
+      tell("Outline a nodule, or rate your suspicion, first.");
+      return false;
+    }
     try {
-      loaded.correction = await review.save();
+      if (!review.isBlind || review.kept.length) loaded.correction = await review.save();
     } catch (error) {
       const { status, message, isOffline, detail } = asApiError(error);
       if (status === 409 && detail) return this.settle(review, detail);
@@ -69,6 +74,7 @@ export class Correcting {
     }
     this.here.keepUnsaved();
     announce("Saved.");
+    if (review.isBlind) this.page.reveal(review);
     this.page.saved(review.item);
     return true;
   }

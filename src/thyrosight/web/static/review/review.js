@@ -1,8 +1,9 @@
 // One frame under review: the findings of the network, and next to each what a person made of it.
 
-import { asApiError, framePath, isAbort, request, sendJson, server } from "../server/api.js";
+import { asApiError, framePath, isAbort, request, sendJson } from "../server/api.js";
 import { debounced } from "../page/dom.js";
 import { readerName } from "../page/reader.js";
+import { withoutNetwork } from "./blind.js";
 import { emptyFinding, fail, findingsOf, isTouched, needsMeasure } from "./findings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
@@ -52,6 +53,11 @@ export class Review extends EventTarget {
     this.measuring = null;
     this.measureSoon = debounced(() => this.measure(), MEASURE_AFTER_MS);
     this.typedAt = -Infinity;
+    /** The network's part is hidden from the reader. */
+    this.isBlind = false;
+    /** @type {number | null} the reader's own suspicion, 0 to 1 */
+    this.suspicion = null;
+    this.seenAt = performance.now();
     if (this.findings.some(needsMeasure)) this.measure();
   }
 
@@ -218,6 +224,12 @@ export class Review extends EventTarget {
     this.dispatchEvent(new Event("chosen"));
   }
 
+  /** @param {number | null} suspicion 0 to 1 */
+  rate(suspicion) {
+    this.suspicion = suspicion;
+    this.dispatchEvent(new Event("chosen"));
+  }
+
   /** Words that are typed without a pause are one step back. @param {string} text */
   setNote(text) {
     const now = Date.now();
@@ -253,9 +265,10 @@ export class Review extends EventTarget {
     const rings = asked.map(({ ring }) => ring);
     try {
       const answers = await sendJson("POST", path, { outlines_xy: rings, ...this.othersThan(asked) }, { signal });
-      asked.forEach(({ finding, ring }, index) =>
-        Object.assign(finding, { measured: answers[index], measuredRing: ring, failure: null }),
-      );
+      asked.forEach(({ finding, ring }, index) => {
+        const measured = this.isBlind ? withoutNetwork(answers[index]) : answers[index];
+        Object.assign(finding, { measured, measuredRing: ring, failure: null });
+      });
     } catch (error) {
       if (isAbort(error) || asApiError(error).status !== 422) throw error;
       if (asked.length === 1) fail(asked, error);
@@ -263,14 +276,8 @@ export class Review extends EventTarget {
     }
   }
 
-  /** Whether the server gives each nodule an identity. */
-  get hasIdentities() {
-    return server.hasReadings;
-  }
-
   /** The outlines around those asked for: what is tissue around one nodule must not be another. @param {Asked} asked */
   othersThan(asked) {
-    if (!this.hasIdentities) return {};
     const rings = this.kept.filter((finding) => !asked.some((one) => one.finding === finding)).map(({ ring }) => ring);
     return { others_xy: rings };
   }
@@ -280,7 +287,9 @@ export class Review extends EventTarget {
     const { kept } = this;
     const system = localStorage.getItem("thyrosight-tirads") ?? "acr";
     const note = this.note.trim();
-    if (!this.hasIdentities) return this.toOutlines(kept, system, note);
+    const own = { system, note, calipers_xy: this.calipers, who: readerName() };
+    // Outlines drawn without the network: the server finds which nodule each of them is.
+    if (this.isBlind) return { outlines_xy: kept.map(({ ring }) => ring), descriptors: kept.map(({ chosen }) => chosen), ...own }; // prettier-ignore
     const findings = kept.map((finding) => ({
       uid: finding.uid,
       outline_xy: finding.ring,
@@ -288,20 +297,7 @@ export class Review extends EventTarget {
       drawn_with: finding.drawnWith,
       note: finding.note,
     }));
-    return { findings, system, note, calipers_xy: this.calipers, who: readerName() };
-  }
-
-  /** For a server without identities. @param {Finding[]} kept @param {string} system @param {string} note */
-  toOutlines(kept, system, note) {
-    const words = kept.map((finding) => finding.chosen);
-    const isRated = words.some((chosen) => Object.keys(chosen).length);
-    const who = readerName();
-    return {
-      outlines_xy: kept.map((finding) => finding.ring),
-      ...(isRated ? { descriptors: words, system } : {}),
-      ...(note ? { note } : {}),
-      ...(who ? { who } : {}),
-    };
+    return { findings, ...own };
   }
 
   /** -> the reading as the server keeps it, null where nothing is to be kept. ApiError 409: another was saved since. */
@@ -311,17 +307,16 @@ export class Review extends EventTarget {
     /** @type {Record<string, string>} */
     const headers = this.etag ? { "If-Match": this.etag } : {};
     let kept = null;
-    if (text !== this.untouched) {
+    if (text !== this.untouched || this.isBlind) {
       const sent = this.kept;
       kept = await sendJson("PUT", path, this.toReading(), { headers });
       this.took(sent, kept);
     } else if (this.saved) {
       const who = readerName();
-      const query = who ? `?who=${encodeURIComponent(who)}` : "";
-      await request(path + query, { method: "DELETE", headers }).catch(ignoreMissing);
+      await request(`${path}?who=${encodeURIComponent(who)}`, { method: "DELETE", headers }).catch(ignoreMissing);
     }
     this.etag = kept?.etag ?? null;
-    this.saved = text === this.untouched ? null : text;
+    this.saved = kept ? text : null;
     this.dispatchEvent(new Event("saved"));
     return kept;
   }

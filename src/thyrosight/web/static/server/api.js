@@ -30,9 +30,6 @@ export class ApiError extends Error {
  * Options of fetch
  */
 
-/** What this server can do. hasReadings: a work-list, identities of nodules, versions of readings. */
-export const server = { hasReadings: false };
-
 /** Events: `offline`, `online`, `busy` (detail: seconds until the next try). */
 export const connection = new EventTarget();
 let isOnline = true;
@@ -67,16 +64,6 @@ export async function request(path, { onBusy, ...options } = {}) {
       continue;
     }
     throw await errorOf(response);
-  }
-}
-
-/** Asks the server what it can do. */
-export async function learnServer() {
-  try {
-    await getJson("worklist?limit=1");
-    server.hasReadings = true;
-  } catch (error) {
-    if (asApiError(error).status !== 404) throw error;
   }
 }
 

@@ -4,6 +4,8 @@ const NEVER =
   /\.(txt|csv|tsv|json|xml|html?|pdf|md|docx?|xlsx?|py|js|css|zip|gz|tar|7z|exe|dll|db|ini|log|nii|npy|npz|onnx)$/i;
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 
+const NAMES = new Intl.Collator(undefined, { numeric: true });
+
 /**
  * Files -> { images, numSkipped }. Only files that are certainly no image are left out; the server decides on the rest.
  * @param {ArrayLike<File> & Iterable<File>} files
@@ -11,14 +13,21 @@ const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|dicomdir$|__macosx$)/i;
 export function chosenImages(files) {
   /** @param {File} file */
   const isWanted = (file) => file.size > 0 && !NEVER.test(file.name) && !HIDDEN.test(file.name);
-  const images = [...files]
-    .filter(isWanted)
-    .sort((a, b) => pathOf(a).localeCompare(pathOf(b), undefined, { numeric: true }));
+  const images = [...files].filter(isWanted).sort((a, b) => NAMES.compare(pathOf(a), pathOf(b)));
   return { images, numSkipped: files.length - images.length };
 }
 
-/** @param {File} file */
-const pathOf = (file) => file.webkitRelativePath || file.name;
+/** Paths of files that came with a dropped folder: a browser gives these files none. @type {WeakMap<File, string>} */
+const dropped = new WeakMap();
+
+/** File -> its path within the folder that was chosen or dropped, its name where there was none. @param {File} file */
+export const pathOf = (file) => dropped.get(file) ?? (file.webkitRelativePath || file.name);
+
+/** Files -> the folder that they all are in; "" where there is none. @param {File[]} files */
+export function folderOf(files) {
+  const tops = new Set(files.map((file) => pathOf(file).split("/").slice(0, -1)[0] ?? ""));
+  return tops.size === 1 ? [...tops][0] : "";
+}
 
 /** DataTransfer of a drop -> every file in it, folders walked to their ends. @param {DataTransfer} transfer */
 export async function droppedFiles(transfer) {
@@ -36,7 +45,10 @@ export async function droppedFiles(transfer) {
 async function walk(entry, found) {
   if (entry.isFile) {
     const file = /** @type {FileSystemFileEntry} */ (entry);
-    found.push(await new Promise((resolve, reject) => file.file(resolve, reject)));
+    /** @type {File} */
+    const opened = await new Promise((resolve, reject) => file.file(resolve, reject));
+    dropped.set(opened, entry.fullPath.replace(/^\//, ""));
+    found.push(opened);
     return;
   }
   if (HIDDEN.test(entry.name)) return;

@@ -1,66 +1,101 @@
-// The jobs on this server: sends files, follows them until they are done, removes them. panel/queue-list.js shows them.
+// The work-list of this server: loads its rows, sends files, follows them, removes them, notes what a reader says.
 
-import { ApiError, asApiError, getJson, pause, request } from "./api.js";
-import { chosenImages, parcels } from "./files.js";
+import { ApiError, asApiError, getJson, pause, request, sendJson } from "./api.js";
+import { chosenImages, folderOf, parcels, pathOf } from "./files.js";
+import { readerName } from "../page/reader.js";
 import { plural } from "../page/format.js";
 
-const POLL_MS = { busy: 500, patient: 2000 };
-const MAX_PAGES = 5;
+const POLL_MS = { busy: 500, patient: 4000, aRow: 2 };
+const PAGE = { first: 200, more: 500 };
 
-/** @typedef {{ file: File, name: string, error: string | null }} Sending a file on its way to the server */
+/** @typedef {import("./rows.js").Row} Row */
+/** @typedef {import("./rows.js").Verdict} Verdict */
+/** @typedef {{ file: File, name: string, error: string | null, job: { id: string | null, name: string } }} Sending a file on its way to the server */
 
-/** Events: `changed`; `done` (detail: an item that has just finished); `told` (detail: a line for people). */
+/** Events: `changed`; `done` (detail: a row that has just finished); `told` (detail: a line for people). */
 export class Queue extends EventTarget {
   constructor() {
     super();
-    /** @type {Api.Job[]} */
-    this.jobs = [];
+    /** @type {Row[]} in the server's order: newest job first, each in its own order */
+    this.rows = [];
+    /** @type {Map<string, Row>} */
+    this.byId = new Map();
     /** @type {Sending[]} */
     this.sending = [];
     this.isLoaded = false;
     this.isPolling = false;
     /** @type {number | null} seconds until a full server is asked again */
     this.wait = null;
-  }
-
-  get items() {
-    return this.jobs.flatMap((job) => job.items);
+    this.turn = 0;
+    /** @type {Set<string>} jobs that are known better than a list that is on its way */
+    this.fresh = new Set();
+    /** @type {Array<(row: Row) => boolean>} what was removed */
+    this.gone = [];
   }
 
   /** @param {string} id */
   item(id) {
-    return this.items.find((item) => item.id === id) ?? null;
+    return this.byId.get(id) ?? null;
   }
 
   get counts() {
     const counts = { queued: this.sending.filter((one) => !one.error).length, running: 0, done: 0, failed: 0 };
-    for (const item of this.items) counts[item.state] += 1;
+    for (const row of this.rows) counts[row.state] += 1;
     return counts;
   }
 
-  get isBusy() {
-    return this.items.some((item) => item.state === "queued" || item.state === "running");
+  /** Loads every row: the first page is shown at once. A job that is sent or removed meanwhile stays so. */
+  async load() {
+    const turn = ++this.turn;
+    this.fresh = new Set();
+    /** @type {Row[]} */
+    const rows = [];
+    const isFirst = !this.isLoaded;
+    for await (const some of this.pages({})) {
+      rows.push(...some);
+      if (turn !== this.turn) return;
+      if (isFirst) this.replace(this.withMeanwhile(rows));
+    }
+    this.replace(this.withMeanwhile(rows));
+    this.poll();
   }
 
-  /** Loads every job of the server, newest first. A job that is sent or removed meanwhile stays so. */
-  async load() {
-    const before = new Set(this.jobs.map((job) => job.id));
-    const jobs = [];
+  /** @param {Row[]} loaded */
+  withMeanwhile(loaded) {
+    const known = loaded.map((row) => (this.fresh.has(row.job_id) ? (this.byId.get(row.id) ?? row) : row));
+    const jobs = new Set(loaded.map((row) => row.job_id));
+    const sent = this.rows.filter((row) => this.fresh.has(row.job_id) && !jobs.has(row.job_id));
+    return this.stillThere([...sent, ...known]);
+  }
+
+  /** @param {Row[]} rows */
+  stillThere(rows) {
+    return this.gone.length ? rows.filter((row) => !this.gone.some((isGone) => isGone(row))) : rows;
+  }
+
+  /** @param {Record<string, string>} wanted */
+  async *pages(wanted) {
     /** @type {string | null} */
-    let path = "jobs?limit=50";
-    for (let page = 0; path && page < MAX_PAGES; page += 1) {
-      const answer = await getJson(path);
-      jobs.push(...(Array.isArray(answer) ? answer : answer.jobs));
-      path = answer.next_offset ? `jobs?limit=50&offset=${answer.next_offset}` : null;
-    }
-    /** @type {Api.Job[]} */
-    const loaded = await Promise.all(jobs.map((job) => (job.items ? job : getJson(`jobs/${job.id}`))));
-    const sent = this.jobs.filter((job) => !before.has(job.id) && !loaded.some((other) => other.id === job.id));
-    const now = new Set(this.jobs.map((job) => job.id));
-    this.jobs = [...sent, ...loaded.filter((job) => now.has(job.id) || !before.has(job.id))];
+    let cursor = null;
+    let limit = PAGE.first;
+    do {
+      /** @type {Record<string, string>} */
+      const place = cursor ? { cursor } : {};
+      const query = new URLSearchParams({ ...wanted, who: readerName(), limit: String(limit), ...place });
+      /** @type {{ items: Row[], next_cursor: string | null }} */
+      const answer = await getJson(`worklist?${query}`);
+      yield answer.items;
+      cursor = answer.next_cursor;
+      limit = PAGE.more;
+    } while (cursor);
+  }
+
+  /** @param {Row[]} rows */
+  replace(rows) {
+    this.rows = [...rows];
+    this.byId = new Map(rows.map((row) => [row.id, row]));
     this.isLoaded = true;
     this.changed();
-    this.poll();
   }
 
   changed() {
@@ -73,46 +108,45 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * Sends files, one job per parcel. A refused parcel is sent file by file, so that each error stands at its file.
+   * Sends files. Those of a folder are one group with its name, in its order; a refused parcel is sent file by file, so
+   * that each error stands at its file.
    * @param {File[]} files
    */
   async add(files) {
     const { images, numSkipped } = chosenImages(files);
     if (numSkipped) this.tell(`${plural(numSkipped, "file")} left out: not an image.`);
     if (!images.length) return;
+    const job = { id: null, name: folderOf(images) };
     /** @type {Sending[]} */
-    const waiting = images.map((file) => ({ file, name: file.name, error: null }));
+    const waiting = images.map((file) => ({ file, name: file.name, error: null, job }));
     this.sending = [...this.sending, ...waiting];
     this.changed();
     for (const parcel of parcels(images)) {
-      const entries = waiting.filter((entry) => parcel.includes(entry.file));
-      await this.send(entries);
+      const wanted = new Set(parcel);
+      await this.send(waiting.filter((entry) => wanted.has(entry.file)));
     }
   }
 
   /** @param {Sending[]} entries */
   async send(entries) {
+    const { job } = entries[0];
     const form = new FormData();
-    for (const { file } of entries) form.append("files", file, file.name);
+    for (const { file } of entries) form.append("files", file, pathOf(file));
     /** @param {number} seconds */
     const onBusy = (seconds) => {
       this.wait = seconds;
       this.changed();
     };
+    const path = job.id ? `jobs/${job.id}/files` : `jobs${job.name ? `?name=${encodeURIComponent(job.name)}` : ""}`;
     try {
-      const response = await request("jobs", { method: "POST", body: form, onBusy });
-      const job = await response.json();
-      this.sending = this.sending.filter((entry) => !entries.includes(entry));
-      this.jobs = [
-        {
-          ...job,
-          items: job.items.map((/** @type {Api.AcceptedItem} */ item) => ({ error: null, num_frames: null, ...item })),
-        },
-        ...this.jobs,
-      ];
+      const response = await request(path, { method: "POST", body: form, onBusy });
+      job.id = (await response.json()).id;
+      const sent = new Set(entries);
+      this.sending = this.sending.filter((entry) => !sent.has(entry));
+      await this.refresh(/** @type {string} */ (job.id));
     } catch (error) {
       const { status } = asApiError(error);
-      if (entries.length > 1 && (status === 413 || status === 422)) {
+      if (entries.length > 1 && (status === 413 || status === 415 || status === 422)) {
         for (const entry of entries) await this.send([entry]);
         return;
       }
@@ -137,17 +171,22 @@ export class Queue extends EventTarget {
     await this.send([entry]);
   }
 
-  /** Follows the jobs that are not finished until they are. */
+  /** Jobs with rows that are not finished. */
+  get openJobs() {
+    const open = this.rows.filter(({ state }) => state === "queued" || state === "running");
+    return [...new Set(open.map((row) => row.job_id))];
+  }
+
+  /** Follows the jobs that are not finished until they are; the larger they are, the less often. */
   async poll() {
     if (this.isPolling) return;
     this.isPolling = true;
     try {
-      while (this.isBusy) {
-        await pause(document.hidden ? POLL_MS.patient : POLL_MS.busy);
-        const open = this.jobs.filter((job) =>
-          job.items.some((item) => item.state === "queued" || item.state === "running"),
-        );
-        for (const job of open) await this.refresh(job);
+      for (let open = this.openJobs; open.length; open = this.openJobs) {
+        const wanted = new Set(open);
+        const size = this.rows.filter((row) => wanted.has(row.job_id)).length;
+        await pause(document.hidden ? POLL_MS.patient : Math.max(POLL_MS.busy, POLL_MS.aRow * size));
+        for (const id of open) await this.refresh(id);
         this.changed();
       }
     } catch (error) {
@@ -158,29 +197,70 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** @param {Api.Job} job */
-  async refresh(job) {
+  /** The rows of one job as they are now. @param {string} jobId */
+  async refresh(jobId) {
+    /** @type {Row[]} */
+    const answered = [];
     try {
-      /** @type {Api.Job} */
-      const fresh = await getJson(`jobs/${job.id}`);
-      const before = new Map(job.items.map((item) => [item.id, item.state]));
-      this.jobs = this.jobs.map((other) => (other.id === job.id ? fresh : other));
-      for (const item of fresh.items) {
-        if (item.state === "done" && before.get(item.id) !== "done")
-          this.dispatchEvent(new CustomEvent("done", { detail: item }));
-      }
+      for await (const some of this.pages({ job: jobId })) answered.push(...some);
     } catch (error) {
       if (asApiError(error).status !== 404) throw error;
-      this.jobs = this.jobs.filter((other) => other.id !== job.id);
+    }
+    const fresh = this.stillThere(answered);
+    this.fresh.add(jobId);
+    const before = new Map(this.rows.filter((row) => row.job_id === jobId).map((row) => [row.id, row.state]));
+    const at = this.rows.findIndex((row) => row.job_id === jobId);
+    const others = this.rows.filter((row) => row.job_id !== jobId);
+    others.splice(Math.max(0, at), 0, ...fresh);
+    this.rows = others;
+    for (const id of before.keys()) this.byId.delete(id);
+    for (const row of fresh) this.byId.set(row.id, row);
+    for (const row of fresh) {
+      if (row.state === "done" && before.has(row.id) && before.get(row.id) !== "done")
+        this.dispatchEvent(new CustomEvent("done", { detail: row }));
     }
   }
 
-  /** @param {Api.Job} job */
-  async remove(job) {
-    await request(`jobs/${job.id}`, { method: "DELETE" }).catch((error) => {
+  /** What a reader has just saved or said of an item shows in its row. @param {string} jobId */
+  async follow(jobId) {
+    try {
+      await this.refresh(jobId);
+      this.changed();
+    } catch (error) {
+      if (!asApiError(error).isOffline) this.tell(asApiError(error).message);
+    }
+  }
+
+  /** What the reader says of an item, by one key. @param {Row} row @param {Verdict} verdict */
+  async judge(row, verdict) {
+    await sendJson("PUT", `items/${encodeURIComponent(row.id)}/verdict`, { who: readerName(), verdict });
+    this.note(row.id, { reading: verdict === "agreed" && row.reading === "corrected" ? "corrected" : verdict });
+  }
+
+  /** @param {string} id @param {Partial<Row>} change */
+  note(id, change) {
+    const row = this.byId.get(id);
+    if (!row) return;
+    Object.assign(row, change);
+    this.changed();
+  }
+
+  /** @param {string} path of the job or of the item @param {(row: Row) => boolean} isGone */
+  async remove(path, isGone) {
+    await request(path, { method: "DELETE" }).catch((error) => {
       if (error.status !== 404) throw error;
     });
-    this.jobs = this.jobs.filter((other) => other.id !== job.id);
-    this.changed();
+    this.gone.push(isGone);
+    this.replace(this.rows.filter((row) => !isGone(row)));
+  }
+
+  /** @param {string} id */
+  removeJob(id) {
+    return this.remove(`jobs/${encodeURIComponent(id)}`, (row) => row.job_id === id);
+  }
+
+  /** @param {string} id */
+  removeItem(id) {
+    return this.remove(`items/${encodeURIComponent(id)}`, (row) => row.id === id);
   }
 }
