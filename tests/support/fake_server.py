@@ -155,8 +155,7 @@ class FakeServer:
         rows = [self.row(job, item, query.get("who")) for job in [*self.jobs.values()][::-1] for item in job["items"]]
         if "job" in query:
             rows = [row for row in rows if row["job_id"] == query["job"]]
-        if query.get("sort") == "teaches":
-            rows = rows[::-1]
+        rows = [row for row in rows if query.get("search", "") in row["name"]]
         start, limit = int(query.get("cursor", "0")), int(query.get("limit", "100"))
         end = start + limit
         return {
@@ -179,6 +178,7 @@ class FakeServer:
             "risk": max(risks, default=None),
             "level": None,
             "is_level_proposed": True,
+            "teaches": None,
             "num_nodules": len(found["nodules"]),
         }
 
@@ -395,6 +395,9 @@ class _Handler(BaseHTTPRequestHandler):
             return fake.result(item_id, frame)
         if name == "measure":
             return fake.measure(item_id, json.loads(body)["outlines_xy"])
+        if name == "readings":
+            found = [reading for key, reading in fake.readings.kept.items() if key[:2] == (item_id, frame)]
+            return {"readings": found, "agreement": []}
         if name == "study":
             fake.study.append(json.loads(body))
             return {}

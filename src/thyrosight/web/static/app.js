@@ -46,10 +46,17 @@ const correcting = new Correcting(here, editor, {
   pause: () => clip.pause(),
   mayGoOn: () => work.nameKnown(),
   reveal: (review) => work.reveal(review),
-  saved: (item) => queue.follow(queue.item(item.id)?.job_id ?? ""),
+  saved: (item) => queue.follow(item.id),
 });
-const panel = new Panel(here, { select, save: () => correcting.save() });
-const mark = (/** @type {string} */ id) => list.mark(id);
+const panel = new Panel(here, {
+  select,
+  save: () => correcting.save(),
+  outline: (rings) => stage.showOthers(rings),
+});
+const mark = (/** @type {string} */ id) => {
+  list.mark(id);
+  work.drawVerdicts();
+};
 /** @type {Opening} */
 const opening = new Opening({ here, frames, clip, stage, viewer, panel, correcting, mark });
 /** @type {Work} */

@@ -152,7 +152,11 @@ export class Opening {
       }),
     );
     review.addEventListener("chosen", ifHere(() => panel.drawSaved())); // prettier-ignore
-    review.addEventListener("saved", ifHere(findings));
+    const isSaved = () => {
+      findings();
+      panel.readers.show(review, false);
+    };
+    review.addEventListener("saved", ifHere(isSaved));
   }
 
   announceMeasures() {

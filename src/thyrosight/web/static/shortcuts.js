@@ -220,6 +220,13 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, open, step,
         },
         { match: ["Ctrl+Shift+z", "Ctrl+y"], run: () => correcting.undo(true), when: hasImage },
         {
+          shown: "Ctrl+Enter",
+          does: "save, and on to the next that is not read",
+          match: ["Ctrl+Enter"],
+          run: () => work.judge("read"),
+          when: hasImage,
+        },
+        {
           shown: "Ctrl+S",
           does: "save the correction",
           match: ["Ctrl+s"],

@@ -56,6 +56,12 @@ export class Work {
     const { row } = this;
     if (row && !here.review && row.state !== here.item?.state) opening.open(row);
     if (!queue.rows.length && !queue.sending.length && !here.item && queue.isLoaded) this.welcome();
+    this.drawVerdicts();
+  }
+
+  /** What the reader has said of the open image. */
+  drawVerdicts() {
+    const { row } = this;
     const isDone = row?.state === "done";
     for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-verdict]"))) {
       button.disabled = !isDone;
@@ -181,8 +187,7 @@ export class Work {
     }
     correcting.stop();
     frames.forget(review.item);
-    const { job_id: job } = /** @type {Row} */ (queue.item(review.item.id));
-    await queue.follow(job);
+    await queue.follow(review.item.id);
     opening.leave();
     await opening.open(this.row);
     queue.poll();

@@ -21,6 +21,7 @@ import { current, isTouched } from "../review/findings.js";
  * @property {boolean} isVisible
  * @property {Editor} editor
  * @property {string | null} selected key of the chosen finding
+ * @property {Ring[]} others outlines of another reader
  */
 
 const CROSS_PX = 5;
@@ -48,6 +49,7 @@ export function drawReview(layer, viewer, review, shown) {
   if (review && viewer.picture && shown.isVisible) {
     const threshold = riskThreshold(review.prediction);
     for (const finding of review.findings) parts.push(...drawFinding(viewer, finding, shown, threshold));
+    for (const ring of shown.others) parts.push(...ringPaths(viewer, ring, "others"));
     if (shown.calipers) for (const caliper of review.calipers) parts.push(...drawCaliper(viewer, caliper, review));
     if (shown.editor.isOn) parts.push(...drawEditor(viewer, review, shown.editor));
   }

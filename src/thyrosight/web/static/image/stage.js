@@ -37,6 +37,7 @@ export class Stage extends EventTarget {
       isVisible: true,
       editor,
       selected: null,
+      others: [],
     };
     this.wireTools();
     this.wireSliders();
@@ -191,6 +192,12 @@ export class Stage extends EventTarget {
   /** The map is shown inside the outlines only, as only there it counts. */
   mapRings() {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
+  }
+
+  /** Outlines of another reader. @param {import("../review/rings.js").Ring[]} rings */
+  showOthers(rings) {
+    this.shown.others = rings;
+    this.dispatchEvent(new Event("redraw"));
   }
 
   /** @param {import("../review/findings.js").Finding} finding */

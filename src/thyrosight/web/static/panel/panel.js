@@ -11,9 +11,11 @@ import {
   showProvenance,
   showRisk,
 } from "./findings-panel.js";
+import { ReadersPanel } from "./readers-panel.js";
 import { showRating } from "./rating.js";
 import { TiradsForm } from "./tirads-form.js";
 
+/** @typedef {import("../review/rings.js").Ring} Ring */
 /**
  * @typedef {object} Shown what is open
  * @property {import("../review/review.js").Review | null} review
@@ -24,12 +26,15 @@ import { TiradsForm } from "./tirads-form.js";
 export class Panel {
   /**
    * @param {Shown} here
-   * @param {{ select: (key: string) => void, save: () => void }} actions
+   * @param {{ select: (key: string) => void, save: () => void, outline: (rings: Ring[]) => void }} actions
    */
-  constructor(here, { select, save }) {
+  constructor(here, { select, save, outline }) {
     this.here = here;
     this.select = select;
     this.save = save;
+    this.readers = new ReadersPanel(byId("readers"), outline);
+    /** @type {import("../review/review.js").Review | null} */
+    this.drawn = null;
     this.tirads = new TiradsForm(byId("tirads"), (level) => {
       if (here.review) showDigest(byId("digest"), here.review, here.chosen, level);
     });
@@ -42,6 +47,8 @@ export class Panel {
     showIdentity(byId("identity"), review);
     showFlags(byId("flags"), review);
     showRating(byId("rating"), review, this.save);
+    if (review !== this.drawn) this.readers.show(review, true);
+    this.drawn = review;
     showExports(byId("exports"), review, this.save);
     showProvenance(byId("provenance"), review);
     byId("note").value = review.note;

@@ -123,8 +123,8 @@ export class TiradsForm {
 
   drawResult() {
     const { result, problem } = this;
-    const under = result ? [this.restsOnProposals() ? "proposed" : "", shortPoints(result)].filter(Boolean) : [];
-    this.told(result ? { text: shortLevel(result), under: under.join(" · ") } : null);
+    const under = result && (this.restsOnProposals() ? "proposed" : shortPoints(result));
+    this.told(result ? { text: shortLevel(result), under: under ?? "" } : null);
     for (const mark of this.parent.querySelectorAll(/** @type {"span"} */ (".points")))
       mark.textContent = pointsText(result?.points_by[mark.dataset.name ?? ""]);
     if (problem) fill(this.output, h("p", { class: "problem" }, problem));

@@ -20,7 +20,7 @@ export class Correcting {
    * @param {Here} here what is open
    * @param {import("./editor.js").Editor} editor
    * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void,
-   *   saved: (item: Api.Item) => void, mayGoOn: () => Promise<boolean>,
+   *   saved: (item: Api.Item) => Promise<void>, mayGoOn: () => Promise<boolean>,
    *   reveal: (review: import("./review.js").Review) => void }} page what the rest of the page does about it
    */
   constructor(here, editor, page) {
@@ -75,7 +75,7 @@ export class Correcting {
     this.here.keepUnsaved();
     announce("Saved.");
     if (review.isBlind) this.page.reveal(review);
-    this.page.saved(review.item);
+    await this.page.saved(review.item);
     return true;
   }
 

@@ -221,20 +221,25 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** What a reader has just saved or said of an item shows in its row. @param {string} jobId */
-  async follow(jobId) {
+  /** The row of one item as it is now: what a reader has just saved shows there. @param {string} id */
+  async follow(id) {
+    const row = this.byId.get(id);
+    if (!row) return;
+    const query = new URLSearchParams({ who: readerName(), job: row.job_id, search: row.name, limit: "50" });
     try {
-      await this.refresh(jobId);
-      this.changed();
+      const { items } = await getJson(`worklist?${query}`);
+      const now = items.find((/** @type {Row} */ one) => one.id === id);
+      if (now) this.note(id, now);
     } catch (error) {
       if (!asApiError(error).isOffline) this.tell(asApiError(error).message);
     }
   }
 
-  /** What the reader says of an item, by one key. @param {Row} row @param {Verdict} verdict */
+  /** What the reader says of an item, by one key. A corrected one stays so. @param {Row} row @param {Verdict} verdict */
   async judge(row, verdict) {
     await sendJson("PUT", `items/${encodeURIComponent(row.id)}/verdict`, { who: readerName(), verdict });
-    this.note(row.id, { reading: verdict === "agreed" && row.reading === "corrected" ? "corrected" : verdict });
+    const isStill = row.reading === "corrected" && (verdict === "agreed" || verdict === "read");
+    this.note(row.id, { reading: isStill ? "corrected" : verdict });
   }
 
   /** @param {string} id @param {Partial<Row>} change */
