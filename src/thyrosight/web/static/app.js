@@ -107,6 +107,10 @@ function wirePanel() {
   byId("edit-save").addEventListener("click", () => correcting.finish());
   byId("edit-cancel").addEventListener("click", () => correcting.cancel());
   byId("banner-undo").addEventListener("click", () => correcting.undo());
+  byId("measures").addEventListener("scale", (event) => {
+    if (detailOf(event) === "typed") work.typeScale();
+    else correcting.start("ruler");
+  });
   stage.addEventListener("map", () => opening.showMap());
   stage.addEventListener("redraw", () => opening.redraw());
   editor.addEventListener("changed", () => opening.redraw());

@@ -1,5 +1,6 @@
 // What each key does: the table that page/keyboard.js matches and that the help shows.
 
+import { carryOn } from "./carrying.js";
 import { byId, targetOf } from "./page/dom.js";
 
 const PAN_PX = 40;
@@ -219,6 +220,13 @@ export function keyGroups({ here, viewer, editor, clip, stage, list, open, step,
           when: hasImage,
         },
         { match: ["Ctrl+Shift+z", "Ctrl+y"], run: () => correcting.undo(true), when: hasImage },
+        {
+          shown: "Shift+K",
+          does: "carry the nodule to the next frame",
+          match: ["K"],
+          run: () => carryOn(work.parts),
+          when: isClip,
+        },
         {
           shown: "Ctrl+Enter",
           does: "save, and on to the next that is not read",

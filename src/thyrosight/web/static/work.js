@@ -8,6 +8,17 @@ import { hasAsked, isSecondReader, readerName, setReaderName, setSecondReader } 
 import { asApiError, itemPath, sendJson } from "./server/api.js";
 import { logReading } from "./review/blind.js";
 
+const MAX_MM = 500;
+
+/** What is asked -> a length in millimetres; null where none was given. @param {string} label */
+async function askScale(label) {
+  byId("scale-mm").value = "";
+  byId("scale-label").textContent = label;
+  if ((await answered("scale-dialog")) !== "yes") return null;
+  const mm = byId("scale-mm").valueAsNumber;
+  return mm > 0 && mm <= MAX_MM ? mm : null;
+}
+
 /** @typedef {import("./server/rows.js").Row} Row */
 /** @typedef {import("./review/review.js").Review} Review */
 /** @typedef {import("./review/rings.js").Point} Point */
@@ -88,9 +99,10 @@ export class Work {
       if (isChanged && verdict !== "skipped" && !(await correcting.save())) return;
       correcting.stop();
       await this.logShown();
+      const next = this.parts.list.nextUnread(); // before the row may leave a filtered list
       await queue.judge(row, verdict);
       announce(`${row.name}: ${verdict}.`);
-      this.goOn();
+      this.goOn(next);
     } catch (error) {
       tell(asApiError(error).message);
     } finally {
@@ -123,8 +135,7 @@ export class Work {
   }
 
   /** The next image that is not read. */
-  goOn() {
-    const next = this.parts.list.nextUnread();
+  goOn(next = this.parts.list.nextUnread()) {
     if (next) this.parts.opening.open(next);
     else announce("All images of this list are read.");
   }
@@ -170,14 +181,23 @@ export class Work {
    * @param {Point} to
    */
   async setScale(review, from, to) {
-    const { here, correcting, queue, opening, frames } = this.parts;
     const length_px = Math.hypot(to[0] - from[0], to[1] - from[1]);
     if (length_px < 2) return;
-    byId("scale-mm").value = "";
-    byId("scale-about").textContent = `The two marks are ${Math.round(length_px)} pixels apart.`;
-    if ((await answered("scale-dialog")) !== "yes") return;
-    const mm = byId("scale-mm").valueAsNumber / length_px;
-    if (!(mm > 0) || review !== here.review) return;
+    const mm = await askScale(`Millimetres between the marks, ${Math.round(length_px)} pixels`);
+    if (mm) await this.keepScale(review, mm / length_px);
+  }
+
+  /** Asks for the scale itself, as it stands in a header or a log. */
+  async typeScale() {
+    const { review } = this.parts.here;
+    const mm = review && (await askScale("Millimetres per pixel"));
+    if (review && mm) await this.keepScale(review, mm);
+  }
+
+  /** @param {Review} review @param {number} mm per pixel */
+  async keepScale(review, mm) {
+    const { here, correcting, queue, opening, frames } = this.parts;
+    if (review !== here.review) return;
     if (review.isChanged && !(await correcting.save())) return;
     try {
       await sendJson("PUT", itemPath(review.item.id, "spacing"), { row_mm: mm, column_mm: mm, who: readerName() });

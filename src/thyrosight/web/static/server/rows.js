@@ -1,23 +1,7 @@
 // Rows of the work-list -> those that a reader wants to see, in the order wanted, in groups; and which one comes next.
 
-/** @typedef {"unread" | "read" | "agreed" | "corrected" | "skipped"} Reading */
-/** @typedef {"read" | "agreed" | "skipped" | "unread"} Verdict */
-/**
- * @typedef {object} RowFields what the work-list says of an item
- * @property {string} job_id
- * @property {string | null} job_name
- * @property {string} [path]
- * @property {string} [created]
- * @property {number | null} [teaches] what a reading would teach the network
- * @property {Reading} reading
- * @property {string[]} readers
- * @property {string[]} flags
- * @property {number | null} risk the highest of its nodules
- * @property {string | null} level
- * @property {boolean} [is_level_proposed]
- * @property {number | null} num_nodules
- */
-/** @typedef {Api.Item & RowFields} Row */
+/** @typedef {Api.VerdictIn["verdict"]} Verdict */
+/** @typedef {Api.ListedItem & { created?: string }} Row */
 /**
  * @typedef {object} Wanted
  * @property {string} state all, unread, read, agreed, corrected, skipped, flagged, failed
