@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from thyrosight.prediction import Record, SpacingMm
-from thyrosight.web.schemas import ErrorDetail, ReaderName, State
+from thyrosight.web.schemas import MAX_OUTLINES, ErrorDetail, OutlineXY, ReaderName, State
 
 ReadingState = Literal["unread", "read", "agreed", "corrected", "skipped"]
 Verdict = Literal["unread", "read", "agreed", "skipped"]
@@ -86,3 +86,14 @@ class SpacingIn(SpacingMm):
     row_mm: float = Field(ge=0.001, le=10)
     column_mm: float = Field(ge=0.001, le=10)
     who: ReaderName = ""
+
+
+class StudyReadingIn(Record):
+    """A reading for a study of readers: before the network was shown, or after it. What was not given is null."""
+
+    reader: str = Field(min_length=1, max_length=200)
+    network_shown: bool
+    outlines_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="[]: no nodule")
+    suspicion: float | None = Field(default=None, ge=0, le=1, description="the reader's own, that it is malignant")
+    tirads_points: int | None = Field(default=None, ge=0, le=20)
+    seconds: float | None = Field(default=None, ge=0, le=1_000_000, description="from the first sight of the image")

@@ -437,6 +437,15 @@ declare namespace Api {
     num_frames: number;
   }
 
+  interface StudyReadingIn {
+    reader: string;
+    network_shown: boolean;
+    outlines_xy?: Array<Array<[number, number]>> | null;
+    suspicion?: number | null;
+    tirads_points?: number | null;
+    seconds?: number | null;
+  }
+
   interface TiradsIn {
     system?: "acr" | "eu" | "k";
     longest_mm?: number | null;

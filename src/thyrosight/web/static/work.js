@@ -5,6 +5,7 @@ import { byId, detailOf, h, icon } from "./page/dom.js";
 import { plural } from "./page/format.js";
 import { announce, tell } from "./page/messages.js";
 import { hasAsked, isSecondReader, readerName, setReaderName, setSecondReader } from "./page/reader.js";
+import { download } from "./panel/export-panel.js";
 import { asApiError, itemPath, sendJson } from "./server/api.js";
 import { logReading } from "./review/blind.js";
 
@@ -44,6 +45,7 @@ export class Work {
     queue.addEventListener("told", (event) => tell(detailOf(event)));
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-verdict]")))
       button.addEventListener("click", () => this.judge(/** @type {any} */ (button.dataset.verdict)));
+    byId("export-all").addEventListener("click", () => this.exportAll());
     byId("next-unread").addEventListener("click", () => this.goOn());
     byId("reader").addEventListener("click", () => this.askName());
     this.showName();
@@ -211,6 +213,15 @@ export class Work {
     opening.leave();
     await opening.open(this.row);
     queue.poll();
+  }
+
+  /** What was read, as a set that training takes. */
+  async exportAll() {
+    try {
+      announce(`${await download("training-set", "readings.zip")} saved.`);
+    } catch (error) {
+      tell(asApiError(error).message);
+    }
   }
 
   /** @param {string} id @param {Row[]} rows */

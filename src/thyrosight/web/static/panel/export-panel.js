@@ -4,6 +4,7 @@ import { asApiError, getFile, itemPath } from "../server/api.js";
 import { byId, fill, h, targetOf } from "../page/dom.js";
 import { announce } from "../page/messages.js";
 import { shellWord } from "../page/format.js";
+import { readerName } from "../page/reader.js";
 
 const KINDS = [
   ["json", "JSON", "everything, for programs"],
@@ -94,6 +95,15 @@ export function showHolds(review, saveNow) {
   }
 }
 
+/** Takes a file from the server to the person's disk -> its name. @param {string} path @param {string} fallbackName */
+export async function download(path, fallbackName) {
+  const { blob, name } = await getFile(path, fallbackName);
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+  return name;
+}
+
 /** @param {HTMLElement} button @param {Review} review @param {string} kind @param {HTMLElement} problem */
 async function save(button, review, kind, problem) {
   problem.hidden = true;
@@ -101,10 +111,7 @@ async function save(button, review, kind, problem) {
   try {
     const stem = review.item.name.replace(/\.[^.]*$/, "") || "thyrosight";
     const path = itemPath(review.item.id, `export/${kind}${questionOf(review, kind)}`);
-    const { blob, name } = await getFile(path, `${stem}${ENDINGS[kind]}`);
-    const url = URL.createObjectURL(blob);
-    h("a", { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
+    const name = await download(path, `${stem}${ENDINGS[kind]}`);
     announce(`${name} saved.`);
   } catch (error) {
     problem.textContent = `${button.firstChild?.textContent}: ${asApiError(error).message}`;
@@ -121,6 +128,7 @@ async function save(button, review, kind, problem) {
  */
 function questionOf(review, kind) {
   const question = new URLSearchParams();
+  if (review.saved) question.set("who", readerName());
   if (ONE_READER.includes(kind) && review.saved) question.set("reader", reader);
   if (kind === "png" && review.prediction.image.num_frames > 1) question.set("frame", String(review.frame));
   return question.size ? `?${question}` : "";
