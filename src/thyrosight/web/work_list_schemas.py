@@ -38,6 +38,7 @@ class ListedItem(Record):
     id: str
     job_id: str
     job_name: str | None = Field(description="of the study or folder")
+    created: str = Field(description="when its job was sent: ISO 8601, UTC")
     name: str
     path: str
     state: State

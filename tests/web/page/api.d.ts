@@ -212,6 +212,7 @@ declare namespace Api {
     id: string;
     job_id: string;
     job_name: string | null;
+    created: string;
     name: string;
     path: string;
     state: "queued" | "running" | "done" | "failed";

@@ -41,6 +41,7 @@ class ListedRow:
     id: str
     job_id: str
     job_name: str | None
+    created: str
     name: str
     path: str
     state: str
@@ -72,7 +73,7 @@ class Facts:
     teaches: float | None
 
 
-_COLUMNS = f"""i.id, i.job_id, j.name, i.name, i.path, i.state, i.num_frames, i.frames_done, i.error_code,
+_COLUMNS = f"""i.id, i.job_id, j.name, j.created, i.name, i.path, i.state, i.num_frames, i.frames_done, i.error_code,
 i.error_message, i.seconds, coalesce(s.reading, 'unread'), coalesce(s.readers, ''), {_RISK}, {_LEVEL},
 f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flags, ''), f.model_id, f.teaches"""
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.review.export_item import Download
-from thyrosight.web.review.kept_reading import utc_now
 from thyrosight.web.review.training_set import Scope, write_training_set
 from thyrosight.web.routes.items import FrameIndex, ItemId, download
 from thyrosight.web.routes.jobs import CurrentService, refusals

@@ -1,7 +1,7 @@
 // Rows of the work-list -> those that a reader wants to see, in the order wanted, in groups; and which one comes next.
 
 /** @typedef {Api.VerdictIn["verdict"]} Verdict */
-/** @typedef {Api.ListedItem & { created?: string }} Row */
+/** @typedef {Api.ListedItem} Row */
 /**
  * @typedef {object} Wanted
  * @property {string} state all, unread, read, agreed, corrected, skipped, flagged, failed
@@ -78,7 +78,7 @@ export function entriesOf(rows, isGrouped) {
   let head = /** @type {Head | undefined} */ (undefined);
   for (const row of rows) {
     if (isGrouped && row.job_id !== head?.job) {
-      head = { kind: "head", key: `job ${row.job_id}`, job: row.job_id, name: row.job_name ?? "", created: row.created ?? "", rows: [] }; // prettier-ignore
+      head = { kind: "head", key: `job ${row.job_id}`, job: row.job_id, name: row.job_name ?? "", created: row.created, rows: [] }; // prettier-ignore
       entries.push(head);
     }
     head?.rows.push(row);
