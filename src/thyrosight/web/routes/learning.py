@@ -1,4 +1,4 @@
-"""What readings teach: a training set to take away, and the log of a study of readers. Docstrings are texts of the API."""
+"""What readings teach: a training set to take away, the log of a study of readers. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
