@@ -138,7 +138,7 @@ def export_item(
     item = service.finished_item(item_id)
     with service.examiner.turn():
         made = EXPORTS[kind](ExportItem(item, service.store, service.examiner, frame, reader, who))
-    return download(service, made)
+    return download_answer(service, made)
 
 
 def _frame_file(service: Service, item_id: str, frame: int, name: str, media_type: str) -> FileResponse:
@@ -154,7 +154,7 @@ def _sent(path: FilePath, media_type: str) -> FileResponse:
     return FileResponse(path, media_type=media_type, stat_result=status)
 
 
-def download(service: Service, made: Download) -> Response:
+def download_answer(service: Service, made: Download) -> Response:
     """-> the file as an attachment: a browser must not show a report as a page of this server."""
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(made.name, safe='')}",

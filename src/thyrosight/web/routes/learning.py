@@ -13,7 +13,7 @@ from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.review.export_item import Download
 from thyrosight.web.review.training_set import Scope, write_training_set
-from thyrosight.web.routes.items import FrameIndex, ItemId, download
+from thyrosight.web.routes.items import FrameIndex, ItemId, download_answer
 from thyrosight.web.routes.jobs import CurrentService, refusals
 from thyrosight.web.work_list_schemas import StudyReadingIn
 
@@ -44,7 +44,7 @@ def get_training_set(
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 archive.write(file, file.relative_to(scratch))
-    return download(service, Download("readings.zip", "application/zip", path))
+    return download_answer(service, Download("readings.zip", "application/zip", path))
 
 
 @router.post(
