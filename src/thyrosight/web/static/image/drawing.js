@@ -149,7 +149,7 @@ function lengthMark(viewer, ends, text) {
   const [[ax, ay], [bx, by]] = ends[0][0] > ends[1][0] ? [ends[1], ends[0]] : ends;
   const size = Math.hypot(bx - ax, by - ay) || 1;
   const [ux, uy] = [(bx - ax) / size, (by - ay) / size];
-  const width = text.length * 7;
+  const width = text.length * 8.2;
   const x = Math.min(Math.max(bx + ux * 12 - (ux < 0.4 ? width / 2 : 0), 6), viewer.box.width - width - 6);
   const y = Math.min(Math.max(by + uy * 20 + 4, 16), viewer.box.height - 8);
   return svg("text", { x, y, class: "length" }, text);

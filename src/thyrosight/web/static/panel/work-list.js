@@ -259,7 +259,8 @@ function wordsOf(row, threshold) {
   const isClip = (row.num_frames ?? 1) > 1;
   const count = row.num_nodules ?? 0;
   const found = isClip ? `${row.num_frames} frames` : count ? plural(count, "nodule") : "no nodule found";
-  const level = row.level ? h("span", { class: row.is_level_proposed ? "list-level is-proposed" : "list-level", title: row.is_level_proposed ? "proposed, not read" : null }, row.level) : null; // prettier-ignore
+  const shownLevel = row.level?.replace(/ to TR/, "–");
+  const level = row.level ? h("span", { class: row.is_level_proposed ? "list-level is-proposed" : "list-level", title: row.is_level_proposed ? "proposed, not read" : null }, shownLevel ?? "") : null; // prettier-ignore
   const risk =
     row.risk === null ? null : h("span", { class: `risk-word ${riskClass(row.risk, threshold)}` }, percent(row.risk));
   const flags = row.flags.map((code) => capitalised(code.replaceAll("_", " "))).join(", ");
