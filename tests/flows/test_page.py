@@ -226,6 +226,9 @@ def test_by_keys_alone(browser: Any, fake: FakeServer, images: list[Path]) -> No
     keys.press("Delete")
     assert page.locator(".handle").count() == number - 1
     keys.press("a")
+    for key, times in (("Shift+ArrowLeft", 8), ("Shift+ArrowDown", 6)):
+        for _ in range(times):
+            keys.press(key)
     keys.press("Enter")
     keys.press("Control+s")
     wait_for(lambda: ("job0-1", 0) in fake.corrections)

@@ -175,7 +175,7 @@ def _takes_everything(sight: BrowserPage, clip: Path) -> None:
     assert len(rows) == NUM_FRAMES + 1
     picture_HW3 = cv2.imdecode(np.frombuffer(found["png"][1], np.uint8), cv2.IMREAD_COLOR)
     assert picture_HW3 is not None
-    assert found["png"][0] == f"{stem}-frame{corrected['frame_index']}-person.png"
+    assert found["png"][0] == f"{stem}-frame{corrected['frame_index'] + 1}-person.png"
     report = found["report"][1].decode()
     assert "corrected by a person" in report
     assert report.count("data:image/") >= 2
