@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from browser_page import BrowserPage
+from browser_page import wait_for as until
 from checkout import SHIPPED_BUNDLE
 from parts import part_path
 from web_server import Server, frame_png, post, serving, wait_for
@@ -81,7 +82,8 @@ def measured(browser: Any, server: Server, num_items: int, rounds: int) -> dict[
         page = sight.page
         page.wait_for_selector("button.item")
         found["first rows"].append(time.perf_counter() - start)
-        page.wait_for_function(f"document.getElementById('queue-summary').textContent.startsWith('{num_items} ')")
+        summary = page.locator("#queue-summary")
+        until(lambda text=summary: (text.text_content() or "").startswith(f"{num_items} "))
         found["all rows"].append(time.perf_counter() - start)
         page.wait_for_selector("#identity h2")
         for _ in range(5):

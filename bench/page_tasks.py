@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from browser_page import BrowserPage
+from browser_page import BrowserPage, wait_for
 from checkout import SHIPPED_BUNDLE
 from parts import part_path
 from web_server import serving
@@ -65,8 +65,8 @@ def do_task(reader: Reader, task: str) -> None:
         reader.key("q")
         before = reader.page.locator("#lines .outline").count()
         reader.click(0.2, 0.72)
-        added = f"document.querySelectorAll('#lines .outline').length > {before}"
-        reader.page.wait_for_function(f"{added} || !document.getElementById('banner').hidden")
+        outlines, banner = reader.page.locator("#lines .outline"), reader.page.locator("#banner")
+        wait_for(lambda: outlines.count() > before or banner.is_visible())
         reader.key("Control+Enter")
     else:
         reader.key("Shift+Delete")
@@ -75,7 +75,7 @@ def do_task(reader: Reader, task: str) -> None:
         reader.key("Enter")
         return
     if task != TASKS[-1]:
-        reader.page.wait_for_function(f"document.querySelector('#identity h2')?.textContent !== {name!r}")
+        wait_for(lambda: reader.page.text_content("#identity h2") != name)
 
 
 def write_images(folder: Path) -> list[Path]:
@@ -104,8 +104,8 @@ def main() -> None:
         with serving(Path(folder) / "data", SHIPPED_BUNDLE) as server:
             sight = BrowserPage(browser, server.address)
             sight.drop(images)
-            sight.page.wait_for_function("document.querySelectorAll('button.item[data-state=done]').length > 9")
-            sight.page.wait_for_function("document.getElementById('queue-progress').hidden", timeout=300_000)
+            done = f"{len(TASKS)} images · {len(TASKS)} not read"
+            wait_for(lambda: sight.page.text_content("#queue-summary") == done, 300)
             sight.page.focus("#stage")
             reader = Reader(sight)
             start = time.perf_counter()

@@ -183,7 +183,7 @@ export class Opening {
   async showMap() {
     const { here, stage, frames } = this.parts;
     const { item, frame, review } = here;
-    const isWanted = stage.shown.map && review && item;
+    const isWanted = stage.shown.map && review && !review.isBlind && item;
     const map = isWanted ? await frames.map(item, frame).catch(() => null) : null;
     if (review !== here.review) return;
     stage.setMap(map, review);

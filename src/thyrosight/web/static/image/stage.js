@@ -79,7 +79,7 @@ export class Stage extends EventTarget {
     for (const button of buttonsOf("#compare button"))
       button.setAttribute("aria-pressed", String(button.dataset.compare === this.shown.compare));
     for (const id of /** @type {const} */ (["show-outlines", "show-calipers", "show-map", "correct"]))
-      byId(id).disabled = !hasImage;
+      byId(id).disabled = !review || (id === "show-map" && review.isBlind);
     document.body.classList.toggle("has-image", hasImage);
     byId("stage").classList.toggle("is-editing", editor.isOn);
     byId("stage").dataset.tool = editor.isOn ? editor.tool : "";

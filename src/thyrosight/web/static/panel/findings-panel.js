@@ -50,6 +50,9 @@ export function showDigest(parent, review, finding, level) {
         isTouched(finding) ? "yours" : "",
       ),
     );
+  } else if (review.isBlind) {
+    fill(parent, cell("Nodules", "hidden", "outline or rate first"));
+    return;
   } else {
     cells.push(
       cell(
@@ -96,6 +99,7 @@ export function showRisk(parent, review, finding) {
   const now = finding && lastKnown(finding);
   const risk = now ? now.risk : null;
   const title = finding ? `Risk, nodule ${finding.number}` : "Risk";
+  parent.hidden = review.isBlind;
   if (risk === null || risk === undefined) {
     const reason = finding ? (now?.risk_reason ?? prediction.risk_reason ?? "The model gives no risk here") : NO_NODULE;
     fill(parent, h("h3", {}, title), h("p", { class: "faint" }, `${meaning(reason)}.`), finding ? null : imageRisk(prediction)); // prettier-ignore

@@ -50,6 +50,7 @@ export class Panel {
     if (review !== this.drawn) this.readers.show(review, true);
     this.drawn = review;
     showExports(byId("exports"), review, this.save);
+    byId("exports").hidden = review.isBlind;
     showProvenance(byId("provenance"), review);
     byId("note").value = review.note;
     this.drawFindings();

@@ -45,6 +45,7 @@ export class WorkList {
     this.threshold = 0.5;
     /** @type {string | null} */
     this.chosen = null;
+    this.isListed = false;
     /** @type {Row[]} those that are wanted, in order */
     this.rows = [];
     /** @type {Map<string, Promise<ImageBitmap | null>>} small pictures, the last used at the end */
@@ -90,6 +91,7 @@ export class WorkList {
   draw() {
     const { queue, wanted } = this;
     this.rows = chosenRows(queue.rows, wanted, this.threshold);
+    this.isListed = this.rows.some((row) => row.id === this.chosen);
     this.virtual.show(entriesOf(this.rows, wanted.sort === "order"));
     const shown = [...queue.sending.filter(({ error }) => error), ...queue.sending.filter(({ error }) => !error)];
     fill(
@@ -145,7 +147,7 @@ export class WorkList {
   /** @param {Row} row @param {HTMLElement | null} element */
   drawRow(row, element) {
     const isChosen = row.id === this.chosen;
-    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.frames_done, isChosen, this.threshold].join("|"); // prettier-ignore
+    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.frames_done, isChosen, row.id === this.tabbable, this.threshold].join("|"); // prettier-ignore
     if (element?.dataset.text === text) return element;
     const made = element ?? this.newRow(row);
     made.dataset.text = text;
@@ -153,6 +155,7 @@ export class WorkList {
     button.classList.toggle("is-chosen", isChosen);
     if (isChosen) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
+    button.tabIndex = row.id === this.tabbable ? 0 : -1; // one stop of Tab; arrows go from row to row
     Object.assign(button.dataset, { state: row.state, reading: row.reading });
     fill(/** @type {HTMLElement} */ (button.querySelector(".item-words")), wordsOf(row, this.threshold));
     fill(/** @type {HTMLElement} */ (button.querySelector(".reading")), readingMark(row));
@@ -175,7 +178,7 @@ export class WorkList {
       h("span", { class: "reading" }),
     );
     const label = `Remove ${row.name}`;
-    const bin = h("button", { type: "button", class: "icon-button row-bin", "aria-label": label, title: `${label} (Shift Delete)`, onclick: remove }, icon("bin")); // prettier-ignore
+    const bin = h("button", { type: "button", class: "icon-button row-bin", tabIndex: -1, "aria-label": label, title: `${label} (Shift Delete)`, onclick: remove }, icon("bin")); // prettier-ignore
     return h("li", { class: "list-row" }, button, bin);
   }
 
@@ -213,7 +216,13 @@ export class WorkList {
     this.reveal();
   }
 
+  /** The row that Tab goes to: the chosen one, the first where that is not listed. */
+  get tabbable() {
+    return this.isListed ? this.chosen : (this.rows[0]?.id ?? null);
+  }
+
   reveal() {
+    this.isListed = this.rows.some((row) => row.id === this.chosen);
     this.virtual.draw();
     this.virtual.reveal(this.virtual.entries.findIndex((entry) => entry.key === this.chosen));
   }
@@ -263,20 +272,22 @@ function wordsOf(row, threshold) {
   const level = row.level ? h("span", { class: row.is_level_proposed ? "list-level is-proposed" : "list-level", title: row.is_level_proposed ? "proposed, not read" : null }, shownLevel ?? "") : null; // prettier-ignore
   const risk =
     row.risk === null ? null : h("span", { class: `risk-word ${riskClass(row.risk, threshold)}` }, percent(row.risk));
-  const flags = row.flags.map((code) => capitalised(code.replaceAll("_", " "))).join(", ");
-  const mark = flags
-    ? h("span", { class: "flag-mark", title: flags }, icon("flag"), h("span", { class: "sr" }, flags))
-    : null;
-  return [found, risk && " · ", risk, level && " · ", level, mark];
+  return [found, risk && " · ", risk, level && " · ", level];
 }
 
 /** What the reader has said of it. @param {Row} row */
-function readingMark({ reading, state, readers }) {
-  const [mark, words] = READINGS[reading] ?? READINGS.unread;
+function readingMark(row) {
+  const { reading, state, readers } = row;
+  const [sign, words] = READINGS[reading] ?? READINGS.unread;
   const others =
     readers.length > 1 ? h("span", { class: "faint", title: readers.join(", ") }, String(readers.length)) : null;
+  const isHidden = isSecondReader() && reading === "unread";
+  const flags = (isHidden ? [] : row.flags).map((code) => capitalised(code.replaceAll("_", " "))).join(", ");
+  const flagMark = flags
+    ? h("span", { class: "flag-mark", title: flags }, icon("flag"), h("span", { class: "sr" }, flags))
+    : null;
   if (state !== "done") return [];
-  return [h("span", { class: `mark ${reading}`, "aria-hidden": "true", title: words }, mark), h("span", { class: "sr" }, `, ${words}`), others]; // prettier-ignore
+  return [flagMark, h("span", { class: `mark ${reading}`, "aria-hidden": "true", title: words }, sign), h("span", { class: "sr" }, `, ${words}`), others]; // prettier-ignore
 }
 
 /** The fault without the file's name, which stands above it. @param {Api.Item} item */
