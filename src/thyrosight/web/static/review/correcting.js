@@ -30,6 +30,8 @@ export class Correcting {
     /** @type {import("./review.js").Snapshot | null} what was there when it was started */
     this.before = null;
     this.numBefore = 0;
+    /** @type {Promise<boolean>} the last save */
+    this.saving = Promise.resolve(true);
   }
 
   /** @param {import("./editor.js").Tool | null} tool */
@@ -52,8 +54,16 @@ export class Correcting {
     if (this.editor.isOn) this.editor.stop();
   }
 
-  /** -> whether it was saved. */
-  async save() {
+  /** -> whether it was saved. One save follows the other, so that none meets the version of its own forerunner. */
+  save() {
+    this.saving = this.saving.then(
+      () => this.saveNow(),
+      () => this.saveNow(),
+    );
+    return this.saving;
+  }
+
+  async saveNow() {
     const { review, loaded } = this.here;
     if (!review || !loaded || !(await this.page.mayGoOn())) return false;
     byId("save-problem").hidden = true;
@@ -97,7 +107,7 @@ export class Correcting {
     if (review !== this.here.review || !this.here.loaded) return false;
     if (answer === "mine") {
       review.etag = theirs?.etag ?? null;
-      return this.save();
+      return this.saveNow();
     }
     if (answer === "theirs") {
       this.stop();
@@ -119,8 +129,10 @@ export class Correcting {
     return [{ where: "theirs", fault: "saved meanwhile", reading: await getJson(path) }];
   }
 
+  /** The tools are closed at once; where saving fails the changes are still there, and not saved. */
   async finish() {
-    if (await this.save()) this.stop();
+    this.stop();
+    await this.save();
   }
 
   get hasChanges() {
