@@ -148,6 +148,7 @@ async function start() {
     queue.addEventListener("changed", resolve, { once: true });
     loading.then(resolve, resolve);
   });
+  if (list.keptPlace && !queue.item(list.keptPlace)) await loading; // it may be on a later page
   const first = here.review ? null : (queue.item(here.item?.id ?? "") ?? list.place());
   if (first) await open(first);
   await loading;

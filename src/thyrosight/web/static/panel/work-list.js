@@ -227,9 +227,14 @@ export class WorkList {
     this.virtual.reveal(this.virtual.entries.findIndex((entry) => entry.key === this.chosen));
   }
 
+  /** The item that was open last, by this tab, else by this browser. */
+  get keptPlace() {
+    return sessionStorage.getItem(PLACE_KEY) ?? localStorage.getItem(PLACE_KEY);
+  }
+
   /** Where the reader stopped; the first that is done where that is gone. */
   place() {
-    const id = sessionStorage.getItem(PLACE_KEY) ?? localStorage.getItem(PLACE_KEY) ?? "";
+    const id = this.keptPlace ?? "";
     return this.queue.item(id) ?? this.rows.find((row) => row.state === "done") ?? this.queue.rows.find((row) => row.state === "done") ?? null; // prettier-ignore
   }
 
