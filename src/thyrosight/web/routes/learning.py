@@ -33,17 +33,18 @@ def get_training_set(
 ) -> Response:
     """Readings as a labelled set in a ZIP: images, masks and the cases.csv that `prepare`, `audit` and `learn` take."""
     scratch = service.store.new_incoming()
-    folder = scratch / "readings"
-    try:
-        write_training_set(service.store.folder, folder, scope, who)
-    except InputError as error:
-        service.store.discard(scratch)
-        raise ApiError(409, "nothing_read", "nobody has read an image here; read some first") from error
     path = scratch / "readings.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                archive.write(file, file.relative_to(scratch))
+    try:
+        write_training_set(service.store.folder, scratch / "readings", scope, who)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted((scratch / "readings").rglob("*")):
+                if file.is_file():
+                    archive.write(file, file.relative_to(scratch))
+    except BaseException as error:
+        service.store.discard(scratch)
+        if isinstance(error, InputError):
+            raise ApiError(409, "nothing_read", "nobody has read an image here; read some first") from error
+        raise
     return download_answer(service, Download("readings.zip", "application/zip", path))
 
 
