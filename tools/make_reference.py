@@ -16,8 +16,8 @@ PACKAGE = ROOT / "src" / "thyrosight"
 
 
 PYTHON_ORDER = (
-    *("Predictor", "predict_folder", "prepare", "PrepareOptions", "train", "evaluate", "RowChoice", "compare"),
-    "__version__",
+    *("Predictor", "Prediction", "predict_folder", "FolderOptions", "prepare", "PrepareOptions", "train", "evaluate"),
+    *("RowChoice", "compare", "__version__"),
 )
 """The order of docs/reference.md: from one image to a comparison of models."""
 
@@ -77,7 +77,7 @@ def _fields_text(node: ast.ClassDef) -> list[str]:
     meanings = _meanings(node)
     rows = []
     for item in node.body:
-        if isinstance(item, ast.AnnAssign):
+        if isinstance(item, ast.AnnAssign) and not ast.unparse(item.target).startswith("_"):
             name, default = ast.unparse(item.target), ast.unparse(item.value) if item.value else ""
             default = re.sub(r"field\(default_factory=(.*)\)", r"\1()", default)
             rows.append(f"| `{name}` | `{default}` | {meanings.get(name, '')} |")

@@ -3,8 +3,8 @@
 The functions below are the whole interface. Each is imported when it is first asked for (PEP 562): `import thyrosight`
 costs milliseconds, and only `train` loads torch.
 
-    Predictor                     a model bundle -> predictions of single images
-    predict_folder                images -> a folder of masks, overlays, results.csv and report.html
+    Predictor, Prediction         a model bundle -> predictions of single images; what is said of one
+    predict_folder, FolderOptions images -> a folder of masks, overlays, results.csv and report.html; how
     prepare, train                a labelled set -> cases.csv; cases.csv and a configuration -> a model bundle
     evaluate, compare             a Predictor and cases.csv -> scores with intervals; two models -> their difference
     PrepareOptions, RowChoice     how a set is prepared; which rows of cases.csv are evaluated
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from thyrosight.evaluation.compare import compare
     from thyrosight.evaluation.evaluate import evaluate
     from thyrosight.inference.predictor import Predictor
-    from thyrosight.results.predict_folder import predict_folder
+    from thyrosight.prediction import Prediction
+    from thyrosight.results.predict_folder import FolderOptions, predict_folder
     from thyrosight.training.train import train
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -30,6 +31,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # `disable_telemetry_events` comes too late. Every import of ours passes here first.
 
 __all__ = [
+    "FolderOptions",
+    "Prediction",
     "Predictor",
     "PrepareOptions",
     "RowChoice",
@@ -47,6 +50,10 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name == "Predictor":
         from thyrosight.inference.predictor import Predictor as value
+    elif name == "Prediction":
+        from thyrosight.prediction import Prediction as value
+    elif name == "FolderOptions":
+        from thyrosight.results.predict_folder import FolderOptions as value
     elif name == "predict_folder":
         from thyrosight.results.predict_folder import predict_folder as value
     elif name == "prepare":

@@ -13,7 +13,10 @@ from checkout import SOURCE
 
 HEAVY = {"torch", "lightning", "pytorch_lightning", "matplotlib", "tensorflow", "scipy", "tensorboard", "torchmetrics"}
 
-NAMES = ("Predictor", "PrepareOptions", "RowChoice", "compare", "evaluate", "predict_folder", "prepare", "train")
+NAMES = (
+    *("FolderOptions", "Prediction", "Predictor", "PrepareOptions", "RowChoice"),
+    *("compare", "evaluate", "predict_folder", "prepare", "train"),
+)
 """What the package offers to Python."""
 
 
