@@ -56,13 +56,14 @@ def cross_validation(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def tally(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Lines that ran; their number is told at the end."""
-    ran: list[str] = []
+def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, bool]]:
+    """Line -> whether it ran; their numbers are told at the end."""
+    ran: dict[str, bool] = {}
     yield ran
     reporter = request.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        reporter.write_line(f"\ndocumented commands: {len(ran)} lines, 0 failures")
+        num_failed = sum(not is_fine for is_fine in ran.values())
+        reporter.write_line(f"\ndocumented commands: {len(ran)} lines, {num_failed} failures")
 
 
 @pytest.mark.parametrize(
@@ -73,16 +74,18 @@ def test_each_line_runs(
     page: Path,
     phantoms: Path,
     cross_validation: Callable[[], Path],
-    tally: list[str],
+    tally: dict[str, bool],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     desk = Desk(tmp_path, phantoms, cross_validation)
-    for words in lines_in(page):
+    for number, words in enumerate(lines_in(page), start=1):
         if words[0] in NOT_RUN:
             continue
+        line = f"{page.name} {number}: {' '.join(words)}"
+        tally[line] = False
         if words[0] in STARTED:
             _start_and_stop(desk.arguments(words), tmp_path)
         elif words[0] == "dicomweb":
@@ -91,7 +94,7 @@ def test_each_line_runs(
             run(desk.arguments(words))
         if words[0] == "cross-validate":
             desk.last_runs = tmp_path / words[words.index("-o") + 1]
-        tally.append(f"{page.name}: {' '.join(words)}")
+        tally[line] = True
 
 
 def _start_and_stop(words: list[str], folder: Path) -> None:
@@ -101,7 +104,8 @@ def _start_and_stop(words: list[str], folder: Path) -> None:
     if not bundle.exists():
         make_tiny_bundle(bundle)
     place = ["--data", str(folder / "data")] if words[0] == "serve" else ["--spool", str(folder / "spool")]
-    command = [sys.executable, "-m", "thyrosight", *words, "--port", "0", "--bundle", str(bundle), *place]
+    model = [] if "--bundle" in words else ["--bundle", str(bundle)]
+    command = [sys.executable, "-m", "thyrosight", *words, "--port", "0", *model, *place]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None

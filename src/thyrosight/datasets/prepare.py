@@ -102,8 +102,10 @@ def prepare(
     )
     data_set = read_set(request, options.source)
     if not data_set.cases:
+        why = "; ".join(data_set.left_out)
         raise InputError(
-            f"{folder}: recognised as {data_set.source}, but it holds no image that can be used; check the folder"
+            f"{folder}: recognised as {data_set.source}, but it holds no image that can be used; "
+            f"{why or 'check the folder'}"
         )
     absolute = [
         replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)

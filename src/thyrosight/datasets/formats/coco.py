@@ -67,9 +67,8 @@ def _entries(path: Path) -> list[tuple[Json, list[AnnotatedShape]]]:
         shapes: dict[Any, list[AnnotatedShape]] = defaultdict(list)
         for one in content["annotations"]:
             category = names.get(one["category_id"], str(one["category_id"]))
-            shapes[one["image_id"]].append(
-                AnnotatedShape(category, _draw(one.get("segmentation")), is_box=bool(one.get("bbox")))
-            )
+            draw = _draw(one.get("segmentation"))
+            shapes[one["image_id"]].append(AnnotatedShape(category, draw, is_box=bool(one.get("bbox"))))
         return [(image, shapes.get(image["id"], [])) for image in content["images"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not whole as COCO ({type(error).__name__}: {error}); export it again") from None

@@ -13,7 +13,14 @@ import cv2
 import numpy as np
 
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Draw, Images, data_set_of_shapes, polygon
+from thyrosight.datasets.formats.shapes import (
+    Annotated,
+    AnnotatedShape,
+    Draw,
+    Images,
+    data_set_of_shapes,
+    polygon,
+)
 from thyrosight.datasets.formats.tree import by_name
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError

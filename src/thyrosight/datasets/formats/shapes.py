@@ -21,7 +21,12 @@ from thyrosight.types import BoolArray
 Draw = Callable[[tuple[int, int]], BoolArray]
 """Size of the image `(H, W)` -> mask_HW."""
 BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
+NOT = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 MAX_POINT = 1 << 15
+MIN_INSIDE = 0.5
+"""Of the area of an outline: so much of it lies inside its image."""
+MIN_OUTLINE_PX = 16
+"""A smaller outline was written in other units than pixels."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,13 @@ def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
         return None
     corners = array.astype(np.int32).reshape(-1, 1, 2)
 
+    area_px = float(cv2.contourArea(corners))
+
     def draw(size_hw: tuple[int, int]) -> BoolArray:
-        mask_HW = np.zeros(size_hw, np.uint8)
-        return cv2.fillPoly(mask_HW, [corners], 1).astype(np.bool_)
+        mask_HW = cv2.fillPoly(np.zeros(size_hw, np.uint8), [corners], 1).astype(np.bool_)
+        if np.count_nonzero(mask_HW) < MIN_INSIDE * area_px:
+            raise InputError("an outline lies beyond the image; annotate the image at its own size")
+        return mask_HW
 
     return draw
 
@@ -119,7 +128,7 @@ def data_set_of_shapes(
         raise InputError(f"{request.folder}: no image of its annotations is there ({left_out}); add the images")
     categories = Counter(shape.category for one in annotated for shape in one.shapes)
     nodules, told = choose_nodules(categories, request)
-    found, faults, num_boxes, num_open = [], [], 0, 0
+    found, faults, num_boxes, num_open, num_rectangles = [], [], 0, 0, 0
     names = Counter(stem_without_ending(one.image) for one in annotated)
     for one in annotated:
         shapes = [shape for shape in one.shapes if shape.category in nodules]
@@ -132,7 +141,8 @@ def data_set_of_shapes(
         mask = None
         try:
             if draws or one.is_empty:
-                mask = _drawn(one, draws, request.masks / f"{stem}.png")
+                mask = request.masks / f"{stem}.png"
+                num_rectangles += _draw_mask(one, draws, mask)
         except InputError as error:
             faults.append(str(error))
             continue
@@ -142,6 +152,8 @@ def data_set_of_shapes(
         left_out = {**left_out, f"image whose shapes can't be drawn, e.g. {faults[0]}": len(faults)}
     if num_boxes:
         told.append(f"{num_boxes} images have boxes alone: a box is no outline, and no mask is made of it")
+    if num_rectangles:
+        told.append(f"{num_rectangles} outlines are plain rectangles: if these are boxes, they are no outlines")
     if num_open > num_boxes:
         told.append(f"{num_open - num_boxes} images without an outline of a nodule: mask left open")
     return data_set_of(request, source, found, left_out, [*notes, *told])
@@ -162,7 +174,11 @@ def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str]
     elif len(real) <= 1:
         chosen = set(real)
     else:
-        chosen = {name for name in real if words_of(name) & NODULE_WORDS or malignancy_in(name) is not None}
+        chosen = {
+            name
+            for name in real
+            if malignancy_in(name) is not None or (words_of(name) & NODULE_WORDS and not words_of(name) & NOT)
+        }
         if not chosen:
             most = max(real, key=lambda name: real[name])
             raise InputError(
@@ -178,8 +194,11 @@ def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str]
     return chosen, notes
 
 
-def _drawn(one: Annotated, draws: Sequence[Draw], path: Path) -> Path:
-    """Shapes of one image -> its mask file. InputError where the file states another size than the image's."""
+def _draw_mask(one: Annotated, draws: Sequence[Draw], path: Path) -> bool:
+    """Shapes of one image -> its mask file; whether the mask is one plain rectangle.
+
+    InputError where the file states another size than the image's, or the shapes don't fit the image.
+    """
     size_hw = size_of(one.image)
     if one.size_hw is not None and 0 not in one.size_hw and one.size_hw != size_hw:
         stated, real = f"{one.size_hw[1]} x {one.size_hw[0]}", f"{size_hw[1]} x {size_hw[0]}"
@@ -190,8 +209,12 @@ def _drawn(one: Annotated, draws: Sequence[Draw], path: Path) -> Path:
             mask_HW |= draw(size_hw)
         except (ValueError, InputError) as error:
             raise InputError(f"{one.image.name}: {error}") from None
+    num_px = int(np.count_nonzero(mask_HW))
+    if draws and num_px < MIN_OUTLINE_PX:
+        raise InputError(f"{one.image.name}: its outlines cover {num_px} pixels; write their points in pixels")
     write_mask(path, mask_HW)
-    return path
+    _, _, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
+    return 0 < num_px == width * height
 
 
 def size_of(path: Path) -> tuple[int, int]:

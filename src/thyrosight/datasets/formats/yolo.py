@@ -86,7 +86,8 @@ def _shape(line: str, names: dict[int, str]) -> AnnotatedShape:
     category = names.get(number, str(number))
     if len(values) <= 5:
         return AnnotatedShape(category, None, is_box=True)
-    return AnnotatedShape(category, partial(_draw, tuple(zip(values[::2], values[1::2], strict=True))))
+    shares_xy = tuple(zip(values[::2], values[1::2], strict=True))
+    return AnnotatedShape(category, partial(_draw, shares_xy))
 
 
 def _draw(shares_xy: tuple[tuple[float, float], ...], size_hw: tuple[int, int]) -> BoolArray:
@@ -103,16 +104,24 @@ def _class_names(folder: Path) -> dict[int, str]:
         if path.suffix.casefold() in (".yaml", ".yml"):
             text = path.read_text(encoding="utf-8", errors="replace")
             if inline := re.search(r"^names:\s*[\[{](.*?)[\]}]", text, re.MULTILINE | re.DOTALL):
-                words = [word.strip().split(":")[-1].strip(" '\"") for word in inline[1].split(",") if word.strip()]
-                return dict(enumerate(words))
+                return _numbered([word for word in inline[1].split(",") if word.strip()])
             if block := re.search(r"^names:\s*\n((?:[ \t-].*\n?)+)", text, re.MULTILINE):
-                lines = [line.split("#")[0].strip() for line in block[1].splitlines() if line.strip()]
-                return dict(enumerate(re.sub(r"^(-|\d+\s*:)\s*", "", line).strip("'\"") for line in lines))
+                return _numbered([line.split("#")[0] for line in block[1].splitlines() if line.strip()])
     for path in files:
         if path.name.casefold() in ("classes.txt", "obj.names"):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             return dict(enumerate(line.strip() for line in lines if line.strip()))
     return {}
+
+
+def _numbered(entries: list[str]) -> dict[int, str]:
+    """`0: a`, `2: b` by their numbers; `- a`, `b` by their order."""
+    found = {}
+    for place, entry in enumerate(entries):
+        match = re.match(r"^\s*(?:-\s*|(\d+)\s*:\s*)?(.*?)\s*$", entry)
+        if match:
+            found[int(match[1]) if match[1] else place] = match[2].strip("'\"")
+    return found
 
 
 SET = KnownSet(name=NAME, recognise=recognise, read=read)
