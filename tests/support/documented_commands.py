@@ -168,7 +168,7 @@ RUNS = ("RUNS", "runs", "runs_a", "runs_b")
 
 @cache
 def ranked(phantoms: Path) -> tuple[Case, ...]:
-    """cases.csv of phantoms -> its cases, by the risk that the shipped network gives them at the size of these tests."""
+    """cases.csv of phantoms -> its cases, by the risk that the shipped network gives them at this small size."""
     shipped = load_bundle()
     preprocessing = shipped.info.preprocessing.model_copy(update={"size_hw": SIZE_HW})
     predictor = Predictor(replace(shipped, info=shipped.info.model_copy(update={"preprocessing": preprocessing})))

@@ -61,8 +61,8 @@ def _shape(child: Any) -> AnnotatedShape | None:
     """An element below <image> -> its shape; None for tags. Lines and points are no area."""
     label = child.get("label", "")
     if child.tag == "polygon":
-        points = [[float(n) for n in pair.split(",")] for pair in child.get("points", "").split(";")]
-        return AnnotatedShape(label, polygon(points))
+        corners_xy = [[float(n) for n in pair.split(",")] for pair in child.get("points", "").split(";")]
+        return AnnotatedShape(label, polygon(corners_xy))
     if child.tag == "ellipse":
         x, y, a, b = (float(child.get(name)) for name in ("cx", "cy", "rx", "ry"))
         turn = math.radians(float(child.get("rotation") or 0))
