@@ -7,11 +7,13 @@ stopped anywhere goes on from there.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from thyrosight.errors import InputError
 from thyrosight.files import is_whole_file, sha256_of, write_atomic
 from thyrosight.files.leftovers import remove_leftovers
+from thyrosight.frames.find_images import is_results_folder
 from thyrosight.inference.predict_file import CaseResult
 from thyrosight.results.case_ids import Task
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
@@ -46,6 +48,19 @@ def check_case_folder(folder: Path) -> None:
     strangers = {name for name in os.listdir(folder) if not name.startswith(".")} - CASE_FILES - {CLIP_NAME}
     if strangers:
         raise InputError(f"{folder}: holds {min(strangers)}, which is no result; choose another results folder")
+
+
+def refuse_files_of_others(out: Path, case_ids: Iterable[str]) -> None:
+    """InputError where OUT is no results folder, and a case's folder in it holds files that no run has written."""
+    if is_results_folder(out, os.listdir(out) if out.is_dir() else ()):
+        return
+    for case_id in case_ids:
+        there = [name for name in sorted(CASE_FILES) if os.path.lexists(out / case_id / name)]
+        if there and read_result(out / case_id) is None:
+            raise InputError(
+                f"{out / case_id / there[0]}: is there already and was not written by predict; choose another folder "
+                "for the results"
+            )
 
 
 def case_files(result: CaseResult) -> dict[str, bytes]:

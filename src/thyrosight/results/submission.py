@@ -24,6 +24,8 @@ DECISION_RISK = 0.5
 """CATE is 1 at and above this risk. With an identity calibration it is the larger of the two class logits, as in the
 networks of the challenge."""
 
+TABLES = {"submission.csv": ("ID", "CATE"), "probability.csv": ("ID", "CATE", "probability")}
+
 
 @dataclass(frozen=True)
 class SubmissionSummary:
@@ -46,6 +48,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     out = Path(out)
     paths = sorted(find_images(images).images, key=lambda path: natural_key(path.name))
     _refuse_twins(paths)
+    _refuse_files_of_others(out, paths)
     try:
         (out / "mask").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -62,8 +65,8 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
         assert risk is not None
         write_atomic(out / "mask" / mask_name(path), mask_png(examination.mask_HW))
         rows.append((path.name, int(risk >= DECISION_RISK), risk))
-    _write_table(out / "submission.csv", ("ID", "CATE"), [row[:2] for row in rows])
-    _write_table(out / "probability.csv", ("ID", "CATE", "probability"), rows)
+    _write_table(out / "submission.csv", TABLES["submission.csv"], [row[:2] for row in rows])
+    _write_table(out / "probability.csv", TABLES["probability.csv"], rows)
     return SubmissionSummary(out, len(rows), len(failures), tuple(failures))
 
 
@@ -81,6 +84,16 @@ def _refuse_twins(paths: Iterable[Path]) -> None:
         raise InputError(
             f"{count} images are named {name}; a submission needs different names, so pass one test folder"
         )
+
+
+def _refuse_files_of_others(out: Path, paths: Iterable[Path]) -> None:
+    """InputError where OUT holds tables or masks that no submission has written; an older submission is replaced."""
+    heads = {out / name: ",".join(columns) for name, columns in TABLES.items() if (out / name).exists()}
+    strangers = [path for path, head in heads.items() if not path.read_bytes().startswith(f"{head}\n".encode())]
+    if not heads:
+        strangers = [path for path in (out / "mask" / mask_name(image) for image in paths) if path.exists()]
+    if strangers:
+        raise InputError(f"{strangers[0]}: is there already and is no submission's; choose another folder with -o")
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
