@@ -29,6 +29,8 @@ STARTED = ("serve", "listen")
 HISTORY = ("experiments.md", "CHANGELOG.md")
 """What they tell was so when it was written; they tell no user what to type."""
 PAGES = [page for page in documents() if page.name not in HISTORY and lines_in(page)]
+LEARNS = "how-to.md"
+"""Where `learn` runs to its end; elsewhere the same line prints its plan."""
 QUICK = ("README.md", "layouts.md", "reference.md", "pacs.md")
 
 
@@ -90,10 +92,13 @@ def test_each_line_runs(
             _start_and_stop(desk.arguments(words), tmp_path)
         elif words[0] == "dicomweb":
             _over_dicomweb(words)
+        elif words[0] == "learn" and page.name != LEARNS:
+            run([*desk.arguments(words), "--plan"])
         else:
             run(desk.arguments(words))
         if words[0] == "cross-validate":
             desk.last_runs = tmp_path / words[words.index("-o") + 1]
+            desk.label_as_predicted(desk.last_runs, Path(words[words.index("--cases") + 1]))
         tally[line] = True
 
 

@@ -51,7 +51,9 @@ def test_predictor_comes_from_the_front_door() -> None:
 def test_unknown_name_of_the_package_is_told_what_there_is() -> None:
     import thyrosight
 
-    with pytest.raises(AttributeError, match="it has Predictor, PrepareOptions, RowChoice, __version__"):
+    with pytest.raises(
+        AttributeError, match="it has FolderOptions, Prediction, Predictor, PrepareOptions, RowChoice, __version__"
+    ):
         thyrosight.Predicter  # noqa: B018
     assert dir(thyrosight) == thyrosight.__all__ == sorted([*NAMES, "__version__"])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from PIL import Image
@@ -16,21 +16,17 @@ from typer.testing import CliRunner
 
 import dicom_files
 from checkout import ROOT
-from thyrosight.bundle.store import load_bundle
 from thyrosight.cli import app
 from thyrosight.datasets.sets import BY_SOURCE
 from thyrosight.datasets.table import read_cases, write_cases
-from thyrosight.frames.load import load_frame
-from thyrosight.inference.predictor import Predictor
+from thyrosight.evaluation.case_scores import read_case_scores
+from thyrosight.examination.reading_log import LoggedReading, append_reading
+from thyrosight.files import sha256_of
 from thyrosight.types import Case
 from tiny_bundle import make_tiny_bundle
 
-SIZE_HW = (64, 64)
-SMALLER = (
-    *("optim.epochs=1", "optim.batch_size=4", f"data.size_hw={list(SIZE_HW)}", "run.threads=1", "run.preview_every=0"),
-    "optim.lr=1e-6",
-)
-"""All that a training line is changed by: an epoch on small inputs, which hardly changes the network it begins from."""
+SMALLER = (*("optim.epochs=1", "optim.batch_size=4", "data.size_hw=[64, 64]", "run.threads=1", "run.preview_every=0"),)
+"""All that a training line is changed by: an epoch on small inputs."""
 NOTHING_TO_CALIBRATE = "there is nothing to calibrate"
 """What may come of an epoch that began from ImageNet: its risks are noise, and the command says so at its end."""
 NUM_PHANTOMS = 10
@@ -86,6 +82,22 @@ class Desk:
         words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
         return [*words, *_smaller(command, words)] if command != "phantom" else _few_phantoms(words)
 
+    def label_as_predicted(self, runs: Path, table: Path) -> None:
+        """The table's labels -> what the networks say out of fold: an epoch leaves nothing else to calibrate."""
+        logit_of = {
+            row.case_id: row.malignancy_logit or 0.0
+            for path in runs.glob("fold*/evaluation/per_case.csv")
+            for row in read_case_scores(path)
+        }
+        cases = read_cases(table)
+        for fold in (0, 1):
+            inside = sorted((case for case in cases if case.fold == fold), key=lambda case: logit_of[case.case_id])
+            high = {case.case_id for case in inside[len(inside) // 2 :]}
+            cases = [
+                replace(case, malignancy=int(case.case_id in high)) if case.fold == fold else case for case in cases
+            ]
+        write_cases(cases, table)
+
     def _provide(self, command: str, option: str, word: str) -> None:
         """Makes a stand-in for what a word names, where there is nothing of that name yet."""
         path = Path(word)
@@ -97,7 +109,7 @@ class Desk:
             self._image(path, 0)
         elif path.suffix == ".dcm":
             _in_folder(path).write_bytes(_clip())
-        elif word in ("folder/", "test/"):
+        elif word in ("folder/", "test/", "images/"):
             for number in range(2):
                 self._image(path / f"{number}.png", number)
         elif word in ("my_set", "FOLDER", "DDTI", "BUSI", "TG3K"):
@@ -121,6 +133,11 @@ class Desk:
             top = Path(*path.parts[: 2 if path.parts[0] == "runs" else 1])
             if not top.exists():
                 shutil.copytree(self.last_runs or self.cross_validation(), top)
+        elif path.name == "examination.json":
+            shutil.copyfile(Path("report", path.name), _in_folder(path))
+        elif word == "readings.jsonl":
+            self._provide(command, "--cases", "cases.csv")
+            self._readings(path, read_cases(Path("cases.csv")))
         elif word == "token":
             path.write_text("x" * 43)
             path.chmod(0o600)
@@ -136,15 +153,31 @@ class Desk:
             replace(
                 case,
                 case_id=f"{case.case_id}{copy}",
+                image_sha256=sha256_of(case.image),
                 source=source,
                 target=target,
                 group=f"{source}_{case.case_id}",
-                fold=rank % 2,
-                malignancy=int(rank >= NUM_PHANTOMS // 2),
+                fold=number // 2 % 2,
+                malignancy=number % 2,
             )
-            for rank, case in enumerate(ranked(self.phantoms))
+            for number, case in enumerate(read_cases(self.phantoms))
             for copy in ("", "b")
         ]
+
+    def _readings(self, log: Path, cases: list[Case]) -> None:
+        """A log of two readers who rate each image without the network and after it."""
+        for case, who, is_shown in itertools.product(cases, ("A", "B"), (False, True)):
+            suspicion = 0.8 if case.malignancy and is_shown else 0.4
+            reading = LoggedReading(
+                reader=who,
+                image_sha256=case.image_sha256 or sha256_of(case.image),
+                width_px=160,
+                height_px=128,
+                network_shown=is_shown,
+                when="2026-01-01T00:00:00Z",
+                suspicion=suspicion,
+            )
+            append_reading(log, reading)
 
     def _image(self, path: Path, number: int) -> None:
         with Image.open(read_cases(self.phantoms)[number].image) as image:
@@ -166,17 +199,6 @@ class Desk:
 RUNS = ("RUNS", "runs", "runs_a", "runs_b")
 
 
-@cache
-def ranked(phantoms: Path) -> tuple[Case, ...]:
-    """cases.csv of phantoms -> its cases, by the risk that the shipped network gives them at this small size."""
-    shipped = load_bundle()
-    preprocessing = shipped.info.preprocessing.model_copy(update={"size_hw": SIZE_HW})
-    predictor = Predictor(replace(shipped, info=shipped.info.model_copy(update={"preprocessing": preprocessing})))
-    cases = read_cases(phantoms)
-    logits = {case.case_id: predictor.run(load_frame(case.image)).malignancy_logit for case in cases}
-    return tuple(sorted(cases, key=lambda case: logits[case.case_id]))
-
-
 def run(words: list[str]) -> None:
     """Words after `thyrosight` -> they ran with exit code 0; AssertionError with what they printed otherwise."""
     done = CliRunner().invoke(app, words)
@@ -191,6 +213,8 @@ def _smaller(command: str, words: list[str]) -> list[str]:
         return _settings(SMALLER)
     if command == "prepare" and "--folds" not in words:
         return ["--folds", "2"]
+    if command == "learn":
+        return ["--folds", "2", *_settings(SMALLER)]
     if command == "stress" and "--strengths" not in words:
         return ["--strengths", "1"]
     return []

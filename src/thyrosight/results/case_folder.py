@@ -50,17 +50,18 @@ def check_case_folder(folder: Path) -> None:
         raise InputError(f"{folder}: holds {min(strangers)}, which is no result; choose another results folder")
 
 
-def refuse_files_of_others(out: Path, case_ids: Iterable[str]) -> None:
-    """InputError where OUT is no results folder, and a case's folder in it holds files that no run has written."""
+def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
+    """Case id -> why its folder is not written, where OUT is no results folder and no run wrote what lies there."""
     if is_results_folder(out, os.listdir(out) if out.is_dir() else ()):
-        return
+        return {}
+    found = {}
     for case_id in case_ids:
-        there = [name for name in sorted(CASE_FILES) if os.path.lexists(out / case_id / name)]
-        if there and read_result(out / case_id) is None:
-            raise InputError(
-                f"{out / case_id / there[0]}: is there already and was not written by predict; choose another folder "
-                "for the results"
-            )
+        folder = out / case_id
+        names = set(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else set()
+        # Where other files lie there, too, check_case_folder names them.
+        if names and names <= CASE_FILES and read_result(folder) is None:
+            found[case_id] = f"{folder}: holds {min(names)}, which predict did not write; choose another results folder"
+    return found
 
 
 def case_files(result: CaseResult) -> dict[str, bytes]:

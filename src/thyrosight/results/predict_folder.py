@@ -15,7 +15,7 @@ from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.frames.find_images import FoundImages, find_images
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.case_folder import case_files, check_case_folder, is_done, refuse_files_of_others, write_case
+from thyrosight.results.case_folder import case_files, check_case_folder, files_of_others, is_done, write_case
 from thyrosight.results.case_ids import Task, assign_case_ids
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.report import write_results
@@ -131,12 +131,15 @@ def predict_folder(
         predictor = bundle
     else:
         predictor = Predictor.load(bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence)
-    refuse_files_of_others(out, [task.case_id for task in tasks])
+    taken = files_of_others(out, [task.case_id for task in tasks])
     run = open_run(out, predictor, len(tasks), options.to_json() | {"prevalence": predictor.share.asked_for})
     tally, status = Tally(), "stopped"
     try:
         for task in tasks:
-            fault = _predict_one(predictor, task, out, tally, options)
+            if task.case_id in taken:
+                fault: str | None = _failed(tally, task, taken[task.case_id])
+            else:
+                fault = _predict_one(predictor, task, out, tally, options)
             if progress is not None:
                 progress(tally.num_finished, len(tasks), task.name, fault)
         status = "done"
