@@ -62,10 +62,10 @@ def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, bool]]:
     """Line -> whether it ran; their numbers are told at the end."""
     ran: dict[str, bool] = {}
     yield ran
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        num_failed = sum(not is_fine for is_fine in ran.values())
-        reporter.write_line(f"\ndocumented commands: {len(ran)} lines, {num_failed} failures")
+    num_failed = sum(not is_fine for is_fine in ran.values())
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\ndocumented commands: {len(ran)} lines, {num_failed} failures")
 
 
 @pytest.mark.parametrize(
