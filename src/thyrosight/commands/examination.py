@@ -60,7 +60,7 @@ def report(
     if pdf:
         pdf_writer()
     before = None if earlier is None else read_examination(earlier)
-    loaded = _proposed(source, out, system, date) if source.is_dir() else read_examination(source)
+    loaded = _proposed(source, out, system, date, sources) if source.is_dir() else read_examination(source)
     files = report_files(loaded, before, with_pdf=pdf, with_json=source.is_dir())
     if sources is not None:
         found = dicom_sources(loaded.examination, sources)
@@ -76,9 +76,11 @@ def report(
         typer.echo(path)
 
 
-def _proposed(source: Path, out: Path, system: SystemName, date: str | None) -> Loaded:
+def _proposed(source: Path, out: Path, system: SystemName, date: str | None, sources: Path | None) -> Loaded:
     from datetime import date as day
 
+    from thyrosight.results.dicom.view_words import view_words
+    from thyrosight.results.examinations.dicom_report import files_by_hash
     from thyrosight.results.examinations.propose import propose_examination
     from thyrosight.results.examinations.write import Loaded
 
@@ -87,7 +89,10 @@ def _proposed(source: Path, out: Path, system: SystemName, date: str | None) -> 
             day.fromisoformat(date)
         except ValueError:
             raise ConfigError(f"--date {date}: give it as YYYY-MM-DD") from None
-    return Loaded(propose_examination(source, home=out, date=date, system=system), out)
+    files = {} if sources is None else files_by_hash(sources)
+    words = {sha256: view_words(path) for sha256, path in files.items()}
+    proposed = propose_examination(source, home=out, words=words, files=files, date=date, system=system)
+    return Loaded(proposed, out)
 
 
 def write_annotations(

@@ -20,16 +20,20 @@ MAX_FILES = 10_000
 
 def dicom_sources(examination: ThyroidExam, folder: Path) -> dict[str, Path]:
     """Examination, a folder or one file -> {image key: its file}, found by SHA-256. InputError where none is there."""
+    files = files_by_hash(folder)
+    hashes = {image.key: image.prediction.image.sha256 for image in examination.images}
+    found = {key: files[sha256] for key, sha256 in hashes.items() if sha256 in files}
+    if not found:
+        raise InputError(f"{folder}: holds none of the examination's images; give the files that were predicted")
+    return found
+
+
+def files_by_hash(folder: Path) -> dict[str, Path]:
+    """Folder or one file -> {SHA-256: file}. InputError where it holds more files than one examination has."""
     paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     if len(paths) > MAX_FILES:
         raise InputError(f"{folder}: holds {len(paths)} files; give the folder of this examination alone")
-    keys: dict[str, list[str]] = {}
-    for image in examination.images:
-        keys.setdefault(image.prediction.image.sha256, []).append(image.key)
-    found = {key: path for path in paths for key in keys.get(sha256_of(path), [])}
-    if not found:
-        raise InputError(f"{folder}: holds none of the examination's images; give the files that were predicted")
-    return {image.key: found[image.key] for image in examination.images if image.key in found}
+    return {sha256_of(path): path for path in paths}
 
 
 def dicom_report(

@@ -1,7 +1,7 @@
 """Results folder of one patient and day -> a proposed Examination, for a reader to complete and sign.
 
-What a file's name states of view, side and pole is taken, and marked as the file's. Everything else is left open. Words
-inside DICOM headers are read by results/dicom/view_words.py, where the sources are given.
+What a file's name, or its DICOM header, states of view, side and pole is taken, and marked as the file's. Everything
+else is left open. The words of headers are read by results/dicom/view_words.py.
 """
 
 from __future__ import annotations
