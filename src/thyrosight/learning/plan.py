@@ -5,6 +5,7 @@ Every number that is chosen has its reason in the plan's lines.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -77,7 +78,8 @@ def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures:
         ("time", f"about {duration(sum(seconds.values()))} of {duration(options.hours * 3600)}: {_parts(seconds)}"),
     )
     about = f"Made by `thyrosight learn`: starts {why}; learns {tasks}; {epochs_why}."
-    return LearningPlan(start, config_to_dict(replace(config, about=about)), lines, seconds)
+    as_stored = json.loads(json.dumps(config_to_dict(replace(config, about=about))))
+    return LearningPlan(start, as_stored, lines, seconds)
 
 
 def _set_in_words(facts: SetFacts) -> str:
