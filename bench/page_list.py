@@ -70,7 +70,7 @@ def seconds_until(page: Any, action: str, condition: str) -> float:
     return float(page.evaluate(script)) / 1000
 
 
-PRESS = "document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}));"
+PRESS = "document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}));"
 
 
 def measured(browser: Any, server: Server, num_items: int, rounds: int) -> dict[str, list[float]]:
