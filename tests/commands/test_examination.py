@@ -11,7 +11,7 @@ import pytest
 
 from command_line import error_line, runner
 from examinations import SIZE_HW, examined, full_examination, nodule_of, prediction_of
-from result_objects import disc, predicted, write_source
+from result_objects import disc, predicted, read, write_source
 from thyrosight.cli import app
 from thyrosight.examination.records import ThyroidExam
 
@@ -110,6 +110,9 @@ def test_masks_of_another_tool_become_a_reading_that_the_report_names(tmp_path: 
     assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "read" / "rt_trv")
     assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    dicom = ["dicom", str(tmp_path / "read" / "rt_trv"), "--source", str(image), "-o", str(tmp_path / "seg"), "--seg"]
+    assert runner.invoke(app, dicom).exit_code == 0
+    assert read((tmp_path / "seg" / "seg.dcm").read_bytes()).SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
     done = runner.invoke(app, ["report", str(tmp_path / "read"), "-o", str(tmp_path / "report")])
     assert done.exit_code == 0, done.stderr
     one = ThyroidExam.model_validate_json((tmp_path / "report" / "examination.json").read_bytes())

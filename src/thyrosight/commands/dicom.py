@@ -38,15 +38,20 @@ def dicom(
     that none was found.
     """
     from thyrosight.files import write_atomic
-    from thyrosight.results.dicom.files import SEG_NAME, DicomOptions, case_dicom_files
+    from thyrosight.results.dicom.files import SEG_NAME, Corrections, DicomOptions, case_dicom_files
     from thyrosight.results.layout import results_of
+    from thyrosight.tirads.reading import read_reading
 
     is_all = not (seg or sr or capture)
     predictions, pictures = results_of(result, source, with_pictures=capture or is_all)
+    reading = read_reading(result)  # of a case folder whose outlines a person made (`import-masks`)
+    keys = [(one.image.frame_index, nodule.number) for one in predictions for nodule in one.nodules]
+    by_person = Corrections(outlined_by=dict.fromkeys(keys, "MANUAL"), reader=reading.who or None) if reading else None
     files = case_dicom_files(
         source,
         predictions,
         pictures=pictures,
+        corrections=by_person,
         options=DicomOptions(seg=seg or is_all, sr=sr or is_all, identity=identity, uid_key=uid_key),
     )
     try:
