@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.frames.headers import HeaderError, read_claim
+from thyrosight.files.plain_text import printable
+from thyrosight.frames.headers import read_claim
 from thyrosight.frames.load import MAX_PIXELS, is_deep_colour, read_bounded
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
                     pages = [Image.fromarray(np.asarray(decoded_HW, np.uint8))]
     except InputError:
         raise
-    except (HeaderError, OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable mask image ({error}); save it again as PNG") from None
+    except Exception as error:  # Pillow raises a dozen types on damaged files, which mean the same
+        reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+        raise InputError(f"{path}: not a readable mask image ({reason}); save it again as PNG") from None
     for page in pages:
         if size_hw is not None and (page.height, page.width) != tuple(size_hw):
             raise InputError(_other_size(path, (page.height, page.width), size_hw))
