@@ -347,10 +347,18 @@ class Prediction(Record):
 
     def to_json(self) -> str:
         """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        content = self.model_dump(mode="json")
+        for index, nodule in enumerate(content["nodules"]):  # thousands of lines for the indenting encoder
+            nodule["outline_xy"] = f"@{index}"
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         number = r"-?\d[\d.eE+-]*"
         text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # JSON strings hold no raw \n
-        return re.sub(r"\],\n\s+\[", "], [", text) + "\n"
+        text = re.sub(r"\],\n\s+\[", "], [", text) + "\n"
+        for index, nodule_record in enumerate(self.nodules):
+            points = ", ".join(f"[{x}, {y}]" for x, y in nodule_record.outline_xy)
+            outline = f"[\n        {points}\n      ]" if points else "[]"
+            text = text.replace(f'"outline_xy": "@{index}"', f'"outline_xy": {outline}', 1)
+        return text
 
 
 def risk_threshold(prediction: Prediction) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of, write_atomic, write_folder_atomic
+from thyrosight.files import sha256_of, write_atomic, write_files_atomic, write_folder_atomic
 from thyrosight.files import whole_files as files
 
 
@@ -136,3 +136,20 @@ def test_a_stream_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="create it first"), files.open_atomic(tmp_path / "none" / "c.csv"):
         pass
     assert set(os.listdir(tmp_path)) == {"a.csv"}
+
+
+def test_files_of_a_folder_appear_in_order_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    names: list[str] = []
+    replace = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        names.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noted)
+    write_files_atomic(tmp_path, {"b": b"new", "a": b"1"})
+    assert names == ["b", "a"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"1", "b": b"new"}
+    with pytest.raises(InputError, match="a: can't be written, its folder does not exist"):
+        write_files_atomic(tmp_path / "nowhere", {"a": b"1"})

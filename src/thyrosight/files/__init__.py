@@ -11,6 +11,7 @@ from thyrosight.files.whole_files import (
     sha256_of,
     sync_folder,
     write_atomic,
+    write_files_atomic,
     write_folder_atomic,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "sha256_of",
     "sync_folder",
     "write_atomic",
+    "write_files_atomic",
     "write_folder_atomic",
 ]

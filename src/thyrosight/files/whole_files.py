@@ -40,6 +40,25 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_files_atomic(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Folder, {file name: bytes} -> the files, each whole or as it was before; they appear in the order given.
+
+    The folder must exist. It is synced once, after the last. Raises InputError where the system refuses.
+    """
+    temporary = {name: temporary_path(folder / name) for name in contents}
+    try:
+        for name, content in contents.items():
+            with _as_input_error(folder / name):
+                _write_new(temporary[name], content)
+        for name in contents:
+            with _as_input_error(folder / name):
+                os.replace(temporary[name], folder / name)
+        sync_folder(folder)
+    finally:
+        for left in temporary.values():
+            left.unlink(missing_ok=True)
+
+
 def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     """Path, {file name: bytes} -> a flat folder of exactly those files; an existing folder is replaced whole.
 

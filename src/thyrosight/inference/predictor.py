@@ -25,6 +25,7 @@ from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_
 from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
+from thyrosight.measurement.fine_outline import outline_of
 from thyrosight.measurement.nodule_uids import nodule_uid
 from thyrosight.measurement.outlines import bounding_box, outlines
 from thyrosight.measurement.signs import nodule_signs
@@ -143,6 +144,7 @@ class Predictor:
             nodule_masks=nodule_masks,
             text=text,
             seconds=time.perf_counter() - started,
+            is_text_sought=is_cropped,
         )
 
     def interpret(self, frame: Frame, raw: RawPrediction) -> Prediction:
@@ -254,12 +256,13 @@ class Predictor:
         interval = self.share.restated_interval(risk_interval(self.info, logit))
         spacing, spacing_reason = frame.spacing_in(bounding_box(mask_HW))
         outline_xy = tuple((int(x), int(y)) for x, y in outlines(mask_HW)[0])
+        outline = outline_of(mask_HW)
         return Nodule(
             number=1,
             uid=nodule_uid(frame.sha256, frame.frame_index, outline_xy),
             panel_index=panel_index,
             outline_xy=outline_xy,
-            size=measure(mask_HW, spacing, spacing_reason).rounded(),
+            size=measure(mask_HW, spacing, spacing_reason, outline).rounded(),
             mean_probability=round(float(raw.probability_HW[mask_HW].mean()), 6),
             risk=risk,
             risk_interval=interval,
@@ -272,6 +275,7 @@ class Predictor:
                 spacing=spacing,
                 view=raw.panels[panel_index],
                 excluded_HW=_no_tissue(raw, mask_HW),
+                outline=outline,
             ),
         )
 

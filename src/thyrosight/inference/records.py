@@ -31,6 +31,8 @@ class RawPrediction:
     nodule_masks: tuple[tuple[BoolArray, ...], ...]
     text: tuple[Box, ...]
     seconds: float
+    is_text_sought: bool = False
+    """Whether the field was searched for text; a network for whole frames gets the image as it is."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,8 @@ class Examination:
     def mask_HW(self) -> BoolArray:
         """The union of the nodules' masks, in source pixels."""
         return self.raw.mask_HW
+
+    @property
+    def text(self) -> tuple[Box, ...] | None:
+        """The boxes of the text in the field; None where nobody has searched for it."""
+        return self.raw.text if self.raw.is_text_sought else None

@@ -44,9 +44,51 @@ class Steps:
     side: IntArray
 
 
+@dataclass(frozen=True)
+class FineOutline:
+    """A closed outline finer than a pixel, fitted once and placed anywhere: moving it changes no digit of its shape.
+
+    middle_xy (N, 2): middles of the steps; shift_xy: from there onto the outline; corners_xy: right angles, each before
+    the step `corner_at`. All in pixels of the mask given.
+    """
+
+    middle_xy: PointsXY
+    shift_xy: PointsXY
+    corner_at: IntArray
+    corners_xy: PointsXY
+
+    def points(self, origin_xy: tuple[int, int] = (0, 0)) -> PointsXY:
+        """-> the outline (M, 2) `_xy`, in the pixels of an image in which the mask begins at `origin_xy`."""
+        fine_xy = (self.middle_xy + origin_xy) + self.shift_xy
+        return np.insert(fine_xy, self.corner_at, self.corners_xy + origin_xy, axis=0)
+
+
+def fit_outlines(mask_HW: BoolArray) -> tuple[FineOutline, ...]:
+    """Mask -> closed outlines finer than a pixel, one per 8-connected part, none for holes."""
+    return tuple(_refined(steps) for steps in staircases(mask_HW))
+
+
+@dataclass(frozen=True)
+class NoduleOutline:
+    """The outlines of one nodule, fitted in its bounding box, which begins at `origin_xy` of the image."""
+
+    origin_xy: tuple[int, int]
+    parts: tuple[FineOutline, ...]
+
+    def in_image(self) -> list[PointsXY]:
+        """-> the points (N, 2) of each part, in the image's pixels."""
+        return [part.points(self.origin_xy) for part in self.parts]
+
+
+def outline_of(mask_HW: BoolArray) -> NoduleOutline:
+    """Mask of one nodule -> its outline, for all that is measured on it; fitting takes longer than any measure."""
+    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))
+    return NoduleOutline((x0, y0), fit_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width]))
+
+
 def fine_outlines(mask_HW: BoolArray) -> list[PointsXY]:
-    """Mask -> closed outlines (N, 2) `_xy` finer than a pixel, one per 8-connected part, none for holes."""
-    return [_refined(steps) for steps in staircases(mask_HW)]
+    """Mask -> the points (N, 2) `_xy` of its outlines, as fit_outlines."""
+    return [outline.points() for outline in fit_outlines(mask_HW)]
 
 
 def staircases(mask_HW: BoolArray) -> list[Steps]:
@@ -84,7 +126,7 @@ def _steps(border_xy: IntArray) -> Steps:
     return Steps(border_xy[pixel] + _SIDE_XY[side] / 2, side)
 
 
-def _refined(steps: Steps) -> PointsXY:
+def _refined(steps: Steps) -> FineOutline:
     """Steps -> the outline: the middle of each step, moved by the mean of all parabolas over it; and the corners."""
     after_corner = _after_corner(steps.side)
     total = _Total(len(steps.side))
@@ -100,10 +142,9 @@ def _refined(steps: Steps) -> PointsXY:
         chosen, widest = chosen[fits_M], (index_MK[fits_M], shift_MK2[fits_M])
     if widest is not None:
         total.add(*widest)
-    fine_xy = steps.middle_xy + total.mean()
     at = np.flatnonzero(after_corner)
     corners_xy = steps.middle_xy[at] + _SIDE_XY[steps.side[at - 1]] / 2
-    return np.insert(fine_xy, at, corners_xy, axis=0)
+    return FineOutline(steps.middle_xy, total.mean(), at, corners_xy)
 
 
 class _Total:

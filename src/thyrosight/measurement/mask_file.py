@@ -10,6 +10,7 @@ from pydantic import Field
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.frames.load import load_frame
 from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.measurement.fine_outline import outline_of
 from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.measurement.signs import nodule_signs
 from thyrosight.measurement.size import NO_SPACING, ellipsoid_volume_mm3, measure
@@ -87,14 +88,15 @@ def _measured(
 ) -> MeasuredNodule:
     mask_HW = masks[number - 1]
     spacing, reason = (given, None) if given is not None or frame is None else frame.spacing_in(bounding_box(mask_HW))
-    size = measure(mask_HW, spacing, GIVE_MM if frame is None else reason or NO_SPACING)
+    outline = outline_of(mask_HW)
+    size = measure(mask_HW, spacing, GIVE_MM if frame is None else reason or NO_SPACING, outline)
     others_HW = np.logical_or.reduce(masks) & ~mask_HW
     image_HW, view = (None, None) if frame is None else (frame.image_HW, _view_of(mask_HW, frame))
     volume_ml, volume_reason = _volume(size, second_view_mm)
     return MeasuredNodule(
         number=number,
         size=size,
-        signs=nodule_signs(mask_HW, image_HW, spacing=spacing, view=view, excluded_HW=others_HW),
+        signs=nodule_signs(mask_HW, image_HW, spacing=spacing, view=view, excluded_HW=others_HW, outline=outline),
         volume_ml=volume_ml,
         volume_reason=volume_reason,
     )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.measurement.fine_outline import fine_outlines
+from thyrosight.measurement.fine_outline import NoduleOutline, outline_of
 from thyrosight.measurement.outlines import components
 from thyrosight.types import BoolArray, Spacing
 
@@ -29,11 +29,14 @@ TOO_SMALL = f"the mask holds fewer than {MIN_AREA_PX} pixels, too few to tell it
 SEVERAL_PARTS = "the mask has several parts, which have no one margin"
 
 
-def shape_of(mask_HW: BoolArray, spacing: Spacing | None) -> Shape | str:
-    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or why there is none."""
+def shape_of(mask_HW: BoolArray, spacing: Spacing | None, outline: NoduleOutline | None = None) -> Shape | str:
+    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or why there is none.
+
+    outline: of the mask, where the caller has it already.
+    """
     if np.count_nonzero(mask_HW) < MIN_AREA_PX:
         return TOO_SMALL
-    parts = fine_outlines(mask_HW)
+    parts = (outline or outline_of(mask_HW)).in_image()
     if len(parts) > 1 and len(components(mask_HW, MIN_AREA_PX)) > 1:
         return SEVERAL_PARTS
     step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
+from thyrosight.measurement.fine_outline import NoduleOutline, outline_of
 from thyrosight.measurement.shape import Shape, shape_of
 from thyrosight.measurement.tissue import (
     BAND,
@@ -39,14 +40,18 @@ def nodule_signs(
     spacing: Spacing | None,
     view: Box | None = None,
     excluded_HW: BoolArray | None = None,
+    outline: NoduleOutline | None = None,
 ) -> NoduleSigns:
-    """Mask of one nodule, gray image, view (None: the image), pixels without tissue (nodules, text) -> NoduleSigns."""
+    """Mask of one nodule, gray image, view (None: the image), pixels without tissue (nodules, text) -> NoduleSigns.
+
+    outline: of the mask, where the caller has it already.
+    """
     if not mask_HW.any():
         raise InputError("the mask is empty, so there is nothing to measure")
     height, width = mask_HW.shape
     view = view or Box(0, 0, width, height)
     values: dict[str, Any] = {
-        **_margin(mask_HW, spacing, view),
+        **_margin(mask_HW, spacing, view, outline),
         **_inside(mask_HW, image_HW, spacing, view, excluded_HW),
     }
     rounded: dict[str, Any] = {
@@ -55,13 +60,15 @@ def nodule_signs(
     return NoduleSigns(**rounded)
 
 
-def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box) -> dict[str, Any]:
+def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box, outline: NoduleOutline | None) -> dict[str, Any]:
     """-> the fields about the margin."""
-    shape: Shape | str = CUT_OFF if touches(mask_HW, view) else shape_of(mask_HW, spacing)
+    is_cut_off = touches(mask_HW, view)
+    outline = None if is_cut_off else outline or outline_of(mask_HW)
+    shape: Shape | str = CUT_OFF if is_cut_off else shape_of(mask_HW, spacing, outline)
     names = ("compactness", "solidity", "bending_energy", "irregularity")
     if isinstance(shape, str):
         return dict.fromkeys(("perimeter_px", "perimeter_mm", *names)) | {"shape_reason": shape}
-    in_px = shape if spacing is None else shape_of(mask_HW, None)
+    in_px = shape if spacing is None else shape_of(mask_HW, None, outline)
     assert isinstance(in_px, Shape)
     return {
         "perimeter_px": in_px.perimeter,

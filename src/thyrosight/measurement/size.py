@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.measurement.fine_outline import fine_outlines
+from thyrosight.measurement.fine_outline import NoduleOutline, outline_of
 from thyrosight.prediction import NoduleSize, PointXY
 from thyrosight.types import BoolArray, Spacing
 
@@ -28,8 +28,15 @@ ROUNDING = 1e-6
 NO_SPACING = "the image does not say how large its pixels are"
 
 
-def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | None = None) -> NoduleSize:
+def measure(
+    mask_HW: BoolArray,
+    spacing: Spacing | None,
+    no_mm_reason: str | None = None,
+    outline: NoduleOutline | None = None,
+) -> NoduleSize:
     """Mask of one nodule, spacing or the reason why there is none -> its size; several parts are measured as one.
+
+    outline: of the mask, where the caller has it already.
 
     longest: the largest distance between two points of the outline. perpendicular: the extent at right angles to it.
     With a spacing both are searched in millimetres, and `_px` is the length of the same line in pixels. Where two
@@ -43,9 +50,9 @@ def measure(mask_HW: BoolArray, spacing: Spacing | None, no_mm_reason: str | Non
     if spacing is not None and not all(math.isfinite(mm) and mm > 0 for mm in spacing):
         raise InputError(f"spacing {tuple(spacing)}: millimetres must be above zero")
     step_xy = np.array([1.0, 1.0] if spacing is None else [spacing.column_mm, spacing.row_mm])
-    x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))  # its place changes no digit
-    hull_xy = convex_hull(np.concatenate(fine_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width])))
-    origin_xy = np.array([x0, y0], np.float64)
+    outline = outline or outline_of(mask_HW)
+    hull_xy = convex_hull(np.concatenate([part.points() for part in outline.parts]))  # its place changes no digit
+    origin_xy = np.array(outline.origin_xy, np.float64)
     longest_xy = _longest(hull_xy * step_xy) / step_xy
     perpendicular_xy = _perpendicular(hull_xy * step_xy, longest_xy * step_xy) / step_xy
     transverse_px, anteroposterior_px = (float(extent) for extent in np.ptp(hull_xy, axis=0))

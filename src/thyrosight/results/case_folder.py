@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import is_whole_file, sha256_of, write_atomic
+from thyrosight.files import is_whole_file, sha256_of, write_files_atomic
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import is_results_folder
 from thyrosight.inference.predict_file import CaseResult
@@ -67,7 +67,7 @@ def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
 def case_files(result: CaseResult) -> dict[str, bytes]:
     """CaseResult -> {name: content} of its case folder, in the order of writing."""
     examination = result.examination
-    overlay_HW3 = draw_overlay(examination.frame, examination.prediction)
+    overlay_HW3 = draw_overlay(examination.frame, examination.prediction, examination.text)
     files = {MASK_NAME: mask_png(examination.mask_HW), OVERLAY_NAME: picture_png(overlay_HW3)}
     if result.clip_json is not None:
         files[CLIP_NAME] = result.clip_json.encode()
@@ -83,5 +83,4 @@ def write_case(folder: Path, files: dict[str, bytes]) -> None:
         remove_leftovers(folder)
     except OSError as error:
         raise InputError(f"{folder}: can't be written ({error.strerror}); check its permissions") from error
-    for name, content in files.items():
-        write_atomic(folder / name, content)
+    write_files_atomic(folder, files)

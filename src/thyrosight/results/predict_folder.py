@@ -6,60 +6,34 @@ Nothing outside the results folder is written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.children import replies
+from thyrosight.errors import InputError
 from thyrosight.frames.find_images import FoundImages, find_images
-from thyrosight.inference.predict_file import ReadOptions, examine_file
+from thyrosight.inference.onnx_runtime import default_threads
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.case_folder import case_files, check_case_folder, files_of_others, is_done, write_case
+from thyrosight.results import predict_case as case_process
+from thyrosight.results.case_folder import files_of_others
 from thyrosight.results.case_ids import Task, assign_case_ids
 from thyrosight.results.layout import FailedFile
+from thyrosight.results.predict_case import CaseSettings, FolderOptions, Outcome, predict_case, task_json
 from thyrosight.results.report import write_results
 from thyrosight.results.run_file import RUN_FILES, open_run, write_run
-from thyrosight.types import Spacing
 
 MAX_FAILED_WRITES = 3
 """In a row: after that the disk is at fault, not the images, and the run stops."""
 
+IMAGES_PER_PROCESS = 8
+"""A process takes about as long to start as this many images take; fewer images are not worth another process."""
+PROCESS_DIED = "the process that predicted it ended twice ({how}); predict it alone, or copy or export the image again"
+
 FileProgress = Callable[[int, int, str, str | None], None]
 """Called after each image: (images finished, images in all, its name, the line about its failure or None)."""
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    """How a folder is predicted.
-
-    tta, threads, prevalence: for the model that is loaded; a Predictor has its own. prevalence: the share of malignant
-    nodules for which risks are restated.
-    overwrite: predict again what is there already, also by another model or with other settings.
-    frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
-    """
-
-    tta: bool = False
-    threads: int | None = None
-    overwrite: bool = False
-    frame_index: int | None = None
-    every: int | None = None
-    spacing: Spacing | None = None
-    prevalence: float | None = None
-
-    @property
-    def reading(self) -> ReadOptions:
-        return ReadOptions(self.frame_index, self.every, self.spacing)
-
-    def to_json(self) -> dict[str, Any]:
-        """-> the settings as run.json records them, without tta."""
-        return {
-            "overwrite": self.overwrite,
-            "threads": self.threads,
-            "frame": self.frame_index,
-            "every": self.every,
-            "mm_per_pixel": list(self.spacing) if self.spacing else None,
-        }
 
 
 DEFAULT_OPTIONS = FolderOptions()
@@ -135,13 +109,13 @@ def predict_folder(
     run = open_run(out, predictor, len(tasks), options.to_json() | {"prevalence": predictor.share.asked_for})
     tally, status = Tally(), "stopped"
     try:
-        for task in tasks:
-            if task.case_id in taken:
-                fault: str | None = _failed(tally, task, taken[task.case_id])
-            else:
-                fault = _predict_one(predictor, task, out, tally, options)
-            if progress is not None:
-                progress(tally.num_finished, len(tasks), task.name, fault)
+        free = [task for task in tasks if task.case_id not in taken]
+        with closing(_outcomes(predictor, free, out, bundle, options)) as outcomes:
+            for task in tasks:
+                others = taken.get(task.case_id)
+                fault = _counted(tally, task, Outcome("failed", others) if others else next(outcomes))
+                if progress is not None:
+                    progress(tally.num_finished, len(tasks), task.name, fault)
         status = "done"
     except KeyboardInterrupt:
         status = "interrupted"
@@ -185,33 +159,43 @@ def _passed_over(found: FoundImages) -> str:
     return f" (passed over: {found.passed_over_in_words})" if found.passed_over else ""
 
 
-def _predict_one(predictor: Predictor, task: Task, out: Path, tally: Tally, options: FolderOptions) -> str | None:
-    """One image -> its case folder; counts it, and returns the line about its failure, None where it did not fail."""
-    folder = out / task.case_id
-    try:
-        if not options.overwrite and is_done(folder, task, options.frame_index):
-            tally.num_skipped += 1
-            return None
-        check_case_folder(folder)
-        files = case_files(examine_file(predictor, task.path, options.reading))
-    except ThyrosightError as error:
-        return _failed(tally, task, str(error))
-    except Exception as error:  # a fault of ours in one file must not cost the others
-        return _failed(tally, task, f"{task.path}: internal error ({type(error).__name__}: {error}); please report it")
-    try:
-        write_case(folder, files)
-    except InputError as error:
+def num_processes(num_images: int, threads: int | None) -> int:
+    """Number of images, cores that may be used (None: all) -> processes that predict them; 1 is this one alone."""
+    return max(1, min(threads or default_threads(), num_images // IMAGES_PER_PROCESS))
+
+
+def _outcomes(
+    predictor: Predictor, tasks: Sequence[Task], out: Path, bundle: Path | Predictor | None, options: FolderOptions
+) -> Generator[Outcome, None, None]:
+    """-> what became of each image, in order: by child processes, or by this one where it is given or enough."""
+    number = num_processes(len(tasks), options.threads)
+    if isinstance(bundle, Predictor) or number == 1:
+        for task in tasks:
+            yield predict_case(predictor, task, out, options)
+        return
+    settings = CaseSettings(out, bundle, options).to_json()
+    requests = (task_json(task) for task in tasks)
+    with closing(replies(case_process, settings, requests, number)) as answers:
+        for task, reply in zip(tasks, answers, strict=True):
+            if "died" in reply:
+                yield Outcome("failed", f"{task.path}: {PROCESS_DIED.format(how=reply['died'])}")
+            else:
+                yield Outcome(**reply)
+
+
+def _counted(tally: Tally, task: Task, outcome: Outcome) -> str | None:
+    """Counts an outcome -> the line about a failure, which names the file without the folders above; else None."""
+    if outcome.kind == "done":
+        tally.num_failed_writes = 0
+        tally.num_done += 1
+    elif outcome.kind == "skipped":
+        tally.num_skipped += 1
+    elif outcome.kind == "not_written":
         tally.num_failed_writes += 1
         if tally.num_failed_writes >= MAX_FAILED_WRITES:
-            raise
-        return _failed(tally, task, str(error))
-    tally.num_failed_writes = 0
-    tally.num_done += 1
-    return None
-
-
-def _failed(tally: Tally, task: Task, message: str) -> str:
-    """Counts a failure -> its line, which names the file within the run, without the folders above."""
-    line = " ".join(message.replace(str(task.path), task.name).split())
+            raise InputError(outcome.message)
+    if not outcome.message:
+        return None
+    line = " ".join(outcome.message.replace(str(task.path), task.name).split())
     tally.failures.append(FailedFile(task.name, line))
     return line

@@ -9,13 +9,15 @@ import base64
 import csv
 import heapq
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.environment import software_version, utc_now_for_people
 from thyrosight.files import open_atomic
+from thyrosight.inference.onnx_runtime import default_threads
 from thyrosight.inference.prevalence import share_in_words
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import (
@@ -136,11 +138,25 @@ def _write_csv(out: Path) -> tuple[Totals, list[str]]:
 
 
 def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
-    for case_id in case_ids:
-        prediction = read_result(out / case_id)
-        if prediction is not None:
-            picture = _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction))
-            yield Card(case_id, prediction, picture, read_reading(out / case_id), _clip_words(out / case_id))
+    """-> the cards in order, made by a thread per core; at most as many wait as threads work."""
+    number = default_threads()
+    with ThreadPoolExecutor(number) as threads:
+        waiting: deque[Future[Card | None]] = deque()
+        for case_id in case_ids:
+            waiting.append(threads.submit(_card, out, case_id))
+            if len(waiting) > number and (card := waiting.popleft().result()) is not None:
+                yield card
+        for future in waiting:
+            if (card := future.result()) is not None:
+                yield card
+
+
+def _card(out: Path, case_id: str) -> Card | None:
+    prediction = read_result(out / case_id)
+    if prediction is None:
+        return None
+    picture = _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction))
+    return Card(case_id, prediction, picture, read_reading(out / case_id), _clip_words(out / case_id))
 
 
 def _clip_words(case_folder: Path) -> str | None:

@@ -15,7 +15,7 @@ from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 
 def frame_files(examination: Examination, info: BundleInfo) -> dict[str, bytes]:
     """Examination -> {file name: content}. The overlay is not among them: it is drawn on request."""
-    picture_HW3, _ = shown_frame(examination.frame, examination.prediction)
+    picture_HW3, _ = shown_frame(examination.frame, examination.prediction, examination.text)
     files = {MASK_NAME: mask_png(examination.mask_HW), IMAGE_NAME: picture_png(picture_HW3)}
     if info.has_malignancy and info.has_malignancy_map:
         files[MAP_NAME] = risk_map_png(examination.raw, info)

@@ -1,0 +1,119 @@
+"""One image -> its case folder, or the line about its failure. As a program: the child process of predict_folder.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from thyrosight.children import Json, serve
+from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.inference.predict_file import ReadOptions, examine_file
+from thyrosight.inference.predictor import Predictor
+from thyrosight.results.case_folder import case_files, check_case_folder, is_done, write_case
+from thyrosight.results.case_ids import Task
+from thyrosight.types import Spacing
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How a folder is predicted.
+
+    tta, threads, prevalence: for the model that is loaded; a Predictor has its own. prevalence: the share of malignant
+    nodules for which risks are restated.
+    overwrite: predict again what is there already, also by another model or with other settings.
+    frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
+    """
+
+    tta: bool = False
+    threads: int | None = None
+    overwrite: bool = False
+    frame_index: int | None = None
+    every: int | None = None
+    spacing: Spacing | None = None
+    prevalence: float | None = None
+
+    @property
+    def reading(self) -> ReadOptions:
+        return ReadOptions(self.frame_index, self.every, self.spacing)
+
+    def to_json(self) -> dict[str, Any]:
+        """-> the settings as run.json records them, without tta."""
+        return {
+            "overwrite": self.overwrite,
+            "threads": self.threads,
+            "frame": self.frame_index,
+            "every": self.every,
+            "mm_per_pixel": list(self.spacing) if self.spacing else None,
+        }
+
+
+class Outcome(NamedTuple):
+    """What became of one image. message: the line for the user, where it has no result; empty else."""
+
+    kind: Literal["done", "skipped", "failed", "not_written"]
+    message: str = ""
+
+
+def predict_case(predictor: Predictor, task: Task, out: Path, options: FolderOptions) -> Outcome:
+    """One image -> its files in OUT/case_id, unless they are there already."""
+    folder = out / task.case_id
+    try:
+        if not options.overwrite and is_done(folder, task, options.frame_index):
+            return Outcome("skipped")
+        check_case_folder(folder)
+        files = case_files(examine_file(predictor, task.path, options.reading))
+    except ThyrosightError as error:
+        return Outcome("failed", str(error))
+    except Exception as error:  # a fault of ours in one file must not cost the others
+        fault = f"{task.path}: internal error ({type(error).__name__}: {error}); please report it"
+        return Outcome("failed", fault)
+    try:
+        write_case(folder, files)
+    except InputError as error:
+        return Outcome("not_written", str(error))
+    return Outcome("done")
+
+
+class CaseSettings(NamedTuple):
+    """What a child process needs for all its images."""
+
+    out: Path
+    bundle: Path | None
+    options: FolderOptions
+
+    def to_json(self) -> Json:
+        named = vars(self.options) | {"spacing": list(self.options.spacing) if self.options.spacing else None}
+        return {"out": str(self.out), "bundle": str(self.bundle) if self.bundle else None, "options": named}
+
+    @classmethod
+    def of_json(cls, content: Json) -> CaseSettings:
+        named: dict[str, Any] = dict(content["options"])
+        named["spacing"] = Spacing(*named["spacing"]) if named["spacing"] else None
+        bundle = Path(content["bundle"]) if content["bundle"] else None
+        return cls(Path(content["out"]), bundle, FolderOptions(**named))
+
+
+def task_json(task: Task) -> Json:
+    """-> the request for one image."""
+    return {"path": str(task.path), "name": task.name, "case_id": task.case_id}
+
+
+def main() -> None:
+    """The child: one thread for the network, because there is a child per core."""
+
+    def load(content: Json) -> Any:
+        out, bundle, options = CaseSettings.of_json(content)
+        predictor = Predictor.load(bundle, threads=1, tta=options.tta, prevalence=options.prevalence)
+
+        def answer(request: Json) -> Json:
+            task = Task(Path(request["path"]), request["name"], request["case_id"])
+            return predict_case(predictor, task, out, options)._asdict()
+
+        return answer
+
+    serve(load)
+
+
+if __name__ == "__main__":
+    main()

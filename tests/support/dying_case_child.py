@@ -1,0 +1,21 @@
+"""The child of predict_folder that dies of every image named `deadly`: a stand-in for a decoder or an allocator."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from thyrosight.results import predict_case
+
+_predict_case = predict_case.predict_case
+
+
+def predict_or_die(predictor, task, out, options):  # type: ignore[no-untyped-def]
+    if task.path.stem == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _predict_case(predictor, task, out, options)
+
+
+if __name__ == "__main__":
+    predict_case.predict_case = predict_or_die
+    predict_case.main()
