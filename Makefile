@@ -77,7 +77,10 @@ pictures: $(CORE)  ## remake the pictures of the README from phantoms
 reference: $(DEV)  ## remake the parts of docs/reference.md that come from the program
 	$(BIN)/python tools/make_reference.py
 
-bench: $(DEV)  ## cold start against `import torch`; milliseconds per image
+BASE ?= HEAD~20
+
+bench: $(DEV)  ## today against BASE (a revision or a wheel) in turn, cold start, milliseconds per image
+	$(BIN)/python bench/against.py $(BASE)
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/inference.py
 

@@ -18,6 +18,7 @@ import typer
 import typer.core
 
 from thyrosight.commands import (
+    archive,
     datasets,
     dicom,
     evaluation,
@@ -96,6 +97,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stress": stress.stress,
     "pool-stress": stress.pool_stress,
     "predict": predict.predict,
+    "report": archive.report,
+    "plan": archive.plan,
     "measure": measure.measure,
     "tirads": tirads.tirads,
     "report": examination.report,

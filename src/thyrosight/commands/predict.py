@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from thyrosight.commands.archive import TableWork, engine_of, existing, write_tables
 from thyrosight.commands.options import BundleOption, Json, MmPerPixel, Prevalence, Threads, Tta, spacing_given
 from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from thyrosight.results.predict_folder import RunSummary
+    from thyrosight.results.predict_folder import FolderOptions, RunSummary
 
 MAX_ROWS_SHOWN = 20
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Images and folders of images.", exists=True)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    images: Annotated[list[str], typer.Argument(help="Images and folders of images.", metavar="IMAGES...")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="PATH", help="Folder for the results.")],
     bundle: BundleOption = None,
     tta: Tta = False,
     prevalence: Prevalence = None,
@@ -34,6 +35,16 @@ def predict(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")
     ] = False,
+    output: Annotated[
+        str, typer.Option("--output", metavar="folder|parquet", help="A folder per image, or tables of all images.")
+    ] = "folder",
+    shard_rows: Annotated[int, typer.Option("--shard-rows", min=1, help="Images per shard of the tables.")] = 1000,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="local|ray", help="Who makes the tables: this machine's cores, or Ray.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a Ray cluster; `auto` is this machine's.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
@@ -42,21 +53,40 @@ def predict(
     already stay. A file that fails costs one line on stderr; all others are predicted, and the exit code is 1.
     Of a clip (DICOM or video of several frames) every frame is read: CASE/clip.json holds all frames, the other files
     show the frame with the largest nodule. --submission writes mask/, submission.csv and probability.csv instead.
+
+    --output parquet writes tables instead, in shards, with no file per image. Images may then be zip and tar files, a
+    CSV with a column `image`, a DICOMDIR and addresses such as s3://bucket/scans too, and --out may be an address.
     """
-    if pdf and submission:
-        raise ConfigError("--pdf and --submission: a submission has no report; give one of the two")
-    if submission:
-        _write_submission(images, out, bundle, tta, threads, as_json)
-        return
+    if (pdf or output != "folder") and submission:
+        raise ConfigError("--submission with --pdf or --output: a submission has neither; leave one out")
     if frame is not None and every is not None:
         raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
+    if output == "parquet":
+        if pdf:
+            raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight report`")
+        tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite)
+        write_tables(images, out, tables, engine_of(engine, address), as_json)
+    if output != "folder" or engine != "local" or address is not None:
+        raise ConfigError(f"--output {output}: choose folder or parquet; --engine and --address go with parquet")
+    paths, folder = [existing(name) for name in images], Path(out)
+    if submission:
+        _write_submission(paths, folder, bundle, tta, threads, as_json)
+    from thyrosight.results.predict_folder import FolderOptions
+
+    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence)
+    _predict_folder(paths, folder, bundle, options, pdf, as_json)
+
+
+def _predict_folder(
+    images: list[Path], out: Path, bundle: Path | None, options: FolderOptions, pdf: bool, as_json: bool
+) -> NoReturn:
+    """Writes the results folder and prints what came of it; exit code 1 where an image failed."""
     from thyrosight.results.pages import pdf_writer, write_pdf
-    from thyrosight.results.predict_folder import FolderOptions, predict_folder
+    from thyrosight.results.predict_folder import predict_folder
 
     if pdf:
         pdf_writer()  # fails before the work, not after it, where something has to be installed
-    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence)
     with stdout_kept_for_json(as_json), file_progress() as progress:
         summary = predict_folder(images, out, bundle=bundle, options=options, progress=progress)
     if pdf:
@@ -83,7 +113,7 @@ def demo(
 
 def _write_submission(
     images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
-) -> None:
+) -> NoReturn:
     """Writes the challenge's files and prints their path; exit code 1 where an image failed."""
     from thyrosight.inference.predictor import Predictor
     from thyrosight.results.submission import write_submission

@@ -121,6 +121,11 @@ def is_whole_file(path: Path) -> bool:
         return False
 
 
+def sha256_of_bytes(content: bytes) -> str:
+    """Bytes -> their SHA-256, 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """File -> SHA-256 of its bytes, 64 lower-case hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()

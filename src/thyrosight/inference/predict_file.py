@@ -14,7 +14,7 @@ from typing import Any
 
 from thyrosight.errors import InputError
 from thyrosight.frames.dicom import with_spacing
-from thyrosight.frames.load import FrameFile, chosen_frame, open_frames
+from thyrosight.frames.load import FrameFile, chosen_frame, frames_of, open_frames
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
 from thyrosight.measurement.cine import Clip, numbered_by_track, summarise_clip
@@ -51,9 +51,19 @@ class CaseResult:
 def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> CaseResult:
     """File -> CaseResult. A clip is read whole unless a frame is chosen; another file of several frames needs that."""
     with open_frames(path) as file:
-        if file.is_clip and options.frame_index is None:
-            return _examine_clip(predictor, file, path, options)
-        frame = file.frame(chosen_frame(str(path), file.num_frames, options.frame_index))
+        return _examine_open(predictor, file, path, options)
+
+
+def examine_bytes(predictor: Predictor, data: bytes, path: Path, options: ReadOptions) -> CaseResult:
+    """Bytes of a file -> CaseResult, as examine_file; the path names it in errors and is not opened."""
+    with frames_of(data, path) as file:
+        return _examine_open(predictor, file, path, options)
+
+
+def _examine_open(predictor: Predictor, file: FrameFile, path: Path, options: ReadOptions) -> CaseResult:
+    if file.is_clip and options.frame_index is None:
+        return _examine_clip(predictor, file, path, options)
+    frame = file.frame(chosen_frame(str(path), file.num_frames, options.frame_index))
     examination = predictor.examine(with_spacing(frame, options.spacing))
     return CaseResult(examination, (examination.prediction,), None)
 

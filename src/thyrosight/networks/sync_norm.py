@@ -14,7 +14,7 @@ class SyncNorm(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         if not (self.training and torch.distributed.is_initialized()):
             return super().forward(input)
-        values = input.float()
+        values = input if input.dtype == torch.float64 else input.float()
         count = values.new_tensor([float(values.numel() // values.shape[1])])
         sums = _summed(torch.cat([values.sum(dim=(0, 2, 3)), count]))
         total = sums[-1].detach()

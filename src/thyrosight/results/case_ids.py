@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,17 +38,33 @@ def assign_case_ids(
     first where there are several folders. A name that is reserved or taken gets a hash of its path at the end.
     """
     folders = [source for source in sources if source.is_dir()]
+    paths = list(images)
+    names = [_name_within(folders, path) for path in paths]
+    places = [os.path.abspath(path) for path in paths]
+    ids = ids_of_names(names, places, suffix=suffix, reserved=reserved)
+    return [Task(*one) for one in zip(paths, names, ids, strict=True)]
+
+
+def ids_of_names(
+    names: Sequence[str], places: Sequence[str] | None = None, *, suffix: str = "", reserved: Iterable[str] = ()
+) -> list[str]:
+    """Names of images within a run, where they lie -> one case id each, in order; a taken name gets a hash.
+
+    Without `places`, images of one name are counted: the second of them has the hash of `NAME 2`.
+    """
     taken = {name.casefold() for name in reserved}
-    tasks = []
-    for path in images:
-        name = _name_within(folders, path)
-        readable = _safe(name)[:MAX_ID_LENGTH] + suffix
-        candidates = (readable, f"{readable}-{_hash(name)}", f"{readable}-{_hash(os.path.abspath(path))}")
-        is_cut = len(_safe(name)) > MAX_ID_LENGTH
-        case_id = next(id_ for id_ in candidates[is_cut:] if _is_free(id_, taken))
+    count: Counter[str] = Counter()
+    ids = []
+    for index, name in enumerate(names):
+        count[name] += 1
+        place = places[index] if places is not None else f"{name} {count[name]}"
+        safe = _safe(name)
+        short = safe[:MAX_ID_LENGTH] + suffix
+        candidates = (short, f"{short}-{_hash(name)}", f"{short}-{_hash(place)}")
+        case_id = next(id_ for id_ in candidates[len(safe) > MAX_ID_LENGTH :] if _is_free(id_, taken))
         taken.add(case_id.casefold())
-        tasks.append(Task(path, name, case_id))
-    return tasks
+        ids.append(case_id)
+    return ids
 
 
 def _name_within(folders: Sequence[Path], path: Path) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thyrosight.bundle.store import bundle_path
 from thyrosight.children import replies
 from thyrosight.errors import InputError
 from thyrosight.frames.find_images import FoundImages, find_images
@@ -165,7 +166,11 @@ def num_processes(num_images: int, threads: int | None) -> int:
 
 
 def _outcomes(
-    predictor: Predictor, tasks: Sequence[Task], out: Path, bundle: Path | Predictor | None, options: FolderOptions
+    predictor: Predictor,
+    tasks: Sequence[Task],
+    out: Path,
+    bundle: Path | str | Predictor | None,
+    options: FolderOptions,
 ) -> Generator[Outcome, None, None]:
     """-> what became of each image, in order: by child processes, or by this one where it is given or enough."""
     number = num_processes(len(tasks), options.threads)
@@ -173,7 +178,7 @@ def _outcomes(
         for task in tasks:
             yield predict_case(predictor, task, out, options)
         return
-    settings = CaseSettings(out, bundle, options).to_json()
+    settings = CaseSettings(out, bundle_path(bundle), options).to_json()
     requests = (task_json(task) for task in tasks)
     with closing(replies(case_process, settings, requests, number)) as answers:
         for task, reply in zip(tasks, answers, strict=True):

@@ -176,11 +176,12 @@ class LossPart(NamedTuple):
     """One term of the total.
 
     loss: (output, batch, settings) -> a mean over rows, a scalar; None where the network has no such output or the
-    batch no such target. num_rows: batch -> over how many rows (of descriptors: terms) the loss is a mean.
+    batch no such target. num_rows: (batch, settings) -> over how many rows (of descriptors: terms) the loss is a mean;
+    for a weighted mean, the sum of the weights.
     """
 
     loss: Callable[[Output, Batch, LossSettings], Tensor | None]
-    num_rows: Callable[[Batch], Tensor]
+    num_rows: Callable[[Batch, LossSettings], Tensor]
 
 
 def _mask_part(output: Output, batch: Batch, settings: LossSettings) -> Tensor:
@@ -245,14 +246,26 @@ def _known_terms(batch: Batch) -> Tensor | None:
     return None if batch.descriptors_BD is None else batch.descriptors_BD != UNLABELLED
 
 
+def _rated_weight(batch: Batch, settings: LossSettings) -> Tensor:
+    """-> the divisor of the malignancy part: each labelled row counts by the weight of its class."""
+    risk = batch.risk_B[batch.risk_B != UNLABELLED].float()
+    benign, malignant = settings.class_weights or (1.0, 1.0)
+    return ((1.0 - risk) * benign + risk * malignant).sum()
+
+
+def _mapped_rows(batch: Batch) -> Tensor:
+    """-> the rows of the map part: a risk, and an outline that is not empty."""
+    return (batch.risk_B != UNLABELLED) & batch.has_mask_B & (batch.mask_B1HW > 0).flatten(1).any(dim=1)
+
+
 PARTS: dict[str, LossPart] = {
-    "mask": LossPart(_mask_part, lambda batch: batch.has_mask_B.sum()),
-    "malignancy": LossPart(_malignancy_part, lambda batch: (batch.risk_B != UNLABELLED).sum()),
-    "map": LossPart(_map_part, lambda batch: ((batch.malignancy_B >= 0) & batch.has_mask_B).sum()),
-    "gland": LossPart(_gland_part, lambda batch: _count(batch.has_gland_B, batch)),
-    "descriptor": LossPart(_descriptor_part, lambda batch: _count(_known_terms(batch), batch)),
-    "presence": LossPart(_presence_part, lambda batch: batch.has_mask_B.sum()),
-    "box": LossPart(_box_part, lambda batch: _count(batch.has_box_B, batch)),
+    "mask": LossPart(_mask_part, lambda batch, _: batch.has_mask_B.sum()),
+    "malignancy": LossPart(_malignancy_part, _rated_weight),
+    "map": LossPart(_map_part, lambda batch, _: _mapped_rows(batch).sum()),
+    "gland": LossPart(_gland_part, lambda batch, _: _count(batch.has_gland_B, batch)),
+    "descriptor": LossPart(_descriptor_part, lambda batch, _: _count(_known_terms(batch), batch)),
+    "presence": LossPart(_presence_part, lambda batch, _: batch.has_mask_B.sum()),
+    "box": LossPart(_box_part, lambda batch, _: _count(batch.has_box_B, batch)),
 }
 """All that a network can learn by. The weight of part X is `loss.X_weight`, its column of metrics.csv train_X_loss."""
 
@@ -290,6 +303,23 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Mult
     return MultitaskLoss(total, parts)
 
 
-def num_rows_of_parts(batch: Batch) -> Tensor:
+def num_rows_of_parts(batch: Batch, settings: LossSettings) -> Tensor:
     """Batch -> over how many rows each part is a mean, in the order of PARTS: (parts,) float."""
-    return torch.stack([part.num_rows(batch).float() for part in PARTS.values()])
+    return torch.stack([part.num_rows(batch, settings).float() for part in PARTS.values()])
+
+
+def shared_loss(loss: MultitaskLoss, batch: Batch, settings: LossSettings) -> MultitaskLoss:
+    """This process's loss -> its share of the loss of the global batch; the mean over processes is that of one process.
+
+    Every part is a mean over the rows that have its annotation; processes hold different numbers of those. Without
+    several processes the loss stays as it is.
+    """
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return loss
+    own = num_rows_of_parts(batch, settings)
+    everywhere = own.clone()
+    torch.distributed.all_reduce(everywhere)
+    share = torch.distributed.get_world_size() * own / torch.where(everywhere > 0, everywhere, 1.0)
+    parts = {name: part * share[index] for index, (name, part) in enumerate(loss.parts.items())}
+    weights = part_weights(settings)
+    return MultitaskLoss(torch.stack([weights[name] * part for name, part in parts.items()]).sum(), parts)

@@ -24,11 +24,10 @@ from thyrosight.training.dataset import EpochSampler
 from thyrosight.training.losses import (
     MAIN_PARTS,
     LossSettings,
-    MultitaskLoss,
     multitask_loss,
-    num_rows_of_parts,
     part_column,
     part_weights,
+    shared_loss,
 )
 from thyrosight.types import Case
 
@@ -66,8 +65,8 @@ class TrainingModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output: Output = self.network(batch.image_B1HW.contiguous(memory_format=self.memory_format))
-        loss = multitask_loss(output, batch, self.loss)
-        total = loss.total if self.trainer.world_size == 1 else self._shared_total(loss, batch)
+        loss = shared_loss(multitask_loss(output, batch, self.loss), batch, self.loss)
+        total = loss.total
         values = {"train_loss": total}
         for name, weight in part_weights(self.loss).items():
             if weight > 0 or name in MAIN_PARTS:
@@ -75,18 +74,6 @@ class TrainingModule(L.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.image_B1HW), sync_dist=True)
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
-
-    def _shared_total(self, loss: MultitaskLoss, batch: Batch) -> Tensor:
-        """This process's share of the loss of the global batch: averaged gradients then equal those of one process.
-
-        Every part is a mean over the rows that have its annotation; processes hold different numbers of those.
-        """
-        own = num_rows_of_parts(batch)
-        everywhere = own.clone()
-        torch.distributed.all_reduce(everywhere)
-        share = self.trainer.world_size * own / everywhere.clamp(min=1)
-        weights = torch.tensor(list(part_weights(self.loss).values()), device=share.device)
-        return torch.stack(list(loss.parts.values())) @ (share * weights)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         there = {name: value.to(device, non_blocking=True) for name, value in vars(batch).items() if value is not None}

@@ -172,7 +172,9 @@ def trainer_settings(config: Config, world: int = 1) -> dict[str, Any]:
     accelerator = choose_accelerator(config)
     strategy: Any = "auto"
     if world > 1:
+        # A head without a row in one process's batch has no gradient there.
         has_idle_task = min(config.loss.mask_weight, config.loss.malignancy_weight) == 0
+        has_idle_task |= max(config.loss.gland_weight, config.loss.descriptor_weight) > 0
         strategy = DDPStrategy(
             process_group_backend="gloo" if accelerator == "cpu" else None, find_unused_parameters=has_idle_task
         )

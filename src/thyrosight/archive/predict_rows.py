@@ -1,0 +1,74 @@
+"""One image -> its rows, or a row with the reason why it has none. As a program: the child of predict_archive.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from thyrosight.archive.schema import Row, failed_rows, rows_of_case
+from thyrosight.archive.sources import Item, read_place
+from thyrosight.children import Json, serve
+from thyrosight.errors import ThyrosightError
+from thyrosight.inference.predict_file import ReadOptions, examine_bytes
+from thyrosight.inference.predictor import Predictor
+from thyrosight.types import Spacing
+
+
+class RowSettings(NamedTuple):
+    """What is the same for all images of a run: the model's and the reader's settings."""
+
+    bundle: Path | None = None
+    tta: bool = False
+    prevalence: float | None = None
+    reading: ReadOptions = ReadOptions()
+
+    def to_json(self) -> Json:
+        frame, every, spacing = self.reading.frame_index, self.reading.every, self.reading.spacing
+        reading = {"frame": frame, "every": every, "mm_per_pixel": list(spacing) if spacing else None}
+        bundle = str(self.bundle) if self.bundle else None
+        return {"bundle": bundle, "tta": self.tta, "prevalence": self.prevalence} | reading
+
+    @classmethod
+    def of_json(cls, content: Json) -> RowSettings:
+        spacing = Spacing(*content["mm_per_pixel"]) if content["mm_per_pixel"] else None
+        reading = ReadOptions(content["frame"], content["every"], spacing)
+        bundle = Path(content["bundle"]) if content["bundle"] else None
+        return cls(bundle, content["tta"], content["prevalence"], reading)
+
+    def predictor(self, threads: int | None) -> Predictor:
+        """-> the model, loaded for this process."""
+        return Predictor.load(self.bundle, threads=threads, tta=self.tta, prevalence=self.prevalence)
+
+
+def predict_rows(predictor: Predictor, item: Item, reading: ReadOptions) -> Row:
+    """One image -> {"image": row, "nodules": rows}; nothing that one file does can stop the run."""
+    try:
+        result = examine_bytes(predictor, read_place(item.place), Path(item.name), reading)
+        return rows_of_case(item.case_id, item.name, result)
+    except ThyrosightError as error:
+        message = str(error)
+    except Exception as error:  # a fault of ours in one file must not cost the others
+        message = f"internal error ({type(error).__name__}: {error}); please report it"
+    return failed_rows(item.case_id, item.name, in_one_line(message, item))
+
+
+def in_one_line(message: str, item: Item) -> str:
+    """An error -> one line that names the file within the run, without the folders above the sources."""
+    for place in (item.place.get("address"), item.place.get("path")):
+        message = message.replace(place, item.name) if place else message
+    return " ".join(message.split())
+
+
+def main() -> None:
+    """The child: one thread for the network, because there is a child per core."""
+
+    def load(content: Json) -> Any:
+        settings = RowSettings.of_json(content)
+        predictor = settings.predictor(threads=1)
+        return lambda request: predict_rows(predictor, Item(**request), settings.reading)
+
+    serve(load)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Rows of some images -> one shard: images/part-00000.parquet and nodules/part-00000.parquet, whole or absent.
+
+The images' file is written last: a shard is done when it is there. The manifest states the run; a second run into the
+same place has to be the same, and goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from thyrosight.archive.schema import (
+    FAILED,
+    FORMAT_VERSION,
+    IMAGE_COLUMNS,
+    NODULE_COLUMNS,
+    Row,
+    arrow_schema,
+    pyarrow,
+)
+from thyrosight.archive.sources import Item
+from thyrosight.archive.store import Store
+from thyrosight.errors import InputError
+
+MANIFEST_NAME, KIND = "manifest.json", "thyrosight archive"
+IMAGES, NODULES = "images", "nodules"
+DEFAULT_SHARD_ROWS = 1000
+SAME = ("format_version", "kind", "model", "settings", "shard_rows", "num_images", "images_sha256")
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """The images of a run and how many of them a shard holds."""
+
+    items: Sequence[Item]
+    shard_rows: int
+
+    @property
+    def num_shards(self) -> int:
+        return -(-len(self.items) // self.shard_rows)
+
+    def items_of(self, index: int) -> Sequence[Item]:
+        """Number of a shard -> its images."""
+        return self.items[index * self.shard_rows : (index + 1) * self.shard_rows]
+
+
+def images_sha256(items: Iterable[Item]) -> str:
+    """-> SHA-256 over names and case ids, so that another list of images is noticed."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.name}\0{item.case_id}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def part_name(index: int) -> str:
+    return f"part-{index:05d}.parquet"
+
+
+def done_shards(store: Store) -> set[str]:
+    """-> the file names of the shards that are done."""
+    return {name for name in store.names(IMAGES) if name.startswith("part-") and name.endswith(".parquet")}
+
+
+def write_shard(store: Store, index: int, rows: Sequence[Row], model: str) -> int:
+    """Rows of a shard's images, in order -> its two files; returns how many images failed."""
+    images = [_decoded(row["image"]) for row in rows]
+    nodules = [nodule for row in rows for nodule in row["nodules"]]
+    name = part_name(index)
+    store.write(f"{NODULES}/{name}", _parquet(nodules, NODULE_COLUMNS, model))
+    store.write(f"{IMAGES}/{name}", _parquet(images, IMAGE_COLUMNS, model))
+    return sum(image["status"] == FAILED for image in images)
+
+
+def _decoded(image: Row) -> Row:
+    text = {name: _clean(value) if isinstance(value, str) else value for name, value in image.items()}
+    return text | {"mask": base64.b64decode(image["mask"]) if image["mask"] is not None else None}
+
+
+def _clean(text: str) -> str:
+    """Text -> itself where it is Unicode; a name in other bytes gets question marks, as Arrow has UTF-8 alone."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _parquet(rows: list[Row], columns: dict[str, str], model: str) -> bytes:
+    """Rows -> the bytes of a Parquet file; equal rows give equal bytes."""
+    pa = pyarrow()
+    facts = {"thyrosight.format_version": str(FORMAT_VERSION), "thyrosight.model": model}
+    table = pa.Table.from_pylist(rows, schema=arrow_schema(columns, facts))
+    stream = io.BytesIO()
+    pa.parquet.write_table(table, stream, compression="zstd")
+    return stream.getvalue()
+
+
+def open_manifest(store: Store, manifest: dict[str, Any], *, overwrite: bool) -> None:
+    """The run -> manifest.json, where there is none or one of an equal run. InputError for any other."""
+    earlier = read_manifest(store)
+    if earlier is None and (store.names(IMAGES) or store.names(NODULES)):
+        raise InputError(f"{store.name}: holds tables without a {MANIFEST_NAME}; choose another place")
+    if earlier is not None and not overwrite:
+        for name in SAME:
+            if earlier.get(name) != manifest[name]:
+                raise InputError(
+                    f"{store.name}: holds a run with another {name.replace('_', ' ')}; choose another place, or pass "
+                    "--overwrite"
+                )
+    write_manifest(store, manifest)
+
+
+def write_manifest(store: Store, manifest: dict[str, Any]) -> None:
+    store.write(MANIFEST_NAME, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_manifest(store: Store) -> dict[str, Any] | None:
+    """-> the manifest; None where there is none. InputError for a file of that name that is not ours."""
+    content = store.read(MANIFEST_NAME)
+    if content is None:
+        return None
+    try:
+        manifest = dict(json.loads(content))
+        if manifest["kind"] == KIND:
+            return manifest
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{store.name}/{MANIFEST_NAME}: not ours; choose another place")

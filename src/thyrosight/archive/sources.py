@@ -1,0 +1,204 @@
+"""Files, folders, zip, tar, lists (CSV, DICOMDIR), addresses -> the images in them; an image -> its bytes.
+
+A place is where an image lies, as JSON, so that it can be sent to another process: {"path"} on this machine,
+{"path", "member"} in an archive, {"address"} in a store. Nothing is unpacked to the disk.
+"""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from thyrosight.archive.store import filesystem_of, is_address, refusal
+from thyrosight.errors import InputError
+from thyrosight.files import natural_key, readable
+from thyrosight.frames.find_images import find_images
+from thyrosight.frames.load import MAX_FILE_BYTES, SUFFIXES, read_bounded
+from thyrosight.results.case_ids import assign_case_ids, ids_of_names
+
+Place = dict[str, str]
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LIST_COLUMNS = ("image", "file", "path", "filename")
+MAX_LIST_BYTES = 1 << 30
+
+
+class Item(NamedTuple):
+    """One image of a run: its name within the sources, its case id, where it lies."""
+
+    name: str
+    case_id: str
+    place: Place
+
+
+@dataclass
+class Found:
+    """The images of all sources, in order; passed_over: {kind: number of files that are no images}."""
+
+    items: list[Item] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+
+def find_items(sources: list[str]) -> Found:
+    """Sources as given -> Found. InputError where one is missing, is damaged, or where no image is found."""
+    found = Found()
+    named: list[tuple[str, Place]] = []
+    for source in sources:
+        for name, place in _images_of(source, found.passed_over):
+            named.append((f"{_own_name(source)}/{name}" if len(sources) > 1 and name else name, place))
+    if not named:
+        words = ", ".join(f"{number} {kind}" for kind, number in found.passed_over.most_common())
+        raise InputError(f"{', '.join(sources)}: no image found{f' (passed over: {words})' if words else ''}")
+    ids = ids_of_names([name for name, _ in named])
+    found.items = [Item(name, case_id, place) for (name, place), case_id in zip(named, ids, strict=True)]
+    return found
+
+
+def read_place(place: Place) -> bytes:
+    """Place -> the bytes of its file, at most MAX_FILE_BYTES. InputError where it can't be read."""
+    if "address" in place:
+        return _of_address(place["address"])
+    if "member" in place:
+        return _of_member(Path(place["path"]), place["member"])
+    return read_bounded(Path(place["path"]))
+
+
+def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
+    """One source -> (name within it, place) of each image."""
+    if is_address(source):
+        yield from _in_store(source, passed_over)
+        return
+    path = Path(source)
+    lower = path.name.lower()
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    if path.is_dir() or lower == "dicomdir":
+        folder = path if path.is_dir() else path.parent
+        images = find_images([folder])
+        passed_over.update(images.passed_over)
+        for task in assign_case_ids([folder], images.images):
+            yield task.name, {"path": str(task.path)}
+    elif lower.endswith(".zip") or lower.endswith(TAR_SUFFIXES):
+        for member in _members(path):
+            if _is_image(member, passed_over):
+                yield readable(member), {"path": str(path), "member": member}
+    elif lower.endswith(".csv"):
+        yield from _listed(path)
+    else:
+        yield readable(path.name), {"path": str(path)}
+
+
+def _is_image(name: str, passed_over: Counter[str]) -> bool:
+    """Name in an archive or a store -> whether it is an image's; counts what is not."""
+    parts = PurePosixPath(name).parts
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        return False
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in SUFFIXES:
+        return True
+    passed_over[suffix or "no suffix"] += 1
+    return False
+
+
+def _in_store(address: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
+    system, root = filesystem_of(address)
+    scheme = address.partition("://")[0]
+    try:
+        paths = sorted(map(str, system.find(root)), key=natural_key)
+    except Exception as error:
+        raise refusal(address, error) from error
+    for path in paths:
+        name = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
+        if _is_image(name, passed_over):
+            yield readable(name), {"address": f"{scheme}://{path.lstrip('/')}"}
+
+
+def _listed(path: Path) -> Iterator[tuple[str, Place]]:
+    """A CSV with a column of images -> these; paths are relative to the file, addresses as they are."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream)
+            columns = {name.strip().lower(): name for name in rows.fieldnames or ()}
+            column = next((columns[name] for name in LIST_COLUMNS if name in columns), None)
+            if column is None:
+                raise InputError(f"{path}: no column of images; name one of its columns {', '.join(LIST_COLUMNS)}")
+            for row in rows:
+                if (text := (row[column] or "").strip()) and is_address(text):
+                    yield readable(text.partition("://")[2]), {"address": text}
+                elif text:
+                    yield readable(PurePosixPath(text).as_posix().lstrip("/")), {"path": str(path.parent / text)}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: can't be read as a CSV ({error}); save it as UTF-8 with commas") from error
+
+
+def _members(path: Path) -> list[str]:
+    return sorted(_Archive.of(path).members, key=natural_key)
+
+
+def _of_member(path: Path, member: str) -> bytes:
+    try:
+        return _checked(_Archive.of(path).read(member), f"{path}::{member}")
+    except (KeyError, OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}::{member}: can't be read ({error}); make the archive again") from error
+
+
+def _of_address(address: str) -> bytes:
+    system, path = filesystem_of(address)
+    try:
+        with system.open(path, "rb") as stream:
+            return _checked(bytes(stream.read(MAX_FILE_BYTES + 1)), address)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{address}: no such file; check the address") from None
+    except Exception as error:
+        raise refusal(address, error) from error
+
+
+def _checked(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"{name}: more than {MAX_FILE_BYTES >> 20} MB; export the frames that you need")
+    return data
+
+
+class _Archive:
+    """An open zip or tar; its list of members is read once per process."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip: zipfile.ZipFile | None = None
+        self._tar: tarfile.TarFile | None = None
+        self.members: dict[str, Any] = {}
+        try:
+            if path.name.lower().endswith(".zip"):
+                self._zip = zipfile.ZipFile(path)
+                self.members = {entry.filename: entry for entry in self._zip.infolist() if not entry.is_dir()}
+            else:
+                self._tar = tarfile.open(path)  # noqa: SIM115 - stays open for its members
+                self.members = {entry.name: entry for entry in self._tar if entry.isreg()}
+        except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: no archive that can be read ({error}); make it again") from error
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(path: Path) -> _Archive:
+        return _Archive(path)
+
+    def read(self, member: str) -> bytes:
+        """Member -> its bytes, one more than MAX_FILE_BYTES at most: a header may claim less than there is."""
+        entry = self.members[member]
+        stream = self._zip.open(entry) if self._zip is not None else self._tar.extractfile(entry)  # type: ignore[union-attr]
+        with stream:
+            return bytes(stream.read(MAX_FILE_BYTES + 1))
+
+
+def _own_name(source: str) -> str:
+    """-> the last part of a source, which tells several sources apart."""
+    if is_address(source):
+        return readable(PurePosixPath(source.rstrip("/")).name)
+    return readable(Path(source).resolve().name)

@@ -1,0 +1,107 @@
+"""What can be a source: folders, zip, tar, CSV, DICOMDIR, addresses; and what is said of what can't be read."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scans import write_scans
+from tables import rows_in
+from thyrosight.archive.sources import find_items, read_place
+from thyrosight.errors import InputError
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    write_scans(tmp_path / "in", "b/2.png", "a/1.png", "a/10.png")
+    (tmp_path / "in" / "notes.txt").write_text("none")
+    return tmp_path / "in"
+
+
+def names_and_bytes(source: Path | str) -> dict[str, bytes]:
+    return {item.name: read_place(item.place) for item in find_items([str(source)]).items}
+
+
+def expected(scans: Path) -> dict[str, bytes]:
+    return {name: (scans / name).read_bytes() for name in ("a/1.png", "a/10.png", "b/2.png")}
+
+
+def test_a_folder_zip_and_tars_hold_the_same(scans: Path, tmp_path: Path) -> None:
+    assert names_and_bytes(scans) == expected(scans)
+    assert find_items([str(scans)]).passed_over == {".txt": 1}
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as packed:
+        for path in sorted(scans.rglob("*.*")):
+            packed.write(path, path.relative_to(scans))
+    assert names_and_bytes(tmp_path / "scans.zip") == expected(scans)
+    for suffix, mode in ((".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz")):
+        with tarfile.open(tmp_path / f"scans{suffix}", mode) as tar:
+            tar.add(scans, arcname=".")
+        found = {name.removeprefix("./"): data for name, data in names_and_bytes(tmp_path / f"scans{suffix}").items()}
+        assert found == expected(scans)
+
+
+def test_a_csv_lists_images_and_addresses(scans: Path) -> None:
+    (scans / "list.csv").write_text("patient,Image\nx,a/10.png\ny,b/2.png\n")
+    assert list(names_and_bytes(scans / "list.csv")) == ["a/10.png", "b/2.png"]
+    (scans / "bad.csv").write_text("patient\nx\n")
+    with pytest.raises(InputError, match="no column of images"):
+        find_items([str(scans / "bad.csv")])
+
+
+def test_a_dicomdir_stands_for_its_folder(scans: Path) -> None:
+    (scans / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    assert list(names_and_bytes(scans / "DICOMDIR")) == ["a/1.png", "a/10.png", "b/2.png"]
+
+
+def test_equal_names_of_several_sources_get_ids_of_their_own(scans: Path, tmp_path: Path) -> None:
+    shutil.copytree(scans, tmp_path / "copy" / "in")
+    items = find_items([str(scans), str(tmp_path / "copy" / "in")]).items
+    assert len(items) == len({item.case_id for item in items}) == 6
+
+
+def test_a_store_is_read_and_written_by_address(predict: Callable[..., Any], scans: Path, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    for name, data in expected(scans).items():
+        store.pipe(f"/scans/{name}", data)
+    assert names_and_bytes("memory://scans") == expected(scans)
+    summary = predict(["memory://scans"], "memory://tables", shard_rows=2)
+    assert (summary.num_done, summary.num_shards) == (3, 2)
+    assert predict(["memory://scans"], "memory://tables", shard_rows=2).num_there == 3
+    predict([scans], tmp_path / "out", shard_rows=2)
+    for part in ("images/part-00000.parquet", "images/part-00001.parquet", "nodules/part-00000.parquet"):
+        assert store.cat(f"/tables/{part}") == (tmp_path / "out" / part).read_bytes()
+
+
+def test_what_is_missing_or_damaged_is_one_line(tmp_path: Path, predict: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_items([str(tmp_path / "nowhere")])
+    (tmp_path / "bad.zip").write_bytes(b"PK\3\4 no zip")
+    with pytest.raises(InputError, match=r"bad.zip: no archive that can be read"):
+        find_items([str(tmp_path / "bad.zip")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no image found"):
+        find_items([str(tmp_path / "empty")])
+    write_scans(tmp_path, "a.png")
+    (tmp_path / "list.csv").write_text("image\na.png\ngone.png\n")
+    predict([tmp_path / "list.csv"], tmp_path / "out")
+    assert [(row["file"], row["status"]) for row in rows_in(tmp_path / "out")] == [
+        ("a.png", "done"),
+        ("gone.png", "failed"),
+    ]
+
+
+def test_a_link_in_a_tar_leads_nowhere(tmp_path: Path) -> None:
+    write_scans(tmp_path, "a.png")
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        tar.add(tmp_path / "a.png", arcname="a.png")
+        link = tarfile.TarInfo("passwd.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert list(names_and_bytes(tmp_path / "evil.tar")) == ["a.png"]
