@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 ROOT = Path(__file__).resolve().parents[1]
 DIFFERS_ANYWAY = {
     "created", "git_revision", "hardware", "path", "revision", "seconds", "software", "software_version", "versions",
@@ -65,11 +67,14 @@ def compared_files(out: Path) -> dict[str, Any]:
 
 
 def content_of(path: Path) -> Any:
-    """A file -> its JSON or rows without what differs anyway, or its SHA-256."""
+    """A file -> its JSON or rows without what differs anyway, the SHA-256 of a picture's pixels, or of the bytes."""
     if path.suffix == ".json":
         return without(json.loads(path.read_text()))
     if path.suffix == ".csv":
         return [without(row) for row in csv.DictReader(path.read_text().splitlines())]
+    if path.suffix == ".png":  # its pixels: how they are packed may change
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        return [*pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest()]
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -18,7 +18,6 @@ import typer
 import typer.core
 
 from thyrosight.commands import (
-    archive,
     datasets,
     dicom,
     evaluation,
@@ -97,8 +96,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stress": stress.stress,
     "pool-stress": stress.pool_stress,
     "predict": predict.predict,
-    "report": archive.report,
-    "plan": archive.plan,
+    "report": predict.report,
+    "plan": predict.plan,
     "measure": measure.measure,
     "tirads": tirads.tirads,
     "report": examination.report,

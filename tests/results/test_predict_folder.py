@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,14 @@ def test_results_json_is_written_last_and_gone_while_a_case_is_redone(
     write_scans(tmp_path / "in", "a.png")
     out = tmp_path / "out"
     run(tmp_path / "in", out, tiny)
-    write_atomic = case_folder.write_atomic
+    replace = os.replace
 
-    def power_cut(path: Path, content: bytes | str) -> None:
+    def power_cut(temporary: Path, path: Path) -> None:
         if path.name == "overlay.png":
             raise KeyboardInterrupt
-        write_atomic(path, content)
+        replace(temporary, path)
 
-    monkeypatch.setattr(case_folder, "write_atomic", power_cut)
+    monkeypatch.setattr(os, "replace", power_cut)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "in", out, tiny, overwrite=True)
     assert not (out / "a" / "result.json").exists()
@@ -161,10 +162,10 @@ def test_ctrl_c_leaves_a_folder_that_the_next_run_completes(tiny: Predictor, tmp
 def test_a_full_disk_stops_the_run(tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scans(tmp_path / "in", *(f"{number}.png" for number in range(6)))
 
-    def full(path: Path, content: bytes | str) -> None:
-        raise InputError(f"{path}: can't be written (No space left on device)")
+    def full(folder: Path, contents: Bytes) -> None:
+        raise InputError(f"{folder}: can't be written (No space left on device)")
 
-    monkeypatch.setattr(case_folder, "write_atomic", full)
+    monkeypatch.setattr(case_folder, "write_files_atomic", full)
     with pytest.raises(InputError, match="No space left"):
         run(tmp_path / "in", tmp_path / "out", tiny)
     assert run_json(tmp_path / "out")["status"] == "stopped"

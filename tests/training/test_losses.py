@@ -339,4 +339,4 @@ def test_auxiliary_tasks_teach_the_rows_that_have_them():
     assert terms[0].grad[1].abs().sum() == 0
     assert terms[1].grad is not None
     assert terms[1].grad.abs().sum() == 0
-    assert num_rows_of_parts(batch).tolist() == [0, 0, 0, 1, 1, 0, 0]
+    assert num_rows_of_parts(batch, ORIGINAL).tolist() == [0, 0, 0, 1, 1, 0, 0]

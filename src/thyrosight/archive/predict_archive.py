@@ -26,8 +26,8 @@ from thyrosight.archive.shards import (
     write_manifest,
     write_shard,
 )
-from thyrosight.archive.sources import Found, Item, find_items
-from thyrosight.archive.store import Store, open_store
+from thyrosight.archive.sources import ListedImage, Listing, find_items
+from thyrosight.archive.store import TableStore, open_store
 from thyrosight.bundle.store import bundle_id, load_bundle
 from thyrosight.children import replies
 from thyrosight.environment import software_version, utc_now
@@ -69,7 +69,7 @@ class ArchiveSummary:
         return 1 if self.num_failed else 0
 
 
-Engine = Callable[[Store, ShardPlan, Sequence[int], ArchiveOptions, str], ShardsDone]
+Engine = Callable[[TableStore, ShardPlan, Sequence[int], ArchiveOptions, str], ShardsDone]
 """(store, plan, shards to do, options, the model) -> the shards as they are done."""
 
 
@@ -109,7 +109,7 @@ def predict_archive(
 
 
 def local_engine(
-    store: Store, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
+    store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
 ) -> ShardsDone:
     """Shards by the cores of this machine: their images go to child processes, their files are written here."""
     items = (item for index in wanted for item in plan.items_of(index))
@@ -120,14 +120,14 @@ def local_engine(
             yield shard_done(store, index, of_shard, model)
 
 
-def shard_done(store: Store, index: int, rows: Sequence[Row], model: str) -> tuple[int, int, Sequence[str]]:
+def shard_done(store: TableStore, index: int, rows: Sequence[Row], model: str) -> tuple[int, int, Sequence[str]]:
     """Rows of a shard -> its files, and what the run says of it."""
     write_shard(store, index, rows, model)
     failures = [row["image"]["error"] for row in rows if row["image"]["status"] == FAILED]
     return index, len(rows), failures
 
 
-def rows_in_order(items: Iterable[Item], settings: RowSettings, number: int) -> Generator[Row, None, None]:
+def rows_in_order(items: Iterable[ListedImage], settings: RowSettings, number: int) -> Generator[Row, None, None]:
     """Images -> their rows, in order: by child processes, or by this one where `number` is 1."""
     if number == 1:
         predictor = settings.predictor(threads=None)
@@ -145,7 +145,7 @@ def rows_in_order(items: Iterable[Item], settings: RowSettings, number: int) -> 
                 yield reply
 
 
-def _manifest(found: Found, plan: ShardPlan, options: ArchiveOptions) -> dict[str, Any]:
+def _manifest(found: Listing, plan: ShardPlan, options: ArchiveOptions) -> dict[str, Any]:
     bundle = load_bundle(options.rows.bundle)
     share = ShareOfMalignant.of(bundle.info, options.rows.prevalence)
     settings = {name: value for name, value in options.rows.to_json().items() if name != "bundle"}

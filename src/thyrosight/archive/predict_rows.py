@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thyrosight.archive.schema import Row, failed_rows, rows_of_case
-from thyrosight.archive.sources import Item, read_place
+from thyrosight.archive.sources import ListedImage, read_place
 from thyrosight.children import Json, serve
 from thyrosight.errors import ThyrosightError
 from thyrosight.inference.predict_file import ReadOptions, examine_bytes
@@ -40,7 +40,7 @@ class RowSettings(NamedTuple):
         return Predictor.load(self.bundle, threads=threads, tta=self.tta, prevalence=self.prevalence)
 
 
-def predict_rows(predictor: Predictor, item: Item, reading: ReadOptions) -> Row:
+def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) -> Row:
     """One image -> {"image": row, "nodules": rows}; nothing that one file does can stop the run."""
     try:
         result = examine_bytes(predictor, read_place(item.place), Path(item.name), reading)
@@ -52,7 +52,7 @@ def predict_rows(predictor: Predictor, item: Item, reading: ReadOptions) -> Row:
     return failed_rows(item.case_id, item.name, in_one_line(message, item))
 
 
-def in_one_line(message: str, item: Item) -> str:
+def in_one_line(message: str, item: ListedImage) -> str:
     """An error -> one line that names the file within the run, without the folders above the sources."""
     for place in (item.place.get("address"), item.place.get("path")):
         message = message.replace(place, item.name) if place else message
@@ -65,7 +65,7 @@ def main() -> None:
     def load(content: Json) -> Any:
         settings = RowSettings.of_json(content)
         predictor = settings.predictor(threads=1)
-        return lambda request: predict_rows(predictor, Item(**request), settings.reading)
+        return lambda request: predict_rows(predictor, ListedImage(**request), settings.reading)
 
     serve(load)
 

@@ -16,8 +16,8 @@ from typing import Any
 from thyrosight.archive.predict_archive import ArchiveOptions, ShardsDone, rows_in_order, shard_done
 from thyrosight.archive.predict_rows import RowSettings
 from thyrosight.archive.shards import ShardPlan
-from thyrosight.archive.sources import Item
-from thyrosight.archive.store import Store, is_address, open_store
+from thyrosight.archive.sources import ListedImage
+from thyrosight.archive.store import TableStore, is_address, open_store
 from thyrosight.children import Json
 from thyrosight.errors import InputError, MissingExtraError
 
@@ -39,7 +39,7 @@ class RayEngine:
         self.address, self.with_dashboard = address, with_dashboard
 
     def __call__(
-        self, store: Store, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
+        self, store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
     ) -> ShardsDone:
         """Shards by the actors of Ray; they come back in any order."""
         ray = ray_module()
@@ -85,7 +85,7 @@ class ShardMaker:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         index = int(batch["index"][0])
-        items = [Item(item["name"], item["case_id"], _place(item)) for item in batch["items"][0]]
+        items = [ListedImage(item["name"], item["case_id"], _place(item)) for item in batch["items"][0]]
         rows = list(rows_in_order(items, self._settings, 1))
         _, num_images, failures = shard_done(self._store, index, rows, self._model)
         return {"index": [index], "num_images": [num_images], "failures": [list(failures)]}
@@ -96,8 +96,8 @@ def _absolute(rows: RowSettings) -> RowSettings:
     return rows if rows.bundle is None else rows._replace(bundle=rows.bundle.resolve())
 
 
-def _sendable(item: Item) -> Json:
-    """Item -> a record of constant shape for Arrow; paths become absolute."""
+def _sendable(item: ListedImage) -> Json:
+    """ListedImage -> a record of constant shape for Arrow; paths become absolute."""
     place = item.place
     path = os.path.abspath(place["path"]) if "path" in place else ""
     return {"name": item.name, "case_id": item.case_id, "address": place.get("address", "")} | {

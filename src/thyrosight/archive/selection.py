@@ -14,7 +14,7 @@ from typing import Any
 from thyrosight.archive.predict_rows import in_one_line
 from thyrosight.archive.schema import IMAGE_COLUMNS, Row, mask_of, prediction_of, pyarrow
 from thyrosight.archive.shards import IMAGES, done_shards
-from thyrosight.archive.sources import Item, find_items, read_place
+from thyrosight.archive.sources import ListedImage, find_items, read_place
 from thyrosight.archive.store import open_store
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import sha256_of_bytes
@@ -137,7 +137,7 @@ def write_selection(shards: str, where: str | None, out: Path, images: Sequence[
     return write_results(out, failures)
 
 
-def _case_files(row: Row, item: Item | None) -> dict[str, bytes]:
+def _case_files(row: Row, item: ListedImage | None) -> dict[str, bytes]:
     """Row -> the files of its case folder, without an overlay where the image is not at hand."""
     prediction = prediction_of(row)
     files = {MASK_NAME: mask_png(mask_of(row["mask"]))}
@@ -148,7 +148,7 @@ def _case_files(row: Row, item: Item | None) -> dict[str, bytes]:
     return files | {RESULT_NAME: prediction.to_json().encode()}
 
 
-def _frame(item: Item, prediction: Prediction) -> Frame:
+def _frame(item: ListedImage, prediction: Prediction) -> Frame:
     """Image of a run, its prediction -> the frame that was predicted. InputError where it is another file now."""
     data = read_place(item.place)
     if sha256_of_bytes(data) != prediction.image.sha256:

@@ -23,8 +23,8 @@ from thyrosight.archive.schema import (
     arrow_schema,
     pyarrow,
 )
-from thyrosight.archive.sources import Item
-from thyrosight.archive.store import Store
+from thyrosight.archive.sources import ListedImage
+from thyrosight.archive.store import TableStore
 from thyrosight.errors import InputError
 
 MANIFEST_NAME, KIND = "manifest.json", "thyrosight archive"
@@ -37,19 +37,19 @@ SAME = ("format_version", "kind", "model", "settings", "shard_rows", "num_images
 class ShardPlan:
     """The images of a run and how many of them a shard holds."""
 
-    items: Sequence[Item]
+    items: Sequence[ListedImage]
     shard_rows: int
 
     @property
     def num_shards(self) -> int:
         return -(-len(self.items) // self.shard_rows)
 
-    def items_of(self, index: int) -> Sequence[Item]:
+    def items_of(self, index: int) -> Sequence[ListedImage]:
         """Number of a shard -> its images."""
         return self.items[index * self.shard_rows : (index + 1) * self.shard_rows]
 
 
-def images_sha256(items: Iterable[Item]) -> str:
+def images_sha256(items: Iterable[ListedImage]) -> str:
     """-> SHA-256 over names and case ids, so that another list of images is noticed."""
     digest = hashlib.sha256()
     for item in items:
@@ -58,15 +58,16 @@ def images_sha256(items: Iterable[Item]) -> str:
 
 
 def part_name(index: int) -> str:
+    """Number of a shard -> the name of its file in both tables."""
     return f"part-{index:05d}.parquet"
 
 
-def done_shards(store: Store) -> set[str]:
+def done_shards(store: TableStore) -> set[str]:
     """-> the file names of the shards that are done."""
     return {name for name in store.names(IMAGES) if name.startswith("part-") and name.endswith(".parquet")}
 
 
-def write_shard(store: Store, index: int, rows: Sequence[Row], model: str) -> int:
+def write_shard(store: TableStore, index: int, rows: Sequence[Row], model: str) -> int:
     """Rows of a shard's images, in order -> its two files; returns how many images failed."""
     images = [_decoded(row["image"]) for row in rows]
     nodules = [nodule for row in rows for nodule in row["nodules"]]
@@ -96,7 +97,7 @@ def _parquet(rows: list[Row], columns: dict[str, str], model: str) -> bytes:
     return stream.getvalue()
 
 
-def open_manifest(store: Store, manifest: dict[str, Any], *, overwrite: bool) -> None:
+def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: bool) -> None:
     """The run -> manifest.json, where there is none or one of an equal run. InputError for any other."""
     earlier = read_manifest(store)
     if earlier is None and (store.names(IMAGES) or store.names(NODULES)):
@@ -111,11 +112,12 @@ def open_manifest(store: Store, manifest: dict[str, Any], *, overwrite: bool) ->
     write_manifest(store, manifest)
 
 
-def write_manifest(store: Store, manifest: dict[str, Any]) -> None:
+def write_manifest(store: TableStore, manifest: dict[str, Any]) -> None:
+    """The run as it stands -> manifest.json."""
     store.write(MANIFEST_NAME, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def read_manifest(store: Store) -> dict[str, Any] | None:
+def read_manifest(store: TableStore) -> dict[str, Any] | None:
     """-> the manifest; None where there is none. InputError for a file of that name that is not ours."""
     content = store.read(MANIFEST_NAME)
     if content is None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from thyrosight.archive.store import filesystem_of, is_address, refusal
+from thyrosight.archive.store import filesystem_of, is_address, store_refusal
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, readable
 from thyrosight.frames.find_images import find_images
@@ -29,7 +29,7 @@ LIST_COLUMNS = ("image", "file", "path", "filename")
 MAX_LIST_BYTES = 1 << 30
 
 
-class Item(NamedTuple):
+class ListedImage(NamedTuple):
     """One image of a run: its name within the sources, its case id, where it lies."""
 
     name: str
@@ -38,16 +38,16 @@ class Item(NamedTuple):
 
 
 @dataclass
-class Found:
+class Listing:
     """The images of all sources, in order; passed_over: {kind: number of files that are no images}."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[ListedImage] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
 
-def find_items(sources: list[str]) -> Found:
-    """Sources as given -> Found. InputError where one is missing, is damaged, or where no image is found."""
-    found = Found()
+def find_items(sources: list[str]) -> Listing:
+    """Sources as given -> Listing. InputError where one is missing, is damaged, or where no image is found."""
+    found = Listing()
     named: list[tuple[str, Place]] = []
     for source in sources:
         for name, place in _images_of(source, found.passed_over):
@@ -56,7 +56,7 @@ def find_items(sources: list[str]) -> Found:
         words = ", ".join(f"{number} {kind}" for kind, number in found.passed_over.most_common())
         raise InputError(f"{', '.join(sources)}: no image found{f' (passed over: {words})' if words else ''}")
     ids = ids_of_names([name for name, _ in named])
-    found.items = [Item(name, case_id, place) for (name, place), case_id in zip(named, ids, strict=True)]
+    found.items = [ListedImage(name, case_id, place) for (name, place), case_id in zip(named, ids, strict=True)]
     return found
 
 
@@ -112,7 +112,7 @@ def _in_store(address: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
     try:
         paths = sorted(map(str, system.find(root)), key=natural_key)
     except Exception as error:
-        raise refusal(address, error) from error
+        raise store_refusal(address, error) from error
     for path in paths:
         name = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
         if _is_image(name, passed_over):
@@ -158,7 +158,7 @@ def _of_address(address: str) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{address}: no such file; check the address") from None
     except Exception as error:
-        raise refusal(address, error) from error
+        raise store_refusal(address, error) from error
 
 
 def _checked(data: bytes, name: str) -> bytes:

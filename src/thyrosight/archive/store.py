@@ -16,7 +16,7 @@ from thyrosight.files.leftovers import remove_leftovers
 MAX_READ_BYTES = 256 << 20
 
 
-class Store(Protocol):
+class TableStore(Protocol):
     """A place for files, by names with `/`."""
 
     name: str
@@ -40,8 +40,8 @@ def is_address(text: str) -> bool:
     return bool(rest) and scheme.isalnum()
 
 
-def open_store(text: str) -> Store:
-    """Path or address -> Store; a folder that is missing is made with the first file."""
+def open_store(text: str) -> TableStore:
+    """Path or address -> TableStore; a folder that is missing is made with the first file."""
     return _Remote(text) if is_address(text) else _Local(Path(text))
 
 
@@ -85,7 +85,7 @@ class _Remote:
         except FileNotFoundError:
             return None
         except Exception as error:
-            raise refusal(f"{self.name}/{name}", error) from error
+            raise store_refusal(f"{self.name}/{name}", error) from error
 
     def write(self, name: str, content: bytes) -> None:
         path = f"{self._root}/{name}"
@@ -94,7 +94,7 @@ class _Remote:
             with self._system.open(path, "wb") as stream:
                 stream.write(content)
         except Exception as error:
-            raise refusal(f"{self.name}/{name}", error) from error
+            raise store_refusal(f"{self.name}/{name}", error) from error
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -102,7 +102,7 @@ class _Remote:
         except FileNotFoundError:
             return []
         except Exception as error:
-            raise refusal(f"{self.name}/{folder}", error) from error
+            raise store_refusal(f"{self.name}/{folder}", error) from error
         return sorted(PurePosixPath(entry["name"]).name for entry in found if entry["type"] == "file")
 
 
@@ -116,10 +116,10 @@ def filesystem_of(address: str) -> tuple[Any, str]:
         fix = 'run: pip install "thyrosight[archive]", and s3fs, gcsfs or adlfs for S3, Google or Azure'
         raise MissingExtraError(f"{address}: {error}; {fix}") from error
     except Exception as error:
-        raise refusal(address, error) from error
+        raise store_refusal(address, error) from error
 
 
-def refusal(name: str, error: Exception) -> InputError:
-    """What a store says -> one line; its libraries raise dozens of types for a refusal."""
+def store_refusal(name: str, error: Exception) -> InputError:
+    """What a store says -> one line; its libraries raise dozens of types for a store_refusal."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(f"{name}: the store refuses ({reason}); check the address, your rights and the network")
