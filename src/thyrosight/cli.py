@@ -96,7 +96,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "stress": stress.stress,
     "pool-stress": stress.pool_stress,
     "predict": predict.predict,
-    "report": predict.report,
+    "select": predict.select,
     "plan": predict.plan,
     "measure": measure.measure,
     "tirads": tirads.tirads,

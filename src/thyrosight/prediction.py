@@ -351,13 +351,11 @@ class Prediction(Record):
         for index, nodule in enumerate(content["nodules"]):  # thousands of lines for the indenting encoder
             nodule["outline_xy"] = f"@{index}"
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        number = r"-?\d[\d.eE+-]*"
-        text = re.sub(rf"\[\n\s+({number}),\n\s+({number})\n\s+\]", r"[\1, \2]", text)  # JSON strings hold no raw \n
-        text = re.sub(r"\],\n\s+\[", "], [", text) + "\n"
-        for index, nodule_record in enumerate(self.nodules):
-            points = ", ".join(f"[{x}, {y}]" for x, y in nodule_record.outline_xy)
-            outline = f"[\n        {points}\n      ]" if points else "[]"
-            text = text.replace(f'"outline_xy": "@{index}"', f'"outline_xy": {outline}', 1)
+        pair = r"\[\n\s+(-?\d[\d.eE+-]*),\n\s+(-?\d[\d.eE+-]*)\n\s+\]"  # JSON strings hold no raw \n
+        text = re.sub(r"\],\n\s+\[", "], [", re.sub(pair, r"[\1, \2]", text)) + "\n"
+        for index, one in enumerate(self.nodules):
+            points = "[\n        " + ", ".join(f"[{x}, {y}]" for x, y in one.outline_xy) + "\n      ]"
+            text = text.replace(f'"outline_xy": "@{index}"', f'"outline_xy": {points if one.outline_xy else "[]"}', 1)
         return text
 
 

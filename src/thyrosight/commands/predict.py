@@ -1,4 +1,4 @@
-"""The commands `predict`, `demo`, `report`, `plan`: images -> a results folder or tables. They load no torch."""
+"""The commands `predict`, `demo`, `select`, `plan`: images -> a results folder or tables. They load no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from thyrosight.archive.predict_archive import Engine
-    from thyrosight.results.predict_folder import FolderOptions, RunSummary
+    from thyrosight.results.predict_case import FolderOptions
+    from thyrosight.results.predict_folder import RunSummary
     from thyrosight.types import Spacing
 
 MAX_ROWS_SHOWN = 20
@@ -79,7 +80,7 @@ def predict(
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
     if output == "parquet":
         if pdf:
-            raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight report`")
+            raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight select`")
         tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite)
         write_tables(images, out, tables, engine_of(engine, address), as_json)
     if output != "folder" or engine != "local" or address is not None:
@@ -87,7 +88,7 @@ def predict(
     paths, folder = [existing(name) for name in images], Path(out)
     if submission:
         _write_submission(paths, folder, bundle, tta, threads, as_json)
-    from thyrosight.results.predict_folder import FolderOptions
+    from thyrosight.results.predict_case import FolderOptions
 
     options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence)
     _predict_folder(paths, folder, bundle, options, pdf, as_json)
@@ -181,7 +182,8 @@ def run_demo(out: Path, bundle: Path | None = None, num_cases: int = 8, seed: in
     The sample cases in OUT/cases are synthetic; OUT/cases/truth.json holds their truth. InputError where one fails.
     """
     from thyrosight.phantom.cohort import write_phantoms
-    from thyrosight.results.predict_folder import FolderOptions, predict_folder
+    from thyrosight.results.predict_case import FolderOptions
+    from thyrosight.results.predict_folder import predict_folder
 
     cases_csv = write_phantoms(num_cases, out / "cases", seed)
     options = FolderOptions(overwrite=True)
@@ -239,7 +241,7 @@ def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, a
     raise typer.Exit(summary.exit_code)
 
 
-def report(
+def select(
     shards: Annotated[str, typer.Argument(help="OUT of `predict --output parquet`, or one file in its images/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")],
     where: Annotated[
