@@ -22,8 +22,6 @@ from thyrosight.types import BoolArray, Box, UInt8Array
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-SCHEMA_VERSION = 1
-
 PointXY = tuple[float, float]
 Colour = tuple[int, int, int]
 Probability = float
