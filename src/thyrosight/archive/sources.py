@@ -192,9 +192,14 @@ class _Archive:
     def read(self, member: str) -> bytes:
         """Member -> its bytes, one more than MAX_FILE_BYTES at most: a header may claim less than there is."""
         entry = self.members[member]
-        stream = self._zip.open(entry) if self._zip is not None else self._tar.extractfile(entry)  # type: ignore[union-attr]
-        with stream:
-            return bytes(stream.read(MAX_FILE_BYTES + 1))
+        if self._zip is not None:
+            with self._zip.open(entry) as packed:
+                return packed.read(MAX_FILE_BYTES + 1)
+        assert self._tar is not None
+        plain = self._tar.extractfile(entry)
+        assert plain is not None, "only regular files are members"
+        with plain:
+            return plain.read(MAX_FILE_BYTES + 1)
 
 
 def _own_name(source: str) -> str:
