@@ -346,8 +346,7 @@ class Prediction(Record):
     def to_json(self) -> str:
         """-> indented JSON text with each outline on one line; `Prediction.model_validate_json` reads it back."""
         content = self.model_dump(mode="json")
-        for index, nodule in enumerate(content["nodules"]):  # thousands of lines for the indenting encoder
-            nodule["outline_xy"] = f"@{index}"
+        content["nodules"] = [one | {"outline_xy": f"@{index}"} for index, one in enumerate(content["nodules"])]
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         pair = r"\[\n\s+(-?\d[\d.eE+-]*),\n\s+(-?\d[\d.eE+-]*)\n\s+\]"  # JSON strings hold no raw \n
         text = re.sub(r"\],\n\s+\[", "], [", re.sub(pair, r"[\1, \2]", text)) + "\n"
