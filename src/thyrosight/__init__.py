@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from thyrosight.evaluation.evaluate import evaluate
     from thyrosight.inference.predictor import Predictor
     from thyrosight.prediction import Prediction
-    from thyrosight.results.predict_folder import FolderOptions, predict_folder
+    from thyrosight.results.predict_case import FolderOptions
+    from thyrosight.results.predict_folder import predict_folder
     from thyrosight.training.train import train
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -53,7 +54,7 @@ def __getattr__(name: str) -> Any:
     elif name == "Prediction":
         from thyrosight.prediction import Prediction as value
     elif name == "FolderOptions":
-        from thyrosight.results.predict_folder import FolderOptions as value
+        from thyrosight.results.predict_case import FolderOptions as value
     elif name == "predict_folder":
         from thyrosight.results.predict_folder import predict_folder as value
     elif name == "prepare":
