@@ -21,7 +21,7 @@ SIZES = (1_000_000, 100_000_000)
 NUM_WARM = 2
 """Images before the clock starts: the first ones load libraries."""
 BYTES_PER_ITEM = 700
-"""Of the process that lists the images: name, case id and place of each; measured on 100,000 files."""
+"""Of the process that lists the images: name, case id and place of each; an estimate."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ MAX_FAILED_WRITES = 3
 """In a row: after that the disk is at fault, not the images, and the run stops."""
 
 IMAGES_PER_PROCESS = 8
-"""A process takes about as long to start as this many images take; fewer images are not worth another process."""
+"""A process has to load the network first; fewer images than these, by estimate, are not worth another one."""
 PROCESS_DIED = "the process that predicted it ended twice ({how}); predict it alone, or copy or export the image again"
 
 FileProgress = Callable[[int, int, str, str | None], None]
