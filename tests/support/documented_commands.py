@@ -19,7 +19,7 @@ from checkout import ROOT
 from thyrosight.cli import app
 from thyrosight.datasets.sets import BY_SOURCE
 from thyrosight.datasets.table import read_cases, write_cases
-from thyrosight.evaluation.case_scores import read_case_scores
+from thyrosight.evaluation.case_scores import read_case_scores, write_case_scores
 from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.files import sha256_of
 from thyrosight.types import Case
@@ -97,6 +97,10 @@ class Desk:
                 replace(case, malignancy=int(case.case_id in high)) if case.fold == fold else case for case in cases
             ]
         write_cases(cases, table)
+        label_of = {case.case_id: case.malignancy for case in cases}
+        for path in runs.glob("fold*/evaluation/per_case.csv"):
+            scores = [replace(row, malignancy=label_of[row.case_id]) for row in read_case_scores(path)]
+            write_case_scores(scores, path)
 
     def _provide(self, command: str, option: str, word: str) -> None:
         """Makes a stand-in for what a word names, where there is nothing of that name yet."""
@@ -133,6 +137,11 @@ class Desk:
             top = Path(*path.parts[: 2 if path.parts[0] == "runs" else 1])
             if not top.exists():
                 shutil.copytree(self.last_runs or self.cross_validation(), top)
+        elif word == "nnunet_output":
+            self._provide(command, "--cases", "cases/cases.csv")
+            for case in read_cases(Path("cases/cases.csv")):
+                assert case.mask is not None
+                shutil.copyfile(case.mask, _in_folder(path / f"{case.case_id}.png"))
         elif path.name == "examination.json":
             shutil.copyfile(Path("report", path.name), _in_folder(path))
         elif word == "readings.jsonl":
