@@ -31,8 +31,8 @@ NOTHING_TO_CALIBRATE = "there is nothing to calibrate"
 """What may come of an epoch that began from ImageNet: its risks are noise, and the command says so at its end."""
 NUM_PHANTOMS = 10
 UID = "1.2.826.0.1.1.1"
-MENTION = frozenset(("prepare", "stress", "ensemble", "predict", "phantom", "listen", "dicomweb", "pool", "learn"))
-"""Commands that need arguments: their bare name in a sentence is a mention and no line."""
+RUN_BARE = frozenset(("info", "serve"))
+"""Commands that need no argument: the bare name of any other in a sentence is a mention and no line."""
 CODE = re.compile(r"```.*?```|^(?: {4}|> )[^\n]*$|(?<!`)`[^`]+`(?!`)", re.DOTALL | re.MULTILINE)
 ELLIPSIS = {
     "predict": ["image.png", "-o", "in_json"],
@@ -51,7 +51,7 @@ def lines_in(page: Path) -> list[list[str]]:
             for part in re.split(r"&&|\|", line):
                 match = re.match(r"\W*(?:\.venv/bin/)?thyrosight ([a-z-]+\b[^#`]*)", part)
                 words = shlex.split(match[1]) if match else []
-                if words and not (len(words) == 1 and words[0] in MENTION):
+                if words and not (len(words) == 1 and words[0] not in RUN_BARE):
                     found.append(words)
     return found
 
