@@ -215,6 +215,11 @@ def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path: Path
     torchrun(str(script))
 
 
+def test_gradients_of_two_processes_are_those_of_one() -> None:
+    """With class weights, grades and empty outlines, which the processes hold in different numbers."""
+    torchrun(str(Path(__file__).parents[1] / "support" / "two_processes.py"), "vnet2d", "float64")
+
+
 def test_two_processes_score_what_one_does(cohort: Path, tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     # The V-Net: the U-Net's runs part after the first step at this size (docs/experiments.md, several processes).
