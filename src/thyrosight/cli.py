@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.core
@@ -89,6 +90,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ensemble": training.ensemble,
     "import-tensorflow": training.import_tensorflow,
     "evaluate": evaluation.evaluate,
+    "score": evaluation.score,
     "pool": evaluation.pool,
     "calibrate": evaluation.calibrate,
     "compare": evaluation.compare,
@@ -134,15 +136,42 @@ def _options(
 
 
 def main() -> None:
-    """sys.argv -> the command's exit code (the `thyrosight` program)."""
+    """sys.argv -> the command's exit code (the `thyrosight` program).
+
+    SIGTERM ends a command as Ctrl-C does. A reader of stdout that has gone costs nothing; a stdout that is full costs
+    one line on stderr and exit code 1.
+    """
     start_again_in_utf8()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is not None:
-            setattr(sys, name, PrintableStream(getattr(sys, name)))
-    app(prog_name="thyrosight")
+    out, err = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
+    sys.stdout, sys.stderr = out, err
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(prog_name="thyrosight")
+    finally:
+        out.flush()
+        if out.is_lost and out.fault is not None:
+            err.write(f"error: stdout: can't be written ({out.fault.strerror}); free the space or print elsewhere\n")
+            raise SystemExit(1) from None
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that was closed (`>&-`) becomes the null device, so that no other file takes its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """SIGTERM -> what Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def start_again_in_utf8() -> None:

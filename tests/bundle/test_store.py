@@ -22,7 +22,16 @@ from checkout import SOURCE
 from thyrosight.bundle import store as bundle
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Score, TrainingSet
-from thyrosight.bundle.store import Bundle, bundle_id, bundle_path, default_bundle_path, load_bundle, write_bundle
+from thyrosight.bundle.seen_images import ImagePrint, SeenImages
+from thyrosight.bundle.store import (
+    Bundle,
+    bundle_id,
+    bundle_path,
+    default_bundle_path,
+    load_bundle,
+    refuse_other_network,
+    write_bundle,
+)
 from thyrosight.errors import BundleError, InputError
 from thyrosight.files import whole_files as files
 from tiny_bundle import make_tiny_bundle, tiny_onnx, tiny_weights
@@ -492,3 +501,34 @@ def test_the_shipped_model_has_a_name(tmp_path: Path, monkeypatch: pytest.Monkey
     assert bundle_path("./shipped") == Path("shipped")
     with pytest.raises(BundleError, match="no such bundle"):
         load_bundle("./shipped")
+
+
+def test_the_record_of_seen_images_comes_back_and_its_damage_is_told(tiny: Path, tmp_path: Path) -> None:
+    made = load_bundle(tiny)
+    sketch = np.arange(288, dtype=np.uint8)
+    prints = [ImagePrint(bytes([k] * 8), bytes([k + 1] * 8), sketch + k) for k in (3, 1, 3)]
+    seen = SeenImages.of(prints)
+    for name in ("folder", "one.zip"):
+        path = write_bundle(tmp_path / name, made.info, made.onnx_bytes, made.weights_bytes, made.card, seen)
+        back = load_bundle(path)
+        assert len(back.seen) == 2, "the same image counts once"
+        assert back.seen.files == {b"\1" * 8, b"\3" * 8}
+        assert back.seen.pixels == {b"\2" * 8, b"\4" * 8}
+        assert (back.seen.sketches_NK == np.stack([sketch + 1, sketch + 3])).all()
+    record = tmp_path / "folder" / "seen_images.bin"
+    record.write_bytes(record.read_bytes()[:-1])
+    assert "seen_images.bin is damaged" in refusal(tmp_path / "folder")
+    record.unlink()
+    assert "does not list the bundle's files" in refusal(tmp_path / "folder")
+    assert len(load_bundle(tiny).seen) == 0
+    with pytest.raises(ValueError, match="cut off"):
+        SeenImages.from_bytes(seen.to_bytes()[:-1])
+
+
+def test_another_network_is_not_replaced(tiny: Path, tmp_path: Path) -> None:
+    made = load_bundle(tiny)
+    path = write_bundle(tmp_path / "kept", made.info, made.onnx_bytes, made.weights_bytes, made.card)
+    refuse_other_network(path, made.weights_bytes)
+    refuse_other_network(tmp_path / "new", b"whatever")
+    with pytest.raises(BundleError, match=r"kept: holds another network \(tiny\), so it is not replaced"):
+        refuse_other_network(path, made.weights_bytes + b" ")

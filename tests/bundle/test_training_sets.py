@@ -83,7 +83,9 @@ def test_a_new_record_says_what_it_kept_aside(fold: int | None) -> None:
     again = TrainingSet.model_validate_json(entry.model_dump_json())
     assert again == entry
     assert ("held_out_fold" in entry.model_dump()) == (fold is not None)
-    assert old_set(entry.split) == entry.model_copy(update={"held_out_fold": None, "num_images": 3})
+    assert old_set(entry.split) == entry.model_copy(
+        update={"held_out_fold": None, "num_images": 3, "is_recorded": False}
+    )
 
 
 def test_sets_of_the_start_are_inherited_with_their_fold() -> None:

@@ -69,7 +69,7 @@ def test_command_takes_all_frames_of_a_clip_from_one_case(tmp_path: Path) -> Non
     clip_path = folder / "case_2" / "clip.json"
     clip_path.write_text(json.dumps({"frames": [json.loads(prediction.to_json()) for prediction in predictions]}))
     for chosen in (folder, folder / "case_2"):
-        done = run(chosen, "--source", path, "-o", out)
+        done = run(chosen, "--source", path, "-o", out, "--overwrite")
         assert done.exit_code == 0, done.output
         assert pydicom.dcmread(out / "seg.dcm").NumberOfFrames == 4
         assert sorted(file.name for file in out.iterdir()) == ["capture_0003.dcm", "seg.dcm", "sr.dcm"]
@@ -95,3 +95,18 @@ def test_command_refuses_another_source(tmp_path: Path) -> None:
         assert done.exit_code == 1
         assert said in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_there_stay_unless_asked(tmp_path: Path) -> None:
+    path, predictions = clip(tmp_path, num_frames=3)
+    folder, out = results_folder(tmp_path, predictions), tmp_path / "out"
+    assert run(folder / "case_1", "--source", path, "-o", out, "--seg").exit_code == 0
+    before = (out / "seg.dcm").read_bytes()
+    done = run(folder / "case_2", "--source", path, "-o", out, "--seg", "--sr")
+    assert done.exit_code == 1
+    assert "seg.dcm: is there already and is not replaced without --overwrite" in done.output
+    assert [file.name for file in out.iterdir()] == ["seg.dcm"]
+    assert (out / "seg.dcm").read_bytes() == before
+    assert run(folder / "case_2", "--source", path, "-o", out, "--sr").exit_code == 0
+    assert run(folder / "case_2", "--source", path, "-o", out, "--overwrite").exit_code == 0
+    assert (out / "seg.dcm").read_bytes() != before

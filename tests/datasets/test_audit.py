@@ -15,8 +15,11 @@ from rich.console import Console
 
 from parts import part_path
 from thyrosight.commands.datasets import print_audit
-from thyrosight.datasets.audit import AuditReport, Finding, audit
-from thyrosight.datasets.table import write_cases
+from thyrosight.datasets.audit import audit
+from thyrosight.datasets.audits.audit_folder import refuse_other_audit, write_audit
+from thyrosight.datasets.audits.records import AuditReport, Finding
+from thyrosight.datasets.table import read_cases, write_cases
+from thyrosight.errors import InputError
 from thyrosight.types import Box, Case
 
 SHAPE = (200, 260)
@@ -43,7 +46,7 @@ def sound(tmp_path: Path) -> list[Case]:
     cases = []
     for index in range(8):
         mask = np.zeros(SHAPE, np.uint8)
-        mask[80:120, 100:150] = 255
+        mask[80:120, 100 + index : 150] = 255
         image = save(tmp_path / f"c{index}.png", screen(index))
         outline = save(tmp_path / f"c{index}_mask.png", mask)
         group = index // 2
@@ -278,3 +281,60 @@ def test_faults_of_boxes_are_told_and_sound_ones_are_a_note(sound: list[Case]) -
     assert found["tiny nodule box"].case_ids == ("c2",)
     assert found["one nodule boxed twice"].case_ids == ("c3",)
     assert found["one picture with two labels"].case_ids == ("c4", "c6")
+
+
+def test_blank_and_noisy_images_are_told(sound: list[Case]) -> None:
+    black, noise = np.zeros(SHAPE, np.uint8), np.random.default_rng(0).integers(0, 255, SHAPE, dtype=np.uint8)
+    save(sound[1].image, black)
+    save(sound[4].image, noise)
+    report = audited(sound)
+    assert (found(report, "blank image").severity, found(report, "blank image").case_ids) == ("error", ("c1",))
+    assert (found(report, "noise").severity, found(report, "noise").case_ids) == ("warning", ("c4",))
+    assert report.pairs == ()
+
+
+def test_two_black_images_are_no_pair_of_one_picture(sound: list[Case]) -> None:
+    for index in (1, 5):
+        save(sound[index].image, np.zeros(SHAPE, np.uint8))
+    assert [pair.kind for pair in audited(sound).pairs] in ([], ["identical"])
+
+
+def test_masks_of_a_few_pixels_inverted_ones_and_one_mask_for_two_images_are_told(sound: list[Case]) -> None:
+    few, inverted = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    few[90:93, 100:104] = 255
+    inverted[42:178, 42:218] = 255
+    inverted[90:120, 100:140] = 0
+    for index, pixels in enumerate((few, inverted)):
+        save(sound[index].mask, pixels)  # type: ignore[arg-type]
+    sound[6].mask.write_bytes(sound[3].mask.read_bytes())  # type: ignore[union-attr]
+    report = audited(sound)
+    told = {finding.kind: finding.case_ids for finding in report.findings}
+    assert told == {"tiny mask": ("c0",), "large mask": ("c1",), "one mask twice": ("c3", "c6")}
+    assert report.is_valid
+
+
+def test_every_pair_is_listed_and_shown(sound: list[Case], tmp_path: Path) -> None:
+    for copy, original in ((5, 0), (6, 0), (7, 4)):
+        sound[copy].image.write_bytes(sound[original].image.read_bytes())
+    report = audited(sound)
+    assert {(pair.first, pair.second) for pair in report.pairs} == {
+        ("c0", "c5"),
+        ("c0", "c6"),
+        ("c5", "c6"),
+        ("c4", "c7"),
+    }
+    assert [pair.is_apart for pair in report.pairs] == [True, True, False, False]
+    out = io.StringIO()
+    print_audit(report, Console(file=out, width=200))
+    assert "pair: c0 and c5: apart, identical" in out.getvalue()
+    files = write_audit(report, read_cases(tmp_path), tmp_path / "audit")
+    assert [path.name for path in files] == ["audit.json", "pairs.csv", "pairs.png"]
+    assert len(files[1].read_text().splitlines()) == 5
+    assert json.loads(files[0].read_text())["pairs"][0]["kind"] == "identical"
+    sheet_HW3 = cv2.imread(str(files[2]))
+    assert sheet_HW3 is not None
+    red = (sheet_HW3[1] == (60, 60, 230)).all(axis=1).mean()
+    assert 0.3 < red < 0.7, "two of the three pairs in the first row are apart"
+    refuse_other_audit(tmp_path / "audit", tmp_path / "cases.csv")
+    with pytest.raises(InputError, match=r"audit\.json: is there already"):
+        refuse_other_audit(tmp_path / "audit", tmp_path / "others.csv")

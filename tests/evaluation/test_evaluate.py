@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from parts import part_path
+from thyrosight.bundle.records import TrainingSet
+from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.commands.evaluation import print_comparison, print_evaluation
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import RowChoice, read_cases, write_cases
@@ -65,12 +67,13 @@ class Stub:
         self.risks = risks or {}
         self.model = SimpleNamespace(id="feedbeef00000000")
         self.with_tta = False
+        self.seen = SeenImages.of([])
         self.info = SimpleNamespace(
             name="stub <b>",
             has_mask=True,
             has_malignancy=True,
             risk_meaning="risk of being drawn as high",
-            training_sets=(SimpleNamespace(source="phantom", num_images=7, split="train"),),
+            training_sets=(TrainingSet(source="other", num_images=7, sha256="0" * 64, split="train"),),
             operating_points=(SimpleNamespace(name="rule-out", threshold=0.3, meaning="few missed"),),
         )
 

@@ -49,7 +49,8 @@ _ETHICS = (
     "No score by age, sex, ethnicity or scanner is recorded unless it is stated above: whether the model serves all "
     "alike is unknown.",
     "The bundle holds weights and figures, no image and no identity. A network can remember traces of its "
-    "training images; nobody has recorded a search for them.",
+    "training images; nobody has recorded a search for them. Where the bundle has `seen_images.bin`, whoever holds an "
+    "image can tell by it whether the network learned from that image, and nothing else.",
     "A wrong outline or risk can mislead a reader towards it (automation bias). Show it after the reader's own view.",
 )
 

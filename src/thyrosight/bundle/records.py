@@ -89,6 +89,7 @@ class TrainingSet(_Record):
     """A set that the weights have seen. sha256: of its list of cases; split: which part of it was seen, in words.
 
     held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both in `split` alone.
+    is_recorded: whether seen_images.bin holds every image of it, those that only chose settings included.
     label_meaning, left_out (reason -> images) and notes come from its dataset.json.
     """
 
@@ -106,12 +107,13 @@ class TrainingSet(_Record):
     origin: Origin | None = None
     held_out_fold: int | None = None
     inherited_from: str = ""
+    is_recorded: bool = False
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the two later fields where they are empty: such a record stays as it was before they existed."""
+        """Leave out the later fields where they are empty: such a record stays as it was before they existed."""
         record: dict[str, Any] = serialise(self)
-        later = {"held_out_fold": None, "inherited_from": ""}
+        later = {"held_out_fold": None, "inherited_from": "", "is_recorded": False}
         return {name: value for name, value in record.items() if name not in later or value != later[name]}
 
 

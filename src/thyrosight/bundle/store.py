@@ -4,6 +4,7 @@
     model.onnx            the network for prediction
     weights.safetensors   the same weights for further training
     MODEL_CARD.md         the same claims for people
+    seen_images.bin       hashes and sketches of the images that it learned from (seen_images.py); older ones have none
 
 The hashes find damage and careless edits; they are no signature, so a bundle is only as honest as its maker. Nothing in
 it can run code: no pickle, no ONNX that opens other files, and a zip is read in place, never unpacked. The network's
@@ -28,6 +29,7 @@ from pydantic import ValidationError
 
 from thyrosight.bundle.graph_checks import GraphChecker
 from thyrosight.bundle.records import BundleInfo
+from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.bundle.value_checks import check_values, printable_values
 from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safetensors, refuse_duplicates
 from thyrosight.bundle.zip_checks import check_directory, check_entry
@@ -37,8 +39,10 @@ from thyrosight.files.plain_text import printable
 
 FORMAT_VERSION = 1
 INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
-MAX_BYTES = {INFO_NAME: 1 << 20, CARD_NAME: 1 << 20, ONNX_NAME: 1 << 30, WEIGHTS_NAME: 1 << 30}
-"""The files of a bundle, all of them needed, and how large each may be."""
+SEEN_NAME = "seen_images.bin"
+MAX_BYTES = {INFO_NAME: 1 << 20, CARD_NAME: 1 << 20, ONNX_NAME: 1 << 30, WEIGHTS_NAME: 1 << 30, SEEN_NAME: 1 << 29}
+"""The files of a bundle, and how large each may be."""
+NEEDED = MAX_BYTES.keys() - {SEEN_NAME}
 
 _NO_HASH = "0" * 64
 _IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave behind
@@ -60,6 +64,8 @@ class Bundle:
     path: Path
     graph: GraphChecker = field(compare=False, repr=False)
     """Checks how many views may be predicted at once."""
+    seen: SeenImages = field(default=SeenImages.from_bytes(b""), compare=False, repr=False)
+    """The images that it learned from; none where nobody recorded them."""
 
     @property
     def weights_bytes(self) -> bytes:
@@ -92,7 +98,14 @@ def bundle_id(info: BundleInfo) -> str:
 # Writing
 
 
-def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes, card: str) -> Path:
+def write_bundle(
+    folder_or_zip: Path,
+    info: BundleInfo,
+    onnx_bytes: bytes,
+    weights_bytes: bytes,
+    card: str,
+    seen: SeenImages | None = None,
+) -> Path:
     """Path (ending in .zip: one file, else a folder), info and contents -> the path, written whole or not at all.
 
     An older bundle at that path is replaced; anything else there stays, with a BundleError. BundleError too where the
@@ -101,6 +114,8 @@ def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weigh
     path = Path(folder_or_zip)
     _check_contents(path, info, onnx_bytes, weights_bytes)
     contents = {ONNX_NAME: onnx_bytes, WEIGHTS_NAME: weights_bytes, CARD_NAME: card.encode()}
+    if seen is not None and len(seen):
+        contents[SEEN_NAME] = seen.to_bytes()
     contents[INFO_NAME] = _render_info(
         info, {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     )
@@ -114,6 +129,18 @@ def write_bundle(folder_or_zip: Path, info: BundleInfo, onnx_bytes: bytes, weigh
     else:
         write_folder_atomic(path, contents)
     return path
+
+
+def refuse_other_network(path: Path, weights_bytes: bytes) -> None:
+    """BundleError where a bundle with other weights is at the path: a trained network would be lost."""
+    if not os.path.lexists(path):
+        return
+    _refuse_stranger(path)
+    if path.is_dir() and not set(os.listdir(path)) - _IGNORED:
+        return
+    there = _parse_info(path, _Reader(path).read(INFO_NAME))
+    if there.files.get(WEIGHTS_NAME) != hashlib.sha256(weights_bytes).hexdigest():
+        raise BundleError(f"{path}: holds another network ({there.name}), so it is not replaced; choose another path")
 
 
 def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes) -> GraphChecker:
@@ -204,11 +231,17 @@ def _loaded(path: Path) -> Bundle:
     reader = _Reader(path)
     info = _parse_info(path, reader.read(INFO_NAME))
     contents: dict[str, bytes] = {}
-    for name in (ONNX_NAME, WEIGHTS_NAME, CARD_NAME):
+    if info.files.keys() != reader.names - {INFO_NAME}:
+        raise BundleError(f"{path}: {INFO_NAME} does not list the bundle's files; {_GET_IT_AGAIN}")
+    for name in sorted(info.files):
         contents[name] = reader.read(name)
         _check_hash(path, name, contents[name], info.files)
     graph = _check_contents(path, info, contents[ONNX_NAME], contents[WEIGHTS_NAME])
-    return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path, graph)
+    try:
+        seen = SeenImages.from_bytes(contents.get(SEEN_NAME, b""))
+    except ValueError as error:
+        raise BundleError(f"{path}: {SEEN_NAME}: {error}; {_GET_IT_AGAIN}") from None
+    return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path, graph, seen)
 
 
 class _Reader:
@@ -222,8 +255,10 @@ class _Reader:
                 check_directory(path)
                 with zipfile.ZipFile(path) as archive:
                     self.entries = _zip_entries(path, archive)
+                self.names = set(self.entries)
             else:
-                _refuse_names(path, set(os.listdir(path)) - _IGNORED)
+                self.names = set(os.listdir(path)) - _IGNORED
+                _refuse_names(path, self.names)
 
     def read(self, name: str) -> bytes:
         """A known name -> the bytes of that file, up to its limit."""
@@ -272,13 +307,14 @@ def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipI
     if len({folder for folder, _, _ in names}) > 1 or len(set(names)) != len(names):
         raise BundleError(f"{path}: the zip holds more than one bundle or a file twice; zip one bundle alone")
     _refuse_names(path, {name for _, _, name in names})
-    return {entry.filename.rpartition("/")[2]: entry for entry in entries}
+    found = {entry.filename.rpartition("/")[2]: entry for entry in entries}
+    return {name: entry for name, entry in found.items() if name not in _IGNORED}
 
 
 def _refuse_names(path: Path, names: set[str]) -> None:
     if INFO_NAME not in names:
         raise BundleError(f"{path}: no {INFO_NAME}, so this is no bundle; pass a folder or zip that `train` wrote")
-    if missing := sorted(MAX_BYTES.keys() - names):
+    if missing := sorted(NEEDED - names):
         raise BundleError(f"{path}: lacks {', '.join(missing)}; {_GET_IT_AGAIN}")
     if unknown := sorted(names - MAX_BYTES.keys()):
         shown = ", ".join(name[:60] for name in unknown[:3])
@@ -322,8 +358,6 @@ def _first_fault(error: ValueError) -> str:
 
 
 def _check_hash(path: Path, name: str, data: bytes, files: Mapping[str, str]) -> None:
-    if files.keys() != MAX_BYTES.keys() - {INFO_NAME}:
-        raise BundleError(f"{path}: {INFO_NAME} does not list the bundle's files; {_GET_IT_AGAIN}")
     if hashlib.sha256(data).hexdigest() != files[name]:
         raise BundleError(f"{path}: {name} is damaged or was changed (SHA-256 differs); {_GET_IT_AGAIN}")
 

@@ -1,7 +1,8 @@
 """Training sets of a bundle -> which rows it may have seen. Every score and every start asks this module.
 
 Each training set has `held_out_fold`: the fold that the bundle has not seen. A set that only the starting weights have
-seen also has `inherited_from`: the name of the bundle of these weights.
+seen also has `inherited_from`: the name of the bundle of these weights. Where a set `is_recorded`, its images are in
+seen_images.bin, and datasets/pictures/seen_rows.py asks for the images themselves; its name then says nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from thyrosight.bundle.store import Bundle
 from thyrosight.errors import ConfigError
 from thyrosight.types import Case
 
+DRAWN = "phantom"
+"""The source of images that are drawn, another set per seed."""
 _OLD_FOLD = re.compile(r"(?:^|: )folds other than (\d+), but validation$")
 _OLD_ORIGIN = re.compile(r"before, by (.+?): ")
 """How an older bundle, without these two fields, states them in `split`."""
@@ -45,6 +48,31 @@ def seen_sets(info: BundleInfo, sources: Collection[str], fold: int | None) -> l
     ]
 
 
+def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[TrainingSet | None]:
+    """Sets whose images nobody recorded, rows -> per row the set that holds it by name and fold; None: none of them.
+
+    A row of the test split is in none: no run learns from it.
+    """
+    return [
+        next(
+            (
+                entry
+                for entry in entries
+                if entry.source == case.source
+                and case.split != "test"
+                and (held_out_fold(entry) is None or held_out_fold(entry) != case.fold)
+            ),
+            None,
+        )
+        for case in cases
+    ]
+
+
+def names_a_set(entry: TrainingSet) -> bool:
+    """Whether the name of the source stands for one published set: `folders` or `phantom` may be anybody's images."""
+    return entry.source != DRAWN and entry.origin is not None and bool(entry.origin.citation)
+
+
 def has_left_out(info: BundleInfo, folds: Collection[int]) -> bool:
     """Whether the run of this bundle, without its starting weights, left out one of these folds."""
     return any(not inherited_from(entry) and held_out_fold(entry) in folds for entry in info.training_sets)
@@ -65,6 +93,7 @@ def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
 def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> None:
     """ConfigError where a run must not begin with this bundle: it may have seen rows that the run keeps out."""
     seen = seen_sets(bundle.info, {case.source for case in kept_out}, fold)
+    seen = [entry for entry in seen if not (entry.is_recorded and len(bundle.seen))]
     if seen:
         source, part = seen[0].source, seen[0].split
         raise ConfigError(
@@ -80,7 +109,9 @@ def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> N
 def own_set(source: str, rows: Sequence[Case], sha256: str, fold: int | None) -> TrainingSet:
     """Fitted rows of one source, hash of their list, fold that the run keeps out -> their record."""
     part = "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
-    return TrainingSet(source=source, num_images=len(rows), sha256=sha256, split=part, held_out_fold=fold)
+    return TrainingSet(
+        source=source, num_images=len(rows), sha256=sha256, split=part, held_out_fold=fold, is_recorded=True
+    )
 
 
 def start_record(bundle: Bundle) -> dict[str, Any]:
@@ -103,9 +134,17 @@ def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
         )
 
 
+def without_images(entry: TrainingSet) -> TrainingSet:
+    """-> the set, known by its name alone where its images are those of an earlier run that are no longer there."""
+    return entry.model_copy(update={"is_recorded": False}) if inherited_from(entry) else entry
+
+
 def without_repeats(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
-    """Sets of several bundles -> each set once, by its first record."""
+    """Sets of several bundles -> each set once, by its first record; recorded where all of its records are."""
     known: dict[tuple[str, int | None, str], TrainingSet] = {}
     for entry in entries:
-        known.setdefault((entry.source, held_out_fold(entry), inherited_from(entry)), entry)
+        key = (entry.source, held_out_fold(entry), inherited_from(entry))
+        first = known.setdefault(key, entry)
+        if first.is_recorded and not entry.is_recorded:
+            known[key] = first.model_copy(update={"is_recorded": False})
     return tuple(known.values())

@@ -21,7 +21,7 @@ from thyrosight.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from thyrosight.datasets.audit import AuditReport
+    from thyrosight.datasets.audits.records import AuditReport
     from thyrosight.datasets.prepare import PrepareSummary
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, for programs.")]
@@ -52,6 +52,7 @@ KeepLeaks = Annotated[
 KeepPartial = Annotated[
     bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
 ]
+MAX_PAIRS_SHOWN = 20
 MAX_NAMED = 4
 """Case ids that the table names per finding; the JSON has all of them."""
 
@@ -120,22 +121,33 @@ def _print_summary(summary: PrepareSummary) -> None:
 
 def audit(
     cases: Annotated[Path, typer.Argument(help="cases.csv, as `prepare` writes it.", exists=True)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for audit.json, pairs.csv and pairs.png, to look at.")
+    ] = None,
     workers: Workers = 2,
     as_json: Json = False,
 ) -> None:
     """Find what is wrong with a set before training.
 
-    Missing or unreadable files, mask faults, duplicates within and across splits, conflicting labels, groups in two
-    splits, screen text inside the crop. Exit code 1 if training on the set would be invalid.
+    Missing, unreadable or blank files, mask faults, pictures that are there twice within and across splits (copied,
+    cropped, mirrored, marked), conflicting labels, groups in two splits, screen text inside the crop. Exit code 1 if
+    training on the set would be invalid: `train` refuses it then.
     """
-    from thyrosight.datasets.audit import audit as audit_cases
+    from thyrosight.datasets.audit import audit as audit_table
+    from thyrosight.datasets.audits.audit_folder import refuse_other_audit, write_audit
+    from thyrosight.datasets.table import read_cases
 
+    if out is not None:
+        refuse_other_audit(out, cases)
     with stdout_kept_for_json(as_json), progress_bar("looking at images") as progress:
-        report = audit_cases(cases, workers=workers, progress=progress)
+        report = audit_table(cases, workers=workers, progress=progress)
+    files = write_audit(report, read_cases(cases), out) if out is not None else []
     if as_json:
         print_json(report)
     else:
         print_audit(report, stdout_console(markup=True))
+        for path in files:
+            remark(f"wrote {path}")
     raise typer.Exit(0 if report.is_valid else 1)
 
 
@@ -198,5 +210,12 @@ def print_audit(report: AuditReport, console: Console) -> None:
             f"[{styles[finding.severity]}]{finding.severity}[/]", escape(finding.message), number, escape(named)
         )
     console.print(table)
+    for pair in report.pairs[:MAX_PAIRS_SHOWN]:
+        where = "apart, " if pair.is_apart else ""
+        labels = ", labels 0 and 1" if pair.labels_differ else ""
+        console.print(escape(f"pair: {pair.first} and {pair.second}: {where}{pair.kind}{labels}"))
+    if len(report.pairs) > MAX_PAIRS_SHOWN:
+        more = len(report.pairs) - MAX_PAIRS_SHOWN
+        console.print(f"and {more} pairs more: --out FOLDER writes all of them, and pictures to look at")
     verdict = "valid for training" if report.is_valid else "NOT valid for training: fix the errors first"
     console.print(escape(f"{report.num_cases} images in {report.num_groups} groups: {verdict}"))

@@ -29,6 +29,7 @@ def dicom(
         str | None,
         typer.Option("--uid-key", envvar="THYROSIGHT_UID_KEY", help="Secret; the same key gives the same new UIDs."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DICOM files that are there already.")] = False,
     as_json: Json = False,
 ) -> None:
     """A result -> DICOM SEG, SR, picture.
@@ -38,6 +39,7 @@ def dicom(
     that none was found.
     """
     from thyrosight.files import write_atomic
+    from thyrosight.files.earlier_files import refuse_strangers
     from thyrosight.results.dicom.files import SEG_NAME, Corrections, DicomOptions, case_dicom_files
     from thyrosight.results.layout import results_of
     from thyrosight.tirads.reading import read_reading
@@ -58,6 +60,8 @@ def dicom(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: can't be a folder ({error.strerror}); choose another") from error
+    if not overwrite:
+        refuse_strangers([out / name for name in files], lambda path: False, "replaced without --overwrite")
     for name, content in files.items():
         write_atomic(out / name, content)
     if (seg or is_all) and SEG_NAME not in files:

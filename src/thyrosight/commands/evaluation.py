@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import Json, Threads, Tta, bundle_given
+from thyrosight.commands.options import EvenIfSeen, Json, Threads, Tta, bundle_given
 from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
 
@@ -36,15 +36,16 @@ def evaluate(
     across_folds: Annotated[
         bool, typer.Option("--across-folds", help="Mask rule and calibration of each fold from the other folds.")
     ] = False,
+    even_if_seen: EvenIfSeen = False,
     threads: Threads = None,
     tta: Tta = False,
     as_json: Json = False,
 ) -> None:
     """Labelled cases -> scores with intervals.
 
-    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. In a folder with one bundle
-    per fold, each bundle is scored on the fold that it has not seen, and all folds are pooled. Exit code 1 if a case
-    has no score.
+    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Images that the bundle has
+    seen in training are left out and named. In a folder with one bundle per fold, each bundle is scored on the fold
+    that it has not seen, and all folds are pooled. Exit code 1 if a case has no score.
     """
     from functools import partial
 
@@ -58,14 +59,57 @@ def evaluate(
         if split is None and fold is None and fold_bundles(bundle):
             predictor_of = partial(Predictor, threads=threads, tta=tta)
             evaluation = evaluate_folds(
-                bundle, cases, out, across_folds=across_folds, predictor_of=predictor_of, progress=progress
+                bundle,
+                cases,
+                out,
+                across_folds=across_folds,
+                even_if_seen=even_if_seen,
+                predictor_of=predictor_of,
+                progress=progress,
             )
             out = out / "pooled"
         elif across_folds:
             raise ConfigError(f"{bundle}: --across-folds takes all folds of a folder of `cross-validate` or `ensemble`")
         else:
             predictor = Predictor.load(bundle, threads=threads, tta=tta)
-            evaluation = evaluate_model(predictor, cases, out, RowChoice(split, fold), progress=progress)
+            chosen = RowChoice(split, fold)
+            evaluation = evaluate_model(predictor, cases, out, chosen, even_if_seen=even_if_seen, progress=progress)
+    _print_evaluation(evaluation, out, as_json)
+
+
+def score(
+    cases: Annotated[Path, typer.Option("--cases", help="cases.csv with masks or labels.", exists=True)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for report.html, per_case.csv, evaluation.json.")],
+    masks: Annotated[
+        Path | None, typer.Argument(help="Folder of masks: PNG, TIFF, NIfTI, named as the cases.", exists=True)
+    ] = None,
+    risks: Annotated[
+        Path | None, typer.Option("--risks", help="CSV with the columns case_id and risk.", exists=True, dir_okay=False)
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What the report calls the program; default: the folder.")] = "",
+    mask_labels: Annotated[
+        list[str] | None, typer.Option("--mask-label", metavar="nodule=VALUE", help="The value of nodules; repeat.")
+    ] = None,
+    missing_is_empty: Annotated[
+        bool, typer.Option("--missing-is-empty", help="A case without a mask file is one where nothing was found.")
+    ] = False,
+    split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Masks and risks of another program -> scores.
+
+    Scores them as `evaluate` scores a bundle, for example the output folder of nnU-Net; `compare` takes both. A case
+    without a mask is named and has no score. Exit code 1 if a case has no score.
+    """
+    from thyrosight.commands.datasets import labels_of_nodules
+    from thyrosight.datasets.table import RowChoice
+    from thyrosight.evaluation.others.score_masks import OtherResults, score_masks
+
+    labels = frozenset(labels_of_nodules(mask_labels or []))
+    results = OtherResults(masks, risks, name, labels, missing_is_empty)
+    with stdout_kept_for_json(as_json), progress_bar("scoring") as progress:
+        evaluation = score_masks(results, cases, out, RowChoice(split, fold), progress=progress)
     _print_evaluation(evaluation, out, as_json)
 
 
@@ -199,6 +243,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         )
     console.print(Text(f"first:  {comparison.first}\nsecond: {comparison.second}"))
     console.print(table)
+    for note in comparison.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
     if comparison.num_left_out:
         console.print(Text(f"{comparison.num_left_out} cases are in one of the two only and are left out"))
 

@@ -31,6 +31,9 @@ BundleOption = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: one per core.")]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
+EvenIfSeen = Annotated[
+    bool, typer.Option("--even-if-seen", help="Score images that the model has seen in training too; a note says so.")
+]
 Prevalence = Annotated[
     float | None,
     typer.Option("--prevalence", metavar="SHARE", help="Restate risks for this share of malignant nodules, e.g. 0.10."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thyrosight.commands.options import Json, Threads, Tta, bundle_given
+from thyrosight.commands.options import EvenIfSeen, Json, Threads, Tta, bundle_given
 from thyrosight.commands.terminal import print_json, progress_bar, stdout_console, stdout_kept_for_json
 from thyrosight.errors import ConfigError
 
@@ -45,6 +45,7 @@ def stress(
         list[str] | None, typer.Option("--perturbation", help="Only this perturbation; repeat for more.")
     ] = None,
     strengths: Annotated[str, typer.Option("--strengths", metavar="1,2,..", help="Which strengths.")] = "1,2,3,4,5",
+    even_if_seen: EvenIfSeen = False,
     threads: Threads = None,
     tta: Tta = False,
     as_json: Json = False,
@@ -62,7 +63,8 @@ def stress(
     plan = StressPlan(disturbances(perturbations or (), strength_numbers(strengths)))
     with stdout_kept_for_json(as_json), progress_bar("stressing") as progress:
         predictor = Predictor.load(bundle, threads=threads, tta=tta)
-        test = stress_model(predictor, cases, out, RowChoice(split, fold), plan=plan, progress=progress)
+        chosen = RowChoice(split, fold)
+        test = stress_model(predictor, cases, out, chosen, plan=plan, even_if_seen=even_if_seen, progress=progress)
     _print_stress(test, out, as_json)
 
 
@@ -115,6 +117,8 @@ def print_stress(test: StressTest, console: Console) -> None:
             style="bold",
         )
     )
+    for note in stressed.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
     console.print(_table(test))
     for failure in test.failures:
         console.print(Text(f"not scored: {failure.case_id}: {failure.message}", style="red"))

@@ -45,6 +45,10 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more.")
 ]
 
+EvenIfInvalid = Annotated[
+    bool, typer.Option("--even-if-invalid", help="Train on a set that `audit` calls invalid; the model card says so.")
+]
+
 
 class StartOption(StrEnum):
     """Where the weights may begin."""
@@ -171,6 +175,7 @@ def train(
     recipe: Recipe = None,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of this run.")] = False,
+    even_if_invalid: EvenIfInvalid = False,
 ) -> None:
     """Configuration, cases -> a trained bundle.
 
@@ -181,7 +186,7 @@ def train(
     require_training_extra()
     from thyrosight.training.train import train as run_training
 
-    typer.echo(run_training(settings, cases, out, chosen_fold, resume, tell=remark))
+    typer.echo(run_training(settings, cases, out, chosen_fold, resume, tell=remark, even_if_invalid=even_if_invalid))
 
 
 def cross_validate(
@@ -198,6 +203,7 @@ def cross_validate(
     keep: Annotated[
         Path | None, typer.Option("--export", help="Compact CSV of all out-of-fold rows, for `pool`.")
     ] = None,
+    even_if_invalid: EvenIfInvalid = False,
 ) -> None:
     """Cases -> one model per fold, pooled scores.
 
@@ -212,7 +218,9 @@ def cross_validate(
     from thyrosight.training.cross_validate import kind_of_scores
 
     with progress_bar("evaluating") as progress:
-        pooled = run_folds(settings, cases, out, folds=folds, tta=tta, progress=progress, tell=remark)
+        pooled = run_folds(
+            settings, cases, out, folds=folds, tta=tta, even_if_invalid=even_if_invalid, progress=progress, tell=remark
+        )
     if keep is not None:
         keep_case_scores(pooled.cases, keep)
     print_evaluation(pooled, stdout_console())

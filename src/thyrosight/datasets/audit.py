@@ -7,52 +7,24 @@ intended: near-duplicates are a guess, and two readers may contradict each other
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from thyrosight.datasets.audit_boxes import box_findings
 from thyrosight.datasets.audit_case import CaseFindings, check_case
+from thyrosight.datasets.audits.pairs import (
+    FoundPairs,
+    find_pairs,
+    pair_findings,
+    picture_pairs,
+    side_of,
+)
+from thyrosight.datasets.audits.records import SEVERITIES, AuditReport, Finding
+from thyrosight.datasets.pictures.sketches import looks_for_crops
 from thyrosight.datasets.table import group_key, is_labelled, read_cases
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case, Progress
-
-Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One kind of fault: its severity, what it is and how to fix it in words, and the cases that have it."""
-
-    severity: Severity
-    kind: str
-    message: str
-    case_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """The findings in one cases.csv. is_valid: no finding is an error, so a training on it makes sense."""
-
-    cases_csv: str
-    is_valid: bool
-    num_cases: int
-    num_groups: int
-    num_with_text_before_crop: int
-    """Images with burned-in text outside the field, which the crop removes."""
-    num_with_text_in_crop: int
-    """Images with text inside the field, which is filled in before a network sees it."""
-    num_with_text_after_crop: int
-    """Images that still have text after the crop and after text was filled in."""
-    findings: tuple[Finding, ...]
-
-    def to_json(self) -> str:
-        """-> JSON text; its keys are the names of these fields."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
 
 def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None) -> AuditReport:
@@ -60,13 +32,28 @@ def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None
 
     InputError where the table itself can't be read. progress is called with (images done, images in all).
     """
+    return audit_cases(read_cases(cases_csv), str(cases_csv), workers=workers, progress=progress)
+
+
+def audit_cases(
+    cases: Sequence[Case],
+    name: str,
+    *,
+    with_text: bool = True,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Rows of one or several tables, their name -> AuditReport.
+
+    with_text: look for burned-in text as well, which takes most of the time and finds no error.
+    """
     from thyrosight.datasets.scan import in_order
 
-    cases = read_cases(cases_csv)
-    checks = list(in_order(check_case, cases, workers, progress))
-    found = sorted(_findings(cases, checks), key=lambda finding: SEVERITIES.index(finding.severity))
+    checks = list(in_order(lambda case: check_case(case, with_text=with_text), cases, workers, progress))
+    pairs = find_pairs(checks)
+    found = sorted(_findings(cases, checks, pairs), key=lambda finding: SEVERITIES.index(finding.severity))
     return AuditReport(
-        cases_csv=str(cases_csv),
+        cases_csv=name,
         is_valid=all(finding.severity != "error" for finding in found),
         num_cases=len(cases),
         num_groups=len({group_key(case) for case in cases}),
@@ -74,17 +61,23 @@ def audit(cases_csv: Path, *, workers: int = 2, progress: Progress | None = None
         num_with_text_in_crop=sum(check.num_text_inside > 0 for check in checks),
         num_with_text_after_crop=sum(check.num_text_left > 0 for check in checks),
         findings=tuple(found),
+        pairs=picture_pairs(cases, pairs),
     )
 
 
-def _findings(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
+def _findings(cases: Sequence[Case], checks: Sequence[CaseFindings], pairs: FoundPairs) -> Iterator[Finding]:
     yield from _file_faults(cases, checks)
+    yield from _odd_images(cases, checks)
     yield from _mask_faults(cases, checks)
     for severity, kind, message, faulty in box_findings(cases, [check.size_hw for check in checks]):
         yield Finding(severity, kind, message, tuple(case.case_id for case in faulty))
     yield from _text(cases, checks)
     yield from _divided_groups(cases)
-    yield from _duplicates(cases, checks)
+    yield from _pairs(cases, pairs)
+    if not looks_for_crops(len(cases), len(cases)):
+        yield _note(
+            "crops", f"among {len(cases):,} images, cropped copies are not looked for: audit parts of the set", []
+        )
     yield from _labels(cases)
     yield from _descriptors(cases)
 
@@ -105,6 +98,25 @@ def _file_faults(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Itera
         yield _note(
             "no field", "no ultrasound field in the table: each start finds it again; prepare the set again", empty
         )
+
+
+def _odd_images(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
+    def where(oddity: str) -> list[Case]:
+        pairs = zip(cases, checks, strict=True)
+        return [case for case, check in pairs if oddity in (check.image_oddity, check.mask_oddity)]
+
+    if faulty := where("blank"):
+        yield _error("blank image", "nothing is to be seen in the image: replace the file or remove the row", faulty)
+    if faulty := where("noise"):
+        yield _warning("noise", "the image is noise, no ultrasound: replace the file or remove the row", faulty)
+    if faulty := where("few pixels"):
+        yield _warning("tiny mask", "the mask has a few pixels only: look whether a nodule is meant", faulty)
+    if faulty := [case for case, check in zip(cases, checks, strict=True) if _is_nearly_all(check)]:
+        yield _warning("large mask", "the mask fills most of the field: if it is inverted, invert it", faulty)
+
+
+def _is_nearly_all(check: CaseFindings) -> bool:
+    return check.mask_oddity == "nearly all" and not check.is_background
 
 
 def _mask_faults(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
@@ -162,7 +174,7 @@ def _divided_groups(cases: Sequence[Case]) -> Iterator[Finding]:
         if is_labelled(case):
             members[group_key(case)].append(case)
     fix = "scores would be too good: prepare with refold, or correct the group column"
-    over_splits = [case for group in members.values() if len({_side(case) for case in group}) > 1 for case in group]
+    over_splits = [case for group in members.values() if len({side_of(case) for case in group}) > 1 for case in group]
     if over_splits:
         yield _error("group in two splits", f"group in training and in test; {fix}", over_splits)
     over_val = [
@@ -175,71 +187,14 @@ def _divided_groups(cases: Sequence[Case]) -> Iterator[Finding]:
         yield _error("group in two folds", f"group in two folds; {fix}", over_folds)
 
 
-def _side(case: Case) -> str:
-    return "test" if case.split == "test" else "training"
-
-
 def _folds(cases: Sequence[Case]) -> set[int]:
     return {case.fold for case in cases if case.fold is not None and case.split != "test"}
 
 
-def _are_apart(one: Case, other: Case) -> bool:
-    """Whether a model may learn from one of the two and be scored on the other."""
-    if not (is_labelled(one) and is_labelled(other)):
-        return False
-    return _side(one) != _side(other) or len(_folds([one, other])) > 1 or {one.split, other.split} == {"train", "val"}
-
-
-def _duplicates(cases: Sequence[Case], checks: Sequence[CaseFindings]) -> Iterator[Finding]:
-    from thyrosight.datasets.duplicates import near_duplicates
-
-    usable = [index for index, check in enumerate(checks) if check.print is not None]
-    prints = [check.print for check in checks if check.print is not None]
-    pairs = [(usable[i], usable[j]) for i, j in near_duplicates(prints)]
-    same = [(i, j) for i, j in pairs if checks[i].crop_sha256 == checks[j].crop_sha256]
-    near = sorted(set(pairs) - set(same))
-    apart = [pair for pair in same if _are_apart(cases[pair[0]], cases[pair[1]])]
-    if apart:
-        yield _error(
-            "duplicates apart",
-            f"{_counted(apart, 'pair')} of identical pictures in different splits or folds: prepare with refold, which "
-            "joins them",
-            _members(cases, apart),
-        )
-    if near_apart := [pair for pair in near if _are_apart(cases[pair[0]], cases[pair[1]])]:
-        yield _warning(
-            "near-duplicates apart",
-            f"{_counted(near_apart, 'pair')} of nearly identical pictures in different splits or folds: look at them; "
-            "if they show one nodule, prepare with refold, which joins them. "
-            f"First: {_pair_names(cases, near_apart[0])}",
-            _members(cases, near_apart),
-        )
-    if within := [pair for pair in pairs if not _are_apart(cases[pair[0]], cases[pair[1]])]:
-        num_same = len(set(within) & set(same))
-        yield _note(
-            "duplicates within",
-            f"{_counted(within, 'pair')} on one side ({num_same} identical, the others nearly): they count twice",
-            _members(cases, within),
-        )
-    if contradicting := [pair for pair in pairs if _contradict(cases[pair[0]], cases[pair[1]])]:
-        yield _warning(
-            "conflicting labels",
-            f"{_counted(contradicting, 'pair')} of nearly identical pictures, one with label 1 and one with 0: leave "
-            f"both out or correct one. First: {_pair_names(cases, contradicting[0])}",
-            _members(cases, contradicting),
-        )
-
-
-def _contradict(one: Case, other: Case) -> bool:
-    return {one.malignancy, other.malignancy} == {0, 1}
-
-
-def _members(cases: Sequence[Case], pairs: Sequence[tuple[int, int]]) -> list[Case]:
-    return [cases[index] for index in sorted({index for pair in pairs for index in pair})]
-
-
-def _pair_names(cases: Sequence[Case], pair: tuple[int, int]) -> str:
-    return f"{cases[pair[0]].case_id} and {cases[pair[1]].case_id}"
+def _pairs(cases: Sequence[Case], found: FoundPairs) -> Iterator[Finding]:
+    for severity, kind, message, pairs in pair_findings(cases, found):
+        members = sorted({place for pair in pairs for place in pair})
+        yield Finding(severity, kind, message, tuple(cases[place].case_id for place in members))
 
 
 def _labels(cases: Sequence[Case]) -> Iterator[Finding]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from thyrosight.datasets.duplicates import Fingerprint, fingerprint
+from thyrosight.datasets.pictures.oddities import image_oddity, mask_oddity
+from thyrosight.datasets.pictures.sketches import sketch
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.frames.mask_area import covers_borders
 from thyrosight.frames.mask_image import ONE_VALUE, read_mask_image
-from thyrosight.types import Box, Case, Frame
+from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,22 @@ class CaseFindings:
     """The share of the mask's pixels that is outside the ultrasound field."""
     size_hw: tuple[int, int] | None = None
     """Of the image; None where it can't be read."""
+    mirrored_sha256: str = ""
+    """Of the mirrored crop: what crop_sha256 is for the mirror image."""
+    sketch: UInt8Array | None = None
+    image_oddity: str = ""
+    """blank, noise, or nothing."""
+    mask_oddity: str = ""
+    """few pixels, nearly all, or nothing."""
+    mask_sha256: str = ""
+    """Of the mask's pixels; empty without a mask, and where it is empty."""
 
 
-def check_case(case: Case) -> CaseFindings:
-    """Case -> CaseFindings; a file that can't be used becomes a fault, never an exception."""
+def check_case(case: Case, *, with_text: bool = True) -> CaseFindings:
+    """Case -> CaseFindings; a file that can't be used becomes a fault, never an exception.
+
+    with_text: look for burned-in text as well, which takes most of the time.
+    """
     from thyrosight.datasets.case_image import load_image
     from thyrosight.views.field import field_of_view
 
@@ -53,21 +68,25 @@ def check_case(case: Case) -> CaseFindings:
         case.fov if case.fov is not None and is_usable else field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     )
     crop_HW = np.ascontiguousarray(frame.image_HW[box.slices])
-    outside, inside, left = _text(frame, box)
+    outside, inside, left = _text(frame, box) if with_text else (0, 0, 0)
     mask = _mask(case, frame, box, faults)
     return CaseFindings(
         faults=faults,
-        crop_sha256=hashlib.sha256(repr(crop_HW.shape).encode() + crop_HW.tobytes()).hexdigest(),
+        crop_sha256=_sha256(crop_HW),
+        mirrored_sha256=_sha256(crop_HW[:, ::-1]),
+        sketch=sketch(crop_HW),
+        image_oddity=image_oddity(crop_HW),
         print=fingerprint(crop_HW),
         num_text_outside=outside,
         num_text_inside=inside,
         num_text_left=left,
-        num_mask_px=mask[0],
-        mask_rule=mask[1],
-        is_background=mask[2],
-        outside_share=mask[3],
         size_hw=frame.size_hw,
+        **mask,
     )
+
+
+def _sha256(pixels_HW: UInt8Array | BoolArray) -> str:
+    return hashlib.sha256(repr(pixels_HW.shape).encode() + np.ascontiguousarray(pixels_HW).tobytes()).hexdigest()
 
 
 def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
@@ -83,23 +102,29 @@ def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
     return outside, len(inside), len(left)
 
 
-def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> tuple[int | None, str, bool, float]:
-    """-> (pixels in the mask, how it was read, is it a background, share outside the field); adds to `faults`."""
+def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> dict[str, Any]:
+    """-> the fields of CaseFindings that are of the mask, none where it can't be read; adds to `faults`."""
     if case.mask is None:
-        return None, "", False, 0.0
+        return {}
     if not case.mask.is_file():
         faults["missing mask"] = f"{case.mask}: no such file"
-        return None, "", False, 0.0
+        return {}
     try:
         mask = read_mask_image(case.mask, frame.size_hw)
     except InputError as error:
         faults["unreadable mask"] = str(error)
-        return None, "", False, 0.0
+        return {}
     mask_HW = mask.mask_HW
     num_px = int(mask_HW.sum())
     num_outside_px = num_px - int(mask_HW[box.slices].sum())
-    rule = "" if mask.rule == ONE_VALUE else mask.rule
-    return num_px, rule, covers_borders(mask_HW[box.slices]), num_outside_px / max(num_px, 1)
+    return {
+        "num_mask_px": num_px,
+        "mask_rule": "" if mask.rule == ONE_VALUE else mask.rule,
+        "is_background": covers_borders(mask_HW[box.slices]),
+        "outside_share": num_outside_px / max(num_px, 1),
+        "mask_oddity": mask_oddity(mask_HW[box.slices]),
+        "mask_sha256": _sha256(mask_HW) if num_px else "",
+    }
 
 
 def _box_faults(case: Case, frame: Frame) -> dict[str, str]:

@@ -22,14 +22,14 @@ def contact_sheet(cases: Sequence[Case]) -> bytes:
     """Cases -> PNG of at most NUM_COLUMNS x MAX_ROWS cases, evenly spread over the table."""
     number = min(len(cases), NUM_COLUMNS * MAX_ROWS)
     chosen = [cases[round(place * (len(cases) - 1) / max(number - 1, 1))] for place in range(number)]
-    tiles = [_tile(case) for case in chosen]
+    tiles = [tile_of(case) for case in chosen]
     blank_HW3 = np.zeros_like(tiles[0])
     tiles += [blank_HW3] * (-len(tiles) % NUM_COLUMNS)
     rows = [np.hstack(tiles[start : start + NUM_COLUMNS]) for start in range(0, len(tiles), NUM_COLUMNS)]
     return cv2.imencode(".png", np.vstack(rows))[1].tobytes()
 
 
-def _tile(case: Case) -> UInt8Array:
+def tile_of(case: Case) -> UInt8Array:
     """One case -> its picture _HW3 of fixed size; a case that can't be read is a black tile with that remark."""
     tile_HW3 = np.zeros((TILE_PX + TEXT_PX, TILE_PX, 3), np.uint8)
     try:

@@ -95,9 +95,9 @@ def close_pairs(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[n
     for row in range(0, len(one), NUM_ROWS):
         for column in range(row - row % NUM_COLUMNS, len(other), NUM_COLUMNS):
             left, right = one[row : row + NUM_ROWS, None], other[None, column : column + NUM_COLUMNS]
-            distance = _count_bits(left[..., 0] ^ right[..., 0])
+            distance = count_bits(left[..., 0] ^ right[..., 0])
             for word in range(1, NUM_WORDS):
-                distance += _count_bits(left[..., word] ^ right[..., word])
+                distance += count_bits(left[..., word] ^ right[..., word])
             i, j = np.nonzero(distance <= MAX_BITS)
             pairs = np.stack([i + row, j + column], axis=1)
             found.append(pairs[pairs[:, 0] < pairs[:, 1]])
@@ -123,7 +123,8 @@ def _confirmed(pairs: NDArray[np.int64], one: FloatArray, other: FloatArray) -> 
     return found
 
 
-def _count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+def count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Words -> the number of bits that are set in each."""
     if hasattr(np, "bitwise_count"):
         return np.asarray(np.bitwise_count(words), dtype=np.uint8)
     table = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)

@@ -16,6 +16,7 @@ from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
 from thyrosight.files import readable, write_atomic
+from thyrosight.files.earlier_files import refuse_strangers
 from thyrosight.types import Case, Json, Progress
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
 def refuse_a_table_of_others(path: Path) -> None:
     """InputError where `path` holds a table that prepare did not write: it would be lost."""
     if not path.exists():
+        others = (path.with_name(name) for name in ("dataset.json", CONTACT_SHEET))
+        refuse_strangers(others, lambda there: False, "written by prepare")
         return
     try:
         header = csv_lines(path, errors="surrogateescape")[:1]

@@ -59,15 +59,20 @@ def table_path(path: Path) -> Path:
 
 def write_cases(cases: Iterable[Case], path: Path) -> None:
     """Cases -> cases.csv at `path`, with paths relative to its folder; the file is written whole or not at all."""
-    folder = path.resolve().parent
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, cases_bytes(cases, path.parent))
+
+
+def cases_bytes(cases: Iterable[Case], folder: Path) -> bytes:
+    """Cases, the folder of their table -> the content of cases.csv."""
+    folder = folder.resolve()
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for case in cases:
         writer.writerow(_row(case, folder))
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A path is written as the file system has it, in whatever bytes: it has to open the file again.
-    write_atomic(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def is_safe_id(case_id: str) -> bool:

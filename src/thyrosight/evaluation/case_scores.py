@@ -263,6 +263,16 @@ def read_case_scores(path: Path) -> list[CaseScore]:
     return scores
 
 
+def is_case_scores(path: Path) -> bool:
+    """Whether the file is a per_case.csv by its header."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            header = stream.readline().strip().split(",")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return set(NEEDED) <= set(header) <= set(COLUMNS)
+
+
 def _text(value: object, digits: int | None = None) -> str:
     """Value -> its cell; digits None: a number with all its digits."""
     if value is None:

@@ -17,6 +17,7 @@ from thyrosight.evaluation.metrics import calibration, ranking
 from thyrosight.evaluation.metrics.bootstrap import Difference, Statistic, paired_bootstrap, ratio_of
 from thyrosight.evaluation.scores import hd95_or_diagonal
 from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import json_table, refuse_strangers
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Comparison:
     num_groups: int
     num_left_out: int
     scores: tuple[ComparedScore, ...]
+    notes: tuple[str, ...] = ()
+    """What the two evaluations say of images that a model had seen in training."""
 
 
 def compare(
@@ -57,6 +60,10 @@ def compare(
     InputError where no case is in both, or where a case has another reference, label or group in one of them.
     """
     first, second = Path(first), Path(second)
+    subject = {"first": str(first), "second": str(second)}
+    if out is not None:
+        what = "a comparison of these two"
+        refuse_strangers([Path(out)], lambda path: subject.items() <= json_table(path).items(), what)
     rows_a = {row.case_id: row for row in read_case_scores(first)}
     rows_b = {row.case_id: row for row in read_case_scores(second)}
     common = [case_id for case_id in rows_a if case_id in rows_b]
@@ -73,10 +80,24 @@ def compare(
         num_groups=len({a.group for a, _ in pairs}),
         num_left_out=len(rows_a.keys() ^ rows_b.keys()),
         scores=tuple(_compared(kind, pairs, settings) for kind in COMPARED),
+        notes=(*_seen_in(first, "first"), *_seen_in(second, "second")),
     )
     if out is not None:
         write_atomic(Path(out), json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return comparison
+
+
+def _seen_in(table: Path, which: str) -> tuple[str, ...]:
+    """per_case.csv -> a sentence about the images that its model had seen, by the evaluation.json next to it."""
+    folder = table if table.is_dir() else table.parent
+    evaluated = json_table(folder / "evaluation.json").get("evaluated")
+    seen = evaluated.get("scored_although_seen") if isinstance(evaluated, dict) else None
+    if not seen:
+        return ()
+    return (
+        f"{which}: {len(seen)} images were scored although the model had seen them in training; the comparison "
+        "is not fair to the other",
+    )
 
 
 def _same_reference(a: CaseScore, b: CaseScore) -> bool:

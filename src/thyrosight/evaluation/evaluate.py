@@ -7,12 +7,14 @@ per_case.csv.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from thyrosight.bundle.records import BundleInfo
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.pictures.seen_rows import SeenRows, rows_seen_by
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
@@ -20,7 +22,14 @@ from thyrosight.evaluation.case_scores import CasePrediction, CaseScore, score_c
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
 from thyrosight.evaluation.report import Outlines, Picture, chosen_for_galleries, outlines_of, picture_of, write_report
 from thyrosight.evaluation.scores import ModelThreshold
-from thyrosight.evaluation.summary import Evaluation, EvaluationContext, UnscoredCase, evaluation_json, summarise
+from thyrosight.evaluation.summary import (
+    Evaluation,
+    EvaluationContext,
+    UnscoredCase,
+    evaluation_json,
+    refuse_other_evaluation,
+    summarise,
+)
 from thyrosight.files import sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
@@ -34,21 +43,51 @@ def evaluate(
     out: Path | str,
     rows: RowChoice = EVERY_ROW,
     *,
+    even_if_seen: bool = False,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Predictor (or the path of its bundle), cases.csv (or its folder), which rows -> Evaluation, written to `out`.
 
-    A case that can't be read is an UnscoredCase in the result and does not stop the rest. InputError where no row is
-    chosen or none can be scored. progress is called with (cases done, cases in all).
+    Rows that the model has seen in training are left out and named, or scored and named if `even_if_seen`. A case that
+    can't be read is an UnscoredCase in the result and does not stop the rest. InputError where no row is chosen, or
+    none can be scored. progress is called with (cases done, cases in all).
     """
     cases_csv = table_path(Path(cases_csv))
     if isinstance(predictor, Path | str):
         predictor = Predictor.load(predictor)
-    cases = choose_cases(read_cases(cases_csv), cases_csv, rows)
-    return evaluate_cases(
-        predictor, cases, context_of(predictor, cases, cases_csv, rows), Path(out), settings, progress
-    )
+    chosen = choose_cases(read_cases(cases_csv), cases_csv, rows)
+    cases, seen = without_seen(predictor, chosen, cases_csv, even_if_seen)
+    context = context_of(predictor, cases, cases_csv, rows)
+    context = with_seen(context, seen, chosen, even_if_seen)
+    return evaluate_cases(predictor, cases, context, Path(out), settings, progress)
+
+
+def without_seen(
+    predictor: Predictor, cases: Sequence[Case], where: Path, even_if_seen: bool
+) -> tuple[list[Case], SeenRows]:
+    """Rows -> (those to score, which the model has seen). InputError where it has seen every one."""
+    seen = rows_seen_by(predictor.info, predictor.seen, cases)
+    kept = list(cases) if even_if_seen else [case for case in cases if seen.reason(case) is None]
+    if not kept:
+        first = cases[0]
+        raise InputError(
+            f"{where}: {predictor.info.name} has seen all {len(cases)} chosen images in training (the first: "
+            f"{first.case_id}, {seen.reason(first)}); choose rows that it has not seen, or pass --even-if-seen"
+        )
+    return kept, seen
+
+
+def with_seen(
+    context: EvaluationContext, seen: SeenRows, cases: Sequence[Case], even_if_seen: bool
+) -> EvaluationContext:
+    """What is evaluated -> the same with the rows that the model has seen, in a note and by name."""
+    done = "scored all the same: these scores do not hold for other images" if even_if_seen else "left out"
+    names = tuple(case.case_id for case in seen.of(cases))
+    notes = (*context.notes, *seen.notes(cases, done))
+    if even_if_seen:
+        return replace(context, notes=notes, scored_although_seen=names)
+    return replace(context, notes=notes, left_out_as_seen=names)
 
 
 def evaluate_cases(
@@ -60,13 +99,26 @@ def evaluate_cases(
     progress: Progress | None = None,
 ) -> Evaluation:
     """Predictor, the chosen cases, what is evaluated -> Evaluation, written to the folder `out`."""
+    return score_all(cases, lambda case: score_prediction(predictor, case, settings), context, out, settings, progress)
+
+
+def score_all(
+    cases: Sequence[Case],
+    score_one: Callable[[Case], tuple[CaseScore, Outlines]],
+    context: EvaluationContext,
+    out: Path,
+    settings: EvaluationSettings,
+    progress: Progress | None,
+) -> Evaluation:
+    """The chosen cases, what scores one of them (InputError: it has no score) -> Evaluation, written to `out`."""
+    refuse_other_evaluation(out, context)
     out.mkdir(parents=True, exist_ok=True)
     scores: list[CaseScore] = []
     failures: list[UnscoredCase] = []
     outlines: dict[str, Outlines] = {}
     for done, case in enumerate(cases, start=1):
         try:
-            score, outlines[case.case_id] = score_prediction(predictor, case, settings)
+            score, outlines[case.case_id] = score_one(case)
             scores.append(score)
         except InputError as error:
             failures.append(UnscoredCase(case.case_id, str(error)))
@@ -144,14 +196,15 @@ def context_of(predictor: Predictor, cases: Sequence[Case], cases_csv: Path, row
         selection=rows.in_words,
         created=utc_now_for_people(),
         hardware=hardware(),
-        notes=_notes(cases, rows),
+        notes=_notes(info, cases, rows),
         with_tta=predictor.with_tta,
     )
 
 
-def _notes(cases: Sequence[Case], rows: RowChoice) -> tuple[str, ...]:
+def _notes(info: BundleInfo, cases: Sequence[Case], rows: RowChoice) -> tuple[str, ...]:
     notes = []
-    if rows == EVERY_ROW:
+    is_known = bool(info.training_sets) and all(entry.is_recorded for entry in info.training_sets)
+    if rows == EVERY_ROW and not is_known:
         notes.append("Every row was evaluated: if the model learned from some of them, these are not held-out scores.")
     glands = sum(case.target == "gland" for case in cases)
     if glands:

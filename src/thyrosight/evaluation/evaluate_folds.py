@@ -7,9 +7,10 @@ other folds do both instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,20 @@ from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
-from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, read_case_scores
+from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, is_case_scores, read_case_scores
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.evaluation.evaluate import context_of, evaluate_cases, write_evaluation
+from thyrosight.evaluation.evaluate import context_of, evaluate_cases, with_seen, without_seen, write_evaluation
 from thyrosight.evaluation.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
 from thyrosight.evaluation.out_of_fold import recalibrated
-from thyrosight.evaluation.summary import Evaluation, EvaluationContext, read_evaluation, summarise
+from thyrosight.evaluation.summary import (
+    Evaluation,
+    EvaluationContext,
+    read_evaluation,
+    refuse_other_evaluation,
+    summarise,
+)
 from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case, Progress
 
@@ -41,6 +49,7 @@ def evaluate_folds(
     *,
     across_folds: bool = False,
     calibrates: bool = True,
+    even_if_seen: bool = False,
     predictor_of: Callable[[Bundle], Predictor] = Predictor,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -48,13 +57,16 @@ def evaluate_folds(
 
     across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
     model that has not learned from it; with calibrates=False the mask rule alone. InputError where a bundle does not
-    state that it left its fold of these cases out. progress is called per fold with (cases done, cases in all).
+    state that it left its fold of these cases out. An image of the fold that the bundle has seen all the same, under
+    another name, is left out and named. With even_if_seen both are scored and named. progress is called per fold with
+    (cases done, cases in all).
     """
     bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
     cases_csv = table_path(cases_csv)
     cases = read_cases(cases_csv)
     for fold, bundle in bundles.items():
-        _refuse_seen(bundle, cases, fold)
+        if not even_if_seen:
+            _refuse_seen(bundle, cases, fold)
     if across_folds and len(bundles) < 2:
         raise InputError(f"{runs}: one fold only; what other folds choose needs another fold")
     rule = None
@@ -66,9 +78,10 @@ def evaluate_folds(
             own = rule.by_fold[fold]
             bundle = replace(bundle, info=own.in_bundle(bundle.info))
             notes = [BY_OTHERS.format(own.threshold, own.min_mean_probability)]
-        predictor, chosen = predictor_of(bundle), choose_cases(cases, cases_csv, rows)
+        predictor, in_fold = predictor_of(bundle), choose_cases(cases, cases_csv, rows)
+        chosen, seen = without_seen(predictor, in_fold, cases_csv, even_if_seen)
         context = context_of(predictor, chosen, cases_csv, rows)
-        context = replace(context, notes=(*context.notes, *notes))
+        context = with_seen(replace(context, notes=(*context.notes, *notes)), seen, in_fold, even_if_seen)
         evaluate_cases(predictor, chosen, context, out / f"fold{fold}", progress=progress)
     rates = any(bundle.info.has_malignancy for bundle in bundles.values())
     is_rated = rates and any(case.malignancy is not None and case.fold in bundles for case in cases)
@@ -107,11 +120,11 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
     """InputError where the bundle was trained on more of these sets than the other folds."""
     sources = {case.source for case in cases if case.fold == fold}
-    seen = seen_sets(bundle.info, sources, fold)
+    seen = [entry for entry in seen_sets(bundle.info, sources, fold) if not (entry.is_recorded and len(bundle.seen))]
     if seen:
         raise InputError(
             f"{bundle.path}: has learned from {seen[0].source} ({seen[0].split}), so fold {fold} of it is not unseen; "
-            "pass the folder that `cross-validate` wrote for these cases"
+            "pass the folder that `cross-validate` wrote for these cases, or --even-if-seen"
         )
 
 
@@ -140,6 +153,8 @@ def pool(
     if across_folds:
         rows = recalibrated(rows, ", ".join(map(str, parts)))
     evaluated = replace(_pooled(parts, rows, across_folds), mask_rule=mask_rule)
+    if not _goes_on(out, rows):
+        refuse_other_evaluation(out, evaluated)
     evaluation = summarise(rows, evaluated, settings)
     write_evaluation(evaluation, {}, out)
     if keep is not None:
@@ -147,8 +162,18 @@ def pool(
     return evaluation
 
 
+def _goes_on(out: Path, rows: Sequence[CaseScore]) -> bool:
+    """Whether `out` holds a pool of some of these very scores: of fold 0, where the new one is of folds 0 and 1."""
+    evaluated, table = json_table(out / "evaluation.json").get("evaluated"), out / "per_case.csv"
+    if not (isinstance(evaluated, dict) and is_case_scores(table)):
+        return False
+    before = {row.case_id: (row.dice, row.malignancy_logit) for row in read_case_scores(table)}
+    return before.items() <= {row.case_id: (row.dice, row.malignancy_logit) for row in rows}.items()
+
+
 def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
     """Scores -> one compact CSV with numbers and case names only; written whole or not at all."""
+    refuse_strangers([path], is_case_scores, "a table of scores by case")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, compact_case_scores(rows))
 
@@ -171,8 +196,28 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
         selection=f"folds {', '.join(map(str, sorted(folds)))}, pooled" if folds else f"{len(parts)} tables, pooled",
         created=utc_now_for_people(),
         hardware=hardware(),
-        notes=(note,) if across_folds else (),
+        notes=(*((note,) if across_folds else ()), *seen_notes(known)),
         with_tta=any(record.get("with_tta") for record in known),
+        left_out_as_seen=of_all(known, "left_out_as_seen"),
+        scored_although_seen=of_all(known, "scored_although_seen"),
+    )
+
+
+def of_all(known: Sequence[Mapping[str, Any]], name: str) -> tuple[str, ...]:
+    """What several evaluations were of, the name of a list in them -> the lists as one."""
+    return tuple(str(item) for record in known for item in record.get(name) or ())
+
+
+def seen_notes(known: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What several evaluations were of -> sentences about the images that a model had seen in training."""
+    kinds = (
+        ("left_out_as_seen", "were left out: the model of their fold had seen them in training"),
+        ("scored_although_seen", "were scored although the model had seen them in training"),
+    )
+    return tuple(
+        f"{len(names)} images {done}: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}."
+        for name, done in kinds
+        if (names := of_all(known, name))
     )
 
 

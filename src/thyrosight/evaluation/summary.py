@@ -10,7 +10,7 @@ from typing import Any
 
 from thyrosight.errors import InputError
 from thyrosight.evaluation.box_scores import Froc, box_scores, froc
-from thyrosight.evaluation.case_scores import CaseScore
+from thyrosight.evaluation.case_scores import CaseScore, is_case_scores
 from thyrosight.evaluation.estimates import Estimate, EvaluationSettings
 from thyrosight.evaluation.mask_rule import OutOfFoldRule
 from thyrosight.evaluation.metrics.calibration import ReliabilityBin, reliability
@@ -33,6 +33,7 @@ from thyrosight.evaluation.scores import (
     threshold_score,
 )
 from thyrosight.evaluation.selective_scores import Selective, selective_scores
+from thyrosight.files.earlier_files import json_table, refuse_strangers
 
 SCHEMA_VERSION = 1
 
@@ -55,6 +56,10 @@ class EvaluationContext:
     with_tta: bool = False
     mask_rule: OutOfFoldRule | None = None
     """The mask rules, where the other folds choose that of a fold; None: each bundle used its own."""
+    left_out_as_seen: tuple[str, ...] = ()
+    """Cases without a score, because the model had seen them in training."""
+    scored_although_seen: tuple[str, ...] = ()
+    """Cases with a score that the model had seen in training (`--even-if-seen`): their scores say nothing of others."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,18 @@ def _median(values: Sequence[float]) -> float | None:
     if not ordered:
         return None
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def refuse_other_evaluation(out: Path, evaluated: EvaluationContext) -> None:
+    """InputError where `out` holds the evaluation of another model or of other cases, or such files of others."""
+    was = json_table(out / "evaluation.json").get("evaluated")
+    was = was if isinstance(was, dict) else {}
+    names = ("model_id", "cases", "cases_sha256", "selection", "with_tta")
+    if evaluated.model_id and all(name in was and was[name] == getattr(evaluated, name) for name in names):
+        return
+    what = "an evaluation of this model on these cases"
+    refuse_strangers([out / name for name in ("evaluation.json", "report.html")], lambda path: False, what)
+    refuse_strangers([out / "per_case.csv"], is_case_scores, what)
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:

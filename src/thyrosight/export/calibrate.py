@@ -13,7 +13,7 @@ from typing import Any
 
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Score
-from thyrosight.bundle.store import load_bundle, write_bundle
+from thyrosight.bundle.store import load_bundle, refuse_other_network, write_bundle
 from thyrosight.bundle.training_sets import has_left_out
 from thyrosight.config import NetworkConfig
 from thyrosight.environment import utc_now
@@ -68,7 +68,9 @@ def recalibrate(
     if stress is not None:
         changes["robustness"] = robustness_of(stress)
     info = old.info.model_copy(update=changes)
-    path = write_bundle(out, info, old.onnx_bytes, old.weights_bytes, model_card(info))
+    weights = old.weights_bytes
+    refuse_other_network(out, weights)
+    path = write_bundle(out, info, old.onnx_bytes, weights, model_card(info), old.seen)
     return load_bundle(path).path
 
 
@@ -142,6 +144,8 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
         raise InputError(f"{path}: has other cases than the per_case.csv; pass the two of one cross-validation")
     if record["evaluated"].get("with_tta"):
         raise InputError(f"{path}: scored with --tta, which a bundle does not do by itself; pool the folds without")
+    if seen := record["evaluated"].get("scored_although_seen"):
+        raise InputError(f"{path}: {len(seen)} of its images had been seen in training; score without --even-if-seen")
     meaning = record["evaluated"]["risk_meaning"]
     if meaning and meaning != info.risk_meaning:
         raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")

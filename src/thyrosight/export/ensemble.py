@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration
-from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle, write_bundle
+from thyrosight.bundle.seen_images import SeenImages
+from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle, refuse_other_network, write_bundle
 from thyrosight.bundle.training_sets import has_seen_the_same, without_repeats
 from thyrosight.environment import TRAINING_LIBRARIES, library_versions, utc_now
 from thyrosight.errors import InputError
@@ -73,7 +74,10 @@ def _ensemble_of(paths: Sequence[Path], out: Path) -> Path:
     network = Ensemble([network_from_bundle(member) for member in members]).eval()
     info = ensemble_info([member.info for member in members])
     onnx_bytes = checked_onnx(network, info.preprocessing.size_hw)
-    return write_bundle(out, info, onnx_bytes, weights_bytes(network, half=True), model_card(info))
+    weights = weights_bytes(network, half=True)
+    refuse_other_network(out, weights)
+    seen = SeenImages.joined([member.seen.rows_NB.tobytes() for member in members])
+    return write_bundle(out, info, onnx_bytes, weights, model_card(info), seen)
 
 
 def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:

@@ -14,9 +14,11 @@ from torch import nn
 
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing
-from thyrosight.bundle.store import write_bundle
-from thyrosight.bundle.training_sets import inherited_sets, own_set
+from thyrosight.bundle.seen_images import SeenImages
+from thyrosight.bundle.store import refuse_other_network, write_bundle
+from thyrosight.bundle.training_sets import inherited_sets, own_set, without_images
 from thyrosight.config import Config, config_from_dict
+from thyrosight.datasets.pictures.seen_rows import images_of
 from thyrosight.datasets.sets import risk_meaning
 from thyrosight.datasets.table import read_cases
 from thyrosight.environment import utc_now
@@ -25,7 +27,8 @@ from thyrosight.export.checkpoint import kept_checkpoint
 from thyrosight.export.describe_training import with_training_facts
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
 from thyrosight.export.quoted_scores import evaluation_scores
-from thyrosight.export.run_folder import finished_run
+from thyrosight.export.run_folder import finished_run, start_images
+from thyrosight.export.set_audit import audit_notes
 from thyrosight.export.validation_settings import with_validation_settings
 from thyrosight.inference.familiarity import fit_familiarity
 from thyrosight.networks import build_network, network_entry
@@ -85,6 +88,8 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     familiarity = fit_familiarity([*fit_cases, *reference])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     info = with_training_facts(info, config, run, record, fit_cases, len(validation))
+    if told := audit_notes(run):
+        info = info.model_copy(update={"notes": f"{info.notes}\n\n{told}".strip()})
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:
@@ -93,7 +98,14 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
             info = with_validation_settings(info, bundle, validation, config)
     if evaluation is not None:
         info = info.model_copy(update={"scores": (*info.scores, *evaluation_scores(evaluation, info.name))})
-    return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info))
+    if out is not None:
+        refuse_other_network(out, weights)
+    seen = images_of([*fit_cases, *validation])
+    if (before := start_images(run)) is None:
+        info = info.model_copy(update={"training_sets": tuple(map(without_images, info.training_sets))})
+    else:
+        seen = SeenImages.joined([seen.rows_NB.tobytes(), before.rows_NB.tobytes()])
+    return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info), seen)
 
 
 def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], record: Mapping[str, Any]) -> BundleInfo:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.bundle.store import Bundle
 from thyrosight.bundle.training_sets import start_record
 from thyrosight.config import Config, config_from_dict, config_to_dict
@@ -16,6 +17,9 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import write_atomic
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.types import Case
+
+START_IMAGES = "start_images.bin"
+"""In a run that began with a bundle: the images that this bundle had seen."""
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -88,6 +92,20 @@ def prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str,
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "rows.json", json.dumps(rows, indent=1))
     write_atomic(out / "config.json", json.dumps(record, indent=1))
+
+
+def keep_start_images(out: Path, start: Bundle | None) -> None:
+    """Run, the bundle that it starts from -> the images that this one has seen, kept for the bundle of the run."""
+    if start is not None and len(start.seen):
+        write_atomic(out / START_IMAGES, start.seen.to_bytes())
+
+
+def start_images(run: Path) -> SeenImages | None:
+    """Run -> the images that its starting weights had seen; None where the run kept none."""
+    try:
+        return SeenImages.from_bytes((run / START_IMAGES).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _read_rows(run: Path) -> Any:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Preprocessing
-from thyrosight.bundle.store import write_bundle
+from thyrosight.bundle.store import refuse_other_network, write_bundle
 from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, utc_now
 from thyrosight.errors import InputError, MissingExtraError
 from thyrosight.export.onnx import checked_onnx, weights_bytes
@@ -197,4 +197,6 @@ def write_vnet2d(variables: Mapping[str, np.ndarray], out: Path, size_hw: tuple[
         seed=None,
         notes="Imported from a TensorFlow checkpoint, which does not record its training sets.",
     )
-    return write_bundle(out, info, checked_onnx(network, size_hw), weights_bytes(network, half=False), model_card(info))
+    weights = weights_bytes(network, half=False)
+    refuse_other_network(out, weights)
+    return write_bundle(out, info, checked_onnx(network, size_hw), weights, model_card(info))

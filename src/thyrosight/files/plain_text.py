@@ -7,6 +7,8 @@ own streams (`PrintableStream`) do it again, in case some code does not.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import Any, TextIO
 
@@ -33,23 +35,50 @@ def is_printable(text: str) -> bool:
 
 
 class PrintableStream:
-    """A text stream that makes text printable and writes it to another; a terminal also gets the sequences of rich."""
+    """A text stream that makes text printable and writes it to another; a terminal also gets the sequences of rich.
+
+    What the other one refuses (its reader has gone, its disk is full) is dropped and kept as `fault`: what a command
+    does must not depend on who listens.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.fault: OSError | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether text was lost that somebody still waits for; a reader that has gone waits for none."""
+        return self.fault is not None and self.fault.errno != errno.EPIPE
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError("write() argument must be str")
-        if is_printable(text):
-            return self._stream.write(text)
-        parts = _OWN_SEQUENCE.split(text) if self._stream.isatty() else [text]
-        self._stream.write("".join(part if at % 2 else printable(part) for at, part in enumerate(parts)))
+        safe = text
+        if not is_printable(text):
+            parts = _OWN_SEQUENCE.split(text) if self._stream.isatty() else [text]
+            safe = "".join(part if at % 2 else printable(part) for at, part in enumerate(parts))
+        try:
+            self._stream.write(safe)
+        except OSError as error:
+            self._drop(error)
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
         for line in lines:
             self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        """Keep the first fault; from here on the stream ends in the null device, also what it still holds."""
+        self.fault = self.fault or error
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

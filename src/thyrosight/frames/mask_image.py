@@ -80,15 +80,20 @@ class MaskImage:
 
 
 def read_mask_image(
-    path: Path, size_hw: tuple[int, int] | None = None, keep: frozenset[str] | None = None
+    path: Path,
+    size_hw: tuple[int, int] | None = None,
+    keep: frozenset[str] | None = None,
+    *,
+    is_prediction: bool = False,
 ) -> MaskImage:
     """Mask file, its image's size where known, the levels to keep (None: all) -> MaskImage.
 
-    InputError, which names the file and the fix, where it has another size than its image or is no mask.
+    InputError, which names the file and the fix, where it has another size than its image or is no mask. A program's
+    prediction may be a line, or cover everything: then that is what it predicts.
     """
     pages, is_lossy = mask_pages(path, size_hw)
     try:
-        found = [_mask_of(page, is_lossy, keep) for page in pages]
+        found = [_mask_of(page, is_lossy, keep, is_prediction) for page in pages]
         return found[0] if len(found) == 1 else _united(found)
     except NestedLabels as error:
         raise NestedLabelsError(f"{path}: {error}", error.outer) from None
@@ -109,7 +114,7 @@ def _united(pages: list[MaskImage]) -> MaskImage:
     )
 
 
-def _mask_of(page: PillowImage, is_lossy: bool, keep: frozenset[str] | None) -> MaskImage:
+def _mask_of(page: PillowImage, is_lossy: bool, keep: frozenset[str] | None, is_prediction: bool) -> MaskImage:
     """One decoded page -> MaskImage."""
     values_HW, names = _values_of(page)
     if values_HW.dtype.kind == "f":
@@ -123,7 +128,8 @@ def _mask_of(page: PillowImage, is_lossy: bool, keep: frozenset[str] | None) -> 
         if is_lossy or values_HW.dtype.kind == "f"
         else _levels(values_HW, names, keep)
     )
-    refuse_no_area(image.mask_HW)
+    if not is_prediction:
+        refuse_no_area(image.mask_HW)
     return image
 
 

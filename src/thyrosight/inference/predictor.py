@@ -63,6 +63,7 @@ class Predictor:
         self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         self.with_tta = tta
         self.bundle_path = bundle.path
+        self.seen = bundle.seen
         self._graph = bundle.graph
         self._session = load_network(bundle, threads or default_threads())
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import json_table, refuse_strangers, write_new
 from thyrosight.phantom.draw import DEFAULT, draw_phantom
 from thyrosight.phantom.records import Phantom, PhantomNodule, PhantomSettings
 from thyrosight.types import Case, Json, Progress
@@ -31,14 +31,15 @@ def write_phantoms(
 ) -> Path:
     """-> out/cases.csv, next to it image/, mask/ (nodules), gland/ and truth.json.
 
-    Every image has a mask; it is empty where there is no nodule. InputError where `out` can't be written to. progress
-    is called with (phantoms done, phantoms in all).
+    Every image has a mask; it is empty where there is no nodule. InputError where `out` can't be written to, or holds
+    other files of these names: nothing is replaced. progress is called with (phantoms done, phantoms in all).
     """
-    from thyrosight.datasets.table import write_cases
+    from thyrosight.datasets.table import cases_bytes
 
     if num < 1:
         raise InputError(f"{num} phantoms asked for; ask for 1 or more")
     out = Path(out)
+    _refuse_another_cohort(out, num, seed)
     folders = {name: make_folder(out / name) for name in ("image", "mask", "gland")}
     cases: list[Case] = []
     truth: list[Json] = []
@@ -52,9 +53,19 @@ def write_phantoms(
         truth.append({"case_id": cases[-1].case_id, "image": f"image/{name}", **as_truth(phantom)})
         if progress is not None:
             progress(index + 1, num)
-    write_atomic(out / "truth.json", _json({"seed": seed, "settings": asdict(settings), "phantoms": truth}))
-    write_cases(cases, out / "cases.csv")
+    write_new(out / "truth.json", _json({"seed": seed, "settings": asdict(settings), "phantoms": truth}))
+    write_new(out / "cases.csv", cases_bytes(cases, out))
     return out / "cases.csv"
+
+
+def _refuse_another_cohort(out: Path, num: int, seed: int) -> None:
+    """InputError where the folder holds a table or a truth that is not of these very phantoms."""
+
+    def is_this(path: Path) -> bool:
+        truth = json_table(out / "truth.json")
+        return truth.get("seed") == seed and len(truth.get("phantoms") or ()) == num
+
+    refuse_strangers([out / "truth.json", out / "cases.csv"], is_this, f"of {num} phantoms of seed {seed}")
 
 
 def _case(phantom: Phantom, case_id: str, folder: Path, name: str) -> Case:
@@ -114,12 +125,12 @@ def make_folder(path: Path) -> Path:
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8], quality: int = 92) -> None:
-    """uint8 pixels -> an image file in the format of its ending: .png without loss, .jpg at `quality`."""
+    """uint8 pixels -> a new image file in the format of its ending: .png without loss, .jpg at `quality`."""
     suffix = path.suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
     done, data = cv2.imencode(suffix, pixels, options)
     assert done, f"{path}: not encoded"
-    write_atomic(path, data.tobytes())
+    write_new(path, data.tobytes())
 
 
 def _json(value: Json) -> bytes:

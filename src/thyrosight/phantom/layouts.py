@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import write_new
 from thyrosight.phantom.cohort import make_folder, phantom_case, write_image
 from thyrosight.phantom.draw import DEFAULT
 from thyrosight.phantom.records import Phantom, PhantomSettings
@@ -87,7 +87,7 @@ def write_tn3k(out: Path, num: int, seed: int) -> None:
     for fold in range(5):
         val = sorted(int(i) for i in order[fold::5])
         train = sorted(set(range(num)) - set(val))
-        write_atomic(out / f"tn3k-trainval-fold{fold}.json", json.dumps({"train": train, "val": val}).encode())
+        write_new(out / f"tn3k-trainval-fold{fold}.json", json.dumps({"train": train, "val": val}).encode())
 
 
 def write_ddti(out: Path, num: int, seed: int) -> None:
@@ -112,7 +112,7 @@ def write_ddti(out: Path, num: int, seed: int) -> None:
             marks.append((image, "" if case == 1 else _ddti_svg(phantom, case)))
             group = source if case == num else case
             rows.append([f"{case}_{image}", case, group, group % 5, tirads, 0])
-        write_atomic(folder / f"{case}.xml", _ddti_xml(case, phantoms[0], tirads, marks).encode())
+        write_new(folder / f"{case}.xml", _ddti_xml(case, phantoms[0], tirads, marks).encode())
     _write_csv(out / "groups.csv", rows)
 
 
@@ -160,7 +160,7 @@ def write_tg3k_published(out: Path, num: int, seed: int) -> None:
         write_image(masks / f"{index:04d}.jpg", phantom.gland_HW.astype(np.uint8) * 255)
     cut = max(1, num * 9 // 10)
     split = {"train": list(range(cut)), "val": list(range(cut, num))}
-    write_atomic(out / "tg3k-trainval.json", json.dumps(split).encode())
+    write_new(out / "tg3k-trainval.json", json.dumps(split).encode())
 
 
 LAYOUTS: dict[str, Callable[[Path, int, int], None]] = {
@@ -252,4 +252,4 @@ def _rgb(image_HW: UInt8Array) -> UInt8Array:
 def _write_csv(path: Path, rows: list[list[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    write_atomic(path, text.getvalue().encode())
+    write_new(path, text.getvalue().encode())

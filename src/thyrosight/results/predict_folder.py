@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from thyrosight.results.case_ids import Task, assign_case_ids
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.predict_case import CaseSettings, FolderOptions, Outcome, predict_case, task_json
 from thyrosight.results.report import write_results
-from thyrosight.results.run_file import RUN_FILES, open_run, write_run
+from thyrosight.results.run_file import RUN_FILES, earlier_failures, open_run, write_run
 
 MAX_FAILED_WRITES = 3
 """In a row: after that the disk is at fault, not the images, and the run stops."""
@@ -73,12 +73,13 @@ class Tally:
     def num_finished(self) -> int:
         return self.num_done + self.num_skipped + len(self.failures)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, earlier: Sequence[FailedFile]) -> dict[str, Any]:
+        """-> the counts of this run; `failures` also names those of earlier runs into the folder."""
         return {
             "num_done": self.num_done,
             "num_skipped": self.num_skipped,
             "num_failed": len(self.failures),
-            "failures": [{"file": failure.file, "message": failure.message} for failure in self.failures],
+            "failures": [asdict(failure) for failure in (*earlier, *self.failures)],
         }
 
 
@@ -122,9 +123,10 @@ def predict_folder(
         status = "interrupted"
         raise
     finally:
-        report = write_results(out, tally.failures)
+        earlier = earlier_failures(out, {task.name for task in tasks})
+        report = write_results(out, [*earlier, *tally.failures])
         seconds = round(time.perf_counter() - started, 3)
-        counts = tally.to_json() | {"passed_over": found.passed_over}
+        counts = tally.to_json(earlier) | {"passed_over": found.passed_over}
         write_run(out, run | counts | {"status": status, "seconds": seconds})
     return RunSummary(
         out,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import json_table
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import RUN_KIND
 from thyrosight.inference.predictor import Predictor
-from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME
+from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME, FailedFile
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
 SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence")
@@ -54,8 +56,21 @@ def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[st
                 raise InputError(
                     f"{out}: holds results of {what} {before}, not {now}; choose another folder or pass --overwrite"
                 )
-    write_run(out, run | {"status": "running"})
+    kept = {} if earlier is None else {"failures": earlier.get("failures", [])}
+    write_run(out, run | kept | {"status": "running"})
     return run
+
+
+def earlier_failures(out: Path, tried: Collection[str]) -> list[FailedFile]:
+    """Results folder, the files of this run -> the failures of other runs into it, which this run did not try again."""
+    found = []
+    for failure in json_table(out / RUN_NAME).get("failures") or ():
+        try:
+            one = FailedFile(str(failure["file"]), str(failure["message"]))
+        except (KeyError, TypeError):
+            continue
+        found += [one] if one.file not in tried else []
+    return found
 
 
 def write_run(out: Path, run: dict[str, Any]) -> None:

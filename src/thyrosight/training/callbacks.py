@@ -254,20 +254,40 @@ class StopOnNan(Callback):
 
 
 class Interrupt(Callback):
-    """Ctrl-C ends the run after the current step, and the run becomes a bundle. A second Ctrl-C ends it at once."""
+    """Ctrl-C or SIGTERM ends the run after this step, and the run becomes a bundle; a second one ends it at once.
+
+    Lightning takes SIGTERM for itself when a fit begins; this takes it back when the training starts.
+    """
+
+    previous: dict[int, Any]
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        def stop(number: int, frame: Any) -> None:
+        self.previous = {}
+        self._listen(signal.SIGINT, trainer, pl_module)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._listen(signal.SIGTERM, trainer, pl_module)
+
+    def _listen(self, number: signal.Signals, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        def stop(signum: int, frame: Any) -> None:
             Console(stderr=True).print("stopping after this step; press Ctrl-C again to stop at once")
             trainer.should_stop = True
             pl_module.interrupted = True  # type: ignore[assignment]
-            signal.signal(signal.SIGINT, self.previous)
+            self._restore()
 
         try:
-            self.previous = signal.signal(signal.SIGINT, stop)
+            before = signal.signal(number, stop)
         except ValueError:
-            self.previous = None  # not the main thread: its owner handles Ctrl-C
+            return  # not the main thread: its owner handles Ctrl-C
+        self.previous[number] = _end_at_once if number == signal.SIGTERM else before
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if self.previous is not None:
-            signal.signal(signal.SIGINT, self.previous)
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

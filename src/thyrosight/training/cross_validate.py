@@ -16,6 +16,7 @@ from thyrosight.evaluation.evaluate import evaluate
 from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.summary import Evaluation
 from thyrosight.export.run_folder import refuse_other_settings, run_record
+from thyrosight.export.set_audit import check_set
 from thyrosight.inference.predictor import Predictor
 from thyrosight.training.callbacks import tell_on_stderr
 from thyrosight.training.speech import Tell
@@ -30,14 +31,16 @@ def cross_validate(
     *,
     folds: Sequence[int] | None = None,
     tta: bool = False,
+    even_if_invalid: bool = False,
     progress: Progress | None = None,
     tell: Tell = tell_on_stderr,
 ) -> Evaluation:
     """Train and score each fold of the first table (or the folds named), then pool the out-of-fold scores.
 
     The other tables only train; their rows of the scored fold are left out too. InputError where the first table has
-    no such fold, ConfigError where `out` holds a run with other settings. tell is called with each line for people.
-    Ctrl-C raises KeyboardInterrupt; the same call goes on.
+    no such fold, or where the audit calls the set invalid, unless even_if_invalid. ConfigError where `out` holds a run
+    with other settings. tell is called with each line for people. Ctrl-C raises KeyboardInterrupt; the same call goes
+    on.
     """
     scored_csv = cases[0]
     known = sorted({case.fold for case in read_cases(scored_csv) if case.fold is not None and case.split != "test"})
@@ -47,6 +50,7 @@ def cross_validate(
     if unknown:
         raise InputError(f"{scored_csv}: no row has fold {unknown[0]}; there are {known}")
     kind = kind_of_scores("evaluation", tta)
+    check_set(cases, out, config.data.reference_sources, even_if_invalid)
     parts = []
     for fold in folds or known:
         run = out / f"fold{fold}"
@@ -66,7 +70,9 @@ def _train_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tel
     if (run / "bundle" / "bundle.json").exists():
         refuse_other_settings(run, run_record(config, cases, run, fold))
     else:
-        train(config, cases, run, fold, resume=run.exists(), tell=tell, keep_stopped=False)
+        # What the audit found has been accepted above, for all folds.
+        resume = run.exists()
+        train(config, cases, run, fold, resume=resume, tell=tell, keep_stopped=False, even_if_invalid=True)
 
 
 def _score_fold(scored_csv: Path, run: Path, out: Path, fold: int, tta: bool, progress: Progress | None) -> None:

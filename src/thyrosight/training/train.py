@@ -25,11 +25,13 @@ from torch import nn
 from thyrosight.bundle.store import Bundle
 from thyrosight.bundle.training_sets import refuse_seen
 from thyrosight.config import Config, load_config
+from thyrosight.datasets.pictures.seen_rows import refuse_start
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import ConfigError
 from thyrosight.export.checkpoint import LAST_NAME, full_disk_in_one_line, read_checkpoint
 from thyrosight.export.export_run import export_run
-from thyrosight.export.run_folder import prepare_run, rows_record, run_record
+from thyrosight.export.run_folder import keep_start_images, prepare_run, rows_record, run_record
+from thyrosight.export.set_audit import check_set
 from thyrosight.networks import build_network
 from thyrosight.networks.from_bundle import load_start_weights, start_bundle
 from thyrosight.networks.sync_norm import convert_sync_norm
@@ -53,12 +55,14 @@ def train(
     *,
     tell: Tell = tell_on_stderr,
     keep_stopped: bool = True,
+    even_if_invalid: bool = False,
 ) -> Path:
     """Train on every row that is neither in `fold` nor in the test split -> the folder of the bundle.
 
     config: the settings, or the TOML file that holds them. cases: one cases.csv or several.
     With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
-    InputError where `out` holds a run and `resume` is False, ConfigError where that run has other settings.
+    InputError where `out` holds a run and `resume` is False, or where the audit calls the set invalid, unless
+    even_if_invalid: then the card states it. ConfigError where that run has other settings.
     tell is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch;
     else it raises KeyboardInterrupt.
     """
@@ -73,7 +77,10 @@ def train(
     network, start = _first_network(config, rows, fold, world)
     # After the network: weights that do not fit stop the run before the folder is written.
     if rank == 0:
+        if resume or not (out / "config.json").exists():
+            check_set(tables, out, config.data.reference_sources, even_if_invalid)
         prepare_run(out, resume, run_record(config, tables, out, fold, start), rows_record(*rows))
+        keep_start_images(out, start)
 
     loader = training_loader(ViewDataset(rows.fit, config, augmented=True), config, rank, world)
     validation = None
@@ -110,6 +117,7 @@ def _first_network(config: Config, rows: RunRows, fold: int | None, world: int) 
     if start is not None:
         taught = [case for case in rows.kept_out if case.source not in config.data.reference_sources]
         refuse_seen(start, taught, fold)
+        refuse_start(start, taught)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)

@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.cli import app
 from thyrosight.commands.stress import print_stress
 from thyrosight.datasets.masks import load_mask
@@ -45,7 +46,10 @@ class Stub:
         self.given: list[tuple[Box | None, tuple[Box, ...]]] = []
         self.with_tta = False
         self.model = SimpleNamespace(id="feedbeef00000000")
-        self.info = SimpleNamespace(name="stub", has_mask=True, has_malignancy=True, risk_meaning="made up")
+        self.seen = SeenImages.of([])
+        self.info = SimpleNamespace(
+            name="stub", has_mask=True, has_malignancy=True, risk_meaning="made up", training_sets=()
+        )
 
     def run(self, frame: Any, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> Any:
         self.given.append((fov, panels))

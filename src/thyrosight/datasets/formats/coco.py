@@ -1,4 +1,4 @@
-"""COCO JSON (images, annotations, categories) -> cases: polygons and run lengths are outlines, boxes are not."""
+"""COCO JSON (images, annotations, categories) -> cases: polygons and run lengths are outlines, boxes are boxes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from thyrosight.datasets.formats.shapes import (
     AnnotatedShape,
     Draw,
     Images,
+    Locate,
+    box_of,
     data_set_of_shapes,
     polygon,
     run_lengths,
@@ -67,11 +69,20 @@ def _entries(path: Path) -> list[tuple[Json, list[AnnotatedShape]]]:
         shapes: dict[Any, list[AnnotatedShape]] = defaultdict(list)
         for one in content["annotations"]:
             category = names.get(one["category_id"], str(one["category_id"]))
-            draw = _draw(one.get("segmentation"))
-            shapes[one["image_id"]].append(AnnotatedShape(category, draw, is_box=bool(one.get("bbox"))))
+            shapes[one["image_id"]].append(
+                AnnotatedShape(category, _draw(one.get("segmentation")), _box(one.get("bbox")))
+            )
         return [(image, shapes.get(image["id"], [])) for image in content["images"]]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not whole as COCO ({type(error).__name__}: {error}); export it again") from None
+
+
+def _box(bbox: Any) -> Locate | None:
+    """[x, y, width, height] -> what gives the box; None where the annotation has none."""
+    if not bbox:
+        return None
+    x, y, width, height = (float(number) for number in bbox)
+    return box_of(x, y, x + width, y + height)
 
 
 def _draw(segmentation: Any) -> Draw | None:

@@ -15,6 +15,7 @@ from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
     Images,
+    box_of,
     data_set_of_shapes,
     polygon,
     run_lengths,
@@ -74,9 +75,16 @@ def _shape(child: Any) -> AnnotatedShape | None:
         counts = [int(n) for n in child.get("rle", "").split(",")]
         left, top, width, height = (int(child.get(name)) for name in ("left", "top", "width", "height"))
         return AnnotatedShape(label, partial(_draw_part, counts, left, top, width, height))
-    return (
-        AnnotatedShape(label, None, is_box=child.tag == "box") if child.tag in ("box", "polyline", "points") else None
-    )
+    if child.tag == "box":
+        x0, y0, x1, y1 = (float(child.get(name)) for name in ("xtl", "ytl", "xbr", "ybr"))
+        turn = math.radians(float(child.get("rotation") or 0))
+        cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
+        half_x, half_y = abs(x1 - x0) / 2, abs(y1 - y0) / 2
+        reach_x, reach_y = half_x * cos + half_y * sin, half_x * sin + half_y * cos
+        middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+        around = box_of(middle_x - reach_x, middle_y - reach_y, middle_x + reach_x, middle_y + reach_y)
+        return AnnotatedShape(label, None, around)
+    return AnnotatedShape(label, None) if child.tag in ("polyline", "points") else None
 
 
 def _draw_part(counts: list[int], left: int, top: int, width: int, height: int, size_hw: tuple[int, int]) -> BoolArray:

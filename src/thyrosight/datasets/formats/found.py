@@ -14,7 +14,7 @@ from thyrosight.datasets.formats.volumes import as_png, is_volume
 from thyrosight.datasets.sets.layout import DataSet, Request, without_masks
 from thyrosight.errors import InputError
 from thyrosight.files import readable
-from thyrosight.types import Case
+from thyrosight.types import Box, Case
 
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
 CONVERTED = "converted"
@@ -23,13 +23,17 @@ CONVERTED = "converted"
 
 @dataclass(frozen=True)
 class Found:
-    """One image that a format names. labels: words that may hold benign or malignant. name: empty: the file's."""
+    """One image that a format names. labels: words that may hold benign or malignant. name: empty: the file's.
+
+    boxes: of its nodules, in its pixels, where the format gives no outline.
+    """
 
     image: Path
     mask: Path | None = None
     labels: tuple[str, ...] = ()
     split: str = ""
     name: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 def data_set_of(
@@ -52,7 +56,8 @@ def data_set_of(
             faults.append(str(error).replace(str(request.folder) + "/", ""))
             continue
         malignancy = labels.pop() if len(labels) == 1 else None
-        cases.append(Case(case_id, image, mask, malignancy, group, source, split=one.split or place.split))
+        split = one.split or place.split
+        cases.append(Case(case_id, image, mask, malignancy, group, source, split=split, boxes=one.boxes))
     if faults and not cases:
         raise InputError(f"{request.folder}: none of the {len(faults)} images can be read; the first: {faults[0]}")
     cases, table_notes, num_strays = with_table(cases, request)

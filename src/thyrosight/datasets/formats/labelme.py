@@ -18,6 +18,7 @@ from thyrosight.datasets.formats.shapes import (
     AnnotatedShape,
     Draw,
     Images,
+    box_of,
     data_set_of_shapes,
     polygon,
 )
@@ -82,7 +83,11 @@ def _shape(one: dict[str, Any]) -> AnnotatedShape:
         draw = polygon([(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns])
     elif kind == "mask":
         draw = partial(_draw_part, str(one.get("mask")), float(points[0][0]), float(points[0][1]))
-    return AnnotatedShape(str(one["label"]), draw, is_box=kind == "rectangle")
+    box = None
+    if kind == "rectangle" and len(points) >= 2:
+        xs, ys = [float(x) for x, _ in points], [float(y) for _, y in points]
+        box = box_of(min(xs), min(ys), max(xs), max(ys))
+    return AnnotatedShape(str(one["label"]), draw, box)
 
 
 def _draw_part(text: str, left: float, top: float, size_hw: tuple[int, int]) -> BoolArray:

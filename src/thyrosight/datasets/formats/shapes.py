@@ -1,7 +1,8 @@
-"""Shapes of an annotation tool (polygons, run lengths, boxes; a category each) -> masks and labels of images."""
+"""Shapes of an annotation tool (polygons, run lengths, boxes; a category each) -> masks or boxes, and labels."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,15 @@ from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_fil
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
 from thyrosight.frames.load import load_frame
-from thyrosight.types import BoolArray
+from thyrosight.measurement.outlines import bounding_box
+from thyrosight.types import BoolArray, Box
 
 Draw = Callable[[tuple[int, int]], BoolArray]
 """Size of the image `(H, W)` -> mask_HW."""
+Locate = Callable[[tuple[int, int]], Box]
+"""Size of the image `(H, W)` -> the box in its pixels. InputError where it is none."""
+OVERSHOOT_PX = 2.0
+"""A box may reach this far beyond its image: tools round, and drag to the border."""
 BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
 NOT = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 MAX_POINT = 1 << 15
@@ -31,11 +37,11 @@ MIN_OUTLINE_PX = 16
 
 @dataclass(frozen=True)
 class AnnotatedShape:
-    """One annotated thing. draw: None where the file gives a box alone, or something that is no area."""
+    """One annotated thing. draw: None where the file gives a box alone, or something that is no area. box: its box."""
 
     category: str
     draw: Draw | None
-    is_box: bool = False
+    box: Locate | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,31 @@ def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
     return draw
 
 
+def box_of(x0: float, y0: float, x1: float, y1: float, *, are_shares: bool = False) -> Locate:
+    """Two corners in pixels, or as shares of the image's size -> what gives the box."""
+
+    def locate(size_hw: tuple[int, int]) -> Box:
+        height, width = size_hw
+        if not all(map(math.isfinite, (x0, y0, x1, y1))):
+            raise InputError("a box of numbers that are not finite")
+        scale_x, scale_y = (width, height) if are_shares else (1, 1)
+        corners = (min(x0, x1) * scale_x, min(y0, y1) * scale_y, max(x0, x1) * scale_x, max(y0, y1) * scale_y)
+        beyond = max(-corners[0], -corners[1], corners[2] - width, corners[3] - height)
+        if beyond > OVERSHOOT_PX:
+            raise InputError(f"a box that reaches {beyond:.0f} pixels beyond the image of {width} x {height}")
+        box = Box(
+            max(0, round(corners[0])),
+            max(0, round(corners[1])),
+            min(width, round(corners[2])),
+            min(height, round(corners[3])),
+        )
+        if box.width < 1 or box.height < 1:
+            raise InputError("a box without an area")
+        return box
+
+    return locate
+
+
 def union(draws: Sequence[Draw]) -> Draw | None:
     """Parts of one thing -> what draws all of them; None where there is no part."""
     return (lambda size_hw: np.logical_or.reduce([draw(size_hw) for draw in draws])) if draws else None
@@ -128,35 +159,65 @@ def data_set_of_shapes(
         raise InputError(f"{request.folder}: no image of its annotations is there ({left_out}); add the images")
     categories = Counter(shape.category for one in annotated for shape in one.shapes)
     nodules, told = choose_nodules(categories, request)
-    found, faults, num_boxes, num_open, num_rectangles = [], [], 0, 0, 0
+    found, faults, num_boxes, num_open, num_mixed, num_rectangles = [], [], 0, 0, 0, 0
     names = Counter(stem_without_ending(one.image) for one in annotated)
     for one in annotated:
         shapes = [shape for shape in one.shapes if shape.category in nodules]
         draws = [shape.draw for shape in shapes if shape.draw is not None]
-        num_boxes += bool(shapes) and not draws and any(shape.is_box for shape in shapes)
-        num_open += not draws and not one.is_empty
+        is_mixed = bool(draws) and any(shape.draw is None and shape.box is not None for shape in shapes)
+        num_mixed += is_mixed
         stem = stem_without_ending(one.image)
         if names[stem] > 1:
             stem = "_".join((*one.image.relative_to(request.folder).parent.parts, stem))
-        mask = None
+        mask: Path | None = None
+        boxes: tuple[Box, ...] = ()
         try:
-            if draws or one.is_empty:
+            if is_mixed or (shapes and not draws):
+                boxes = _boxes(one, shapes)
+            if (draws and not is_mixed) or one.is_empty:
                 mask = request.masks / f"{stem}.png"
                 num_rectangles += _draw_mask(one, draws, mask)
         except InputError as error:
             faults.append(str(error))
             continue
+        num_boxes += bool(boxes)
+        num_open += mask is None and not boxes
         labels = (*one.labels, *(shape.category for shape in shapes))
-        found.append(Found(one.image, mask, labels, one.split))
+        found.append(Found(one.image, mask, labels, one.split, boxes=boxes))
     if faults:
         left_out = {**left_out, f"image whose shapes can't be drawn, e.g. {faults[0]}": len(faults)}
     if num_boxes:
-        told.append(f"{num_boxes} images have boxes alone: a box is no outline, and no mask is made of it")
+        told.append(
+            f"{num_boxes} images have boxes, which are no outlines: they are in the column boxes, teach by "
+            "loss.box_weight, and detection is scored by them"
+        )
     if num_rectangles:
         told.append(f"{num_rectangles} outlines are plain rectangles: if these are boxes, they are no outlines")
-    if num_open > num_boxes:
-        told.append(f"{num_open - num_boxes} images without an outline of a nodule: mask left open")
+    if num_mixed:
+        told.append(f"{num_mixed} images have outlines of some nodules and boxes of others: all count as boxes there")
+    if num_open:
+        told.append(f"{num_open} images without an outline or a box of a nodule: mask left open")
     return data_set_of(request, source, found, left_out, [*notes, *told])
+
+
+def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:
+    """Shapes of one image -> a box for each, around what is drawn where the file gives none; none where one has none.
+
+    InputError where a box is none of this image.
+    """
+    size_hw = _checked_size(one)
+    boxes = []
+    for shape in shapes:
+        try:
+            if shape.box is not None:
+                boxes.append(shape.box(size_hw))
+            elif shape.draw is not None:
+                boxes.append(bounding_box(shape.draw(size_hw)))
+            else:
+                return ()
+        except (ValueError, InputError) as error:
+            raise InputError(f"{one.image.name}: {error}") from None
+    return tuple(dict.fromkeys(boxes))
 
 
 def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str], list[str]]:
@@ -199,10 +260,7 @@ def _draw_mask(one: Annotated, draws: Sequence[Draw], path: Path) -> bool:
 
     InputError where the file states another size than the image's, or the shapes don't fit the image.
     """
-    size_hw = size_of(one.image)
-    if one.size_hw is not None and 0 not in one.size_hw and one.size_hw != size_hw:
-        stated, real = f"{one.size_hw[1]} x {one.size_hw[0]}", f"{size_hw[1]} x {size_hw[0]}"
-        raise InputError(f"{one.image.name}: annotated at {stated} pixels, the image has {real}")
+    size_hw = _checked_size(one)
     mask_HW = np.zeros(size_hw, np.bool_)
     for draw in draws:
         try:
@@ -215,6 +273,15 @@ def _draw_mask(one: Annotated, draws: Sequence[Draw], path: Path) -> bool:
     write_mask(path, mask_HW)
     _, _, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
     return 0 < num_px == width * height
+
+
+def _checked_size(one: Annotated) -> tuple[int, int]:
+    """-> the size of the image. InputError where the annotation states another."""
+    size_hw = size_of(one.image)
+    if one.size_hw is not None and 0 not in one.size_hw and one.size_hw != size_hw:
+        stated, real = f"{one.size_hw[1]} x {one.size_hw[0]}", f"{size_hw[1]} x {size_hw[0]}"
+        raise InputError(f"{one.image.name}: annotated at {stated} pixels, the image has {real}")
+    return size_hw
 
 
 def size_of(path: Path) -> tuple[int, int]:

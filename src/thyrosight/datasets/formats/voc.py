@@ -1,12 +1,13 @@
-"""Pascal VOC: one XML per image with boxes -> cases. A box is no outline: it gives a label, and no mask."""
+"""Pascal VOC: one XML per image with boxes -> cases. A box is no outline: the cases have boxes, and no mask."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
 from thyrosight.datasets.formats.names import SPLIT_WORDS
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_shapes
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_shapes
 from thyrosight.datasets.formats.tree import files_below
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
@@ -27,16 +28,15 @@ def read(request: Request) -> DataSet:
         try:
             root = xml_root(path)
             image = images.find(path.stem, path.parent) or images.find(root.findtext("filename") or "", path.parent)
+            shapes = tuple(_shape(one) for one in root.iter("object"))
         except InputError as error:
             faults.append(str(error).replace(str(path), path.name))
             continue
-        shapes = [
-            AnnotatedShape((one.findtext("name") or "").strip(), None, is_box=True) for one in root.iter("object")
-        ]
         if image is None:
             num_missing += 1
         else:
-            found.append(Annotated(image, tuple(shapes), split=splits.get(path.stem, "")))
+            size_hw = _whole(root.findtext("size/height")), _whole(root.findtext("size/width"))
+            found.append(Annotated(image, shapes, split=splits.get(path.stem, ""), size_hw=size_hw))
     left_out = {"XML without its image": num_missing} if num_missing else {}
     if faults:
         left_out[f"XML that can't be read, e.g. {faults[0]}"] = len(faults)
@@ -44,6 +44,20 @@ def read(request: Request) -> DataSet:
     if others := len(set(images.all) - {one.image for one in found}):
         notes.append(f"{others} images without an XML were passed over")
     return data_set_of_shapes(request, NAME, found, left_out, notes)
+
+
+def _shape(thing: Element) -> AnnotatedShape:
+    """<object> -> its shape; corners as in TN5000, x from the left border, the second corner outside the box."""
+    texts = [thing.findtext(f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax")]
+    try:
+        x0, y0, x1, y1 = (float(text or "") for text in texts)
+    except ValueError:
+        raise InputError(f"a bndbox of {texts}; it needs four numbers") from None
+    return AnnotatedShape((thing.findtext("name") or "").strip(), None, box_of(x0, y0, x1, y1))
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.strip().isdecimal() else 0
 
 
 def _splits(folder: Path) -> dict[str, str]:

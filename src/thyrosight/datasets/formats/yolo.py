@@ -6,7 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_shapes, polygon
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_shapes, polygon
 from thyrosight.datasets.formats.tree import by_name, files_below, images_below
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
@@ -85,9 +85,10 @@ def _shape(line: str, names: dict[int, str]) -> AnnotatedShape:
     number, values = _numbers(line)
     category = names.get(number, str(number))
     if len(values) <= 5:
-        return AnnotatedShape(category, None, is_box=True)
-    shares_xy = tuple(zip(values[::2], values[1::2], strict=True))
-    return AnnotatedShape(category, partial(_draw, shares_xy))
+        x, y, width, height = values[:4]
+        corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        return AnnotatedShape(category, None, box_of(*corners, are_shares=True))
+    return AnnotatedShape(category, partial(_draw, tuple(zip(values[::2], values[1::2], strict=True))))
 
 
 def _draw(shares_xy: tuple[tuple[float, float], ...], size_hw: tuple[int, int]) -> BoolArray:

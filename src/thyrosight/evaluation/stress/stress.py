@@ -28,6 +28,7 @@ from thyrosight.evaluation.case_scores import (
     write_case_scores,
 )
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
+from thyrosight.evaluation.evaluate import without_seen
 from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
 from thyrosight.evaluation.stress.stress_scores import (
     CLEAN,
@@ -40,6 +41,7 @@ from thyrosight.evaluation.stress.stress_scores import (
 )
 from thyrosight.evaluation.summary import UnscoredCase
 from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import BoolArray, Box, Case, Frame, Progress
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class StressPlan:
 
 
 EVERY_DISTURBANCE = StressPlan()
+RESULTS = ("stress.csv", "stress.json", "per_case")
 
 
 def stress(
@@ -69,15 +72,18 @@ def stress(
     rows: RowChoice = EVERY_ROW,
     *,
     plan: StressPlan = EVERY_DISTURBANCE,
+    even_if_seen: bool = False,
     progress: Progress | None = None,
 ) -> StressTest:
     """Predictor, cases.csv (or its folder), which of its rows -> StressTest, written to the folder `out`.
 
-    A case that can't be read is an UnscoredCase in the result and does not stop the rest. InputError where no row is
-    chosen or none can be predicted, or `out` holds another stress test. progress: (predictions done, in all).
+    Rows that the model has seen in training are left out, unless even_if_seen; a note says which. A case that can't be
+    read is an UnscoredCase in the result and does not stop the rest. InputError where no row is chosen or none can be
+    predicted, or `out` holds another stress test. progress: (predictions done, in all).
     """
     cases_csv = table_path(cases_csv)
-    cases = choose_cases(read_cases(cases_csv), cases_csv, rows)
+    wanted = choose_cases(read_cases(cases_csv), cases_csv, rows)
+    cases, seen = without_seen(predictor, wanted, cases_csv, even_if_seen)
     chosen, settings = plan.disturbances or disturbances(), plan.settings
     stressed = StressContext(
         model_name=predictor.info.name,
@@ -89,6 +95,7 @@ def stress(
         with_tta=predictor.with_tta,
         settings=settings,
         created=utc_now_for_people(),
+        notes=seen.notes(wanted, "scored all the same" if even_if_seen else "left out"),
     )
     _continue_or_refuse(out, stressed)
     done, total = count(1), len(cases) * (1 + len(chosen))
@@ -132,7 +139,12 @@ def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings =
         with_tta=False,
         settings=settings,
         created=utc_now_for_people(),
+        notes=tuple(note for part in parts for note in _subject_of(part)[2]),
     )
+    subject = (stressed.model_name, stressed.cases)
+    refuse_strangers([out / "run.json"], lambda path: False, "of a pooled stress test")
+    is_repeated = _subject_of(out)[:2] == subject
+    refuse_strangers([out / name for name in RESULTS] * (not is_repeated), lambda path: False, "of these stress tests")
     test = summarise_stress(scores, stressed)
     (out / "per_case").mkdir(parents=True, exist_ok=True)
     for key, rows in scores.items():
@@ -255,13 +267,24 @@ def _continue_or_refuse(out: Path, stressed: StressContext) -> None:
         "selection": stressed.selection,
         "seed": stressed.settings.seed,
         "masks": asdict(stressed.settings.masks),
+        **({"notes": stressed.notes} if stressed.notes else {}),
     }
     path = out / "run.json"
     text = json.dumps(record, indent=1) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InputError(f"{out}: holds the stress test of another model, or on other cases; choose another folder")
+    if not path.exists():
+        refuse_strangers([out / name for name in RESULTS], lambda there: False, "of this stress test")
     (out / "per_case").mkdir(parents=True, exist_ok=True)
     write_atomic(path, text)
+
+
+def _subject_of(out: Path) -> tuple[str, str, tuple[str, ...]]:
+    """Folder -> (model, cases, notes) of the stress test in it; empty where there is none."""
+    stressed = json_table(out / "stress.json").get("stressed")
+    stressed = stressed if isinstance(stressed, dict) else {}
+    notes = tuple(map(str, stressed.get("notes") or ()))
+    return str(stressed.get("model_name", "")), str(stressed.get("cases", "")), notes
 
 
 def _write(test: StressTest, out: Path) -> None:

@@ -46,6 +46,8 @@ class StressContext:
     with_tta: bool
     settings: EvaluationSettings
     created: str
+    notes: tuple[str, ...] = ()
+    """Which images the model had seen in training, and what was done with them."""
 
 
 @dataclass(frozen=True)

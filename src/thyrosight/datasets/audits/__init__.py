@@ -1,0 +1,1 @@
+"""What the audit finds: its records, pairs that show one picture, and files to look at."""

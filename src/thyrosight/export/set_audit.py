@@ -1,0 +1,84 @@
+"""Tables of a run -> the run may begin, or an InputError: training refuses what `audit` calls invalid.
+
+The result is kept in RUN/set_audit.json, from which the model card takes it. It is not done again for the same tables
+and files; a run in a folder of runs (a fold of a cross-validation) takes that of the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from thyrosight.datasets.audit import audit_cases
+from thyrosight.datasets.table import read_cases, table_path
+from thyrosight.errors import InputError
+from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files.earlier_files import json_table, refuse_strangers
+from thyrosight.types import Case
+
+AUDIT_NAME, KIND = "set_audit.json", "thyrosight audit of a run"
+IN_THE_CARD = ("near-duplicates apart", "conflicting labels", "one mask twice", "one picture with two labels")
+"""Warnings that a reader of the scores has to know."""
+
+
+def check_set(tables: Sequence[Path], out: Path, reference_sources: Sequence[str], even_if_invalid: bool) -> None:
+    """cases.csv of a run, its folder -> OUT/set_audit.json; InputError where the audit finds an error.
+
+    Rows of reference_sources teach nothing and are left out. even_if_invalid: the errors are kept for the card instead.
+    """
+    tables = [table_path(path) for path in tables]
+    cases = [case for path in tables for case in read_cases(path) if case.source not in reference_sources]
+    key = _key(tables, cases)
+    record = next((found for place in (out, out.parent) if (found := _earlier(place, key))), None)
+    record = record or _audited(tables, cases, key)
+    if record["errors"] and not even_if_invalid:
+        more = f" (and {len(record['errors']) - 1} errors more)" if len(record["errors"]) > 1 else ""
+        raise InputError(
+            f"{', '.join(map(str, tables))}: not valid for training: {record['errors'][0]}{more}; `thyrosight audit` "
+            "names all of it; correct the set, or pass --even-if-invalid, and the model card states it"
+        )
+    path = out / AUDIT_NAME
+    refuse_strangers([path], lambda there: json_table(there).get("kind") == KIND, "the audit of a run")
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def audit_notes(run: Path) -> str:
+    """Run -> sentences about its tables for the card; empty where nothing has to be said, or no audit was made."""
+    record = json_table(run / AUDIT_NAME)
+    errors, warnings = (list(map(str, record.get(name) or ())) for name in ("errors", "warnings"))
+    parts = [f"Trained although the audit calls the set invalid: {'; '.join(errors)}."] if errors else []
+    parts += [f"The audit warns: {'; '.join(warnings)}."] if warnings else []
+    return " ".join(parts)
+
+
+def _audited(tables: Sequence[Path], cases: Sequence[Case], key: str) -> dict[str, Any]:
+    report = audit_cases(cases, ", ".join(map(str, tables)), with_text=False)
+    return {
+        "kind": KIND,
+        "key": key,
+        "errors": [finding.message for finding in report.findings if finding.severity == "error"],
+        "warnings": [finding.message for finding in report.findings if finding.kind in IN_THE_CARD],
+    }
+
+
+def _earlier(folder: Path, key: str) -> dict[str, Any] | None:
+    """-> the audit of the same tables and files that an earlier command left in the folder."""
+    record = json_table(folder / AUDIT_NAME)
+    return record if record.get("key") == key and isinstance(record.get("errors"), list) else None
+
+
+def _key(tables: Sequence[Path], cases: Sequence[Case]) -> str:
+    """-> what changes where a table or one of its files does: contents of tables; sizes and times of the files."""
+    digest = hashlib.sha256("".join(map(sha256_of, tables)).encode())
+    for case in cases:
+        for path in (case.image, case.mask):
+            try:
+                status = path.stat() if path is not None else None
+            except OSError:
+                status = None
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode() if status else b"none\n")
+    return digest.hexdigest()

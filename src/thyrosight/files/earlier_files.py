@@ -1,0 +1,42 @@
+"""Path of an output -> it may be written, or an InputError: a file that this program did not write is never replaced.
+
+A file is ours by what is in it, never by its name alone: `report.html` and `run.json` are names that others use too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from thyrosight.errors import InputError
+from thyrosight.files.whole_files import write_atomic
+
+
+def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
+    """InputError where one of the paths is taken by something else than `what` (in words: "a comparison")."""
+    for path in paths:
+        if os.path.lexists(path) and not (path.is_file() and not path.is_symlink() and is_ours(path)):
+            raise InputError(f"{path}: is there already and is not {what}, so it stays; choose another path")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """As `write_atomic`, for a file that only this content may replace: the same command may be given again.
+
+    InputError where the path holds anything else.
+    """
+    if os.path.lexists(path):
+        refuse_strangers([path], lambda there: there.read_bytes() == content, "what this command would write")
+        return
+    write_atomic(path, content)
+
+
+def json_table(path: Path) -> dict[str, Any]:
+    """File -> the table that it holds as JSON; empty where it holds none."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return table if isinstance(table, dict) else {}
