@@ -26,6 +26,7 @@ from thyrosight.inference.risk import Fit
 from thyrosight.types import BoolArray, Box, Case
 from thyrosight.views.boxes import box_masks
 
+BOXED_DICE = "Dice, validation; where there are boxes alone, of the ellipses inscribed in them"
 NUM_FOLDS = 5
 """Folds into which the validation groups are dealt for the rates of the operating points."""
 
@@ -39,7 +40,7 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
     targets = {source.source for source in info.training_sets}
     rated = []
     thresholds = THRESHOLDS if config.run.choose_threshold else (info.mask_threshold,)
-    dices, has_empty = [], False
+    dices, has_empty, name = [], False, "Dice, validation"
     for case in cases:
         if case.source not in targets:
             continue
@@ -51,12 +52,15 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
         if (case.mask is not None or case.boxes) and case.target in config.data.mask_targets:
             reference_HW = reference_mask(case, frame.size_hw)
             has_empty |= not reference_HW.any()
+            name = name if case.mask is not None else BOXED_DICE
             dices.append(dices_of(reference_HW, raw, thresholds, info.min_area_fraction))
     changes: dict[str, Any] = {}
     if info.has_malignancy and len(rated) >= MIN_CALIBRATION_IMAGES and {label for label, _, _ in rated} == {0, 1}:
         changes |= risk_settings(rated)
     if info.has_mask and dices:
-        changes |= chosen_rule(np.array(dices), thresholds, may_drop=has_empty and config.run.choose_threshold)
+        changes |= chosen_rule(
+            np.array(dices), thresholds, may_drop=has_empty and config.run.choose_threshold, name=name
+        )
     return info.model_copy(update=changes)
 
 
@@ -93,10 +97,12 @@ def risk_settings(rows: Sequence[tuple[int, float, str]]) -> dict[str, Any]:
     return changes
 
 
-def chosen_rule(dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool) -> dict[str, Any]:
-    """Dice per validation image and rule -> fields of a BundleInfo: the best rule and its mean Dice."""
+def chosen_rule(
+    dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool, name: str = "Dice, validation"
+) -> dict[str, Any]:
+    """Dice per validation image and rule -> fields of a BundleInfo: the best rule and its mean Dice, by that name."""
     rule, value = best_rule(dices_NTL, thresholds, may_drop=may_drop)
-    score = Score(name="Dice, validation", value=value, low=None, high=None, n=len(dices_NTL), split="validation")
+    score = Score(name=name, value=value, low=None, high=None, n=len(dices_NTL), split="validation")
     return {
         "mask_threshold": rule.threshold,
         "min_mean_probability": rule.min_mean_probability,
