@@ -19,6 +19,7 @@ from thyrosight.bundle.store import (
     load_bundle,
     write_bundle,
 )
+from thyrosight.bundle.training_sets import without_repeats
 from thyrosight.errors import InputError
 from thyrosight.export.ensemble import (
     ensemble,
@@ -116,7 +117,7 @@ def test_one_bundle_is_no_ensemble_nor_is_one_of_ensembles(members: list[Path], 
 def test_what_came_before_counts_once() -> None:
     info: BundleInfo = load_bundle(default_bundle_path()).info
     joined = ensemble_info([info, info])
-    assert len(joined.training_sets) == len(info.training_sets)
+    assert list(joined.training_sets) == list(without_repeats(info.training_sets))
     assert joined.notes.count(info.name) == 2
 
 
