@@ -411,7 +411,7 @@ def test_arrays_and_files_give_the_same(whole: Predictor, tmp_path: Path) -> Non
     assert np.array_equal(gray.image_HW, rgb_HW3[..., 0])
 
 
-@pytest.mark.parametrize("shape", [(4,), (0, 5), (5, 5, 4), (5, 5, 1), (2, 5, 5, 3)])
+@pytest.mark.parametrize("shape", [(4,), (0, 5), (40, 40, 5), (40, 40, 0), (2, 40, 40, 3)])
 def test_other_arrays_are_refused_with_the_mend(whole: Predictor, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="give numbers of shape"):
         whole.predict(np.zeros(shape, np.uint8))

@@ -157,7 +157,7 @@ def readers(
     cases: Annotated[Path, typer.Option("--cases", help="cases.csv with the images' masks or labels.", exists=True)],
     as_json: Json = False,
 ) -> None:
-    """Readings without and with the network -> AUROC, Dice of both.
+    """Readings without and with the network -> scores of both.
 
     Each reader's last reading without the network is compared with the last one after it was shown, per image. The 95 %
     intervals draw groups of cases. Images are found in cases.csv by their SHA-256.
