@@ -127,5 +127,5 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing thyrosight with all that training and the tests need into $(VENV) (minutes the first time) ..."
-	$(PIP) -e '.[train,pretrained,serve,pacs,pdf,peers,formats,dev]'
+	$(PIP) -e '.[train,pretrained,serve,pacs,pdf,peers,formats,archive,dev]'
 	@touch $(CORE) $@
