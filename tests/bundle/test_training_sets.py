@@ -20,6 +20,7 @@ from thyrosight.bundle.training_sets import (
     refuse_seen,
     seen_sets,
     start_record,
+    without_record,
     without_repeats,
 )
 from thyrosight.errors import ConfigError
@@ -156,3 +157,10 @@ def test_a_set_counts_once() -> None:
     entries = [own_set("ddti", [CASE], "a", 2), old_set(BUT_2), old_set(ALL), old_set(f"before, by x: {BUT_2}")]
     first = entries[0].model_copy(update={"is_recorded": False})  # the other record of the set has no images
     assert list(without_repeats(entries)) == [first, entries[2], entries[3]]
+
+
+def test_a_set_of_the_start_that_the_run_learned_again_is_in_the_record() -> None:
+    own = own_set("ddti", [CASE], "1" * 64, None)
+    before, other = (old_set(f"before, by x: {ALL}").model_copy(update={"sha256": sha}) for sha in ("1" * 64, "2" * 64))
+    assert without_record([own, before, other]) == (other,)
+    assert not without_record(load_bundle().info.training_sets[:3])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.bundle.store import load_bundle
 from thyrosight.datasets.table import read_cases, write_cases
-from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
+from thyrosight.learning.the_set import Memory, facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.types import Box, Case
 
-SHIPPED = load_bundle("shipped").info
+BUNDLE = load_bundle("shipped")
+SHIPPED = Memory(BUNDLE.info, SeenImages.from_bytes(b""))
+"""What a bundle of earlier versions knows: the names of its sets, and none of its images."""
 
 
 def rows(folder: Path) -> list[Case]:
@@ -36,7 +39,10 @@ def test_facts_count_what_is_outside_the_test_split(tmp_path: Path) -> None:
 
 
 def test_sets_are_known_by_name() -> None:
-    assert sets_by_name(SHIPPED) == ("busi", "ddti", "tg3k")
+    assert sets_by_name(BUNDLE.info) == (), "its images are recorded"
+    sets = tuple(entry.model_copy(update={"is_recorded": False}) for entry in BUNDLE.info.training_sets)
+    older = BUNDLE.info.model_copy(update={"training_sets": sets})
+    assert sets_by_name(older) == ("busbra", "busi", "ddti", "tg3k", "tn5000")
 
 
 def test_a_few_seen_groups_teach_and_are_not_scored(tmp_path: Path) -> None:

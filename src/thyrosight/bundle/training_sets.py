@@ -68,6 +68,15 @@ def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[
     ]
 
 
+def without_record(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
+    """-> the sets whose images the record of the bundle does not hold.
+
+    A set of the starting weights is in the record too where the run learned from the same rows again.
+    """
+    held = {(entry.source, entry.sha256) for entry in entries if entry.is_recorded}
+    return tuple(entry for entry in entries if (entry.source, entry.sha256) not in held)
+
+
 def names_a_set(entry: TrainingSet) -> bool:
     """Whether the name of the source stands for one published set: `folders` or `phantom` may be anybody's images."""
     return entry.source != DRAWN and entry.origin is not None and bool(entry.origin.citation)
@@ -90,10 +99,15 @@ def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
 
 
+def sets_to_ask_by_name(bundle: Bundle, sources: Collection[str], fold: int | None) -> list[TrainingSet]:
+    """The bundle's sets of these sources that may hold rows of `fold`, and that its record of images does not hold."""
+    unknown = without_record(bundle.info.training_sets) if len(bundle.seen) else bundle.info.training_sets
+    return [entry for entry in seen_sets(bundle.info, sources, fold) if entry in unknown]
+
+
 def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> None:
     """ConfigError where a run must not begin with this bundle: it may have seen rows that the run keeps out."""
-    seen = seen_sets(bundle.info, {case.source for case in kept_out}, fold)
-    seen = [entry for entry in seen if not (entry.is_recorded and len(bundle.seen))]
+    seen = sets_to_ask_by_name(bundle, {case.source for case in kept_out}, fold)
     if seen:
         source, part = seen[0].source, seen[0].split
         raise ConfigError(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from thyrosight.bundle.records import BundleInfo
+from thyrosight.bundle.training_sets import without_record
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.pictures.seen_rows import SeenRows, rows_seen_by
@@ -203,7 +204,7 @@ def context_of(predictor: Predictor, cases: Sequence[Case], cases_csv: Path, row
 
 def _notes(info: BundleInfo, cases: Sequence[Case], rows: RowChoice) -> tuple[str, ...]:
     notes = []
-    is_known = bool(info.training_sets) and all(entry.is_recorded for entry in info.training_sets)
+    is_known = bool(info.training_sets) and not without_record(info.training_sets)
     if rows == EVERY_ROW and not is_known:
         notes.append("Every row was evaluated: if the model learned from some of them, these are not held-out scores.")
     glands = sum(case.target == "gland" for case in cases)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.bundle.store import Bundle, fold_bundles, load_bundle
-from thyrosight.bundle.training_sets import seen_sets
+from thyrosight.bundle.training_sets import sets_to_ask_by_name
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import RowChoice, choose_cases, read_cases, table_path
@@ -120,7 +120,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
     """InputError where the bundle was trained on more of these sets than the other folds."""
     sources = {case.source for case in cases if case.fold == fold}
-    seen = [entry for entry in seen_sets(bundle.info, sources, fold) if not (entry.is_recorded and len(bundle.seen))]
+    seen = sets_to_ask_by_name(bundle, sources, fold)
     if seen:
         raise InputError(
             f"{bundle.path}: has learned from {seen[0].source} ({seen[0].split}), so fold {fold} of it is not unseen; "

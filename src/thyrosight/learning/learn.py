@@ -33,7 +33,7 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.learning.plan import AtHand, Measures, make_plan
 from thyrosight.learning.records import LearningPlan, LearnOptions, begin, keep_plan
 from thyrosight.learning.report import PAGE, PageContent, next_commands, write_page
-from thyrosight.learning.the_set import facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
+from thyrosight.learning.the_set import Memory, facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.networks.efficientnet_lite import has_imagenet_weights
 from thyrosight.training.cross_validate import cross_validate
 from thyrosight.training.speech import Tell
@@ -114,7 +114,7 @@ def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Wa
     for reason, number in summary.left_out.items():
         watch.tell(f"left out: {number} for: {reason}")
     if default_bundle_path().exists():
-        set_aside(table, Predictor.load(SHIPPED).info)
+        set_aside(table, _memory_of(Predictor.load(SHIPPED)))
     report = audit(table, workers=options.workers, progress=watch.progress)
     for finding in report.findings:
         if finding.severity != "note":
@@ -129,7 +129,7 @@ def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> Lear
     """All rows -> the plan, after a few real steps and predictions."""
     has_shipped = default_bundle_path().exists()
     predictor = Predictor.load(SHIPPED) if has_shipped else None
-    facts = facts_of(cases, predictor.info if predictor else None)
+    facts = facts_of(cases, _memory_of(predictor) if predictor else None)
     training = [case for case in cases if case.split != "test"]
     watch.tell("measuring a few training steps")
     seconds_of: dict[tuple[tuple[int, int], int], float] = {}
@@ -143,6 +143,10 @@ def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> Lear
     measures = Measures(step, _seconds_per_prediction(predictor, training))
     at_hand = AtHand(has_shipped, has_imagenet_weights("lite2"), sets_by_name(predictor.info) if predictor else ())
     return make_plan(facts, options, at_hand, measures)
+
+
+def _memory_of(predictor: Predictor) -> Memory:
+    return Memory(predictor.info, predictor.seen)
 
 
 def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) -> float:
@@ -206,7 +210,7 @@ def _score_untouched(table: Path, out: Path, watch: Watch) -> None:
     watch.tell("shipped network: scored untouched on the same images")
     predictor = Predictor.load(SHIPPED)
     cases = rows_in_folds(read_cases(table))
-    seen = len(seen_rows(predictor.info, cases))
+    seen = len(seen_rows(_memory_of(predictor), cases))
     notes = (f"The shipped network has learned from {seen} of these images: its scores here are too good.",) * (
         seen > 0
     )

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thyrosight.bundle.records import BundleInfo
-from thyrosight.bundle.training_sets import seen_sets
+from thyrosight.bundle.seen_images import SeenImages
+from thyrosight.bundle.training_sets import names_a_set, without_record
+from thyrosight.datasets.pictures.seen_rows import rows_seen_by
 from thyrosight.datasets.table import group_key, read_cases, write_cases
 from thyrosight.learning.plan import MAX_SEEN_SHARE
 from thyrosight.learning.records import SetFacts
 from thyrosight.types import Case
 
 
-def facts_of(cases: Sequence[Case], shipped: BundleInfo | None) -> SetFacts:
-    """All rows, the shipped bundle's info (None: none is shipped) -> the facts of the rows outside the test split."""
+@dataclass(frozen=True)
+class Memory:
+    """What a bundle states of what it learned from: its sets, and the record of their images."""
+
+    info: BundleInfo
+    images: SeenImages
+
+
+def facts_of(cases: Sequence[Case], shipped: Memory | None) -> SetFacts:
+    """All rows, what the shipped bundle has seen (None: there is none) -> facts of the rows outside the test split."""
     inside = [case for case in cases if case.split != "test"]
     return SetFacts(
         num_images=len(inside),
@@ -31,25 +41,24 @@ def facts_of(cases: Sequence[Case], shipped: BundleInfo | None) -> SetFacts:
     )
 
 
-def seen_rows(info: BundleInfo, cases: Sequence[Case]) -> list[Case]:
-    """-> the rows that a bundle has learned from."""
-    sources = {entry.source for entry in seen_sets(info, {case.source for case in cases}, None)}
-    return [case for case in cases if case.source in sources]
+def seen_rows(memory: Memory, cases: Sequence[Case]) -> list[Case]:
+    """-> the rows that a bundle has learned from, by image where it recorded its images, else by the set's name."""
+    return rows_seen_by(memory.info, memory.images, cases).of(cases)
 
 
 def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
-    """-> the published sets that a bundle learned from; phantoms are drawn and no set."""
-    return tuple(sorted({entry.source for entry in info.training_sets} - {"phantom"}))
+    """-> the published sets that a bundle learned from without a record of their images."""
+    return tuple(sorted({entry.source for entry in without_record(info.training_sets) if names_a_set(entry)}))
 
 
-def set_aside(table: Path, info: BundleInfo) -> None:
+def set_aside(table: Path, memory: Memory) -> None:
     """Takes out of the folds the groups of which the bundle has seen an image, where they are few: they only teach.
 
     Where they are many nothing changes, because the run then begins elsewhere.
     """
     cases = read_cases(table)
     inside = [case for case in cases if case.split != "test"]
-    seen = {group_key(case) for case in seen_rows(info, inside)}
+    seen = {group_key(case) for case in seen_rows(memory, inside)}
     if seen and sum(group_key(case) in seen for case in inside) <= MAX_SEEN_SHARE * len(inside):
         write_cases([replace(case, fold=None) if group_key(case) in seen else case for case in cases], table)
 

@@ -14,7 +14,7 @@ import numpy as np
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.seen_images import ImagePrint, SeenImages, pixel_hash, short_hash
 from thyrosight.bundle.store import Bundle
-from thyrosight.bundle.training_sets import names_a_set, seen_by_name
+from thyrosight.bundle.training_sets import names_a_set, seen_by_name, without_record
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.pictures.sketches import alike, sketch
 from thyrosight.datasets.scan import in_order
@@ -73,7 +73,7 @@ def images_of(cases: Sequence[Case], workers: int = 2) -> SeenImages:
 def rows_seen_by(info: BundleInfo, seen: SeenImages, cases: Sequence[Case], workers: int = 2) -> SeenRows:
     """Bundle's info, the record of its images, rows -> which rows it has seen."""
     # Without a record there is nothing to ask, whatever the sets claim.
-    by_name = seen_by_name([entry for entry in info.training_sets if not (entry.is_recorded and len(seen))], cases)
+    by_name = seen_by_name(without_record(info.training_sets) if len(seen) else info.training_sets, cases)
     how = {
         _name(case): f"a row of {entry.source} that it learned from ({entry.split})"
         for case, entry in zip(cases, by_name, strict=True)
