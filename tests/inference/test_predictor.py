@@ -417,6 +417,36 @@ def test_other_arrays_are_refused_with_the_mend(whole: Predictor, shape: tuple[i
         whole.predict(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize("value", [-0.5, 1.5, np.nan, np.inf])
+def test_a_mask_that_is_no_probability_is_refused(value: float, tmp_path: Path) -> None:
+    predictor = Predictor.load(make_tiny_bundle(tmp_path / "tiny", preprocessing=WHOLE), threads=1)
+    session = predictor._session
+
+    class Lying:
+        def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            mask, *others = session.run(names, inputs)
+            mask[0, 0, 0, 0] = value
+            return [mask, *others]
+
+    predictor._session = Lying()  # type: ignore[assignment]
+    with pytest.raises(BundleError, match="its mask is no probability; use another bundle"):
+        predictor.predict(np.zeros((128, 128), np.uint8))
+
+
+def test_a_network_that_fails_as_it_runs_is_one_line(tmp_path: Path) -> None:
+    predictor = Predictor.load(make_tiny_bundle(tmp_path / "tiny", preprocessing=WHOLE), threads=1)
+
+    class Failing:
+        def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            raise RuntimeError("of ONNX Runtime\nwith two lines")
+
+    predictor._session = Failing()  # type: ignore[assignment]
+    with pytest.raises(
+        BundleError, match=r"^model tiny: its network can't be run \(RuntimeError\); use another bundle$"
+    ):
+        predictor.predict(np.zeros((128, 128), np.uint8))
+
+
 def test_a_missing_file_is_named(whole: Predictor, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nothing\.png: no such file"):
         whole.predict(tmp_path / "nothing.png")

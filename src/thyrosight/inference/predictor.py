@@ -227,7 +227,8 @@ class Predictor:
             raise BundleError(
                 f"model {self.info.name}: its network can't be run ({type(error).__name__}); use another bundle"
             ) from error
-        if outputs[0].min(initial=0) < -ROUNDING or outputs[0].max(initial=0) > 1 + ROUNDING:
+        is_probability = outputs[0].min(initial=0) >= -ROUNDING and outputs[0].max(initial=0) <= 1 + ROUNDING
+        if not is_probability:  # nor where it is not a number
             raise BundleError(f"model {self.info.name}: its mask is no probability; use another bundle")
         return outputs
 
