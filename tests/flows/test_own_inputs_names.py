@@ -156,9 +156,41 @@ OUTPUTS: dict[str, tuple[Callable[[Path, Path], list[object]], str]] = {
         lambda home, bundle: ["prepare", home / "set", "-o", home / "out", "--folds", 0],
         "out/cases.csv",
     ),
+    "prepare where dataset.json is mine": (
+        lambda home, bundle: ["prepare", home / "set", "-o", home / "out", "--folds", 0],
+        "out/dataset.json",
+    ),
+    "prepare where contact_sheet.png is mine": (
+        lambda home, bundle: ["prepare", home / "set", "-o", home / "out", "--folds", 0],
+        "out/contact_sheet.png",
+    ),
     "prepare into its own folder with masks": (
         lambda home, bundle: ["prepare", home / "set", "-o", home / "set", "--folds", 0, "--mask-label", "nodule=255"],
         "",
+    ),
+    "phantom where cases.csv is mine": (
+        lambda home, bundle: ["phantom", "-n", 2, "-o", home / "out"],
+        "out/cases.csv",
+    ),
+    "phantom where an image is mine": (
+        lambda home, bundle: ["phantom", "-n", 2, "-o", home / "out"],
+        "out/image/0000.png",
+    ),
+    "demo where a case is mine": (
+        lambda home, bundle: ["demo", "-n", 1, "-o", home / "out", "--bundle", bundle],
+        "out/cases/image/0000.png",
+    ),
+    "evaluate where per_case.csv is mine": (
+        lambda home, bundle: ["evaluate", bundle, "--cases", home / "cases", "-o", home / "out"],
+        "out/per_case.csv",
+    ),
+    "evaluate where evaluation.json is mine": (
+        lambda home, bundle: ["evaluate", bundle, "--cases", home / "cases", "-o", home / "out"],
+        "out/evaluation.json",
+    ),
+    "evaluate where report.html is mine": (
+        lambda home, bundle: ["evaluate", bundle, "--cases", home / "cases", "-o", home / "out"],
+        "out/report.html",
     ),
     "submission where it is mine": (
         lambda home, bundle: ["predict", home / "set/images", "-o", home / "out", "--submission"],
@@ -167,6 +199,10 @@ OUTPUTS: dict[str, tuple[Callable[[Path, Path], list[object]], str]] = {
     "submission where a mask is mine": (
         lambda home, bundle: ["predict", home / "set/images", "-o", home / "out", "--submission"],
         "out/mask/0.png",
+    ),
+    "stress where it is mine": (
+        lambda home, bundle: ["stress", bundle, "--cases", home / "cases", "-o", home / "out", "--strengths", "1"],
+        "out/stress.json",
     ),
 }
 
