@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thyrosight.datasets import duplicates
-from thyrosight.datasets.duplicates import MAX_BITS, Fingerprint, close_pairs, clusters, fingerprint, near_duplicates
-from thyrosight.datasets.duplicates import _count_bits as count_bits
+from thyrosight.datasets.duplicates import (
+    MAX_BITS,
+    Fingerprint,
+    close_pairs,
+    clusters,
+    count_bits,
+    fingerprint,
+    near_duplicates,
+)
 from thyrosight.datasets.prepare import without_leaks
 from thyrosight.datasets.split import assign_groups, with_folds, with_groups, with_hold_out
 from thyrosight.errors import InputError

@@ -38,7 +38,6 @@ def dicom(
     predicted from the source, and every predicted frame of a clip. Without a nodule there is no SEG, and the SR states
     that none was found.
     """
-    from thyrosight.files import write_atomic
     from thyrosight.files.earlier_files import refuse_strangers
     from thyrosight.results.dicom.files import SEG_NAME, Corrections, DicomOptions, case_dicom_files
     from thyrosight.results.layout import results_of
@@ -62,8 +61,7 @@ def dicom(
         raise InputError(f"{out}: can't be a folder ({error.strerror}); choose another") from error
     if not overwrite:
         refuse_strangers([out / name for name in files], lambda path: False, "replaced without --overwrite")
-    for name, content in files.items():
-        write_atomic(out / name, content)
+    _write_all(out, files)
     if (seg or is_all) and SEG_NAME not in files:
         remark("no nodule was outlined: there is no SEG to write")
     if as_json:
@@ -71,3 +69,18 @@ def dicom(
         return
     for name in files:
         typer.echo(out / name)
+
+
+def _write_all(out: Path, files: dict[str, bytes]) -> None:
+    """All files or, where one can't be written, no new one, so that the command may be repeated."""
+    from thyrosight.files import write_atomic
+
+    begun: list[Path] = []
+    try:
+        for name, content in files.items():
+            begun += [] if (out / name).exists() else [out / name]
+            write_atomic(out / name, content)
+    except BaseException:
+        for path in begun:
+            path.unlink(missing_ok=True)
+        raise

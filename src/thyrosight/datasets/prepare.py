@@ -16,7 +16,7 @@ from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
 from thyrosight.files import readable, write_atomic
-from thyrosight.files.earlier_files import refuse_strangers
+from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import Case, Json, Progress
 
 if TYPE_CHECKING:
@@ -196,8 +196,9 @@ def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
 def refuse_a_table_of_others(path: Path) -> None:
     """InputError where `path` holds a table that prepare did not write: it would be lost."""
     if not path.exists():
-        others = (path.with_name(name) for name in ("dataset.json", CONTACT_SHEET))
-        refuse_strangers(others, lambda there: False, "written by prepare")
+        # A run that was ended left dataset.json alone.
+        refuse_strangers([path.with_name("dataset.json")], is_dataset_record, "written by prepare")
+        refuse_strangers([path.with_name(CONTACT_SHEET)], lambda there: False, "written by prepare")
         return
     try:
         header = csv_lines(path, errors="surrogateescape")[:1]
@@ -206,6 +207,11 @@ def refuse_a_table_of_others(path: Path) -> None:
     is_ours = bool(header) and set(REQUIRED) <= set(header[0]) <= set(COLUMNS)
     if not (is_ours and (path.parent / "dataset.json").is_file()):
         raise InputError(f"{path}: is there already and was not written by prepare; choose another folder with -o")
+
+
+def is_dataset_record(path: Path) -> bool:
+    """Whether prepare wrote the file as its dataset.json."""
+    return {"format_version", "counts", "class_balance", "sizes"} <= json_table(path).keys()
 
 
 def _in_groups(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:

@@ -239,8 +239,9 @@ def _decode(data: bytes, image_format: str, index: int) -> tuple[UInt8Array, UIn
 
 
 def _opened(data: bytes, image_format: str) -> PillowImage:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # of the whole process; another library may have set it
     if image_format in _PLUGINS:
         importlib.import_module(_PLUGINS[image_format])
     return Image.open(io.BytesIO(data), formats=[image_format])

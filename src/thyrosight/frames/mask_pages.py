@@ -26,7 +26,7 @@ LOSSLESS_WEBP = b"VP8L"
 
 def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowImage], bool]:
     """Mask file -> (its pages with their orientation applied, whether its coding is lossy); sizes are checked first."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageFile, ImageOps
 
     try:
         data = read_bounded(path)
@@ -41,6 +41,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
             raise InputError(f"{path}: {claim.num_frames} pages; a mask has at most {MAX_PAGES}, one per nodule")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            ImageFile.LOAD_TRUNCATED_IMAGES = False  # of the whole process; another library may have set it
             with Image.open(io.BytesIO(data)) as image:
                 is_lossy = claim.format in LOSSY and data[12:16] != LOSSLESS_WEBP
                 is_deep = is_deep_colour(image)

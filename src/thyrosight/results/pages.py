@@ -40,9 +40,13 @@ NEEDED = (
 def pdf_writer() -> Any:
     """-> WeasyPrint. MissingExtraError where it or Pango is missing; call this before the work, not after it."""
     try:
-        return importlib.import_module("weasyprint")
+        weasyprint = importlib.import_module("weasyprint")
     except (ImportError, OSError) as error:  # OSError: Pango is missing
         raise MissingExtraError(NEEDED) from error
+    from PIL import ImageFile
+
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint allows them to the whole process
+    return weasyprint
 
 
 def write_pdf(report: Path) -> Path:
