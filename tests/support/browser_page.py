@@ -79,7 +79,8 @@ class BrowserPage:
         self.page.mouse.up()
 
     def handles(self) -> np.ndarray:
-        """-> the centres of the points that can be dragged, (N, 2) on the page."""
+        """-> the centres of the points that can be dragged, (N, 2) on the page, once it is drawn at its size."""
+        self.wait_for_paint()
         return np.array(
             self.page.evaluate(
                 """() => {
@@ -89,6 +90,10 @@ class BrowserPage:
                 }"""
             )
         )
+
+    def wait_for_paint(self) -> None:
+        """Past a whole frame: what opened or closed beside the stage has changed its size, and the image is fitted."""
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def picture(self, name: str) -> None:
         if PICTURES:
