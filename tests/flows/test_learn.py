@@ -45,7 +45,7 @@ def results_of(out: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_killed_twice_it_ends_as_without(tmp_path: Path) -> None:
-    folder = write_phantoms(12, tmp_path / "set", seed=3, settings=PhantomSettings(size_hw=(96, 128))).parent
+    folder = write_phantoms(12, tmp_path / "set", seed=3, settings=PhantomSettings(size_hw=(128, 128))).parent
     whole, out = tmp_path / "whole", tmp_path / "out"
     status, num_writes = in_child(lambda: learn(folder, whole, OPTIONS))
     assert status == ENDED
