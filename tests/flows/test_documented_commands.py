@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from checkout import SOURCE
-from documented_commands import NUM_PHANTOMS, SMALLER, UID, Desk, documents, lines_in, run
+from documented_commands import NUM_PHANTOMS, SMALL_PHANTOMS, SMALLER, UID, Desk, documents, lines_in, run
 from thyrosight.datasets.table import write_cases
 from thyrosight.phantom.cohort import write_phantoms
-from thyrosight.phantom.records import PhantomSettings
 from tiny_bundle import make_tiny_bundle
 
 for extra in ("torch", "lightning", "fastapi", "pynetdicom", "dicomweb_client"):
@@ -42,7 +41,7 @@ QUICK = ("README.md", "layouts.md", "reference.md", "pacs.md")
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
-    return write_phantoms(NUM_PHANTOMS, folder, seed=5, settings=PhantomSettings(size_hw=(128, 160)))
+    return write_phantoms(NUM_PHANTOMS, folder, seed=5, settings=SMALL_PHANTOMS)
 
 
 @pytest.fixture(scope="module")

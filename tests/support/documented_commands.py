@@ -22,6 +22,8 @@ from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.evaluation.case_scores import read_case_scores, write_case_scores
 from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.files import sha256_of
+from thyrosight.phantom.cohort import write_phantoms
+from thyrosight.phantom.records import PhantomSettings
 from thyrosight.types import Case
 from tiny_bundle import make_tiny_bundle
 
@@ -30,6 +32,8 @@ SMALLER = (*("optim.epochs=1", "optim.batch_size=4", "data.size_hw=[64, 64]", "r
 NOTHING_TO_CALIBRATE = "there is nothing to calibrate"
 """What may come of an epoch that began from ImageNet: its risks are noise, and the command says so at its end."""
 NUM_PHANTOMS = 10
+SMALL_PHANTOMS = PhantomSettings(size_hw=(128, 160))
+SEED_OF_SETS = 1000
 UID = "1.2.826.0.1.1.1"
 RUN_BARE = frozenset(("info", "serve"))
 """Commands that need no argument: the bare name of any other in a sentence is a mention and no line."""
@@ -113,7 +117,7 @@ class Desk:
             self._image(path, 0)
         elif path.suffix == ".dcm":
             _in_folder(path).write_bytes(_clip())
-        elif word in ("folder/", "test/", "images/"):
+        elif word in ("folder/", "test/", "images/", "scans/"):
             for number in range(2):
                 self._image(path / f"{number}.png", number)
         elif word in ("my_set", "FOLDER", "DDTI", "BUSI", "TG3K"):
@@ -154,10 +158,12 @@ class Desk:
     def _cases(self, table: str) -> list[Case]:
         """The phantoms under the name of the set that a table's path names, or of one that no bundle has seen.
 
+        A published set has phantoms of its own: training refuses what its starting weights saw under another name.
         Each is there twice: a calibration across folds needs 20 images.
         """
         source = next((name for name in BY_SOURCE if name in Path(table).parts), "own")
         target = "gland" if source == "tg3k" else "nodule"
+        phantoms = self.phantoms if source == "own" else self._phantoms_of(source)
         return [
             replace(
                 case,
@@ -169,9 +175,16 @@ class Desk:
                 fold=number // 2 % 2,
                 malignancy=number % 2,
             )
-            for number, case in enumerate(read_cases(self.phantoms))
+            for number, case in enumerate(read_cases(phantoms))
             for copy in ("", "b")
         ]
+
+    def _phantoms_of(self, source: str) -> Path:
+        """-> cases.csv of phantoms that stand for one published set alone."""
+        seed = SEED_OF_SETS + sorted(BY_SOURCE).index(source)
+        folder = self.phantoms.parent.parent / f"phantoms_{source}"
+        table = folder / "cases.csv"
+        return table if table.exists() else write_phantoms(NUM_PHANTOMS, folder, seed=seed, settings=SMALL_PHANTOMS)
 
     def _readings(self, log: Path, cases: list[Case]) -> None:
         """A log of two readers who rate each image without the network and after it."""
