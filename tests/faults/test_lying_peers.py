@@ -36,7 +36,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     yield found
     found.stop()
     assert not list((spool.folder / "incoming").iterdir()), "what was not complete is deleted"
-    assert sum(spool.counts().values()) <= 1
+    assert sum(spool.counts().values()) <= 2, "the sound one, and the one that lies of its syntax alone"
     spool.close()
 
 
