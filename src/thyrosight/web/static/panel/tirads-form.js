@@ -44,7 +44,11 @@ export class TiradsForm {
     const isOther = finding?.key !== this.finding?.key || review !== this.review;
     Object.assign(this, { review, finding });
     this.parent.hidden = !finding || finding.isRemoved;
-    if (!finding || this.parent.hidden) return;
+    if (!finding || this.parent.hidden) {
+      this.asking?.abort(); // an answer that comes later has no nodule to go to
+      this.asked = null;
+      return;
+    }
     if (isOther) Object.assign(this, { result: null, problem: null, asked: null });
     const measured = lastKnown(finding);
     this.signs = signsOf(measured);
@@ -75,6 +79,7 @@ export class TiradsForm {
     this.asking = new AbortController();
     try {
       const result = await sendJson("POST", "tirads", question, { signal: this.asking.signal });
+      if (text !== this.asked) return;
       Object.assign(this, { result, problem: null });
       if (this.propose(result.descriptors)) this.draw();
     } catch (error) {
