@@ -87,7 +87,13 @@ def test_a_closed_stream_is_no_fault(places: Path, tmp_path: Path, closed: str) 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sigterm_ends_as_ctrl_c_does(tmp_path: Path, number: signal.Signals) -> None:
     command = [*THYROSIGHT, "phantom", "-n", "5000", "-o", str(tmp_path / "p")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
     deadline = time.monotonic() + 60
     while not (tmp_path / "p" / "image" / "0001.png").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
