@@ -67,6 +67,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._undiscarded: set[Path] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("incoming", "jobs", "trash"):
@@ -82,9 +83,11 @@ class Store:
         return shutil.disk_usage(self.folder).free
 
     def new_incoming(self) -> Path:
-        """-> an empty folder for the files of one upload."""
+        """-> an empty folder for the files of one upload. Folders that the disk refused to delete are deleted now."""
         path = self.folder / "incoming" / new_id()
         path.mkdir(mode=0o700)
+        for left in tuple(self._undiscarded):
+            self.discard(left)
         return path
 
     def keep(self, incoming: Path, job_id: str) -> None:
@@ -100,26 +103,32 @@ class Store:
         self.discard(incoming)
 
     def discard(self, path: Path) -> None:
+        """Deletes a folder; where the disk refuses, it is tried again with the next upload and at the next start."""
         shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            self._undiscarded.add(path)
+        else:
+            self._undiscarded.discard(path)
 
     def remove(self, job_id: str) -> None:
-        """Deletes a job's folder. It is renamed first, so that no request sees half of it."""
-        trash = self.folder / "trash" / new_id()
-        try:
-            os.rename(self._job(job_id), trash)
-        except FileNotFoundError:
-            return
-        self.discard(trash)
+        """Deletes a job's folder."""
+        self._remove(self._job(job_id))
 
     def remove_items(self, job_id: str, item_ids: Iterable[str]) -> None:
-        """Deletes items' folders, each renamed first as in `remove`."""
+        """Deletes items' folders."""
         for item_id in item_ids:
-            trash = self.folder / "trash" / new_id()
-            try:
-                os.rename(self._job(job_id) / item_id, trash)
-            except FileNotFoundError:
-                continue
-            self.discard(trash)
+            self._remove(self._job(job_id) / item_id)
+
+    def _remove(self, folder: Path) -> None:
+        """Deletes a folder, renamed first where the disk lets it, so that no request sees half of it."""
+        trash = self.folder / "trash" / new_id()
+        try:
+            os.rename(folder, trash)
+        except FileNotFoundError:
+            return
+        except OSError:  # a full disk may refuse a rename, and yet delete
+            trash = folder
+        self.discard(trash)
 
     def sweep(self, job_ids: set[str], item_ids: set[str] | None = None) -> None:
         """After a start: deletes unfinished uploads, folders of unknown jobs and items. Names that aren't ours stay."""

@@ -1,0 +1,54 @@
+"""Deleting what a disk refuses to rename or to delete: it is deleted later, and a job's end is never an error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from thyrosight.web.jobs.store import Store, new_id
+
+
+def _job(store: Store) -> str:
+    job_id = new_id()
+    incoming = store.new_incoming()
+    (incoming / "source").write_bytes(b"of a person")
+    store.keep(incoming, job_id)
+    return job_id
+
+
+def _all_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _refused(code: int) -> Callable[..., Any]:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return refuse
+
+
+def test_a_disk_that_refuses_a_rename_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    job_id = _job(store)
+    monkeypatch.setattr(os, "rename", _refused(errno.ENOSPC))
+    store.remove(job_id)
+    assert not _all_files(tmp_path)
+
+
+def test_what_can_not_be_deleted_now_goes_with_the_next_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    job_id = _job(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        store.remove(job_id)
+        assert _all_files(tmp_path)
+    store.new_incoming()
+    assert not _all_files(tmp_path)
