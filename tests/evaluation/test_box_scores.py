@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from score_rows import row
+from thyrosight.errors import InputError
 from thyrosight.evaluation.box_scores import Regions, box_average_precision_of, box_scores, froc, froc_of, matches
 from thyrosight.evaluation.case_scores import (
     CasePrediction,
@@ -18,6 +19,7 @@ from thyrosight.evaluation.case_scores import (
     score_case,
     write_case_scores,
 )
+from thyrosight.evaluation.compare import compare
 from thyrosight.evaluation.estimates import EvaluationSettings
 from thyrosight.evaluation.scores import box_tertiles
 from thyrosight.types import Box, Case
@@ -115,3 +117,24 @@ def test_the_report_has_a_table_of_boxes_only_where_boxes_are() -> None:
     outlines = summarise([plain("a"), plain("b")], context, EvaluationSettings(draws=50))
     assert "Boxes found" not in dict(_tables(outlines))
     assert outlines.froc is None
+
+
+def test_compare_pairs_the_scores_of_boxes(tmp_path: Path) -> None:
+    missed = [replace(row, predicted_boxes_px=(), predicted_means=()) for row in ROWS]
+    for name, rows in (("first", ROWS), ("second", missed)):
+        (tmp_path / name).mkdir()
+        write_case_scores(rows, tmp_path / name / "per_case.csv")
+    found = {score.name: score for score in compare(tmp_path / "first", tmp_path / "second").scores}
+    alone = {score.name: score.value for score in box_scores(ROWS, EvaluationSettings(draws=10))}
+    assert {name: found[name].first for name in alone} == alone
+    assert found["box_recall_50"].second == 0.0
+    assert found["box_recall_50"].n == 5
+    assert not found["box_false_an_image"].higher_is_better
+
+
+def test_compare_refuses_other_boxes(tmp_path: Path) -> None:
+    for name, box in (("first", RIGHT), ("second", HALF)):
+        (tmp_path / name).mkdir()
+        write_case_scores([boxed(1, [box], [])], tmp_path / name / "per_case.csv")
+    with pytest.raises(InputError, match="c1: its reference"):
+        compare(tmp_path / "first", tmp_path / "second")

@@ -76,12 +76,19 @@ def regions(rows: Sequence[CaseScore], min_iou: float) -> Regions:
     return Regions(np.array(image, np.intp), np.array(mean, np.float64), np.array(is_found, np.bool_))
 
 
-def box_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) -> tuple[Estimate, ...]:
-    """Rows -> boxes found at IoU 0.5 and 0.3, other regions per image, AP50, the FROC's value; none without boxes."""
-    rows = boxed(rows)
-    if not rows:
-        return ()
-    groups = [row.group for row in rows]
+@dataclass(frozen=True)
+class BoxStatistic:
+    """One score of boxes as a statistic over images; n of n_of ("boxes" or "images") take part."""
+
+    score: ScoreName
+    higher_is_better: bool
+    statistic: Statistic
+    n: int
+    n_of: str
+
+
+def box_statistics(rows: Sequence[CaseScore]) -> tuple[BoxStatistic, ...]:
+    """Rows that all have boxes -> boxes found at IoU 0.5 and 0.3, AP50, the FROC's value, other regions per image."""
     num_boxes = np.array([len(row.reference_boxes_px) // 4 for row in rows], np.float64)
     at_50, at_30 = regions(rows, 0.5), regions(rows, 0.3)
     found_50, found_30 = _found_by_image(at_50, len(rows)), _found_by_image(at_30, len(rows))
@@ -95,11 +102,18 @@ def box_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) -> tuple
     )
     other = ScoreName("box_false_an_image", "Other regions an image")
     return (
-        *(
-            replace(estimate(name, statistic, groups, settings), n=int(num_boxes.sum()), n_of="boxes")
-            for name, statistic in of_boxes
-        ),
-        estimate(other, mean_of(num_regions - found_50), groups, settings),
+        *(BoxStatistic(name, True, statistic, int(num_boxes.sum()), "boxes") for name, statistic in of_boxes),
+        BoxStatistic(other, False, mean_of(num_regions - found_50), len(rows), "images"),
+    )
+
+
+def box_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) -> tuple[Estimate, ...]:
+    """Rows -> the scores of `box_statistics` over the images with boxes, with grouped intervals; none without boxes."""
+    rows = boxed(rows)
+    groups = [row.group for row in rows]
+    return tuple(
+        replace(estimate(found.score, found.statistic, groups, settings), n=found.n, n_of=found.n_of)
+        for found in (box_statistics(rows) if rows else ())
     )
 
 

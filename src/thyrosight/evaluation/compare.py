@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from thyrosight.errors import InputError
+from thyrosight.evaluation.box_scores import box_statistics
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings, random_stream
 from thyrosight.evaluation.metrics import calibration, ranking
@@ -79,7 +80,7 @@ def compare(
         num_cases=len(common),
         num_groups=len({a.group for a, _ in pairs}),
         num_left_out=len(rows_a.keys() ^ rows_b.keys()),
-        scores=tuple(_compared(kind, pairs, settings) for kind in COMPARED),
+        scores=(*(_compared(kind, pairs, settings) for kind in COMPARED), *_compared_boxes(pairs, settings)),
         notes=(*_seen_in(first, "first"), *_seen_in(second, "second")),
     )
     if out is not None:
@@ -101,7 +102,8 @@ def _seen_in(table: Path, which: str) -> tuple[str, ...]:
 
 
 def _same_reference(a: CaseScore, b: CaseScore) -> bool:
-    return None in (a.reference_area_px, b.reference_area_px) or a.reference_area_px == b.reference_area_px
+    has_same_area = None in (a.reference_area_px, b.reference_area_px) or a.reference_area_px == b.reference_area_px
+    return has_same_area and a.reference_boxes_px == b.reference_boxes_px
 
 
 Numbers = Callable[[CaseScore], tuple[float, float] | None]
@@ -125,7 +127,6 @@ def _compared(
         for a, b in pairs
         if (of_a := kind.numbers(a)) is not None and (of_b := kind.numbers(b)) is not None
     ]
-    groups = [group for _, _, group in kept]
     if not kept:
         nothing = Difference(None, None, None, 0, None, "no case has it in both")
         return ComparedScore(kind.name, kind.title, kind.higher_is_better, None, None, nothing, 0, 0)
@@ -133,19 +134,36 @@ def _compared(
         kind.statistic_of([first for first, _ in numbers], [second for _, second in numbers])
         for numbers in ([of_a for of_a, _, _ in kept], [of_b for _, of_b, _ in kept])
     )
-    rng = random_stream(settings, f"compare {kind.name}")
+    groups = [group for _, _, group in kept]
+    return _paired((kind.name, kind.title, kind.higher_is_better), statistic_a, statistic_b, groups, settings)
+
+
+def _compared_boxes(pairs: Sequence[tuple[CaseScore, CaseScore]], settings: EvaluationSettings) -> list[ComparedScore]:
+    """Pairs of rows -> the scores of boxes; none where no reference is boxes."""
+    kept = [(a, b) for a, b in pairs if a.reference_boxes_px]
+    if not kept:
+        return []
+    of_a, of_b = (box_statistics(rows) for rows in zip(*kept, strict=True))
+    groups = [a.group for a, _ in kept]
+    return [
+        replace(_paired((*a.score[:2], a.higher_is_better), a.statistic, b.statistic, groups, settings), n=a.n)
+        for a, b in zip(of_a, of_b, strict=True)
+    ]
+
+
+def _paired(
+    score: tuple[str, str, bool],
+    statistic_a: Statistic,
+    statistic_b: Statistic,
+    groups: Sequence[str],
+    settings: EvaluationSettings,
+) -> ComparedScore:
+    """(name, title, whether higher is better), the statistics of both over the same cases -> the paired difference."""
+    rng = random_stream(settings, f"compare {score[0]}")
     difference = paired_bootstrap(statistic_a, statistic_b, groups, rng, settings.draws)
-    value_a, value_b = (float(statistic(np.ones((1, len(kept))))[0]) for statistic in (statistic_a, statistic_b))
-    return ComparedScore(
-        kind.name,
-        kind.title,
-        kind.higher_is_better,
-        value_a if math.isfinite(value_a) else None,
-        value_b if math.isfinite(value_b) else None,
-        difference,
-        len(kept),
-        len(set(groups)),
-    )
+    values = [float(statistic(np.ones((1, len(groups))))[0]) for statistic in (statistic_a, statistic_b)]
+    first, second = (value if math.isfinite(value) else None for value in values)
+    return ComparedScore(*score, first, second, difference, len(groups), len(set(groups)))
 
 
 def _outlined(value: Callable[[CaseScore], float | None]) -> Numbers:
