@@ -5,8 +5,10 @@
 
 Second reader against the set's outlines, and the network against each, on the images that both readers outlined. The
 first row is the standard for the others. Each fold's network outlines the images that it has not seen, by the mask rule
-of the scores. Intervals are by bootstrap over groups. The file groups.csv next to the masks holds the second reader's
-level: the last lines compare that level, and the network's risk, with the set's label.
+of the scores; with the scores of one fold (evaluate runs/lite2/fold0/bundle --fold 0) that fold's alone, by its
+bundle's rule. Intervals are by bootstrap over groups. A table says how irregular each outline is: its length over that
+of its convex hull, less 1. The file groups.csv next to the masks holds the second reader's level: the last lines
+compare that level, and the network's risk, with the set's label.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from thyrosight.bundle.store import fold_bundles, load_bundle
@@ -30,15 +34,38 @@ from thyrosight.evaluation.metrics.ranking import auroc_of
 from thyrosight.evaluation.scores import detection_scores, diameter_scores, outline_scores
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
-from thyrosight.types import Case
+from thyrosight.types import BoolArray, Case
 
 PAIRS = ("second reader against the set", "network against the set", "network against the second reader")
 SHOWN = ("dice", "nodule_sensitivity", "longest_percent_bias", "longest_percent_lower_limit")
+READERS = ("set", "second reader", "network")
 SETTINGS = EvaluationSettings()
 
 
-def scored(predictor: Predictor, case: Case, second_mask: Path) -> tuple[CaseScore, ...] | None:
-    """Case that the predictor has not seen -> the scores of PAIRS; None where a reader outlined nothing."""
+class Read(NamedTuple):
+    """One image: the scores of PAIRS, and the irregularity of the outlines of READERS."""
+
+    scores: tuple[CaseScore, ...]
+    irregularity: tuple[float, ...]
+
+
+def irregularity(mask_HW: BoolArray) -> float:
+    """Mask -> of its largest region, length of the outline over that of the convex hull, less 1; NaN without a region.
+
+    Length is that of the polygon through the pixels of the border, smoothed over five of them against the steps of the
+    grid.
+    """
+    found, _ = cv2.findContours(mask_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not found:
+        return float("nan")
+    xy_N2 = max(found, key=cv2.contourArea)[:, 0].astype(np.float32)
+    smooth_N2 = sum(np.roll(xy_N2, step, axis=0) for step in range(-2, 3)) / np.float32(5)
+    hull_length = cv2.arcLength(cv2.convexHull(smooth_N2), True)
+    return cv2.arcLength(smooth_N2, True) / hull_length - 1 if hull_length else float("nan")
+
+
+def read(predictor: Predictor, case: Case, second_mask: Path) -> Read | None:
+    """Case that the predictor has not seen -> what all three draw; None where a reader outlined nothing."""
     frame = load_frame(case.image)
     set_HW, second_HW = load_mask(case, frame.size_hw), read_mask(second_mask, frame.size_hw)
     if not set_HW.any() or not second_HW.any():
@@ -47,7 +74,8 @@ def scored(predictor: Predictor, case: Case, second_mask: Path) -> tuple[CaseSco
     network_HW = raw.mask_HW
     predicted = CasePrediction(case.fov or raw.fov, len(raw.panels))
     masks = ((set_HW, second_HW), (set_HW, network_HW), (second_HW, network_HW))
-    return tuple(score_case(case, reference_HW, HW, predicted, SETTINGS.masks) for reference_HW, HW in masks)
+    scores = tuple(score_case(case, reference_HW, HW, predicted, SETTINGS.masks) for reference_HW, HW in masks)
+    return Read(scores, tuple(irregularity(mask_HW) for mask_HW in (set_HW, second_HW, network_HW)))
 
 
 def row_of(name: str, rows: list[CaseScore]) -> str:
@@ -60,14 +88,29 @@ def row_of(name: str, rows: list[CaseScore]) -> str:
 
 
 def _cell(estimate: Estimate, digits: str) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "-" if estimate.value is None else f"{estimate.value:{digits}}"
     return f"{estimate.value:{digits}} ({estimate.low:{digits}} to {estimate.high:{digits}})"
+
+
+def irregularity_rows(found: list[Read]) -> list[str]:
+    """What all three drew -> a table row per reader: median, quartiles, and the median over the second reader's."""
+    values_N3 = np.array([one.irregularity for one in found])
+    values_N3 = values_N3[np.isfinite(values_N3).all(axis=1)]
+    low, middle, high = np.percentile(values_N3, (25, 50, 75), axis=0)
+    return [
+        f"| {name} | {middle[place]:.4f} | {low[place]:.4f} to {high[place]:.4f} | {middle[place] / middle[1]:.2f} | "
+        f"{len(values_N3)} |"
+        for place, name in enumerate(READERS)
+    ]
 
 
 def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -> list[str]:
     """Cases, the set's groups.csv, out-of-fold risks -> how well both separate the set's low from its high."""
     with groups_csv.open(newline="", encoding="utf-8") as file:
         level_of = {row["image_id"]: float(row["tirads_second_reader"] or "nan") for row in csv.DictReader(file)}
-    rated = [case for case in cases if case.malignancy is not None and np.isfinite(level_of[case.case_id])]
+    known = [case for case in cases if case.malignancy is not None and case.case_id in risk_of]
+    rated = [case for case in known if np.isfinite(level_of[case.case_id])]
     labels, groups = np.array([case.malignancy for case in rated]), [case.group for case in rated]
     lines = []
     for name, value_of in (("second reader's level", level_of), ("network's risk", risk_of)):
@@ -77,26 +120,37 @@ def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -
     return lines
 
 
+def networks(runs: Path, evaluated: dict[str, Any]) -> dict[int, Predictor]:
+    """Cross-validation, its record of scores -> fold's network, with the rule that outlined its images."""
+    rules = (evaluated["mask_rule"] or {}).get("by_fold")
+    found = {}
+    for fold, path in fold_bundles(runs).items():
+        bundle = load_bundle(path)
+        info = MaskRule(**rules[str(fold)]).in_bundle(bundle.info) if rules else bundle.info
+        if rules or evaluated["selection"] == f"fold {fold}":
+            found[fold] = Predictor(replace(bundle, info=info), tta=evaluated["with_tta"])
+    return found
+
+
 def main() -> None:
     runs, scores, cases_csv, second = (Path(argument) for argument in sys.argv[1:5])
-    evaluation = scores if scores.is_file() else scores / "pooled" / "evaluation.json"
+    names = ("pooled/evaluation.json", "evaluation.json")
+    evaluation = scores if scores.is_file() else next(scores / name for name in names if (scores / name).is_file())
     record = json.loads(evaluation.read_text(encoding="utf-8"))
     evaluated, risk_of = record["evaluated"], {case["case_id"]: case["risk"] for case in record["cases"]}
-    rules = evaluated["mask_rule"]["by_fold"]
     every = read_cases(cases_csv)
     cases = [case for case in every if case.mask and (second / f"{case.case_id}.png").exists()]
     found = []
-    for fold, path in fold_bundles(runs).items():
-        bundle = load_bundle(path)
-        info = MaskRule(**rules[str(fold)]).in_bundle(bundle.info)
-        predictor = Predictor(replace(bundle, info=info), tta=evaluated["with_tta"])
+    for fold, predictor in networks(runs, evaluated).items():
         unseen = [case for case in cases if case.fold == fold]
-        found += [one for case in unseen if (one := scored(predictor, case, second / f"{case.case_id}.png"))]
-    print(f"{len(found)} images of {len({one[0].group for one in found})} groups\n")
+        found += [one for case in unseen if (one := read(predictor, case, second / f"{case.case_id}.png"))]
+    print(f"{len(found)} images of {len({one.scores[0].group for one in found})} groups\n")
     print("| | Dice | nodules found | longest diameter, bias % | lower limit % | upper limit % | nodules |")
     print("|---|---|---|---|---|---|---|")
-    for name, rows in zip(PAIRS, zip(*found, strict=True), strict=True):
+    for name, rows in zip(PAIRS, zip(*(one.scores for one in found), strict=True), strict=True):
         print(row_of(name, list(rows)))
+    print("\n| irregularity of outlines | median | quartiles | over the second reader's | images |")
+    print("|---|---|---|---|---|", *irregularity_rows(found), sep="\n")
     print("", *risk_lines(every, second.parent / "groups.csv", risk_of), sep="\n")
 
 

@@ -275,8 +275,11 @@ def test_faults_of_boxes_are_told_and_sound_ones_are_a_note(sound: list[Case]) -
     boxed[2] = replace(boxed[2], boxes=(Box(60, 60, 67, 90),))
     boxed[3] = replace(boxed[3], boxes=(Box(60, 60, 100, 90), Box(60, 61, 100, 90)))
     boxed[4] = replace(boxed[4], image=boxed[6].image)
+    boxed[5] = replace(boxed[5], fov=None, boxes=(Box(200, 150, 261, 190),))
     found = {finding.kind: finding for finding in audited(boxed).findings}
     assert (found["nodule box outside"].severity, found["nodule box outside"].case_ids) == ("error", ("c0",))
+    past = found["nodule box past the border"]
+    assert (past.severity, past.case_ids) == ("note", ("c5",)), "one pixel of 61, as in one box of TN5000"
     assert found["field cuts a nodule box"].case_ids == ("c0", "c1")
     assert found["tiny nodule box"].case_ids == ("c2",)
     assert found["one nodule boxed twice"].case_ids == ("c3",)

@@ -13,7 +13,7 @@ BoxFinding = tuple[Literal["error", "warning", "note"], str, str, list[Case]]
 TINY_PX = 8
 """A box with a shorter side is too small to learn an outline from."""
 INSIDE_SHARE = 0.95
-"""Of a box that must lie in the ultrasound field."""
+"""Of a box that must lie in the image, and in the ultrasound field. TN5000 has one a pixel past the border."""
 SAME_IOU = 0.9
 """From which two boxes of one picture are the same nodule twice."""
 
@@ -21,13 +21,16 @@ SAME_IOU = 0.9
 def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | None]) -> Iterator[BoxFinding]:
     """Cases, the size of each image (None: unreadable) -> findings; none where no case has boxes."""
     boxed = [(case, size) for case, size in zip(cases, sizes_hw, strict=True) if case.boxes]
-    if outside := [case for case, size in boxed if size and any(not _is_inside(box, size) for box in case.boxes)]:
+    outside = [case for case, size in boxed if size and _least_share(case, _whole(size)) < 1.0]
+    if far := [case for case, size in boxed if size and _least_share(case, _whole(size)) < INSIDE_SHARE]:
         yield (
             "error",
             "nodule box outside",
-            "a nodule's box reaches outside the image: correct the boxes column, in the pixels of the image",
-            outside,
+            "over 5 % of a nodule's box is outside the image: correct the boxes column, in the pixels of the image",
+            far,
         )
+    if near := [case for case in outside if case not in far]:
+        yield "note", "nodule box past the border", "a nodule's box reaches a little past the image", near
     if beyond := [case for case, _ in boxed if _is_beyond(case)]:
         yield (
             "warning",
@@ -66,13 +69,18 @@ def _labels_of_one_file(cases: Sequence[Case]) -> Iterator[BoxFinding]:
         )
 
 
-def _is_inside(box: Box, size_hw: tuple[int, int]) -> bool:
-    return box.x1 <= size_hw[1] and box.y1 <= size_hw[0]
+def _whole(size_hw: tuple[int, int]) -> Box:
+    return Box(0, 0, size_hw[1], size_hw[0])
 
 
 def _is_beyond(case: Case) -> bool:
     """Whether a box of the case lies in its field by less than it should."""
-    return case.fov is not None and any(_share(box, case.fov) < INSIDE_SHARE for box in case.boxes)
+    return case.fov is not None and _least_share(case, case.fov) < INSIDE_SHARE
+
+
+def _least_share(case: Case, field: Box) -> float:
+    """-> of the case's boxes, the smallest share that lies in the field."""
+    return min(_share(box, field) for box in case.boxes)
 
 
 def _share(box: Box, field: Box) -> float:
