@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thyrosight.archive import predict_rows as row_process
@@ -88,6 +88,7 @@ def predict_archive(
     """
     started = time.perf_counter()
     pyarrow()
+    options = replace(options, rows=options.rows.with_own_device())
     store, found = open_store(out), find_items(list(sources))
     plan = ShardPlan(found.items, options.shard_rows)
     manifest = _manifest(found, plan, options)
@@ -129,11 +130,16 @@ def shard_done(store: TableStore, index: int, rows: Sequence[Row], model: str) -
 
 def rows_in_order(items: Iterable[ListedImage], settings: RowSettings, number: int) -> Generator[Row, None, None]:
     """Images -> their rows, in order: by child processes, or by this one where `number` is 1."""
-    if number == 1:
-        predictor = settings.predictor(threads=None)
-        for item in items:
-            yield predict_rows(predictor, item, settings.reading)
+    if number > 1:
+        yield from rows_of_children(items, settings, number)
         return
+    predictor = settings.predictor(threads=None)
+    for item in items:
+        yield predict_rows(predictor, item, settings.reading)
+
+
+def rows_of_children(items: Iterable[ListedImage], settings: RowSettings, number: int) -> Generator[Row, None, None]:
+    """Images -> their rows, in order; an image that ends its child process twice is a failed row."""
     to_send, to_name = itertools.tee(items)
     requests = (item._asdict() for item in to_send)
     with closing(replies(row_process, settings.to_json(), requests, number)) as answers:

@@ -9,6 +9,7 @@ from thyrosight.archive.schema import Row, failed_rows, rows_of_case
 from thyrosight.archive.sources import ListedImage, read_place
 from thyrosight.children import Json, serve
 from thyrosight.errors import ThyrosightError
+from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predict_file import ReadOptions, examine_bytes
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Spacing
@@ -21,23 +22,31 @@ class RowSettings(NamedTuple):
     tta: bool = False
     prevalence: float | None = None
     reading: ReadOptions = ReadOptions()
+    device: str = CPU
 
     def to_json(self) -> Json:
         frame, every, spacing = self.reading.frame_index, self.reading.every, self.reading.spacing
         reading = {"frame": frame, "every": every, "mm_per_pixel": list(spacing) if spacing else None}
         bundle = str(self.bundle) if self.bundle else None
-        return {"bundle": bundle, "tta": self.tta, "prevalence": self.prevalence} | reading
+        named = {"bundle": bundle, "tta": self.tta, "prevalence": self.prevalence, "device": self.device}
+        return named | reading
 
     @classmethod
     def of_json(cls, content: Json) -> RowSettings:
         spacing = Spacing(*content["mm_per_pixel"]) if content["mm_per_pixel"] else None
         reading = ReadOptions(content["frame"], content["every"], spacing)
         bundle = Path(content["bundle"]) if content["bundle"] else None
-        return cls(bundle, content["tta"], content["prevalence"], reading)
+        return cls(bundle, content["tta"], content["prevalence"], reading, content["device"])
 
     def predictor(self, threads: int | None) -> Predictor:
         """-> the model, loaded for this process."""
-        return Predictor.load(self.bundle, threads=threads, tta=self.tta, prevalence=self.prevalence)
+        return Predictor.load(
+            self.bundle, threads=threads, tta=self.tta, prevalence=self.prevalence, device=self.device
+        )
+
+    def with_own_device(self) -> RowSettings:
+        """-> the same with the device that `auto` finds here. MissingExtraError, ConfigError as Predictor.load."""
+        return self if self.device == CPU else self._replace(device=self.predictor(1).device)
 
 
 def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) -> Row:

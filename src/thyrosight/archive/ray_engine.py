@@ -1,25 +1,28 @@
 """The engine `ray`: shards as a streaming pipeline of Ray Data on this machine or a cluster, each made by an actor.
 
-An actor holds the network, in a child process, as the local engine does: what kills the child costs an image, and not
-the actor. A row of the dataset is a shard's number and its images. The actor writes the shard's files itself, so that
-no row travels back; a node that is lost costs the shards that were not written, which Ray gives to another actor.
+A row of the dataset is a shard's number and its images. The actor predicts them in a child process, as the local engine
+does: what kills the child costs an image, and not the actor. It writes the shard's files itself, so that no row
+travels back; a node that is lost costs the shards that were not written, which Ray gives to another actor.
 Ray reports nothing home: RAY_USAGE_STATS_ENABLED is 0 before it is imported.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from thyrosight.archive.predict_archive import ArchiveOptions, ShardsDone, rows_in_order, shard_done
+from thyrosight.archive.predict_archive import ArchiveOptions, ShardsDone, rows_of_children, shard_done
 from thyrosight.archive.predict_rows import RowSettings
 from thyrosight.archive.shards import ShardPlan
 from thyrosight.archive.sources import ListedImage
 from thyrosight.archive.store import TableStore, is_address, open_store
 from thyrosight.children import Json
-from thyrosight.errors import InputError, MissingExtraError
+from thyrosight.errors import InputError, MissingExtraError, ThyrosightError
+from thyrosight.inference.onnx_runtime import default_threads
 
 
 def ray_module() -> Any:
@@ -42,37 +45,60 @@ class RayEngine:
         self, store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
     ) -> ShardsDone:
         """Shards by the actors of Ray; they come back in any order."""
-        ray = ray_module()
-        if not ray.is_initialized():
-            self._start(ray, options.threads)
-        out = store.name if is_address(store.name) else os.path.abspath(store.name)
-        settings = {"rows": _absolute(options.rows).to_json(), "out": out, "model": model}
-        shards = [{"index": index, "items": [_sendable(item) for item in plan.items_of(index)]} for index in wanted]
-        if not shards:
+        if not wanted:
             return
-        most = max(1, min(len(shards), options.threads or int(ray.cluster_resources().get("CPU", 1))))
-        data = ray.data.from_items(shards, override_num_blocks=len(shards))
-        done = data.map_batches(
-            ShardMaker, fn_constructor_args=(settings,), batch_size=1, num_cpus=1, concurrency=(1, most)
-        )
+        ray = ray_module()
+        is_own = not ray.is_initialized()
+        if is_own:
+            self._start(ray, options.threads)
         try:
-            for row in done.iter_rows():
-                yield int(row["index"]), int(row["num_images"]), list(row["failures"])
-        except ray.exceptions.RayError as error:
-            raise InputError(f"Ray gave up ({type(error).__name__}); run the same command again to go on") from error
+            for row in _pipeline(ray, store, plan, wanted, options, model).iter_rows():
+                done = json.loads(row["done"])
+                if "refused" in done:
+                    raise InputError(done["refused"])
+                yield done["index"], done["num_images"], done["failures"]
+        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            raise InputError(f"Ray gave up ({reason}); run the same command again to go on") from error
+        finally:
+            if is_own:
+                ray.shutdown()
 
     def _start(self, ray: Any, threads: int | None) -> None:
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if self.address is not None:
-                ray.init(address=self.address, log_to_driver=False)
+                ray.init(address=self.address, **quiet)
             else:
-                ray.init(
-                    num_cpus=threads, include_dashboard=self.with_dashboard, dashboard_host="127.0.0.1",
-                    _node_ip_address="127.0.0.1", log_to_driver=False,
-                )  # fmt: skip
-        except (ConnectionError, OSError, ValueError) as error:
+                cores = threads or default_threads()
+                here = {"dashboard_host": "127.0.0.1", "_node_ip_address": "127.0.0.1"}
+                ray.init(num_cpus=cores, include_dashboard=self.with_dashboard, **here, **quiet)
+        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
             where = f"--address {self.address}" if self.address else "Ray on this machine"
-            raise InputError(f"{where}: no connection ({error}); start the cluster, or leave --address out") from error
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"{where}: no connection ({reason}); start the cluster, or leave --address out") from error
+
+
+def _pipeline(
+    ray: Any, store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
+) -> Any:
+    """-> the dataset of finished shards. Nothing runs before it is iterated.
+
+    Each actor has one shard at a time, so that none waits behind another one. There are --threads actors, or one per
+    core that the cluster has now; fewer at the end, so that the actors of a lost node find a core elsewhere.
+    """
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # the command shows its own
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    out = store.name if is_address(store.name) else os.path.abspath(store.name)
+    settings = {"rows": _absolute(options.rows).to_json(), "out": out, "model": model}
+    shards = [
+        {"index": index, "items": json.dumps([_sendable(item) for item in plan.items_of(index)])} for index in wanted
+    ]
+    most = max(1, min(len(shards), options.threads or int(ray.cluster_resources().get("CPU", 1))))
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most, max_tasks_in_flight_per_actor=1)
+    data = ray.data.from_items(shards, override_num_blocks=len(shards))
+    return data.map_batches(ShardMaker, fn_constructor_args=(settings,), batch_size=1, num_cpus=1, compute=pool)
 
 
 class ShardMaker:
@@ -83,12 +109,16 @@ class ShardMaker:
         self._store = open_store(settings["out"])
         self._model = settings["model"]
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        index = int(batch["index"][0])
-        items = [ListedImage(item["name"], item["case_id"], _place(item)) for item in batch["items"][0]]
-        rows = list(rows_in_order(items, self._settings, 1))
-        _, num_images, failures = shard_done(self._store, index, rows, self._model)
-        return {"index": [index], "num_images": [num_images], "failures": [list(failures)]}
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Columns of one row -> {"done": JSON}: what the shard holds, or why it was refused."""
+        index, records = int(batch["index"][0]), json.loads(batch["items"][0])
+        items = [ListedImage(record["name"], record["case_id"], record["place"]) for record in records]
+        try:
+            rows = list(rows_of_children(items, self._settings, 1))
+            _, num_images, failures = shard_done(self._store, index, rows, self._model)
+        except ThyrosightError as error:  # to be told in one line: the same for every shard, so nothing is tried again
+            return {"done": [json.dumps({"refused": str(error)})]}
+        return {"done": [json.dumps({"index": index, "num_images": num_images, "failures": list(failures)})]}
 
 
 def _absolute(rows: RowSettings) -> RowSettings:
@@ -97,14 +127,6 @@ def _absolute(rows: RowSettings) -> RowSettings:
 
 
 def _sendable(item: ListedImage) -> Json:
-    """ListedImage -> a record of constant shape for Arrow; paths become absolute."""
+    """ListedImage -> JSON with an absolute path."""
     place = item.place
-    path = os.path.abspath(place["path"]) if "path" in place else ""
-    return {"name": item.name, "case_id": item.case_id, "address": place.get("address", "")} | {
-        "path": path,
-        "member": place.get("member", ""),
-    }
-
-
-def _place(item: Json) -> dict[str, str]:
-    return {name: item[name] for name in ("address", "path", "member") if item[name]}
+    return item._asdict() | {"place": place | {"path": os.path.abspath(place["path"])} if "path" in place else place}

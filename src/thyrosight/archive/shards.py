@@ -26,6 +26,7 @@ from thyrosight.archive.schema import (
 from thyrosight.archive.sources import ListedImage
 from thyrosight.archive.store import TableStore
 from thyrosight.errors import InputError
+from thyrosight.inference.onnx_runtime import CPU
 
 MANIFEST_NAME, KIND = "manifest.json", "thyrosight archive"
 IMAGES, NODULES = "images", "nodules"
@@ -103,6 +104,7 @@ def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: boo
     if earlier is None and (store.names(IMAGES) or store.names(NODULES)):
         raise InputError(f"{store.name}: holds tables without a {MANIFEST_NAME}; choose another place")
     if earlier is not None and not overwrite:
+        earlier["settings"] = {"device": CPU} | earlier.get("settings", {})  # before --device all were on the CPU
         for name in SAME:
             if earlier.get(name) != manifest[name]:
                 raise InputError(

@@ -13,7 +13,8 @@ from thyrosight.errors import InputError, MissingExtraError
 from thyrosight.files import write_atomic
 from thyrosight.files.leftovers import remove_leftovers
 
-MAX_READ_BYTES = 256 << 20
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
+"""These know no folders; fsspec would make a bucket of a mistyped name instead."""
 
 
 class TableStore(Protocol):
@@ -77,6 +78,8 @@ class _Remote:
     def __init__(self, address: str) -> None:
         self.name = address.rstrip("/")
         self._system, self._root = filesystem_of(self.name)
+        protocol = self._system.protocol
+        self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
 
     def read(self, name: str) -> bytes | None:
         try:
@@ -90,7 +93,8 @@ class _Remote:
     def write(self, name: str, content: bytes) -> None:
         path = f"{self._root}/{name}"
         try:
-            self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+            if OBJECT_STORES.isdisjoint(self._protocols):
+                self._system.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
             with self._system.open(path, "wb") as stream:
                 stream.write(content)
         except Exception as error:

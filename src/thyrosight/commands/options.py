@@ -30,6 +30,10 @@ BundleOption = Annotated[
     typer.Option("--bundle", help="A model bundle, or `shipped`, the default.", parser=bundle_given, metavar="PATH"),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: one per core.")]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda|openvino|coreml|directml", help="Where the network runs."),
+]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over the image, its mirror image and a closer view: slower.")]
 EvenIfSeen = Annotated[
     bool, typer.Option("--even-if-seen", help="Score images that the model has seen in training too; a note says so.")

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Json, MmPerPixel, Prevalence, Threads, Tta, spacing_given
+from thyrosight.commands.options import BundleOption, Device, Json, MmPerPixel, Prevalence, Threads, Tta, spacing_given
 from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from thyrosight.archive.predict_archive import Engine
+    from thyrosight.inference.predictor import Predictor
     from thyrosight.results.predict_case import FolderOptions
     from thyrosight.results.predict_folder import RunSummary
     from thyrosight.types import Spacing
 
 MAX_ROWS_SHOWN = 20
+Output = Annotated[
+    str, typer.Option("--output", metavar="folder|parquet", help="A folder per image, or tables of all images.")
+]
+ShardRows = Annotated[int, typer.Option("--shard-rows", min=1, help="Images per shard of the tables.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="Who makes the tables: this machine's cores, or Ray.")
+]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; `auto` is this machine's.")]
 
 
 class TableWork(NamedTuple):
@@ -32,6 +41,7 @@ class TableWork(NamedTuple):
     threads: int | None
     shard_rows: int
     overwrite: bool
+    device: str
 
 
 def predict(
@@ -51,16 +61,11 @@ def predict(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")
     ] = False,
-    output: Annotated[
-        str, typer.Option("--output", metavar="folder|parquet", help="A folder per image, or tables of all images.")
-    ] = "folder",
-    shard_rows: Annotated[int, typer.Option("--shard-rows", min=1, help="Images per shard of the tables.")] = 1000,
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="local|ray", help="Who makes the tables: this machine's cores, or Ray.")
-    ] = "local",
-    address: Annotated[
-        str | None, typer.Option("--address", help="Of a Ray cluster; `auto` is this machine's.")
-    ] = None,
+    output: Output = "folder",
+    shard_rows: ShardRows = 1000,
+    engine: EngineName = "local",
+    address: Address = None,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
@@ -81,16 +86,18 @@ def predict(
     if output == "parquet":
         if pdf:
             raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight select`")
-        tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite)
-        write_tables(images, out, tables, engine_of(engine, address), as_json)
+        tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite, device)
+        write_tables(images, out, tables, engine_of(engine, address, device), as_json)
     if output != "folder" or engine != "local" or address is not None:
         raise ConfigError(f"--output {output}: choose folder or parquet; --engine and --address go with parquet")
     paths, folder = [existing(name) for name in images], Path(out)
     if submission:
-        _write_submission(paths, folder, bundle, tta, threads, as_json)
+        from thyrosight.inference.predictor import Predictor
+
+        _write_submission(paths, folder, Predictor.load(bundle, threads=threads, tta=tta, device=device), as_json)
     from thyrosight.results.predict_case import FolderOptions
 
-    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence)
+    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence, device)
     _predict_folder(paths, folder, bundle, options, pdf, as_json)
 
 
@@ -127,15 +134,12 @@ def demo(
     typer.echo(run_demo(out, bundle, number, seed))
 
 
-def _write_submission(
-    images: list[Path], out: Path, bundle: Path | None, tta: bool, threads: int | None, as_json: bool
-) -> NoReturn:
+def _write_submission(images: list[Path], out: Path, predictor: Predictor, as_json: bool) -> NoReturn:
     """Writes the challenge's files and prints their path; exit code 1 where an image failed."""
-    from thyrosight.inference.predictor import Predictor
     from thyrosight.results.submission import write_submission
 
     with stdout_kept_for_json(as_json):
-        summary = write_submission(Predictor.load(bundle, threads=threads, tta=tta), images, out)
+        summary = write_submission(predictor, images, out)
     if as_json:
         print_json(summary)
     else:
@@ -204,9 +208,11 @@ def existing(name: str) -> Path:
     return path
 
 
-def engine_of(name: str, address: str | None) -> Engine:
-    """--engine, --address -> who makes the shards. ConfigError for another name."""
+def engine_of(name: str, address: str | None, device: str) -> Engine:
+    """--engine, --address, --device -> who makes the shards. ConfigError for another name."""
     if name == "ray":
+        if device != "cpu":
+            raise ConfigError(f"--engine ray with --device {device}: Ray's actors use the CPU; leave --device out")
         from thyrosight.archive.ray_engine import RayEngine, ray_module
 
         ray_module()  # fails before the work where it has to be installed
@@ -227,7 +233,7 @@ def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, a
     from thyrosight.inference.predict_file import ReadOptions
 
     reading = ReadOptions(work.frame, work.every, work.spacing)
-    rows = RowSettings(work.bundle, work.tta, work.prevalence, reading)
+    rows = RowSettings(work.bundle, work.tta, work.prevalence, reading, work.device)
     options = ArchiveOptions(rows, work.threads, work.shard_rows, work.overwrite)
     with stdout_kept_for_json(as_json), file_progress() as progress:
         summary = predict_archive(images, out, options, engine=engine, progress=progress)

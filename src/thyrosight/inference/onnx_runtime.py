@@ -1,4 +1,4 @@
-"""Bundle -> an ONNX Runtime session on the CPU. No other file imports onnxruntime.
+"""Bundle, device -> an ONNX Runtime session. No other file imports onnxruntime.
 
 Its telemetry is off: `thyrosight/__init__.py` sets ORT_DISABLE_TELEMETRY before anything of ours can import it.
 """
@@ -10,8 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thyrosight.bundle.store import Bundle
-from thyrosight.errors import BundleError
+from thyrosight.bundle.weight_checks import WeightsError
+from thyrosight.errors import BundleError, ConfigError, MissingExtraError
 
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
@@ -19,9 +22,95 @@ OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 MAX_MEMORY_BYTES = 8 << 30
 """Of all sessions of this process together."""
 
+CPU, AUTO = "cpu", "auto"
+PROVIDERS = {
+    CPU: "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+"""Device: the part of ONNX Runtime that computes there."""
+DEVICES = (AUTO, *PROVIDERS)
+AUTO_ORDER = ("cuda", "directml", "coreml", "openvino", CPU)
+PACKAGES = {"cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino", "directml": "onnxruntime-directml"}
+LIBRARIES = {
+    "cuda": "NVIDIA's driver, and CUDA and cuDNN in the versions that onnxruntime-gpu names",
+    "openvino": "OpenVINO in the version that onnxruntime-openvino names",
+    "coreml": "macOS 12 or later",
+    "directml": "Windows 10 or later, and the driver of the graphics card",
+}
+MAX_DIFFERENCE = 1e-3
+"""Of a device's mask probabilities and risk from the CPU's, on a trial image."""
 
-def load_network(bundle: Bundle, threads: int) -> Any:
-    """Bundle -> its session. BundleError where the network can't be loaded, or its inputs and outputs are others."""
+
+def load_network(bundle: Bundle, threads: int, device: str = CPU) -> tuple[Any, str]:
+    """Bundle, device -> (session, the device that it is on).
+
+    "auto" takes the first of AUTO_ORDER that works here. A device that is named is used, or this fails:
+    MissingExtraError where it is not installed or does not start, ConfigError where there is no such device or its
+    results differ from the CPU's. BundleError where the network can't be loaded, or its inputs and outputs are others.
+    """
+    if device not in DEVICES:
+        raise ConfigError(f"--device {device}: choose one of {', '.join(DEVICES)}")
+    on_cpu = _network_on_cpu(bundle, threads)
+    for name in AUTO_ORDER if device == AUTO else (device,):
+        if name == CPU:
+            break
+        try:
+            return _network_on(bundle, threads, name, on_cpu), name
+        except (MissingExtraError, ConfigError):
+            if device != AUTO:
+                raise
+    return on_cpu, CPU
+
+
+def _network_on(bundle: Bundle, threads: int, device: str, on_cpu: Any) -> Any:
+    """-> a session on this device, whose results were compared with those of the session on the CPU."""
+    import onnxruntime
+
+    provider = PROVIDERS[device]
+    if provider not in (available := onnxruntime.get_available_providers()):
+        install = f"pip uninstall onnxruntime; pip install {PACKAGES[device]}" if device in PACKAGES else ""
+        raise MissingExtraError(
+            f"--device {device}: the ONNX Runtime installed here has {', '.join(available)}, not {provider}; "
+            + (f"run: {install}" if install else "it is in ONNX Runtime for macOS alone; choose another --device")
+        )
+    fix = f"it needs {LIBRARIES[device]}; or choose --device cpu"
+    try:
+        session = open_session(bundle.onnx_bytes, threads, provider)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MissingExtraError(f"--device {device}: {provider} does not start ({reason}); {fix}") from error
+    if provider not in session.get_providers():  # ONNX Runtime falls back without an error
+        raise MissingExtraError(f"--device {device}: {provider} does not start; {fix}")
+    if not (difference := _largest_difference(bundle, session, on_cpu)) <= MAX_DIFFERENCE:
+        raise ConfigError(
+            f"--device {device}: results of {bundle.info.name} differ by {difference:.2g} from the CPU's, more than "
+            f"{MAX_DIFFERENCE}; choose --device cpu"
+        )
+    return session
+
+
+def _largest_difference(bundle: Bundle, session: Any, other: Any) -> float:
+    """-> how far mask probabilities and risk of two sessions are apart on one image of noise; NaN counts as far."""
+    height, width = bundle.info.preprocessing.size_hw
+    image_11HW = np.random.default_rng(0).random((1, 1, height, width), np.float32)
+    try:
+        bundle.graph.check(1)
+    except WeightsError as error:
+        raise BundleError(f"model {bundle.info.name}: its network {error}; use another bundle") from None
+    try:
+        both = [one.run(list(OUTPUT_NAMES), {INPUT_NAME: image_11HW}) for one in (session, other)]
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"the network does not run on this device ({reason}); choose --device cpu") from error
+    (mask, logit, _), (other_mask, other_logit, _) = both
+    risk, other_risk = (1 / (1 + np.exp(-np.asarray(one, np.float64))) for one in (logit, other_logit))
+    return float(np.max([np.abs(mask - other_mask).max(), np.abs(risk - other_risk).max()]))
+
+
+def _network_on_cpu(bundle: Bundle, threads: int) -> Any:
     try:
         session = open_session(bundle.onnx_bytes, threads)
     except Exception as error:
@@ -38,8 +127,11 @@ def load_network(bundle: Bundle, threads: int) -> Any:
     return session
 
 
-def open_session(onnx_bytes: bytes, threads: int | None = None) -> Any:
-    """ONNX bytes, threads (None: ONNX Runtime chooses) -> session. Raises what ONNX Runtime raises."""
+def open_session(onnx_bytes: bytes, threads: int | None = None, provider: str = PROVIDERS[CPU]) -> Any:
+    """ONNX bytes, threads (None: ONNX Runtime chooses), provider -> session. Raises what ONNX Runtime raises.
+
+    What another provider can't compute, the CPU's computes within the same session.
+    """
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # the tracing events of Windows, which the variable leaves on
@@ -51,7 +143,12 @@ def open_session(onnx_bytes: bytes, threads: int | None = None) -> Any:
     options.log_severity_level = 3
     _register_shared_arena()
     options.add_session_config_entry("session.use_env_allocators", "1")
-    return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+    if provider == PROVIDERS["directml"]:
+        options.enable_mem_pattern = False  # it refuses to start with it
+    providers = list(dict.fromkeys((provider, PROVIDERS[CPU])))
+    session = onnxruntime.InferenceSession(onnx_bytes, options, providers=providers)
+    session.disable_fallback()
+    return session
 
 
 @functools.cache

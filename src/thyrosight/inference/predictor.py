@@ -21,7 +21,7 @@ from thyrosight.files import readable
 from thyrosight.frames.source import Source, ValueRange, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
-from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
+from thyrosight.inference.onnx_runtime import CPU, INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
 from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
@@ -56,7 +56,13 @@ class Predictor:
     """The network of a bundle, loaded once. Several threads may call `predict`."""
 
     def __init__(
-        self, bundle: Bundle, *, threads: int | None = None, tta: bool = False, prevalence: float | None = None
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        tta: bool = False,
+        prevalence: float | None = None,
+        device: str = CPU,
     ) -> None:
         self.info: BundleInfo = bundle.info
         self.share = ShareOfMalignant.of(bundle.info, prevalence)
@@ -65,7 +71,7 @@ class Predictor:
         self.bundle_path = bundle.path
         self.seen = bundle.seen
         self._graph = bundle.graph
-        self._session = load_network(bundle, threads or default_threads())
+        self._session, self.device = load_network(bundle, threads or default_threads(), device)
 
     def __repr__(self) -> str:
         return f"<Predictor {self.info.name}: {self.info.risk_meaning}>"
@@ -78,13 +84,16 @@ class Predictor:
         threads: int | None = None,
         tta: bool = False,
         prevalence: float | None = None,
+        device: str = CPU,
     ) -> Predictor:
         """Bundle folder or zip ("shipped" or None: the shipped one) -> Predictor.
 
         tta: averages with mirrored and closer views.
         prevalence: the share of malignant nodules for which every risk is restated; None leaves it as calibrated.
+        device: where the network runs: cpu, cuda, openvino, coreml, directml, or auto for the first that works here;
+        the attribute `device` says which. MissingExtraError or ConfigError where one that is named does not work.
         """
-        return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence)
+        return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence, device=device)
 
     def predict(
         self, source: Source, *, frame_index: int | None = None, value_range: ValueRange | None = None

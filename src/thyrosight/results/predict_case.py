@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from thyrosight.children import Json, serve
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.case_folder import case_files, check_case_folder, is_done, write_case
@@ -20,7 +21,7 @@ class FolderOptions:
     """How a folder is predicted.
 
     tta, threads, prevalence: for the model that is loaded; a Predictor has its own. prevalence: the share of malignant
-    nodules for which risks are restated.
+    nodules for which risks are restated. device: where the network runs, as for Predictor.load.
     overwrite: predict again what is there already, also by another model or with other settings.
     frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
     """
@@ -32,6 +33,7 @@ class FolderOptions:
     every: int | None = None
     spacing: Spacing | None = None
     prevalence: float | None = None
+    device: str = CPU
 
     @property
     def reading(self) -> ReadOptions:
@@ -104,7 +106,9 @@ def main() -> None:
 
     def load(content: Json) -> Any:
         out, bundle, options = CaseSettings.of_json(content)
-        predictor = Predictor.load(bundle, threads=1, tta=options.tta, prevalence=options.prevalence)
+        predictor = Predictor.load(
+            bundle, threads=1, tta=options.tta, prevalence=options.prevalence, device=options.device
+        )
 
         def answer(request: Json) -> Json:
             task = Task(Path(request["path"]), request["name"], request["case_id"])

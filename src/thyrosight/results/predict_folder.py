@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,13 @@ def predict_folder(
     if isinstance(bundle, Predictor):
         predictor = bundle
     else:
-        predictor = Predictor.load(bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence)
+        predictor = Predictor.load(
+            bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence, device=options.device
+        )
+    options = replace(options, device=predictor.device)
     taken = files_of_others(out, [task.case_id for task in tasks])
-    run = open_run(out, predictor, len(tasks), options.to_json() | {"prevalence": predictor.share.asked_for})
+    settings = options.to_json() | {"prevalence": predictor.share.asked_for, "device": predictor.device}
+    run = open_run(out, predictor, len(tasks), settings)
     tally, status = Tally(), "stopped"
     try:
         free = [task for task in tasks if task.case_id not in taken]

@@ -15,11 +15,12 @@ from thyrosight.files import write_atomic
 from thyrosight.files.earlier_files import json_table
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import RUN_KIND
+from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME, FailedFile
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
-SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence")
+SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence", "device")
 """Settings that may not change between two runs into one folder, next to the model and tta."""
 LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
 """Key in run.json: name of the distribution."""
@@ -98,7 +99,7 @@ def _earlier_run(out: Path) -> dict[str, Any] | None:
             and {"model", "settings"} <= run.keys()
             and {"tta", "frame"} <= run["settings"].keys()
         ):
-            return dict(run)
+            return dict(run) | {"settings": {"device": CPU} | run["settings"]}  # before --device all were on the CPU
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise InputError(f"{out}: has {', '.join(present)} that this version did not write; choose another folder")
