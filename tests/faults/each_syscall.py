@@ -2,8 +2,10 @@
 
     python tests/faults/each_syscall.py predict                     killed before each call
     python tests/faults/each_syscall.py predict --error ENOSPC      refused from each call on, then mended
+    python tests/faults/each_syscall.py predict --error EIO --once  this call alone is refused
     python tests/faults/each_syscall.py serve --jump -86400         the clock is set back by a day at each call
     python tests/faults/each_syscall.py train --step 5 --start 2    calls 2, 7, 12, ...
+    python tests/faults/each_syscall.py train --log calls.jsonl     a line per call, so that a long run can be followed
 
 Prints one line of JSON per flow: how many states were tried, and which of them were lost or other than the undisturbed
 run's. Exit code 1 where there is any. tests/faults/test_each_syscall.py runs it; needs Linux and a C compiler.
@@ -59,6 +61,7 @@ LARGE |= {"pydicom", "highdicom", "pynetdicom", "matplotlib", "fastapi", "starle
 """Imported before the children are made, so that each starts at once."""
 SERVICES = {"serve", "listen"}
 MENDED_AFTER = 0.3
+"""Seconds after the first refusal, where a service goes on by itself."""
 MAX_LINES = 6
 """On stderr, of a run of few images: a bar, notes, a line per image that failed, an error."""
 
@@ -66,12 +69,13 @@ MAX_LINES = 6
 class Tried:
     """One flow, its undisturbed run, and what was found."""
 
-    def __init__(self, name: str, folder: Path, error: str | None, jump: int = 0) -> None:
-        self.jump = jump
-        self.name, self.flow, self.folder, self.error = name, FLOWS[name], folder, error
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.name, self.error, self.jump, self.is_once = options.flow, options.error, options.jump, options.once
+        self.flow, self.folder, self.log = FLOWS[self.name], folder, options.log
+        self.num_met = 0
         self.calls = Syscalls()
         self.faults: list[dict[str, Any]] = []
-        self.kinds = KINDS[error] if error else CHANGES
+        self.kinds = KINDS[self.error] if self.error else CHANGES
         self.made = folder / "made"
         self.made.mkdir()
         self.flow.inputs(self.made)
@@ -132,12 +136,14 @@ class Tried:
 
     def try_call(self, number: int, what: str, whole: Said) -> None:
         """One fault, the same command again, the comparison."""
+        began = time.monotonic()
         inputs, out = self.fresh(f"try{number}")
         code = getattr(errno, self.error) if self.error else 0
-        fault = Fault(number, FOR_EVER if self.error else number, code, self.kinds, self.jump)
+        fault = Fault(number, FOR_EVER if self.error and not self.is_once else number, code, self.kinds, self.jump)
         with self.around(inputs):
             ended = self.run(lambda: self.under_fault(inputs, out), out, fault)
             found = self.faults_of(ended)
+            self.num_met += ended.hits > 0
             is_over = self.name in SERVICES and self.error and ended.status == 0
             if not is_over:
                 again = self.run(lambda: self.flow.work(inputs, out), out, Fault())
@@ -149,14 +155,22 @@ class Tried:
             found.append(f"other: {names[:5]}: {str([said.get(name) for name in names[:2]])[:200]}")
         if found:
             self.faults.append({"call": number, "what": what, "found": found})
+        self.note(call=number, what=what, seconds=round(time.monotonic() - began, 1), hits=ended.hits, found=found)
         shutil.rmtree(self.folder / f"try{number}", ignore_errors=True)
+
+    def note(self, **found: Any) -> None:
+        if self.log:
+            with self.log.open("a") as stream:
+                stream.write(json.dumps({"flow": self.name, "fault": self.fault, **found}) + "\n")
+
+    @property
+    def fault(self) -> str:
+        return f"clock {self.jump:+d} s" if self.jump else (self.error or "SIGKILL") + " once" * self.is_once
 
     def under_fault(self, inputs: Path, out: Path) -> None:
         """A service goes on by itself: its disk is mended while it runs."""
         if self.name in SERVICES and self.error:
-            timer = threading.Timer(MENDED_AFTER, self.calls.mend)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self.calls.mend_after, args=(MENDED_AFTER,), daemon=True).start()
         self.flow.work(inputs, out)
 
     def faults_of(self, ended: Outcome) -> list[str]:
@@ -183,10 +197,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("flow", choices=FLOWS)
     parser.add_argument("--error", choices=KINDS)
+    parser.add_argument("--once", action="store_true", help="with --error: the calls after it are not refused")
     parser.add_argument("--jump", type=int, default=0, help="seconds by which the clock is set, instead of a fault")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--start", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3600.0, help="ends earlier, with what was tried so far")
+    parser.add_argument("--log", type=Path, help="gets a line of JSON per call that was tried")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="thyrosight-calls-") as folder:
@@ -197,7 +213,7 @@ def main() -> int:
                 print("skipped: needs Linux and a C compiler (apt install gcc)")
                 return 0
             return ended.returncode
-        tried = Tried(options.flow, Path(folder).resolve(), options.error, options.jump)
+        tried = Tried(options, Path(folder).resolve())
         whole, calls, _ = tried.undisturbed()
         numbers = []
         for number in range(options.start, len(calls) + 1, options.step):
@@ -205,10 +221,9 @@ def main() -> int:
                 break
             numbers.append(number)
             tried.try_call(number, calls[number - 1], whole)
-        fault = f"clock {options.jump:+d} s" if options.jump else options.error or "SIGKILL"
         result = {
-            "flow": options.flow, "fault": fault, "calls": len(calls), "tried": len(numbers),
-            "start": options.start, "step": options.step, "bad": len(tried.faults),
+            "flow": options.flow, "fault": tried.fault, "calls": len(calls), "tried": len(numbers),
+            "met": tried.num_met, "start": options.start, "step": options.step, "bad": len(tried.faults),
             "seconds": round(time.monotonic() - began), "faults": tried.faults[:20],
         }  # fmt: skip
         print(json.dumps(result))

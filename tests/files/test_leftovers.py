@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from thyrosight.files.leftovers import FOREIGN_SECONDS, is_left_over, remove_leftovers, temporary_path
+import pytest
+
+from thyrosight.files.leftovers import FOREIGN_SECONDS, Deletions, is_left_over, remove_leftovers, temporary_path
 
 MAKE = """
 import sys
@@ -64,3 +67,33 @@ def test_of_another_machine_or_an_older_version_only_what_is_old_goes(tmp_path: 
     assert not foreign.exists()
     assert not older.exists()
     assert stranger.exists()
+
+
+def test_what_can_not_be_deleted_now_is_deleted_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, file, deletions = tmp_path / "folder", tmp_path / "file", Deletions()
+    folder.mkdir()
+    (folder / "inner").touch()
+    file.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        for path in (folder, file, tmp_path / "nothing"):
+            deletions.delete(path)
+        deletions.again()
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+    deletions.again()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_is_deleted_and_not_what_it_names(tmp_path: Path) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    (folder / "inner").touch()
+    link.symlink_to(folder)
+    Deletions().delete(link)
+    assert not os.path.lexists(link)
+    assert (folder / "inner").exists()

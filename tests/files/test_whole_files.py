@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -153,3 +154,34 @@ def test_files_of_a_folder_appear_in_order_and_whole(tmp_path: Path, monkeypatch
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"1", "b": b"new"}
     with pytest.raises(InputError, match="a: can't be written, its folder does not exist"):
         write_files_atomic(tmp_path / "nowhere", {"a": b"1"})
+
+
+@pytest.mark.parametrize(
+    "write", [write_atomic, lambda path, content: write_files_atomic(path.parent, {path.name: content})]
+)
+def test_a_temporary_file_that_can_not_be_deleted_goes_with_the_next_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], None]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(InputError, match="Input/output error"):
+            write(tmp_path / "a", b"first")
+    assert names(tmp_path) - {"a"}, "the disk kept it"
+    write(tmp_path / "b", b"second")
+    assert names(tmp_path) == {"b"}
+
+
+def test_files_that_are_there_but_can_not_be_synced_are_an_error_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(files, "sync_folder", refuse)
+    with pytest.raises(InputError, match="Too many open files"):
+        write_files_atomic(tmp_path, {"a": b"a"})
+    assert names(tmp_path) == {"a"}

@@ -87,8 +87,11 @@ class Syscalls:
             self._map = mmap.mmap(stream.fileno(), ctypes.sizeof(_State))
         self.state = _State.from_buffer(self._map)
 
-    def mend(self) -> None:
-        """The fault is over."""
+    def mend_after(self, seconds: float) -> None:
+        """Waits for the first call that meets the fault; the fault is over so long after it."""
+        while not self.state.hits:
+            time.sleep(0.002)
+        time.sleep(seconds)
         self.state.first = 0
 
     def in_child(

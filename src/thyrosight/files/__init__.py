@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thyrosight.files.leftovers import Deletions
 from thyrosight.files.names import natural_key, readable
 from thyrosight.files.whole_files import (
     DISK_FAULTS,
@@ -18,6 +19,7 @@ from thyrosight.files.whole_files import (
 
 __all__ = [
     "DISK_FAULTS",
+    "Deletions",
     "disk_fault_of",
     "is_whole_file",
     "natural_key",

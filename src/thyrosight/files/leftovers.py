@@ -1,6 +1,7 @@
 """Path -> a temporary name that holds the writing process; folder -> removal of temporary files of dead processes.
 
-Several programs may write into one folder at a time: the temporary files of running programs stay.
+Several programs may write into one folder at a time: the temporary files of running programs stay. A program that runs
+for weeks deletes by `Deletions`: what the disk refuses to delete now goes later.
 """
 
 from __future__ import annotations
@@ -23,6 +24,33 @@ MAX_TIDIED = 1_000
 _TIDIED: set[Path] = set()
 """Folders that this process has looked through."""
 _NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a-f]{16}\.tmp")
+
+
+class Deletions:
+    """Deletes files and folders; what the disk refuses is tried again. Several threads may use it."""
+
+    def __init__(self) -> None:
+        self._left: set[Path] = set()
+
+    def delete(self, path: Path) -> None:
+        """Path of a file, a link or a folder, or of nothing -> it is gone, or is deleted by `again`."""
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+            is_left = os.path.lexists(path)
+        except OSError:
+            is_left = True
+        if is_left:
+            self._left.add(path)
+        else:
+            self._left.discard(path)
+
+    def again(self) -> None:
+        """Deletes what the disk refused to delete before."""
+        for path in tuple(self._left):
+            self.delete(path)
 
 
 def temporary_path(path: Path) -> Path:

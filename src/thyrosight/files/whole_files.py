@@ -5,20 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from thyrosight.errors import InputError
-from thyrosight.files.leftovers import remove_leftovers_once, temporary_path
+from thyrosight.files.leftovers import Deletions, remove_leftovers_once, temporary_path
 
 _BLOCK_BYTES = 1 << 20
 DISK_FAULTS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
     | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 )
+_TEMPORARY = Deletions()
+"""Temporary files of this process that the disk refused to delete; the next write deletes them."""
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 """The last chunk of every PNG, with its length and its checksum."""
 
@@ -37,7 +38,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            _TEMPORARY.delete(temporary)
 
 
 def write_files_atomic(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -53,10 +54,11 @@ def write_files_atomic(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name in contents:
             with _as_input_error(folder / name):
                 os.replace(temporary[name], folder / name)
-        sync_folder(folder)
+        with _as_input_error(folder):
+            sync_folder(folder)
     finally:
         for left in temporary.values():
-            left.unlink(missing_ok=True)
+            _TEMPORARY.delete(left)
 
 
 def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -77,8 +79,8 @@ def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
             _swap(temporary, path, old)
             sync_folder(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    _discard(old)
+            _TEMPORARY.delete(temporary)
+    _TEMPORARY.delete(old)
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            _TEMPORARY.delete(temporary)
 
 
 def disk_fault_of(error: BaseException | None) -> OSError | None:
@@ -170,17 +172,10 @@ def _swap(new: Path, path: Path, old: Path) -> None:
         raise
 
 
-def _discard(path: Path) -> None:
-    """Removes a file, a link or a folder, if there is one, without following links."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 @contextmanager
 def _as_input_error(path: Path) -> Iterator[None]:
     """An OSError of the block -> InputError that names the path and the fix."""
+    _TEMPORARY.again()
     try:
         yield
     except FileNotFoundError as error:

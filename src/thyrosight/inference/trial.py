@@ -9,6 +9,7 @@ Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when i
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -18,11 +19,16 @@ from pathlib import Path
 from thyrosight.errors import ThyrosightError
 
 TRIAL_SECONDS = 900.0
+NOT_TRIED = 75
+"""Exit code of a child that could not begin."""
 _MODULE = "thyrosight.inference.trial"
 
 
 def survives(bundle: Path, path: Path) -> bool:
-    """Whether a child process predicts or refuses the file and ends by itself within TRIAL_SECONDS."""
+    """Whether a child process predicts or refuses the file and ends by itself within TRIAL_SECONDS.
+
+    OSError where no child could begin, for want of memory or open files: that tells nothing of the file.
+    """
     home = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
@@ -34,7 +40,10 @@ def survives(bundle: Path, path: Path) -> bool:
         env=environment,
     )
     try:
-        return child.wait(TRIAL_SECONDS) == 0
+        code = child.wait(TRIAL_SECONDS)
+        if code == NOT_TRIED:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return code == 0
     except subprocess.TimeoutExpired:
         return False
     finally:
@@ -46,12 +55,15 @@ def survives(bundle: Path, path: Path) -> bool:
 
 def main() -> None:
     """The child: predicts every frame. An exception is no failure; only the death of the process is."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    from thyrosight.inference.predict_file import ReadOptions, examine_file
-    from thyrosight.inference.predictor import Predictor
-
     bundle, path = (Path(argument) for argument in sys.argv[1:3])
-    predictor = Predictor.load(bundle, threads=1)
+    try:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        from thyrosight.inference.predict_file import ReadOptions, examine_file
+        from thyrosight.inference.predictor import Predictor
+
+        predictor = Predictor.load(bundle, threads=1)
+    except Exception:
+        sys.exit(NOT_TRIED)
     try:
         examine_file(predictor, path, ReadOptions(frame_index=None))
     except ThyrosightError:

@@ -7,6 +7,9 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 
+from thyrosight.errors import ThyrosightError
+from thyrosight.files import disk_fault_of
+
 Log = Callable[[str], None]
 """Takes one line."""
 MAX_LINE = 400
@@ -22,6 +25,16 @@ def plain_line(text: str, max_length: int) -> str:
     """Text -> one line of at most max_length printable characters."""
     line = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
     return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
+
+
+def error_line(error: Exception) -> str:
+    """Error of a thread that goes on -> one line: what the system refused, what a user is meant to read, or our bug."""
+    if isinstance(error, ThyrosightError):
+        return str(error)
+    refused = disk_fault_of(error)
+    if refused is not None:
+        return f"the spool can't be used ({refused.strerror}); what is in it waits"
+    return internal_error_line(error)
 
 
 def internal_error_line(error: BaseException) -> str:

@@ -13,9 +13,8 @@ from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, Implicit
 from pynetdicom import AE
 
 from thyrosight.daemon import BackgroundThread
-from thyrosight.errors import ThyrosightError
 from thyrosight.pacs.entities import VERIFICATION, Destination
-from thyrosight.pacs.log import Log, internal_error_line
+from thyrosight.pacs.log import Log, error_line
 from thyrosight.pacs.spool import Spool, SpoolItem
 
 BATCH = 50
@@ -56,7 +55,7 @@ class Sender(BackgroundThread):
                 return IDLE_SECONDS
             self.send(items)
         except Exception as error:  # the disk refuses, or a bug of ours: every result stays on the disk
-            self._log(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
+            self._log(error_line(error))
             return IDLE_SECONDS
         return 0
 

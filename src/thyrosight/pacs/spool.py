@@ -26,7 +26,7 @@ from pathlib import Path
 
 from thyrosight.daemon import hold_folder, make_private_folder
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of, sync_folder, write_atomic
+from thyrosight.files import Deletions, sha256_of, sync_folder, write_atomic
 
 SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")
@@ -105,6 +105,7 @@ class Spool:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._items: dict[str, SpoolItem] = {}
+        self._deletions = Deletions()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in FOLDERS:
@@ -113,7 +114,12 @@ class Spool:
             raise InputError(f"{self.folder}: can't be the spool ({error.strerror}); choose another --spool") from error
         fix = "another listener uses this folder; stop it, or choose another --spool folder"
         self._guard = hold_folder(self.folder / "spool.lock", fix)
-        self._items = {item.key: item for item in self._recovered()}
+        try:
+            self._items = {item.key: item for item in self._recovered()}
+        except OSError as error:
+            self._guard.close()
+            what = f"can't be tidied ({error.strerror})"
+            raise InputError(f"{self.folder}: {what}; make it writable, or choose another --spool") from error
 
     def close(self) -> None:
         self._guard.close()
@@ -152,6 +158,7 @@ class Spool:
                 raise RefusedError(OUT_OF_RESOURCES, f"the queue is full ({self.limits.max_items:,} items)")
             if shutil.disk_usage(self.folder).free < self.limits.spare_bytes + num_bytes:
                 raise RefusedError(OUT_OF_RESOURCES, "the disk is nearly full")
+            self._deletions.again()
             self._place(path, item)
             self._items[key] = item
         return item, True
@@ -181,9 +188,9 @@ class Spool:
         for name, content in files.items():
             write_atomic(item.folder / name, content)
         item.source.unlink()
-        sync_folder(item.folder)
         with self._lock:
-            item.is_predicted = True
+            item.is_predicted = True  # at once: without its source the item can't be predicted again
+        sync_folder(item.folder)
 
     def due(self, now: float, limit: int) -> list[SpoolItem]:
         """-> at most `limit` items whose results may be sent now."""
@@ -201,7 +208,8 @@ class Spool:
         """Deletes an item whose results have arrived, or that needs none; its key counts as done."""
         write_atomic(self.folder / "done" / item.key, b"")
         self._forget(item)
-        shutil.rmtree(item.folder, ignore_errors=True)
+        self._deletions.again()
+        self._deletions.delete(item.folder)
 
     def fail(self, item: SpoolItem, reason: str) -> None:
         """Moves an item to failed/KEY with reason.txt, for a person."""
@@ -209,8 +217,8 @@ class Spool:
         place = self.folder / "failed" / item.key
         shutil.rmtree(place, ignore_errors=True)
         os.rename(item.folder, place)
+        self._forget(item)  # before anything else may fail: its folder is no more there
         sync_folder(place.parent)
-        self._forget(item)
 
     def retry_failed(self) -> int:
         """Moves every failed item back, with all of its tries -> number of items."""
@@ -234,8 +242,11 @@ class Spool:
             self._items.pop(item.key, None)
 
     def _place(self, path: Path, item: SpoolItem) -> None:
-        """A received file -> the item's folder, by one rename, synced to the disk. RefusedError where it fails."""
-        new = self.incoming / f"{secrets.token_hex(8)}.new"
+        """A received file -> the item's folder, by one rename, synced to the disk.
+
+        RefusedError where it fails; then nothing of it stays, so that the sender may try again.
+        """
+        place = new = self.incoming / f"{secrets.token_hex(8)}.new"
         try:
             new.mkdir(mode=0o700)
             source = new / SOURCE_NAME
@@ -248,12 +259,13 @@ class Spool:
             SpoolItem(item.key, new, item.uid, item.received).write()
             sync_folder(new)
             os.rename(new, item.folder)
-            sync_folder(item.folder.parent)
+            place = item.folder
+            sync_folder(place.parent)
         except (OSError, InputError) as error:
-            shutil.rmtree(new, ignore_errors=True)
+            self._deletions.delete(place)
             reason = getattr(error, "strerror", None) or str(error)
             raise RefusedError(OUT_OF_RESOURCES, f"it can't be stored ({reason})") from error
-        shutil.rmtree(self.folder / "failed" / item.key, ignore_errors=True)  # it was sent again: it starts anew
+        self._deletions.delete(self.folder / "failed" / item.key)  # it was sent again: it starts anew
 
     def _recovered(self) -> list[SpoolItem]:
         """Items of an earlier run, in the order they were received. Deletes what was never accepted."""

@@ -15,7 +15,7 @@ from thyrosight.files import disk_fault_of
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.trial import survives
-from thyrosight.pacs.log import Log, internal_error_line, plain_line
+from thyrosight.pacs.log import Log, error_line, internal_error_line, plain_line
 from thyrosight.pacs.spool import Spool, SpoolItem
 from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
 from thyrosight.results.dicom.source import MANUFACTURER
@@ -45,7 +45,7 @@ class SpoolWorker(BackgroundThread):
                 return IDLE_SECONDS
             self.work(item)
         except Exception as error:  # the disk refuses: the item stays and is tried again
-            self._log(str(error) if isinstance(error, ThyrosightError) else internal_error_line(error))
+            self._log(error_line(error))
             return PAUSE_SECONDS
         return 0
 

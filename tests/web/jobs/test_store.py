@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from thyrosight.web.jobs import store as store_module
 from thyrosight.web.jobs.store import Store, new_id
 
 
@@ -52,3 +53,27 @@ def test_what_can_not_be_deleted_now_goes_with_the_next_upload(tmp_path: Path, m
         assert _all_files(tmp_path)
     store.new_incoming()
     assert not _all_files(tmp_path)
+
+
+def test_a_job_whose_rename_can_not_be_synced_is_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    incoming, job_id = store.new_incoming(), new_id()
+    (incoming / "source").write_bytes(b"of a person")
+    monkeypatch.setattr(store_module, "sync_folder", _refused(errno.EMFILE))
+    with pytest.raises(OSError, match="open files"):
+        store.keep(incoming, job_id)
+    assert not _all_files(tmp_path)
+
+
+def test_more_files_are_added_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "data")
+    job_id, incoming, item_ids = _job(store), store.new_incoming(), [new_id(), new_id()]
+    before = _all_files(tmp_path)
+    for item_id in item_ids:
+        (incoming / item_id).mkdir()
+        (incoming / item_id / "source").write_bytes(b"of a person")
+    monkeypatch.setattr(store_module, "sync_folder", _refused(errno.EMFILE))
+    with pytest.raises(OSError, match="open files"):
+        store.add(incoming, job_id, item_ids)
+    store.discard(incoming)  # as the route does
+    assert _all_files(tmp_path) == before

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
-from thyrosight.files import sync_folder, write_atomic, write_folder_atomic
+from thyrosight.files import Deletions, sync_folder, write_atomic, write_folder_atomic
 from thyrosight.measurement.nodule_uids import nodule_uid
 from thyrosight.prediction import Prediction, SpacingMm
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
@@ -67,7 +67,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._undiscarded: set[Path] = set()
+        self._deletions = Deletions()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("incoming", "jobs", "trash"):
@@ -86,29 +86,36 @@ class Store:
         """-> an empty folder for the files of one upload. Folders that the disk refused to delete are deleted now."""
         path = self.folder / "incoming" / new_id()
         path.mkdir(mode=0o700)
-        for left in tuple(self._undiscarded):
-            self.discard(left)
+        self._deletions.again()
         return path
 
     def keep(self, incoming: Path, job_id: str) -> None:
-        """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that is synced to the disk."""
-        os.rename(incoming, self._job(job_id))
-        sync_folder(self.folder / "jobs")
+        """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that is synced to the disk.
+
+        Where the disk refuses, nothing of it stays.
+        """
+        try:
+            os.rename(incoming, self._job(job_id))
+            sync_folder(self.folder / "jobs")
+        except BaseException:
+            self.remove(job_id)
+            raise
 
     def add(self, incoming: Path, job_id: str, item_ids: Iterable[str]) -> None:
         """As keep, for a job that is there: each ITEM folder is renamed into the job's folder."""
-        for item_id in item_ids:
-            os.rename(incoming / item_id, self._job(job_id) / item_id)
-        sync_folder(self._job(job_id))
+        kept = tuple(item_ids)
+        try:
+            for item_id in kept:
+                os.rename(incoming / item_id, self._job(job_id) / item_id)
+            sync_folder(self._job(job_id))
+        except BaseException:
+            self.remove_items(job_id, kept)
+            raise
         self.discard(incoming)
 
     def discard(self, path: Path) -> None:
         """Deletes a folder; where the disk refuses, it is tried again with the next upload and at the next start."""
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            self._undiscarded.add(path)
-        else:
-            self._undiscarded.discard(path)
+        self._deletions.delete(path)
 
     def remove(self, job_id: str) -> None:
         """Deletes a job's folder."""

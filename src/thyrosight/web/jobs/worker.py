@@ -139,7 +139,9 @@ class QueueWorker(BackgroundThread):
             else:
                 self._store.remove_items(item.job_id, [item.id])
         except Exception as error:
+            self._unsettled = give_back  # the question that follows may fail too
             if self._queue.item(item.id) is None:
+                self._unsettled = None
                 return
             if self._is_disks_fault(error, item):
                 self._settle(give_back)

@@ -1,0 +1,104 @@
+"""What the system refuses in the middle of a step of the spool: nothing is lost, blocks or stays behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pydicom")
+
+from thyrosight.errors import InputError
+from thyrosight.pacs import spool as spool_module
+from thyrosight.pacs.spool import RefusedError, Spool, SpoolItem, SpoolLimits
+
+NO_SPARE = SpoolLimits(spare_bytes=0)
+
+
+def _refused(code: int) -> Callable[..., Any]:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return refuse
+
+
+def _accept(spool: Spool, tmp_path: Path) -> SpoolItem:
+    received = tmp_path / "received.dcm"
+    received.write_bytes(b"an image")
+    item, is_new = spool.accept(received, "1.2.3")
+    assert is_new
+    return item
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_instance_whose_rename_can_not_be_synced_may_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    for is_deletion_refused in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(spool_module, "sync_folder", _refused(errno.EMFILE))
+            if is_deletion_refused:
+                patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+            with pytest.raises(RefusedError, match="open files"):
+                _accept(spool, tmp_path)
+        assert not sum(spool.counts().values())
+    item = _accept(spool, tmp_path)
+    assert _names(item.folder) == ["item.json", "source.dcm"]
+    assert not _names(spool.incoming)
+
+
+def test_results_that_are_there_are_sent_though_a_sync_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    item = _accept(spool, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "sync_folder", _refused(errno.EMFILE))
+        with pytest.raises(OSError, match="open files"):
+            spool.keep_results(item, {"seg.dcm": b"results"})
+    assert spool.next_to_predict() is None
+    assert [found.key for found in spool.due(item.due, 9)] == [item.key]
+
+
+def test_an_item_that_has_failed_blocks_nothing_though_a_sync_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    item = _accept(spool, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "sync_folder", _refused(errno.EMFILE))
+        with pytest.raises(OSError, match="open files"):
+            spool.fail(item, "no reason")
+    assert spool.next_to_predict() is None
+    assert spool.counts() == {"waiting": 0, "to send": 0, "failed": 1}
+
+
+def test_a_finished_item_that_can_not_be_deleted_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    item = _accept(spool, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        spool.finish(item)
+        assert _names(spool.folder / "items") == [item.key]
+    (tmp_path / "received.dcm").write_bytes(b"another")
+    other, _ = spool.accept(tmp_path / "received.dcm", "1.2.4")
+    assert _names(spool.folder / "items") == [other.key]
+
+
+def test_a_spool_that_can_not_be_tidied_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Spool(tmp_path / "spool", NO_SPARE).close()
+    (tmp_path / "spool" / "incoming" / "left.dcm").touch()
+    monkeypatch.setattr(Path, "unlink", _refused(errno.EROFS))
+    with pytest.raises(InputError, match="Read-only file system"):
+        Spool(tmp_path / "spool", NO_SPARE)
