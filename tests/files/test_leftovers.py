@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from thyrosight.files import leftovers
 from thyrosight.files.leftovers import FOREIGN_SECONDS, Deletions, is_left_over, remove_leftovers, temporary_path
 
 MAKE = """
@@ -97,3 +98,16 @@ def test_a_link_is_deleted_and_not_what_it_names(tmp_path: Path) -> None:
     Deletions().delete(link)
     assert not os.path.lexists(link)
     assert (folder / "inner").exists()
+
+
+def test_a_process_whose_start_can_not_be_read_now_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too many open files /proc can't be read: once that deleted what other threads were writing."""
+    own = temporary_path(tmp_path / "x")
+    own.touch()
+    monkeypatch.setattr(leftovers, "_started", lambda pid: 0)
+    assert not is_left_over(own)
+    nameless = temporary_path(tmp_path / "x")
+    monkeypatch.undo()
+    assert not is_left_over(nameless)

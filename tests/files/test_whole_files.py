@@ -185,3 +185,15 @@ def test_files_that_are_there_but_can_not_be_synced_are_an_error_in_one_line(
     with pytest.raises(InputError, match="Too many open files"):
         write_files_atomic(tmp_path, {"a": b"a"})
     assert names(tmp_path) == {"a"}
+
+
+@pytest.mark.parametrize(("code", "is_raised"), [(24, True), (5, True), (2, False), (13, False)])
+def test_what_the_system_refuses_for_now_is_not_what_is_not_there(code: int, is_raised: bool) -> None:
+    """EMFILE and EIO may pass; ENOENT and EACCES say that there is no such file for us."""
+    error = InputError("outer")
+    error.__cause__ = OSError(code, "why")
+    if is_raised:
+        with pytest.raises(OSError, match="why"):
+            files.raise_disk_fault(error)
+    else:
+        files.raise_disk_fault(error)

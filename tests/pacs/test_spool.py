@@ -102,3 +102,17 @@ def test_a_spool_that_can_not_be_tidied_is_one_line(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "unlink", _refused(errno.EROFS))
     with pytest.raises(InputError, match="Read-only file system"):
         Spool(tmp_path / "spool", NO_SPARE)
+
+
+def test_an_item_that_can_not_be_read_now_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files at the start: once the accepted item was moved to failed/."""
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    item = _accept(spool, tmp_path)
+    spool.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _refused(errno.EMFILE))
+        with pytest.raises(InputError, match="open files"):
+            Spool(tmp_path / "spool", NO_SPARE)
+    again = Spool(tmp_path / "spool", NO_SPARE)
+    assert again.counts() == {"waiting": 1, "to send": 0, "failed": 0}
+    assert again.next_to_predict() == item

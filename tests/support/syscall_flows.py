@@ -354,7 +354,7 @@ def listen(inputs: Path, out: Path) -> None:
                 note(inputs, f"- {statuses}")
                 time.sleep(0.05)
             note(inputs, f"{seed} accepted")
-    assert wait_until(lambda: not sum(spool.counts().values()), 60)
+    assert wait_until(lambda: not sum(spool.counts().values()), 240)
     service.stop()
 
 

@@ -12,6 +12,7 @@ from thyrosight.bundle.records import BundleInfo, TrainingSet
 from thyrosight.bundle.training_sets import inherited_from
 from thyrosight.config import Config, config_to_dict
 from thyrosight.datasets.sets import BY_SOURCE
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
 
 IN_THE_BUNDLE_ELSEWHERE = ("about", "network")
@@ -77,7 +78,8 @@ def _dataset_records(run: Path, tables: Sequence[str]) -> dict[str, dict[str, An
         try:
             record = json.loads((run / table).with_name("dataset.json").read_text(encoding="utf-8"))
             found[str(record["source"])] = dict(record)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise_disk_fault(error)
             continue
     return found
 
@@ -91,5 +93,6 @@ def compute_of(run: Path, processor: str) -> dict[str, str]:
         last = rows[-1]
         counts = {"epochs": last["epoch"], "steps": last["step"], "hours in the epochs": f"{seconds / 3600:.2f}"}
         return {**counts, "processor": processor} if processor else counts
-    except (OSError, ValueError, KeyError, IndexError):
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise_disk_fault(error)
         return {}

@@ -14,7 +14,7 @@ from thyrosight.bundle.training_sets import start_record
 from thyrosight.config import Config, config_from_dict, config_to_dict
 from thyrosight.environment import TRAINING_LIBRARIES, git_revision, library_versions, processor, usable_threads
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.types import Case
 
@@ -104,7 +104,8 @@ def start_images(run: Path) -> SeenImages | None:
     """Run -> the images that its starting weights had seen; None where the run kept none."""
     try:
         return SeenImages.from_bytes((run / START_IMAGES).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_disk_fault(error)
         return None
 
 

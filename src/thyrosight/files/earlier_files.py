@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
-from thyrosight.files.whole_files import write_atomic
+from thyrosight.files.whole_files import raise_disk_fault, write_atomic
 
 
 def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
@@ -34,9 +34,10 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def json_table(path: Path) -> dict[str, Any]:
-    """File -> the table that it holds as JSON; empty where it holds none."""
+    """File -> the table that it holds as JSON; empty where it holds none. OSError as raise_disk_fault."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError) as error:
+        raise_disk_fault(error)
         return {}
     return table if isinstance(table, dict) else {}

@@ -93,7 +93,10 @@ def is_left_over(path: Path) -> bool:
             return path.lstat().st_mtime < time.time() - FOREIGN_SECONDS
         except OSError:
             return False
-    return not _is_running(int(pid)) or _started(int(pid)) != int(started)
+    if not _is_running(int(pid)):
+        return True
+    starts = {_started(int(pid)), int(started)}
+    return len(starts) == 2 and 0 not in starts  # without room for one more open file a start is unknown
 
 
 @functools.cache

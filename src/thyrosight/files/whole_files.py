@@ -112,14 +112,22 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
     return None
 
 
+def raise_disk_fault(error: BaseException) -> None:
+    """Raises what `disk_fault_of` finds: a file that the system refuses to open for now may well be there."""
+    refused = disk_fault_of(error)
+    if refused is not None:
+        raise refused
+
+
 def is_whole_file(path: Path) -> bool:
-    """Whether the file is there and not empty; a PNG must also have its last chunk."""
+    """Whether the file is there and not empty; a PNG must also have its last chunk. OSError as raise_disk_fault."""
     try:
         with open(path, "rb") as stream:
             num_bytes = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, num_bytes - len(_PNG_END)))
             return num_bytes > 0 and (path.suffix != ".png" or stream.read() == _PNG_END)
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error)
         return False
 
 

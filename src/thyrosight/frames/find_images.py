@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, readable
+from thyrosight.files import natural_key, raise_disk_fault, readable
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of
 from thyrosight.frames.load import SUFFIXES, read_bounded
 
@@ -83,7 +83,8 @@ def _holds(path: Path, keys: set[str], **values: str) -> bool:
         if path.stat().st_size > _MAX_OWN_BYTES:
             return False
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError) as error:
+        raise_disk_fault(error)
         return False
     is_object = isinstance(content, dict) and keys <= content.keys()
     return is_object and all(content[name] == value for name, value in values.items())

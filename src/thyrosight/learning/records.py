@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from thyrosight.datasets.prepare import DEFAULT_OPTIONS, PrepareOptions
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 
 NAME = "learn.json"
 Start = Literal["shipped", "imagenet", "random"]
@@ -116,7 +116,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         assert isinstance(record["asked"], dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise_disk_fault(error)
         raise InputError(f"{path}: damaged; put a copy back, or choose another folder with -o") from None
     return dict(record)
 

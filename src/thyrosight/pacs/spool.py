@@ -26,7 +26,7 @@ from pathlib import Path
 
 from thyrosight.daemon import hold_folder, make_private_folder
 from thyrosight.errors import InputError
-from thyrosight.files import Deletions, sha256_of, sync_folder, write_atomic
+from thyrosight.files import Deletions, raise_disk_fault, sha256_of, sync_folder, write_atomic
 
 SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")
@@ -292,12 +292,13 @@ def _own(folder: Path) -> list[Path]:
 
 
 def _read_item(folder: Path) -> SpoolItem | None:
-    """An item's folder -> the item; None where it is damaged."""
+    """An item's folder -> the item; None where it is damaged. OSError as raise_disk_fault."""
     try:
         record = json.loads((folder / ITEM_NAME).read_bytes())
         item = SpoolItem(folder.name, folder, str(record["uid"]), float(record["received"]))
         item.num_starts, item.num_tries = int(record["starts"]), int(record["tries"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error)
         return None
     item.is_predicted = not item.source.is_file()
     return item

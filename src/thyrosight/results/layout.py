@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, sha256_of
+from thyrosight.files import natural_key, raise_disk_fault, sha256_of
 from thyrosight.prediction import Prediction
 from thyrosight.types import UInt8Array
 
@@ -31,10 +31,14 @@ class FailedFile:
 
 
 def read_result(case_folder: Path) -> Prediction | None:
-    """Case folder -> its prediction; None where there is none, or it is damaged or of another version."""
+    """Case folder -> its prediction; None where there is none, or it is damaged or of another version.
+
+    OSError as raise_disk_fault.
+    """
     try:
         return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_disk_fault(error)
         return None
 
 
@@ -90,7 +94,8 @@ def read_picture(path: Path) -> UInt8Array | None:
     """PNG -> RGB picture _HW3; None where it is absent or damaged. The decoder gets bytes: some names are no text."""
     try:
         data = path.read_bytes()
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error)
         return None
     picture_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     return None if picture_HW3 is None else np.ascontiguousarray(picture_HW3[..., ::-1], dtype=np.uint8)

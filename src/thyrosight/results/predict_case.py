@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from thyrosight.children import Json, serve
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.files import disk_fault_of
 from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
@@ -68,8 +69,11 @@ def predict_case(predictor: Predictor, task: Task, out: Path, options: FolderOpt
     except ThyrosightError as error:
         return Outcome("failed", str(error))
     except Exception as error:  # a fault of ours in one file must not cost the others
-        fault = f"{task.path}: internal error ({type(error).__name__}: {error}); please report it"
-        return Outcome("failed", fault)
+        refused = disk_fault_of(error)
+        why = f"internal error ({type(error).__name__}: {error}); please report it"
+        if refused is not None:
+            why = f"the system refused to read or write it ({refused.strerror}); run the same command again"
+        return Outcome("failed", f"{task.path}: {why}")
     try:
         write_case(folder, files)
     except InputError as error:

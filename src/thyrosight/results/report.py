@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.environment import software_version, utc_now_for_people
-from thyrosight.files import open_atomic
+from thyrosight.files import open_atomic, raise_disk_fault
 from thyrosight.inference.onnx_runtime import default_threads
 from thyrosight.inference.prevalence import share_in_words
 from thyrosight.prediction import Prediction
@@ -171,7 +171,8 @@ def _clip_words(case_folder: Path) -> str | None:
         if risk is None or spread is None:
             return f"{words}. {clip['risk_reason'] or ''}".strip()
         return f"{words}. Risk over frames {risk:.0%} ({spread['minimum']:.0%} to {spread['maximum']:.0%})."
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error)
         return None
 
 

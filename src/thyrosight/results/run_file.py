@@ -11,7 +11,7 @@ from typing import Any
 
 from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.files.earlier_files import json_table
 from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import RUN_KIND
@@ -100,6 +100,6 @@ def _earlier_run(out: Path) -> dict[str, Any] | None:
             and {"tta", "frame"} <= run["settings"].keys()
         ):
             return dict(run) | {"settings": {"device": CPU} | run["settings"]}  # before --device all were on the CPU
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise_disk_fault(error)
     raise InputError(f"{out}: has {', '.join(present)} that this version did not write; choose another folder")

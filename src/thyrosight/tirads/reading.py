@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.prediction import Nodule, Record
 from thyrosight.tirads.assessment import Assessment, SystemName, assess
 from thyrosight.tirads.descriptors import LEXICON, Descriptors, override
@@ -108,5 +108,6 @@ def read_reading(case_folder: Path) -> Reading | None:
     """Case folder -> the person's reading in it; None where there is none or it can't be read."""
     try:
         return Reading.model_validate_json((case_folder / READING_NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_disk_fault(error)
         return None

@@ -263,7 +263,8 @@ class Interrupt(Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self.previous = {}
-        self._listen(signal.SIGINT, trainer, pl_module)
+        if stage == "fit":
+            self._listen(signal.SIGINT, trainer, pl_module)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._listen(signal.SIGTERM, trainer, pl_module)

@@ -84,9 +84,10 @@ def kept_in_words(config: Config, last_epoch: int, best_epoch: int | None, best_
 
 def stopped_in_words(last_epoch: int, becomes_bundle: bool) -> str:
     """Whole epochs that are kept, whether they become a bundle -> what a stopped run has, and how it goes on."""
-    if not last_epoch:
-        return "stopped before the end of the first epoch: nothing to keep yet; the same command starts again"
     with_resume = " with --resume" if becomes_bundle else ""
+    if not last_epoch:
+        again = f"the same command{with_resume} starts again"
+        return f"stopped before the end of the first epoch: nothing to keep yet; {again}"
     bundle = ", which becomes the bundle" if becomes_bundle else ""
     return f"stopped: epoch {last_epoch} is kept{bundle}; the same command{with_resume} goes on with the next one"
 

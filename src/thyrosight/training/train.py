@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -64,7 +67,7 @@ def train(
     InputError where `out` holds a run and `resume` is False, or where the audit calls the set invalid, unless
     even_if_invalid: then the card states it. ConfigError where that run has other settings.
     tell is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch;
-    else it raises KeyboardInterrupt.
+    else, and where it has no whole epoch yet, it raises KeyboardInterrupt.
     """
     silence_libraries()
     keep_freed_memory()
@@ -98,12 +101,13 @@ def train(
     if last is not None:
         say(f"  goes on with epoch {_set_epoch(cast(EpochSampler, loader.sampler), last)}")
     elif start is not None and validation is not None and world == 1:
-        trainer.validate(module, validation, verbose=False)
+        with _ctrl_c_stays_itself():
+            trainer.validate(module, validation, verbose=False)
         say(score_before(trainer.callback_metrics, num_labelled(rows.validation, config)))
-    with full_disk_in_one_line(out):
+    with full_disk_in_one_line(out), _ctrl_c_stays_itself():
         trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
     say(_outcome(trainer, module, config, out, keep_stopped))
-    if module.interrupted and not keep_stopped:
+    if module.interrupted and not (keep_stopped and (out / LAST_NAME).exists()):
         raise KeyboardInterrupt
     return export_run(out) if rank == 0 else out / "bundle"
 
@@ -135,6 +139,18 @@ def _set_epoch(sampler: EpochSampler, last: Path) -> int:
     next_epoch = int(read_checkpoint(last)["next_epoch"])
     sampler.set_epoch(next_epoch)
     return next_epoch + 1
+
+
+@contextmanager
+def _ctrl_c_stays_itself() -> Iterator[None]:
+    """Lightning answers Ctrl-C by SystemExit with code 1 and no word, and ignores it from then on; this undoes both."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from None
 
 
 def _outcome(trainer: L.Trainer, module: TrainingModule, config: Config, out: Path, keep_stopped: bool) -> str:

@@ -14,7 +14,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 from thyrosight.web.jobs import store as store_module
-from thyrosight.web.jobs.store import Store, new_id
+from thyrosight.web.jobs.queue import ItemRow
+from thyrosight.web.jobs.store import GivenSpacing, Store, new_id
+from thyrosight.web.review.reading_files import read_numbers
 
 
 def _job(store: Store) -> str:
@@ -77,3 +79,23 @@ def test_more_files_are_added_all_or_none(tmp_path: Path, monkeypatch: pytest.Mo
         store.add(incoming, job_id, item_ids)
     store.discard(incoming)  # as the route does
     assert _all_files(tmp_path) == before
+
+
+def test_a_scale_that_can_not_be_read_now_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files: once the item was measured without the millimetres that a person had given."""
+    store = Store(tmp_path / "data")
+    item = ItemRow(new_id(), new_id(), "a.png", "running", 1, None, None, 1, 0, None)
+    store.item_folder(item).mkdir(parents=True)
+    store.write_spacing(item, GivenSpacing(row_mm=0.1, column_mm=0.1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _refused(errno.EMFILE))
+        for read in (lambda: store.spacing(item), lambda: store.clip(item), lambda: store.prediction(item, 0)):
+            with pytest.raises(OSError, match="open files"):
+                read()
+        with pytest.raises(OSError, match="open files"):
+            read_numbers(store.readings_folder(item))
+    assert store.spacing(item) is not None
+    assert store.clip(item) is None
+    assert read_numbers(store.readings_folder(item)) == {}

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
-from thyrosight.files import Deletions, sync_folder, write_atomic, write_folder_atomic
+from thyrosight.files import Deletions, raise_disk_fault, sync_folder, write_atomic, write_folder_atomic
 from thyrosight.measurement.nodule_uids import nodule_uid
 from thyrosight.prediction import Prediction, SpacingMm
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
@@ -161,7 +161,8 @@ class Store:
         """-> the millimetres per pixel that a person gave for the item; None where nobody did."""
         try:
             return GivenSpacing.model_validate_json((self.item_folder(item) / SPACING_NAME).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            raise_disk_fault(error)
             return None
 
     def write_spacing(self, item: ItemRow, given: GivenSpacing | None) -> None:
@@ -192,7 +193,8 @@ class Store:
         """-> the content of a clip's summary; None for a still."""
         try:
             return (self.item_folder(item) / CLIP_NAME).read_bytes()
-        except OSError:
+        except OSError as error:
+            raise_disk_fault(error)
             return None
 
     def write_frame(self, item: ItemRow, frame_index: int, files: Mapping[str, bytes]) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from thyrosight.files import raise_disk_fault
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.results.layout import CLIP_NAME
 from thyrosight.tirads.assessment import Assessment, SystemName
@@ -102,6 +103,6 @@ def _networks_numbers(store: Store, item: ItemRow, prediction: Prediction) -> li
     try:
         clip = json.loads((store.item_folder(item) / CLIP_NAME).read_bytes())
         found |= {track["uid"]: track["number"] for track in clip["tracks"] if track.get("uid")}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # a still
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error)  # else it is a still
     return sorted(found.items(), key=lambda pair: pair[1])

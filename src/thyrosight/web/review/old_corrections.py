@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from thyrosight.files import raise_disk_fault
 from thyrosight.measurement.outlines import fill_outlines, outlines
 from thyrosight.prediction import ModelIdentity, Nodule, Prediction
 from thyrosight.web.jobs.queue import ItemRow
@@ -35,7 +36,8 @@ def adopt_old_correction(store: Store, item: ItemRow, frame_index: int, folder: 
         given = CorrectionIn(**{name: old[name] for name in _GIVEN if name in old})
         model = ModelIdentity.model_validate(old["model"])
         measures = [*old["measures"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error)
         return
     prediction = store.prediction(item, frame_index)
     if prediction is None or len(measures) != len(given.outlines_xy or ()):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.prediction import Record
 from thyrosight.web.schemas import Correction, ReadingVersion
 
@@ -54,7 +54,8 @@ def versions_in(folder: Path) -> list[VersionFile]:
     """ITEM/readings/N -> its versions, oldest first; none where there is no folder."""
     try:
         names = [path.name for path in folder.iterdir()]
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error)
         return []
     matches = [match for name in names if (match := _NAME.fullmatch(name))]
     found = [VersionFile(int(m[1]), m[2], "saved" if m[3] == "saved" else "removed", folder / m[0]) for m in matches]
@@ -71,7 +72,8 @@ def read_version(file: VersionFile) -> Correction | None:
     """-> the reading of a version; None where it was removed, or its file is damaged."""
     try:
         return _Kept.model_validate_json(file.path.read_bytes()).correction
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_disk_fault(error)
         return None
 
 
@@ -79,7 +81,8 @@ def entry_of(file: VersionFile) -> ReadingVersion | None:
     """-> the version's entry in the history; None where its file is damaged."""
     try:
         kept = _Kept.model_validate_json(file.path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_disk_fault(error)
         return None
     num_findings = None if kept.correction is None else len(kept.correction.findings)
     return ReadingVersion(
@@ -110,7 +113,8 @@ def read_numbers(readings_folder: Path) -> dict[str, int]:
     try:
         found = json.loads((readings_folder / NUMBERS_NAME).read_bytes())
         return {str(uid): int(number) for uid, number in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise_disk_fault(error)
         return {}
 
 
