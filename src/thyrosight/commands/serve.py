@@ -62,6 +62,7 @@ def serve(
     folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
     predictor = Predictor.load(bundle, threads=threads, tta=tta, prevalence=prevalence)
     service = Service(predictor, folder, ServiceLimits(max_upload_mb << 20, max_queue))
+    service.tidy()  # here, where an error is one line; the server's start does it again
     remark(f"data in {folder}")
     _run(create_app(service, rules), host, port)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from thyrosight.daemon import is_loopback
+from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.errors import ApiError, not_found, try_later
 from thyrosight.web.jobs.examiner import Examiner
@@ -55,10 +57,18 @@ class Service:
         self._lock = threading.Lock()
         self._uploads: Counter[str] = Counter()
 
+    def tidy(self) -> None:
+        """Cleans up after an earlier stop. InputError where the disk refuses."""
+        try:
+            self.queue.recover()
+            self.store.sweep(self.queue.job_ids(), self.queue.item_ids())
+        except (sqlite3.Error, OSError) as error:
+            what = f"can't be written ({getattr(error, 'strerror', None) or error})"
+            raise InputError(f"{self.store.folder}: {what}; make room, or choose another --data folder") from error
+
     def start(self) -> None:
         """Cleans up after an earlier stop, and starts the worker."""
-        self.queue.recover()
-        self.store.sweep(self.queue.job_ids(), self.queue.item_ids())
+        self.tidy()
         self.worker.start()
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,14 @@ def test_uploads_without_any_image_are_refused_and_mixed_ones_are_not() -> None:
         with pytest.raises(ApiError) as refused:
             check_usable(uploads)
         assert refused.value.status_code == status
+
+
+def test_a_full_disk_is_named_as_such_and_the_queue_goes_on_after_it(queue: JobQueue) -> None:
+    """SQLite undoes a transaction itself where the disk is full; a second undo hid the reason."""
+    (pages,) = queue.read("PRAGMA page_count", ())[0]
+    queue.read(f"PRAGMA max_page_count = {pages}", ())
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        accept(queue, "a" * 100_000)
+    queue.read("PRAGMA max_page_count = 100000", ())
+    accept(queue, "b")
+    assert queue.counts()["queued"] == 1

@@ -290,13 +290,18 @@ class JobQueue:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """No one else uses the file within the block. It is committed to the disk, or undone where the block raises."""
         with self._lock:
+            self._roll_back()  # what the disk did not let us undo before
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._roll_back()
                 raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # SQLite itself undoes it after some errors
+            self._db.execute("ROLLBACK")
 
 
 def sort_key_of(path: str) -> str:
