@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,18 @@ MENDED_AFTER = 0.3
 """Seconds after the first refusal, where a service goes on by itself."""
 MAX_LINES = 6
 """On stderr, of a run of few images: a bar, notes, a line per image that failed, an error."""
+
+
+def differences(found: Any, wanted: Any, where: str = "") -> Iterator[str]:
+    """Two values from JSON -> a line per place in which they differ."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted(found.keys() | wanted.keys()):
+            yield from differences(found.get(key), wanted.get(key), f"{where}.{key}")
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for at, pair in enumerate(zip(found, wanted, strict=True)):
+            yield from differences(*pair, f"{where}[{at}]")
+    elif found != wanted:
+        yield f"{where}: {str(found)[:200]} instead of {str(wanted)[:200]}"
 
 
 class Tried:
@@ -150,9 +163,8 @@ class Tried:
                 if again.status != 0:
                     found.append(f"again: exit {again.status}: {again.stderr.strip()[-400:]}")
         said = self.said(inputs, out)
-        names = sorted(name for name in said.keys() | whole.keys() if said.get(name) != whole.get(name))
-        if names:
-            found.append(f"other: {names[:5]}: {str([said.get(name) for name in names[:2]])[:200]}")
+        other = list(differences(said, whole))
+        found += [f"{len(other)} others: {'; '.join(other[:3])[:600]}"] if other else []
         if found:
             self.faults.append({"call": number, "what": what, "found": found})
         self.note(call=number, what=what, seconds=round(time.monotonic() - began, 1), hits=ended.hits, found=found)
