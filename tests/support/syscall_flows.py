@@ -47,6 +47,7 @@ VOLATILE = {
     "started_with",
     "sha256",
     "files",
+    "model_id",
 }
 COUNTS = {"num_done", "num_skipped"}
 """Of a run of `predict`: the second run counts what the first has done as skipped."""
