@@ -77,8 +77,7 @@ def train(
     tables = [Path(path) for path in ([cases] if isinstance(cases, Path | str) else cases)]
     out = Path(out)
     rows = divide_rows([case for path in tables for case in read_cases(path)], config, fold)
-    network, start = _first_network(config, rows, fold, world)
-    # After the network: weights that do not fit stop the run before the folder is written.
+    network, start = _first_network(config, rows, fold, world)  # first: weights that don't fit leave no folder
     if rank == 0:
         if resume or not (out / "config.json").exists():
             check_set(tables, out, config.data.reference_sources, even_if_invalid)
