@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ def test_a_folder_is_held_by_one_until_it_lets_go(tmp_path: Path) -> None:
         hold_folder(tmp_path / "lock", "is in use; stop the other")
     held.close()
     hold_folder(tmp_path / "lock", "is in use").close()
+
+
+def test_a_lock_that_can_not_be_opened_now_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files: once that was a traceback, in `serve` and in `listen`."""
+
+    def refuse(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorname = "SQLITE_CANTOPEN"
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(InputError, match="unable to open database file"):
+        hold_folder(tmp_path / "lock", "is in use")
 
 
 def test_the_thread_steps_without_pause_while_there_is_work_and_wakes_when_told() -> None:

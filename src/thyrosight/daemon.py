@@ -29,17 +29,20 @@ def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
         make_private_file(lock_path)
     except OSError as error:
         raise InputError(f"{lock_path}: can't be written ({error.strerror}); check its permissions") from error
-    lock = sqlite3.connect(lock_path, timeout=0.2, isolation_level=None, check_same_thread=False)
+    lock: sqlite3.Connection | None = None
     try:
+        lock = sqlite3.connect(lock_path, timeout=0.2, isolation_level=None, check_same_thread=False)
         lock.execute("PRAGMA locking_mode = EXCLUSIVE")
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        lock.close()
+        if lock is not None:
+            lock.close()
         if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
             raise InputError(f"{lock_path}: can't be used ({error}); make room, or check its permissions") from None
         raise InputError(f"{lock_path.parent}: {fix}") from None
     except sqlite3.DatabaseError:
-        lock.close()
+        if lock is not None:
+            lock.close()
         raise InputError(f"{lock_path}: damaged; remove this file, which holds no data") from None
     return lock
 

@@ -82,7 +82,7 @@ def test_an_item_that_has_failed_blocks_nothing_though_a_sync_is_refused(
     assert spool.counts() == {"waiting": 0, "to send": 0, "failed": 1}
 
 
-def test_a_finished_item_that_can_not_be_deleted_goes_with_the_next(
+def test_a_finished_item_that_can_not_be_deleted_now_goes_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = Spool(tmp_path / "spool", NO_SPARE)
@@ -91,9 +91,8 @@ def test_a_finished_item_that_can_not_be_deleted_goes_with_the_next(
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         spool.finish(item)
         assert _names(spool.folder / "items") == [item.key]
-    (tmp_path / "received.dcm").write_bytes(b"another")
-    other, _ = spool.accept(tmp_path / "received.dcm", "1.2.4")
-    assert _names(spool.folder / "items") == [other.key]
+    spool.delete_again()
+    assert not _names(spool.folder / "items")
 
 
 def test_a_spool_that_can_not_be_tidied_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -356,6 +356,7 @@ def listen(inputs: Path, out: Path) -> None:
                 time.sleep(0.05)
             note(inputs, f"{seed} accepted")
     assert wait_until(lambda: not sum(spool.counts().values()), 240)
+    wait_until(lambda: not any(any((out / "spool" / name).iterdir()) for name in ("items", "incoming")), 30)
     service.stop()
 
 

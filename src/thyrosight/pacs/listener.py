@@ -11,7 +11,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -150,15 +150,22 @@ class Listener:
         message = getattr(event.assoc.dimse, "message", None)
         path = getattr(message, "_data_set_path", None)
         if isinstance(path, Path):
-            with suppress(OSError):
-                path.unlink()
+            self._spool.discard(path)
             self._log(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
 
     def _rejected(self, event: Any) -> None:
         self._log(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
 
     def _store(self, event: Any) -> int:
-        """One C-STORE -> its status."""
+        """One C-STORE -> its status. The received file is deleted here: pynetdicom leaves it where the disk refuses."""
+        try:
+            return self._status_of(event)
+        finally:
+            received = event.request._dataset_file
+            if received is not None:
+                self._spool.discard(Path(received.name))
+
+    def _status_of(self, event: Any) -> int:
         peer = _peer(event)
         try:
             meter = self._meters.get(event.assoc)

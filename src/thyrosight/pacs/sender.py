@@ -52,6 +52,7 @@ class Sender(BackgroundThread):
         try:
             items = self._spool.due(time.monotonic(), BATCH)
             if not items:
+                self._spool.delete_again()
                 return IDLE_SECONDS
             self.send(items)
         except Exception as error:  # the disk refuses, or a bug of ours: every result stays on the disk

@@ -122,7 +122,16 @@ class Spool:
             raise InputError(f"{self.folder}: {what}; make it writable, or choose another --spool") from error
 
     def close(self) -> None:
+        self.delete_again()
         self._guard.close()
+
+    def discard(self, path: Path) -> None:
+        """Deletes a received file; where the disk refuses, `delete_again` tries again."""
+        self._deletions.delete(path)
+
+    def delete_again(self) -> None:
+        """Deletes what the disk refused to delete before. The sender calls it when it has nothing to do."""
+        self._deletions.again()
 
     @property
     def incoming(self) -> Path:
@@ -208,7 +217,6 @@ class Spool:
         """Deletes an item whose results have arrived, or that needs none; its key counts as done."""
         write_atomic(self.folder / "done" / item.key, b"")
         self._forget(item)
-        self._deletions.again()
         self._deletions.delete(item.folder)
 
     def fail(self, item: SpoolItem, reason: str) -> None:

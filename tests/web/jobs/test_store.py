@@ -46,14 +46,14 @@ def test_a_disk_that_refuses_a_rename_keeps_nothing(tmp_path: Path, monkeypatch:
     assert not _all_files(tmp_path)
 
 
-def test_what_can_not_be_deleted_now_goes_with_the_next_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_not_be_deleted_now_goes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path / "data")
     job_id = _job(store)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         store.remove(job_id)
         assert _all_files(tmp_path)
-    store.new_incoming()
+    store.discard_again()
     assert not _all_files(tmp_path)
 
 

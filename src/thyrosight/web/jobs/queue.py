@@ -111,8 +111,9 @@ class JobQueue:
         try:
             make_private_file(path)  # file names of patients may be in it
             db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        except OSError as error:
-            raise InputError(f"{path}: can't be written ({error.strerror}); check its permissions") from error
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{path}: can't be written ({reason}); check its permissions") from error
         try:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                 db.execute(f"PRAGMA {pragma}")

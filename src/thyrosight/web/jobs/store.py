@@ -83,10 +83,9 @@ class Store:
         return shutil.disk_usage(self.folder).free
 
     def new_incoming(self) -> Path:
-        """-> an empty folder for the files of one upload. Folders that the disk refused to delete are deleted now."""
+        """-> an empty folder for the files of one upload."""
         path = self.folder / "incoming" / new_id()
         path.mkdir(mode=0o700)
-        self._deletions.again()
         return path
 
     def keep(self, incoming: Path, job_id: str) -> None:
@@ -114,8 +113,12 @@ class Store:
         self.discard(incoming)
 
     def discard(self, path: Path) -> None:
-        """Deletes a folder; where the disk refuses, it is tried again with the next upload and at the next start."""
+        """Deletes a folder; where the disk refuses, `discard_again` tries again."""
         self._deletions.delete(path)
+
+    def discard_again(self) -> None:
+        """Deletes what the disk refused to delete before. The worker calls it when it has nothing to do."""
+        self._deletions.again()
 
     def remove(self, job_id: str) -> None:
         """Deletes a job's folder."""

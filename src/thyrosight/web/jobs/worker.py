@@ -104,6 +104,7 @@ class QueueWorker(BackgroundThread):
             item = self._queue.take(self._had_a_turn)
             if item is None:
                 self._had_a_turn.clear()
+                self._store.discard_again()
                 return 0 if self._index_old_item() else IDLE_SECONDS
             if item.id in self._had_a_turn:
                 self._had_a_turn.clear()  # every waiting item has had its turn: a new round
