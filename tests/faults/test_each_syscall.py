@@ -26,15 +26,16 @@ SHORT = [
     ("serve", None, 90, 30),
     ("serve", "ENOSPC", 90, 60),
     ("listen", None, 50, 20),
+    ("listen", "EMFILE", 30, 17),
 ]
 """(flow, error or None for SIGKILL, of how many calls one is tried, the first); in continuous integration."""
 LONG = [
     *((flow, None, step, 1) for flow, step in {
         "predict": 1, "prepare": 1, "phantom": 1, "dicom": 1, "evaluate": 1, "export": 1, "serve": 1, "listen": 1,
-        "train": 4, "cross-validate": 12,
+        "train": 12, "cross-validate": 60,
     }.items()),
     *((flow, error, step, 1) for flow, step in {
-        "predict": 8, "prepare": 3, "phantom": 6, "dicom": 3, "evaluate": 6, "serve": 12, "listen": 8, "train": 40,
+        "predict": 8, "prepare": 3, "phantom": 6, "dicom": 3, "evaluate": 6, "serve": 12, "listen": 8, "train": 60,
     }.items() for error in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE")),
 ]  # fmt: skip
 

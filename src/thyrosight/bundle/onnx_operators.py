@@ -48,7 +48,7 @@ def result_of(call: Call) -> Result:
     if unknown := sorted(call.node.attributes.keys() - attributes):
         raise call.fault(f"its attribute {unknown[0]!r} is not known here")
     if len(call.node.outputs) != 1:
-        raise call.fault("gives more than one output")
+        raise call.fault(f"has {len(call.node.outputs)} outputs, not one")
     check_types(call)
     result = rule(call)
     if len(result.output.shape) > 1 and 0 in result.output.shape:

@@ -48,7 +48,8 @@ class Call:
     inputs: tuple[Tensor | None, ...]
 
     def fault(self, what: str) -> WeightsError:
-        return WeightsError(f"operation {self.node.operator} that gives {self.node.outputs[0]!r}: {what}")
+        gives = repr(self.node.outputs[0]) if self.node.outputs else "nothing"
+        return WeightsError(f"operation {self.node.operator} that gives {gives}: {what}")
 
     def tensor(self, index: int) -> Tensor:
         found = self.inputs[index] if index < len(self.inputs) else None
