@@ -22,7 +22,7 @@ from thyrosight.prediction import Prediction
 
 
 def results_folder(folder: Path, predictions: Sequence[Prediction]) -> Path:
-    from thyrosight.results.overlay import picture_png
+    from thyrosight.results.png import picture_png
 
     for prediction in predictions:
         case = folder / "results" / f"case_{prediction.image.frame_index}"

@@ -95,3 +95,16 @@ def test_a_result_of_another_version_is_named_and_left_out(tiny: Predictor, tmp_
     report.write_results(tmp_path / "out")
     assert [row["case_id"] for row in rows_of(tmp_path / "out")] == ["b"]
     assert "a: result.json is damaged or of another version" in page_of(tmp_path / "out").text
+
+
+def test_pictures_that_a_run_made_are_those_of_its_files(tiny: Predictor, tmp_path: Path) -> None:
+    def pictures() -> list[str]:
+        page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        return re.findall(r"data:image/jpeg;base64,[\w+/=]+", page)
+
+    write_scans(tmp_path / "in", "a.png", "b.png")
+    run(tmp_path / "in", tmp_path / "out", tiny)
+    at_hand = pictures()
+    report.write_results(tmp_path / "out")
+    assert len(set(at_hand)) == 2
+    assert pictures() == at_hand

@@ -10,10 +10,10 @@ from thyrosight.results import predict_case
 _predict_case = predict_case.predict_case
 
 
-def predict_or_die(predictor, task, out, options):  # type: ignore[no-untyped-def]
+def predict_or_die(predictor, task, out, options, **more):  # type: ignore[no-untyped-def]
     if task.path.stem == "deadly":
         os.kill(os.getpid(), signal.SIGKILL)
-    return _predict_case(predictor, task, out, options)
+    return _predict_case(predictor, task, out, options, **more)
 
 
 if __name__ == "__main__":

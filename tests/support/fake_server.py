@@ -30,7 +30,8 @@ from thyrosight.inference.records import Examination
 from thyrosight.inference.risk import calibrated_risk, risk_interval
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.measurement.size import measure
-from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import mask_png, picture_png
 from thyrosight.types import Spacing
 
 STATIC = PACKAGE / "web" / "static"

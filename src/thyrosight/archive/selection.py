@@ -23,7 +23,8 @@ from thyrosight.inference.predict_file import ReadOptions
 from thyrosight.prediction import Prediction
 from thyrosight.results.case_folder import check_case_folder, write_case
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, FailedFile
-from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import mask_png, picture_png
 from thyrosight.results.report import write_results
 from thyrosight.types import Frame
 

@@ -17,7 +17,9 @@ from thyrosight.frames.find_images import is_results_folder
 from thyrosight.inference.predict_file import CaseResult
 from thyrosight.results.case_ids import Task
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
-from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import mask_png, picture_png
+from thyrosight.types import UInt8Array
 
 CASE_FILES = frozenset({MASK_NAME, OVERLAY_NAME, RESULT_NAME})
 
@@ -64,14 +66,14 @@ def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def case_files(result: CaseResult) -> dict[str, bytes]:
-    """CaseResult -> {name: content} of its case folder, in the order of writing."""
+def case_files(result: CaseResult) -> tuple[dict[str, bytes], UInt8Array]:
+    """CaseResult -> ({name: content} of its case folder, in the order of writing; the overlay _HW3)."""
     examination = result.examination
     overlay_HW3 = draw_overlay(examination.frame, examination.prediction, examination.text)
     files = {MASK_NAME: mask_png(examination.mask_HW), OVERLAY_NAME: picture_png(overlay_HW3)}
     if result.clip_json is not None:
         files[CLIP_NAME] = result.clip_json.encode()
-    return files | {RESULT_NAME: examination.prediction.to_json().encode()}
+    return files | {RESULT_NAME: examination.prediction.to_json().encode()}, overlay_HW3
 
 
 def write_case(folder: Path, files: dict[str, bytes]) -> None:

@@ -8,6 +8,7 @@ Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.prediction import Colour, Nodule, PointXY, Prediction, risk_colour, risk_threshold
-from thyrosight.types import BoolArray, Box, Frame, UInt8Array
+from thyrosight.types import Box, Frame, UInt8Array
 from thyrosight.views.shown_frame import BLANK, shown_frame
 
 if TYPE_CHECKING:
@@ -35,12 +36,9 @@ WANTED_SIDE_PX = 800
 MAX_FACTOR = 4
 MAX_SIDE_PX = 1600
 MIN_WIDTH_PX = 440
+THUMBNAIL_WIDTH_PX = 640
 FONT_PX = 17
 LINE_PX, MARGIN_PX = FONT_PX + 8, 10
-PNG_LEVEL = 1
-"""Higher levels take three times as long and save a few per cent: speckle hardly compresses."""
-PICTURE_FILTER, MASK_FILTER = "IMWRITE_PNG_FILTER_SUB", "IMWRITE_PNG_FILTER_NONE"
-"""One filter for all rows instead of a trial of five per row: two thirds of the time, a fifth for a mask."""
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
@@ -56,26 +54,6 @@ def draw_overlay(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | N
     for nodule in prediction.nodules:
         _draw_nodule(base_HW3, nodule, place, risk_colour(nodule.risk, threshold))
     return _with_text(base_HW3, prediction, place, threshold)
-
-
-def picture_png(picture_HW3: UInt8Array) -> bytes:
-    """RGB picture -> PNG."""
-    return _png(np.ascontiguousarray(picture_HW3[..., ::-1]), PICTURE_FILTER)
-
-
-def mask_png(mask_HW: BoolArray) -> bytes:
-    """Mask -> PNG of one channel, 0 and 255, of the same size."""
-    return _png(mask_HW.astype(np.uint8) * 255, MASK_FILTER)
-
-
-def _png(array: NDArray[np.uint8], row_filter: str) -> bytes:
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
-    if hasattr(cv2, row_filter):  # OpenCV before 4.12 tries every filter for every row
-        settings += [cv2.IMWRITE_PNG_FILTER, getattr(cv2, row_filter)]
-    is_encoded, data = cv2.imencode(".png", array, settings)
-    if not is_encoded:
-        raise ValueError(f"PNG of {array.shape} could not be encoded")
-    return bytes(data.tobytes())
 
 
 def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
@@ -102,6 +80,17 @@ def nodule_text(nodule: Nodule) -> str:
         extent = f"{size.longest_mm:.1f} x {size.perpendicular_mm:.1f} mm"
     risk = "" if nodule.risk is None else f"   risk {nodule.risk:.0%}"
     return f"{nodule.number}   {extent}{risk}"
+
+
+def thumbnail(overlay_HW3: UInt8Array, strip_px: int) -> str:
+    """Overlay -> JPEG data: URL, reduced and without its strip of text, so that a page of many is a small file."""
+    picture: cv2.typing.MatLike = overlay_HW3[: max(1, overlay_HW3.shape[0] - strip_px)]
+    height, width = picture.shape[:2]
+    if width > THUMBNAIL_WIDTH_PX:
+        size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.case_folder import case_files, check_case_folder, is_done, write_case
 from thyrosight.results.case_ids import Task
+from thyrosight.results.overlay import strip_height, thumbnail
 from thyrosight.types import Spacing
 
 
@@ -52,20 +53,30 @@ class FolderOptions:
 
 
 class Outcome(NamedTuple):
-    """What became of one image. message: the line for the user, where it has no result; empty else."""
+    """What became of one image.
+
+    message: the line for the user, where it has no result; empty else. thumbnail: its picture for the report, where it
+    was asked for; empty else.
+    """
 
     kind: Literal["done", "skipped", "failed", "not_written"]
     message: str = ""
+    thumbnail: str = ""
 
 
-def predict_case(predictor: Predictor, task: Task, out: Path, options: FolderOptions) -> Outcome:
+def predict_case(
+    predictor: Predictor, task: Task, out: Path, options: FolderOptions, *, with_thumbnail: bool = False
+) -> Outcome:
     """One image -> its files in OUT/case_id, unless they are there already."""
     folder = out / task.case_id
     try:
         if not options.overwrite and is_done(folder, task, options.frame_index):
             return Outcome("skipped")
         check_case_folder(folder)
-        files = case_files(examine_file(predictor, task.path, options.reading))
+        result = examine_file(predictor, task.path, options.reading)
+        files, overlay_HW3 = case_files(result)
+        strip_px = strip_height(result.examination.prediction)
+        picture = thumbnail(overlay_HW3, strip_px) if with_thumbnail else ""
     except ThyrosightError as error:
         return Outcome("failed", str(error))
     except Exception as error:  # a fault of ours in one file must not cost the others
@@ -78,7 +89,7 @@ def predict_case(predictor: Predictor, task: Task, out: Path, options: FolderOpt
         write_case(folder, files)
     except InputError as error:
         return Outcome("not_written", str(error))
-    return Outcome("done")
+    return Outcome("done", thumbnail=picture)
 
 
 class CaseSettings(NamedTuple):
@@ -87,17 +98,19 @@ class CaseSettings(NamedTuple):
     out: Path
     bundle: Path | None
     options: FolderOptions
+    with_thumbnails: bool = False
 
     def to_json(self) -> Json:
         named = vars(self.options) | {"spacing": list(self.options.spacing) if self.options.spacing else None}
-        return {"out": str(self.out), "bundle": str(self.bundle) if self.bundle else None, "options": named}
+        bundle = str(self.bundle) if self.bundle else None
+        return {"out": str(self.out), "bundle": bundle, "options": named, "with_thumbnails": self.with_thumbnails}
 
     @classmethod
     def of_json(cls, content: Json) -> CaseSettings:
         named: dict[str, Any] = dict(content["options"])
         named["spacing"] = Spacing(*named["spacing"]) if named["spacing"] else None
         bundle = Path(content["bundle"]) if content["bundle"] else None
-        return cls(Path(content["out"]), bundle, FolderOptions(**named))
+        return cls(Path(content["out"]), bundle, FolderOptions(**named), content["with_thumbnails"])
 
 
 def task_json(task: Task) -> Json:
@@ -109,14 +122,14 @@ def main() -> None:
     """The child: one thread for the network, because there is a child per core."""
 
     def load(content: Json) -> Any:
-        out, bundle, options = CaseSettings.of_json(content)
+        out, bundle, options, with_thumbnails = CaseSettings.of_json(content)
         predictor = Predictor.load(
             bundle, threads=1, tta=options.tta, prevalence=options.prevalence, device=options.device
         )
 
         def answer(request: Json) -> Json:
             task = Task(Path(request["path"]), request["name"], request["case_id"])
-            return predict_case(predictor, task, out, options)._asdict()
+            return predict_case(predictor, task, out, options, with_thumbnail=with_thumbnails)._asdict()
 
         return answer
 

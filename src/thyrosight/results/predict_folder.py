@@ -23,11 +23,14 @@ from thyrosight.results.case_folder import files_of_others
 from thyrosight.results.case_ids import Task, assign_case_ids
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.predict_case import CaseSettings, FolderOptions, Outcome, predict_case, task_json
-from thyrosight.results.report import write_results
+from thyrosight.results.report import GALLERY_LIMIT, write_results
 from thyrosight.results.run_file import RUN_FILES, earlier_failures, open_run, write_run
 
 MAX_FAILED_WRITES = 3
 """In a row: after that the disk is at fault, not the images, and the run stops."""
+
+MAX_THUMBNAILS = 2 * GALLERY_LIMIT
+"""Of runs up to this size every overlay is reduced for the report while it is at hand; of larger ones few are shown."""
 
 IMAGES_PER_PROCESS = 8
 """A process has to load the network first; fewer images than these, by estimate, are not worth another one."""
@@ -68,6 +71,7 @@ class Tally:
     num_skipped: int = 0
     failures: list[FailedFile] = field(default_factory=list)
     num_failed_writes: int = 0
+    thumbnails: dict[str, str] = field(default_factory=dict)
 
     @property
     def num_finished(self) -> int:
@@ -128,7 +132,7 @@ def predict_folder(
         raise
     finally:
         earlier = earlier_failures(out, {task.name for task in tasks})
-        report = write_results(out, [*earlier, *tally.failures])
+        report = write_results(out, [*earlier, *tally.failures], tally.thumbnails)
         seconds = round(time.perf_counter() - started, 3)
         counts = tally.to_json(earlier) | {"passed_over": found.passed_over}
         write_run(out, run | counts | {"status": status, "seconds": seconds})
@@ -180,11 +184,12 @@ def _outcomes(
 ) -> Generator[Outcome, None, None]:
     """-> what became of each image, in order: by child processes, or by this one where it is given or enough."""
     number = num_processes(len(tasks), options.threads)
+    with_thumbnails = len(tasks) <= MAX_THUMBNAILS
     if isinstance(bundle, Predictor) or number == 1:
         for task in tasks:
-            yield predict_case(predictor, task, out, options)
+            yield predict_case(predictor, task, out, options, with_thumbnail=with_thumbnails)
         return
-    settings = CaseSettings(out, bundle_path(bundle), options).to_json()
+    settings = CaseSettings(out, bundle_path(bundle), options, with_thumbnails).to_json()
     requests = (task_json(task) for task in tasks)
     with closing(replies(case_process, settings, requests, number)) as answers:
         for task, reply in zip(tasks, answers, strict=True):
@@ -199,6 +204,7 @@ def _counted(tally: Tally, task: Task, outcome: Outcome) -> str | None:
     if outcome.kind == "done":
         tally.num_failed_writes = 0
         tally.num_done += 1
+        tally.thumbnails |= {task.case_id: outcome.thumbnail} if outcome.thumbnail else {}
     elif outcome.kind == "skipped":
         tally.num_skipped += 1
     elif outcome.kind == "not_written":

@@ -5,15 +5,15 @@ Predictions are read one at a time, so memory does not grow with their number; t
 
 from __future__ import annotations
 
-import base64
 import csv
 import heapq
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from thyrosight.environment import software_version, utc_now_for_people
 from thyrosight.files import open_atomic, raise_disk_fault
@@ -30,14 +30,13 @@ from thyrosight.results.layout import (
     read_picture,
     read_result,
 )
-from thyrosight.results.overlay import strip_height
+from thyrosight.results.overlay import strip_height, thumbnail
 from thyrosight.results.pages import page_template
 from thyrosight.results.table import CSV_COLUMNS, csv_row
 from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
 """Cases on the page; of more cases those with the highest risk are shown, and the page states it."""
-THUMBNAIL_WIDTH_PX = 640
 NUM_RISK_BINS = 10
 
 UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
@@ -96,11 +95,16 @@ class Card:
         return {nodule.number: in_words(assessment or assess_nodule(nodule)) for nodule, assessment in rated}
 
 
-def write_results(out: Path, failures: Iterable[FailedFile] = ()) -> Path:
-    """Results folder -> path of its report.html; writes it and results.csv anew from every result.json."""
+def write_results(
+    out: Path, failures: Iterable[FailedFile] = (), thumbnails: Mapping[str, str] = MappingProxyType({})
+) -> Path:
+    """Results folder -> path of its report.html; writes it and results.csv anew from every result.json.
+
+    thumbnails: {case id: reduced overlay}, of cases that were just drawn; those of others are read from their overlays.
+    """
     totals, shown = _write_csv(out)
     failures = [*failures, *(FailedFile(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
-    cards = _cards(out, shown)
+    cards = _cards(out, shown, thumbnails)
     with open_atomic(out / REPORT_NAME) as stream:
         for piece in page_template("report.html").generate(
             totals=totals,
@@ -137,13 +141,13 @@ def _write_csv(out: Path) -> tuple[Totals, list[str]]:
     return totals, [case_id for _, case_id in heapq.nlargest(GALLERY_LIMIT, risks, key=lambda pair: pair[0])]
 
 
-def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
+def _cards(out: Path, case_ids: Iterable[str], thumbnails: Mapping[str, str]) -> Iterator[Card]:
     """-> the cards in order, made by a thread per core; at most as many wait as threads work."""
     number = default_threads()
     with ThreadPoolExecutor(number) as threads:
         waiting: deque[Future[Card | None]] = deque()
         for case_id in case_ids:
-            waiting.append(threads.submit(_card, out, case_id))
+            waiting.append(threads.submit(_card, out, case_id, thumbnails.get(case_id)))
             if len(waiting) > number and (card := waiting.popleft().result()) is not None:
                 yield card
         for future in waiting:
@@ -151,11 +155,12 @@ def _cards(out: Path, case_ids: Iterable[str]) -> Iterator[Card]:
                 yield card
 
 
-def _card(out: Path, case_id: str) -> Card | None:
+def _card(out: Path, case_id: str, picture: str | None) -> Card | None:
     prediction = read_result(out / case_id)
     if prediction is None:
         return None
-    picture = _thumbnail(out / case_id / OVERLAY_NAME, strip_height(prediction))
+    if picture is None and (overlay_HW3 := read_picture(out / case_id / OVERLAY_NAME)) is not None:
+        picture = thumbnail(overlay_HW3, strip_height(prediction))
     return Card(case_id, prediction, picture, read_reading(out / case_id), _clip_words(out / case_id))
 
 
@@ -174,19 +179,3 @@ def _clip_words(case_folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise_disk_fault(error)
         return None
-
-
-def _thumbnail(path: Path, strip_px: int) -> str | None:
-    """Overlay PNG -> JPEG data: URL, reduced and without its strip of text, so that the page is one small file."""
-    import cv2
-
-    whole_HW3 = read_picture(path)
-    if whole_HW3 is None:
-        return None
-    picture: cv2.typing.MatLike = whole_HW3[: max(1, whole_HW3.shape[0] - strip_px)]
-    height, width = picture.shape[:2]
-    if width > THUMBNAIL_WIDTH_PX:
-        size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    encoded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 78])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

@@ -18,7 +18,7 @@ from thyrosight.files import natural_key, open_atomic, write_atomic
 from thyrosight.frames.find_images import find_images
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import FailedFile
-from thyrosight.results.overlay import mask_png
+from thyrosight.results.png import mask_png
 
 DECISION_RISK = 0.5
 """CATE is 1 at and above this risk. With an identity calibration it is the larger of the two class logits, as in the

@@ -18,7 +18,8 @@ from thyrosight.measurement.size import NO_SPACING, measure
 from thyrosight.prediction import Nodule, Prediction
 from thyrosight.results.imports.outlines_in import ImportedOutline, outlines_in
 from thyrosight.results.layout import MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
-from thyrosight.results.overlay import draw_overlay, mask_png, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import mask_png, picture_png
 from thyrosight.tirads.reading import READING_NAME, Reading
 from thyrosight.types import BoolArray, Box, Frame
 

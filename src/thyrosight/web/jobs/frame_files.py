@@ -8,7 +8,7 @@ from thyrosight.bundle.records import BundleInfo
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import risk_map
 from thyrosight.results.layout import MASK_NAME, RESULT_NAME
-from thyrosight.results.overlay import mask_png, picture_png
+from thyrosight.results.png import mask_png, picture_png
 from thyrosight.views.shown_frame import shown_frame
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from thyrosight.prediction import Prediction
-from thyrosight.results.overlay import draw_overlay, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import picture_png
 from thyrosight.web.errors import ApiError
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.jobs.examiner import Examiner

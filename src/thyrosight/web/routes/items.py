@@ -14,7 +14,8 @@ from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME
-from thyrosight.results.overlay import draw_overlay, picture_png
+from thyrosight.results.overlay import draw_overlay
+from thyrosight.results.png import picture_png
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
