@@ -141,3 +141,35 @@ def test_a_killed_actor_costs_nothing(ray: Any, predict: Predict, bundle: Path, 
     assert killed
     assert (summary.num_done, summary.num_failed, summary.num_shards) == (23, 1, 6)
     assert bytes_in(tmp_path / "ray") == bytes_in(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_a_lost_node_costs_nothing(predict: Predict, bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    ray_module()
+    cluster_utils = importlib.import_module("ray.cluster_utils")
+    write_scans(tmp_path / "in", *(f"{index}.png" for index in range(24)))
+    predict([tmp_path / "in"], tmp_path / "local")
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=1)
+    lost = []
+
+    def lose_it(*_: Any) -> None:
+        if not lost:
+            lost.append(second)
+            cluster.remove_node(second, allow_graceful=False)
+
+    options = ArchiveOptions(RowSettings(bundle), shard_rows=4)
+    try:
+        summary = predict_archive(
+            [str(tmp_path / "in")],
+            str(tmp_path / "ray"),
+            options,
+            engine=RayEngine(cluster.address),
+            progress=lose_it,
+        )
+    finally:
+        cluster.shutdown()
+    assert lost
+    assert (summary.num_done, summary.num_shards) == (24, 6)
+    assert bytes_in(tmp_path / "ray") == bytes_in(tmp_path / "local")
