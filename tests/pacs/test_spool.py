@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("pydicom")
+pytest.importorskip("pynetdicom")
 
 from thyrosight.errors import InputError
 from thyrosight.pacs import spool as spool_module
 from thyrosight.pacs.spool import RefusedError, Spool, SpoolItem, SpoolLimits
+from thyrosight.pacs.worker import PAUSE_SECONDS, SpoolWorker
 
 NO_SPARE = SpoolLimits(spare_bytes=0)
 
@@ -115,3 +116,24 @@ def test_an_item_that_can_not_be_read_now_is_not_damaged(tmp_path: Path, monkeyp
     again = Spool(tmp_path / "spool", NO_SPARE)
     assert again.counts() == {"waiting": 1, "to send": 0, "failed": 0}
     assert again.next_to_predict() == item
+
+
+def test_an_item_on_a_bad_place_of_the_disk_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it was tried again and again, and the others waited for ever."""
+    spool = Spool(tmp_path / "spool", NO_SPARE)
+    first = _accept(spool, tmp_path)
+    (tmp_path / "received.dcm").write_bytes(b"another")
+    second, _ = spool.accept(tmp_path / "received.dcm", "1.2.4")
+    nothing: Any = None
+    worker = SpoolWorker(nothing, spool, lambda: None, lambda line: None)
+    seen = []
+
+    def work(item: SpoolItem) -> None:
+        seen.append(item.key)
+        if item is first:
+            raise OSError(5, "Input/output error")
+        spool.finish(item)
+
+    monkeypatch.setattr(worker, "work", work)
+    assert [worker.step() for _ in range(3)] == [PAUSE_SECONDS, 0, PAUSE_SECONDS]
+    assert seen == [first.key, second.key, first.key]

@@ -71,6 +71,8 @@ class SpoolItem:
     num_starts: int = 0
     num_tries: int = 0
     due: float = 0.0
+    num_refusals: int = 0
+    """How often the system refused to read or write it; not on the disk."""
 
     @property
     def is_suspect(self) -> bool:
@@ -173,10 +175,14 @@ class Spool:
         return item, True
 
     def next_to_predict(self) -> SpoolItem | None:
-        """-> the item that has waited longest for the network; suspect items come after all others."""
+        """-> the item that has waited longest for the network.
+
+        Those that the system refused more often come later, so that a bad place of the disk holds up no other item;
+        suspect ones come last.
+        """
         with self._lock:
             waiting = [item for item in self._items.values() if not item.is_predicted]
-        return min(waiting, key=lambda item: item.is_suspect, default=None)
+        return min(waiting, key=lambda item: (item.is_suspect, item.num_refusals), default=None)
 
     def start(self, item: SpoolItem) -> bool:
         """Records on the disk that a prediction starts -> False where MAX_STARTS of them have never ended."""

@@ -39,6 +39,7 @@ class SpoolWorker(BackgroundThread):
 
     def step(self) -> float:
         """Works on the next item -> seconds to wait before the one after it."""
+        item = None
         try:
             item = self._spool.next_to_predict()
             if item is None:
@@ -46,6 +47,8 @@ class SpoolWorker(BackgroundThread):
             self.work(item)
         except Exception as error:  # the disk refuses: the item stays and is tried again
             self._log(error_line(error))
+            if item is not None:
+                item.num_refusals += 1
             return PAUSE_SECONDS
         return 0
 

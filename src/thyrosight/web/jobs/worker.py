@@ -145,6 +145,7 @@ class QueueWorker(BackgroundThread):
                 self._unsettled = None
                 return
             if self._is_disks_fault(error, item):
+                self._had_a_turn.add(item.id)  # a bad place of the disk under one file holds up no other
                 self._settle(give_back)
                 raise
             code, message = fault_of(error, item.name)
