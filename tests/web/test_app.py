@@ -20,6 +20,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from bad_inputs import HANDLED, REFUSED, write_bad_inputs
+from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.risk import risk_map
 from thyrosight.measurement.cine import summarise_clip
@@ -29,6 +30,7 @@ from thyrosight.prediction import Prediction
 from thyrosight.web.app import create_app
 from thyrosight.web.jobs.clip_summary import clip_summary
 from thyrosight.web.review.outlines import NOT_SEEN
+from thyrosight.web.routes import items
 from thyrosight.web.service import Service, ServiceLimits
 from tiny_bundle import MAP_EDGE, make_tiny_bundle
 from web_server import ADDRESS, DARK, clip_tiff, encoded, frame_png, noisy_frame, post, wait_for
@@ -241,6 +243,22 @@ def test_pictures_lie_in_the_sources_own_pixels(client: TestClient, service: Ser
     logits_HW = examination.raw.malignancy_map_HW.astype(np.float64)
     assert np.abs(risk_HW - 255 / (1 + np.exp(-(0.5 * logits_HW - 0.2)))).max() <= 0.51
     assert picture(client, still, "overlay.png").shape[1] >= image_HW.shape[1]
+
+
+def test_a_full_disk_does_not_hide_a_picture(
+    client: TestClient, service: Service, still: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the answer was that the item may have been deleted."""
+
+    def refuse(path: Path, _: bytes) -> None:
+        raise InputError(f"{path}: can't be written") from OSError(28, "No space left on device")
+
+    item = service.queue.item(still)
+    assert item is not None
+    service.store.frame_file(item, 0, "overlay.png").unlink(missing_ok=True)
+    monkeypatch.setattr(items, "write_atomic", refuse)
+    assert picture(client, still, "overlay.png").ndim == 3
+    assert not service.store.frame_file(item, 0, "overlay.png").exists()
 
 
 def test_what_lies_outside_the_field_is_blank_in_every_picture(client: TestClient, service: Service) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.frames.dicom import HEAD_BYTES
 from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.prediction import Prediction
@@ -54,6 +55,7 @@ def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
     try:
         files = case_dicom_files(source, predictions, corrections=added, options=options)
     except InputError as error:
+        raise_disk_fault(error)
         raise ApiError(409, "no_dicom", str(error).replace(str(source), exported.item.name)) from error
     name = FILE_NAMES[kind]
     if name not in files:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from thyrosight.errors import InputError
-from thyrosight.files import write_atomic
+from thyrosight.files import disk_fault_of, write_atomic
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME
 from thyrosight.results.overlay import draw_overlay
@@ -84,7 +84,7 @@ def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentServi
 
 
 @router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
-def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
+def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Response:
     """The picture with outlines and legend, cropped to the field and enlarged: not in the source's pixels."""
     item = service.item_with_frame(item_id, frame)
     path = service.store.frame_file(item, frame, OVERLAY_NAME)
@@ -93,10 +93,12 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> 
         if prediction is None:
             raise not_found("result")
         with service.examiner.turn():
-            picture_HW3 = draw_overlay(service.examiner.frame(item, frame), prediction)
+            picture = picture_png(draw_overlay(service.examiner.frame(item, frame), prediction))
             try:
-                write_atomic(path, picture_png(picture_HW3))
+                write_atomic(path, picture)
             except InputError as error:
+                if disk_fault_of(error) is not None:  # it need not be kept
+                    return Response(picture, media_type="image/png")
                 raise not_found("item") from error  # the job was deleted meanwhile
     return _sent(path, "image/png")
 
