@@ -99,7 +99,10 @@ def _parquet(rows: list[Row], columns: dict[str, str], model: str) -> bytes:
 
 
 def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: bool) -> None:
-    """The run -> manifest.json, where there is none or one of an equal run. InputError for any other."""
+    """Write the run's manifest.json. InputError where another run's is there, or tables without one.
+
+    overwrite: another run's manifest is replaced.
+    """
     earlier = read_manifest(store)
     if earlier is None and (store.names(IMAGES) or store.names(NODULES)):
         raise InputError(f"{store.name}: holds tables without a {MANIFEST_NAME}; choose another place")

@@ -69,9 +69,9 @@ def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[
 
 
 def without_record(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
-    """-> the sets whose images the record of the bundle does not hold.
+    """-> the sets of which the bundle recorded no images.
 
-    A set of the starting weights is in the record too where the run learned from the same rows again.
+    A set that the starting weights had learned from counts as recorded where the run learned from the same rows again.
     """
     held = {(entry.source, entry.sha256) for entry in entries if entry.is_recorded}
     return tuple(entry for entry in entries if (entry.source, entry.sha256) not in held)

@@ -29,7 +29,10 @@ def nodule_assessment(nodule: ExaminedNodule, examination: ThyroidExam, dimensio
 
 
 def proposed_descriptors(nodule: ExaminedNodule, examination: ThyroidExam) -> Descriptors:
-    """Nodule -> what the measures of its largest section propose, of a transverse one where there is one."""
+    """Nodule -> the descriptors that the measures of its leading section propose; none without an outline.
+
+    Taller than wide is proposed from a transverse section alone.
+    """
     section = leading_section(nodule, examination)
     if section is None:
         return Descriptors()

@@ -43,7 +43,7 @@ class Change(Record):
 
     @property
     def is_beyond_error(self) -> bool:
-        """Whether no change lies outside the interval."""
+        """Whether the interval of the change leaves out zero."""
         return self.low > 0 or self.high < 0
 
 

@@ -1,7 +1,7 @@
 """Tables of a run -> the run may begin, or an InputError: training refuses what `audit` calls invalid.
 
-The result is kept in RUN/set_audit.json, from which the model card takes it. It is not done again for the same tables
-and files; a run in a folder of runs (a fold of a cross-validation) takes that of the folder.
+The result is kept in RUN/set_audit.json, and the model card quotes it. Where the tables and files are the same, an
+earlier result is taken: the run's own, or that of the cross-validation that the run is a fold of.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes -> files that are whole or absent, by a temporary file next to them, fsync and rename; SHA-256; sort order."""
+"""Bytes -> files that are whole or absent, by a temporary file next to them, fsync and rename; SHA-256."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
 
 def disk_fault_of(error: BaseException | None) -> OSError | None:
-    """Error -> the system's refusal behind it (a write, one more open file), which may pass; None for other errors."""
+    """Error -> the system's refusal that caused it (disk full, too many open files), which may pass; else None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             return error

@@ -24,9 +24,9 @@ Start = Literal["shipped", "imagenet", "random"]
 class LearnOptions:
     """How a folder is learned from.
 
-    prepare: as the command of that name has them; its `folds` are the most. hours: the time for everything.
-    start: where the weights begin; None: chosen by what is at hand. overrides: settings as `table.key=value`, which
-    come before what the plan chooses.
+    prepare: the options of `thyrosight prepare`; fewer folds than its `folds` are made where there are too few groups.
+    hours: for everything. start: where the weights begin; None: chosen by what is at hand. overrides: settings as
+    `table.key=value`; they override what the plan chooses.
     """
 
     prepare: PrepareOptions = DEFAULT_OPTIONS

@@ -52,9 +52,9 @@ def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
 
 
 def set_aside(table: Path, memory: Memory) -> None:
-    """Takes out of the folds the groups of which the bundle has seen an image, where they are few: they only teach.
+    """Take the groups that the bundle has seen out of the folds of a cases.csv: they teach, and none is scored.
 
-    Where they are many nothing changes, because the run then begins elsewhere.
+    Where more than MAX_SEEN_SHARE of the rows were seen, nothing changes: the run then starts from other weights.
     """
     cases = read_cases(table)
     inside = [case for case in cases if case.split != "test"]

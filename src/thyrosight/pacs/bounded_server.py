@@ -75,7 +75,7 @@ class BoundedServer(ThreadedAssociationServer):
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Any other failure ends the connection and prints nothing."""
+        """A failure in the connection's thread ends the connection; unlike socketserver's, it prints nothing."""
 
 
 class Waiting:

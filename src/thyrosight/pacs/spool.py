@@ -235,7 +235,7 @@ class Spool:
         sync_folder(place.parent)
 
     def retry_failed(self) -> int:
-        """Moves every failed item back, with all of its tries -> number of items."""
+        """Move every failed item back to the queue; its tries count from 0 again. -> number of items."""
         num_back = 0
         for folder in _own(self.folder / "failed"):
             item = _read_item(folder)

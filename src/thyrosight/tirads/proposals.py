@@ -43,12 +43,12 @@ class MeasuredSigns(Record):
 
 
 class Limits(Record):
-    """Where one word ends and the next begins; provisional, and to be given otherwise where you know better.
+    """Where one word of the lexicon ends and the next begins. Provisional: pass your own where you know better.
 
-    very_hypoechoic_below: the word compares with strap muscle, which a ratio to the thyroid can only stand in for.
-    mixed_from, cystic_from: echo-free area; the walls and septa of a cyst are not, and shadows are.
-    foci_from: fewer spots than this propose nothing. Speckle makes spots too; and where none is found a reader may see
-    some, so that `none` is never proposed: it would take away points that no one has looked for.
+    very_hypoechoic_below: a ratio to the thyroid. The lexicon compares with strap muscle, which is not measured.
+    mixed_from, cystic_from: share of the area without echoes. Walls and septa of a cyst have echoes; shadows have none.
+    foci_from: fewer spots propose nothing, because speckle makes spots too. `none` is never proposed: a reader may see
+    foci that were not found, and their points would be lost.
     """
 
     very_hypoechoic_below: float = Field(default=0.65, gt=0)

@@ -309,10 +309,10 @@ def num_rows_of_parts(batch: Batch, settings: LossSettings) -> Tensor:
 
 
 def shared_loss(loss: MultitaskLoss, batch: Batch, settings: LossSettings) -> MultitaskLoss:
-    """This process's loss -> its share of the loss of the global batch; the mean over processes is that of one process.
+    """This process's loss -> the same, weighted by its rows: the mean over processes is the loss of the whole batch.
 
-    Every part is a mean over the rows that have its annotation; processes hold different numbers of those. Without
-    several processes the loss stays as it is.
+    Each part is a mean over the rows that have its annotation, and processes hold different numbers of them. One
+    process alone keeps its loss as it is.
     """
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
         return loss

@@ -1,4 +1,4 @@
-"""Cases, configuration, fold -> the rows of a run: to fit, to validate, to know as ultrasound, to keep out."""
+"""Cases, configuration, fold -> the rows of a run: training, validation, reference frames, and those kept out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def divide_rows(cases: Sequence[Case], config: Config, fold: int | None) -> RunR
 
 
 def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
-    """All cases, the fold to score -> (training rows, rows kept out). Rows of the test split never train."""
+    """All cases, the fold to score -> (training rows, rows kept out). Rows of the test split never train.
+
+    InputError where no row has the fold, or where a group is in both.
+    """
     kept_out = [case for case in cases if case.split == "test" or (fold is not None and case.fold == fold)]
     training = [case for case in cases if case.split != "test" and (fold is None or case.fold != fold)]
     if fold is not None and not any(case.fold == fold for case in cases):

@@ -49,7 +49,9 @@ def plain_name(name: str) -> str:
 def choose_columns(
     seen: Sequence[str], named: dict[str, str], table: Path, *, needs_label: bool = True
 ) -> dict[str, str]:
-    """Columns seen, the caller's choices (role -> column, "" for none) -> role -> column as it is written in the file.
+    """Columns seen, the caller's choices -> {role: column as the file writes it}.
+
+    named: {role: column} as the caller chose; "" or "none" leaves the role without a column.
 
     The caller may name a role by any of its ALIASES. InputError lists the columns where a chosen column does not
     exist, no column is the image, two columns fit one role, or a column may be the patient under another name.

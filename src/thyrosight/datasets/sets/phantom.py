@@ -19,7 +19,7 @@ ORIGIN = Origin(
 
 
 def recognise(folder: Path) -> bool:
-    """`cases.csv` in the folder, or the file itself."""
+    """A folder that holds `cases.csv`, or that file itself."""
     return (folder / "cases.csv").is_file() or (folder.is_file() and folder.name == "cases.csv")
 
 

@@ -33,9 +33,10 @@ def examination_html(
     home: Path | None = None,
     earlier_home: Path | None = None,
 ) -> str:
-    """Examination, an earlier one, the folders of their JSON files -> HTML text; pictures are found from the folders.
+    """Examination, an earlier one -> HTML text. home, earlier_home: the folders that their pictures' paths start from.
 
-    Of the earlier examination the pictures of matched views follow those of today.
+    The pictures of today come first, then those of the earlier examination: the images that show a nodule, at most
+    MAX_PICTURES of each. An examination without a folder has no pictures.
     """
     content = report_content(examination, earlier)
     pictures = [*_pictures(examination, home, "")]

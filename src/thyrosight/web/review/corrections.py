@@ -128,7 +128,7 @@ def measure_again(store: Store, predictor: Predictor, item: ItemRow, examination
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
-    """Takes the reader's reading back (None: the newest one); history keeps it -> whether there was one."""
+    """Withdraw a reader's reading; the history keeps it. -> whether there was one. who None: the newest reading."""
     present = read_correction(store, item, frame_index, who)
     if present is None:
         return False
