@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drawn_images import BOTTOM, LEFT, NUM_PX, RIGHT, SHAPE, TOP, picture, save
-from thyrosight.datasets.formats import labelme
+from thyrosight.datasets.formats import FORMATS, labelme
 from thyrosight.datasets.formats.coco import unpacked
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.sets.layout import DataSet, Request
@@ -62,6 +62,41 @@ def test_shapes_of_another_size_are_left_out_and_named(tmp_path: Path) -> None:
     assert len(found.cases) == 1
     (why,) = found.left_out
     assert why.endswith("e.g. 1.png: annotated at 128 x 480 pixels, the image has 128 x 96")
+
+
+BOX = (LEFT, TOP, RIGHT, BOTTOM)
+XML = "<annotation><object><name>nodule</name><bndbox>{}</bndbox></object></annotation>"
+OF_ONE_IMAGE = {
+    "labelme": (
+        "JSON",
+        ".json",
+        '{"shapes": [{"label": "nodule", "points": [[9, 9], [40, 9], [40, 40]]}], "imagePath": "NAME.png"}',
+        '{"shapes": 5, "imagePath": "NAME.png"}',
+    ),
+    "voc": (
+        "XML",
+        ".xml",
+        XML.format("".join(f"<{n}>{v}</{n}>" for n, v in zip(("xmin", "ymin", "xmax", "ymax"), BOX, strict=True))),
+        XML.format("<xmin>few</xmin>"),
+    ),
+    "yolo": ("label file", ".txt", "0 0.5 0.5 0.2 0.2", "0 0.5 0.5 half"),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_IMAGE)
+def test_a_file_per_image_each_one_is_counted_once(tmp_path: Path, name: str) -> None:
+    kind, ending, sound, faulty = OF_ONE_IMAGE[name]
+    for stem in ("1", "2", "alone", "bad"):
+        save(tmp_path / f"{stem}.png", picture(len(stem)))
+    for stem, text in (("1", sound), ("2", sound), ("bad", faulty), ("gone", sound)):
+        (tmp_path / f"{stem}{ending}").write_text(text.replace("NAME", stem))
+    found = FORMATS[name].read(Request(tmp_path, tmp_path / "out"))
+    assert [case.image.stem for case in found.cases] == ["1", "2"]
+    missing, unread = found.left_out
+    assert missing == f"{kind} without its image"
+    assert unread.startswith(f"{kind} that can't be read, e.g. bad{ending}: ")
+    assert list(found.left_out.values()) == [1, 1]
+    assert f"1 images that have no {kind} were passed over" in found.notes
 
 
 @pytest.mark.parametrize(

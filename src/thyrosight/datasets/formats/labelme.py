@@ -19,8 +19,9 @@ from thyrosight.datasets.formats.shapes import (
     Draw,
     Images,
     box_of,
-    data_set_of_shapes,
+    data_set_of_files,
     polygon,
+    read_each,
 )
 from thyrosight.datasets.formats.tree import by_name
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
@@ -38,37 +39,24 @@ def recognise(folder: Path) -> bool:
 
 def read(request: Request) -> DataSet:
     """LabelMe folder -> one case per JSON whose image is there; flags such as `malignant` are labels of the image."""
-    images, found, faults, num_missing = Images(request.folder), [], [], 0
+    images = Images(request.folder)
     names = by_name(images.all)
     files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS) or path.stem.casefold() in names]
-    for path in files:
-        try:
-            content = json_of(path)
-            shapes = tuple(_shape(one) for one in content["shapes"])
-            flags = [str(name) for name, is_set in (content.get("flags") or {}).items() if is_set]
-            size = content.get("imageHeight") or 0, content.get("imageWidth") or 0
-            size_hw = int(size[0]), int(size[1])
-            image = images.find(path.with_suffix(Path(str(content["imagePath"])).suffix).name, path.parent)
-            image = image or images.find(str(content["imagePath"]), path.parent)
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-            text = (
-                str(error)
-                if isinstance(error, InputError)
-                else f"not whole as LabelMe ({type(error).__name__} {error})"
-            )
-            faults.append(f"{path.name}: {text}".replace(f"{path.name}: {path}: ", f"{path.name}: "))
-            continue
-        if image is None:
-            num_missing += 1
-        else:
-            found.append(Annotated(image, shapes, tuple(flags), size_hw=size_hw))
-    left_out = {"JSON without its image": num_missing} if num_missing else {}
-    if faults:
-        left_out[f"JSON that can't be read, e.g. {faults[0]}"] = len(faults)
-    notes = []
-    if others := len(set(images.all) - {one.image for one in found}):
-        notes.append(f"{others} images without a JSON were passed over")
-    return data_set_of_shapes(request, NAME, found, left_out, notes)
+    return data_set_of_files(request, NAME, "JSON", images, read_each(files, partial(_read_one, images)))
+
+
+def _read_one(images: Images, path: Path) -> Annotated | None:
+    """JSON -> its image with the shapes; None where the image is not there, InputError where it is no whole LabelMe."""
+    content = json_of(path)
+    try:
+        shapes = tuple(_shape(one) for one in content["shapes"])
+        flags = tuple(str(name) for name, is_set in (content.get("flags") or {}).items() if is_set)
+        size_hw = int(content.get("imageHeight") or 0), int(content.get("imageWidth") or 0)
+        image = images.find(path.with_suffix(Path(str(content["imagePath"])).suffix).name, path.parent)
+        image = image or images.find(str(content["imagePath"]), path.parent)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"not whole as LabelMe ({type(error).__name__} {error})") from None
+    return None if image is None else Annotated(image, shapes, flags, size_hw=size_hw)
 
 
 def _shape(one: dict[str, Any]) -> AnnotatedShape:

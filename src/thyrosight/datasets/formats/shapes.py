@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -149,6 +149,51 @@ def run_lengths(counts: Sequence[int], height: int, width: int, *, by_column: bo
         raise InputError(f"run lengths fill {int(lengths.sum())} pixels, not {width} x {height}")
     flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return flat.reshape(width, height).T if by_column else flat.reshape(height, width)
+
+
+@dataclass(frozen=True)
+class FilesRead:
+    """Annotation files of one image each, read. faults: file that could not be read -> why."""
+
+    found: list[Annotated] = field(default_factory=list)
+    num_missing: int = 0
+    """Files whose image is not there."""
+    faults: dict[Path, str] = field(default_factory=dict)
+
+
+def read_each(files: Sequence[Path], read_one: Callable[[Path], Annotated | None]) -> FilesRead:
+    """Files of one image each -> what they say. read_one: file -> its image with shapes, None where it is not there.
+
+    An InputError of `read_one` leaves that file out.
+    """
+    found: list[Annotated] = []
+    num_missing, faults = 0, {}
+    for path in files:
+        try:
+            one = read_one(path)
+        except InputError as error:
+            faults[path] = str(error).removeprefix(f"{path}: ")
+            continue
+        if one is None:
+            num_missing += 1
+        else:
+            found.append(one)
+    return FilesRead(found, num_missing, faults)
+
+
+def data_set_of_files(
+    request: Request, source: str, kind: str, images: Images, files: FilesRead, notes: Sequence[str] = ()
+) -> DataSet:
+    """Annotation files of one image each -> their DataSet. kind: such a file in words, as in `a.txt: no KIND`."""
+    left_out = {f"{kind} without its image": files.num_missing} if files.num_missing else {}
+    if files.faults:
+        path, why = next(iter(files.faults.items()))
+        left_out[f"{kind} that can't be read, e.g. {path.name}: {why}"] = len(files.faults)
+    taken, faulty = {one.image for one in files.found}, {path.stem.casefold() for path in files.faults}
+    others = [path for path in images.all if path not in taken and path.stem.casefold() not in faulty]
+    if others:
+        notes = [*notes, f"{len(others)} images that have no {kind} were passed over"]
+    return data_set_of_shapes(request, source, files.found, left_out, notes)
 
 
 def data_set_of_shapes(

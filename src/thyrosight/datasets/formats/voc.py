@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
 from thyrosight.datasets.formats.names import SPLIT_WORDS
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_shapes
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_files, read_each
 from thyrosight.datasets.formats.tree import files_below
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
@@ -22,28 +22,19 @@ def recognise(folder: Path) -> bool:
 
 def read(request: Request) -> DataSet:
     """VOC folder -> one case per XML whose image is there; ImageSets/Main/{train,val,test}.txt give the split."""
-    images, found, faults, num_missing = Images(request.folder), [], [], 0
-    splits = _splits(request.folder)
-    for path in xml_below(request.folder, b"annotation"):
-        try:
-            root = xml_root(path)
-            image = images.find(path.stem, path.parent) or images.find(root.findtext("filename") or "", path.parent)
-            shapes = tuple(_shape(one) for one in root.iter("object"))
-        except InputError as error:
-            faults.append(str(error).replace(str(path), path.name))
-            continue
+    images, splits = Images(request.folder), _splits(request.folder)
+
+    def read_one(path: Path) -> Annotated | None:
+        root = xml_root(path)
+        image = images.find(path.stem, path.parent) or images.find(root.findtext("filename") or "", path.parent)
         if image is None:
-            num_missing += 1
-        else:
-            size_hw = _whole(root.findtext("size/height")), _whole(root.findtext("size/width"))
-            found.append(Annotated(image, shapes, split=splits.get(path.stem, ""), size_hw=size_hw))
-    left_out = {"XML without its image": num_missing} if num_missing else {}
-    if faults:
-        left_out[f"XML that can't be read, e.g. {faults[0]}"] = len(faults)
-    notes = []
-    if others := len(set(images.all) - {one.image for one in found}):
-        notes.append(f"{others} images without an XML were passed over")
-    return data_set_of_shapes(request, NAME, found, left_out, notes)
+            return None
+        size_hw = _whole(root.findtext("size/height")), _whole(root.findtext("size/width"))
+        shapes = tuple(_shape(one) for one in root.iter("object"))
+        return Annotated(image, shapes, split=splits.get(path.stem, ""), size_hw=size_hw)
+
+    files = read_each(xml_below(request.folder, b"annotation"), read_one)
+    return data_set_of_files(request, NAME, "XML", images, files)
 
 
 def _shape(thing: Element) -> AnnotatedShape:

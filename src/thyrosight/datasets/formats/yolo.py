@@ -6,7 +6,15 @@ import re
 from functools import partial
 from pathlib import Path
 
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_shapes, polygon
+from thyrosight.datasets.formats.shapes import (
+    Annotated,
+    AnnotatedShape,
+    Images,
+    box_of,
+    data_set_of_files,
+    polygon,
+    read_each,
+)
 from thyrosight.datasets.formats.tree import by_name, files_below, images_below
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
@@ -35,31 +43,21 @@ def recognise(folder: Path) -> bool:
 def read(request: Request) -> DataSet:
     """YOLO folder -> one case per image; an empty text file says that there is no nodule, none says nothing."""
     folder = request.folder
-    images, names, found, faults = Images(folder), _class_names(folder), [], []
-    labelled: set[Path] = set()
-    num_missing = 0
-    for path in _label_files(folder):
-        try:
-            image = images.find(path.stem, path.parent)
-            if image is None:
-                num_missing += 1
-                continue
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            shapes = tuple(_shape(line, names) for line in lines if line.strip())
-        except InputError as error:
-            faults.append(f"{path.name}: {error}")
-            continue
-        labelled.add(image)
-        found.append(Annotated(image, shapes, is_empty=not shapes))
+    images, names = Images(folder), _class_names(folder)
+
+    def read_one(path: Path) -> Annotated | None:
+        image = images.find(path.stem, path.parent)
+        if image is None:
+            return None
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        shapes = tuple(_shape(line, names) for line in lines if line.strip())
+        return Annotated(image, shapes, is_empty=not shapes)
+
+    files = read_each(_label_files(folder), read_one)
     notes = [] if names else ["no data.yaml or classes.txt names the classes: they are called by their numbers"]
-    if empty := sum(one.is_empty for one in found):
+    if empty := sum(one.is_empty for one in files.found):
         notes.append(f"{empty} empty label files: an empty mask, no nodule")
-    if others := len(set(images.all) - labelled) - len(faults):
-        notes.append(f"{others} images without a label file were passed over")
-    left_out = {"label file without its image": num_missing} if num_missing else {}
-    if faults:
-        left_out[f"label file that can't be read, e.g. {faults[0]}"] = len(faults)
-    return data_set_of_shapes(request, NAME, found, left_out, notes)
+    return data_set_of_files(request, NAME, "label file", images, files, notes)
 
 
 def _label_files(folder: Path) -> list[Path]:
