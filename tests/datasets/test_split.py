@@ -17,7 +17,6 @@ from thyrosight.datasets.duplicates import (
     Fingerprint,
     close_pairs,
     clusters,
-    count_bits,
     fingerprint,
     near_duplicates,
 )
@@ -79,11 +78,6 @@ def test_the_blocks_of_the_search_miss_and_repeat_nothing(seed: int, num: int, n
         patch.setattr(duplicates, "NUM_ROWS", num_rows)
         patch.setattr(duplicates, "NUM_COLUMNS", num_columns)
         assert sorted(close_pairs(words, words).tolist()) == expected
-
-
-def test_bits_are_counted() -> None:
-    words = np.array([0, 1, 2**64 - 1, 0b1011 << 60], dtype=np.uint64)
-    assert count_bits(words).tolist() == [0, 1, 64, 3]
 
 
 def test_clusters_join_chains() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from thyrosight.datasets.pictures.bits import count_bits
 from thyrosight.types import FloatArray, UInt8Array
 
 HASH_SIDE, THUMBNAIL_SIDE = 8, 32
@@ -121,11 +122,3 @@ def _confirmed(pairs: NDArray[np.int64], one: FloatArray, other: FloatArray) -> 
         correlation = np.einsum("nk,nk->n", one[block[:, 0]], other[block[:, 1]])
         found.update((i, j) for i, j in block[correlation >= MIN_CORRELATION].tolist())
     return found
-
-
-def count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Words -> the number of bits that are set in each."""
-    if hasattr(np, "bitwise_count"):
-        return np.asarray(np.bitwise_count(words), dtype=np.uint8)
-    table = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
-    return np.asarray(table[words[..., None].view(np.uint8)].sum(axis=-1), dtype=np.uint8)

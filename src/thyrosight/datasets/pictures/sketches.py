@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from thyrosight.datasets.pictures.bits import count_bits
 from thyrosight.types import UInt8Array
 
 SKETCH_SIDE, WINDOW_SIDE = 48, 32
@@ -125,8 +126,6 @@ def _words(cells_NHW: NDArray[np.bool_], window: Window) -> Words:
 
 def _close(one: Words, other: Words, least: float) -> Iterator[tuple[int, int]]:
     """Words (N, 16), words (M, 16) -> every (i, j) whose bits agree at least that much."""
-    from thyrosight.datasets.duplicates import count_bits
-
     most = int((1 - least) / 2 * NUM_BITS)
     early = int(EARLY_SHARE * 64 * EARLY_WORDS)
     for row in range(0, len(one), NUM_ROWS):
