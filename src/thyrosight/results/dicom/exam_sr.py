@@ -22,13 +22,14 @@ from thyrosight.examination.growth import ExamComparison
 from thyrosight.examination.records import ExaminedNodule, Section, ThyroidExam, ViewImage
 from thyrosight.examination.sizes import nodule_dimensions
 from thyrosight.results.dicom import codes
-from thyrosight.results.dicom.source import MANUFACTURER, Source, set_origin
+from thyrosight.results.dicom.source import MANUFACTURER, Source
 from thyrosight.results.dicom.sr import (
-    SERIES_NUMBER,
     UNNAMED_READER,
+    comprehensive_sr,
     evidence_of,
     measurement,
     name_class,
+    observed_by,
     of_todays_class,
     size_numbers,
     tirads_answers,
@@ -81,23 +82,9 @@ def examination_sr(
     )
     evidence = {str(one.SOPInstanceUID): one for one in map(evidence_of, todays)}
     evidence |= {str(one.seg.SOPInstanceUID): one.seg for one in images.values() if one.seg is not None}
-    dataset = hd.ComprehensiveSR(
-        evidence=list(evidence.values()),
-        content=content[0],
-        series_instance_uid=first.uid("series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=first.uid("examination"),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
+    dataset = comprehensive_sr(
+        first, content, list(evidence.values()), "examination", "Thyroid examination, measurements"
     )
-    dataset.SeriesDescription = "Thyroid examination, measurements"
-    dataset.CodingSchemeIdentificationSequence = [codes.scheme_item()]
-    for library in dataset.get("ContributingEquipmentSequence", []):
-        library.ContributionDateTime = first.written.strftime("%Y%m%d%H%M%S.%f")
-    set_origin(dataset, first)
     for instance_uid, sop_class in retired.items():
         name_class(dataset, instance_uid, sop_class)
     return Dataset(dataset)
@@ -241,14 +228,8 @@ def _observers(examination: ThyroidExam, source: Source) -> hd.ObservationContex
     device = hd.DeviceObserverIdentifyingAttributes(
         uid=source.uid("device", software_version()), name=software_version(), manufacturer_name=MANUFACTURER
     )
-    person = None
+    name = None
     if examination.reader:
         name = examination.reader if source.identity == "keep" else UNNAMED_READER
         name = name if "^" in name else f"{name}^"  # PS3.5 6.2.1: one component, and no guess at family and given name
-        person = hd.ObserverContext(
-            hd.CodedConcept("121006", "DCM", "Person"), hd.PersonObserverIdentifyingAttributes(name)
-        )
-    return hd.ObservationContext(
-        observer_person_context=person,
-        observer_device_context=hd.ObserverContext(hd.CodedConcept("121007", "DCM", "Device"), device),
-    )
+    return observed_by(device, name)

@@ -9,7 +9,7 @@ in millimetres where the prediction has them, else in pixels. SEG and SR use the
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,27 +58,38 @@ def report(source: Source, findings: Findings) -> Dataset:
         procedure_reported=codes.IMAGING_PROCEDURE,
         imaging_measurements=groups,
     )
+    dataset = comprehensive_sr(source, content, [evidence_of(source)], "report", "Thyroid nodules, measurements")
+    dataset.DeviceSerialNumber = findings.predictions[0].model.id
+    if retired_class != source.header.SOPClassUID:
+        name_class(dataset, source.header.SOPInstanceUID, retired_class)
+    return Dataset(dataset)
+
+
+def comprehensive_sr(
+    source: Source, content: hd.MeasurementReport, evidence: Sequence[Dataset], kind: str, description: str
+) -> hd.ComprehensiveSR:
+    """Source, content, the instances that it refers to -> Comprehensive SR, complete and not verified.
+
+    kind: what its UID is made of, next to the source. description: of the series.
+    """
     dataset = hd.ComprehensiveSR(
-        evidence=[evidence_of(source)],
+        evidence=evidence,
         content=content[0],
         series_instance_uid=source.uid("series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=source.uid("report"),
+        sop_instance_uid=source.uid(kind),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
         is_final=False,
         is_verified=False,
     )
-    dataset.SeriesDescription = "Thyroid nodules, measurements"
-    dataset.DeviceSerialNumber = findings.predictions[0].model.id
+    dataset.SeriesDescription = description
     dataset.CodingSchemeIdentificationSequence = [codes.scheme_item()]
     for library in dataset.get("ContributingEquipmentSequence", []):
         library.ContributionDateTime = source.written.strftime("%Y%m%d%H%M%S.%f")
     set_origin(dataset, source)
-    if retired_class != source.header.SOPClassUID:
-        name_class(dataset, source.header.SOPInstanceUID, retired_class)
-    return Dataset(dataset)
+    return dataset
 
 
 def of_todays_class(source: Source) -> Source:
@@ -175,12 +186,16 @@ def _observers(source: Source, findings: Findings) -> hd.ObservationContext:
         model_name=model.name,
         serial_number=model.id,
     )
+    is_corrected = bool(findings.reader or findings.outlined_by)
+    return observed_by(device, creator_name(source, findings) or UNNAMED_READER if is_corrected else None)
+
+
+def observed_by(device: hd.DeviceObserverIdentifyingAttributes, person_name: str | None) -> hd.ObservationContext:
+    """The software, the name of a person (None: nobody took part) -> the observers of a report."""
     person = None
-    if findings.reader or findings.outlined_by:
-        name = creator_name(source, findings) or UNNAMED_READER
-        person = hd.ObserverContext(
-            hd.CodedConcept("121006", "DCM", "Person"), hd.PersonObserverIdentifyingAttributes(name)
-        )
+    if person_name is not None:
+        identity = hd.PersonObserverIdentifyingAttributes(person_name)
+        person = hd.ObserverContext(hd.CodedConcept("121006", "DCM", "Person"), identity)
     return hd.ObservationContext(
         observer_person_context=person,
         observer_device_context=hd.ObserverContext(hd.CodedConcept("121007", "DCM", "Device"), device),
