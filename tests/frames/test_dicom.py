@@ -47,7 +47,7 @@ def test_frames_of_a_clip_are_found_by_table_or_by_their_first_bytes(table: str,
             frame = file.frame(index)
             assert (frame.frame_index, frame.num_frames) == (index, 3)
             assert np.abs(frame.image_HW.astype(int) - three()[index]).max() <= 24
-        with pytest.raises(InputError, match="3 frames; there is no frame 3"):
+        with pytest.raises(InputError, match="3 frames, counted from 0; there is no frame 3"):
             file.frame(3)
 
 

@@ -231,7 +231,7 @@ def test_a_bad_frame_fails_its_clip_and_no_other(tiny: Predictor, tmp_path: Path
     clip_file(tmp_path / "in" / "good.dcm", (8, 12))
     summary = run(tmp_path / "in", tmp_path / "out", tiny)
     assert (summary.num_done, summary.num_failed) == (1, 1)
-    assert summary.failures[0].message.startswith("bad.dcm: frame 1: damaged")
+    assert summary.failures[0].message.startswith("bad.dcm: frame 2 of 2: damaged")
 
 
 @pytest.mark.parametrize("has_regions", [False, True])

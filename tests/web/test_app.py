@@ -466,8 +466,8 @@ def test_exports_hold_the_network_and_the_person_apart(client: TestClient, corre
     with zipfile.ZipFile(io.BytesIO(export("zip").content)) as archive:
         names = set(archive.namelist())
         assert archive.testzip() is None
-        assert archive.read("frame0/result.json") == client.get(frame_path(corrected, "result")).content
-    assert {"frame0/mask.png", "frame0/person/correction.json", "Über 1.csv", "Über 1.html"} <= names
+        assert archive.read("frame-1/result.json") == client.get(frame_path(corrected, "result")).content
+    assert {"frame-1/mask.png", "frame-1/person/correction.json", "Über 1.csv", "Über 1.html"} <= names
 
 
 def test_an_uncorrected_item_has_no_person_in_it(client: TestClient, still: str) -> None:
@@ -497,7 +497,8 @@ def test_an_export_of_a_clip_holds_all_frames(client: TestClient, service: Servi
     assert png.content == client.get(frame_path(clip, "overlay.png", largest)).content
     assert code_of(client.get(f"/api/v1/items/{clip}/export/png?frame=4")) == (404, "no_frame")
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/v1/items/{clip}/export/zip").content))
-    assert {f"frame{k}/result.json" for k in range(4)} <= set(archive.namelist())
+    numbers = [json.loads(archive.read(f"frame-{k}/result.json"))["image"]["frame_index"] + 1 for k in range(1, 5)]
+    assert numbers == [1, 2, 3, 4], "folders are named by the number that the page shows"
     assert not list((service.store.folder / "incoming").iterdir()), "scratch files stayed behind"
 
 

@@ -20,7 +20,9 @@ def measure(
     image: Annotated[
         Path | None, typer.Option("--image", help="The image of the mask, for what is inside nodules.", exists=True)
     ] = None,
-    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Read this frame of several.")] = None,
+    frame: Annotated[
+        int | None, typer.Option("--frame", min=0, help="Read this frame of several; the first is 0.")
+    ] = None,
     mm_per_pixel: MmPerPixel = None,
     second_view_mm: Annotated[
         float | None, typer.Option("--second-view-mm", help="The nodule's extent across this view, for the volume.")

@@ -52,7 +52,9 @@ def predict(
     prevalence: Prevalence = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what is there already.")] = False,
     threads: Threads = None,
-    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Read this frame of files with several.")] = None,
+    frame: Annotated[
+        int | None, typer.Option("--frame", min=0, help="Read this frame of files with several; the first is 0.")
+    ] = None,
     every: Annotated[int | None, typer.Option("--every", min=1, help="Read each n-th frame of a clip.")] = None,
     mm_per_pixel: MmPerPixel = None,
     submission: Annotated[

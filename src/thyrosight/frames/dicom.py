@@ -77,7 +77,7 @@ class DecodedFile:
     def frame(self, index: int) -> Frame:
         """Index in 0..num_frames-1 -> Frame. InputError where it can't be decoded."""
         if not 0 <= index < self.num_frames:
-            raise InputError(f"{self._name}: {self.num_frames} frames; there is no frame {index}")
+            raise InputError(f"{self._name}: {self.num_frames} frames, counted from 0; there is no frame {index}")
         reply, content = _asked(self._child, self._where(index), {"op": "frame", "index": index})
         shape = tuple(reply["shape"])
         if shape not in (self._size_hw, (*self._size_hw, 3)):
@@ -88,7 +88,7 @@ class DecodedFile:
                      **self._facts)  # fmt: skip
 
     def _where(self, index: int) -> str:
-        return f"{self._name}: frame {index}" if self.num_frames > 1 else self._name
+        return f"{self._name}: frame {index + 1} of {self.num_frames}" if self.num_frames > 1 else self._name
 
 
 @contextmanager

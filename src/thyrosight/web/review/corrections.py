@@ -75,7 +75,7 @@ def write_correction(
     """
     prediction = store.prediction(item, frame_index)
     if prediction is None:
-        raise ApiError(409, "damaged", f"{item.name}: the result of frame {frame_index} can't be read")
+        raise ApiError(409, "damaged", f"{item.name}: the result of frame {frame_index + 1} can't be read")
     earlier = read_correction(store, item, frame_index, given.who)
     known = [*([finding.nodule for finding in earlier.findings] if earlier else []), *prediction.nodules]
     findings = findings_in(given, known, (prediction.image.height_px, prediction.image.width_px))

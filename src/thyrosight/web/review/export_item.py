@@ -56,10 +56,14 @@ class ExportItem:
     def stem(self) -> str:
         return PurePath(self.item.name).stem or "image"
 
+    def frame_folder(self, frame_index: int) -> str:
+        """Index of a frame -> its folder in a ZIP, by the frame's number, which counts from 1 as on the page."""
+        return f"frame-{frame_index + 1:0{len(str(self.num_frames))}d}"
+
     def prediction(self, frame_index: int) -> Prediction:
         found = self.store.prediction(self.item, frame_index)
         if found is None:
-            raise ApiError(409, "damaged", f"{self.item.name}: the result of frame {frame_index} can't be read")
+            raise ApiError(409, "damaged", f"{self.item.name}: the result of frame {frame_index + 1} can't be read")
         return found
 
     def predictions(self) -> Iterator[Prediction]:

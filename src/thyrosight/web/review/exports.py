@@ -113,14 +113,14 @@ def export_zip(exported: ExportItem) -> Download:
             for name in names:
                 file = exported.store.frame_file(exported.item, index, name)
                 if file.is_file():
-                    archive.write(file, f"frame{index}/{name}")
+                    archive.write(file, f"{exported.frame_folder(index)}/{name}")
         for index in exported.shown_frames():
-            archive.writestr(f"frame{index}/{OVERLAY_NAME}", exported.overlay(exported.prediction(index)))
+            overlay = exported.overlay(exported.prediction(index))
+            archive.writestr(f"{exported.frame_folder(index)}/{OVERLAY_NAME}", overlay)
         for index, correction in exported.corrections().items():
-            archive.writestr(f"frame{index}/person/correction.json", correction.model_dump_json(indent=2))
-            archive.writestr(
-                f"frame{index}/person/{OVERLAY_NAME}", exported.overlay(exported.by_person_marked(correction))
-            )
+            folder = f"{exported.frame_folder(index)}/person"
+            archive.writestr(f"{folder}/correction.json", correction.model_dump_json(indent=2))
+            archive.writestr(f"{folder}/{OVERLAY_NAME}", exported.overlay(exported.by_person_marked(correction)))
     return Download(f"{exported.stem}.zip", "application/zip", path)
 
 
