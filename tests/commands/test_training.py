@@ -86,7 +86,7 @@ def test_column_needs_role_and_name(tmp_path: Path) -> None:
         assert f"--column {text}" in error_line(done.stderr)
 
 
-def test_learn_takes_what_readers_said_on_a_server(tmp_path: Path) -> None:
+def test_learn_takes_what_readers_said_on_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("fastapi")
     from reader_desk import Desk, as_findings
 
@@ -103,4 +103,7 @@ def test_learn_takes_what_readers_said_on_a_server(tmp_path: Path) -> None:
     before = table.read_bytes()
     desk.save(desk.send(), {"findings": []})
     assert labelled_set(None, tmp_path / "data", tmp_path / "out").read_bytes() == before, "the same after a stop"
+    assert "without a folder per patient" not in capsys.readouterr().err, "of one image nothing can be divided"
+    labelled_set(None, tmp_path / "data", tmp_path / "both")
+    assert "note: 2 files were uploaded without a folder per patient" in " ".join(capsys.readouterr().err.split())
     desk.close()

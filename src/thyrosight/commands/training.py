@@ -136,6 +136,11 @@ def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Pa
     else:
         made = write_training_set(from_server, readings)
         remark(f"{made.num_images} images that were read, {made.num_corrected} of them corrected, in {readings}")
+        if made.num_alone > 1:
+            remark(
+                f"note: {made.num_alone} files were uploaded without a folder per patient: each is a group, so images "
+                "of one patient may be in two folds, and scores too good; near-duplicates are kept together"
+            )
     return readings / "cases.csv"
 
 

@@ -14,10 +14,12 @@ pytest.importorskip("fastapi")
 from reader_desk import Desk, as_findings
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.prepare import PrepareOptions, prepare
+from thyrosight.datasets.sets.phantom import GUESSED_GROUPS
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
 from thyrosight.measurement.outlines import fill_outlines
-from thyrosight.web.review.training_set import write_training_set
+from thyrosight.web.review.training_set import SOURCE, write_training_set
 from tiny_bundle import make_tiny_bundle
 
 
@@ -44,10 +46,14 @@ def test_readings_become_a_set_that_training_takes(desk: Desk, tmp_path: Path) -
 
     made = write_training_set(desk.folder, tmp_path / "set")  # the server runs meanwhile
     assert (made.num_images, made.num_corrected, made.num_agreed, made.num_unread) == (3, 2, 1, 0)
+    assert made.num_alone == 3
     assert made.readers == ("Ann", "Bob")
     cases = {case.case_id: case for case in read_cases(tmp_path / "set")}
     assert set(cases) == {item[:16] for item in (corrected, agreed, empty)}
     assert len({case.group for case in cases.values()}) == 3
+    assert SOURCE in GUESSED_GROUPS
+    prepare(tmp_path / "set", tmp_path / "prepared", PrepareOptions(folds=0))
+    assert len({case.group for case in read_cases(tmp_path / "prepared")}) == 1, "they show one and the same picture"
     case = cases[corrected[:16]]
     frame = load_image(case)
     outlines = [np.array(first["outline_xy"]), np.array(ring)]

@@ -9,6 +9,8 @@ from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.datasets.table import read_cases
 
 NAME = "cases"
+GUESSED_GROUPS = frozenset({"readings"})
+"""Sources whose groups are a guess: the page knows of a patient only what the name of a folder tells."""
 RISK_MEANING = "probability that the phantom was drawn as malignant"
 ORIGIN = Origin(
     citation="drawn by `thyrosight phantom`",
@@ -24,11 +26,18 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels that it gives are kept."""
+    """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels that it gives are kept.
+
+    Near-duplicates join groups that are a guess.
+    """
     cases = tuple(read_cases(request.folder))
     sources = sorted({case.source for case in cases})
     return DataSet(
-        "+".join(sources) or NAME, cases, _label_meaning(request.folder), notes=("cases.csv taken as given",)
+        "+".join(sources) or NAME,
+        cases,
+        _label_meaning(request.folder),
+        notes=("cases.csv taken as given",),
+        join_duplicates=not GUESSED_GROUPS.isdisjoint(sources),
     )
 
 

@@ -38,19 +38,24 @@ COLUMNS = (
 )
 """Those of a cases.csv (docs/architecture.md), and at the end who said it, when, and whose outlines the mask holds."""
 SOURCE = "readings"
+"""Groups of this source are a guess (datasets/sets/phantom.py), so that `prepare` joins near-duplicates too."""
 MASK_FOLDER, IMAGE_FOLDER = "masks", "images"
 READINGS_NAME = "readings.jsonl"
 
 
 @dataclass(frozen=True)
 class WrittenSet:
-    """What was written. num_corrected: the reader changed the network's outlines; num_unread: labels are its own."""
+    """What was written. num_corrected: the reader changed the network's outlines; num_unread: labels are its own.
+
+    num_alone: files (stills, clips) in no folder below the uploaded one. Each is a group, whoever the patient is.
+    """
 
     folder: Path
     num_images: int
     num_corrected: int
     num_agreed: int
     num_unread: int
+    num_alone: int
     readers: tuple[str, ...]
 
 
@@ -96,6 +101,7 @@ def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | 
         num_corrected=sum(one.correction is not None and one.correction.changes_network for one in examples),
         num_agreed=sum(_labels(one) == "agreed" for one in examples),
         num_unread=sum(_labels(one) == "network" for one in examples),
+        num_alone=len({one.item.id for one in examples if not _own_folder(one.item)}),
         readers=tuple(sorted({reading.who for one in examples for reading in one.readings} - {""})),
     )
 
@@ -167,8 +173,13 @@ def _descriptors(correction: Correction | None) -> list[str]:
 
 def _group(item: ItemRow) -> str:
     """-> the split key: the folder below the uploaded one, where files had one; else the item itself."""
-    folders = item.path.split("/")[:-1]
-    return f"{item.job_id[:16]}-{'-'.join(folders[1:])}" if len(folders) > 1 else item.id[:16]
+    folder = _own_folder(item)
+    return f"{item.job_id[:16]}-{'-'.join(folder)}" if folder else item.id[:16]
+
+
+def _own_folder(item: ItemRow) -> list[str]:
+    """-> the folders of the file below the uploaded one: a patient's, where they are named so; empty without one."""
+    return item.path.split("/")[1:-1]
 
 
 def _line(reading: Correction, example: _Example) -> str:
