@@ -1,4 +1,4 @@
-"""Values of bundle.json -> refused where a text could steer a terminal, or where any value is beyond all reason.
+"""Values of bundle.json -> refused where a text could steer a terminal, or where a value is far too large.
 
 What these values mean is the business of records.py; here they are bounded, because they end up in tables, reports,
 results and on the screen.

@@ -1,4 +1,4 @@
-"""The commands that score labelled cases: evaluate, pool, calibrate, compare; and their tables in the terminal."""
+"""The commands that score labelled cases: evaluate, score, pool, calibrate, compare; their tables in the terminal."""
 
 from __future__ import annotations
 

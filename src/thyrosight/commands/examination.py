@@ -1,4 +1,4 @@
-"""The commands on examinations and readings: report, annotations, import, readers."""
+"""The commands on examinations and readings: report, annotations, import-masks, readers."""
 
 from __future__ import annotations
 

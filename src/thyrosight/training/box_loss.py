@@ -1,4 +1,4 @@
-"""Mask logits and boxes -> loss: an outline is learnt from the box that it touches (BoxInst: Tian et al., CVPR 2021).
+"""Mask logits and boxes -> loss: an outline is learned from the box that it touches (BoxInst: Tian et al., CVPR 2021).
 
 Shapes: B batch (only rows with boxes), H rows, W columns. Everything in float32.
 Four parts: the ellipse inscribed in a box is about the nodule; the box's core is nodule and what lies outside all boxes

@@ -1,4 +1,4 @@
-"""Images -> sketches, small enough to keep, that know a picture again which was cropped, mirrored, re-encoded, marked.
+"""Images -> small sketches, by which a picture is known again after a crop, a mirror, another coding or drawn marks.
 
 A sketch has one bit per cell of a 48 x 48 grid: whether the cell is brighter than what is around it (the sign of a
 difference of Gaussians of the logarithm; D. Marr and E. Hildreth, "Theory of edge detection", 1980). Gain, gamma and

@@ -108,7 +108,7 @@ def read(request: Request) -> DataSet:
 
 
 def read_annotation(path: Path) -> tuple[tuple[Box, ...], tuple[int, ...]]:
-    """One Pascal VOC file -> (boxes, labels of its objects). InputError names the file and the mend."""
+    """One Pascal VOC file -> (boxes, labels of its objects). InputError names the file and the fix."""
     try:
         if path.stat().st_size > MAX_XML_BYTES:
             raise InputError(f"{path}: larger than {MAX_XML_BYTES} bytes, no annotation of one image; take it out")

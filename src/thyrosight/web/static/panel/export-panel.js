@@ -8,7 +8,7 @@ import { readerName } from "../page/reader.js";
 
 const KINDS = [
   ["json", "JSON", "everything, for programs"],
-  ["csv", "CSV", "one row an image"],
+  ["csv", "CSV", "one row per nodule"],
   ["png", "PNG", "the picture with outlines"],
   ["report", "Report", "a page that prints on A4"],
   ["seg", "DICOM SEG", "outlines, for the archive"],

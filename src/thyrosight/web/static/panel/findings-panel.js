@@ -20,7 +20,7 @@ export function showIdentity(parent, review) {
   const { image } = review.prediction;
   const facts = [`${image.width_px} × ${image.height_px} px`];
   if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
-  if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm a pixel`);
+  if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm per pixel`);
   fill(
     parent,
     h("h2", { class: "file", title: review.item.name }, review.item.name),
