@@ -26,7 +26,10 @@ BYTES_PER_ITEM = 700
 
 @dataclass(frozen=True)
 class Cost:
-    """Of so many images. hours: all cores of all nodes busy. node_gib: a process per core, and the list of images."""
+    """What num_images cost. hours: with all cores of all nodes busy.
+
+    node_gib: memory of a node, for a process per core and the list of images.
+    """
 
     num_images: int
     core_hours: float

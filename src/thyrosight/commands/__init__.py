@@ -1,1 +1,1 @@
-"""The commands of the command line, by what they are about: clinic, data, training, results."""
+"""The commands of the command line, one file per family; the only room that prints."""

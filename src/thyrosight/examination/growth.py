@@ -3,7 +3,7 @@
 Growth as ATA (Haugen et al., Thyroid 26:1, 2016, recommendation 23) and ACR TI-RADS (Tessler et al., J Am Coll Radiol
 14:587, 2017) define it: at least 20 % in two diameters and at least 2 mm in each of them, or 50 % of volume. A measured
 change is the true one and the errors of both measurements, so each change has a 95 % interval. Growth by the definition
-may lie within what two readers differ by, and is then said to.
+may be no more than two readers differ by; the words then say so.
 """
 
 from __future__ import annotations

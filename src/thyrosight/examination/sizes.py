@@ -1,8 +1,9 @@
 """A nodule's sections and the reader's calipers -> three diameters and a volume, each with its 95 % interval.
 
 Two readers who outline one image differ. On DDTI, 170 nodules outlined by two radiologists (105 patients) differ by a
-factor whose logarithm has a standard deviation of 0.135 (longest) and 0.139 (perpendicular); both of one outline
-correlate by 0.56 (`studies/reader_sizes.py`, docs/results.md). One reader's share of it is that divided by sqrt(2).
+factor whose logarithm has a standard deviation of 0.135 (longest) and 0.139 (perpendicular); the two
+logarithms of one outline correlate by 0.56 (`studies/reader_sizes.py`, docs/results.md). The error of one reader is
+that deviation divided by sqrt(2).
 Legend: `_mm` millimetres, `sd_log` standard deviation of the natural logarithm of a length.
 """
 
@@ -25,8 +26,8 @@ Z95 = 1.96
 class SizeError(Record):
     """How far a measured diameter is from the true one: log(measured / true) has mean bias_log and sd sd_log.
 
-    within_outline: correlation of two diameters of one outline; between_outlines: of two outlines of one nodule, where
-    one that is hard to see makes both wrong alike. source: where the numbers come from.
+    within_outline: correlation of the errors of two diameters of one outline. between_outlines: of two outlines of one
+    nodule; where it is hard to see, both are wrong in the same direction. source: where the numbers come from.
     """
 
     bias_log: float = 0.0

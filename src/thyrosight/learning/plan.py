@@ -15,7 +15,7 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
 
 SIZES = ((256, 256), (192, 192), (128, 128))
-"""Inputs that are tried, the first that leaves enough epochs is taken."""
+"""Sizes of the input, in the order of trial; the first that leaves enough epochs is taken."""
 MIN_EPOCHS = {"shipped": 4, "imagenet": 12, "random": 12}
 """Fewer epochs would not show what the network can learn."""
 MIN_STEPS = 600

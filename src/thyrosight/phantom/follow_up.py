@@ -27,7 +27,7 @@ VIEWS: tuple[View, View] = ("transverse", "longitudinal")
 
 @dataclass(frozen=True)
 class PhantomVisit:
-    """One time: a screen per view, whose only nodule is the same, and its true diameters in mm."""
+    """One point in time: one screen per view, all of the same nodule, and its true diameters in mm."""
 
     views: dict[View, Phantom]
     length_mm: float

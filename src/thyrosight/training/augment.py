@@ -92,7 +92,7 @@ def random_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
 
 
 def random_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """The scanner's gray map."""
+    """Image -> the same under another gray curve (gamma), as a scanner's gray map may be."""
     if settings.gamma <= 0:
         return image_HW
     return np.asarray(np.power(np.clip(image_HW, 0, 1), np.float32(np.exp(rng.normal(0, settings.gamma)))), np.float32)

@@ -39,7 +39,7 @@ def box_mask_loss(
 
 
 def ellipse_dice_loss(probability_B1HW: Tensor, ellipse_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
-    """Probability and the boxes' ellipses -> 1 - soft Dice (B,): an area that is false costs by the nodule's own area.
+    """Probability and the boxes' ellipses -> 1 - soft Dice (B,): a false area costs in proportion to the nodule's area.
 
     Without it a region elsewhere, as large as a small nodule, costs next to nothing among all pixels outside.
     """
