@@ -56,8 +56,8 @@ class ExportItem:
     def stem(self) -> str:
         return PurePath(self.item.name).stem or "image"
 
-    def frame_folder(self, frame_index: int) -> str:
-        """Index of a frame -> its folder in a ZIP, by the frame's number, which counts from 1 as on the page."""
+    def folder_in_zip(self, frame_index: int) -> str:
+        """Index of a frame -> its folder in a ZIP, named by the frame's number, which counts from 1."""
         return f"frame-{frame_index + 1:0{len(str(self.num_frames))}d}"
 
     def prediction(self, frame_index: int) -> Prediction:

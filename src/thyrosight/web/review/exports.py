@@ -113,12 +113,12 @@ def export_zip(exported: ExportItem) -> Download:
             for name in names:
                 file = exported.store.frame_file(exported.item, index, name)
                 if file.is_file():
-                    archive.write(file, f"{exported.frame_folder(index)}/{name}")
+                    archive.write(file, f"{exported.folder_in_zip(index)}/{name}")
         for index in exported.shown_frames():
             overlay = exported.overlay(exported.prediction(index))
-            archive.writestr(f"{exported.frame_folder(index)}/{OVERLAY_NAME}", overlay)
+            archive.writestr(f"{exported.folder_in_zip(index)}/{OVERLAY_NAME}", overlay)
         for index, correction in exported.corrections().items():
-            folder = f"{exported.frame_folder(index)}/person"
+            folder = f"{exported.folder_in_zip(index)}/person"
             archive.writestr(f"{folder}/correction.json", correction.model_dump_json(indent=2))
             archive.writestr(f"{folder}/{OVERLAY_NAME}", exported.overlay(exported.by_person_marked(correction)))
     return Download(f"{exported.stem}.zip", "application/zip", path)
