@@ -6,9 +6,7 @@ Legend: `_xy` points (column, row) of pixel centres in the source image as decod
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import re
 from collections.abc import Callable
@@ -17,18 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from thyrosight.errors import InputError
+from thyrosight.prediction.drawing import draw_numbered_outlines, drawing_ground, risk_colour
+from thyrosight.prediction.notebook import NOTEBOOK_COLUMNS, data_url, html_table
 from thyrosight.types import BoolArray, Box, UInt8Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 PointXY = tuple[float, float]
-Colour = tuple[int, int, int]
 Probability = float
-
-HIGH_RISK: Colour = (255, 170, 40)
-LOW_RISK: Colour = (70, 205, 255)
-NO_RISK: Colour = (235, 235, 235)
 
 FlagCode = Literal[
     "no_nodule",
@@ -253,42 +248,19 @@ class Prediction(Record):
         in it is filled in. A prediction that was read from JSON holds no image: give it (uint8 array or Pillow image of
         the same size, used as it is). InputError where there is none, or where it has another size.
         """
-        import cv2
-        import numpy as np
         from PIL import Image
 
-        picture_HW3 = self._drawing_ground(image)
-        height, width = picture_HW3.shape[:2]
-        thickness = max(1, round(max(height, width) / 500))
+        if image is not None:
+            picture_HW3 = drawing_ground(image, (self.image.width_px, self.image.height_px))
+        elif self._picture is not None:
+            picture_HW3 = self._picture().copy()
+        else:
+            raise InputError("this prediction holds no image; give it: overlay(image)")
         threshold = risk_threshold(self)
-        for nodule in self.nodules:
-            colour = risk_colour(nodule.risk, threshold)
-            points_xy = np.array(nodule.outline_xy, np.int32)
-            cv2.polylines(picture_HW3, [points_xy], True, colour, thickness, cv2.LINE_AA)
-            x, y = (int(value) for value in max(nodule.outline_xy, key=lambda point_xy: point_xy[0] - point_xy[1]))
-            place = (min(x + 3 * thickness, width - 10 * thickness), max(y, 12 * thickness))
-            cv2.putText(picture_HW3, str(nodule.number), place, 0, 0.5 * thickness, colour, thickness, cv2.LINE_AA)
+        draw_numbered_outlines(
+            picture_HW3, [(one.number, one.outline_xy, risk_colour(one.risk, threshold)) for one in self.nodules]
+        )
         return Image.fromarray(picture_HW3)
-
-    def _drawing_ground(self, image: UInt8Array | PillowImage | None) -> UInt8Array:
-        """-> a copy of the image to draw on, RGB _HW3."""
-        import numpy as np
-        from PIL import Image
-
-        if image is None:
-            if self._picture is None:
-                raise InputError("this prediction holds no image; give it: overlay(image)")
-            return np.array(self._picture(), np.uint8)
-        if isinstance(image, np.ndarray) and (image.dtype != np.uint8 or image.ndim not in (2, 3)):
-            fault = f"an array of {image.dtype} {image.shape} can't be drawn on"
-            raise InputError(f"{fault}; give uint8 of shape (height, width) or (height, width, 3)")
-        given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-        if given.size != (self.image.width_px, self.image.height_px):
-            raise InputError(
-                f"the image has {given.width} x {given.height} pixels, that of the prediction "
-                f"{self.image.width_px} x {self.image.height_px}; give the image that was predicted"
-            )
-        return np.array(given.convert("RGB"))
 
     def table(self) -> list[dict[str, Any]]:
         """-> one row per nodule, the largest first, for pandas.DataFrame; no row where there is no nodule.
@@ -335,9 +307,9 @@ class Prediction(Record):
         """-> what a notebook shows: the picture where there is one, the nodules, what the risk means, the flags."""
         parts = [f"<p><b>{html.escape(repr(self).strip('<>'))}</b></p>"]
         if self._picture is not None:
-            parts.append(f'<img alt="outlines of the nodules" src="{_data_url(self.overlay())}">')
+            parts.append(f'<img alt="outlines of the nodules" src="{data_url(self.overlay())}">')
         if self.nodules:
-            parts.append(_html_table(self.table(), NOTEBOOK_COLUMNS))
+            parts.append(html_table(self.table(), NOTEBOOK_COLUMNS))
         meaning = self.risk_meaning if self.risk is not None else self.risk_reason or ""
         parts.append(f"<p>{html.escape(meaning)}. Research use only.</p>")
         parts += [f"<p>{html.escape(flag.message)}</p>" for flag in self.flags]
@@ -359,37 +331,6 @@ class Prediction(Record):
 def risk_threshold(prediction: Prediction) -> float:
     """-> the risk from which a nodule is drawn as high: the model's first operating point, 0.5 without one."""
     return prediction.operating_points[0].threshold if prediction.operating_points else 0.5
-
-
-def risk_colour(risk: float | None, threshold: float) -> Colour:
-    """Risk -> amber at and above the threshold, cyan below, white without a risk."""
-    if risk is None:
-        return NO_RISK
-    return HIGH_RISK if risk >= threshold else LOW_RISK
-
-
-NOTEBOOK_COLUMNS = ("nodule", "risk", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm")
-NOTEBOOK_SIDE_PX = 480
-
-
-def _data_url(picture: PillowImage) -> str:
-    """Picture -> `data:` URL of a JPEG, its longer side at most NOTEBOOK_SIDE_PX: notebooks keep what they show."""
-    small, stream = picture.copy(), io.BytesIO()
-    small.thumbnail((NOTEBOOK_SIDE_PX, NOTEBOOK_SIDE_PX))
-    small.save(stream, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _html_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
-    """Rows -> an HTML table of the columns that have a value somewhere."""
-    shown = [name for name in columns if any(row[name] is not None for row in rows)]
-    head = "".join(f"<th>{name}</th>" for name in shown)
-    lines = ["".join(f"<td>{html.escape(_cell_text(row[name]))}</td>" for name in shown) for row in rows]
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
-
-
-def _cell_text(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def json_schema() -> str:
