@@ -1,6 +1,7 @@
 """The data folder: files that were sent, and their results, under random names. A sender's file name is a label only.
 
 DATA/queue.sqlite             the queue
+DATA/reader-study.jsonl       readings of a study of readers; see routes/learning.py
 DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
 DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
