@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from thyrosight.evaluation.compare import compare
     from thyrosight.evaluation.evaluate import evaluate
     from thyrosight.inference.predictor import Predictor
-    from thyrosight.prediction import Prediction
+    from thyrosight.prediction.records import Prediction
     from thyrosight.results.predict_case import FolderOptions
     from thyrosight.results.predict_folder import predict_folder
     from thyrosight.training.train import train
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
     if name == "Predictor":
         from thyrosight.inference.predictor import Predictor as value
     elif name == "Prediction":
-        from thyrosight.prediction import Prediction as value
+        from thyrosight.prediction.records import Prediction as value
     elif name == "FolderOptions":
         from thyrosight.results.predict_case import FolderOptions as value
     elif name == "predict_folder":

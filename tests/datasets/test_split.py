@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.datasets import duplicates
-from thyrosight.datasets.duplicates import (
+from thyrosight.datasets.prepare import without_leaks
+from thyrosight.datasets.prints import duplicates
+from thyrosight.datasets.prints.duplicates import (
     MAX_BITS,
     Fingerprint,
     close_pairs,
@@ -20,7 +21,6 @@ from thyrosight.datasets.duplicates import (
     fingerprint,
     near_duplicates,
 )
-from thyrosight.datasets.prepare import without_leaks
 from thyrosight.datasets.split import assign_groups, with_folds, with_groups, with_hold_out
 from thyrosight.errors import InputError
 from thyrosight.types import Case

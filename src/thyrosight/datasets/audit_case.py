@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from thyrosight.datasets.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.pictures.oddities import image_oddity, mask_oddity
 from thyrosight.datasets.pictures.sketches import sketch
+from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.frames.mask_area import covers_borders
 from thyrosight.frames.mask_image import ONE_VALUE, read_mask_image

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from thyrosight.datasets.duplicates import Fingerprint, fingerprint
+from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.frames.mask_area import NestedLabelsError

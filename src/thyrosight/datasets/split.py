@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from thyrosight.datasets.duplicates import Fingerprint, clusters, near_duplicates
+from thyrosight.datasets.prints.duplicates import Fingerprint, clusters, near_duplicates
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 

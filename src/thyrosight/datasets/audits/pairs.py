@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from thyrosight.datasets.audit_case import CaseFindings
-from thyrosight.datasets.duplicates import near_duplicates
 from thyrosight.datasets.pictures.sketches import alike_pairs
+from thyrosight.datasets.prints.duplicates import near_duplicates
 from thyrosight.datasets.table import is_labelled
 from thyrosight.types import Case
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.datasets.pictures.bits import count_bits
+from thyrosight.datasets.prints.bits import count_bits
 from thyrosight.types import UInt8Array
 
 SKETCH_SIDE, WINDOW_SIDE = 48, 32

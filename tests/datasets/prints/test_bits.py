@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thyrosight.datasets.pictures.bits import count_bits
+from thyrosight.datasets.prints.bits import count_bits
 
 
 @pytest.mark.parametrize("is_old", [False, True])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.datasets.pictures.bits import count_bits
+from thyrosight.datasets.prints.bits import count_bits
 from thyrosight.types import FloatArray, UInt8Array
 
 HASH_SIDE, THUMBNAIL_SIDE = 8, 32
