@@ -123,3 +123,13 @@ def test_polars_and_duckdb_read_the_tables(predict: Predict, tmp_path: Path) -> 
                  join '{tmp_path}/out/nodules/*.parquet' n using (case_id) where n.number = 1 and i.risk >= 0"""
     ((number,),) = duckdb.sql(joined).fetchall()
     assert number == sum(row["num_nodules"] > 0 for row in rows_in(tmp_path / "out"))
+
+
+def test_a_run_from_before_there_were_devices_goes_on(predict: Predict, tmp_path: Path) -> None:
+    write_scans(tmp_path / "in", *NAMES[:2])
+    predict([tmp_path / "in"], tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest["settings"].pop("device") == "cpu"
+    path.write_text(json.dumps(manifest))
+    assert predict([tmp_path / "in"], tmp_path / "out").num_there == 2

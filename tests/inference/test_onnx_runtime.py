@@ -116,7 +116,8 @@ def test_results_say_their_device_and_are_not_mixed(build: Build, bundle: Path, 
 
 
 @pytest.mark.parametrize("more", [(), ("--output", "parquet"), ("--submission",)])
-def test_the_command_fails_before_it_writes(more: tuple[str, ...], bundle: Path, tmp_path: Path) -> None:
+def test_the_command_fails_before_it_writes(more: tuple[str, ...], build: Build, bundle: Path, tmp_path: Path) -> None:
+    build([CPU], [CPU])
     if "parquet" in more:
         pytest.importorskip("pyarrow", reason="the extra `archive` is not installed")
     write_scans(tmp_path / "in", "a.png")
