@@ -138,7 +138,7 @@ def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
         for other in others[alike]:
             parent[root(int(other))] = root(int(k))
     roots = np.array([root(k) for k in range(len(glyphs))], dtype=np.intp)
-    return [np.flatnonzero(roots == value) for value in np.unique(roots)]
+    return [np.flatnonzero(roots == value) for value in sorted(set(roots.tolist()))]
 
 
 def _is_text(view_HW: UInt8Array, glyphs: _Glyphs, members: NDArray[np.intp]) -> bool:
