@@ -220,6 +220,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all rows into this file, after each one")
     arguments = parser.parse_args()
     until = time.monotonic() + 60 * arguments.minutes
+    if arguments.tiny:
+        torch.set_num_threads(1)
     device = torch.device(arguments.device)
     rows: list[dict[str, Any]] = [machine(device)]
 
