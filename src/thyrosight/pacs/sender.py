@@ -13,12 +13,14 @@ from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, Implicit
 from pynetdicom import AE
 
 from thyrosight.daemon import BackgroundThread
+from thyrosight.errors import InputError
 from thyrosight.pacs.entities import VERIFICATION, Destination
 from thyrosight.pacs.log import Log, error_line
 from thyrosight.pacs.spool import Spool, SpoolItem
 
 BATCH = 50
 IDLE_SECONDS = 1.0
+MAX_PUT_OFF_SECONDS = 60.0
 WARNINGS = range(0xB000, 0xC000)
 """Statuses of an instance that is stored, with a warning (DICOM PS3.7 C.3)."""
 
@@ -66,7 +68,11 @@ class Sender(BackgroundThread):
         try:
             with Association(self.settings) as association:
                 while left and not self.is_stopping:
-                    self._send_one(association, left[0])
+                    try:
+                        self._send_one(association, left[0])
+                    except (OSError, InputError):
+                        self._put_off(left[0])
+                        raise
                     left.pop(0)
         except UnreachableError as error:
             pauses = [self._not_sent(item, str(error)) for item in left]
@@ -86,6 +92,11 @@ class Sender(BackgroundThread):
             path.unlink()
         self._spool.finish(item)
         self._log(f"{item.label} results stored at {self.settings.destination}")
+
+    def _put_off(self, item: SpoolItem) -> None:
+        """The disk refuses to delete what has arrived: the destination must not get it again every second."""
+        item.due = time.monotonic() + min(self.settings.pause(item.num_refusals), MAX_PUT_OFF_SECONDS)
+        item.num_refusals += 1
 
     def _not_sent(self, item: SpoolItem, reason: str) -> float | None:
         """Counts a failed try -> seconds until the next; None where it was the last."""
