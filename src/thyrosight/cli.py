@@ -58,7 +58,8 @@ class ErrorsInOneLine(typer.core.TyperGroup):
             typer.echo(f"error: {told}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted: finished results are kept; run the same command again to go on", err=True)
+            how = " with --resume" if ctx.invoked_subcommand == "train" else ""
+            typer.echo(f"interrupted: finished results are kept; run the same command again{how} to go on", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 

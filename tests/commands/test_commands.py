@@ -73,6 +73,19 @@ def test_interrupted_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert done.stderr.count("\n") == 1
 
 
+def test_an_interrupted_training_names_the_option_that_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thyrosight.commands.training.settings_given", interrupted)
+    (tmp_path / "cases.csv").touch()
+    done = runner.invoke(app, ["train", "--cases", str(tmp_path / "cases.csv"), "-o", str(tmp_path / "run")])
+    assert done.exit_code == 130
+    assert done.stderr == (
+        "interrupted: finished results are kept; run the same command again with --resume to go on\n"
+    )
+
+
 def test_a_fault_of_ours_is_not_dressed_as_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
