@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_page import SIZES, BrowserPage, ellipse, wait_for
+from browser_page import SIZES, BrowserPage, barriers, ellipse, wait_for
 from fake_server import STATIC, FakeServer
 from parts import part_path
 
@@ -451,14 +451,3 @@ def broken_file(images: list[Path]) -> Path:
     path = images[0].parent.parent / "broken.png"
     path.write_bytes(images[0].read_bytes()[:200])
     return path
-
-
-def barriers(page: Any) -> list[str]:
-    """-> what axe calls serious or critical, with where."""
-    page.wait_for_timeout(400)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]

@@ -115,3 +115,14 @@ def wait_for(condition: Any, seconds: float = 180.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.05)
+
+
+def barriers(page: Any) -> list[str]:
+    """-> what axe calls serious or critical, with where."""
+    page.wait_for_timeout(400)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

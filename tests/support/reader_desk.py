@@ -6,7 +6,9 @@ import csv
 import html
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from fastapi.testclient import TestClient
 from dicom_files import native
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.app import create_app
+from thyrosight.web.jobs.models import ServedModels
 from thyrosight.web.service import Service, ServiceLimits
 from web_server import ADDRESS, DARK, GROUND, post, wait_for
 
@@ -39,12 +42,15 @@ def two_nodules(seed: int = 0) -> np.ndarray:
 class Desk:
     """A data folder and the server on it."""
 
-    def __init__(self, bundle: Path, folder: Path) -> None:
-        self.predictor, self.folder = Predictor.load(bundle, threads=1), folder
+    def __init__(self, bundle: Path, folder: Path, models: Sequence[Path] = ()) -> None:
+        """models: bundles to choose from, next to the first."""
+        self.predictor, self.folder, self.models = Predictor.load(bundle, threads=1), folder, models
         self._open()
 
     def _open(self) -> None:
-        self.service = Service(self.predictor, self.folder, ServiceLimits(max_queue=10_000))
+        models = ServedModels(self.predictor, self.models, partial(Predictor.load, threads=1))
+        models.choose_again(self.folder)
+        self.service = Service(models, self.folder, ServiceLimits(max_queue=10_000))
         self._context = TestClient(create_app(self.service), base_url=ADDRESS)
         self.client = self._context.__enter__()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,14 @@ def serve(
         list[str] | None, typer.Option("--allow-host", help="Another name of this server; repeat for more.")
     ] = None,
     bundle: BundleOption = None,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--models",
+            help="More models to choose from on the page: a bundle, or a folder of them; repeat for more.",
+            exists=True,
+        ),
+    ] = None,
     max_upload_mb: Annotated[int, typer.Option("--max-upload-mb", min=1, help="Megabytes in one upload.")] = 512,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Files that may wait.")] = 1000,
     threads: Threads = None,
@@ -54,15 +63,20 @@ def serve(
         raise MissingExtraError(f'the server needs {error.name}; run: pip install "thyrosight[serve]"') from error
     from thyrosight.inference.predictor import Predictor
     from thyrosight.web.app import create_app
+    from thyrosight.web.jobs.models import ServedModels
     from thyrosight.web.security import read_token, rules_for
     from thyrosight.web.service import Service, ServiceLimits
 
     token = read_token(token_file) if token_file else None
     rules = rules_for(host, token, allow_host or ())
     folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
-    predictor = Predictor.load(bundle, threads=threads, tta=tta, prevalence=prevalence)
-    service = Service(predictor, folder, ServiceLimits(max_upload_mb << 20, max_queue))
+    load = partial(Predictor.load, threads=threads, tta=tta, prevalence=prevalence)
+    served = ServedModels(load(bundle), models or (), load)
+    service = Service(served, folder, ServiceLimits(max_upload_mb << 20, max_queue))
     service.tidy()  # here, where an error is one line; the server's start does it again
+    not_chosen = served.choose_again(folder) if bundle is None else None
+    if not_chosen is not None:
+        remark(not_chosen)
     remark(f"data in {folder}")
     _run(create_app(service, rules), host, port)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from thyrosight.errors import InputError
+from thyrosight.measurement.nodule_uids import new_nodule_uid
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.prediction import Nodule, NoduleSize, Prediction, Probability, Record
 from thyrosight.types import BoolArray, Box
@@ -52,7 +54,9 @@ class Track(Record):
     moves lowers it as a flickering network does. coverage: share of the frames from first to last in which it is seen.
     """
 
-    number: int = Field(ge=1, description="1 is the track with the largest section among the steady ones")
+    number: int = Field(
+        ge=1, description="of a new clip, 1 is the steady track with the largest section; then for life"
+    )
     uid: str | None = Field(default=None, description="names the nodule for life: that of its first section")
     panel_index: int = Field(ge=0)
     frames: tuple[int, ...] = Field(description="frame_index of each frame in which it is seen")
@@ -109,7 +113,8 @@ def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
     """
     frames = sorted(predictions, key=lambda prediction: prediction.image.frame_index)
     _check(frames)
-    tracks = _numbered([_track(track, len(frames)) for track in _linked(frames)])
+    linked = _linked(frames)
+    tracks = _numbered([_track(track, len(frames)) for track in linked], _given_numbers(linked))
     steady = [track for track in tracks if track.is_steady]
     rated = [track for track in steady or tracks if track.risk is not None]
     leading = max(rated, key=lambda track: track.risk or 0.0, default=None)
@@ -130,25 +135,62 @@ def track_numbers(tracks: Iterable[Track]) -> dict[NoduleKey, int]:
     return {key: track.number for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
 
 
-def numbered_by_track(predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+def numbered_by_track(
+    predictions: Sequence[Prediction], known: Mapping[str, int] | None = None
+) -> tuple[Prediction, ...]:
     """Predictions of one clip's frames -> the same, each nodule with the number and the UID of its track.
 
     So a nodule has one number over the frames, in every file that is made of them. A second call changes nothing.
+    known: {UID: number} of nodules that the clip had by another model. A track keeps the name of the known nodule that
+    most of its sections have; another one gets a number that no known nodule has.
     """
-    tracks = summarise_clip(predictions).tracks
+    tracks = _named(summarise_clip(predictions).tracks, predictions, known or {})
     by_key = {key: track for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
 
-    def renamed(one: Prediction) -> Prediction:
-        tracks_of = {nodule.number: by_key[one.image.frame_index, nodule.number] for nodule in one.nodules}
-        nodules = tuple(
-            nodule.model_copy(update={"number": tracks_of[nodule.number].number, "uid": tracks_of[nodule.number].uid})
-            for nodule in one.nodules
-        )
-        numbers = {old: track.number for old, track in tracks_of.items()}
-        flags = tuple(flag.model_copy(update={"message": _renumbered(flag.message, numbers)}) for flag in one.flags)
-        return one.model_copy(update={"nodules": nodules, "flags": flags})
+    def name_of(frame_index: int, number: int) -> tuple[int, str | None]:
+        track = by_key[frame_index, number]
+        return track.number, track.uid
 
-    return tuple(renamed(one) for one in predictions)
+    return tuple(
+        with_names(one, {nodule.number: name_of(one.image.frame_index, nodule.number) for nodule in one.nodules})
+        for one in predictions
+    )
+
+
+def with_names(prediction: Prediction, names: Mapping[int, tuple[int, str | None]]) -> Prediction:
+    """Prediction, {number: (new number, UID)} of its nodules -> the same with these names, in its flags too."""
+    nodules = tuple(
+        nodule.model_copy(update={"number": names[nodule.number][0], "uid": names[nodule.number][1]})
+        for nodule in prediction.nodules
+    )
+    numbers = {old: new for old, (new, _) in names.items()}
+    flags = tuple(flag.model_copy(update={"message": _renumbered(flag.message, numbers)}) for flag in prediction.flags)
+    return prediction.model_copy(update={"nodules": nodules, "flags": flags})
+
+
+def _named(tracks: Sequence[Track], predictions: Sequence[Prediction], known: Mapping[str, int]) -> tuple[Track, ...]:
+    """Tracks -> the same; those of known nodules have their UID and number, others a number that none of them has."""
+    uid_of = {(one.image.frame_index, nodule.number): nodule.uid for one in predictions for nodule in one.nodules}
+    votes: list[tuple[int, int, str]] = []
+    for index, track in enumerate(tracks):
+        uids = Counter(uid_of[key] for key in zip(track.frames, track.nodule_numbers, strict=True))
+        votes += [(count, index, uid) for uid, count in uids.items() if uid is not None and uid in known]
+    names: dict[int, str] = {}
+    for _, index, uid in sorted(votes, key=lambda vote: (-vote[0], vote[1])):
+        if index not in names and uid not in names.values():
+            names[index] = uid
+    if not names:
+        return tuple(tracks)
+    found, highest = [], max(known.values())
+    for index, track in enumerate(tracks):
+        if index in names:
+            changes: dict[str, object] = {"uid": names[index], "number": known[names[index]]}
+        else:
+            highest += 1
+            is_taken = track.uid in known
+            changes = {"uid": new_nodule_uid() if is_taken else track.uid, "number": highest}
+        found.append(track.model_copy(update=changes))
+    return tuple(found)
 
 
 def _renumbered(message: str, numbers: Mapping[int, int]) -> str:
@@ -278,10 +320,23 @@ def _track(track: _Open, num_frames: int) -> Track:
     )
 
 
-def _numbered(tracks: list[Track]) -> tuple[Track, ...]:
-    """-> the tracks numbered from 1: steady ones first, and of these the one with the largest section."""
+def _given_numbers(linked: Sequence[_Open]) -> dict[str, int] | None:
+    """-> {UID: number} of the tracks, where each of them has one name over its frames already; else None."""
+    names = [{(seen.nodule.uid, seen.nodule.number) for seen in track.seen} for track in linked]
+    if any(len(of_track) > 1 for of_track in names):
+        return None
+    found = {uid: number for of_track in names for uid, number in of_track if uid is not None}
+    return found if len(found) == len(set(found.values())) == len(linked) else None
+
+
+def _numbered(tracks: list[Track], given: Mapping[str, int] | None) -> tuple[Track, ...]:
+    """-> the tracks, steady ones first, and of these the one with the largest section; numbered so from 1.
+
+    given: {UID: number} where their nodules have their names already.
+    """
     order = sorted(tracks, key=lambda track: (not track.is_steady, -track.largest_size.area_px, track.frames[0]))
-    return tuple(track.model_copy(update={"number": number}) for number, track in enumerate(order, 1))
+    numbers = [given[track.uid or ""] for track in order] if given is not None else range(1, len(order) + 1)
+    return tuple(track.model_copy(update={"number": number}) for number, track in zip(numbers, order, strict=True))
 
 
 def mean_risk(risks: Sequence[float], areas_px: Sequence[int]) -> float:

@@ -22,6 +22,7 @@ from thyrosight.web.errors import add_error_handlers
 from thyrosight.web.routes import items as item_routes
 from thyrosight.web.routes import jobs as job_routes
 from thyrosight.web.routes import learning as learning_routes
+from thyrosight.web.routes import models as model_routes
 from thyrosight.web.routes import readings as reading_routes
 from thyrosight.web.routes import system as system_routes
 from thyrosight.web.routes import tirads as tirads_routes
@@ -79,7 +80,10 @@ def create_api(service: Service) -> FastAPI:
     for path, (content, media_type) in api.state.pages.items():
         api.add_route(path, _answer(content, media_type), methods=["GET"], include_in_schema=False)
     api.state.routes = [route for route in api.routes if isinstance(route, Route)]
-    parts = (job_routes, item_routes, reading_routes, work_list_routes, learning_routes, system_routes, tirads_routes)
+    parts = (
+        *(job_routes, item_routes, reading_routes, work_list_routes, learning_routes),
+        *(model_routes, system_routes, tirads_routes),
+    )
     for part in parts:
         api.include_router(part.router)
         api.state.routes += [route for route in part.router.routes if isinstance(route, Route | APIRoute)]

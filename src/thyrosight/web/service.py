@@ -1,4 +1,4 @@
-"""Predictor, data folder, limits -> the parts behind the routes, with one start and one stop."""
+"""Models, data folder, limits -> the parts behind the routes, with one start and one stop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.errors import ApiError, not_found, try_later
 from thyrosight.web.jobs.examiner import Examiner
+from thyrosight.web.jobs.models import ServedModels
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.uploads import UploadLimits
 from thyrosight.web.jobs.worker import AfterWork, QueueWorker
+from thyrosight.web.other_model import known_numbers, take_over
 from thyrosight.web.review.corrections import measure_again
 from thyrosight.web.review.item_facts import index_item
 
@@ -43,19 +45,29 @@ class ServiceLimits:
 
 
 class Service:
-    """Queue, store, worker and Predictor of one data folder."""
+    """Queue, store, worker and models of one data folder."""
 
-    def __init__(self, predictor: Predictor, folder: Path, limits: ServiceLimits | None = None) -> None:
+    def __init__(self, models: Predictor | ServedModels, folder: Path, limits: ServiceLimits | None = None) -> None:
         self.limits = limits or ServiceLimits()
-        self.predictor = predictor
+        self.models = models if isinstance(models, ServedModels) else ServedModels(models)
         self.store = Store(folder)
         self.queue = JobQueue(self.store.queue_path, self.limits.max_queue)
-        self.examiner = Examiner(predictor, self.store)
-        after = AfterWork(partial(index_item, self.queue, self.store), partial(measure_again, self.store, predictor))
+        self.examiner = Examiner(self.models, self.store)
+        after = AfterWork(
+            item_done=partial(index_item, self.queue, self.store),
+            measured_again=partial(measure_again, self.store),
+            named_again=partial(take_over, self.queue, self.store),
+            known_numbers=partial(known_numbers, self.store),
+        )
         self.worker = QueueWorker(self.queue, self.store, self.examiner, after)
         self.refused: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._uploads: Counter[str] = Counter()
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model that is chosen for new images."""
+        return self.models.chosen
 
     def tidy(self) -> None:
         """Cleans up after an earlier stop. InputError where the disk refuses."""

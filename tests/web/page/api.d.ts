@@ -231,6 +231,16 @@ declare namespace Api {
     teaches: number | null;
   }
 
+  interface ListedModel {
+    id: string;
+    name: string | null;
+    risk_meaning: string | null;
+    created: string | null;
+    is_chosen: boolean;
+    is_available: boolean;
+    num_items: number;
+  }
+
   interface MeasuredSigns {
     taller_than_wide?: boolean | null;
     echogenicity_ratio?: number | null;
@@ -238,9 +248,18 @@ declare namespace Api {
     num_foci?: number | null;
   }
 
+  interface ModelChoice {
+    id: string;
+  }
+
   interface ModelIdentity {
     name: string;
     id: string;
+  }
+
+  interface ModelList {
+    models: Array<ListedModel>;
+    unusable: Array<UnusableBundle>;
   }
 
   interface Nodule {
@@ -349,6 +368,12 @@ declare namespace Api {
     others_xy?: Array<Array<[number, number]>> | null;
   }
 
+  interface PredictAgainIn {
+    items?: Array<string> | null;
+    job?: string | null;
+    model?: string | null;
+  }
+
   interface Prediction {
     schema_version?: 1;
     image: ImageIdentity;
@@ -371,6 +396,13 @@ declare namespace Api {
     queued: number;
     running: number;
     capacity: number;
+  }
+
+  interface QueuedAgain {
+    model: ModelChoice;
+    num_queued: number;
+    num_same: number;
+    num_left: number;
   }
 
   interface ReaderAgreement {
@@ -471,6 +503,11 @@ declare namespace Api {
     risk_spread: Spread | null;
     stability: number | null;
     coverage: number;
+  }
+
+  interface UnusableBundle {
+    name: string;
+    fault: string;
   }
 
   interface VerdictIn {

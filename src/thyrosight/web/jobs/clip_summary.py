@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from thyrosight.measurement.cine import numbered_by_track, summarise_clip
 from thyrosight.prediction import Prediction
@@ -28,11 +28,14 @@ def highest_risk(prediction: Prediction) -> float | None:
     return max((nodule.risk for nodule in prediction.nodules if nodule.risk is not None), default=None)
 
 
-def number_clip(store: Store, item: ItemRow, num_frames: int) -> None:
-    """Gives each nodule of a finished clip the number and the UID of its track, and writes the clip's summary."""
+def number_clip(store: Store, item: ItemRow, num_frames: int, known: Mapping[str, int]) -> None:
+    """Gives each nodule of a finished clip the number and the UID of its track, and writes the clip's summary.
+
+    known: {UID: number} of nodules that the clip has had before; a track of them keeps its name.
+    """
     found = [(index, store.prediction(item, index)) for index in range(num_frames)]
     before = {index: prediction for index, prediction in found if prediction is not None}
-    after = numbered_by_track(list(before.values()))
+    after = numbered_by_track(list(before.values()), known)
     for (index, old), new in zip(before.items(), after, strict=True):
         if new != old:
             store.write_result(item, index, new.to_json())

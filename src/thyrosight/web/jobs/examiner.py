@@ -1,4 +1,4 @@
-"""One Predictor, shared by the worker and by requests about single frames; one at a time, so that memory is bounded."""
+"""The models, shared by the worker and by requests about single frames; one at a time, so that memory is bounded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from thyrosight.errors import ThyrosightError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
 from thyrosight.types import Frame
-from thyrosight.web.errors import try_later
+from thyrosight.web.errors import ApiError, try_later
+from thyrosight.web.jobs.models import ServedModels
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.source_file import open_source_file
 from thyrosight.web.jobs.store import Store
@@ -26,12 +28,12 @@ MAX_KEPT_PIXELS = 4_000_000
 class Examiner:
     """Item, frame index -> Frame or Examination, made on demand; the last MAX_KEPT examinations stay in memory."""
 
-    def __init__(self, predictor: Predictor, store: Store) -> None:
-        self.predictor = predictor
+    def __init__(self, models: ServedModels, store: Store) -> None:
+        self.models = models
         self._store = store
         self._turn = threading.Lock()
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
-        self._kept: OrderedDict[tuple[str, int], Examination] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, str], Examination] = OrderedDict()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -54,15 +56,37 @@ class Examiner:
         finally:
             self._waiting.release()
 
-    def examination(self, item: ItemRow, frame_index: int) -> Examination:
-        """Item, frame index -> its examination. Call it within a turn."""
-        key = (item.id, frame_index)
-        found = self._kept.pop(key, None) or self.predictor.examine(self.frame(item, frame_index))
+    def model_for(self, item: ItemRow) -> Predictor:
+        """An item that is about to be predicted -> the model that was asked for, else the chosen one.
+
+        InputError where the one asked for is not there any more.
+        """
+        wanted = self._store.wanted_model(item)
+        return self.models.chosen if wanted is None else self.models.needed(wanted, item.name)
+
+    def model_of(self, item: ItemRow, frame_index: int) -> Predictor:
+        """Item, frame index -> the model that made the frame's result: what is measured there is never mixed.
+
+        ApiError 409 where this server does not have it.
+        """
+        prediction = self._store.prediction(item, frame_index)
+        if prediction is None:
+            return self.models.chosen
+        try:
+            return self.models.needed(prediction.model, item.name)
+        except ThyrosightError as error:
+            raise ApiError(409, "other_model", " ".join(str(error).split())) from error
+
+    def examination(self, item: ItemRow, frame_index: int) -> tuple[Predictor, Examination]:
+        """Item, frame index -> the model of its result, and its examination by it. Call it within a turn."""
+        predictor = self.model_of(item, frame_index)
+        key = (item.id, frame_index, predictor.model.id)
+        found = self._kept.pop(key, None) or predictor.examine(self.frame(item, frame_index))
         if found.frame.image_HW.size <= MAX_KEPT_PIXELS:
             self._kept[key] = found
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
-        return found
+        return predictor, found
 
     def forget(self, item: ItemRow) -> None:
         """Drops what is kept of an item, whose spacing has changed."""
@@ -71,8 +95,8 @@ class Examiner:
 
     def frame(self, item: ItemRow, frame_index: int) -> Frame:
         """Item, frame index -> the decoded frame. Call it within a turn."""
-        kept = self._kept.get((item.id, frame_index))
-        if kept is not None:
-            return kept.frame
+        for key, kept in self._kept.items():
+            if key[:2] == (item.id, frame_index):
+                return kept.frame
         with open_source_file(self._store.source(item), item.name, self._store.spacing(item)) as source:
             return source.frame(frame_index)

@@ -6,7 +6,9 @@ DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
 DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
 DATA/jobs/JOB/ITEM/spacing.json  millimetres per pixel that a person gave
+DATA/jobs/JOB/ITEM/model.json    the model that the item is to be predicted by, where it was asked for again
 DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png
+DATA/jobs/JOB/ITEM/earlier/N/ MODEL.json, the result of another model before this one
 DATA/jobs/JOB/ITEM/readings/  what people read of its frames, every version; see review/reading_files.py
 DATA/trash/ID/                a job that is being deleted
 """
@@ -25,7 +27,7 @@ from thyrosight.daemon import make_private_folder
 from thyrosight.errors import InputError
 from thyrosight.files import Deletions, raise_disk_fault, sync_folder, write_atomic, write_folder_atomic
 from thyrosight.measurement.nodule_uids import nodule_uid
-from thyrosight.prediction import Prediction, SpacingMm
+from thyrosight.prediction import ModelIdentity, Prediction, SpacingMm
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, RESULT_NAME, read_result
 from thyrosight.types import Spacing
 from thyrosight.web.jobs.queue import ItemRow
@@ -33,10 +35,12 @@ from thyrosight.web.jobs.queue import ItemRow
 IMAGE_NAME, MAP_NAME, CORRECTION_NAME = "image.png", "malignancy_map.png", "correction.json"
 QUEUE_NAME, SOURCE_NAME, READINGS_NAME = "queue.sqlite", "source", "readings"
 SPACING_NAME = "spacing.json"
+WANTED_NAME, EARLIER_NAME = "model.json", "earlier"
 GIVEN_REASON = "given on the page"
 FRAME_FILES = frozenset({RESULT_NAME, MASK_NAME, OVERLAY_NAME, IMAGE_NAME, MAP_NAME, CORRECTION_NAME})
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_MODEL_ID = re.compile(r"[0-9a-f]{1,64}")
 
 
 def new_id() -> str:
@@ -177,6 +181,38 @@ class Store:
                 path.unlink(missing_ok=True)
             else:
                 write_atomic(path, given.model_dump_json() + "\n")
+
+    def wanted_model(self, item: ItemRow) -> ModelIdentity | None:
+        """-> the model that the item is to be predicted by; None: the one that is chosen when its turn comes."""
+        try:
+            return ModelIdentity.model_validate_json((self.item_folder(item) / WANTED_NAME).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def want_model(self, item: ItemRow, model: ModelIdentity) -> None:
+        """Writes which model the item is to be predicted by. StoreError as write_frame."""
+        with _as_store_error(item):
+            write_atomic(self.item_folder(item) / WANTED_NAME, model.model_dump_json() + "\n")
+
+    def keep_earlier(self, item: ItemRow, prediction: Prediction) -> None:
+        """Writes the result of another model, which is about to be replaced. StoreError as write_frame."""
+        folder = self.item_folder(item) / EARLIER_NAME / str(prediction.image.frame_index)
+        assert _MODEL_ID.fullmatch(prediction.model.id), "ids are digits of a hash"
+        with _as_store_error(item):
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True)
+            write_atomic(folder / f"{prediction.model.id}.json", prediction.to_json())
+
+    def earlier(self, item: ItemRow, frame_index: int) -> list[Prediction]:
+        """-> the last result of each other model that the frame was predicted by before, the newest first."""
+        folder = self.item_folder(item) / EARLIER_NAME / str(int(frame_index))
+        found = []
+        for path in sorted(folder.glob("*.json"), key=lambda path: -path.stat().st_mtime_ns):
+            try:
+                found.append(Prediction.model_validate_json(path.read_bytes()))
+            except (OSError, ValueError):
+                continue  # damaged
+        return found
 
     def readings_folder(self, item: ItemRow) -> Path:
         """-> the folder of people's readings of the item; see review/reading_files.py."""

@@ -159,6 +159,25 @@ def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> s
     return now
 
 
+def agreed_readers(queue: JobQueue, item_id: str) -> list[str]:
+    """-> who agrees with the item as a whole, by one key."""
+    rows = queue.read("SELECT who FROM reader_states WHERE item_id = ? AND verdict = 'agreed'", (item_id,))
+    return [row[0] for row in rows]
+
+
+def items_by_model(queue: JobQueue) -> dict[str, list[str]]:
+    """-> {id of a model: ids of the finished items whose results are by it}, the oldest items first."""
+    found: dict[str, list[str]] = {}
+    rows = queue.read(
+        """SELECT f.model_id, i.id FROM items i JOIN facts f ON f.item_id = i.id
+        WHERE i.state = 'done' AND f.model_id IS NOT NULL ORDER BY i.number""",
+        (),
+    )
+    for model_id, item_id in rows:
+        found.setdefault(model_id, []).append(item_id)
+    return found
+
+
 def items_without_facts(queue: JobQueue, limit: int = 1) -> list[str]:
     """-> ids of finished items of which the list knows nothing yet: those of earlier versions."""
     rows = queue.read(

@@ -16,9 +16,10 @@ from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
 from thyrosight.inference.doubt import outline_doubt
+from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
 from thyrosight.inference.trial import survives
-from thyrosight.prediction import SpacingMm
+from thyrosight.prediction import Prediction, SpacingMm
 from thyrosight.web.jobs.clip_summary import number_clip
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.frame_files import frame_files
@@ -59,12 +60,16 @@ class WorkTally:
 class AfterWork:
     """What follows when frames are done: others know readings and the work-list.
 
-    item_done: (item, the network's doubt about the outlines of its frames). measured_again: (item, examination) of a
-    frame that had a result with another spacing.
+    item_done: (item, the network's doubt about the outlines of its frames). measured_again: (item, predictor,
+    examination) of a frame that had a result with another spacing or by another model. named_again: (item, the new
+    result of a frame that has one) -> the new one, whose nodules keep their names. known_numbers: item -> {UID: number}
+    of the nodules that it had before.
     """
 
     item_done: Callable[[ItemRow, Sequence[float]], None]
-    measured_again: Callable[[ItemRow, Examination], None]
+    measured_again: Callable[[ItemRow, Predictor, Examination], None]
+    named_again: Callable[[ItemRow, Prediction], Prediction]
+    known_numbers: Callable[[ItemRow], dict[str, int]]
 
 
 class _StoppedError(Exception):
@@ -170,7 +175,7 @@ class QueueWorker(BackgroundThread):
         if item.tries <= MAX_TRIES or item.id in self._cleared:
             return
         is_hopeless = item.tries > MAX_TRIES_AFTER_TRIAL
-        if is_hopeless or not survives(self._examiner.predictor.bundle_path, self._store.source(item)):
+        if is_hopeless or not survives(self._examiner.models.chosen.bundle_path, self._store.source(item)):
             raise _DeadlyError(f"{item.name}: the program ends whenever it reads this file; export the image again")
         self._cleared.add(item.id)
         self._queue.note_try(item)
@@ -178,6 +183,7 @@ class QueueWorker(BackgroundThread):
     def _examine(self, item: ItemRow) -> None:
         """Predicts every frame of an item; frames that an earlier try has finished stay."""
         given, doubts = self._store.spacing(item), []
+        predictor = self._examiner.model_for(item)  # one for all frames, whatever is chosen meanwhile
         with ExitStack() as stack:
             with self._examiner.alone():
                 source = stack.enter_context(open_source_file(self._store.source(item), item.name, given))
@@ -193,18 +199,18 @@ class QueueWorker(BackgroundThread):
                     raise _TurnOverError
                 if not self._queue.note_progress(item.id, num_frames, index):
                     raise _DeletedError
-                if not self._is_present(item, index, given):
-                    doubts.append(self._examine_frame(item, source, index))
+                if not self._is_present(item, index, given, predictor):
+                    doubts.append(self._examine_frame(item, source, index, predictor))
         if num_frames > 1:
-            number_clip(self._store, item, num_frames)
+            number_clip(self._store, item, num_frames, self._after.known_numbers(item))
         if not self._queue.note_progress(item.id, num_frames, num_frames):
             raise _DeletedError
         self._after.item_done(replace(item, num_frames=num_frames), doubts)
 
-    def _is_present(self, item: ItemRow, index: int, given: GivenSpacing | None) -> bool:
-        """-> whether the frame has a result of the present network, with the spacing that holds now."""
+    def _is_present(self, item: ItemRow, index: int, given: GivenSpacing | None, predictor: Predictor) -> bool:
+        """-> whether the frame has a result of this model, with the spacing that holds now."""
         found = self._store.prediction(item, index)
-        if found is None or found.model != self._examiner.predictor.model:
+        if found is None or found.model != predictor.model:
             return False
         wanted = None if given is None else SpacingMm(row_mm=given.row_mm, column_mm=given.column_mm)
         is_given = (found.image.spacing_reason or "").startswith(GIVEN_REASON)
@@ -220,18 +226,20 @@ class QueueWorker(BackgroundThread):
                 return True
         return False
 
-    def _examine_frame(self, item: ItemRow, source: SourceFile, index: int) -> float:
+    def _examine_frame(self, item: ItemRow, source: SourceFile, index: int, predictor: Predictor) -> float:
         """Predicts a frame and writes its files -> the network's doubt about its outlines."""
-        predictor = self._examiner.predictor
+        before = self._store.prediction(item, index)
         with self._examiner.alone():
             examination = predictor.examine(source.frame(index))
+            if before is not None:
+                named = self._after.named_again(item, examination.prediction)
+                examination = replace(examination, prediction=named)
             files = frame_files(examination, predictor.info)
         self.tally.add(examination.prediction.seconds)
-        is_again = self._store.prediction(item, index) is not None
         self._store.write_frame(item, index, files)
-        if is_again:  # with another spacing
+        if before is not None:  # with another spacing, or by another model
             with self._examiner.alone():
-                self._after.measured_again(item, examination)
+                self._after.measured_again(item, predictor, examination)
         return outline_doubt(examination.raw)
 
 

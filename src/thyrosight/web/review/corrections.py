@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
-from thyrosight.prediction import Nodule
+from thyrosight.prediction import Nodule, Prediction
 from thyrosight.tirads.reading import descriptors_of
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.examiner import Examiner
@@ -83,15 +83,14 @@ def write_correction(
     nodules: list[Nodule] = []
     if findings:
         with examiner.turn():
-            examination = examiner.examination(item, frame_index)
+            predictor, examination = examiner.examination(item, frame_index)
             rings = [finding.outline_xy for finding in findings]
-            nodules = measured_nodules(examiner.predictor, examination, rings, others_xy=())
+            nodules = measured_nodules(predictor, examination, rings, others_xy=())
     with _writing:
         files = versions_in(store.readings_folder(item) / str(frame_index))
         version = (files[-1].version if files else 0) + 1
-        kept, numbers = kept_reading(store, prediction, item, given, findings, nodules)
-        changes = {"version": version, "etag": etag_of(version), "model": examiner.predictor.model}
-        correction = kept.model_copy(update=changes)
+        kept, numbers = kept_reading(store, prediction, item, given, findings, nodules, earlier)
+        correction = kept.model_copy(update={"version": version, "etag": etag_of(version)})
         check_version(files, given.who, if_match, correction)
         try:
             write_numbers(store.readings_folder(item), numbers)
@@ -103,8 +102,8 @@ def write_correction(
     return correction
 
 
-def measure_again(store: Store, predictor: Predictor, item: ItemRow, examination: Examination) -> None:
-    """After a change of the spacing: each reader's present reading becomes a version with the new sizes."""
+def measure_again(store: Store, item: ItemRow, predictor: Predictor, examination: Examination) -> None:
+    """After a change of the spacing or of the model: each reader's present reading becomes a version measured anew."""
     frame_index = examination.frame.frame_index
     for old in present_readings(store, item, frame_index):
         rings = [finding.outline_xy for finding in old.findings]
@@ -121,10 +120,26 @@ def measure_again(store: Store, predictor: Predictor, item: ItemRow, examination
         with _writing:
             files = versions_in(store.readings_folder(item) / str(frame_index))
             version = files[-1].version + 1
-            kept, _ = kept_reading(store, examination.prediction, item, given, findings, nodules)
-            changes = {"version": version, "etag": etag_of(version), "model": predictor.model}
-            if kept.findings != old.findings:
+            kept, _ = kept_reading(store, examination.prediction, item, given, findings, nodules, old)
+            changes = {"version": version, "etag": etag_of(version)}
+            if kept.findings != old.findings or kept.model != old.model:
                 _add(store, item, frame_index, version, old.who, kept.model_copy(update=changes))
+
+
+def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str) -> None:
+    """The network's result of a frame, with which a reader agrees -> their reading of it, unless they have one."""
+    frame_index = prediction.image.frame_index
+    if read_correction(store, item, frame_index, who) is not None:
+        return
+    findings = [FindingIn(uid=nodule.uid, outline_xy=list(nodule.outline_xy)) for nodule in prediction.nodules]
+    with _writing:
+        files = versions_in(store.readings_folder(item) / str(frame_index))
+        version = (files[-1].version if files else 0) + 1
+        given = CorrectionIn(findings=findings, who=who)
+        kept, numbers = kept_reading(store, prediction, item, given, findings, prediction.nodules)
+        write_numbers(store.readings_folder(item), numbers)
+        changes = {"version": version, "etag": etag_of(version)}
+        _add(store, item, frame_index, version, who, kept.model_copy(update=changes))
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:

@@ -33,7 +33,7 @@ def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int
         raise ApiError(422, "invalid_request", message)
     words = given.descriptors or [None] * len(outlines_xy)
     masks = [fill_outlines([np.asarray(outline_xy)], size_hw) for outline_xy in outlines_xy]
-    uids_of = _best_uids(masks, known, size_hw)
+    uids_of = best_uids(masks, known, size_hw)
     pairs = zip(outlines_xy, words, strict=True)
     return [FindingIn(uid=uids_of.get(i), outline_xy=ring, descriptors=word) for i, (ring, word) in enumerate(pairs)]
 
@@ -66,7 +66,7 @@ def numbered(uids: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:
     return found
 
 
-def _best_uids(masks: Sequence[BoolArray], known: Sequence[Nodule], size_hw: tuple[int, int]) -> dict[int, str]:
+def best_uids(masks: Sequence[BoolArray], known: Sequence[Nodule], size_hw: tuple[int, int]) -> dict[int, str]:
     """Masks of outlines, known nodules -> {index of an outline: UID}, the pairs that overlap most first."""
     pairs = []
     for nodule in known:

@@ -31,28 +31,35 @@ def kept_reading(
     given: CorrectionIn,
     findings: Sequence[FindingIn],
     nodules: Sequence[Nodule],
+    earlier: Correction | None = None,
 ) -> tuple[Correction, dict[str, int]]:
-    """Findings, their measures -> (the reading without its version and model, {UID: number} of the item)."""
+    """Findings, their measures -> (the reading without its version, {UID: number} of the item).
+
+    earlier: the reader's reading before this one. An outline that stays as it was there has the same origin, though the
+    network's may be another meanwhile.
+    """
     uids: list[str] = []
     taken = {finding.uid for finding in findings if finding.uid is not None}
     for finding, nodule in zip(findings, nodules, strict=True):
         uids.append(uid_of(finding, nodule, prediction.nodules, taken | set(uids)))
     numbers = numbered(uids, item_numbers(store, item, prediction))
-    made = []
+    made, origins = [], []
+    origin_before = {(one.uid, one.nodule.outline_xy): one.origin for one in earlier.findings} if earlier else {}
     for finding, measured, uid in zip(findings, nodules, uids, strict=True):
         nodule = measured.model_copy(update={"uid": uid, "number": numbers[uid]})
         assessment = assess_nodule(nodule, finding.descriptors, given.system)
+        origins.append(origin_of(finding, uid, measured, prediction.nodules))
         values = finding.model_dump() | {
             "uid": uid,
             "number": numbers[uid],
-            "origin": origin_of(finding, uid, measured, prediction.nodules),
+            "origin": origin_before.get((uid, nodule.outline_xy), origins[-1]),
             "nodule": nodule,
             "level": level_words(assessment),
             "is_level_proposed": not has_words(finding),
         }
         made.append(KeptFinding(**values))
     made.sort(key=lambda finding: finding.number)
-    is_networks = len(made) == len(prediction.nodules) and all(finding.origin == "network" for finding in made)
+    is_networks = len(made) == len(prediction.nodules) and all(origin == "network" for origin in origins)
     return (
         Correction(
             item_id=item.id,

@@ -77,9 +77,10 @@ def get_mask(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Fil
 @router.get("/frames/{frame}/malignancy_map.png", response_class=Response, responses=_PNG | refusals(404, 409))
 def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
     """Calibrated risk of each pixel, 0 to 255 for 0 to 1, in the source's own pixels; 404 if the model has none."""
-    info = service.predictor.info
-    if not (info.has_malignancy and info.has_malignancy_map):
-        raise ApiError(404, "no_map", f"the model {info.name} has no malignancy map")
+    item = service.item_with_frame(item_id, frame)
+    if not service.store.frame_file(item, frame, MAP_NAME).is_file():
+        found = service.store.prediction(item, frame)
+        raise ApiError(404, "no_map", f"the model {found.model.name if found else 'of it'} has no malignancy map")
     return _frame_file(service, item_id, frame, MAP_NAME, "image/png")
 
 
@@ -110,8 +111,8 @@ def measure_frame(
     """Measure outlines by the function that measures the network's own; nothing is kept."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
-        examination = service.examiner.examination(item, frame)
-        return measure_outlines(service.predictor, examination, given.outlines_xy, given.others_xy)
+        predictor, examination = service.examiner.examination(item, frame)
+        return measure_outlines(predictor, examination, given.outlines_xy, given.others_xy)
 
 
 @router.post("/frames/{frame}/outline", responses=refusals(404, 409, 413, 503))
@@ -123,7 +124,7 @@ def outline_frame(item_id: ItemId, frame: FrameIndex, given: PointedAtIn, servic
     """
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
-        return outline_there(service.predictor, service.examiner.examination(item, frame), given)
+        return outline_there(*service.examiner.examination(item, frame), given)
 
 
 @router.get("/export/{kind}", response_class=Response, responses=refusals(404, 409, 503))

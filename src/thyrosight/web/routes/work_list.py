@@ -89,6 +89,7 @@ def listed(row: ListedRow) -> ListedItem:
 
 def _measured_again(service: Service, item_id: str, given: GivenSpacing | None) -> Item:
     item = service.item(item_id)
+    service.store.want_model(item, service.examiner.model_of(item, 0).model)  # not the one that is chosen by now
     service.store.write_spacing(item, given)
     service.examiner.forget(item)
     service.queue.queue_again(item_id)

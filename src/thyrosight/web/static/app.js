@@ -5,6 +5,7 @@ import { byId, detailOf, h, targetOf } from "./page/dom.js";
 import { wireKeys } from "./page/keyboard.js";
 import { announce } from "./page/messages.js";
 import { asApiError, getJson, onTokenNeeded } from "./server/api.js";
+import { Models } from "./server/models.js";
 import { Queue } from "./server/queue.js";
 import { askOutline } from "./review/ask.js";
 import { Correcting } from "./review/correcting.js";
@@ -15,6 +16,7 @@ import { Frames } from "./image/frames.js";
 import { wireGestures } from "./image/gestures.js";
 import { Stage } from "./image/stage.js";
 import { Viewer } from "./image/viewer.js";
+import { ModelsDialog } from "./panel/models-dialog.js";
 import { Panel } from "./panel/panel.js";
 import { WorkList } from "./panel/work-list.js";
 import { OpenFrame } from "./open-frame.js";
@@ -29,6 +31,8 @@ const editor = new Editor(viewer, {
   scale: (review, from, to) => work.setScale(review, from, to),
 });
 const queue = new Queue();
+const models = new Models();
+new ModelsDialog(models, () => work.readAgain());
 const frames = new Frames();
 const clip = new ClipBar(byId("clip"));
 const stage = new Stage(viewer, editor);
@@ -48,8 +52,9 @@ const correcting = new Correcting(here, editor, {
   reveal: (review) => work.reveal(review),
   saved: (item) => queue.follow(item.id),
 });
-const panel = new Panel(here, {
+const panel = new Panel(here, models, {
   select,
+  predictAgain: () => work.predictAgain(models),
   save: () => correcting.save(),
   outline: (rings) => stage.showOthers(rings),
 });
@@ -111,6 +116,7 @@ function wirePanel() {
     if (detailOf(event) === "typed") work.typeScale();
     else correcting.start("ruler");
   });
+  models.addEventListener("changed", () => panel.drawIdentity());
   stage.addEventListener("map", () => opening.showMap());
   stage.addEventListener("redraw", () => opening.redraw());
   editor.addEventListener("changed", () => opening.redraw());
@@ -140,8 +146,7 @@ function wirePanel() {
 async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");
-  byId("served").textContent = `${health.model.name} · version ${health.version}`;
-  byId("served").title = `Model ${health.model.id}. ${health.model.risk_meaning}`;
+  models.took(health.model);
   list.threshold = health.model.operating_points[0]?.threshold ?? 0.5;
   const loading = queue.load();
   await new Promise((resolve) => {

@@ -197,12 +197,36 @@ export class Work {
   }
 
   /** @param {Review} review @param {number} mm per pixel */
-  async keepScale(review, mm) {
+  keepScale(review, mm) {
+    const given = { row_mm: mm, column_mm: mm, who: readerName() };
+    return this.workAgain(review, () => sendJson("PUT", itemPath(review.item.id, "spacing"), given));
+  }
+
+  /** The chosen model predicts the open image again. @param {import("./server/models.js").Models} models */
+  async predictAgain(models) {
+    const { review } = this.parts.here;
+    if (review) await this.workAgain(review, () => models.predictAgain({ items: [review.item.id] }));
+  }
+
+  /** Items of the list wait again: what is shown of them is not theirs any more. */
+  async readAgain() {
+    const { frames, queue, here, opening, correcting } = this.parts;
+    if (here.review?.isChanged) await correcting.save();
+    frames.kept.clear();
+    await queue.load();
+    if (!this.row || this.row.state === "done") return;
+    correcting.stop();
+    opening.leave();
+    await opening.open(this.row);
+  }
+
+  /** The open image is worked on again: saved first, then closed, and opened when it is done. @param {Review} review @param {() => Promise<unknown>} ask */
+  async workAgain(review, ask) {
     const { here, correcting, queue, opening, frames } = this.parts;
     if (review !== here.review) return;
     if (review.isChanged && !(await correcting.save())) return;
     try {
-      await sendJson("PUT", itemPath(review.item.id, "spacing"), { row_mm: mm, column_mm: mm, who: readerName() });
+      await ask();
     } catch (error) {
       tell(asApiError(error).message);
       return;

@@ -23,6 +23,9 @@
  * @property {HTMLDialogElement} conflict-dialog
  * @property {HTMLDialogElement} scale-dialog
  * @property {HTMLDialogElement} name-dialog
+ * @property {HTMLDialogElement} models-dialog
+ * @property {HTMLFormElement} models-form
+ * @property {HTMLButtonElement} models-use
  * @property {HTMLButtonElement} join
  * @property {HTMLInputElement} reader-name
  * @property {HTMLInputElement} second-reader

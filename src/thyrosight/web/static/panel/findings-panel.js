@@ -12,23 +12,6 @@ import { current, isTouched, lastKnown } from "../review/findings.js";
 /** @typedef {[title: string, measures: Measures | null, kind: string]} Column of the measures */
 
 /**
- * Review -> the head of the panel: the file, and what its header states.
- * @param {HTMLElement} parent
- * @param {Review} review
- */
-export function showIdentity(parent, review) {
-  const { image } = review.prediction;
-  const facts = [`${image.width_px} × ${image.height_px} px`];
-  if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
-  if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm per pixel`);
-  fill(
-    parent,
-    h("h2", { class: "file", title: review.item.name }, review.item.name),
-    h("p", { class: "faint" }, facts.join(" · ")),
-  );
-}
-
-/**
  * The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known).
  * @param {HTMLElement} parent
  * @param {Review} review
@@ -371,29 +354,5 @@ export function showMeasures(parent, finding) {
         )
       : null,
     h("p", { class: "small faint" }, "Taller than wide counts on transverse views only."),
-  );
-}
-
-/** Which network and program it was. @param {HTMLElement} parent @param {Review} review */
-export function showProvenance(parent, review) {
-  const { model, software_version: software, seconds, with_tta: isMirrored, image } = review.prediction;
-  const rows = [
-    ["Model", `${model.name} (${model.id})`],
-    ["Program", software],
-    ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image and a closer view" : ""}`],
-    ["Image SHA-256", image.sha256],
-  ];
-  fill(
-    parent,
-    h(
-      "details",
-      { class: "more" },
-      h("summary", {}, "Where this comes from"),
-      h(
-        "dl",
-        { class: "facts" },
-        rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]),
-      ),
-    ),
   );
 }

@@ -2,15 +2,8 @@
 
 import { byId } from "../page/dom.js";
 import { showExports, showHolds } from "./export-panel.js";
-import {
-  showDigest,
-  showFindings,
-  showFlags,
-  showIdentity,
-  showMeasures,
-  showProvenance,
-  showRisk,
-} from "./findings-panel.js";
+import { showDigest, showFindings, showFlags, showMeasures, showRisk } from "./findings-panel.js";
+import { showIdentity, showProvenance } from "./identity.js";
 import { ReadersPanel } from "./readers-panel.js";
 import { showRating } from "./rating.js";
 import { TiradsForm } from "./tirads-form.js";
@@ -26,9 +19,12 @@ import { TiradsForm } from "./tirads-form.js";
 export class Panel {
   /**
    * @param {Shown} here
-   * @param {{ select: (key: string) => void, save: () => void, outline: (rings: Ring[]) => void }} actions
+   * @param {import("../server/models.js").Models} models
+   * @param {{ select: (key: string) => void, save: () => void, outline: (rings: Ring[]) => void, predictAgain: () => void }} actions
    */
-  constructor(here, { select, save, outline }) {
+  constructor(here, models, { select, save, outline, predictAgain }) {
+    this.models = models;
+    this.predictAgain = predictAgain;
     this.here = here;
     this.select = select;
     this.save = save;
@@ -44,7 +40,7 @@ export class Panel {
   draw() {
     const { review } = this.here;
     if (!review) return;
-    showIdentity(byId("identity"), review);
+    this.drawIdentity();
     showFlags(byId("flags"), review);
     showRating(byId("rating"), review, this.save);
     if (review !== this.drawn) this.readers.show(review, true);
@@ -55,6 +51,11 @@ export class Panel {
     byId("note").value = review.note;
     this.drawFindings();
     this.drawSaved();
+  }
+
+  drawIdentity() {
+    const { review } = this.here;
+    if (review) showIdentity(byId("identity"), review, this.models, this.predictAgain);
   }
 
   /** What depends on the outlines and on which of them is chosen. */

@@ -1,0 +1,79 @@
+"""A new result of a frame that has one -> the same nodules keep their names, and what readers said stays true.
+
+Before the result of another model replaces the old one, a reader who had agreed with that by a key gets its outlines as
+a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from thyrosight.errors import InputError
+from thyrosight.measurement.cine import with_names
+from thyrosight.measurement.nodule_uids import new_nodule_uid
+from thyrosight.measurement.outlines import fill_outlines
+from thyrosight.prediction import Nodule, Prediction
+from thyrosight.web.jobs.queue import ItemRow, JobQueue
+from thyrosight.web.jobs.store import Store
+from thyrosight.web.jobs.work_list import agreed_readers, note_verdict
+from thyrosight.web.review.corrections import keep_as_it_is, present_readings
+from thyrosight.web.review.identity import best_uids, numbered
+from thyrosight.web.review.kept_reading import item_numbers
+from thyrosight.web.review.reading_files import read_numbers, write_numbers
+
+
+def take_over(queue: JobQueue, store: Store, item: ItemRow, new: Prediction) -> Prediction:
+    """The new result of a frame that has one -> the new one, with the names of the old nodules.
+
+    A nodule that overlaps a known one is that nodule, and keeps UID and number; another gets a number that no nodule of
+    the item ever had. The result of another model stays among the earlier ones, and an agreement with it by a key
+    becomes a reading of its outlines.
+    """
+    index = new.image.frame_index
+    old = store.prediction(item, index)
+    if old is None:
+        return new
+    if old.model != new.model:
+        store.keep_earlier(item, old)
+        _keep_agreements(queue, store, item, old)
+    read = [finding.nodule for reading in present_readings(store, item, index) for finding in reading.findings]
+    numbers = item_numbers(store, item, old)
+    try:
+        write_numbers(store.readings_folder(item), numbers)
+    except FileNotFoundError as error:
+        raise InputError(f"{item.name}: was deleted meanwhile") from error
+    return _named_as(new, [*old.nodules, *read], numbers)
+
+
+def known_numbers(store: Store, item: ItemRow) -> dict[str, int]:
+    """-> {UID: number} of nodules that the item had by another model, or by a reader; empty for a new item."""
+    return read_numbers(store.readings_folder(item))
+
+
+def _keep_agreements(queue: JobQueue, store: Store, item: ItemRow, old: Prediction) -> None:
+    """Of a still: whoever agreed with the old result without a reading of their own gets it as a reading.
+
+    A clip has no reading for all of its frames: its verdict becomes `read`.
+    """
+    for who in agreed_readers(queue, item.id):
+        if old.image.num_frames > 1:
+            note_verdict(queue, item.id, who, "read")
+        else:
+            keep_as_it_is(store, item, old, who)
+
+
+def _named_as(new: Prediction, known: Sequence[Nodule], numbers: dict[str, int]) -> Prediction:
+    size_hw = (new.image.height_px, new.image.width_px)
+    masks = [fill_outlines([np.asarray(nodule.outline_xy)], size_hw) for nodule in new.nodules]
+    uids_of = best_uids(masks, known, size_hw)
+    taken = set(uids_of.values())
+    names = {}
+    for index, nodule in enumerate(new.nodules):
+        uid = uids_of.get(index) or nodule.uid
+        if uid is None or (index not in uids_of and uid in taken):
+            uid = new_nodule_uid()
+        numbers = numbered([uid], numbers)
+        names[nodule.number] = (numbers[uid], uid)
+    return with_names(new, names)

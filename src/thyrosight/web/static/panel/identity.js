@@ -1,0 +1,60 @@
+// A review -> what the open image is and where its result comes from: file, header, model, program.
+
+import { byId, fill, h } from "../page/dom.js";
+
+/** @typedef {import("../review/review.js").Review} Review */
+
+/**
+ * Review -> the head of the panel: the file, what its header states, and its model where that is not the chosen one.
+ * @param {HTMLElement} parent
+ * @param {Review} review
+ * @param {import("../server/models.js").Models} models
+ * @param {() => void} again lets the chosen model predict it
+ */
+export function showIdentity(parent, review, models, again) {
+  const { image } = review.prediction;
+  const facts = [`${image.width_px} × ${image.height_px} px`];
+  if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
+  if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm per pixel`);
+  fill(
+    parent,
+    h("h2", { class: "file", title: review.item.name }, review.item.name),
+    h("p", { class: "faint" }, facts.join(" · ")),
+    models.isOther(review.prediction)
+      ? h(
+          "p",
+          { class: "small by-model" },
+          `Result by ${review.prediction.model.name}. `,
+          h("button", { type: "button", class: "link small", onclick: again }, `Predict again by ${models.chosen?.name}`), // prettier-ignore
+        )
+      : null,
+  );
+}
+
+/** A narrow header has no room for the button that this stands for. */
+const modelsLink = () =>
+  h("button", { type: "button", class: "link", onclick: () => byId("served").click() }, "Choose a model");
+
+/** Which network and program it was. @param {HTMLElement} parent @param {Review} review */
+export function showProvenance(parent, review) {
+  const { model, software_version: software, seconds, with_tta: isMirrored, image } = review.prediction;
+  const rows = [
+    ["Model", [`${model.name} (${model.id}) `, modelsLink()]],
+    ["Program", software],
+    ["Time", `${seconds.toFixed(2)} s${isMirrored ? ", averaged with the mirror image and a closer view" : ""}`],
+    ["Image SHA-256", image.sha256],
+  ];
+  fill(
+    parent,
+    h(
+      "details",
+      { class: "more" },
+      h("summary", {}, "Where this comes from"),
+      h(
+        "dl",
+        { class: "facts" },
+        rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,38 @@
+// The models of this server: which one predicts what is sent, which made earlier results, what is predicted again.
+
+import { getJson, sendJson } from "./api.js";
+
+/** Events: `changed` (the model that is chosen is known, or is another one). */
+export class Models extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Pick<Api.ServedModel, "id" | "name" | "risk_meaning"> | null} the one for what is sent from now on */
+    this.chosen = null;
+  }
+
+  /** @param {Api.ServedModel} model */
+  took(model) {
+    this.chosen = model;
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  /** @returns {Promise<Api.ModelList>} */
+  list() {
+    return getJson("models");
+  }
+
+  /** @param {string} id */
+  async choose(id) {
+    this.took(await sendJson("PUT", "model", { id }));
+  }
+
+  /** @param {{ items: string[] } | { model: string }} which @returns {Promise<Api.QueuedAgain>} */
+  predictAgain(which) {
+    return sendJson("POST", "predict-again", which);
+  }
+
+  /** Whether a result is by another model than the chosen one. @param {Api.Prediction} prediction */
+  isOther({ model }) {
+    return this.chosen !== null && this.chosen.id !== model.id;
+  }
+}
