@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +13,28 @@ import typer
 
 from thyrosight.commands.options import BundleOption, Prevalence, Threads, Tta
 from thyrosight.commands.terminal import remark
-from thyrosight.errors import InputError, MissingExtraError
+from thyrosight.errors import ConfigError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from thyrosight.web.security import Rules
+
 DATA_FOLDER = "serve"
+SecondReaders = Annotated[
+    Path | None,
+    typer.Option(
+        "--second-readers",
+        help="File with lines `TOKEN NAME`: readers who see the network's result after their own only.",
+        exists=True,
+    ),
+]
+MoreModels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--models", help="More models to choose from: a bundle, or a folder of them; repeat for more.", exists=True
+    ),
+]
 
 
 def serve(
@@ -32,18 +50,12 @@ def serve(
         Path | None,
         typer.Option("--token-file", help="File with the secret that every request must carry.", exists=True),
     ] = None,
+    second_readers: SecondReaders = None,
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", help="Another name of this server; repeat for more.")
     ] = None,
     bundle: BundleOption = None,
-    models: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--models",
-            help="More models to choose from on the page: a bundle, or a folder of them; repeat for more.",
-            exists=True,
-        ),
-    ] = None,
+    models: MoreModels = None,
     max_upload_mb: Annotated[int, typer.Option("--max-upload-mb", min=1, help="Megabytes in one upload.")] = 512,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Files that may wait.")] = 1000,
     threads: Threads = None,
@@ -55,20 +67,13 @@ def serve(
     Listens on this machine only unless a token is given. Files stay in the data folder until they are deleted there or
     on the page. Stop it with Ctrl-C: waiting files continue at the next start.
     """
-    try:
-        import fastapi  # noqa: F401
-        import python_multipart  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(f'the server needs {error.name}; run: pip install "thyrosight[serve]"') from error
+    _check_extra()
     from thyrosight.inference.predictor import Predictor
     from thyrosight.web.app import create_app
     from thyrosight.web.jobs.models import ServedModels
-    from thyrosight.web.security import read_token, rules_for
     from thyrosight.web.service import Service, ServiceLimits
 
-    token = read_token(token_file) if token_file else None
-    rules = rules_for(host, token, allow_host or ())
+    rules = _rules(host, token_file, second_readers, allow_host or ())
     folder = data or Path(typer.get_app_dir("thyrosight")) / DATA_FOLDER
     load = partial(Predictor.load, threads=threads, tta=tta, prevalence=prevalence)
     served = ServedModels(load(bundle), models or (), load)
@@ -79,6 +84,29 @@ def serve(
         remark(not_chosen)
     remark(f"data in {folder}")
     _run(create_app(service, rules), host, port)
+
+
+def _check_extra() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(f'the server needs {error.name}; run: pip install "thyrosight[serve]"') from error
+
+
+def _rules(host: str, token_file: Path | None, second_readers: Path | None, allow_host: Sequence[str]) -> Rules:
+    """Options -> what a request needs. ConfigError where second readers could see everything without a token."""
+    from thyrosight.web.security import read_second_readers, read_token, rules_for
+
+    rules = rules_for(host, read_token(token_file) if token_file else None, allow_host)
+    if second_readers is None:
+        return rules
+    if token_file is None:
+        raise ConfigError(
+            "--second-readers: without --token-file everybody may see everything; give the token of all others there"
+        )
+    return replace(rules, second_readers=read_second_readers(second_readers))
 
 
 def _run(app: ASGIApp, host: str, port: int) -> None:

@@ -169,7 +169,9 @@ class OutlineMeasure(Record):
     """What an outline measures; untouched outlines of the network measure what its result states."""
 
     size: NoduleSize
-    mean_probability: float = Field(ge=0, le=1, description="mean mask probability inside the outline")
+    mean_probability: float | None = Field(
+        ge=0, le=1, description="mean mask probability inside the outline; None where it is hidden from a second reader"
+    )
     risk: float | None = Field(ge=0, le=1, description="calibrated mean of the malignancy map inside the outline")
     risk_interval: tuple[float, float] | None
     risk_interval_reason: str | None

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from thyrosight.daemon import is_loopback
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.web.errors import ApiError, unexpected
+from thyrosight.web.schemas import clean_name
 
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
 MAX_JSON_BYTES = 2 << 20
@@ -54,13 +55,15 @@ class Rules:
     """What a request needs.
 
     hosts: names that the Host header may have. any_address: any IP address too, as nobody can rebind an address.
-    token_digest: SHA-256 of the token, None where no token is needed. upload_path: the one path whose body has a limit
-    of its own; every other body has at most MAX_JSON_BYTES. open_paths: need no token (the page, which holds no data).
+    token_digest: SHA-256 of the token, None where no token is needed. second_readers: (SHA-256 of a token, name)
+    of those who must read before they see what the network says. upload_path: the one path whose body has a limit of
+    its own; every other body has at most MAX_JSON_BYTES. open_paths: need no token (the page, which holds no data).
     """
 
     hosts: frozenset[str] = _LOOPBACK_NAMES
     any_address: bool = False
     token_digest: bytes | None = None
+    second_readers: tuple[tuple[bytes, str], ...] = ()
     upload_path: str = "/api/v1/jobs"
     open_paths: frozenset[str] = frozenset()
 
@@ -93,6 +96,31 @@ def read_token(path: Path) -> str:
             "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
         )
     return token
+
+
+def read_second_readers(path: Path) -> tuple[tuple[bytes, str], ...]:
+    """File with a line `TOKEN NAME` per second reader -> (SHA-256 of its token, name). InputError as read_token."""
+    try:
+        lines = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: no tokens can be read from it ({reason})") from None
+    for number, words in enumerate(lines, 1):
+        if len(words) != 2 or not MIN_TOKEN_LENGTH <= len(words[0]) <= MAX_TOKEN_LENGTH or not words[0].isascii():
+            raise InputError(
+                f"{path}, line {number}: a line is a token of {MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} characters, a "
+                "space, and the reader's name"
+            )
+    if not lines:
+        raise InputError(f"{path}: is empty; write a line `TOKEN NAME` per second reader")
+    return tuple((hashlib.sha256(token.encode()).digest(), clean_name(name)) for token, name in lines)
+
+
+def second_reader_in(headers: Headers, rules: Rules) -> str | None:
+    """-> the name of the second reader whose token the request carries; None for any other token."""
+    _, _, given = headers.get("authorization", "").partition(" ")
+    digest = _digest(given.strip()) or b""
+    return next((name for known, name in rules.second_readers if hmac.compare_digest(digest, known)), None)
 
 
 def refusal(scope: Scope, rules: Rules) -> JSONResponse | None:
@@ -131,7 +159,7 @@ def _token_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
         return None
     kind, _, given = headers.get("authorization", "").partition(" ")
     is_right = hmac.compare_digest(_digest(given.strip()) or b"", rules.token_digest)
-    if kind.lower() == "bearer" and is_right:
+    if kind.lower() == "bearer" and (is_right or second_reader_in(headers, rules) is not None):
         return None
     message = "a token is needed: send `Authorization: Bearer TOKEN`"
     return ApiError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
@@ -194,6 +222,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        second = second_reader_in(Headers(scope=scope), self.rules)
+        scope["state"] = {**scope.get("state", {}), "second_reader": second}
         response = refusal(scope, self.rules)
         if response is None:
             try:

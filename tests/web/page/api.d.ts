@@ -320,7 +320,7 @@ declare namespace Api {
 
   interface OutlineMeasure {
     size: NoduleSize;
-    mean_probability: number;
+    mean_probability: number | null;
     risk: number | null;
     risk_interval: [number, number] | null;
     risk_interval_reason: string | null;

@@ -159,6 +159,21 @@ def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> s
     return now
 
 
+def note_seen(queue: JobQueue, item_id: str, frame_index: int, who: str) -> None:
+    """Writes that a second reader has read a frame, and may see what the network says of it."""
+    with queue.transaction() as db:
+        db.execute(
+            "INSERT OR IGNORE INTO seen (item_id, frame, who) SELECT id, ?, ? FROM items WHERE id = ?",
+            (frame_index, who, item_id),
+        )
+
+
+def seen_frames(queue: JobQueue, item_id: str, who: str) -> set[int]:
+    """-> the frames of the item that a second reader has read."""
+    rows = queue.read("SELECT frame FROM seen WHERE item_id = ? AND who = ?", (item_id, who))
+    return {row[0] for row in rows}
+
+
 def agreed_readers(queue: JobQueue, item_id: str) -> list[str]:
     """-> who agrees with the item as a whole, by one key."""
     rows = queue.read("SELECT who FROM reader_states WHERE item_id = ? AND verdict = 'agreed'", (item_id,))

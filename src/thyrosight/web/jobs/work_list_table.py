@@ -1,4 +1,4 @@
-"""The tables of the work-list, next to the queue's: what was found in an item, and who has read it."""
+"""The tables of the work-list, next to the queue's: what was found in an item, who has read it, who may see it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ CREATE TABLE IF NOT EXISTS reader_states (
 CREATE TABLE IF NOT EXISTS verdicts (
   number INTEGER PRIMARY KEY AUTOINCREMENT, item_id TEXT NOT NULL REFERENCES items (id) ON DELETE CASCADE,
   who TEXT NOT NULL, verdict TEXT NOT NULL, saved_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS seen (
+  item_id TEXT NOT NULL REFERENCES items (id) ON DELETE CASCADE, frame INTEGER NOT NULL, who TEXT NOT NULL,
+  PRIMARY KEY (item_id, who, frame)
 );
 CREATE INDEX IF NOT EXISTS items_in_order ON items (job_id, sort_key, number);
 """

@@ -17,6 +17,7 @@ from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME
 from thyrosight.results.overlay import draw_overlay
 from thyrosight.results.png import picture_png
 from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.hiding import HIDDEN_MEASURES, SecondReader, check_shown, is_hidden, without_network
 from thyrosight.web.jobs.store import IMAGE_NAME, MAP_NAME
 from thyrosight.web.review.export_item import Download, ExportItem, Reader
 from thyrosight.web.review.exports import EXPORTS
@@ -45,20 +46,27 @@ def get_item(item_id: ItemId, service: CurrentService) -> Item:
 
 
 @router.get("/clip", response_model=ClipSummary, responses=refusals(404, 409))
-def get_clip(item_id: ItemId, service: CurrentService) -> FileResponse:
+def get_clip(item_id: ItemId, service: CurrentService, second: SecondReader) -> FileResponse:
     """A clip as one examination; 404 for stills."""
     item = service.finished_item(item_id)
     if item.num_frames == 1:
         raise ApiError(404, "no_clip", f"{item.name}: a still image, not a clip")
+    check_shown(service, item, None, second)
     return _sent(service.store.item_folder(item) / CLIP_NAME, "application/json")
 
 
 @router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
-def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Response:
-    """What the network says of a frame: the same JSON as `thyrosight predict` writes."""
-    found = service.store.prediction(service.item_with_frame(item_id, frame), frame)
+def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Response:
+    """What the network says of a frame: the same JSON as `thyrosight predict` writes.
+
+    For a second reader (header `Second-Reader`, or a token of one) without nodules and risk until they have read it.
+    """
+    item = service.item_with_frame(item_id, frame)
+    found = service.store.prediction(item, frame)
     if found is None:
         raise not_found("result")
+    if is_hidden(service, item, frame, second):
+        found = without_network(found)
     return Response(found.to_json(), media_type="application/json")
 
 
@@ -69,15 +77,19 @@ def get_image(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Fi
 
 
 @router.get("/frames/{frame}/mask.png", response_class=Response, responses=_PNG | refusals(404, 409))
-def get_mask(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
+def get_mask(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> FileResponse:
     """The network's nodules: 0 and 255, in the source's own pixels."""
+    check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     return _frame_file(service, item_id, frame, MASK_NAME, "image/png")
 
 
 @router.get("/frames/{frame}/malignancy_map.png", response_class=Response, responses=_PNG | refusals(404, 409))
-def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
+def get_malignancy_map(
+    item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader
+) -> FileResponse:
     """Calibrated risk of each pixel, 0 to 255 for 0 to 1, in the source's own pixels; 404 if the model has none."""
     item = service.item_with_frame(item_id, frame)
+    check_shown(service, item, frame, second)
     if not service.store.frame_file(item, frame, MAP_NAME).is_file():
         found = service.store.prediction(item, frame)
         raise ApiError(404, "no_map", f"the model {found.model.name if found else 'of it'} has no malignancy map")
@@ -85,9 +97,10 @@ def get_malignancy_map(item_id: ItemId, frame: FrameIndex, service: CurrentServi
 
 
 @router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
-def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Response:
+def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Response:
     """The picture with outlines and legend, cropped to the field and enlarged: not in the source's pixels."""
     item = service.item_with_frame(item_id, frame)
+    check_shown(service, item, frame, second)
     path = service.store.frame_file(item, frame, OVERLAY_NAME)
     if not path.is_file():
         prediction = service.store.prediction(item, frame)
@@ -106,17 +119,22 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> 
 
 @router.post("/frames/{frame}/measure", responses=refusals(404, 409, 413, 503))
 def measure_frame(
-    item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService
+    item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService, second: SecondReader
 ) -> list[OutlineMeasure]:
     """Measure outlines by the function that measures the network's own; nothing is kept."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
         predictor, examination = service.examiner.examination(item, frame)
-        return measure_outlines(predictor, examination, given.outlines_xy, given.others_xy)
+        if not is_hidden(service, item, frame, second):
+            return measure_outlines(predictor, examination, given.outlines_xy, given.others_xy)
+        measured = measure_outlines(predictor, examination, given.outlines_xy, given.others_xy or ())
+        return [one.model_copy(update=HIDDEN_MEASURES) for one in measured]
 
 
 @router.post("/frames/{frame}/outline", responses=refusals(404, 409, 413, 503))
-def outline_frame(item_id: ItemId, frame: FrameIndex, given: PointedAtIn, service: CurrentService) -> OutlineThere:
+def outline_frame(
+    item_id: ItemId, frame: FrameIndex, given: PointedAtIn, service: CurrentService, second: SecondReader
+) -> OutlineThere:
     """Point at a nodule, and the network outlines it, by closer looks around the place; nothing is kept.
 
     The measure has a risk only where the network outlines the nodule in the whole view as well. 404 where it sees
@@ -124,6 +142,7 @@ def outline_frame(item_id: ItemId, frame: FrameIndex, given: PointedAtIn, servic
     """
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
+        check_shown(service, item, frame, second)
         return outline_there(*service.examiner.examination(item, frame), given)
 
 
@@ -132,6 +151,7 @@ def export_item(
     item_id: ItemId,
     kind: Kind,
     service: CurrentService,
+    second: SecondReader,
     frame: Annotated[int | None, Query(ge=0, le=1_000_000, description="which frame, for png")] = None,
     reader: Annotated[
         Reader | None, Query(description="whose outlines, for png, seg and sr; a person's where there are any")
@@ -140,6 +160,7 @@ def export_item(
 ) -> Response:
     """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
     item = service.finished_item(item_id)
+    check_shown(service, item, None, second)
     with service.examiner.turn():
         made = EXPORTS[kind](ExportItem(item, service.store, service.examiner, frame, reader, who))
     return download_answer(service, made)

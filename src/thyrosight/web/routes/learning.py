@@ -11,6 +11,7 @@ from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.hiding import SecondReader, check_who, hidden, note_reading_of
 from thyrosight.web.review.export_item import Download
 from thyrosight.web.review.training_set import Scope, write_training_set
 from thyrosight.web.routes.items import FrameIndex, ItemId, download_answer
@@ -20,18 +21,24 @@ from thyrosight.web.work_list_schemas import StudyReadingIn
 LOG_NAME = "reader-study.jsonl"
 """In the data folder; `thyrosight readers` reads it."""
 
+UNNAMED = "unnamed"
+"""In the log: a reader who has given no name."""
+
 router = APIRouter(prefix="/api/v1", tags=["learning"])
 
 
 @router.get("/training-set", response_class=Response, responses=refusals(409))
 def get_training_set(
     service: CurrentService,
+    second: SecondReader,
     scope: Annotated[
         Scope, Query(description="read: what somebody has read; all: the network's outlines as well")
     ] = "read",
     who: Annotated[str | None, Query(max_length=200, description="this reader's alone; the newest without it")] = None,
 ) -> Response:
     """Readings as a labelled set in a ZIP: images, masks and the cases.csv that `prepare`, `audit` and `learn` take."""
+    if second is not None:
+        raise hidden("what was read")
     scratch = service.store.new_incoming()
     path = scratch / "readings.zip"
     try:
@@ -51,8 +58,12 @@ def get_training_set(
 @router.post(
     "/items/{item_id}/frames/{frame}/study", status_code=204, response_class=Response, responses=refusals(404, 409)
 )
-def post_study_reading(item_id: ItemId, frame: FrameIndex, given: StudyReadingIn, service: CurrentService) -> None:
+def post_study_reading(
+    item_id: ItemId, frame: FrameIndex, given: StudyReadingIn, service: CurrentService, second: SecondReader
+) -> None:
     """Log a reading without or with the network, for a study of readers; `thyrosight readers` compares both."""
+    if second is not None:
+        check_who(second or UNNAMED, given.reader)
     item = service.item_with_frame(item_id, frame)
     prediction = service.store.prediction(item, frame)
     if prediction is None:
@@ -69,3 +80,5 @@ def post_study_reading(item_id: ItemId, frame: FrameIndex, given: StudyReadingIn
         model_id=prediction.model.id,
     )
     append_reading(service.store.folder / LOG_NAME, reading)
+    if not reading.is_empty:
+        note_reading_of(service, item, frame, second)

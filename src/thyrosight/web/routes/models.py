@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from thyrosight.errors import BundleError
 from thyrosight.prediction import Prediction
 from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.hiding import SecondReader, check_shown
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.work_list import items_by_model
 from thyrosight.web.model_schemas import (
@@ -90,9 +91,11 @@ def predict_again(given: PredictAgainIn, service: CurrentService) -> QueuedAgain
 
 
 @router.get("/items/{item_id}/frames/{frame}/earlier", responses=refusals(404, 409))
-def get_earlier(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> list[Prediction]:
+def get_earlier(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> list[Prediction]:
     """Results of other models that the frame had before it was predicted again, the newest first."""
-    return service.store.earlier(service.item_with_frame(item_id, frame), frame)
+    item = service.item_with_frame(item_id, frame)
+    check_shown(service, item, frame, second)
+    return service.store.earlier(item, frame)
 
 
 def _wanted(service: Service, given: PredictAgainIn) -> Sequence[ItemRow]:

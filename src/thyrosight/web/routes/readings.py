@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from thyrosight.web.errors import ApiError
+from thyrosight.web.hiding import SecondReader, check_shown, check_who, is_hidden, note_reading_of
 from thyrosight.web.review.agreement import agreements_of
 from thyrosight.web.review.corrections import (
     NO_CORRECTION,
@@ -31,10 +32,20 @@ router = APIRouter(prefix=PREFIX + "/frames/{frame}", tags=["readings"])
 
 @router.get("/correction", responses=refusals(404, 409))
 def get_correction(
-    item_id: ItemId, frame: FrameIndex, service: CurrentService, response: Response, who: Who = None
+    item_id: ItemId,
+    frame: FrameIndex,
+    service: CurrentService,
+    response: Response,
+    second: SecondReader,
+    who: Who = None,
 ) -> Correction:
     """A reader's reading of the frame, with its ETag; 404 where there is none."""
-    found = read_correction(service.store, service.item_with_frame(item_id, frame), frame, who)
+    item = service.item_with_frame(item_id, frame)
+    if who is not None and is_hidden(service, item, frame, second):
+        check_who(second, who)
+    if who is None:
+        check_shown(service, item, frame, second)
+    found = read_correction(service.store, item, frame, who)
     if found is None:
         raise ApiError(404, "no_correction", NO_CORRECTION)
     response.headers["ETag"] = found.etag
@@ -48,6 +59,7 @@ def put_correction(
     given: CorrectionIn,
     service: CurrentService,
     response: Response,
+    second: SecondReader,
     if_match: IfMatch = None,
 ) -> Correction:
     """Keep what a reader says, apart from the network's result and from other readers' readings.
@@ -55,35 +67,49 @@ def put_correction(
     Where this reader has a reading already, If-Match must hold its ETag: 428 without it; 409, with both readings in
     `detail`, where it is another's. Every version stays in the history.
     """
+    check_who(second, given.who)
     item = service.finished_item(item_id)
     service.item_with_frame(item_id, frame)
     kept = write_correction(service.store, service.examiner, item, frame, given, if_match)
     index_readings(service.queue, service.store, item)
+    note_reading_of(service, item, frame, second)
     response.headers["ETag"] = kept.etag
     return kept
 
 
 @router.delete("/correction", status_code=204, response_class=Response, responses=refusals(404, 409, 428))
 def delete_correction(
-    item_id: ItemId, frame: FrameIndex, service: CurrentService, who: Who = None, if_match: IfMatch = None
+    item_id: ItemId,
+    frame: FrameIndex,
+    service: CurrentService,
+    second: SecondReader,
+    who: Who = None,
+    if_match: IfMatch = None,
 ) -> None:
     """Take a reading back, with its ETag in If-Match; the network's result stands as it was, the history stays."""
     item = service.item_with_frame(item_id, frame)
+    if second is not None:
+        check_who(second, second if who is None else who)
+        who = second
     if not remove_correction(service.store, item, frame, who, if_match):
         raise ApiError(404, "no_correction", NO_CORRECTION)
     index_readings(service.queue, service.store, item)
 
 
 @router.get("/readings", responses=refusals(404, 409))
-def get_readings(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> Readings:
+def get_readings(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Readings:
     """The present reading of each reader, and how far each two of them agree."""
+    check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     found = present_readings(service.store, service.item_with_frame(item_id, frame), frame)
     return Readings(readings=found, agreement=agreements_of(found))
 
 
 @router.get("/history", responses=refusals(404, 409))
-def get_history(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> list[ReadingVersion]:
+def get_history(
+    item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader
+) -> list[ReadingVersion]:
     """Who saved or removed a reading of the frame, and when; oldest first."""
+    check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     return history_of(service.store, service.item_with_frame(item_id, frame), frame)
 
 
@@ -93,8 +119,10 @@ def get_version(
     frame: FrameIndex,
     version: Annotated[int, Path(ge=1, le=10**9)],
     service: CurrentService,
+    second: SecondReader,
 ) -> Correction:
     """An earlier version of a reading, as it was saved."""
+    check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     files = frame_versions(service.store, service.item_with_frame(item_id, frame), frame)
     found = next((read_version(file) for file in files if file.version == version), None)
     if found is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from thyrosight.web.errors import ApiError, not_found
+from thyrosight.web.hiding import SecondReader, check_question, check_shown, row_without_network
 from thyrosight.web.jobs.store import GivenSpacing
 from thyrosight.web.jobs.work_list import ListedRow, list_items, note_verdict
 from thyrosight.web.review.kept_reading import server_time
@@ -27,19 +29,25 @@ router = APIRouter(prefix="/api/v1", tags=["worklist"])
 
 
 @router.get("/worklist", responses=refusals())
-def get_work_list(service: CurrentService, wanted: Annotated[WorkListQuery, Query()]) -> WorkListPage:
+def get_work_list(
+    service: CurrentService, wanted: Annotated[WorkListQuery, Query()], second: SecondReader
+) -> WorkListPage:
     """The items that fit the filter, a page at a time; ask again with `next_cursor` for the next page."""
+    check_question(second, wanted)
     try:
         rows, following, total = list_items(service.queue, wanted)
     except ValueError as error:
         raise ApiError(422, "invalid_request", f"cursor: {error}; begin again without one") from error
-    return WorkListPage(items=[listed(row) for row in rows], total=total, next_cursor=following)
+    items = [listed(row, row_without_network(service, row, second)) for row in rows]
+    return WorkListPage(items=items, total=total, next_cursor=following)
 
 
 @router.put("/items/{item_id}/verdict", responses=refusals(404, 409, 413))
-def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService) -> KeptVerdict:
+def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, second: SecondReader) -> KeptVerdict:
     """Say by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
     item = service.finished_item(item_id)
+    if given.verdict == "agreed":
+        check_shown(service, item, None, second)
     saved_at = note_verdict(service.queue, item.id, given.who, given.verdict)
     return KeptVerdict(who=given.who, verdict=given.verdict, saved_at=saved_at)
 
@@ -76,15 +84,15 @@ def delete_item(item_id: ItemId, service: CurrentService) -> None:
         service.store.remove_items(item.job_id, [item_id])
 
 
-def listed(row: ListedRow) -> ListedItem:
-    """Row of the work-list -> record of the API."""
+def listed(row: ListedRow, hidden: Mapping[str, object]) -> ListedItem:
+    """Row of the work-list, what takes the place of values that are hidden -> record of the API."""
     same = {name: getattr(row, name) for name in ListedItem.model_fields if hasattr(row, name)}
     others = {
         "error": item_error(row),
         "readers": sorted(filter(None, row.readers.split("\x1f"))) if row.readers else [],
         "flags": [flag for flag in row.flags.split(";") if flag],
     }
-    return ListedItem.model_validate(same | others)
+    return ListedItem.model_validate(same | others | hidden)
 
 
 def _measured_again(service: Service, item_id: str, given: GivenSpacing | None) -> Item:

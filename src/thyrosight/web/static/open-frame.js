@@ -1,6 +1,6 @@
 // What is open: an item, one of its frames, its review, the chosen finding. It holds all reviews with unsaved changes.
 
-import { hiddenResult, isBlindFor } from "./review/blind.js";
+import { hiddenResult, isBlindFor, isHidden } from "./review/blind.js";
 import { Review } from "./review/review.js";
 
 /** @typedef {import("./image/frames.js").LoadedFrame} LoadedFrame */
@@ -43,7 +43,8 @@ export class OpenFrame {
     this.keepUnsaved();
     this.loaded = loaded;
     const kept = this.unsaved.get(`${item.id}/${frame}`);
-    const isBlind = isBlindFor(loaded.correction) && !this.revealed.has(`${item.id}/${frame}`);
+    const isRevealed = this.revealed.has(`${item.id}/${frame}`);
+    const isBlind = isHidden(loaded.prediction) || (isBlindFor(loaded.correction) && !isRevealed);
     const prediction = isBlind ? hiddenResult(loaded.prediction) : loaded.prediction;
     this.review = kept ?? new Review(item, frame, prediction, loaded.correction);
     if (!kept && isBlind) this.review.isBlind = true;

@@ -129,6 +129,7 @@ export class Work {
     if (review !== here.review) return;
     correcting.stop();
     here.reveal();
+    this.parts.frames.forget(review.item); // the server shows now what it had hidden
     const { suspicion } = review;
     here.review = null;
     await opening.open(this.row, review.frame);

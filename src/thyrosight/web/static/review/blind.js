@@ -11,6 +11,9 @@ const NETWORK_FLAGS = new Set(["no_nodule", "several_nodules", "touches_border",
 /** Whether a frame is to be read without the network. @param {any} reading the reader's own, null where there is none */
 export const isBlindFor = (reading) => isSecondReader() && !reading;
 
+/** Whether the server hides the network's part of a result. @param {Api.Prediction} prediction */
+export const isHidden = (prediction) => prediction.risk_reason === HIDDEN;
+
 /** A prediction -> what of it is no answer: the image and its field. @param {Api.Prediction} prediction @returns {Api.Prediction} */
 export const hiddenResult = (prediction) => ({
   ...prediction,

@@ -1,5 +1,7 @@
 // Requests to the server -> answers: with its token, typed errors, repeated while it is busy; pictures are decoded.
 
+import { isSecondReader, readerName } from "../page/reader.js";
+
 const ROOT = new URL("api/v1/", document.baseURI);
 const TOKEN_KEY = "thyrosight-token";
 const MAX_TRIES = 20;
@@ -115,7 +117,10 @@ export async function getFile(path, fallbackName, options) {
 
 /** @param {string} path @param {Options} options @param {string | null} token */
 async function send(path, options, token) {
-  const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  /** @type {Record<string, string>} */
+  const headers = { ...options.headers };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (isSecondReader()) headers["Second-Reader"] = encodeURIComponent(readerName()); // the server hides, too
   try {
     const response = await fetch(new URL(path, ROOT), { cache: "no-store", ...options, headers });
     setOnline(true);
