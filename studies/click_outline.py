@@ -1,11 +1,13 @@
 """How good is an outline by one click? A table with masks, networks -> Dice with a click against without, and clicks.
 
-    python studies/click_outline.py --cases cases/ddti --bundle 'runs/ddti/fold{fold}/bundle' --num 200 -o clicks.csv
+    python studies/click_outline.py 'runs/ddti/fold{fold}/bundle' --cases cases/ddti --num 200 -o clicks.csv
+    python studies/click_outline.py runs/ddti/fold0/bundle --cases cases/ddti --fold 0 --num 60
 
 With {fold} in the bundle's path each row is outlined by the network that has not seen it. Without, one bundle outlines
-all rows, and the first line says what it has learned from. The first click is at the reference's deepest point. Each
-further click is at the deepest point of the largest error: inside where the outline misses, outside where it is too
-large. Without a click counts the network's own nodule that overlaps the reference most.
+all rows, or those of --fold; the first line says what it has learned from, and which fold it has not seen. The first
+click is at the reference's deepest point. Each further click is at the deepest point of the largest error: inside where
+the outline misses, outside where it is too large. Without a click counts the network's own nodule that overlaps the
+reference most.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def rows_of(cases: Sequence[Case], bundle: str, threads: int) -> list[dict[str, 
     for case in cases:
         path = bundle.replace("{fold}", str(case.fold))
         if path not in predictors:
-            predictors = {path: Predictor.load(Path(path) if path else None, threads=threads)}
+            predictors = {path: Predictor.load(path, threads=threads)}
         predictor = predictors[path]
         frame = load_image(case)
         reference_HW = components(load_mask(case, frame.size_hw))[0]
@@ -115,20 +117,28 @@ def interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float, flo
 def main() -> None:
     """Prints the figures and writes the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", help="path, with {fold} for one per fold")
     parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--bundle", default="", help="path, with {fold} for one per fold; empty: the shipped model")
+    parser.add_argument("--fold", type=int, help="rows of this fold alone: the one that the bundle has not seen")
     parser.add_argument("--num", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--out", type=Path)
     given = parser.parse_args()
     cases = [case for case in read_cases(given.cases) if case.mask is not None]
+    if given.fold is not None:
+        cases = [case for case in cases if case.fold == given.fold]
+    if not cases:
+        parser.error(f"{given.cases}: no row with a mask in fold {given.fold}")
     order = np.random.default_rng(given.seed).permutation(len(cases))[: given.num]
     chosen = sorted((cases[index] for index in order), key=lambda case: (case.fold or 0, case.case_id))
     if "{fold}" not in given.bundle:
-        info = Predictor.load(Path(given.bundle) if given.bundle else None, threads=1).info
-        names = ", ".join(dict.fromkeys(one.source for one in info.training_sets))
-        print(f"one bundle for all rows: {info.name}, which has learned from {names}")
+        info = Predictor.load(given.bundle, threads=1).info
+        sets = [
+            one.source if one.held_out_fold is None else f"{one.source} without fold {one.held_out_fold}"
+            for one in info.training_sets
+        ]
+        print(f"one bundle for all rows: {info.name}, which has learned from {', '.join(sets)}")
     rows = rows_of(chosen, given.bundle, given.threads)
     groups = [str(row["group"]) for row in rows]
     before, after = (np.array([float(str(row[name])) for row in rows]) for name in ("without", "one_click"))

@@ -135,7 +135,7 @@ def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str)
     with _writing:
         files = versions_in(store.readings_folder(item) / str(frame_index))
         version = (files[-1].version if files else 0) + 1
-        given = CorrectionIn(findings=findings, who=who)
+        given = CorrectionIn(findings=findings, system="acr", note="", who=who, when="")
         kept, numbers = kept_reading(store, prediction, item, given, findings, prediction.nodules)
         write_numbers(store.readings_folder(item), numbers)
         changes = {"version": version, "etag": etag_of(version)}

@@ -48,8 +48,7 @@ def get_models(service: CurrentService) -> ModelList:
         for model in known
         if model.info is not None
     ]
-    gone = {"name": None, "risk_meaning": None, "created": None, "is_chosen": False, "is_available": False}
-    models += [ListedModel(id=model_id, num_items=number, **gone) for model_id, number in counts.items()]
+    models += [_gone(model_id, number) for model_id, number in counts.items()]
     faults = [UnusableBundle(name=model.path.name, fault=model.fault) for model in known if model.fault is not None]
     return ModelList(models=models, unusable=faults)
 
@@ -96,6 +95,19 @@ def get_earlier(item_id: ItemId, frame: FrameIndex, service: CurrentService, sec
     item = service.item_with_frame(item_id, frame)
     check_shown(service, item, frame, second)
     return service.store.earlier(item, frame)
+
+
+def _gone(model_id: str, num_items: int) -> ListedModel:
+    """-> a model that made results here, and is not on this server any more."""
+    return ListedModel(
+        id=model_id,
+        name=None,
+        risk_meaning=None,
+        created=None,
+        is_chosen=False,
+        is_available=False,
+        num_items=num_items,
+    )
 
 
 def _wanted(service: Service, given: PredictAgainIn) -> Sequence[ItemRow]:

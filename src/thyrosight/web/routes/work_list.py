@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -84,7 +83,7 @@ def delete_item(item_id: ItemId, service: CurrentService) -> None:
         service.store.remove_items(item.job_id, [item_id])
 
 
-def listed(row: ListedRow, hidden: Mapping[str, object]) -> ListedItem:
+def listed(row: ListedRow, hidden: dict[str, object]) -> ListedItem:
     """Row of the work-list, what takes the place of values that are hidden -> record of the API."""
     same = {name: getattr(row, name) for name in ListedItem.model_fields if hasattr(row, name)}
     others = {
