@@ -105,3 +105,16 @@ def test_lobes_and_gland() -> None:
     assert lobe_volume_ml(lobe) == pytest.approx(7.854, abs=0.001)
     assert gland_volume_ml(Gland(right=lobe, left=lobe)) == pytest.approx(15.708, abs=0.001)
     assert gland_volume_ml(Gland(right=lobe)) is None
+
+
+def test_a_known_bias_moves_the_intervals_of_diameters_and_volume() -> None:
+    one = examined([(20, 12, 8)])
+    error = READER_ERROR.model_copy(update={"bias_log": 0.1})
+    found = nodule_dimensions(one.nodules[0], one, (error, NETWORK_ERROR))
+    width = found.diameter("width")
+    assert width is not None
+    assert math.sqrt(width.low_mm * width.high_mm) / width.mm == pytest.approx(math.exp(-0.1))
+    assert found.volume_low_ml is not None
+    assert found.volume_high_ml is not None
+    middle_ml = math.sqrt(found.volume_low_ml * found.volume_high_ml)
+    assert middle_ml / found.volume_ml == pytest.approx(math.exp(-0.3))

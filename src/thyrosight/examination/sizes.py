@@ -117,12 +117,13 @@ def nodule_dimensions(nodule: ExaminedNodule, examination: ThyroidExam, errors: 
         )
     volume_ml = ellipsoid_volume_mm3(*(one.mm for one in diameters)) / 1000
     sd_log = _volume_sd(diameters, errors)
+    corrected_ml = volume_ml * math.exp(-sum(errors[one.by == "network"].bias_log for one in diameters))
     return NoduleDimensions(
         diameters=diameters,
         longest_mm=longest_mm,
         volume_ml=volume_ml,
-        volume_low_ml=volume_ml * math.exp(-Z95 * sd_log),
-        volume_high_ml=volume_ml * math.exp(Z95 * sd_log),
+        volume_low_ml=corrected_ml * math.exp(-Z95 * sd_log),
+        volume_high_ml=corrected_ml * math.exp(Z95 * sd_log),
         volume_sd_log=sd_log,
         reason=None,
     )
