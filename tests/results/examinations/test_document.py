@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from examinations import examined, full_examination
 from thyrosight.results.examinations.content import report_content
-from thyrosight.results.examinations.document import examination_html, report_pdf
+from thyrosight.results.examinations.document import examination_html, report_pdf, report_picture
 from thyrosight.results.examinations.text import report_text
 
 
@@ -64,3 +65,17 @@ def test_nothing_is_fetched_from_outside() -> None:
 def test_pdf_is_written() -> None:
     pytest.importorskip("weasyprint", reason="the extra pdf is not installed")
     assert report_pdf(examination_html(full_examination())).startswith(b"%PDF-")
+
+
+def test_a_caption_names_the_nodule_that_the_picture_marks_otherwise() -> None:
+    one = examined([(14, 9, 9), (20, 12, 8)])
+    picture_HW3 = np.zeros((30, 40, 3), np.uint8)
+    captions = [report_picture(one, image, picture_HW3).caption for image in one.images]
+    assert captions[0].endswith(", nodule 1")
+    assert captions[2].endswith(", nodule 2 (marked 1 in the picture)")
+
+
+def test_a_prior_examination_is_one_sentence() -> None:
+    one = full_examination(comparison="Ultrasound of 2025-10-02.")
+    told = dict(report_content(one, examined([(14, 9, 9)])).header)["Prior examination"]
+    assert told == "Ultrasound of 2025-10-02; compared with the ultrasound of 2026-01-01"

@@ -119,7 +119,7 @@ def _header(examination: ThyroidExam, earlier: ThyroidExam | None) -> Iterable[t
     yield "Date of the ultrasound", examination.date or "not stated"
     yield "Indication", examination.indication or "not stated"
     yield "Technique", examination.technique or "not stated"
-    told = [examination.comparison] if examination.comparison else []
+    told = [examination.comparison.rstrip(" .;")] if examination.comparison else []
     if earlier is not None:
         told.append(f"compared with the ultrasound of {earlier.date or 'unknown date'}")
     yield "Prior examination", "; ".join(told) or "none for comparison"

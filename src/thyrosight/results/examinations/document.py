@@ -57,8 +57,10 @@ def report_pdf(html: str) -> bytes:
     return pdf_of(html)
 
 
-def report_picture(image: ViewImage, picture_HW3: UInt8Array, lead: str = "") -> ReportPicture:
-    """Image, its overlay -> a reduced JPEG with its caption."""
+def report_picture(
+    examination: ThyroidExam, image: ViewImage, picture_HW3: UInt8Array, lead: str = ""
+) -> ReportPicture:
+    """An image of the examination, its overlay -> a reduced JPEG with its caption."""
     import cv2
 
     height, width = picture_HW3.shape[:2]
@@ -68,7 +70,7 @@ def report_picture(image: ViewImage, picture_HW3: UInt8Array, lead: str = "") ->
         reduced = cv2.resize(picture_HW3, size, interpolation=cv2.INTER_AREA)
     encoded = cv2.imencode(".jpg", reduced[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     return ReportPicture(
-        "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode(), lead + _caption(image)
+        "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode(), lead + _caption(image, examination)
     )
 
 
@@ -79,10 +81,17 @@ def _pictures(examination: ThyroidExam, home: Path | None, lead: str) -> Iterato
         path = None if home is None or image.picture is None else home / image.picture
         picture_HW3 = None if path is None else read_picture(path)
         if picture_HW3 is not None:
-            yield report_picture(image, picture_HW3, lead)
+            yield report_picture(examination, image, picture_HW3, lead)
 
 
-def _caption(image: ViewImage) -> str:
+def _caption(image: ViewImage, examination: ThyroidExam) -> str:
+    """-> key, view, place, and which nodules are in it: the overlay has the numbers of the image's own result."""
     views: dict[View, str] = {"transverse": "transverse", "longitudinal": "longitudinal"}
     parts = [image.key, views[image.view] if image.view else "view not stated", image.side, image.pole]
+    for nodule in examination.nodules:
+        for section in nodule.sections:
+            if section.image == image.key:
+                marked = section.nodule.number
+                same = marked == nodule.number
+                parts.append(f"nodule {nodule.number}" + ("" if same else f" (marked {marked} in the picture)"))
     return ", ".join(part for part in parts if part)
