@@ -79,3 +79,9 @@ def test_a_prior_examination_is_one_sentence() -> None:
     one = full_examination(comparison="Ultrasound of 2025-10-02.")
     told = dict(report_content(one, examined([(14, 9, 9)])).header)["Prior examination"]
     assert told == "Ultrasound of 2025-10-02; compared with the ultrasound of 2026-01-01"
+
+
+def test_a_draft_names_its_reader_as_not_signed() -> None:
+    one = full_examination(reader="Dr. A", signed="")
+    assert dict(report_content(one).header)["Reader"] == "Dr. A (not signed)"
+    assert "Reader" not in dict(report_content(full_examination(reader="Dr. A", signed="2026-01-02")).header)

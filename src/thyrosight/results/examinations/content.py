@@ -123,6 +123,8 @@ def _header(examination: ThyroidExam, earlier: ThyroidExam | None) -> Iterable[t
     if earlier is not None:
         told.append(f"compared with the ultrasound of {earlier.date or 'unknown date'}")
     yield "Prior examination", "; ".join(told) or "none for comparison"
+    if examination.reader and not examination.signed:  # a signature names the reader
+        yield "Reader", f"{examination.reader} (not signed)"
 
 
 def _gland(examination: ThyroidExam) -> Iterable[tuple[str, str]]:
