@@ -29,6 +29,8 @@ from web_server import Server, frame_png, post, serving, wait_for
 def repeated(db: sqlite3.Connection, table: str, key: str, new_key: str, changes: dict[str, Any], of: str) -> None:
     """One row of a table -> the same row with another key and some other values, in the columns that the table has."""
     columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] != "number"]
+    if not columns:
+        return  # an earlier version has no such table
     (values,) = db.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = ?", (of,)).fetchall() or [None]
     if values is None:
         return
