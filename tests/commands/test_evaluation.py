@@ -20,10 +20,11 @@ def test_evaluate_compare_pool(bundle: Path, phantoms: Path, tmp_path: Path) -> 
     assert second.exit_code == 0
     assert second.stdout.splitlines()[-1] == str(tmp_path / "b" / "report.html")
     tables = [str(tmp_path / name / "per_case.csv") for name in "ab"]
-    compared = json.loads(runner.invoke(app, ["compare", *tables, "--json"]).stdout)
+    folders = [str(tmp_path / name) for name in "ab"]
+    compared = json.loads(runner.invoke(app, ["compare", *folders, "--json"]).stdout)
     assert compared["num_cases"] == 4
     assert all(score["difference"]["value"] in (0, None) for score in compared["scores"])
-    pooled = runner.invoke(app, ["pool", tables[0], "-o", str(tmp_path / "pooled"), "--json"])
+    pooled = runner.invoke(app, ["pool", folders[0], "-o", str(tmp_path / "pooled"), "--json"])
     dice = [
         next(s["value"] for s in json.loads(done.stdout)["scores"] if s["name"] == "dice") for done in (first, pooled)
     ]

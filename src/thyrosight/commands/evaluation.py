@@ -115,7 +115,7 @@ def score(
 
 def pool(
     parts: Annotated[
-        list[Path], typer.Argument(help="per_case.csv of each fold, or one kept table.", exists=True, dir_okay=False)
+        list[Path], typer.Argument(help="per_case.csv of each fold, or its folder; or one kept table.", exists=True)
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled evaluation.")],
     across_folds: Annotated[
@@ -166,8 +166,8 @@ def calibrate(
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="per_case.csv of one evaluation.", exists=True, dir_okay=False)],
-    second: Annotated[Path, typer.Argument(help="per_case.csv of another.", exists=True, dir_okay=False)],
+    first: Annotated[Path, typer.Argument(help="per_case.csv of one evaluation, or its folder.", exists=True)],
+    second: Annotated[Path, typer.Argument(help="The same of another.", exists=True)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File for the comparison as JSON.")] = None,
     as_json: Json = False,
 ) -> None:
