@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from thyrosight.evaluation.compare import ComparedScore, Comparison
 from thyrosight.evaluation.report import number_text
@@ -18,6 +19,10 @@ PAGE = "report.html"
 HEADLINES = ("dice", "auroc")
 FEW_IMAGES = 30
 """Of fewer images a score says so little that the page says so."""
+NO_GAIN = (
+    "training did not help on these images: go on with the shipped network (leave --bundle out), or learn again from "
+    "more images or with more --hours"
+)
 PARTS = (
     ("bundle/", "the model, with its scores and its card"),
     ("across/pooled/report.html", "all scores out of fold, with curves, subgroups and pictures"),
@@ -54,18 +59,21 @@ def next_commands(out: Path, cases: Sequence[Case]) -> tuple[str, ...]:
     )
 
 
+def outcome(score: ComparedScore) -> Literal["better", "worse", "no difference is shown"]:
+    """A score of both networks -> what its paired interval says of the new ones."""
+    low, high = score.difference.low, score.difference.high
+    if low is None or high is None or low * high <= 0:
+        return "no difference is shown"
+    return "better" if (low > 0) == score.higher_is_better else "worse"
+
+
 def verdict(score: ComparedScore) -> str:
     """A score of both networks -> one sentence: what training gained."""
     difference = score.difference
     if difference.value is None:
         return f"{score.title}: not known ({difference.reason or 'no image has it in both'})"
-    if difference.low is None or difference.high is None:
-        interval, told = "", ""
-    else:
-        interval = f" ({difference.low:+.3f} to {difference.high:+.3f})"
-        told = ": no difference is shown"
-        if difference.low * difference.high > 0:
-            told = ": better" if (difference.low > 0) == score.higher_is_better else ": worse"
+    interval = "" if difference.low is None else f" ({difference.low:+.3f} to {difference.high:+.3f})"
+    told = f": {outcome(score)}" if interval else ""
     few = f"; {score.n} images say little" if score.n < FEW_IMAGES else ""
     return (
         f"{score.title} {number_text(score.first)} out of fold, shipped network untouched {number_text(score.second)}, "
@@ -74,11 +82,13 @@ def verdict(score: ComparedScore) -> str:
 
 
 def verdicts(comparison: Comparison | None, has_risk: bool) -> tuple[str, ...]:
-    """-> the sentences on Dice and AUROC; none without a comparison."""
+    """-> the sentences on Dice and AUROC, and advice where training lost; none without a comparison."""
     if comparison is None:
         return ()
-    chosen = [score for score in comparison.scores if score.name in HEADLINES and score.n > 0]
-    return tuple(verdict(score) for score in chosen if has_risk or score.name != "auroc")
+    known = [score for score in comparison.scores if score.name in HEADLINES and score.n > 0]
+    chosen = [score for score in known if has_risk or score.name != "auroc"]
+    outcomes = {outcome(score) for score in chosen}
+    return (*map(verdict, chosen), *((NO_GAIN,) if "worse" in outcomes and "better" not in outcomes else ()))
 
 
 def write_page(out: Path, findings: PageContent) -> None:
