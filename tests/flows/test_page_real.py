@@ -193,4 +193,4 @@ def _takes_everything(sight: BrowserPage, clip: Path) -> None:
     assert seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
     archive = zipfile.ZipFile(io.BytesIO(found["zip"][1]))
     assert archive.testzip() is None
-    assert f"frame{corrected['frame_index']}/person/correction.json" in archive.namelist()
+    assert f"frame-{corrected['frame_index'] + 1:02d}/person/correction.json" in archive.namelist()

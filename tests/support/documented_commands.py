@@ -124,6 +124,8 @@ class Desk:
             self._set(path)
         elif word in ("BUNDLE", "my.zip"):
             make_tiny_bundle(path)
+        elif word == "MODELS":
+            make_tiny_bundle(path / "tiny")
         elif path.name == "per_case.csv" and path.parent.name in ("a", "b"):
             self._provide("evaluate", "", "BUNDLE")
             self._provide("evaluate", "--cases", "cases/cases.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from thyrosight.web.service import Service
 def test_a_folder_that_can_not_be_tidied_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    no_predictor: Any = None
-    service = Service(no_predictor, tmp_path / "data")
+    predictor: Any = SimpleNamespace(bundle_path=None, model=SimpleNamespace(id="0123456789abcdef"))
+    service = Service(predictor, tmp_path / "data")
 
     def refuse() -> None:
         raise error

@@ -24,7 +24,7 @@ def test_an_item_goes_back_to_the_queue_though_the_queue_could_not_be_asked(
     job_id, item_id = new_id(), new_id()
     queue.accept(job_id, [(item_id, "a.png")])
     nothing: Any = lambda *_: None  # noqa: E731
-    worker = QueueWorker(queue, store, nothing, AfterWork(nothing, nothing))
+    worker = QueueWorker(queue, store, nothing, AfterWork(nothing, nothing, nothing, nothing))
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -59,7 +59,7 @@ def test_a_file_on_a_bad_place_of_the_disk_holds_up_no_other(tmp_path: Path, mon
         store.source(item).parent.mkdir(parents=True)
         store.source(item).touch()
     nothing: Any = lambda *_: None  # noqa: E731
-    worker = QueueWorker(queue, store, nothing, AfterWork(nothing, nothing))
+    worker = QueueWorker(queue, store, nothing, AfterWork(nothing, nothing, nothing, nothing))
     seen = []
 
     def examine(item: ItemRow) -> None:
