@@ -8,6 +8,7 @@ each of them is to stop in every state that the disk goes through.
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import os
 import shutil
@@ -105,6 +106,7 @@ class Syscalls:
         state.folder, state.log = os.fsencode(folder), os.fsencode(log or "")
         child = os.fork()
         if child == 0:
+            gc.freeze()  # as in kills.py
             status = 70
             try:
                 signal.alarm(LONGEST_SECONDS)
