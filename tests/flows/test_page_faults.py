@@ -40,8 +40,11 @@ def test_escape_asks_before_it_drops_changes_and_undo_brings_them_back(
     keys.press("Escape")
     page.wait_for_selector("#confirm-dialog[open]")
     keys.press("Escape")
+    page.wait_for_selector("#confirm-dialog", state="hidden")
+    sight.wait_for_paint()
     assert page.locator("#lines .outline.yours").count() == 1, "the answer is no"
     keys.press("Escape")
+    page.wait_for_selector("#confirm-dialog[open]")
     page.click("#confirm-yes")
     wait_for(lambda: page.locator("#lines .outline.yours").count() == 0)
     keys.press("Control+z")

@@ -38,7 +38,7 @@ export function answered(id, texts = {}) {
   for (const [name, text] of Object.entries(texts)) byId(name).textContent = text;
   return new Promise((resolve) => {
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(dialog.returnValue || null), { once: true });
+    whenClosed(dialog, () => resolve(dialog.returnValue || null));
     dialog.showModal();
   });
 }
@@ -52,9 +52,23 @@ export function answered(id, texts = {}) {
 function answer(dialog, value) {
   return new Promise((resolve) => {
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" ? value() : null), { once: true });
+    whenClosed(dialog, () => resolve(dialog.returnValue === "yes" ? value() : null));
     dialog.showModal();
   });
+}
+
+/**
+ * Calls back when the dialog is closed. The event comes late: that of an earlier showing is no answer to this one.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => void} then
+ */
+function whenClosed(dialog, then) {
+  const closed = () => {
+    if (dialog.open) return;
+    dialog.removeEventListener("close", closed);
+    then();
+  };
+  dialog.addEventListener("close", closed);
 }
 
 /** A press outside a dialog closes it; so does a button with data-answer. */
