@@ -303,3 +303,30 @@ def hangs_up_by_a_reset(peer: socket.socket) -> None:
     peer.sendall(data(command(1, US, True), 3) + data(bytes(5000), 0))
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
+
+
+@liar
+def sends_an_instance_and_aborts(peer: socket.socket) -> None:
+    associated(peer)
+    peer.sendall(data(command(1, US, True), 3) + data(bytes(5000), 2) + pdu(7, bytes(4)))
+
+
+@liar
+def sends_ten_instances_and_hangs_up(peer: socket.socket) -> None:
+    associated(peer)
+    peer.sendall((data(command(1, US, True), 3) + data(bytes(5000), 2)) * 10)
+    peer.shutdown(socket.SHUT_RDWR)
+
+
+@liar
+def sends_an_instance_without_its_uid(peer: socket.socket) -> None:
+    associated(peer)
+    body = element(2, US + b"\0" * (len(US) % 2)) + element(0x100, struct.pack("<H", 1))
+    body += element(0x110, struct.pack("<H", 7)) + element(0x800, struct.pack("<H", 1))
+    peer.sendall(data(element(0, struct.pack("<L", len(body))) + body, 3) + data(bytes(5000), 2))
+
+
+@liar
+def sends_an_instance_as_an_echo(peer: socket.socket) -> None:
+    associated(peer)
+    peer.sendall(data(command(0x30, US, True), 3) + data(bytes(5000), 2))

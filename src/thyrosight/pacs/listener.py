@@ -27,7 +27,7 @@ from thyrosight.frames.transfer_syntaxes import RECEIVED
 from thyrosight.pacs.bounded_server import MAX_PDU_BYTES, BoundedServer, Meter, Waiting, hang_up
 from thyrosight.pacs.entities import VERIFICATION, AllowedCallers
 from thyrosight.pacs.log import Log, internal_error_line
-from thyrosight.pacs.received_file import received_files_in
+from thyrosight.pacs.received_file import ReceivedFiles, received_files_in
 from thyrosight.pacs.spool import OUT_OF_RESOURCES, RefusedError, Spool, SpoolItem
 
 SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
@@ -65,6 +65,7 @@ class Listener:
         self._ae = _application_entity(settings)
         self._server: Any = None
         self._received_into: Any = None
+        self._files: ReceivedFiles
 
     @property
     def port(self) -> int:
@@ -95,7 +96,7 @@ class Listener:
         self._server.callers = settings.callers
         self._ae._servers.append(self._server)
         self._received_into = received_into(self._spool.incoming)
-        self._received_into.__enter__()
+        self._files = self._received_into.__enter__()
         serve = partial(self._server.serve_forever, poll_interval=0.1)
         threading.Thread(target=serve, name="thyrosight-listener", daemon=True).start()
 
@@ -109,6 +110,7 @@ class Listener:
         for association in self._ae.active_associations:
             association.join(seconds)
         self._ae.shutdown()
+        self._delete_left()
         self._received_into.__exit__(None, None, None)
         self._server = None
 
@@ -147,21 +149,27 @@ class Listener:
             self._ae.asked.discard(event.assoc)
         with self._lock:
             self._meters.pop(event.assoc, None)
-        message = getattr(event.assoc.dimse, "message", None)
-        path = getattr(message, "_data_set_path", None)
-        if isinstance(path, Path):
-            self._spool.discard(path)
+        if self._delete_left(event.assoc.dul):
             self._log(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
+
+    def _delete_left(self, reader: threading.Thread | None = None) -> bool:
+        """Deletes what no C-STORE has taken, of one connection or of all -> whether there was anything."""
+        left = self._files.take_left(reader)
+        for path in left:
+            self._spool.discard(path)
+        return bool(left)
 
     def _rejected(self, event: Any) -> None:
         self._log(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
 
     def _store(self, event: Any) -> int:
         """One C-STORE -> its status. The received file is deleted here: pynetdicom leaves it where the disk refuses."""
+        received = event.request._dataset_file
+        if received is not None:
+            self._files.take(received)
         try:
             return self._status_of(event)
         finally:
-            received = event.request._dataset_file
             if received is not None:
                 self._spool.discard(Path(received.name))
 
@@ -195,8 +203,8 @@ class Listener:
 
 
 @contextmanager
-def received_into(folder: Path) -> Iterator[None]:
-    """Within the block pynetdicom writes what it receives into this folder, chunk by chunk, and nothing to its log.
+def received_into(folder: Path) -> Iterator[ReceivedFiles]:
+    """-> what is received. Within the block pynetdicom writes it into this folder, chunk by chunk, and no log.
 
     Both are settings of the whole process: a process has one listener.
     """
@@ -206,8 +214,8 @@ def received_into(folder: Path) -> Iterator[None]:
     _config.LOG_HANDLER_LEVEL = "none"
     logger.setLevel(logging.CRITICAL + 1)  # its lines may hold words of a peer
     try:
-        with received_files_in(folder):
-            yield
+        with received_files_in(folder) as files:
+            yield files
     finally:
         tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = before[:3]
         logger.setLevel(before[3])

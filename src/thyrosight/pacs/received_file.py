@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -61,16 +62,47 @@ class ReceivedFile:
             os.unlink(self.name)  # at once: other files may need the room
 
 
+class ReceivedFiles:
+    """The files that no C-STORE has taken yet. Each belongs to the thread that reads its connection.
+
+    A complete instance is taken by its C-STORE. Whatever else a peer sends stays here until its connection ends:
+    pynetdicom drops what has no valid request, and what was waiting when the association ended, but not its file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lock = folder, threading.Lock()
+        self._readers: dict[ReceivedFile, threading.Thread] = {}
+
+    def new(self, **options: Any) -> ReceivedFile:
+        """Called by pynetdicom in the thread that reads the connection."""
+        file = ReceivedFile(self._folder)
+        with self._lock:
+            self._readers[file] = threading.current_thread()
+        return file
+
+    def take(self, file: ReceivedFile) -> None:
+        """From now on the caller deletes the file."""
+        with self._lock:
+            self._readers.pop(file, None)
+
+    def take_left(self, reader: threading.Thread | None = None) -> list[Path]:
+        """-> what is left of the connection that this thread reads, or of all; the caller deletes it."""
+        with self._lock:
+            left = [file for file, owner in self._readers.items() if reader in (None, owner)]
+            for file in left:
+                del self._readers[file]
+        for file in left:
+            file.close()
+        return [Path(file.name) for file in left]
+
+
 @contextmanager
-def received_files_in(folder: Path) -> Iterator[None]:
+def received_files_in(folder: Path) -> Iterator[ReceivedFiles]:
     """Within the block pynetdicom writes what it receives into ReceivedFiles of this folder."""
-
-    def new_file(**options: Any) -> ReceivedFile:
-        return ReceivedFile(folder)
-
+    files = ReceivedFiles(folder)
     before = getattr(dimse_messages, _MAKER)
-    setattr(dimse_messages, _MAKER, new_file)
+    setattr(dimse_messages, _MAKER, files.new)
     try:
-        yield
+        yield files
     finally:
         setattr(dimse_messages, _MAKER, before)
