@@ -176,6 +176,9 @@ class RunConfig:
     choose_threshold: bool = False
     """Choose the mask threshold on the validation groups instead of `mask_threshold`. Where some of their images have
     no nodule, also choose the least mean probability of a region."""
+    smooth_outlines: bool = False
+    """Draw each predicted nodule without spurs and ragged edges, as a reader does; `false` keeps every pixel above the
+    threshold."""
     min_area_fraction: float = 0.002
     """A predicted nodule that covers less than this share of its view is dropped."""
 

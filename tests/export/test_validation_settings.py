@@ -12,6 +12,8 @@ from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, b
 from thyrosight.export.validation_settings import chosen_rule, reference_mask, risk_settings
 from thyrosight.types import Box, Case
 
+RULED: Any = SimpleNamespace(min_area_fraction=0.002, smooth_outlines=False)
+
 
 def raw(probability_HW: np.ndarray) -> Any:
     height, width = probability_HW.shape
@@ -26,17 +28,20 @@ def blob(value: float) -> np.ndarray:
 
 def test_a_region_counts_up_to_its_own_mean() -> None:
     reference_HW = blob(0.71) > 0
-    dices_L = dices_of(reference_HW, raw(blob(0.71)), (0.5,), 0.002)[0]
+    dices_L = dices_of(reference_HW, raw(blob(0.71)), (0.5,), RULED)[0]
     assert dices_L.tolist() == [1.0 if least_mean <= 0.71 else 0.0 for least_mean in LEAST_MEANS]
-    empty_L = dices_of(np.zeros_like(reference_HW), raw(blob(0.71)), (0.5,), 0.002)[0]
+    empty_L = dices_of(np.zeros_like(reference_HW), raw(blob(0.71)), (0.5,), RULED)[0]
     assert (empty_L + dices_L == 1.0).all()
-    assert (dices_of(reference_HW, raw(blob(0.71)), (0.75,), 0.002)[0] == 0).all()
-    assert (dices_of(reference_HW, raw(blob(0.71)), (0.5,), 0.1)[0] == 0).all(), "a speck is dropped whatever its mean"
+    assert (dices_of(reference_HW, raw(blob(0.71)), (0.75,), RULED)[0] == 0).all()
+    coarse: Any = SimpleNamespace(min_area_fraction=0.1, smooth_outlines=False)
+    assert (dices_of(reference_HW, raw(blob(0.71)), (0.5,), coarse)[0] == 0).all(), (
+        "a speck is dropped whatever its mean"
+    )
 
 
 def test_the_rule_is_that_of_the_best_mean() -> None:
-    nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), (0.5,), 0.002)[0] for value in (0.9, 0.85, 0.95)]
-    nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), (0.5,), 0.002)[0] for value in (0.6, 0.7)]
+    nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), (0.5,), RULED)[0] for value in (0.9, 0.85, 0.95)]
+    nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), (0.5,), RULED)[0] for value in (0.6, 0.7)]
     dices_NTL = np.array(nodules + nothing)[:, None]
     rule = chosen_rule(dices_NTL, (0.5,), may_drop=True)
     assert 0.7 <= rule["min_mean_probability"] <= 0.85

@@ -154,9 +154,15 @@ def test_holes_are_filled_and_specks_are_dropped(whole: Predictor) -> None:
     assert dice(found.mask_HW, outer_HW) > 0.97
 
 
+def rule(min_area_fraction: float) -> Any:
+    """-> what a bundle says of its outlines."""
+    shares = {"min_area_fraction": min_area_fraction, "min_mean_probability": 0.0}
+    return SimpleNamespace(has_mask=True, mask_threshold=0.5, smooth_outlines=False, **shares)
+
+
 @pytest.mark.parametrize(("num_pixels", "is_kept"), [(31, False), (32, True)])
 def test_the_smallest_nodule_is_the_declared_fraction_of_the_view(num_pixels: int, is_kept: bool) -> None:
-    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.002, min_mean_probability=0.0)
+    info = rule(0.002)
     probability_HW = np.zeros((100, 160), np.float32)  # 0.002 of it are 32 pixels
     probability_HW[50, 20 : 20 + num_pixels] = 0.9
     assert bool(nodule_masks_of(probability_HW, info)) == is_kept
@@ -164,7 +170,9 @@ def test_the_smallest_nodule_is_the_declared_fraction_of_the_view(num_pixels: in
 
 
 def test_noise_does_not_become_thousands_of_nodules() -> None:
-    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.0, min_mean_probability=0.0)
+    info: Any = SimpleNamespace(
+        has_mask=True, mask_threshold=0.5, min_area_fraction=0.0, min_mean_probability=0.0, smooth_outlines=False
+    )
     probability_HW = np.random.default_rng(0).random((500, 500), np.float32)
     probability_HW[::2] = 0
     assert len(nodule_masks_of(probability_HW, info)) <= 16
@@ -557,8 +565,30 @@ def test_real_frames_give_masks_inside_the_field(fields: Predictor, fold: int) -
 def test_a_region_of_low_mean_probability_is_dropped_where_the_bundle_says_so() -> None:
     probability_HW = np.zeros((100, 160), np.float32)
     probability_HW[10:40, 10:40], probability_HW[60:90, 60:90] = 0.9, 0.6
-    info: Any = SimpleNamespace(has_mask=True, mask_threshold=0.5, min_area_fraction=0.002, min_mean_probability=0.0)
+    info = rule(0.002)
     assert len(nodule_masks_of(probability_HW, info)) == 2
     info.min_mean_probability = 0.7
     (kept_HW,) = nodule_masks_of(probability_HW, info)
     assert kept_HW[20, 20]
+
+
+def test_a_bundle_says_whether_outlines_are_smoothed() -> None:
+    probability_HW = np.zeros((100, 100), np.float32)
+    probability_HW[30:70, 20:60] = probability_HW[49:51, 20:95] = 0.9
+    info = rule(0.002)
+    (whole_HW,) = nodule_masks_of(probability_HW, info)
+    assert (whole_HW == (probability_HW > 0.5)).all()
+    info.smooth_outlines = True
+    (smooth_HW,) = nodule_masks_of(probability_HW, info)
+    assert not smooth_HW[:, 65:].any()
+    assert smooth_HW[35:65, 25:55].all()
+
+
+def test_smoothed_regions_do_not_overlap() -> None:
+    probability_HW = np.full((120, 120), 0.9, np.float32)
+    probability_HW[:, 60] = probability_HW[30:50, 50:70] = 0.0
+    info = rule(0.002)
+    info.smooth_outlines = True
+    masks = nodule_masks_of(probability_HW, info)
+    assert len(masks) == 2
+    assert not (masks[0] & masks[1]).any()

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thyrosight.measurement.outlines import components, fill_outlines, outlines
+from thyrosight.measurement.outlines import components, fill_outlines, outlines, smoothed
 
 
 def test_outlines_largest_first_and_exact_corners():
@@ -62,3 +62,37 @@ def test_components_by_size():
     assert [int(part.sum()) for part in components(mask_HW)] == [16, 5, 1]
     assert [int(part.sum()) for part in components(mask_HW, min_area_px=5)] == [16, 5]
     assert components(np.zeros((4, 4), bool)) == []
+
+
+def disc(size: int, centre_xy: tuple[float, float], radius: float) -> np.ndarray:
+    y, x = np.ogrid[:size, :size]
+    return (x - centre_xy[0]) ** 2 + (y - centre_xy[1]) ** 2 <= radius**2
+
+
+def test_a_smoothed_region_has_no_spur_and_no_notch_and_stays_where_it_was():
+    round_HW = disc(200, (100, 100), 40)
+    ragged_HW = round_HW.copy()
+    ragged_HW[98:101, 60:180] = True
+    ragged_HW[55:75, 99:102] = False
+    found_HW = smoothed(ragged_HW)
+    assert (found_HW ^ round_HW).sum() < 0.03 * round_HW.sum()
+    assert not found_HW[:, 145:].any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(1, 60), st.floats(0, 99), st.floats(0, 99))
+def test_a_disc_keeps_its_area_also_at_the_edge_of_the_image(radius, x, y):
+    mask_HW = disc(100, (x, y), radius)
+    found_HW = smoothed(mask_HW)
+    assert len(components(found_HW)) == 1
+    assert abs(int(found_HW.sum()) - int(mask_HW.sum())) <= max(4, 0.06 * mask_HW.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.95))
+def test_any_region_smooths_to_one_without_holes(seed, density):
+    noise_HW = np.random.default_rng(seed).random((40, 50)) < density
+    region_HW = fill_outlines(outlines(noise_HW)[:1], noise_HW.shape)
+    found_HW = smoothed(region_HW)
+    assert len(components(found_HW)) == 1
+    assert (fill_outlines(outlines(found_HW), found_HW.shape) == found_HW).all()

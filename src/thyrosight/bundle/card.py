@@ -97,6 +97,7 @@ def _what(info: BundleInfo) -> str:
         ("Mask threshold", f"{info.mask_threshold:g}, on the mask probability{threshold_from}"),
         ("Smallest nodule", f"{info.min_area_fraction:.2%} of a view's area"),
         ("Least mean probability of a nodule", f"{info.min_mean_probability:g}"),
+        ("Outlines", "smoothed, as a reader draws them" if info.smooth_outlines else "every pixel above the threshold"),
         ("Unlike its training images", familiarity_line(info)),
     ]
     return bullets(rows)

@@ -182,7 +182,8 @@ class BundleInfo(_Record):
     """All of bundle.json. files ({name: SHA-256}) and sha256 are filled when it is written.
 
     mask_threshold is on mask_probability. min_area_fraction: smallest nodule as a fraction of its view's area.
-    min_mean_probability: a region with a lower mean probability is dropped; 0 drops none. scores_meaning: which models
+    min_mean_probability: a region with a lower mean probability is dropped; 0 drops none. smooth_outlines: whether each
+    region is drawn without spurs and ragged edges. scores_meaning: which models
     the scores are of, where they are not of this network. recipe: the training configuration. robustness: scores on
     disturbed images. failures: how often outlines fail, and how. compute: {what: value} in words. sha256: of
     bundle.json itself, with these 64 digits set to 0.
@@ -211,6 +212,7 @@ class BundleInfo(_Record):
     notes: str
     familiarity: Familiarity | None = None
     min_mean_probability: float = Field(default=0.0, ge=0, lt=1)
+    smooth_outlines: bool = False
     mask_threshold_from: str = ""
     scores_meaning: str = ""
     subgroups: tuple[SubgroupScores, ...] = ()

@@ -107,7 +107,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
             except InputError:
                 continue
             raw = predictor.run(frame, fov=case.fov, panels=case.panels)
-            tables.append(dices_of(reference_HW, raw, THRESHOLDS, predictor.info.min_area_fraction))
+            tables.append(dices_of(reference_HW, raw, THRESHOLDS, predictor.info))
             has_empty |= not reference_HW.any()
         if tables:
             dices[fold] = np.array(tables)

@@ -51,20 +51,20 @@ class OutOfFoldRule:
 
 
 def dices_of(
-    reference_HW: BoolArray, raw: RawPrediction, thresholds: Sequence[float], min_area_fraction: float
+    reference_HW: BoolArray, raw: RawPrediction, thresholds: Sequence[float], info: BundleInfo
 ) -> NDArray[np.float64]:
-    """Reference and raw prediction of one image -> Dice for each of T thresholds and L LEAST_MEANS (T, L).
+    """Reference and raw prediction of one image by a model -> Dice for each of T thresholds and L LEAST_MEANS (T, L).
 
     Dice of a reference without a nodule is 1 where nothing is outlined, else 0.
     """
-    return np.array([_dices_at(reference_HW, raw, threshold, min_area_fraction) for threshold in thresholds])
+    return np.array([_dices_at(reference_HW, raw, threshold, info) for threshold in thresholds])
 
 
-def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, min_area_fraction: float) -> list[float]:
+def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, info: BundleInfo) -> list[float]:
     means_of_HW = np.full(reference_HW.shape, -1.0, np.float32)
     for panel in raw.panels:
         probability_HW, means_HW = raw.probability_HW[panel.slices], means_of_HW[panel.slices]
-        for region_HW in regions_of(probability_HW, threshold, min_area_fraction):
+        for region_HW in regions_of(probability_HW, threshold, info.min_area_fraction, info.smooth_outlines):
             means_HW[region_HW] = probability_HW[region_HW].mean()
     return [dice(reference_HW, means_of_HW >= least_mean) for least_mean in LEAST_MEANS]
 

@@ -27,7 +27,10 @@ from thyrosight.networks.from_bundle import network_from_bundle
 from thyrosight.networks.output import Output
 
 NETWORK = "ensemble"
-MUST_AGREE = ("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction")
+MUST_AGREE = (
+    *("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction"),
+    "smooth_outlines",
+)
 CERTAIN = 1e-6
 """Mean probabilities stay this far from 0 and 1, so that their logit is finite."""
 

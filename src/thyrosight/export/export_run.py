@@ -127,6 +127,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
         has_malignancy=has_malignancy,
         has_malignancy_map=has_malignancy and network_entry(config.network.name).has_malignancy_map(config.network),
         mask_threshold=config.run.mask_threshold,
+        smooth_outlines=config.run.smooth_outlines,
         min_area_fraction=config.run.min_area_fraction,
         risk_meaning="; or ".join(meanings) if has_malignancy else "none: not trained to rate malignancy",
         training_sets=(

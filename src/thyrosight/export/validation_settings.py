@@ -53,7 +53,7 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
             reference_HW = reference_mask(case, frame.size_hw)
             has_empty |= not reference_HW.any()
             name = name if case.mask is not None else BOXED_DICE
-            dices.append(dices_of(reference_HW, raw, thresholds, info.min_area_fraction))
+            dices.append(dices_of(reference_HW, raw, thresholds, info))
     changes: dict[str, Any] = {}
     if info.has_malignancy and len(rated) >= MIN_CALIBRATION_IMAGES and {label for label, _, _ in rated} == {0, 1}:
         changes |= risk_settings(rated)

@@ -14,7 +14,7 @@ import numpy as np
 from thyrosight.inference.box_outlines import closer_view, outline_in_box
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import RawPrediction
-from thyrosight.measurement.outlines import components, fill_outlines, outlines
+from thyrosight.measurement.outlines import components, fill_outlines, outlines, smoothed
 from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, Box, FloatArray, Frame
 
@@ -62,10 +62,21 @@ def outline_where(
     probability_HW = looked_at(predictor, frame, raw, views)
     if pointed.box is not None:
         found = outline_in_box(probability_HW, pointed.box, LEAST_BOX_IOU)
-        return None if found is None else PointOutline(found.mask_HW, found.threshold, views)
+        return (
+            None if found is None else PointOutline(_drawn(found.mask_HW, predictor, pointed), found.threshold, views)
+        )
     whole = Box(0, 0, frame.size_hw[1], frame.size_hw[0])
     mask_HW, used = region_at(probability_HW, panel or whole, pointed, predictor.info.mask_threshold, threshold)
-    return None if mask_HW is None else PointOutline(mask_HW, used, views)
+    return None if mask_HW is None else PointOutline(_drawn(mask_HW, predictor, pointed), used, views)
+
+
+def _drawn(mask_HW: BoolArray, predictor: Predictor, pointed: PointedAt) -> BoolArray:
+    """-> the mask, smoothed as the bundle smooths, unless a point would then be on the wrong side."""
+    if not predictor.info.smooth_outlines:
+        return mask_HW
+    smooth_HW = smoothed(mask_HW)
+    has_all = all(_is_in(smooth_HW, point) for point in pointed.inside_xy)
+    return smooth_HW if has_all and not any(_is_in(smooth_HW, point) for point in pointed.outside_xy) else mask_HW
 
 
 def looked_at(predictor: Predictor, frame: Frame, raw: RawPrediction, views: Sequence[Box]) -> FloatArray:

@@ -15,6 +15,9 @@ from thyrosight.types import BoolArray, Box
 
 IntArray = NDArray[np.int32]
 
+OPENING_SHARE, BLUR_SHARE = 0.2, 0.1
+"""Radius of the disc and standard deviation of the Gaussian that smooth a region, as shares of the region's radius."""
+
 
 def outlines(mask_HW: BoolArray) -> list[IntArray]:
     """Mask -> outer outlines, (N, 2) int32 `_xy` through the border pixels' centres, most pixels first; no holes."""
@@ -42,6 +45,40 @@ def components(mask_HW: BoolArray, min_area_px: int = 1) -> list[BoolArray]:
     areas_px = stats[:, cv2.CC_STAT_AREA]
     kept = [label for label in range(1, num_labels) if areas_px[label] >= min_area_px]
     return [np.asarray(labels_HW == label) for label in sorted(kept, key=lambda label: -int(areas_px[label]))]
+
+
+def smoothed(mask_HW: BoolArray) -> BoolArray:
+    """One region without holes -> the same without spurs and ragged edges: drawn as a reader draws it.
+
+    Its opening by a disc, then a Gaussian cut at one half; the largest part of that. Both are as wide as shares of the
+    radius of the circle of the same area. At the edge of the image the region is taken to go on.
+    """
+    height, width = mask_HW.shape
+    radius = float(np.sqrt(mask_HW.sum() / np.pi))
+    margin = int(radius) + 2
+    box = bounding_box(mask_HW)
+    around = Box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin)
+    within = Box(max(0, around.x0), max(0, around.y0), min(width, around.x1), min(height, around.y1))
+    left, top = within.x0 - around.x0, within.y0 - around.y0
+    sides = (top, around.y1 - within.y1, left, around.x1 - within.x1)
+    bordered_hw = cv2.copyMakeBorder(mask_HW[within.slices].astype(np.uint8), *sides, cv2.BORDER_REPLICATE)
+    opened_hw = _opened(np.asarray(bordered_hw, np.uint8), OPENING_SHARE * radius)
+    blurred_hw = cv2.GaussianBlur(opened_hw.astype(np.float32), (0, 0), max(BLUR_SHARE * radius, 0.1))
+    found_hw = (blurred_hw > 0.5)[top : top + within.height, left : left + within.width]
+    if not found_hw.any():
+        return mask_HW
+    smoothed_HW = np.zeros_like(mask_HW)
+    smoothed_HW[within.slices] = fill_outlines(outlines(found_hw)[:1], found_hw.shape)
+    return smoothed_HW
+
+
+def _opened(region_hw: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
+    """-> the union of all discs of this radius that lie in the region; the region where there is none."""
+    inner_hw = cv2.distanceTransform(region_hw, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > radius
+    if not inner_hw.any():
+        return region_hw
+    away_hw = cv2.distanceTransform((~inner_hw).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return (away_hw <= radius).astype(np.uint8)
 
 
 def bounding_box(mask_HW: BoolArray) -> Box:
