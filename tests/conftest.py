@@ -48,6 +48,18 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A reader_desk.Desk: the service, without a browser, as readers use it."""
+    from reader_desk import Desk
+    from tiny_bundle import make_tiny_bundle
+
+    folder = tmp_path_factory.mktemp("desk")
+    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
+    yield found
+    found.close()
+
+
 # The order of tests is random, the numbers in them are not: a test that fails does so on every machine.
 
 

@@ -6,7 +6,6 @@ THYROSIGHT_IDENTITY_SESSIONS=500 runs so many; THYROSIGHT_IDENTITY_START=100 beg
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from reader_desk import (
     said_by_seg,
     said_by_sr,
 )
-from tiny_bundle import make_tiny_bundle
 
 NUM_SESSIONS = int(os.environ.get("THYROSIGHT_IDENTITY_SESSIONS", "20"))
 START = int(os.environ.get("THYROSIGHT_IDENTITY_START", "0"))
@@ -36,14 +34,6 @@ WORDS = [
     {"foci": ["punctate echogenic foci"]},
     {},
 ]
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
-    yield found
-    found.close()
 
 
 class Session:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,12 @@ from reader_desk import Desk
 from thyrosight.web.app import create_app
 from thyrosight.web.hiding import HIDDEN
 from thyrosight.web.security import Rules, read_second_readers, rules_for
-from tiny_bundle import make_tiny_bundle
 from web_server import ADDRESS, clip_tiff
 
 TOKEN, SECOND_TOKEN = "t" * 20, "s" * 20
 RING = [[20, 30], [60, 30], [60, 60], [20, 60]]
 BO = {"Second-Reader": "B%C3%B6"}
 FRAME_PATHS = ["mask.png", "malignancy_map.png", "overlay.png", "correction", "readings", "history", "earlier"]
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
-    yield found
-    found.close()
 
 
 @pytest.fixture

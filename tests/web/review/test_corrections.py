@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ pytest.importorskip("fastapi")
 
 from reader_desk import Desk, as_findings, said_by_seg
 from thyrosight.web.review.outlines import NOT_SEEN
-from tiny_bundle import make_tiny_bundle
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
-    yield found
-    found.close()
 
 
 @pytest.fixture

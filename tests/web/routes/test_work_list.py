@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from reader_desk import Desk, as_findings
-from tiny_bundle import make_tiny_bundle
 from web_server import frame_png, wait_for
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("desk")
-    found = Desk(make_tiny_bundle(folder / "tiny"), folder / "data")
-    yield found
-    found.close()
 
 
 def test_a_folder_in_parts_is_one_group_with_its_name_and_order(desk: Desk) -> None:
