@@ -258,3 +258,21 @@ def test_a_second_save_of_the_same_reading_is_told_of_the_first(
     assert notes == ["of the first", "of the second", "of the first, again"]
     first.close()
     second.close()
+
+
+def test_an_image_that_is_done_before_the_list_tells_of_it_is_opened(
+    browser: Any, fake: FakeServer, images: list[Path]
+) -> None:
+    """Once it stayed closed: the page had never seen it waiting, so it did not notice that it was done."""
+    sight = BrowserPage(browser, fake.address)
+
+    def answer_late(route: Any) -> None:
+        answer = route.fetch()
+        wait_for(lambda: all(item["state"] == "done" for item in fake.jobs["job0"]["items"]))
+        route.fulfill(response=answer)
+
+    sight.page.route("**/api/v1/jobs", answer_late)
+    sight.page.wait_for_selector("text=Drop thyroid ultrasound here")
+    sight.drop(images[:1])
+    sight.wait_until_open()
+    sight.close()

@@ -216,7 +216,7 @@ export class Queue extends EventTarget {
     for (const id of before.keys()) this.byId.delete(id);
     for (const row of fresh) this.byId.set(row.id, row);
     for (const row of fresh) {
-      if (row.state === "done" && before.has(row.id) && before.get(row.id) !== "done")
+      if (row.state === "done" && before.get(row.id) !== "done")
         this.dispatchEvent(new CustomEvent("done", { detail: row }));
     }
   }
