@@ -86,7 +86,10 @@ def rows_of(cases: Sequence[Case], bundle: str, threads: int) -> list[dict[str, 
             predictors = {path: Predictor.load(path, threads=threads)}
         predictor = predictors[path]
         frame = load_image(case)
-        reference_HW = components(load_mask(case, frame.size_hw))[0]
+        parts = components(load_mask(case, frame.size_hw))
+        if not parts:  # no nodule to click at
+            continue
+        reference_HW = parts[0]
         raw = predictor.run(frame, fov=case.fov, panels=case.panels)
         scores = with_clicks(predictor, case, raw, reference_HW)
         rows.append(

@@ -44,7 +44,7 @@ def test_a_click_finds_what_the_whole_view_has_missed(predictor: Predictor) -> N
         assert found is not None
         assert dice(found.mask_HW, ellipse(*place)) > 0.85
         assert not (found.mask_HW & ellipse(*(MISSED if place is PLAIN else PLAIN))).any()
-        assert len(found.views) == 3
+        assert len(found.views) == (1 if place is PLAIN else 3), "one around what is known, or several around the point"
 
 
 def test_a_box_finds_it_too(predictor: Predictor) -> None:

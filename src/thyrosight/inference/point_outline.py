@@ -14,12 +14,13 @@ import numpy as np
 from thyrosight.inference.box_outlines import closer_view, outline_in_box
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import RawPrediction
-from thyrosight.measurement.outlines import components, fill_outlines, outlines, smoothed
+from thyrosight.measurement.outlines import bounding_box, components, fill_outlines, outlines, smoothed
 from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, Box, FloatArray, Frame
 
 VIEW_SHARES = (0.35, 0.5, 0.7)
-"""Sides of the closer views around a point, over the longer side of the panel that it lies in."""
+"""Sides of the closer views around a point, over the longer side of the panel that it lies in. Where the network has
+found the nodule already, one view around that is better: views of these sides cut large nodules."""
 PEAK_SHARE = 0.5
 """The threshold is this share of the mask probability at the point, where that is below the bundle's threshold."""
 LEAST_THRESHOLD = 0.05
@@ -58,7 +59,8 @@ def outline_where(
     panel = _panel_with(raw.panels, pointed)
     if panel is None or not predictor.info.has_mask:
         return None
-    views = (closer_view(pointed.box, panel),) if pointed.box is not None else _views_around(panel, pointed.inside_xy)
+    box = pointed.box or _found_at(raw, panel, pointed.inside_xy)
+    views = _views_around(panel, pointed.inside_xy) if box is None else (closer_view(box, panel),)
     probability_HW = looked_at(predictor, frame, raw, views)
     if pointed.box is not None:
         found = outline_in_box(probability_HW, pointed.box, LEAST_BOX_IOU)
@@ -151,6 +153,15 @@ def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
     kept_HW[rows[is_kept], columns[is_kept]] = True
     parts = [one for one in components(kept_HW) if any(_is_in(one, point) for point in pointed.inside_xy)]
     return np.any(parts, axis=0) if parts else kept_HW
+
+
+def _found_at(raw: RawPrediction, panel: Box, inside_xy: Sequence[PointXY]) -> Box | None:
+    """-> the box of the network's own nodule that holds all points, in source pixels; None where there is none."""
+    for nodule_HW in raw.nodule_masks[raw.panels.index(panel)]:
+        if all(_holds(nodule_HW, round(y) - panel.y0, round(x) - panel.x0) for x, y in inside_xy):
+            box = bounding_box(nodule_HW)
+            return Box(box.x0 + panel.x0, box.y0 + panel.y0, box.x1 + panel.x0, box.y1 + panel.y0)
+    return None
 
 
 def _views_around(panel: Box, inside_xy: Sequence[PointXY]) -> tuple[Box, ...]:
