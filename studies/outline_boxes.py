@@ -2,9 +2,9 @@
 
     python studies/outline_boxes.py OUT/fold0/bundle --cases cases/tn5000/cases.csv -o second/fold0/tn5000
 
-The mean of the whole view and a closer one around the box, and of both mirror images, is cut at the threshold whose
-extent fits the box best. Rows of which every box is fitted get a mask; the others stay boxes. Train the next network of
-the same fold on that table; never on outlines by a network that has seen the fold.
+The mean of the whole view and a closer one around the box is cut at the threshold whose extent fits the box best, and
+smoothed. Rows of which every box is fitted get a mask; the others stay boxes. Train the next network of the same fold
+on that table; never on outlines by a network that has seen the fold.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.inference.box_outlines import BoxOutline, closer_view, outline_in_box
 from thyrosight.inference.predictor import Predictor
+from thyrosight.measurement.outlines import smoothed
 from thyrosight.types import Box, Case, FloatArray, Frame
 
 
@@ -35,19 +36,25 @@ def probability_around(predictor: Predictor, frame: Frame, case: Case, box: Box,
     return mean_HW
 
 
-def outlined(predictor: Predictor, case: Case) -> list[BoxOutline | None]:
-    """Case with boxes -> an outline per box, None where none fits."""
+def outlined(predictor: Predictor, case: Case, least_iou: float) -> list[BoxOutline | None]:
+    """Case with boxes -> an outline per box, None where none fits as well as least_iou."""
     frame = load_image(case)
     whole_HW = predictor.run(frame, fov=case.fov, panels=case.panels).probability_HW
-    return [outline_in_box(probability_around(predictor, frame, case, box, whole_HW), box) for box in case.boxes]
+    found = []
+    for box in case.boxes:
+        outline = outline_in_box(probability_around(predictor, frame, case, box, whole_HW), box, least_iou)
+        found.append(None if outline is None else replace(outline, mask_HW=smoothed(outline.mask_HW)))
+    return found
 
 
-def with_masks(predictor: Predictor, cases: Sequence[Case], masks: Path) -> tuple[list[Case], Counter[str]]:
+def with_masks(
+    predictor: Predictor, cases: Sequence[Case], masks: Path, least_iou: float
+) -> tuple[list[Case], Counter[str]]:
     """Cases -> (the same, with a mask where every box has its outline; how many of each)."""
     counts: Counter[str] = Counter()
     result = []
     for case in cases:
-        found = outlined(predictor, case) if case.boxes and case.mask is None else []
+        found = outlined(predictor, case, least_iou) if case.boxes and case.mask is None else []
         fitting = [outline for outline in found if outline is not None]
         if found and len(fitting) == len(found):
             path = masks / f"{case.case_id}.png"
@@ -68,11 +75,15 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--not-fold", type=int, help="leave this fold's rows as they are: they train nothing anyway")
+    parser.add_argument("--tta", action="store_true", help="average with mirrored and closer views: slower")
+    parser.add_argument("--least-iou", type=float, default=0.8, help="of the outline's extent with the box")
     arguments = parser.parse_args()
-    predictor = Predictor.load(arguments.bundle, threads=arguments.threads, tta=True)
+    predictor = Predictor.load(arguments.bundle, threads=arguments.threads, tta=arguments.tta)
     cases = read_cases(arguments.cases)
     kept = [case for case in cases if case.fold == arguments.not_fold and arguments.not_fold is not None]
-    done, counts = with_masks(predictor, [case for case in cases if case not in kept], arguments.out / "masks")
+    done, counts = with_masks(
+        predictor, [case for case in cases if case not in kept], arguments.out / "masks", arguments.least_iou
+    )
     write_cases([*done, *kept], arguments.out / "cases.csv")
     mean = counts["thresholds times 100"] / 100 / max(1, counts["outlined"])
     print(f"{counts['outlined']} outlined (mean threshold {mean:.2f}), {counts['left as they were']} left as they were")
