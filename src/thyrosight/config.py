@@ -67,7 +67,9 @@ class DataConfig:
     healthy_sources: tuple[str, ...] = ()
     """Sources whose images have no nodule (tg3k: healthy glands): each teaches an empty mask, not its own."""
     malignancy_sources: tuple[str, ...] = ()
-    """Sources whose malignancy label has the meaning of this model's risk; others give no risk loss. Empty: all."""
+    """Sources whose malignancy labels teach this model's risk; others give no risk loss. Empty: all. Where
+    run.validation_sources names some of them, the risk is calibrated on these and means their labels; the others teach
+    it as weak labels."""
     question_of_source: dict[str, str] = field(default_factory=dict)
     """Source -> which of network.questions its labels answer; such a source does not teach the network's own risk."""
     risk_of_category: dict[str, float] = field(default_factory=dict)

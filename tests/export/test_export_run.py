@@ -17,13 +17,13 @@ from thyrosight.bundle.store import (
     load_bundle,
 )
 from thyrosight.bundle.weight_checks import check_onnx
-from thyrosight.config import NetworkConfig
+from thyrosight.config import NetworkConfig, config_from_dict
 from thyrosight.errors import (
     BundleError,
     ConfigError,
     InputError,
 )
-from thyrosight.export.export_run import export_run
+from thyrosight.export.export_run import calibrated_sources, export_run
 from thyrosight.export.onnx import checked_onnx, parity, round_to_half, to_onnx, weights_bytes
 from thyrosight.export.tensorflow import vnet2d_to_tensorflow, write_vnet2d
 from thyrosight.networks.from_bundle import load_start_weights, network_from_bundle
@@ -162,3 +162,11 @@ def test_a_bundle_of_another_question_answers_with_that_head(tmp_path: Path) -> 
     assert asked.network.questions == ("own", "reading")
     with pytest.raises(ConfigError, match="this run was taught reading, breast"):
         ask(network, config, "gland")
+
+
+def test_the_risk_means_the_labels_that_it_is_calibrated_on() -> None:
+    data = {"malignancy_sources": ["tn5000", "ddti"]}
+    config = config_from_dict({"data": data, "run": {"validation_sources": ["tn5000", "busbra"]}})
+    assert calibrated_sources(config, ["busbra", "ddti", "tn5000"]) == ["tn5000"]
+    assert calibrated_sources(config_from_dict({"data": data}), ["busbra", "ddti", "tn5000"]) == ["ddti", "tn5000"]
+    assert calibrated_sources(config_from_dict({}), ["mine"]) == ["mine"]

@@ -108,14 +108,22 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     return write_bundle(out or run / "bundle", info, onnx_bytes, weights, model_card(info), seen)
 
 
+def calibrated_sources(config: Config, sources: Sequence[str]) -> list[str]:
+    """Sources that were learned from -> those whose labels the risk means: the ones that it is calibrated on.
+
+    Further ones in malignancy_sources taught it as weak labels. Without validation_sources all count.
+    """
+    taught = [source for source in sources if source in (config.data.malignancy_sources or sources)]
+    return [source for source in taught if source in config.run.validation_sources] or taught
+
+
 def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], record: Mapping[str, Any]) -> BundleInfo:
     """Run -> the info of its bundle before calibration; versions and git revision are those of the training."""
     fold: int | None = record["fold"]
     by_source: dict[str, list[Case]] = {}
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
-    risk_sources = [source for source in by_source if source in (config.data.malignancy_sources or by_source)]
-    meanings = dict.fromkeys(risk_meaning(source) for source in sorted(risk_sources))
+    meanings = dict.fromkeys(risk_meaning(source) for source in calibrated_sources(config, sorted(by_source)))
     has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
     return BundleInfo(
         name=f"{config.network.name}-{'-'.join(sorted(by_source))}" + ("" if fold is None else f"-fold{fold}"),
