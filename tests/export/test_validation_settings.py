@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
 from thyrosight.export.validation_settings import chosen_rule, reference_mask, risk_settings
@@ -43,11 +44,11 @@ def test_the_rule_is_that_of_the_best_mean() -> None:
     nodules = [dices_of(blob(1.0) > 0, raw(blob(value)), (0.5,), RULED)[0] for value in (0.9, 0.85, 0.95)]
     nothing = [dices_of(np.zeros((40, 40), np.bool_), raw(blob(value)), (0.5,), RULED)[0] for value in (0.6, 0.7)]
     dices_NTL = np.array(nodules + nothing)[:, None]
-    rule = chosen_rule(dices_NTL, (0.5,), may_drop=True)
+    rule = chosen_rule(dices_NTL, (0.5,), ["one"] * 5, may_drop=True)
     assert 0.7 <= rule["min_mean_probability"] <= 0.85
     assert rule["scores"][0].value == 1.0
     assert rule["scores"][0].n == 5
-    kept = chosen_rule(dices_NTL, (0.5,), may_drop=False)
+    kept = chosen_rule(dices_NTL, (0.5,), ["one"] * 5, may_drop=False)
     assert kept["min_mean_probability"] == 0.0
     assert kept["scores"][0].value == 0.6
 
@@ -55,7 +56,7 @@ def test_the_rule_is_that_of_the_best_mean() -> None:
 def test_the_threshold_is_chosen_with_it() -> None:
     dices_NTL = np.zeros((4, 3, len(LEAST_MEANS)))
     dices_NTL[:, 2, 0] = 0.5
-    assert chosen_rule(dices_NTL, (0.3, 0.4, 0.6), may_drop=True)["mask_threshold"] == 0.6
+    assert chosen_rule(dices_NTL, (0.3, 0.4, 0.6), ["one"] * len(dices_NTL), may_drop=True)["mask_threshold"] == 0.6
 
 
 def test_a_lucky_threshold_loses_to_a_good_neighbourhood() -> None:
@@ -107,3 +108,13 @@ def test_a_box_stands_for_the_outline_by_its_ellipse() -> None:
     assert ellipse_HW[8, 12]
     assert not ellipse_HW[4, 8]
     assert abs(ellipse_HW.sum() - np.pi * 16) < 6
+
+
+def test_each_source_counts_the_same() -> None:
+    dices_NTL = np.zeros((9, 2, len(LEAST_MEANS)))
+    dices_NTL[:8, 0], dices_NTL[:8, 1] = 0.81, 0.80
+    dices_NTL[8:, 0], dices_NTL[8:, 1] = 0.60, 0.70
+    thresholds = (0.4, 0.6)
+    by_source = chosen_rule(dices_NTL, thresholds, ["many"] * 8 + ["few"], may_drop=False)
+    assert by_source["scores"][0].value == pytest.approx((8 * 0.80 + 0.70) / 9)
+    assert by_source["mask_threshold"] == 0.6

@@ -17,7 +17,7 @@ from thyrosight.config import Config
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS
-from thyrosight.evaluation.mask_rule import THRESHOLDS, best_rule, dices_of
+from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, best_rule, dices_of
 from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
 from thyrosight.evaluation.out_of_fold import LabelledLogits, can_choose_thresholds
 from thyrosight.export.operating_points import operating_points
@@ -34,13 +34,14 @@ NUM_FOLDS = 5
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
     """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score from them.
 
-    Where a row has boxes and no outline, the mask rule is scored against the ellipses inscribed in its boxes.
+    Where a row has boxes and no outline, the mask rule is scored against the ellipses inscribed in its boxes. Each
+    source counts the same in the choice of the mask rule, whatever its number of rows.
     """
     predictor = Predictor.load(bundle)
     targets = {source.source for source in info.training_sets}
     rated = []
     thresholds = THRESHOLDS if config.run.choose_threshold else (info.mask_threshold,)
-    dices, has_empty, name = [], False, "Dice, validation"
+    dices, sources, has_empty, name = [], [], False, "Dice, validation"
     for case in cases:
         if case.source not in targets:
             continue
@@ -54,13 +55,13 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
             has_empty |= not reference_HW.any()
             name = name if case.mask is not None else BOXED_DICE
             dices.append(dices_of(reference_HW, raw, thresholds, info))
+            sources.append(case.source)
     changes: dict[str, Any] = {}
     if info.has_malignancy and len(rated) >= MIN_CALIBRATION_IMAGES and {label for label, _, _ in rated} == {0, 1}:
         changes |= risk_settings(rated)
     if info.has_mask and dices:
-        changes |= chosen_rule(
-            np.array(dices), thresholds, may_drop=has_empty and config.run.choose_threshold, name=name
-        )
+        may_drop = has_empty and config.run.choose_threshold
+        changes |= chosen_rule(np.array(dices), thresholds, sources, may_drop=may_drop, name=name)
     return info.model_copy(update=changes)
 
 
@@ -98,11 +99,22 @@ def risk_settings(rows: Sequence[tuple[int, float, str]]) -> dict[str, Any]:
 
 
 def chosen_rule(
-    dices_NTL: NDArray[Any], thresholds: Sequence[float], *, may_drop: bool, name: str = "Dice, validation"
+    dices_NTL: NDArray[Any],
+    thresholds: Sequence[float],
+    sources: Sequence[str],
+    *,
+    may_drop: bool,
+    name: str = "Dice, validation",
 ) -> dict[str, Any]:
-    """Dice per validation image and rule -> fields of a BundleInfo: the best rule and its mean Dice, by that name."""
-    rule, value = best_rule(dices_NTL, thresholds, may_drop=may_drop)
-    score = Score(name=name, value=value, low=None, high=None, n=len(dices_NTL), split="validation")
+    """Dice per validation image and rule, source of each -> fields of a BundleInfo: the best rule, its mean Dice.
+
+    The best mean of the sources' means counts, the score is the mean over the images.
+    """
+    is_of = [np.array([one == source for one in sources]) for source in dict.fromkeys(sources)]
+    means_STL = np.array([dices_NTL[rows].mean(axis=0) for rows in is_of])
+    rule, _ = best_rule(means_STL, thresholds, may_drop=may_drop)
+    chosen_N = dices_NTL[:, thresholds.index(rule.threshold), LEAST_MEANS.index(rule.min_mean_probability)]
+    score = Score(name=name, value=float(chosen_N.mean()), low=None, high=None, n=len(chosen_N), split="validation")
     return {
         "mask_threshold": rule.threshold,
         "min_mean_probability": rule.min_mean_probability,
