@@ -177,7 +177,7 @@ class RunConfig:
     mask_threshold: float = 0.5
     choose_threshold: bool = False
     """Choose the mask threshold on the validation groups instead of `mask_threshold`. Where some of their images have
-    no nodule, also choose the least mean probability of a region."""
+    no nodule, or there are 200 of them, also choose the least mean probability of a region."""
     smooth_outlines: bool = False
     """Draw each predicted nodule without spurs and ragged edges, as a reader does; `false` keeps every pixel above the
     threshold."""

@@ -21,7 +21,7 @@ from thyrosight.types import BoolArray
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))
 LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0.025), 3)))
-"""The values of min_mean_probability that are tried where some images have no nodule."""
+"""The values of min_mean_probability that are tried where regions may be dropped."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, ma
     """Dice of N images by T thresholds and L least means -> (the rule of the best mean, that mean).
 
     Each mean is averaged with those of the neighbouring rules first, because the top of a flat curve is noise.
-    may_drop: whether a region of low mean probability may be dropped; only images without a nodule can show its use.
+    may_drop: whether a region of low mean probability may be dropped; images without a nodule, or many, show its use.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
     best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)

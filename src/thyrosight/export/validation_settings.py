@@ -27,6 +27,8 @@ from thyrosight.types import BoolArray, Box, Case
 from thyrosight.views.boxes import box_masks
 
 BOXED_DICE = "Dice, validation; where there are boxes alone, of the ellipses inscribed in them"
+MANY_IMAGES = 200
+"""So many validation images show the use of dropping a region even if each has a nodule; fewer would fit noise."""
 NUM_FOLDS = 5
 """Folds into which the validation groups are dealt for the rates of the operating points."""
 
@@ -60,7 +62,7 @@ def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Cas
     if info.has_malignancy and len(rated) >= MIN_CALIBRATION_IMAGES and {label for label, _, _ in rated} == {0, 1}:
         changes |= risk_settings(rated)
     if info.has_mask and dices:
-        may_drop = has_empty and config.run.choose_threshold
+        may_drop = config.run.choose_threshold and (has_empty or len(dices) >= MANY_IMAGES)
         changes |= chosen_rule(np.array(dices), thresholds, sources, may_drop=may_drop, name=name)
     return info.model_copy(update=changes)
 
