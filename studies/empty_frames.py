@@ -8,16 +8,14 @@ For sets that `evaluate` has no reference for, such as TG3K: its masks are of th
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.table import group_key, read_cases
+from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap, mean_of
 from thyrosight.inference.predictor import Predictor
-
-NUM_RESAMPLES = 5_000
 
 
 def main() -> None:
@@ -30,17 +28,15 @@ def main() -> None:
     given = parser.parse_args()
     predictor = Predictor.load(given.bundle, threads=given.threads)
     cases = [case for case in read_cases(given.cases) if given.fold in (None, case.fold)]
-    counts: dict[str, list[int]] = defaultdict(list)
+    counts = []
     for case in cases:
         raw = predictor.run(load_image(case), fov=case.fov, panels=case.panels)
-        counts[group_key(case)].append(sum(map(len, raw.nodule_masks)))
-    sums = np.array([[sum(number == 0 for number in found), sum(found), len(found)] for found in counts.values()])
-    chosen = np.random.default_rng(0).integers(0, len(sums), (NUM_RESAMPLES, len(sums)))
-    totals = sums[chosen].sum(axis=1)
-    low, high = np.percentile(totals[:, 0] / totals[:, 2], [2.5, 97.5])
-    empty, regions, number = sums.sum(axis=0)
-    print(f"left empty: {empty / number:.3f} (95 % {low:.3f} to {high:.3f}), n = {number} in {len(sums)} groups")
-    print(f"regions per frame: {regions / number:.3f}")
+        counts.append(sum(map(len, raw.nodule_masks)))
+    groups = [group_key(case) for case in cases]
+    empty = grouped_bootstrap(mean_of([number == 0 for number in counts]), groups, np.random.default_rng(0))
+    span = "no interval" if empty.low is None else f"95 % {empty.low:.3f} to {empty.high:.3f}"
+    print(f"left empty: {empty.value:.3f} ({span}), n = {len(cases)} in {len(set(groups))} groups")
+    print(f"regions per frame: {np.mean(counts):.3f}")
 
 
 if __name__ == "__main__":

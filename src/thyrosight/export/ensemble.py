@@ -28,7 +28,12 @@ from thyrosight.networks.output import Output
 
 NETWORK = "ensemble"
 MUST_AGREE = (
-    *("preprocessing", "has_mask", "has_malignancy", "has_malignancy_map", "risk_meaning", "min_area_fraction"),
+    "preprocessing",
+    "has_mask",
+    "has_malignancy",
+    "has_malignancy_map",
+    "risk_meaning",
+    "min_area_fraction",
     "smooth_outlines",
 )
 CERTAIN = 1e-6
