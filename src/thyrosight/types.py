@@ -76,6 +76,7 @@ class Frame:
     spacing: of the whole frame; None where the file states none or where its regions differ, and spacing_reason states
     why. `spacing_in` gives the spacing of a part.
     modality, has_colour_data: from a DICOM header; None without one.
+    other_body_part: the DICOM term of a part that is surely not the neck (EPICARDIAL, ABDOMEN); None without one.
     """
 
     path: Path | None
@@ -89,6 +90,7 @@ class Frame:
     regions: tuple[Region, ...] = ()
     modality: str | None = None
     has_colour_data: bool | None = None
+    other_body_part: str | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:

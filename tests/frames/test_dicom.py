@@ -24,7 +24,7 @@ from thyrosight.frames.dicom import kind_of, ultrasound_modality
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import decode_frame, frames_of, load_frame, open_frames
 from thyrosight.frames.spacing import NO_SCALE
-from thyrosight.inference.flags import colour_flag, header_flags, num_views
+from thyrosight.inference.flags import colour_flag, header_flags, num_views, other_part_flags
 from thyrosight.types import Box
 
 # Clips.
@@ -184,6 +184,41 @@ def test_pydicoms_own_ultrasound(name: str, num_frames: int, words: str) -> None
             picture = np.repeat(frame.image_HW[..., None], 3, 2) if frame.rgb_HW3 is None else frame.rgb_HW3
             assert np.abs(picture.astype(int) - expected.astype(int)).max() <= 2
             assert frame.modality == "US"
+
+
+@pytest.mark.parametrize(
+    ("image_type", "body_part", "stated"),
+    [
+        (["DERIVED", "PRIMARY", "EPICARDIAL", "0001"], None, "EPICARDIAL"),
+        (["ORIGINAL", "PRIMARY", "ABDOMINAL"], "LIVER", "ABDOMINAL"),
+        (["ORIGINAL", "PRIMARY", "FETAL HEART"], None, "FETAL HEART"),
+        (["ORIGINAL", "PRIMARY", ""], "HEART", "HEART"),
+        (["ORIGINAL", "PRIMARY", "SMALL PARTS"], "KIDNEY", "KIDNEY"),
+        (None, "TESTIS", "TESTIS"),
+        (["ORIGINAL", "PRIMARY", "SMALL PARTS"], None, None),
+        (["ORIGINAL", "PRIMARY", "THYROID"], "THYROID", None),
+        (["ORIGINAL", "PRIMARY"], "NECK", None),
+        (["ORIGINAL", "PRIMARY", "BREAST"], "BREAST", None),
+        (["ORIGINAL", "PRIMARY", "JONES SECRET"], "SECRET", None),
+        ("ORIGINAL", "", None),
+    ],
+)
+def test_another_part_of_the_body_is_flagged(
+    image_type: list[str] | str | None, body_part: str | None, stated: str | None
+) -> None:
+    more = {"ImageType": image_type, "BodyPartExamined": body_part}
+    data = files.native(gray_picture(), **{name: value for name, value in more.items() if value is not None})
+    frame = decode_frame(data)
+    assert frame.other_body_part == stated
+    flags = other_part_flags(frame)
+    assert [flag.code for flag in flags] == (["unlike_training"] if stated else [])
+    assert all(f"states {stated}," in flag.message for flag in flags)
+
+
+def test_pydicoms_clip_of_a_heart_is_flagged() -> None:
+    path = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False)))
+    with open_frames(path) as file:
+        assert [flag.code for flag in other_part_flags(file.frame(7))] == ["unlike_training"]
 
 
 def test_frames_of_the_real_clip_differ() -> None:

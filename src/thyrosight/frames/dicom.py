@@ -149,6 +149,7 @@ def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[
         "spacing_reason": reason,
         "regions": regions,
         "modality": modality,
+        "other_body_part": header["other_body_part"] or None,
         "has_colour_data": bool(header["has_colour_data"]),
     }
 

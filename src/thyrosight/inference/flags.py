@@ -25,7 +25,8 @@ BORDER_PX = 1
 
 def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
     """Frame, its maps and nodules, the model's declaration -> flags of the image, then flags of the nodules."""
-    flags = unlike_flags(frame, raw, info) + header_flags(frame) + image_flags(frame, raw.fov, raw.panels)
+    unlike = other_part_flags(frame) or unlike_flags(frame, raw, info)
+    flags = unlike + header_flags(frame) + image_flags(frame, raw.fov, raw.panels)
     if raw.text:
         message = "text is burned into the ultrasound field; it was filled in before the model saw the image"
         flags.append(Flag(code="text_in_field", message=message))
@@ -36,6 +37,17 @@ def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info
     elif not nodules:
         flags.append(Flag(code="no_nodule", message="no nodule found; that does not exclude one"))
     return tuple(flags + nodule_flags(raw.panels, nodules, info.mask_threshold))
+
+
+def other_part_flags(frame: Frame) -> list[Flag]:
+    """-> a flag where a DICOM header states a part of the body that is not the thyroid; it needs no measure."""
+    if frame.other_body_part is None:
+        return []
+    message = (
+        f"the file's header states {frame.other_body_part}, not the thyroid that the model learned from: outline and "
+        "risk may mean nothing"
+    )
+    return [Flag(code="unlike_training", message=message)]
 
 
 def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Flag]:

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from thyrosight.frames.decoder.body_parts import other_body_part
 from thyrosight.frames.decoder.dicom_pixels import Layout
 from thyrosight.frames.headers import MAX_FRAMES, HeaderError, has_dicom_preamble
 from thyrosight.frames.transfer_syntaxes import BIG, DEFLATED, EXPLICIT, IMPLICIT
@@ -27,7 +28,8 @@ _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 LONG_VRS = frozenset((b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"))
 
 ELEMENTS = (
-    *("SOPClassUID", "Modality", "NumberOfFrames", "FrameTime", "CineRate", "RecommendedDisplayFrameRate"),
+    *("SOPClassUID", "Modality", "ImageType", "BodyPartExamined"),
+    *("NumberOfFrames", "FrameTime", "CineRate", "RecommendedDisplayFrameRate"),
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence"),
@@ -200,7 +202,7 @@ def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
 
 
 def header_facts(dataset: Any) -> dict[str, Any]:
-    """Data set -> the facts for the parent: numbers, and two codes of the standard; no free text."""
+    """Data set -> the facts for the parent: numbers, and codes of the standard; no free text."""
     try:
         items = list(dataset.get("SequenceOfUltrasoundRegions") or ())[:MAX_REGIONS]
     except TypeError:
@@ -209,6 +211,7 @@ def header_facts(dataset: Any) -> dict[str, Any]:
     return {
         "sop_class": _code(dataset.get("SOPClassUID"), 64),
         "modality": _code(dataset.get("Modality"), 16),
+        "other_body_part": other_body_part(_image_type_3(dataset), _code(dataset.get("BodyPartExamined"), 16)),
         "regions": regions,
         "pixel_spacing": _pair(dataset.get("PixelSpacing")),
         "pixel_ratio": _ratio(dataset.get("PixelAspectRatio")),
@@ -249,6 +252,13 @@ def _ratio(value: Any) -> float | None:
     """PixelAspectRatio (PS3.3 C.7.6.3.1.7) -> height over width of a pixel; None where it is absent or no pair."""
     height, width = _pair(value) or (None, None)
     return height / width if height and width and height > 0 and width > 0 else None
+
+
+def _image_type_3(dataset: Any) -> str:
+    """-> value 3 of Image Type, "" where it is absent."""
+    found = dataset.get("ImageType")
+    values = [] if found is None or isinstance(found, str) else list(found)
+    return _code(values[2], 16) if len(values) > 2 else ""
 
 
 def _code(value: Any, max_length: int) -> str:
