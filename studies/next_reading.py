@@ -4,7 +4,7 @@
 
 The page's list can order images by what a reading would teach. Here the masks of cases.csv are the readings: a network
 learns from the first batch, the same for both orders, then from the readings of the next images. `doubt` takes those
-whose outline is the least certain (thyrosight.inference.doubt, as the page's list), `random` any. After each batch the
+whose outline is the least certain (thyrosight.web.jobs.teaching, as on the page), `random` any. After each batch the
 Dice on the held-out fold is printed. The last batch is all that there is.
 Groups stay together in a batch. With the default, 24 phantoms are drawn and a tiny network takes one epoch: it shows
 that the study runs, and nothing else.
@@ -23,12 +23,12 @@ from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.table import read_cases, write_cases
 from thyrosight.evaluation.metrics.overlap import dice
 from thyrosight.frames.load import load_frame
-from thyrosight.inference.doubt import outline_doubt
 from thyrosight.inference.predictor import Predictor
 from thyrosight.phantom.cohort import write_phantoms
 from thyrosight.phantom.records import PhantomSettings
 from thyrosight.training.train import train
 from thyrosight.types import Case
+from thyrosight.web.jobs.teaching import outline_doubt
 
 ORDERS = ("doubt", "random")
 TINY = ("data.size_hw=[64,64]", "optim.epochs=1", "optim.batch_size=4", "run.validation_share=0.3")

@@ -19,8 +19,8 @@ from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.work_list import agreed_readers, note_verdict
 from thyrosight.web.review.corrections import keep_as_it_is, present_readings
-from thyrosight.web.review.identity import best_uids, numbered
 from thyrosight.web.review.kept_reading import item_numbers
+from thyrosight.web.review.nodule_identity import best_uids, numbered
 from thyrosight.web.review.reading_files import read_numbers, write_numbers
 
 

@@ -7,7 +7,7 @@ import pytest
 from examinations import examined, full_examination, nodule_of, signs_of_nodule
 from thyrosight.examination.records import CaliperSizes, Section, ThyroidExam
 from thyrosight.results.examinations.content import DRAFT, report_content
-from thyrosight.results.examinations.text import report_text
+from thyrosight.results.examinations.plain_text import report_text
 
 
 def test_nothing_of_the_list_is_missing() -> None:

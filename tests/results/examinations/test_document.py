@@ -11,7 +11,7 @@ import pytest
 from examinations import examined, full_examination
 from thyrosight.results.examinations.content import report_content
 from thyrosight.results.examinations.document import examination_html, report_pdf, report_picture
-from thyrosight.results.examinations.text import report_text
+from thyrosight.results.examinations.plain_text import report_text
 
 
 class Texts(HTMLParser):

@@ -1,15 +1,12 @@
 """DICOM file -> Source: the header values for SEG, SR and capture, with or without identity; Source -> new instances.
 
 Identity "keep" copies the attributes of patient and study, so that a PACS files the outputs next to their source.
-Identity "none" leaves them empty, except for a pseudonym per patient, and replaces every UID of the source by another,
-everywhere by the same. So the Basic Application Level Confidentiality Profile requires (DICOM PS3.15 annex E, actions
-Z, X and U). The date of writing is ours and stays.
+Identity "none" removes them (deidentify.py). The date of writing is ours and stays.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import warnings
 from dataclasses import dataclass
@@ -28,20 +25,14 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from thyrosight.environment import software_version
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
+from thyrosight.results.dicom.deidentify import KEPT_IF_THERE, PATIENT, STUDY, remove_identity, uid_of_digest
 
 Identity = Literal["keep", "none"]
 
-PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
-STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
-KEPT_IF_THERE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription")
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 REFERENCE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 GEOMETRY = ("Rows", "Columns", "NumberOfFrames", "FrameOfReferenceUID", "PositionReferenceIndicator")
-FREE_TEXT = ("PositionReferenceIndicator",)
-"""Of the geometry: what anybody may have typed."""
-MAPPED_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
-IDENTITY_REMOVED = "Patient pseudonymous, study empty, UIDs replaced consistently"
 MANUFACTURER = "Thyrosight"
 _METHOD = re.compile(r"[A-Z]{2,5}(_\d{1,6}){1,2}")
 """`ISO_10918_1` and its like (PS3.3 C.7.6.1.1.5.1)."""
@@ -67,7 +58,7 @@ class Source:
 
     def uid(self, *parts: str) -> str:
         """Purpose -> a UID; the same for the same purpose and source."""
-        return _uid_of(hashlib.sha256("\0".join((self.header.SOPInstanceUID, *parts)).encode()).digest())
+        return uid_of_digest(hashlib.sha256("\0".join((self.header.SOPInstanceUID, *parts)).encode()).digest())
 
 
 def read_source(
@@ -84,7 +75,7 @@ def read_source(
     sha256 = sha256_of(path)
     rows, columns, num_frames = _checked_geometry(path, header)
     if identity == "none":
-        _remove_identity(header, (uid_key or sha256).encode())
+        remove_identity(header, (uid_key or sha256).encode())
     for name in (*PATIENT, *STUDY):
         if name not in header:
             setattr(header, name, None)
@@ -142,17 +133,12 @@ def _file_bytes(dataset: Dataset) -> bytes:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(_uid_of(hashlib.sha256(b"thyrosight").digest()))
+    meta.ImplementationClassUID = UID(uid_of_digest(hashlib.sha256(b"thyrosight").digest()))
     meta.ImplementationVersionName = software_version().upper().replace(" ", "_")[:16]
     dataset.file_meta = meta
     stream = BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()
-
-
-def _uid_of(digest: bytes) -> str:
-    """128 bits of a digest -> a UID below 2.25, as ITU-T X.667 derives one from a UUID."""
-    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def _header(path: Path) -> Dataset:
@@ -208,21 +194,3 @@ def _checked_geometry(path: Path, header: Dataset) -> tuple[int, int, int]:
     if not all(isinstance(number, int) and number > 0 for number in (rows, columns, num_frames)):
         raise InputError(f"{path}: a DICOM file without an image; give the one that was predicted")
     return int(rows), int(columns), int(num_frames)
-
-
-def _remove_identity(header: Dataset, key: bytes) -> None:
-    """Removes the identity from a header: UIDs by keyed hash, a pseudonym, no other value of patient and study."""
-    patient = str(header.get("PatientID") or header.StudyInstanceUID)
-    for name in MAPPED_UIDS:
-        if name in header:
-            setattr(header, name, _uid_of(hmac.digest(key, str(header[name].value).encode(), "sha256")))
-    for name in (*PATIENT, *STUDY, *KEPT_IF_THERE):
-        if name in header and name != "StudyInstanceUID":
-            del header[name]
-    for name in FREE_TEXT:
-        if name in header:
-            setattr(header, name, None)
-    header.PatientID = f"ANON-{hmac.digest(key, patient.encode(), 'sha256').hex()[:16]}"
-    header.PatientName = f"Anonymous^{header.PatientID}"
-    header.PatientIdentityRemoved = "YES"
-    header.DeidentificationMethod = IDENTITY_REMOVED

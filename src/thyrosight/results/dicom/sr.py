@@ -21,9 +21,10 @@ from pydicom.sr.coding import Code
 from thyrosight.environment import software_version
 from thyrosight.prediction import Nodule, NoduleSize, Prediction
 from thyrosight.results.dicom import codes
+from thyrosight.results.dicom.deidentify import PATIENT, STUDY
 from thyrosight.results.dicom.findings import Findings
 from thyrosight.results.dicom.seg import creator_name, tracking
-from thyrosight.results.dicom.source import MANUFACTURER, PATIENT, REFERENCE, STUDY, Source, set_origin
+from thyrosight.results.dicom.source import MANUFACTURER, REFERENCE, Source, set_origin
 
 SERIES_NUMBER = 9902
 UNNAMED_READER = "Reader^Unnamed"

@@ -12,7 +12,7 @@ from thyrosight.examination.records import ThyroidExam
 from thyrosight.files import write_atomic
 from thyrosight.results.examinations.content import report_content
 from thyrosight.results.examinations.document import examination_html, report_pdf
-from thyrosight.results.examinations.text import report_text
+from thyrosight.results.examinations.plain_text import report_text
 
 EXAMINATION_NAME = "examination.json"
 HTML_NAME, TEXT_NAME, PDF_NAME = "report.html", "report.txt", "report.pdf"

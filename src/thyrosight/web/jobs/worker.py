@@ -15,7 +15,6 @@ from functools import partial
 from thyrosight.daemon import BackgroundThread
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
-from thyrosight.inference.doubt import outline_doubt
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.records import Examination
 from thyrosight.inference.trial import survives
@@ -26,6 +25,7 @@ from thyrosight.web.jobs.frame_files import frame_files
 from thyrosight.web.jobs.queue import MAX_TRIES, MAX_TRIES_AFTER_TRIAL, ItemRow, JobQueue
 from thyrosight.web.jobs.source_file import SourceFile, open_source_file
 from thyrosight.web.jobs.store import GIVEN_REASON, GivenSpacing, Store, StoreError
+from thyrosight.web.jobs.teaching import outline_doubt
 from thyrosight.web.jobs.work_list import items_without_facts
 
 MAX_FRAMES = 1_000

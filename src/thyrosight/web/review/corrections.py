@@ -14,8 +14,8 @@ from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
-from thyrosight.web.review.identity import findings_in
 from thyrosight.web.review.kept_reading import kept_reading, server_time
+from thyrosight.web.review.nodule_identity import findings_in
 from thyrosight.web.review.old_corrections import adopt_old_correction
 from thyrosight.web.review.outlines import measured_nodules
 from thyrosight.web.review.reading_files import (

@@ -10,11 +10,10 @@ from thyrosight.tirads.reading import assess_nodule, level_words
 from thyrosight.web.jobs.clip_summary import highest_risk
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
+from thyrosight.web.jobs.teaching import teaching_score
 from thyrosight.web.jobs.work_list import Facts, note_facts, note_reading
 from thyrosight.web.review.corrections import present_readings
 from thyrosight.web.schemas import ClipSummary, Correction
-
-RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
 
 _indexing = threading.Lock()
 """Of two at a time, the second reads what the first has read or more."""
@@ -61,16 +60,6 @@ def network_facts(predictions: Sequence[Prediction], clip: ClipSummary | None, d
         model_id=predictions[0].model.id,
         teaches=teaching_score(max(doubts), risk, "unlike_training" in flags) if doubts else None,
     )
-
-
-def teaching_score(doubt: float, risk: float | None, is_unlike: bool) -> float:
-    """Doubt about the outline, 0 to 1, the risk, unlike the training images? -> what a reading would teach, 0 to 2.
-
-    The outline's doubt, half the doubt about the risk (1 at a risk of one half), and half a point where the image is
-    unlike what the network has learned from.
-    """
-    of_risk = 0.0 if risk is None else 1.0 - abs(2.0 * risk - 1.0)
-    return round(doubt + RISK_WEIGHT * of_risk + UNLIKE_WEIGHT * is_unlike, 4)
 
 
 def highest_level(nodules: Iterable[Nodule]) -> str | None:

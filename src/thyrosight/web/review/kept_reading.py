@@ -13,7 +13,7 @@ from thyrosight.tirads.assessment import Assessment, SystemName
 from thyrosight.tirads.reading import assess_nodule, level_words
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
-from thyrosight.web.review.identity import numbered, origin_of, uid_of
+from thyrosight.web.review.nodule_identity import numbered, origin_of, uid_of
 from thyrosight.web.review.outlines import measure_of
 from thyrosight.web.review.reading_files import etag_of, read_numbers
 from thyrosight.web.schemas import Correction, CorrectionIn, FindingIn, KeptFinding

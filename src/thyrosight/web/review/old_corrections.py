@@ -15,8 +15,8 @@ from thyrosight.measurement.outlines import fill_outlines, outlines
 from thyrosight.prediction import ModelIdentity, Nodule, Prediction
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import CORRECTION_NAME, Store
-from thyrosight.web.review.identity import findings_in
 from thyrosight.web.review.kept_reading import kept_reading
+from thyrosight.web.review.nodule_identity import findings_in
 from thyrosight.web.review.outlines import panel_of
 from thyrosight.web.review.reading_files import add_version, write_numbers
 from thyrosight.web.schemas import CorrectionIn

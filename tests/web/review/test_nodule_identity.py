@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from thyrosight.web.review.identity import numbered
+from thyrosight.web.review.nodule_identity import numbered
 from thyrosight.web.schemas import CorrectionIn, clean_name
 
 

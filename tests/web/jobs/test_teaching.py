@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thyrosight.inference.doubt import outline_doubt
 from thyrosight.inference.predictor import Predictor
+from thyrosight.web.jobs.teaching import outline_doubt
 from tiny_bundle import make_tiny_bundle
 
 

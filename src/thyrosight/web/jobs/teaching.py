@@ -1,10 +1,12 @@
-"""The network's maps of a frame -> how much a person's outline of it would teach: its own doubt about its outlines."""
+"""The network's maps of a frame, its risk -> what a reading of the image would teach; the list can be ordered by it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from thyrosight.inference.records import RawPrediction
+
+RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
 
 
 def outline_doubt(raw: RawPrediction) -> float:
@@ -18,3 +20,13 @@ def outline_doubt(raw: RawPrediction) -> float:
     inside = float(raw.probability_HW[raw.mask_HW].sum())
     expected = 2 * inside / (np.count_nonzero(raw.mask_HW) + float(raw.probability_HW.sum()))
     return round(min(1.0, max(0.0, 1.0 - expected)), 6)
+
+
+def teaching_score(doubt: float, risk: float | None, is_unlike: bool) -> float:
+    """Doubt about the outline, 0 to 1, the risk, unlike the training images? -> what a reading would teach, 0 to 2.
+
+    The outline's doubt, half the doubt about the risk (1 at a risk of one half), and half a point where the image is
+    unlike what the network has learned from.
+    """
+    of_risk = 0.0 if risk is None else 1.0 - abs(2.0 * risk - 1.0)
+    return round(doubt + RISK_WEIGHT * of_risk + UNLIKE_WEIGHT * is_unlike, 4)

@@ -1,0 +1,44 @@
+"""Header of a DICOM source -> the same without its patient and study: a pseudonym, and other UIDs.
+
+Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by another,
+everywhere by the same. So the Basic Application Level Confidentiality Profile requires (DICOM PS3.15 annex E, actions
+Z, X and U).
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from pydicom.dataset import Dataset
+
+PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
+STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
+KEPT_IF_THERE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription")
+FREE_TEXT = ("PositionReferenceIndicator",)
+"""Of the geometry: what anybody may have typed."""
+MAPPED_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+
+IDENTITY_REMOVED = "Patient pseudonymous, study empty, UIDs replaced consistently"
+
+
+def uid_of_digest(digest: bytes) -> str:
+    """128 bits of a digest -> a UID below 2.25, as ITU-T X.667 derives one from a UUID."""
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def remove_identity(header: Dataset, key: bytes) -> None:
+    """Removes the identity from a header: UIDs by keyed hash, a pseudonym, no other value of patient and study."""
+    patient = str(header.get("PatientID") or header.StudyInstanceUID)
+    for name in MAPPED_UIDS:
+        if name in header:
+            setattr(header, name, uid_of_digest(hmac.digest(key, str(header[name].value).encode(), "sha256")))
+    for name in (*PATIENT, *STUDY, *KEPT_IF_THERE):
+        if name in header and name != "StudyInstanceUID":
+            del header[name]
+    for name in FREE_TEXT:
+        if name in header:
+            setattr(header, name, None)
+    header.PatientID = f"ANON-{hmac.digest(key, patient.encode(), 'sha256').hex()[:16]}"
+    header.PatientName = f"Anonymous^{header.PatientID}"
+    header.PatientIdentityRemoved = "YES"
+    header.DeidentificationMethod = IDENTITY_REMOVED
