@@ -3,8 +3,8 @@
 The functions below are the whole interface. Each is imported when it is first asked for (PEP 562): `import thyrosight`
 costs milliseconds, and only `train` loads torch.
 
-    Predictor, Prediction         a model bundle -> predictions of single images; what is said of one
-    predict_folder, FolderOptions images -> a folder of masks, overlays, results.csv and report.html; how
+    Predictor, Prediction         a model bundle -> predictions of single images; the result of one image
+    predict_folder, FolderOptions images -> a folder of masks, overlays, results.csv and report.html; its options
     prepare, train                a labelled set -> cases.csv; cases.csv and a configuration -> a model bundle
     evaluate, compare             a Predictor and cases.csv -> scores with intervals; two models -> their difference
     PrepareOptions, RowChoice     how a set is prepared; which rows of cases.csv are evaluated

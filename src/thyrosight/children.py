@@ -2,8 +2,8 @@
 
 A child is `python -m MODULE`: it reads its settings as one line of JSON and says that it is ready; then it reads one
 request per line and answers each with one line. It ends when its stdin is closed, so it does not outlive its parent.
-Nothing is pickled. A request whose child died is tried once more, in a new child: what was killed by chance is not
-lost, and what kills every child costs itself alone.
+Nothing is pickled. A request whose child died is tried once more, in a new child. So a child that was killed by chance
+costs no request, and a request that kills every child costs no other request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_TRIES = 2
 REQUESTS_AHEAD = 8
 """Per child: how many requests may be begun before the oldest reply is taken; it bounds the memory of replies."""
 END_SECONDS = 20.0
-"""A child that has not ended so long after its stdin was closed is killed."""
+"""Seconds after its stdin was closed at which a child that still runs is killed."""
 
 
 def replies(module: ModuleType, settings: Json, requests: Iterable[Json], number: int) -> Generator[Json, None, None]:
@@ -51,7 +51,7 @@ def replies(module: ModuleType, settings: Json, requests: Iterable[Json], number
 def serve(load: Callable[[Json], Callable[[Json], Json]]) -> None:
     """The child's side: load(settings) -> answer; answer(request) -> reply. Returns when the parent closes stdin.
 
-    Ctrl-C reaches all processes of a terminal; a child ignores it and ends, with its request done, by its parent.
+    Ctrl-C reaches all processes of a terminal. A child ignores it: it finishes its request, and its parent ends it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies_to = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -71,7 +71,7 @@ def _send(stream: Any, content: Json) -> None:
 
 
 class _Work:
-    """Requests to do and replies to take, shared by the threads that attend a child each."""
+    """Requests to do and replies to take. The threads share it; each thread attends one child."""
 
     def __init__(self, requests: Iterator[Json], max_open: int) -> None:
         self._requests, self._max_open = requests, max_open
@@ -82,7 +82,7 @@ class _Work:
         self._fault: BaseException | None = None
 
     def next(self) -> tuple[int, Json] | None:
-        """-> (number, request) of the next one, when it may begin; None where there is none."""
+        """-> (number, request) of the next request, when it may begin; None where there is none."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_over or self._num_begun < self._num_taken + self._max_open)
             if self._is_over:

@@ -38,7 +38,7 @@ from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
-"""What the system says of a path, and no fault of ours."""
+"""Errors of the system about a path; they are no fault of ours."""
 
 
 class ErrorsInOneLine(typer.core.TyperGroup):
@@ -139,8 +139,8 @@ def _options(
 def main() -> None:
     """sys.argv -> the command's exit code (the `thyrosight` program).
 
-    SIGTERM ends a command as Ctrl-C does. A reader of stdout that has gone costs nothing; a stdout that is full costs
-    one line on stderr and exit code 1.
+    SIGTERM ends a command as Ctrl-C does. Where the reader of stdout has gone, the command ends in silence. Where the
+    disk behind stdout is full, it ends with one line on stderr and exit code 1.
     """
     start_again_in_utf8()
     _open_closed_streams()
@@ -176,7 +176,7 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 def start_again_in_utf8() -> None:
-    """Where names of files are not read as UTF-8 (locale C, GBK), the same command in Python's UTF-8 mode.
+    """Runs the same command again in Python's UTF-8 mode where names of files are not read as UTF-8 (locale C, GBK).
 
     Names of cases follow from names of files, and must not depend on the locale. The terminal keeps its encoding.
     """

@@ -30,16 +30,17 @@ class NetworkConfig:
     """Extra tasks that `unet` learns in training only; no bundle answers with them. `gland`: the thyroid's outline,
     from rows with a mask of the gland. `descriptors`: terms of the TI-RADS lexicon, from rows that have them."""
     questions: tuple[str, ...] = ()
-    """Further risks that `unet` learns, each by a head of its own on shared features (say, reading and breast).
-    data.question_of_source says which sets answer them. A bundle answers one question: `export --question`."""
+    """Further risks that `unet` learns, for example `reading` and `breast`. Each has a head of its own on the shared
+    features. data.question_of_source says which sets answer them. A bundle answers one question: `export
+    --question`."""
     init: Literal["original", "he"] = "original"
     width: int = 32
     """First stage's channels of `resenc` and `monai_unet`; each stage doubles them, up to 16 times (nnU-Net: 32)."""
     start_from: str = ""
     """The bundle whose weights the run begins with: a path (relative to the working directory) or `shipped`; empty for
-    none. For a folder that cross-validate wrote, each fold begins with that folder's bundle of the same fold: use the
-    same run.seed and validation_share as there, then both runs keep the same validation groups. A bundle that has
-    learned from rows of the scored fold is refused."""
+    none. Where it is a folder that cross-validate wrote, each fold begins with that folder's bundle of the same fold.
+    Use the same run.seed and validation_share as there, so that both runs keep the same validation groups. A bundle
+    that has learned from rows of the scored fold is refused."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class DataConfig:
 
     size_hw: tuple[int, int] = (256, 256)
     size_steps: tuple[tuple[float, float], ...] = ()
-    """Pairs (share of the epochs, scale) with rising shares. Until that share of the run, `size_hw` is multiplied by
-    the scale and rounded to multiples of 32. Small inputs teach where a nodule is in a fraction of the time; the rest
-    of the run, at full size, teaches its border. The bundle always has the full size."""
+    """Pairs (share of the epochs, scale) with rising shares. Until that share of the epochs is done, `size_hw` is
+    multiplied by the scale and rounded to multiples of 32. Small inputs teach where a nodule is in a fraction of the
+    time; the rest of the run, at full size, teaches its border. The bundle always has the full size."""
     crop: Literal["field", "none"] = "field"
     views: Literal["panels", "frame"] = "panels"
     """`panels`: each view of a split screen is an input of its own; `frame`: the whole field at once."""
@@ -65,16 +66,17 @@ class DataConfig:
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
     """What a mask must outline to teach the nodule's mask; rows with another target (gland) give no mask loss."""
     healthy_sources: tuple[str, ...] = ()
-    """Sources whose images have no nodule (tg3k: healthy glands): each teaches an empty mask, not its own."""
+    """Sources whose images have no nodule (tg3k: healthy glands). Such an image teaches an empty mask instead of its
+    own mask."""
     malignancy_sources: tuple[str, ...] = ()
     """Sources whose malignancy labels teach this model's risk; others give no risk loss. Empty: all. Where
-    run.validation_sources names some of them, the risk is calibrated on these and means their labels; the others teach
-    it as weak labels."""
+    run.validation_sources names some of them, the risk is calibrated on those sources and has the meaning of their
+    labels. The labels of the other sources still teach it, as weak labels."""
     question_of_source: dict[str, str] = field(default_factory=dict)
     """Source -> which of network.questions its labels answer; such a source does not teach the network's own risk."""
     risk_of_category: dict[str, float] = field(default_factory=dict)
-    """TI-RADS category of a row -> the risk, 0 to 1, that the row teaches instead of its label 0 or 1: category 4a is
-    nearer to 4b than category 2 is. Scores and calibration still use the label."""
+    """TI-RADS category of a row -> the risk, 0 to 1, that the row teaches instead of its label 0 or 1, so that category
+    4a teaches a risk nearer to that of 4b than category 2 does. Scores and calibration still use the label."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class AugmentConfig:
     blur: float = 0.15
     """Probability of a slight blur."""
     calipers: float = 0.0
-    """Probability of measurement crosses: half of them on a nodule, half elsewhere, so that they are no hint."""
+    """Probability of measurement crosses. Half of them are on a nodule and half elsewhere, so that a cross does not
+    give a nodule away."""
     elastic: float = 0.0
     """Largest displacement of a smooth warp, as a share of the width."""
 
@@ -124,8 +127,8 @@ class LossConfig:
     """Weight of the cross-entropy of "the image has a nodule", computed from the highest mask logits: for sets with
     images without a nodule."""
     box_weight: float = 0.0
-    """Of outlines that are learned from boxes (projections, likeness of neighbours, core and outside), on rows that
-    have boxes and no outline; with 0 such rows do not teach the outline."""
+    """Weight of the loss of outlines that are learned from boxes (projections, likeness of neighbours, core and
+    outside). It counts on rows that have boxes and no outline; with 0 such rows do not teach the outline."""
     balance_classes: bool = False
     """Weight the two classes of malignancy by their inverse frequency in the training rows."""
 
@@ -176,8 +179,8 @@ class RunConfig:
     preview_every: int = 5
     mask_threshold: float = 0.5
     choose_threshold: bool = False
-    """Choose the mask threshold on the validation groups instead of `mask_threshold`. Where some of their images have
-    no nodule, or there are 200 of them, also choose the least mean probability of a region."""
+    """Choose the mask threshold on the validation groups instead of `mask_threshold`. Where these groups have an image
+    without a nodule, or at least 200 images, also choose the least mean probability of a region."""
     smooth_outlines: bool = False
     """Draw each predicted nodule without spurs and ragged edges, as a reader does; `false` keeps every pixel above the
     threshold."""
@@ -199,7 +202,7 @@ class Config:
 
 
 MAX_NUMBER = 1 << 53
-"""Beyond it a float is no longer every whole number."""
+"""Above this number a float can't hold every whole number."""
 
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -207,13 +210,16 @@ RECIPES = Path(__file__).parent / "recipes"
 
 
 def recipe_names() -> dict[str, str]:
-    """-> name of each recipe of the package, and the first sentence of what it says about itself."""
+    """-> {name of each recipe of the package: the first sentence of its `about`}."""
     found = {path.stem: load_config(path).about for path in sorted(RECIPES.glob("*.toml"))}
     return {name: about.partition(". ")[0].rstrip(".") + "." for name, about in found.items()}
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Config:
-    """Name of a recipe, overrides as in `load_config` -> Config. ConfigError lists the names where there is none."""
+    """Name of a recipe, overrides as in `load_config` -> Config.
+
+    For an unknown name ConfigError lists the known ones.
+    """
     if name not in (known := recipe_names()):
         raise ConfigError(f"no recipe {name!r}; choose one of {', '.join(known)}, or give a .toml file")
     return load_config(RECIPES / f"{name}.toml", overrides)
@@ -282,7 +288,7 @@ def _build(kind: type, tree: Mapping[str, Any], where: str) -> Any:
 
 
 def _neighbours(key: str, known: Sequence[str]) -> list[str]:
-    """An unknown name -> the known names that are spelt alike, or that its initials spell (learning_rate: lr)."""
+    """An unknown name -> the known names that are spelt alike, or that are its initials (learning_rate: lr)."""
     near = difflib.get_close_matches(key, known, n=2)
     initials = "".join(word[:1] for word in key.split("_"))
     return near or [name for name in known if name == initials]

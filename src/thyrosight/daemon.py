@@ -79,11 +79,11 @@ class BackgroundThread(threading.Thread):
         return self._stopping.is_set()
 
     def wake(self) -> None:
-        """There is new work."""
+        """Tells the thread that there is new work."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Ends after the present step; `join` waits for it."""
+        """Tells the thread to end after the present step; `join` waits for that."""
         self._stopping.set()
         self._woken.set()
 

@@ -125,8 +125,9 @@ def _share_in(inner: Box, outer: Box) -> float:
 class Case:
     """One row of cases.csv. Paths are absolute here; in the CSV they are relative to the file.
 
-    malignancy: 1 high, 0 low, None not labelled. group: the split key. fov: the ultrasound field.
-    panels: the views of a split screen inside the field; one box, the field itself, where the screen is not split.
+    malignancy: 1 high, 0 low; None: not labelled. group: the split key. fov: the ultrasound field.
+    panels: the views of a split screen inside the field. Where the screen is not split, it is one box, the field
+    itself.
     """
 
     case_id: str
@@ -144,11 +145,12 @@ class Case:
     target: str = "nodule"
     """The kind of thing that the mask outlines: nodule, lesion (another organ) or gland."""
     descriptors: dict[str, str] = field(default_factory=dict)
-    """composition, echogenicity, shape, margin, foci, tirads: those that the set has."""
+    """{name: word of the set}; the names are those of composition, echogenicity, shape, margin, foci and tirads that
+    the set has."""
     boxes: tuple[Box, ...] = ()
     """A box around each nodule, in source pixels, where the set gives boxes instead of outlines."""
     image_sha256: str = ""
-    """Of the image's file when the set was prepared; empty: not known."""
+    """SHA-256 of the image's file when the set was prepared; empty: not known."""
 
 
 Json = dict[str, Any]

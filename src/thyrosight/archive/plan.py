@@ -21,14 +21,14 @@ SIZES = (1_000_000, 100_000_000)
 NUM_WARM = 2
 """Images before the clock starts: the first ones load libraries."""
 BYTES_PER_ITEM = 700
-"""Of the process that lists the images: name, case id and place of each; an estimate."""
+"""Memory per image of the process that lists the images (its name, case id and place); an estimate."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What num_images cost. hours: with all cores of all nodes busy.
+    """What num_images images cost. hours: with all cores of all nodes busy.
 
-    node_gib: memory of a node, for a process per core and the list of images.
+    node_gib: memory of one node, for one process per core and the list of images.
     """
 
     num_images: int

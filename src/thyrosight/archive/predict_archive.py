@@ -112,7 +112,7 @@ def predict_archive(
 def local_engine(
     store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
 ) -> ShardsDone:
-    """Shards by the cores of this machine: their images go to child processes, their files are written here."""
+    """The engine `local`: child processes predict the images of a shard, and this process writes its files."""
     items = (item for index in wanted for item in plan.items_of(index))
     number = num_processes(sum(len(plan.items_of(index)) for index in wanted), options.threads)
     with closing(rows_in_order(items, options.rows, number)) as rows:
@@ -122,7 +122,7 @@ def local_engine(
 
 
 def shard_done(store: TableStore, index: int, rows: Sequence[Row], model: str) -> tuple[int, int, Sequence[str]]:
-    """Rows of a shard -> its files, and what the run says of it."""
+    """Writes the files of a shard -> (its number, its images, lines of the images that failed)."""
     write_shard(store, index, rows, model)
     failures = [row["image"]["error"] for row in rows if row["image"]["status"] == FAILED]
     return index, len(rows), failures

@@ -50,7 +50,7 @@ class RowSettings(NamedTuple):
 
 
 def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) -> Row:
-    """One image -> {"image": row, "nodules": rows}; nothing that one file does can stop the run."""
+    """One image -> {"image": row, "nodules": rows}; no fault of one file can stop the run."""
     try:
         result = examine_bytes(predictor, read_place(item.place), Path(item.name), reading)
         return rows_of_case(item.case_id, item.name, result)
@@ -69,7 +69,7 @@ def in_one_line(message: str, item: ListedImage) -> str:
 
 
 def main() -> None:
-    """The child: one thread for the network, because there is a child per core."""
+    """The child process. Its network has one thread, because there is one child per core."""
 
     def load(content: Json) -> Any:
         settings = RowSettings.of_json(content)

@@ -1,9 +1,9 @@
-"""The engine `ray`: shards as a streaming pipeline of Ray Data on this machine or a cluster, each made by an actor.
+"""The engine `ray`: a streaming pipeline of Ray Data on this machine or a cluster, whose actors make the shards.
 
 A row of the dataset is a shard's number and its images. The actor predicts them in a child process, as the local engine
-does: what kills the child costs an image, and not the actor. It writes the shard's files itself, so that no row
-travels back; a node that is lost costs the shards that were not written, which Ray gives to another actor.
-Ray reports nothing home: RAY_USAGE_STATS_ENABLED is 0 before it is imported.
+does, so an image that kills the child does not kill the actor. The actor writes the shard's files itself, so that no
+row travels back. Where a node is lost, Ray gives the shards that it had not written to another actor. Ray reports
+nothing home: RAY_USAGE_STATS_ENABLED is 0 before it is imported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ray_module() -> Any:
 
 
 class RayEngine:
-    """address: of a cluster (`auto`: the one that this machine belongs to); None starts Ray on this machine alone."""
+    """address: of the cluster (`auto`: that of this machine); None starts Ray on this machine alone."""
 
     def __init__(self, address: str | None = None, *, with_dashboard: bool = False) -> None:
         self.address, self.with_dashboard = address, with_dashboard
@@ -44,7 +44,7 @@ class RayEngine:
     def __call__(
         self, store: TableStore, plan: ShardPlan, wanted: Sequence[int], options: ArchiveOptions, model: str
     ) -> ShardsDone:
-        """Shards by the actors of Ray; they come back in any order."""
+        """Yields the shards that Ray's actors have made, in any order."""
         if not wanted:
             return
         ray = ray_module()

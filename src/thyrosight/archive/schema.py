@@ -34,7 +34,7 @@ IMAGE_COLUMNS: dict[str, str] = {
     "mask": "binary",
     **dict.fromkeys(("prediction", "clip"), "string"),
 }
-"""Column: type. `mask` and what has no value in a failed row are null there."""
+"""Column -> type. In a failed row `mask`, and every column without a value, is null."""
 
 _SIZES = (
     *("area_mm2", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm"),

@@ -1,4 +1,4 @@
-"""Shards, a condition -> the results folder of the images that fulfil it: what `predict` would have written of them.
+"""Shards, a condition -> the results folder of the images that fulfil it, as `predict` would have written it.
 
 The condition is a small language of comparisons, which is parsed here and never run as code.
 """
@@ -93,7 +93,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def selected_rows(shards: str, where: str | None) -> Iterator[Row]:
-    """Place of a run (or one Parquet file in it), condition -> the rows that fulfil it, shard by shard."""
+    """Place of a run (or one of its Parquet files), condition -> the rows that fulfil the condition, shard by shard."""
     pa = pyarrow()
     condition = condition_of(where) if where else None
     one = shards.endswith(".parquet")

@@ -1,7 +1,7 @@
 """Rows of some images -> one shard: images/part-00000.parquet and nodules/part-00000.parquet, whole or absent.
 
 The images' file is written last: a shard is done when it is there. The manifest states the run; a second run into the
-same place has to be the same, and goes on with the shards that are missing.
+same place must have the same settings and images, and makes the shards that are missing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ShardPlan:
 
 
 def images_sha256(items: Iterable[ListedImage]) -> str:
-    """-> SHA-256 over names and case ids, so that another list of images is noticed."""
+    """-> the SHA-256 of all names and case ids, by which a run notices that its list of images has changed."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(f"{item.name}\0{item.case_id}\n".encode(errors="surrogateescape"))
@@ -84,7 +84,7 @@ def _decoded(image: Row) -> Row:
 
 
 def _clean(text: str) -> str:
-    """Text -> itself where it is Unicode; a name in other bytes gets question marks, as Arrow has UTF-8 alone."""
+    """Text -> the same in valid UTF-8, as Arrow needs it; bytes that are not UTF-8 become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -99,7 +99,9 @@ def _parquet(rows: list[Row], columns: dict[str, str], model: str) -> bytes:
 
 
 def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: bool) -> None:
-    """Write the run's manifest.json. InputError where another run's is there, or tables without one.
+    """Write the run's manifest.json.
+
+    InputError where the manifest of another run is there, or tables without a manifest.
 
     overwrite: another run's manifest is replaced.
     """
@@ -118,7 +120,7 @@ def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: boo
 
 
 def write_manifest(store: TableStore, manifest: dict[str, Any]) -> None:
-    """The run as it stands -> manifest.json."""
+    """Facts of the run so far -> manifest.json."""
     store.write(MANIFEST_NAME, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 

@@ -1,6 +1,6 @@
 """Files, folders, zip, tar, lists (CSV, DICOMDIR), addresses -> the images in them; an image -> its bytes.
 
-A place is where an image lies, as JSON, so that it can be sent to another process: {"path"} on this machine,
+A place states where an image is, as JSON, so that it can be sent to another process: {"path"} on this machine,
 {"path", "member"} in an archive, {"address"} in a store. Nothing is unpacked to the disk.
 """
 
@@ -30,7 +30,7 @@ MAX_LIST_BYTES = 1 << 30
 
 
 class ListedImage(NamedTuple):
-    """One image of a run: its name within the sources, its case id, where it lies."""
+    """One image of a run: its name within the sources, its case id, and where it is."""
 
     name: str
     case_id: str
@@ -95,7 +95,7 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
 
 
 def _is_image(name: str, passed_over: Counter[str]) -> bool:
-    """Name in an archive or a store -> whether it is an image's; counts what is not."""
+    """Name in an archive or a store -> whether it is an image; counts the files that are none."""
     parts = PurePosixPath(name).parts
     if any(part.startswith(".") or part == "__MACOSX" for part in parts):
         return False
@@ -120,7 +120,7 @@ def _in_store(address: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
 
 
 def _listed(path: Path) -> Iterator[tuple[str, Place]]:
-    """A CSV with a column of images -> these; paths are relative to the file, addresses as they are."""
+    """A CSV with a column of images -> these images; a path is relative to the CSV, an address stays as it is."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.DictReader(stream)
@@ -190,7 +190,7 @@ class _Archive:
         return _Archive(path)
 
     def read(self, member: str) -> bytes:
-        """Member -> its bytes, one more than MAX_FILE_BYTES at most: a header may claim less than there is."""
+        """Member -> its bytes, at most one more than MAX_FILE_BYTES, because a header may claim too few."""
         entry = self.members[member]
         if self._zip is not None:
             with self._zip.open(entry) as packed:

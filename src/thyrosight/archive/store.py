@@ -1,6 +1,7 @@
 """Folder on this machine, or an address that fsspec reads (s3://, gs://, az://, memory://) -> a place for files.
 
-Files are whole or absent in both: here by a temporary file and a rename, in an object store because it knows no parts.
+A file is whole or absent in both: on this machine by a temporary file and a rename, in an object store because the
+store takes whole files only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from thyrosight.files import write_atomic
 from thyrosight.files.leftovers import remove_leftovers
 
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
-"""These know no folders; fsspec would make a bucket of a mistyped name instead."""
+"""Object stores have no folders. In them fsspec would make a new bucket for a mistyped name."""
 
 
 class TableStore(Protocol):
@@ -36,7 +37,7 @@ class TableStore(Protocol):
 
 
 def is_address(text: str) -> bool:
-    """`s3://bucket/folder` and the like; a path of Windows (`C:\\scans`) is none."""
+    """Whether the text is an address such as `s3://bucket/folder`; a path of Windows (`C:\\scans`) is not one."""
     scheme, _, rest = text.partition("://")
     return bool(rest) and scheme.isalnum()
 
@@ -111,7 +112,11 @@ class _Remote:
 
 
 def filesystem_of(address: str) -> tuple[Any, str]:
-    """Address -> (fsspec's file system, the path in it). MissingExtraError where fsspec or its part is missing."""
+    """Address -> (fsspec's file system, the path in it).
+
+    MissingExtraError where fsspec, or the package that it needs for this address, is missing; InputError where the
+    store refuses.
+    """
     try:
         fsspec = importlib.import_module("fsspec")
         system, path = fsspec.core.url_to_fs(address)
@@ -124,6 +129,6 @@ def filesystem_of(address: str) -> tuple[Any, str]:
 
 
 def store_refusal(name: str, error: Exception) -> InputError:
-    """What a store says -> one line; its libraries raise dozens of types for a store_refusal."""
+    """Any error of a store -> InputError in one line; the libraries of stores raise dozens of types."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(f"{name}: the store refuses ({reason}); check the address, your rights and the network")

@@ -1,9 +1,9 @@
 """Network of a bundle -> refused unless each of its operations is known and what it costs is bounded.
 
-The hashes of a bundle say that it is whole, not that it means well: a graph of a kilobyte can ask for 8 GB or loop for
-ever. So before ONNX Runtime sees a graph, it is read here (onnx_reader.py) and followed from the input's size through
-every operation (onnx_operators.py): sizes, memory and work are known before anything runs. They depend on the number
-of views, so the check is repeated for each number that is asked for.
+The hashes of a bundle show that it is whole, not that it is harmless: a graph of a kilobyte can ask for 8 GB or loop
+for ever. So before ONNX Runtime sees a graph, it is read here (onnx_reader.py) and followed from the input's size
+through every operation (onnx_operators.py): sizes, memory and work are known before anything runs. They depend on the
+number of views, so the check is repeated for each number that is asked for.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from thyrosight.bundle.weight_checks import WeightsError
 
 INPUT, MASK, LOGIT, MAP = "image", "mask_probability", "malignancy_logit", "malignancy_map"
 MAX_LIVE_BYTES = 2 << 30
-"""For one view: what lives at a time, constants included. The largest of our networks needs a tenth."""
+"""For one view: the memory of all tensors that are needed at one time, constants included. The largest of our networks
+needs a tenth of it."""
 MAX_MADE_BYTES = 64 << 30
-"""For one view: all outputs together, whatever the order in which they are made and dropped."""
+"""For one view: the memory of the outputs of all operations together."""
 MAX_WORK = 2 * 10**12
 """For one view, in multiply-adds: a minute or two on one core."""
 
 
 class GraphChecker:
-    """A network, read once; `check` follows it for a number of views and remembers which were sound."""
+    """A network, read once; `check` follows it for a number of views and remembers the numbers that passed."""
 
     def __init__(self, onnx_bytes: bytes, size_hw: tuple[int, int]) -> None:
         self._graph: Graph = read_graph(onnx_bytes)
@@ -34,7 +35,7 @@ class GraphChecker:
         _check_input(self._graph, size_hw)
 
     def check(self, num_views: int) -> None:
-        """WeightsError unless so many views can be predicted within the bounds, and give what a bundle has to give."""
+        """WeightsError unless this many views stay within the bounds and give the outputs that a bundle must have."""
         if num_views in self._sound:
             return
         height, width = self._size_hw
@@ -74,7 +75,7 @@ def _check_input(graph: Graph, size_hw: tuple[int, int]) -> None:
 
 
 def _followed(graph: Graph, tensors: dict[str, Tensor], num_views: int) -> tuple[int, int]:
-    """Graph, what is known of its tensors (filled in) -> (most bytes that live at a time, bytes of all outputs)."""
+    """Graph, its known tensors (filled in) -> (most bytes that are needed at one time, bytes of all outputs)."""
     for name, tensor in graph.constants.items():
         if len(tensor.shape) > 1 and not tensor.num_values:
             raise WeightsError(f"holds the tensor {name!r} without values")

@@ -1,4 +1,4 @@
-"""Operator, its inputs -> shape of its output and the work that it takes; of the operators that our networks have.
+"""Operator, its inputs -> shape of its output and the work that it takes, for the operators that our networks have.
 
 What is not in OPERATORS is refused.
 

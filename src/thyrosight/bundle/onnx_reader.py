@@ -1,8 +1,8 @@
 """ONNX bytes -> Graph: nodes, constants, inputs and outputs, read strictly, with no library but numpy.
 
 A field that this reader doesn't know is refused, so a graph can't hold anything that is not looked at here: functions,
-subgraphs, other domains, tensors in other files, sequences, sparse tensors, text tensors. A field that may stand once
-and stands twice is refused too, because readers differ in which of the two they take.
+subgraphs, other domains, tensors in other files, sequences, sparse tensors, text tensors. A field that is there twice,
+where one is allowed, is refused too, because readers differ in which of the two they take.
 
 Sources: onnx.proto3 (field numbers), the Protocol Buffers encoding.
 """
@@ -23,11 +23,11 @@ FORMATS = (3, 10)
 """The versions of the ONNX file format (ir_version) that ONNX Runtime 1.18 reads."""
 MAX_NODES = 50_000
 MAX_FIELDS = 2_000_000
-"""Of one file in all; the mean of twenty networks has some hundred thousand."""
+"""Most fields of one file. A bundle that is the mean of twenty networks has some hundred thousand."""
 MAX_NAME_BYTES = 256
 MAX_RANK = 8
 MAX_KNOWN_VALUES = 1_024
-"""A constant of more values than this never gives the size of anything, so its values are not kept."""
+"""A constant with more values than this is never the size of a tensor, so its values are not kept."""
 OPSETS = range(13, 22)
 
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
@@ -50,7 +50,7 @@ _ALLOWED = {
     "shape": {1},
     "dimension": {1, 2, 3},
 }
-"""Message -> numbers of the fields that it may have; of those in _REPEATED several."""
+"""Message -> the numbers of the fields that it may have. Those in _REPEATED may be there several times."""
 
 Field = tuple[int, int | memoryview]
 
@@ -93,7 +93,7 @@ class Graph:
     inputs: dict[str, tuple[int, tuple[int | None, ...]]]
     outputs: dict[str, tuple[int, tuple[int | None, ...]]]
     declared: dict[str, int]
-    """Of what lies in between: name -> element type, where the file states it."""
+    """Of the tensors between inputs and outputs: name -> element type, where the file states it."""
 
 
 def read_graph(data: bytes) -> Graph:
@@ -127,7 +127,10 @@ class _Reader:
             raise WeightsError(f"has more than {MAX_FIELDS:,} fields")
 
     def fields(self, message: memoryview, kind: str) -> Iterator[Field]:
-        """Message -> its fields; WeightsError at one that it can't have, or that stands twice where it may once."""
+        """Message -> its fields.
+
+        WeightsError at a field that it can't have, or that it has twice where one is allowed.
+        """
         seen: set[int] = set()
         for number, value in wire_fields(message):
             self._count(1)

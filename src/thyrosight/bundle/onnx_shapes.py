@@ -1,7 +1,7 @@
-"""Operation that moves or computes single values, its inputs -> shape of its output, and its work.
+"""Operation on single values, its inputs -> shape of its output, and its work.
 
-A size that would depend on the pixels is refused: what Reshape, Slice, Pad and the like are given must follow from the
-size of the network's input alone. Such small numbers are computed here as ONNX Runtime computes them.
+A size that depends on the pixels is refused: the sizes that Reshape, Slice, Pad and the like take must follow from the
+size of the network's input alone. These sizes are computed here as ONNX Runtime computes them.
 
 Source: the ONNX operator specification, opsets 13 to 21.
 """
@@ -42,7 +42,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Call:
-    """One operation with what its inputs are; an input that is left out is None."""
+    """One operation and the tensors of its inputs; an input that is left out is None."""
 
     node: Node
     inputs: tuple[Tensor | None, ...]
@@ -137,7 +137,7 @@ def broadcast(call: Call) -> Result:
 
 
 def _arithmetic(call: Call, one: NDArray[np.generic], other: NDArray[np.generic]) -> NDArray[np.generic] | None:
-    """Two small arrays -> what the operator makes of them; whole numbers wrap at 64 bits, and are cut towards zero."""
+    """Two small arrays -> the operator's result. Whole numbers wrap at 64 bits; a division is cut towards zero."""
     operator = call.node.operator
     with np.errstate(all="ignore"):
         if operator in ("Add", "Sub", "Mul"):
@@ -179,7 +179,7 @@ def constant_of_shape(call: Call) -> Result:
 
 
 def checked_num_values(call: Call, shape: Sequence[int]) -> int:
-    """Shape -> how many values; WeightsError where no tensor may have it."""
+    """Shape -> how many values it has; WeightsError where no tensor may have this shape."""
     if len(shape) > MAX_RANK or any(not 0 <= size < MAX_SIDE for size in shape):
         raise call.fault(f"would give a tensor of {list(shape[:MAX_RANK])}")
     return math.prod(shape)

@@ -1,8 +1,8 @@
-"""Operation -> refused where the number or types of its inputs, or its attributes, are not what ONNX says of it.
+"""Operation -> refused where ONNX does not allow the number or types of its inputs, or its attributes.
 
-Shapes and sizes are the business of onnx_shapes.py and onnx_operators.py. ONNX Runtime would refuse most of this too,
-but late, in words of its own, or in the middle of a run; and one operation, a division of whole numbers, ends the whole
-process where it overflows.
+Shapes and sizes are checked in onnx_shapes.py and onnx_operators.py. ONNX Runtime would refuse most of this too, but
+later, with messages that no user can act on. And one operation, a division of whole numbers, ends the whole process
+where it overflows.
 
 Source: the ONNX operator specification, opsets 13 to 21.
 """
@@ -55,7 +55,7 @@ MODES = {"Pad": {"constant", "edge", "reflect"}, "Resize": {"cubic", "linear", "
 
 
 def check_types(call: Call) -> None:
-    """WeightsError where the inputs or attributes of an operation can't be its own."""
+    """WeightsError where the operation can't have these inputs or attributes."""
     _check_attributes(call)
     operator, types = call.node.operator, [one.dtype if one is not None else None for one in call.inputs]
     if operator in ONE_TYPE:

@@ -31,9 +31,9 @@ class Preprocessing(_Record):
 class Calibration(_Record):
     """Calibrated risk = sigmoid(scale * malignancy_logit + offset); fitted on n images, never on the scored fold.
 
-    covariance: (variance of scale, covariance, variance of offset) of the fit; None where it is not known. sha256: of
-    the file with the logits, where there was one. prevalence: the share of malignant among those n, which the risk
-    assumes; None in bundles that did not record it.
+    covariance: (variance of scale, covariance, variance of offset) of the fit; None where it is not known. sha256: hash
+    of the file with the logits, where there was one. prevalence: the share of malignant nodules among those n images.
+    The risk assumes this share; None in bundles that did not record it.
     """
 
     scale: float = 1.0
@@ -49,7 +49,7 @@ class Calibration(_Record):
         if self.covariance is not None:
             scale, both, offset = self.covariance
             if scale < 0 or offset < 0 or both**2 > scale * offset * 1.001 + 1e-12:
-                raise ValueError("covariance is none")
+                raise ValueError("covariance is not that of any fit")
         return self
 
 
@@ -63,7 +63,7 @@ class Rate(_Record):
 
 
 class OperatingPoint(_Record):
-    """A threshold on the calibrated risk, its purpose, and its result on cases that did not choose it."""
+    """A threshold on the calibrated risk, its purpose, and its result on cases that had no part in its choice."""
 
     name: str
     threshold: float = Field(ge=0, le=1)
@@ -89,7 +89,7 @@ class TrainingSet(_Record):
     """A set that the weights have seen. sha256: of its list of cases; split: which part of it was seen, in words.
 
     held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both in `split` alone.
-    is_recorded: whether seen_images.bin holds every image of it, those that only chose settings included.
+    is_recorded: whether seen_images.bin holds every image of it, also the images that only chose settings.
     label_meaning, left_out (reason -> images) and notes come from its dataset.json.
     """
 
@@ -138,7 +138,7 @@ class SubgroupScores(_Record):
 
 
 class Count(_Record):
-    """`number` of `of`; `name` says what is counted."""
+    """A count: `number` out of `of`; `name` states what is counted."""
 
     name: str
     number: int = Field(ge=0)
@@ -157,7 +157,8 @@ class Familiarity(BaseModel):
 
     distance of a view = |whitening z| / sqrt(S), z = (statistics - centre) / scale clipped at +-CLIP; whitening is
     lower triangular: row k has k + 1 numbers. The distance of a frame is the mean over its views; above `threshold` the
-    frame is unlike them. flagged_held_out: the share of num_frames frames above it while their group was held out.
+    frame is unlike them. flagged_held_out: the share of num_frames frames that were above the threshold while their
+    group was held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

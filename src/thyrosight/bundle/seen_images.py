@@ -1,8 +1,8 @@
 """The images that a network has learned from <-> seen_images.bin: two hashes and a sketch of each, and no picture.
 
-A row is 304 bytes: the first 8 of the SHA-256 of the file, the first 8 of that of the decoded gray pixels (which a
-lossless re-encoding leaves as they are), and the sketch of datasets/pictures/sketches.py. Who has an image can tell by
-this file whether the network learned from it; nobody can tell from it what the image shows.
+A row is 304 bytes: the first 8 of the SHA-256 of the file, the first 8 of that of the decoded gray pixels (the same
+after a lossless re-encoding), and the sketch of datasets/pictures/sketches.py. A person who has an image can find out
+by this file whether the network learned from it. Nobody can find out from the file what an image shows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ImagePrint:
 
 @dataclass(frozen=True)
 class SeenImages:
-    """rows_NB: uint8 (N, 304), in the order of their bytes, none twice: the order says nothing of the training."""
+    """rows_NB: uint8 (N, 304), each row once; they are sorted, so their order tells nothing of the training."""
 
     rows_NB: UInt8Array
 
@@ -43,13 +43,16 @@ class SeenImages:
 
     @classmethod
     def joined(cls, parts: Sequence[bytes]) -> SeenImages:
-        """Rows as bytes, of several records -> one record."""
+        """The rows of several records, as bytes -> one record."""
         rows = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, ROW_BYTES)
         return cls(np.unique(rows, axis=0) if len(rows) else rows)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SeenImages:
-        """Content of seen_images.bin -> the record; ValueError where it is none. No bytes: nobody recorded any."""
+        """Content of seen_images.bin -> the record; no bytes: a record without images.
+
+        ValueError for any other content.
+        """
         if not data:
             return cls(np.zeros((0, ROW_BYTES), np.uint8))
         if not data.startswith(MAGIC) or (len(data) - len(MAGIC)) % ROW_BYTES:
@@ -77,7 +80,7 @@ class SeenImages:
 
 
 def short_hash(sha256: str) -> bytes:
-    """64 hexadecimal digits -> the bytes of a print; empty where the text is."""
+    """SHA-256 as 64 hexadecimal digits -> its first 8 bytes, as a print holds them; an empty text gives no bytes."""
     return bytes.fromhex(sha256)[:HASH_BYTES]
 
 

@@ -83,7 +83,7 @@ def default_bundle_path() -> Path:
 def bundle_path(bundle: Path | str | None) -> Path:
     """A path, the text "shipped" or None -> where the bundle is; None and "shipped" are the shipped model.
 
-    Only text is a name: Path("shipped") and "./shipped" are a folder of that name.
+    Path("shipped") and "./shipped" are a folder of that name instead.
     """
     return default_bundle_path() if bundle in (None, SHIPPED) else Path(bundle or "")
 
@@ -144,7 +144,10 @@ def refuse_other_network(path: Path, weights_bytes: bytes) -> None:
 
 
 def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes) -> GraphChecker:
-    """Contents of a bundle -> the checker of its network, which one view has passed. BundleError otherwise."""
+    """Contents of a bundle -> the checker of its network, after a check of one view.
+
+    BundleError where anything is wrong.
+    """
     name = ONNX_NAME
     try:
         graph = GraphChecker(onnx_bytes, info.preprocessing.size_hw)
@@ -191,7 +194,10 @@ def _refuse_stranger(path: Path) -> None:
 
 
 def _zip(contents: Mapping[str, bytes]) -> bytes:
-    """{name: bytes} -> the same bytes of a zip for the same contents; stored, since weights do not compress."""
+    """{name: bytes} -> a zip; the same contents give the same bytes.
+
+    Nothing is compressed, because weights hardly shrink.
+    """
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, data in sorted(contents.items()):
@@ -215,8 +221,10 @@ def fold_bundles(folder: Path) -> dict[int, Path]:
 
 
 def load_bundle(path: Path | str | None = None) -> Bundle:
-    """Folder or zip ("shipped" or None: the shipped model) -> verified Bundle. BundleError says what is wrong and the
-    correction."""
+    """Folder or zip ("shipped" or None: the shipped model) -> verified Bundle.
+
+    BundleError states what is wrong and the fix.
+    """
     try:
         return _loaded(bundle_path(path))
     except BundleError as error:  # a name inside the bundle may steer a terminal
@@ -277,7 +285,10 @@ class _Reader:
 
 
 def _read_file(folder: Path, name: str) -> bytes:
-    """A regular file of the folder -> its bytes. Links are allowed in the shipped bundle only (installers)."""
+    """A regular file of the folder -> its bytes.
+
+    A link is allowed in the shipped bundle only, because installers make links.
+    """
     path = folder / name
     may_link = folder == default_bundle_path()
     status = path.stat() if may_link else path.lstat()

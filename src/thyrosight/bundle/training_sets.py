@@ -2,7 +2,8 @@
 
 Each training set has `held_out_fold`: the fold that the bundle has not seen. A set that only the starting weights have
 seen also has `inherited_from`: the name of the bundle of these weights. Where a set `is_recorded`, its images are in
-seen_images.bin, and datasets/pictures/seen_rows.py asks for the images themselves; its name then says nothing.
+seen_images.bin, and datasets/pictures/seen_rows.py asks for the images themselves; the name of the set is then not
+used.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from thyrosight.errors import ConfigError
 from thyrosight.types import Case
 
 DRAWN = "phantom"
-"""The source of images that are drawn, another set per seed."""
+"""The source of phantoms: each seed draws another set under this same name."""
 _OLD_FOLD = re.compile(r"(?:^|: )folds other than (\d+), but validation$")
 _OLD_ORIGIN = re.compile(r"before, by (.+?): ")
-"""How an older bundle, without these two fields, states them in `split`."""
+"""How an older bundle states the two fields in its text `split`."""
 
 
 def held_out_fold(entry: TrainingSet) -> int | None:
@@ -49,7 +50,7 @@ def seen_sets(info: BundleInfo, sources: Collection[str], fold: int | None) -> l
 
 
 def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[TrainingSet | None]:
-    """Sets whose images nobody recorded, rows -> per row the set that holds it by name and fold; None: none of them.
+    """Sets whose images nobody recorded, rows -> for each row the set that holds it by name and fold, or None.
 
     A row of the test split is in none: no run learns from it.
     """
@@ -93,14 +94,14 @@ def has_seen_the_same(one: BundleInfo, other: BundleInfo) -> bool:
 
 
 def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether `one` has left out what `other` left out, of the sets that the run of `other` was trained on."""
+    """Whether `one` left out every fold that `other` left out, in the sets that the run of `other` was trained on."""
     own = {entry.source for entry in other.training_sets if not inherited_from(entry)}
     known = {(entry.source, held_out_fold(entry)) for entry in other.training_sets}
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
 
 
 def sets_to_ask_by_name(bundle: Bundle, sources: Collection[str], fold: int | None) -> list[TrainingSet]:
-    """The bundle's sets of these sources that may hold rows of `fold`, and that its record of images does not hold."""
+    """The bundle's sets of these sources that may hold rows of `fold` and whose images it did not record."""
     unknown = without_record(bundle.info.training_sets) if len(bundle.seen) else bundle.info.training_sets
     return [entry for entry in seen_sets(bundle.info, sources, fold) if entry in unknown]
 
@@ -149,7 +150,7 @@ def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
 
 
 def without_images(entry: TrainingSet) -> TrainingSet:
-    """-> the set, known by its name alone where its images are those of an earlier run that are no longer there."""
+    """-> the set; one that only an earlier run saw counts as not recorded, because its images are gone."""
     return entry.model_copy(update={"is_recorded": False}) if inherited_from(entry) else entry
 
 

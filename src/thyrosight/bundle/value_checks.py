@@ -1,7 +1,7 @@
 """Values of bundle.json -> refused where a text could steer a terminal, or where a value is far too large.
 
-What these values mean is the business of records.py; here they are bounded, because they end up in tables, reports,
-results and on the screen.
+records.py checks what these values mean. Here they are bounded, because they are shown in tables, reports, results and
+on the screen.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def check_values(path: Path, value: Any, where: str = "", depth: int = 0) -> Non
 
 
 def printable_values(value: Any) -> Any:
-    """What is about to be written -> the same, each text of it printable: a data set's own words may hold anything."""
+    """A value to write -> the same with printable texts only: the words of a data set may hold anything."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
 """Bytes of safetensors or ONNX -> refused unless whole, finite and self-contained; read with numpy alone.
 
-Neither format can run code, but both can be false: offsets beyond the file, weights that are NaN, ONNX tensors in
+Neither format can run code, but a file can be false: offsets beyond the file, weights that are NaN, ONNX tensors in
 another file on the reader's disk. Sources: the safetensors format description (github.com/huggingface/safetensors),
 onnx.proto3 (field numbers), the Protocol Buffers encoding.
 """
@@ -48,7 +48,7 @@ _DATA_TYPE, _FLOAT_DATA, _NAME, _RAW_DATA, _DOUBLE_DATA, _EXTERNAL_DATA, _DATA_L
 
 
 class WeightsError(ValueError):
-    """The bytes are damaged, unsafe or not finite; the caller adds the file and the correction."""
+    """The bytes are damaged, unsafe or not finite; the caller adds the file and the fix."""
 
 
 class TensorEntry(NamedTuple):
@@ -111,7 +111,7 @@ def _read_entry(name: str, entry: Any, base: int) -> TensorEntry:
 
 
 def check_safetensors(data: bytes) -> None:
-    """Whole safetensors file -> WeightsError unless it is well-formed, not empty, and every float in it is finite."""
+    """WeightsError unless the bytes are a whole safetensors file, not empty, in which every float is finite."""
     entries = read_safetensors_header(data)
     if not entries:
         raise WeightsError("holds no tensor")
@@ -133,7 +133,7 @@ def is_finite(raw: bytes | memoryview, dtype: str) -> bool:
 
 
 def _is_nan(raw: memoryview, dtype: str) -> bool:
-    """At most one value -> whether it is no number; infinity is one, and so are the types that NumPy lacks."""
+    """At most one value -> whether it is NaN. False for infinity, and for the types that NumPy lacks."""
     kind = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}.get(dtype)
     return (
         kind is not None
@@ -144,10 +144,10 @@ def _is_nan(raw: memoryview, dtype: str) -> bool:
 
 
 def check_onnx(data: bytes) -> None:
-    """ONNX file -> WeightsError unless all its tensors are inside and those of more than one value are finite.
+    """WeightsError unless all tensors of the ONNX file are inside it, and those of more than one value are finite.
 
-    A single infinite value is let through: it is how graphs write an open bound. What onnxruntime makes of the graph
-    is its own business.
+    A tensor of one infinite value passes, because graphs write an open bound in this way. The operations of the graph
+    are not checked here.
     """
     num_graphs = 0
     for kind, message in _walk(memoryview(data), "model", 0):

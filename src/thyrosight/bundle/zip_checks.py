@@ -1,7 +1,8 @@
 """Zip file -> refused before it is walked or inflated, where its directory or its sizes are not those of a bundle.
 
 zipfile reads the whole directory of an archive at once, and a few kilobytes of deflated zeros claim gigabytes. A bundle
-has four files whose weights hardly compress, so both are told apart by their numbers alone.
+has few files, and its weights hardly compress. So a zip that is no bundle is known by its number of entries and by its
+sizes.
 
 Source: PKWARE's APPNOTE.TXT 6.3, section 4.3.16 (end of central directory record).
 """
@@ -18,9 +19,9 @@ from thyrosight.errors import BundleError
 MAX_ENTRIES = 64
 MAX_DIRECTORY_BYTES = 1 << 16
 MAX_RATIO = 16
-"""Inflated to compressed bytes; weights have less than 2, a constant one of a test some more."""
+"""Largest ratio of inflated to compressed bytes. Real weights have less than 2, the constant weights of a test more."""
 SMALL_BYTES = 1 << 20
-"""Up to here any ratio is welcome: text compresses well."""
+"""An entry of at most this size may have any ratio, because text compresses well."""
 _END_RECORD, _END_RECORD_64 = b"PK\5\6", b"PK\6\7"
 _END_BYTES, _MAX_COMMENT_BYTES = 22, 0xFFFF
 

@@ -72,7 +72,7 @@ def dicom(
 
 
 def _write_all(out: Path, files: dict[str, bytes]) -> None:
-    """All files or, where one can't be written, no new one, so that the command may be repeated."""
+    """Writes all files. Where one can't be written, no new file stays, so that the command can be repeated."""
     from thyrosight.files import write_atomic
 
     begun: list[Path] = []

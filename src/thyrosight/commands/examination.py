@@ -138,8 +138,8 @@ def import_masks(
 ) -> None:
     """Masks made elsewhere -> a reading of the case.
 
-    The outlines are measured as the network's are, and stand as a person's. The network gives no risk for them. The
-    commands `report` and `annotations` take the folder.
+    The outlines are measured in the same way as the network's outlines, and are marked as drawn by a person. The
+    network gives no risk for them. The commands `report` and `annotations` take the folder.
     """
     from thyrosight.results.imports.import_reading import import_reading
 
@@ -159,8 +159,8 @@ def readers(
 ) -> None:
     """Readings without and with the network -> scores of both.
 
-    Each reader's last reading without the network is compared with the last one after it was shown, per image. The 95 %
-    intervals draw groups of cases. Images are found in cases.csv by their SHA-256.
+    Per image and reader, the last reading without the network is compared with the last reading after the network's
+    result was shown. The 95 % intervals draw groups of cases. Images are found in cases.csv by their SHA-256.
     """
     from thyrosight.evaluation.reader_study import study_readers
 

@@ -31,8 +31,9 @@ def measure(
 ) -> None:
     """Any mask -> diameters, area, margin, inside.
 
-    Measures an outline that a person drew as `predict` measures the network's. A mask of one value is split into its
-    connected nodules; a label image has one nodule per label. Lengths are in pixels where no millimetres are known.
+    Measures an outline that a person drew, in the same way as `predict` measures the network's outlines. A mask of one
+    value is split into its connected nodules; a label image has one nodule per label. Lengths are in pixels where no
+    millimetres are known.
     """
     from thyrosight.measurement.mask_file import measure_file
 

@@ -63,7 +63,7 @@ def spacing_given(text: str) -> Spacing:
 
 
 def fold_number(text: str | None) -> int | None:
-    """--fold as given -> the number of the fold to leave out; None for `all` and where it was not given."""
+    """--fold as given -> the number of the fold to leave out; None for `all`, and where the option was not given."""
     if text is None or text == "all":
         return None
     try:

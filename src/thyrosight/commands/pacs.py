@@ -111,7 +111,7 @@ def needs_pacs(module: str, what: str) -> None:
 def _tls(
     cert: Path | None, key: Path | None, ca: Path | None, is_sent_too: bool
 ) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
-    """The options -> (TLS of the listener, TLS of the sender), each None where it is not wanted."""
+    """The options -> (TLS of the listener, TLS of the sender); None for the one that has no TLS."""
     from thyrosight.pacs.bounded_server import client_context, server_context
 
     if (cert is None) != (key is None):
@@ -177,7 +177,8 @@ def dicomweb(
     """Ultrasound of a DICOMweb server -> results.
 
     Lists the ultrasound images of a study, or of a patient; with --out fetches and predicts them as `predict` does;
-    with --store sends SEG and SR back into the study. A token or password is never given on the command line.
+    with --store sends SEG and SR back into the study. A token or password comes from a file, never from the command
+    line.
     """
     needs_pacs("dicomweb_client", "DICOMweb")
     from thyrosight.pacs.dicomweb_client import ServerAccess, WebArchive, read_secret

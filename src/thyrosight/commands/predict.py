@@ -74,8 +74,8 @@ def predict(
 
     Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. Results that are there
     already stay. A file that fails costs one line on stderr; all others are predicted, and the exit code is 1.
-    Of a clip (DICOM or video of several frames) every frame is read: CASE/clip.json holds all frames, the other files
-    show the frame with the largest nodule. --submission writes mask/, submission.csv and probability.csv instead.
+    In a clip (DICOM or video of several frames) every frame is predicted. CASE/clip.json holds all frames; the other
+    files show the frame with the largest nodule. --submission writes mask/, submission.csv and probability.csv instead.
 
     --output parquet writes tables instead, in shards, with no file per image. Images may then be zip and tar files, a
     CSV with a column `image`, a DICOMDIR and addresses such as s3://bucket/scans too, and --out may be an address.
@@ -106,7 +106,7 @@ def predict(
 def _predict_folder(
     images: list[Path], out: Path, bundle: Path | None, options: FolderOptions, pdf: bool, as_json: bool
 ) -> NoReturn:
-    """Writes the results folder and prints what came of it; exit code 1 where an image failed."""
+    """Writes the results folder and prints a summary; exit code 1 where an image failed."""
     from thyrosight.results.pages import pdf_writer, write_pdf
     from thyrosight.results.predict_folder import predict_folder
 
@@ -211,7 +211,7 @@ def existing(name: str) -> Path:
 
 
 def engine_of(name: str, address: str | None, device: str) -> Engine:
-    """--engine, --address, --device -> who makes the shards. ConfigError for another name."""
+    """--engine, --address, --device -> the engine that makes the shards. ConfigError for an unknown name."""
     if name == "ray":
         if device != "cpu":
             raise ConfigError(f"--engine ray with --device {device}: Ray's actors use the CPU; leave --device out")
@@ -229,7 +229,7 @@ def engine_of(name: str, address: str | None, device: str) -> Engine:
 
 
 def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, as_json: bool) -> NoReturn:
-    """Writes the shards and prints what came of it; exit code 1 where an image failed."""
+    """Writes the shards and prints a summary; exit code 1 where an image failed."""
     from thyrosight.archive.predict_archive import ArchiveOptions, predict_archive
     from thyrosight.archive.predict_rows import RowSettings
     from thyrosight.inference.predict_file import ReadOptions

@@ -127,7 +127,7 @@ def print_stress(test: StressTest, console: Console) -> None:
 
 
 def headlines(test: StressTest) -> list[str]:
-    """StressTest -> its two headlines in words; a headline that was not tried is left out."""
+    """StressTest -> its two headlines in words; a headline whose disturbance was not tried is left out."""
     lines = []
     worst = test.worst_daily
     if worst is not None:

@@ -112,7 +112,7 @@ def remark(text: str) -> None:
 
 @contextmanager
 def stdout_kept_for_json(as_json: bool) -> Iterator[None]:
-    """With --json, whatever prints during the work goes to stderr, so that stdout is the JSON alone."""
+    """With --json, everything that is printed during the work goes to stderr, so that stdout holds the JSON alone."""
     if not as_json:
         yield
         return
@@ -149,7 +149,10 @@ def progress_bar(label: str) -> Iterator[Progress]:
 
 @contextmanager
 def file_progress() -> Iterator[FileProgress]:
-    """-> what to call after each image: failures are lines on stderr, with a bar of several images on a terminal."""
+    """-> a function to call after each image.
+
+    It writes each failure as a line on stderr; on a terminal it also draws a bar.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total, name, fault: remark(fault) if fault is not None else None
         return

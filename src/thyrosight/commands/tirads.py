@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from thyrosight.tirads.assessment import Assessment, SystemName
 
 MIN_MM, MAX_MM = 2.0, 150.0
-"""Sizes that a person may mean: below them ultrasound shows a dot, above them more than the neck."""
+"""Smallest and largest size that a nodule can have: ultrasound shows a smaller one as a dot, and a larger one does not
+fit into a neck."""
 
 
 def tirads(
@@ -58,7 +59,7 @@ def tirads(
 
 
 def _ask_about_size(longest_mm: float | None) -> None:
-    """ConfigError for a size that no nodule has: centimetres, perhaps, or a slip of the keyboard."""
+    """ConfigError for a size that no nodule has: perhaps it was given in centimetres, or mistyped."""
     if longest_mm is None or not longest_mm > 0 or MIN_MM <= longest_mm <= MAX_MM:
         return
     fix = f"--longest-mm {longest_mm * 10:g}, if you mean {longest_mm:g} cm" if longest_mm < MIN_MM else "millimetres"

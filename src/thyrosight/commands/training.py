@@ -121,7 +121,7 @@ def learn(
 def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Path:
     """The set that was named, or a server's data folder -> the set to learn from.
 
-    What readers said is written to OUT-readings, once: a repeated command goes on with the same readings.
+    The readings on the server are written to OUT-readings, once: a repeated command goes on with the same readings.
     """
     if (folder is None) == (from_server is None):
         raise ConfigError("name a labelled set, or a server's data folder by --from-server; not both, and not neither")
@@ -145,7 +145,7 @@ def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Pa
 
 
 def plan_of(folder: Path, out: Path, options: LearnOptions) -> LearningPlan:
-    """-> the plan, which is printed as it is made."""
+    """Makes the plan and prints it -> the plan."""
     from thyrosight.learning.learn import Watch, begin_plan
 
     with progress_bar("images") as progress:
@@ -153,7 +153,7 @@ def plan_of(folder: Path, out: Path, options: LearnOptions) -> LearningPlan:
 
 
 def learned_from(folder: Path, out: Path, options: LearnOptions) -> Learned:
-    """-> the result; its scores, the next commands and the path of the report are printed."""
+    """Follows the plan, then prints the scores, the next commands and the path of the report -> the result."""
     from thyrosight.learning.learn import Watch
     from thyrosight.learning.learn import learn as learn_from
     from thyrosight.learning.report import verdicts
@@ -265,7 +265,7 @@ def ensemble(
 ) -> None:
     """Several bundles -> one bundle, their mean.
 
-    Its time and size are the sum of theirs. Its risk is not calibrated: see `calibrate`.
+    It takes as much time and space as all of them together. Its risk is not calibrated: see `calibrate`.
     """
     require_training_extra()
     from thyrosight.export.ensemble import ensemble as make_ensemble
@@ -300,7 +300,7 @@ def settings_given(config: Path | None, recipe: str | None, overrides: list[str]
 
 
 def require_training_extra() -> None:
-    """MissingExtraError with the pip command where a library is missing; without any import, so it is quick."""
+    """MissingExtraError with the pip command where a library of the training is missing. It imports none of them."""
     from importlib.util import find_spec
 
     missing = [name for name in ("torch", "lightning", "safetensors", "onnx") if find_spec(name) is None]

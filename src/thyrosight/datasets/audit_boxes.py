@@ -13,9 +13,10 @@ BoxFinding = tuple[Literal["error", "warning", "note"], str, str, list[Case]]
 TINY_PX = 8
 """A box with a shorter side is too small to learn an outline from."""
 INSIDE_SHARE = 0.95
-"""Of a box that must lie in the image, and in the ultrasound field. TN5000 has one a pixel past the border."""
+"""Share of a box that must be inside the image, and inside the ultrasound field. TN5000 has a box one pixel past the
+border."""
 SAME_IOU = 0.9
-"""From which two boxes of one picture are the same nodule twice."""
+"""IoU from which two boxes of one picture count as the same nodule."""
 
 
 def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | None]) -> Iterator[BoxFinding]:
@@ -55,7 +56,7 @@ def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | Non
 
 
 def _labels_of_one_file(cases: Sequence[Case]) -> Iterator[BoxFinding]:
-    """One image file in rows that are labelled 0 and 1: the risk of the picture would be taught both ways."""
+    """Findings for image files with rows of label 0 and of label 1: one picture would teach both risks."""
     labels: dict[str, set[int]] = {}
     for case in cases:
         if case.malignancy is not None:
@@ -74,12 +75,12 @@ def _whole(size_hw: tuple[int, int]) -> Box:
 
 
 def _is_beyond(case: Case) -> bool:
-    """Whether a box of the case lies in its field by less than it should."""
+    """Whether less than INSIDE_SHARE of a box of the case is inside the ultrasound field."""
     return case.fov is not None and _least_share(case, case.fov) < INSIDE_SHARE
 
 
 def _least_share(case: Case, field: Box) -> float:
-    """-> of the case's boxes, the smallest share that lies in the field."""
+    """-> the share of each of the case's boxes that is inside the field; the smallest of them."""
     return min(_share(box, field) for box in case.boxes)
 
 

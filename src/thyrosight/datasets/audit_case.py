@@ -20,7 +20,10 @@ from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
 
 @dataclass(frozen=True)
 class CaseFindings:
-    """The facts of one row. faults: kind -> message. Texts are counted in boxes; num_mask_px is None without a mask."""
+    """The facts of one row. faults: kind -> message. num_text...: numbers of text boxes.
+
+    num_mask_px is None without a mask.
+    """
 
     faults: Mapping[str, str] = field(default_factory=dict)
     crop_sha256: str = ""
@@ -30,22 +33,22 @@ class CaseFindings:
     num_text_left: int = 0
     num_mask_px: int | None = None
     mask_rule: str = ""
-    """How the mask was read, where it is not one value on black."""
+    """How the mask was read, where it has more than one value on black."""
     is_background: bool = False
     """The mask covers all four borders of the ultrasound field."""
     outside_share: float = 0.0
     """The share of the mask's pixels that is outside the ultrasound field."""
     size_hw: tuple[int, int] | None = None
-    """Of the image; None where it can't be read."""
+    """Size of the image; None where it can't be read."""
     mirrored_sha256: str = ""
-    """Of the mirrored crop: what crop_sha256 is for the mirror image."""
+    """The same hash as crop_sha256, of the mirrored crop."""
     sketch: UInt8Array | None = None
     image_oddity: str = ""
     """blank, noise, or nothing."""
     mask_oddity: str = ""
     """few pixels, nearly all, or nothing."""
     mask_sha256: str = ""
-    """Of the mask's pixels; empty without a mask, and where it is empty."""
+    """SHA-256 of the mask's pixels; empty text without a mask, and where no pixel is set."""
 
 
 def check_case(case: Case, *, with_text: bool = True) -> CaseFindings:
@@ -103,7 +106,7 @@ def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
 
 
 def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> dict[str, Any]:
-    """-> the fields of CaseFindings that are of the mask, none where it can't be read; adds to `faults`."""
+    """-> the fields of CaseFindings about the mask, none of them where it can't be read; adds to `faults`."""
     if case.mask is None:
         return {}
     if not case.mask.is_file():

@@ -47,7 +47,7 @@ def whole_number(text: str) -> str:
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
-    """CSV in UTF-8 or UTF-16 -> its lines that are not blank; split at `,`, `;`, tab or `|`, as the table itself is."""
+    """CSV in UTF-8 or UTF-16 -> its lines that are not blank, each split at `,`, `;`, tab or `|`."""
     text = _text_of(path, errors)
     said = re.match(r"sep=(.)\r?\n", text)
     if said:  # Excel's own first line
@@ -81,7 +81,10 @@ def _text_of(path: Path, errors: str) -> str:
 
 
 def _delimiter_of(text: str) -> str:
-    """-> what divides the first lines into the same number of cells, the largest; quoted signs don't count."""
+    """-> the delimiter that divides the first lines into the same number of cells.
+
+    Where several do, the one with the most cells. Quoted text doesn't count.
+    """
     head = text[:MAX_HEAD]
 
     def sameness(delimiter: str) -> tuple[bool, int]:

@@ -62,9 +62,9 @@ class PrepareOptions:
     keep_leaks: bool = False
     """Keep training images whose group has an image in the test split."""
     keep_partial: bool = False
-    """Use a mask although some of its outlines are lost in the file."""
+    """Use a mask even where some of its outlines are lost in the file."""
     official_split: bool = False
-    """Take the split of the publication where a set also comes with folds (tn5000)."""
+    """Take the split of the publication for a set that also has folds (tn5000)."""
     malignant: str | None = None
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
     nodule_labels: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class PrepareOptions:
 
 DEFAULT_OPTIONS = PrepareOptions()
 CONTACT_SHEET = "contact_sheet.png"
-"""Outlines over images, to look at before anything learns from them."""
+"""File of images with their outlines, to look at before anything learns from them."""
 
 
 def prepare(
@@ -183,7 +183,10 @@ def _usable_cases(
 
 
 def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
-    """InputError where a label holds another in some masks and is alone in others: a gland would pass as a nodule."""
+    """InputError where a label encloses another one in some masks and is alone in other masks.
+
+    Such a label may be the gland, which would pass as a nodule.
+    """
     nested = [one for one in facts if one.outer_label is not None]
     alone = [one for one in facts if one.mask_levels in {(other.outer_label,) for other in nested}]
     if alone:

@@ -23,7 +23,10 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What one image file holds. Where it can be read, fault is None and all fields but the spacing have a value."""
+    """What one image file holds.
+
+    Where the file can be read, fault is None and all fields but the spacing have a value.
+    """
 
     path: Path
     fault: str | None
@@ -42,13 +45,14 @@ class ImageFacts:
     mask_levels: tuple[str, ...] = ()
     """The values that the mask file has, as it has them."""
     outer_label: str | None = None
-    """Where the mask can't be used because one label lies inside another: the other one."""
+    """The label that encloses another one, where the mask can't be used for this reason."""
 
 
 def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path | None = None) -> ImageFacts:
     """Case -> the facts of its image and its mask; a field and views that the case has are kept.
 
-    keep_labels: the labels of the mask file that are nodules (None: all). The mask of these is written below `masks`.
+    keep_labels: the labels of the mask file that are nodules (None: all). A mask of these labels alone is written below
+    `masks`.
     """
     from thyrosight.frames.load import load_frame
     from thyrosight.views.field import field_of_view, find_panels
@@ -100,7 +104,8 @@ def crop(frame: Frame, field: Box) -> UInt8Array:
 def in_order(work: Callable[[T], U], items: Sequence[T], workers: int, progress: Progress | None = None) -> Iterator[U]:
     """-> work(item) of each item, in order, `workers` at a time; only a few results wait in memory.
 
-    Threads, because decoding and filtering release the interpreter lock, and they work in any script and notebook.
+    It uses threads, because decoding and filtering release the interpreter lock, and threads work in any script and
+    notebook.
     """
     waiting = iter(items)
     with ThreadPoolExecutor(max(1, workers)) as pool:

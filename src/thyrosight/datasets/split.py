@@ -79,8 +79,9 @@ def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> 
     """Cases with groups, the share of each part -> group -> part.
 
     Greedy, as scikit-learn's StratifiedGroupKFold: the groups that are hardest to place come first (ties in random
-    order), and each goes to the part that leaves the counts most even. Evenness of a stratum is the sum over the parts
-    of count² / share, which is least where counts are proportional to shares. The number of images is one more stratum.
+    order), and each goes to the part that leaves the counts most even. Unevenness of a stratum is the sum over the
+    parts of count² / share; it is smallest where counts are proportional to shares. The number of images counts as one
+    more stratum.
     """
     strata = _strata(cases)
     if not 2 <= len(shares) <= MAX_FOLDS:

@@ -19,7 +19,7 @@ DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads
 REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
 OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target", "image_sha256")
 LAST = ("boxes",)
-"""After the descriptors, so that the columns of an earlier table keep their places."""
+"""Columns after the descriptors; they are last so that the columns of an earlier table keep their places."""
 COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS + LAST
 SPLITS = ("", "train", "val", "test")
 TARGETS = ("nodule", "lesion", "gland")
@@ -224,7 +224,7 @@ def is_labelled(case: Case) -> bool:
 
 @dataclass(frozen=True)
 class RowChoice:
-    """Which rows of cases.csv: those of one split, of one fold, or of both; None: any."""
+    """Which rows of cases.csv are chosen, by split and fold; None: any split, any fold."""
 
     split: str | None = None
     """One of train, val, test."""

@@ -19,12 +19,12 @@ from thyrosight.views.boxes import box_iou
 
 Float64Array = NDArray[np.float64]
 FALSE_LIMIT = 0.1
-"""Other regions per image at which the FROC curve is quoted."""
+"""False regions per image at which the FROC curve is quoted."""
 
 
 @dataclass(frozen=True)
 class Froc:
-    """Free-response curve: other regions per image, and the share of boxes found (IoU 0.5), as more regions count."""
+    """Free-response curve: false regions per image, and the share of boxes found (IoU 0.5), as more regions count."""
 
     false_an_image: tuple[float, ...]
     sensitivity: tuple[float, ...]
@@ -32,7 +32,10 @@ class Froc:
 
 @dataclass(frozen=True)
 class Regions:
-    """All predicted regions of all images: image_R its place, mean_R, is_found_R whether it matches a box."""
+    """All predicted regions of all images. image_R: index of its image. mean_R: its mean probability.
+
+    is_found_R: whether it matches a box.
+    """
 
     image_R: NDArray[np.intp]
     mean_R: Float64Array
@@ -40,7 +43,7 @@ class Regions:
 
 
 def boxed(rows: Sequence[CaseScore]) -> list[CaseScore]:
-    """Rows -> those whose reference is boxes."""
+    """Rows -> the rows that have boxes as their reference."""
     return [row for row in rows if row.reference_boxes_px]
 
 
@@ -88,7 +91,7 @@ class BoxStatistic:
 
 
 def box_statistics(rows: Sequence[CaseScore]) -> tuple[BoxStatistic, ...]:
-    """Rows that all have boxes -> boxes found at IoU 0.5 and 0.3, AP50, the FROC's value, other regions per image."""
+    """Rows that all have boxes -> boxes found at IoU 0.5 and 0.3, AP50, the FROC's value, false regions per image."""
     num_boxes = np.array([len(row.reference_boxes_px) // 4 for row in rows], np.float64)
     at_50, at_30 = regions(rows, 0.5), regions(rows, 0.3)
     found_50, found_30 = _found_by_image(at_50, len(rows)), _found_by_image(at_30, len(rows))
@@ -122,7 +125,10 @@ def _found_by_image(part: Regions, num_images: int) -> Float64Array:
 
 
 def box_average_precision_of(part: Regions, num_boxes_N: Float64Array) -> Statistic:
-    """Regions and boxes per image -> area below the precision made monotone over recall (all points, VOC 2010 on)."""
+    """Regions and boxes per image -> area below the curve of precision over recall.
+
+    Precision is made monotone first, and all points count (VOC since 2010).
+    """
     order = np.argsort(-part.mean_R, kind="stable")
     image_R, found_R = part.image_R[order], part.is_found_R[order].astype(np.float64)
 
@@ -142,7 +148,7 @@ def box_average_precision_of(part: Regions, num_boxes_N: Float64Array) -> Statis
 
 
 def froc_of(part: Regions, num_boxes_N: Float64Array, limit: float) -> Statistic:
-    """Regions, boxes per image, false ones allowed per image -> the largest share of boxes found within that."""
+    """Regions, boxes per image, limit of false regions per image -> the largest share of boxes found within it."""
     order = np.argsort(-part.mean_R, kind="stable")
     image_R, found_R = part.image_R[order], part.is_found_R[order].astype(np.float64)
 

@@ -90,7 +90,7 @@ class CaseScore:
     reference_boxes_px: tuple[float, ...] = ()
     """x0, y0, x1, y1 of the box of each nodule, where boxes are the reference instead of outlines."""
     predicted_boxes_px: tuple[float, ...] = ()
-    """The same of each predicted region, only next to reference boxes."""
+    """The same numbers for each predicted region; given only where the reference is boxes."""
     predicted_means: tuple[float, ...] = ()
     """Mean probability of each of those regions, in their order."""
 
@@ -150,7 +150,7 @@ def score_case(
 
 
 def _box_fields(case: Case, predicted: CasePrediction) -> dict[str, Any]:
-    """Boxes of reference and prediction as plain numbers; none where an outline is known, or no box is."""
+    """Boxes of reference and prediction as plain numbers; empty where an outline is known, or no reference box is."""
     if case.mask is not None or not case.boxes:
         return {}
     return {
@@ -213,7 +213,7 @@ def _finite(value: float | None) -> float | None:
 COLUMNS = tuple(field.name for field in fields(CaseScore))
 KINDS = {field.name: str(field.type) for field in fields(CaseScore)}
 NEEDED = tuple(name for name, kind in KINDS.items() if not kind.startswith("tuple") and not kind.endswith("| None"))
-"""Columns that every table has; a column that is not here may be absent, and then has no value in any row."""
+"""Columns that every table has. Any other column may be absent; then no row has a value in it."""
 LIST_SEPARATOR = ";"
 DIGITS = 6
 """Significant digits of the numbers in a compact table; scores are quoted with three."""

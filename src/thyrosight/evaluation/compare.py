@@ -46,7 +46,7 @@ class Comparison:
     num_left_out: int
     scores: tuple[ComparedScore, ...]
     notes: tuple[str, ...] = ()
-    """What the two evaluations say of images that a model had seen in training."""
+    """Sentences of both evaluations about images that a model had seen in training."""
 
 
 def compare(
@@ -58,7 +58,7 @@ def compare(
 ) -> Comparison:
     """per_case.csv of two models -> paired differences first - second on the cases in both, as JSON in `out` if given.
 
-    InputError where no case is in both, or where a case has another reference, label or group in one of them.
+    InputError where no case is in both, or where the two differ in the reference, label or group of a case.
     """
     first, second = Path(first), Path(second)
     subject = {"first": str(first), "second": str(second)}

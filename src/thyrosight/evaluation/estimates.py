@@ -42,7 +42,10 @@ class ScoreName(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """One score with its 95 % interval. n is a number of n_of (images, nodules or groups) in num_groups groups."""
+    """One score with its 95 % interval.
+
+    n counts images, nodules or groups, as n_of states; they are from num_groups groups.
+    """
 
     name: str
     title: str

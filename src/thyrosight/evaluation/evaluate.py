@@ -67,7 +67,7 @@ def evaluate(
 def without_seen(
     predictor: Predictor, cases: Sequence[Case], where: Path, even_if_seen: bool
 ) -> tuple[list[Case], SeenRows]:
-    """Rows -> (those to score, which the model has seen). InputError where it has seen every one."""
+    """Rows -> (the rows to score, the rows that the model has seen). InputError where it has seen all of them."""
     seen = rows_seen_by(predictor.info, predictor.seen, cases)
     kept = list(cases) if even_if_seen else [case for case in cases if seen.reason(case) is None]
     if not kept:
@@ -82,7 +82,7 @@ def without_seen(
 def with_seen(
     context: EvaluationContext, seen: SeenRows, cases: Sequence[Case], even_if_seen: bool
 ) -> EvaluationContext:
-    """What is evaluated -> the same with the rows that the model has seen, in a note and by name."""
+    """What is evaluated -> the same with a note on the rows that the model has seen, and their names."""
     done = "scored all the same: these scores do not hold for other images" if even_if_seen else "left out"
     names = tuple(case.case_id for case in seen.of(cases))
     notes = (*context.notes, *seen.notes(cases, done))
@@ -111,7 +111,10 @@ def score_all(
     settings: EvaluationSettings,
     progress: Progress | None,
 ) -> Evaluation:
-    """The chosen cases, what scores one of them (InputError: it has no score) -> Evaluation, written to `out`."""
+    """The chosen cases, a function that scores one case -> Evaluation, written to `out`.
+
+    A case has no score where the function raises InputError.
+    """
     refuse_other_evaluation(out, context)
     out.mkdir(parents=True, exist_ok=True)
     scores: list[CaseScore] = []
@@ -149,7 +152,7 @@ def write_evaluation(evaluation: Evaluation, pictures: dict[str, Picture], out: 
 def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSettings) -> tuple[CaseScore, Outlines]:
     """Predictor, case -> its score against the reference, and both outlines; InputError where a file can't be used.
 
-    Sizes and pictures use the field that the table gives, whatever part of the image the model saw. Two models are
+    Sizes and pictures use the field of the table, not the part of the image that the model saw. Two models are
     therefore scored on the same field.
     """
     frame = load_image(case)

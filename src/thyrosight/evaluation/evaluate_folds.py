@@ -1,8 +1,8 @@
 """One bundle per fold, cases.csv -> each bundle scored on the fold that it has not seen, and all folds pooled.
 
 OUT/  fold0/ …  pooled/   each with per_case.csv, evaluation.json, report.html
-A bundle calibrates its risk and chooses its mask rule on its few validation images. Across folds, the images of the
-other folds do both instead.
+The risk of a bundle was calibrated, and its mask rule chosen, on its few validation images. With across_folds, both
+come from the images of the other folds instead.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def evaluate_folds(
 
     across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
     model that has not learned from it; with calibrates=False the mask rule alone. InputError where a bundle does not
-    state that it left its fold of these cases out. An image of the fold that the bundle has seen all the same, under
-    another name, is left out and named. With even_if_seen both are scored and named. progress is called per fold with
-    (cases done, cases in all).
+    state that it left its fold of these cases out. An image of the fold that the bundle saw under another name is left
+    out and named. With even_if_seen there is no InputError, and such images are scored and named. progress is called
+    per fold with (cases done, cases in all).
     """
     bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
     cases_csv = table_path(cases_csv)
@@ -139,10 +139,10 @@ def pool(
 ) -> Evaluation:
     """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
 
-    One table with all folds (the file `keep` of an earlier call) is accepted as well. InputError where a case is in two
-    tables: they are not folds of one cross-validation. across_folds: the risk of each fold is calibrated on the logits
-    of the other folds first. mask_rule: the rule that outlined the parts, for the record. keep: file for all rows as
-    one compact table, from which this evaluation can be made again.
+    One table with all folds is accepted as well, such as the file `keep` of an earlier call. InputError where a case is
+    in two tables: they are not folds of one cross-validation. across_folds: the risk of each fold is calibrated on the
+    logits of the other folds first. mask_rule: the rule that outlined the parts, for the record. keep: file for all
+    rows as one compact table, from which this evaluation can be made again.
     """
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
@@ -163,7 +163,7 @@ def pool(
 
 
 def _goes_on(out: Path, rows: Sequence[CaseScore]) -> bool:
-    """Whether `out` holds a pool of some of these very scores: of fold 0, where the new one is of folds 0 and 1."""
+    """Whether `out` holds a pool of a part of these scores: of fold 0, say, where the new pool has folds 0 and 1."""
     evaluated, table = json_table(out / "evaluation.json").get("evaluated"), out / "per_case.csv"
     if not (isinstance(evaluated, dict) and is_case_scores(table)):
         return False
@@ -204,12 +204,12 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
 
 
 def of_all(known: Sequence[Mapping[str, Any]], name: str) -> tuple[str, ...]:
-    """What several evaluations were of, the name of a list in them -> the lists as one."""
+    """Contexts of several evaluations, the name of a list in them -> all these lists as one."""
     return tuple(str(item) for record in known for item in record.get(name) or ())
 
 
 def seen_notes(known: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What several evaluations were of -> sentences about the images that a model had seen in training."""
+    """Contexts of several evaluations -> their sentences about images that a model had seen in training."""
     kinds = (
         ("left_out_as_seen", "were left out: the model of their fold had seen them in training"),
         ("scored_although_seen", "were scored although the model had seen them in training"),

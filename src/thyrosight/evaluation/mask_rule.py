@@ -26,7 +26,10 @@ LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0
 
 @dataclass(frozen=True)
 class MaskRule:
-    """A pixel above the threshold is part of a region; a region with the least mean probability is a nodule."""
+    """A pixel above the threshold is part of a region.
+
+    A region is a nodule where its mean probability is at least min_mean_probability.
+    """
 
     threshold: float
     min_mean_probability: float
@@ -39,9 +42,9 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """The rule that all images choose. by_fold: the rules behind the scores; the other folds choose that of a fold.
+    """The rule that all images choose. by_fold: the rule with which each fold was scored; the other folds choose it.
 
-    network_settings: those of the networks that outlined, so that a bundle of another network refuses the rule.
+    network_settings: settings of the networks that outlined; a bundle of another network refuses the rule.
     """
 
     rule: MaskRule
@@ -53,7 +56,7 @@ class OutOfFoldRule:
 def dices_of(
     reference_HW: BoolArray, raw: RawPrediction, thresholds: Sequence[float], info: BundleInfo
 ) -> NDArray[np.float64]:
-    """Reference and raw prediction of one image by a model -> Dice for each of T thresholds and L LEAST_MEANS (T, L).
+    """Reference and raw prediction of one image -> Dice (T, L) for each of T thresholds and L LEAST_MEANS.
 
     Dice of a reference without a nodule is 1 where nothing is outlined, else 0.
     """
@@ -70,10 +73,11 @@ def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, inf
 
 
 def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
-    """Dice of N images by T thresholds and L least means -> (the rule of the best mean, that mean).
+    """Dice of N images by T thresholds and L least means -> (the rule with the best mean Dice, this mean).
 
-    Each mean is averaged with those of the neighbouring rules first, because the top of a flat curve is noise.
-    may_drop: whether a region of low mean probability may be dropped; images without a nodule, or many, show its use.
+    To choose, each mean is averaged with the means of the neighbouring rules, because the top of a flat curve is noise.
+    may_drop: whether a region of low mean probability may be dropped. Only images without a nodule, or many images,
+    show whether this helps.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
     best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)
@@ -82,7 +86,7 @@ def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, ma
 
 
 def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-> the mean of each entry and the eight around it; entries at the border are repeated outwards."""
+    """-> for each entry the mean of it and the eight around it; entries at the border are repeated outwards."""
     num_rows, num_columns = means_TL.shape
     padded = np.pad(means_TL, 1, mode="edge")
     shifted = [padded[row : row + num_rows, column : column + num_columns] for row in range(3) for column in range(3)]

@@ -36,7 +36,7 @@ class LabelledLogits:
 
 @dataclass(frozen=True)
 class OutOfFoldPoint:
-    """A goal, the threshold on the logit that all cases choose, and the rates by the thresholds of the other folds."""
+    """A goal, the threshold on the logit that all cases choose, and the rates with thresholds of the other folds."""
 
     goal: OperatingGoal
     logit: float
@@ -119,7 +119,10 @@ def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
 
 
 def out_of_fold_points(rated: LabelledLogits, settings: EvaluationSettings) -> tuple[OutOfFoldPoint, ...]:
-    """Labelled images -> the operating points: thresholds from all of them, rates by the thresholds of other folds."""
+    """Labelled images -> the operating points.
+
+    All images choose the thresholds; the rates are with thresholds of other folds.
+    """
     return tuple(_point(goal, rated, settings) for goal in OPERATING_GOALS)
 
 

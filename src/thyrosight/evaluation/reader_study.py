@@ -1,9 +1,9 @@
 """Log of readings without and with the network, cases.csv -> AUROC and Dice of both, paired, with intervals by group.
 
-A pair is one reader's last reading without the network and last reading with it, of one image. AUROC is the mean over
-readers of each reader's own (two readers use a scale differently); the bootstrap draws groups of cases, so that all
-readings of a patient are drawn together. Readers are fixed: the interval is for these readers and other patients.
-Legend: N pairs.
+A pair is one reader's last reading without the network and last reading with it, of one image. Each reader has an
+AUROC, because two readers use a scale differently; the result is the mean over readers. The bootstrap draws groups of
+cases, so that all readings of a patient are drawn together. Readers are fixed: the interval is for these readers and
+other patients. Legend: N pairs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ReaderScore:
 
 @dataclass(frozen=True)
 class ReaderStudy:
-    """What a log of readings says. left_out: {reason: number of readings}; faults: lines that could not be read.
+    """The result of a log of readings. left_out: {reason: number of readings}; faults: lines that could not be read.
 
     by_reader: (reader, score name, without, with), each on the reader's own pairs.
     """
@@ -106,7 +106,10 @@ def study_readers(log: Path, cases_csv: Path, settings: EvaluationSettings = DEF
 
 
 def _pairs(readings: Sequence[LoggedReading], cases: dict[str, Case]) -> tuple[list[_Pair], Counter[str]]:
-    """Readings, {SHA-256: case} -> pairs, and why other readings do not count. The last reading of a kind counts."""
+    """Readings, {SHA-256: case} -> pairs, and the reasons why other readings do not count.
+
+    The last reading of each kind counts.
+    """
     left_out: Counter[str] = Counter()
     last: dict[tuple[str, str, bool], LoggedReading] = {}
     for reading in readings:
@@ -132,7 +135,7 @@ def _pairs(readings: Sequence[LoggedReading], cases: dict[str, Case]) -> tuple[l
 
 
 def _scale(pairs: Sequence[_Pair]) -> str:
-    """-> the scale that AUROC ranks by: suspicion where every rating has one, else points. One scale for all pairs."""
+    """-> the scale by which AUROC ranks all pairs: suspicion where every rating has one, else points."""
     both = [(pair.without, pair.shown) for pair in pairs]
     num = {
         name: sum(getattr(one, name) is not None and getattr(other, name) is not None for one, other in both)
@@ -143,7 +146,7 @@ def _scale(pairs: Sequence[_Pair]) -> str:
 
 @dataclass(frozen=True)
 class _Values:
-    """Of the pairs that have them, one entry per pair: without and with the network; labels for ratings."""
+    """Values without and with the network, one per pair that has both; labels: those of ratings."""
 
     readers: list[str]
     groups: list[str]

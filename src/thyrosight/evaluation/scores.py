@@ -30,7 +30,7 @@ from thyrosight.evaluation.metrics.overlap import percent_differences
 Rows = Sequence[CaseScore]
 StatisticOf = Callable[[list[float]], Statistic]
 OF_SUBGROUPS = ("dice", "dice_median", "iou", "nsd_px", "nodule_sensitivity", "false_positives_an_image", "auroc")
-"""The scores of a subgroup."""
+"""The scores that are computed for each subgroup."""
 
 
 @dataclass(frozen=True)
@@ -308,13 +308,13 @@ def labelled(rows: Rows) -> tuple[list[int], list[float], list[str]]:
 
 
 def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
-    """Rows -> the outlined ones in three parts by the reference's share of the field; the names state the limits."""
+    """Rows -> the outlined rows in three parts, by the reference's share of the field; the names state the limits."""
     outlined = [row for row in rows if row.is_outlined]
     return _thirds(outlined, [(row.reference_area_px or 0) / max(1, row.field_area_px) for row in outlined])
 
 
 def box_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
-    """Rows -> those with boxes in three parts by the largest box's share of the field; the names say the limits."""
+    """Rows -> the rows with boxes in three parts, by the largest box's share of the field; the limits are the names."""
     boxed = [row for row in rows if row.reference_boxes_px]
     return _thirds(boxed, [_largest_box_px(row.reference_boxes_px) / max(1, row.field_area_px) for row in boxed])
 

@@ -17,7 +17,7 @@ from thyrosight.types import Float64Array
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 MIN_CASES = 10
-"""With fewer images a fifth of them is one or two: no curve."""
+"""With fewer images there is no curve, because a fifth of them is one or two."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class CoverageCurve:
 class Selective:
     """Scores of the images that are answered, the surest first, and the area under the risk-coverage curve.
 
-    least_confidence: the confidence of the last image that is answered at each coverage. Two values judge the aurc:
-    aurc_without_order, where every image is equally likely to be declined, and aurc_of_best_order, where the worst
-    images are declined first, which nobody can know.
+    least_confidence: the confidence of the last image that is answered at each coverage. Compare the aurc with two
+    values: aurc_without_order, where every image is equally likely to be declined, and aurc_of_best_order, where the
+    worst images are declined first (no method can know these).
     """
 
     name: str
@@ -51,7 +51,7 @@ class Selective:
     aurc_of_best_order: float
 
     def curve(self, name: str) -> CoverageCurve:
-        """Name -> that curve; KeyError names what there is."""
+        """Name -> the curve of this name; KeyError lists the known names."""
         for curve in self.curves:
             if curve.name == name:
                 return curve
@@ -59,12 +59,15 @@ class Selective:
 
 
 def selective_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) -> tuple[Selective, ...]:
-    """Rows -> the risk's and the outline's Selective, each where there are enough images for one."""
+    """Rows -> Selective of the risk and of the outline, each only where there are enough images."""
     return tuple(found for found in (_of_risk(rows, settings), _of_outline(rows, settings)) if found is not None)
 
 
 def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC; the loss is the wrong side."""
+    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC.
+
+    The loss is 1 on the wrong side, else 0.
+    """
     labels, risks, groups = labelled(rows)
     if len(labels) < MIN_CASES:
         return None

@@ -55,11 +55,12 @@ class EvaluationContext:
     notes: tuple[str, ...] = ()
     with_tta: bool = False
     mask_rule: OutOfFoldRule | None = None
-    """The mask rules, where the other folds choose that of a fold; None: each bundle used its own."""
+    """The mask rules, where the other folds choose the rule of each fold; None: each bundle used its own rule."""
     left_out_as_seen: tuple[str, ...] = ()
     """Cases without a score, because the model had seen them in training."""
     scored_although_seen: tuple[str, ...] = ()
-    """Cases with a score that the model had seen in training (`--even-if-seen`): their scores say nothing of others."""
+    """Cases with a score that the model had seen in training (`--even-if-seen`). Their scores tell nothing about other
+    images."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Evaluation:
     groups: tuple[GroupScore, ...]
     cases: tuple[CaseScore, ...]
     froc: Froc | None = None
-    """Where boxes are the reference."""
+    """The FROC curve, where boxes are the reference; else None."""
 
     def score(self, name: str) -> Estimate:
         """Name -> the estimate of that name; KeyError lists the names."""
@@ -211,7 +212,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def refuse_other_evaluation(out: Path, evaluated: EvaluationContext) -> None:
-    """InputError where `out` holds the evaluation of another model or of other cases, or such files of others."""
+    """InputError where `out` holds an evaluation of another model or of other cases, or files of another program."""
     was = json_table(out / "evaluation.json").get("evaluated")
     was = was if isinstance(was, dict) else {}
     names = ("model_id", "cases", "cases_sha256", "selection", "with_tta")

@@ -1,7 +1,7 @@
 """Nodule of an examination -> its TI-RADS; all nodules -> the strictest advice, by the system that the reader chose.
 
-The reader's words count before what measures propose. The shape (taller-than-wide) is proposed from a transverse view
-alone, because the longitudinal view can't show it.
+A descriptor that the reader gave counts before one that the measures propose. The shape (taller-than-wide) is proposed
+from a transverse view alone, because the longitudinal view can't show it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thyrosight.tirads.system import Action
 
 STRICTEST_FIRST: tuple[Action, ...] = ("fna", "follow-up", "none")
 ACR_MAX_FNA = 2
-"""Nodules to biopsy at most, those with the most points (Tessler 2017)."""
+"""At most this many nodules are biopsied, those with the most points (Tessler 2017)."""
 
 
 def nodule_assessment(nodule: ExaminedNodule, examination: ThyroidExam, dimensions: NoduleDimensions) -> Assessment:
@@ -49,10 +49,11 @@ def leading_section(nodule: ExaminedNodule, examination: ThyroidExam) -> Section
 
 
 class StrictestAdvice(NamedTuple):
-    """action: the strictest that any nodule has; None without a nodule whose advice is known.
+    """action: the strictest advice of all nodules; None where no nodule's advice is known.
 
-    numbers: the nodules that have it. open_numbers: nodules whose advice the size or a missing descriptor leaves open.
-    unread_numbers: of `numbers`, those whose level rests on proposals. note: what the system adds.
+    numbers: the nodules with this advice. open_numbers: nodules whose advice is open, because the size or a descriptor
+    is missing. unread_numbers: nodules of `numbers` whose level rests on proposals. note: a remark of the TI-RADS
+    system.
     """
 
     action: Action | None

@@ -1,9 +1,9 @@
-"""Examination, an earlier one -> its nodules matched, and of each: what changed, by how much, and how sure that is.
+"""Two examinations of a patient -> their nodules matched; per nodule what changed, by how much, and how sure that is.
 
 Growth as ATA (Haugen et al., Thyroid 26:1, 2016, recommendation 23) and ACR TI-RADS (Tessler et al., J Am Coll Radiol
 14:587, 2017) define it: at least 20 % in two diameters and at least 2 mm in each of them, or 50 % of volume. A measured
-change is the true one and the errors of both measurements, so each change has a 95 % interval. Growth by the definition
-may be no more than two readers differ by; the words then say so.
+change holds the true change and the errors of both measurements, so each change has a 95 % interval. Growth by the
+definition may be smaller than the difference between two readers; the sentence of the report then says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ MIN_SHARE, MIN_MM, MIN_DIAMETERS, MIN_VOLUME_SHARE = 0.20, 2.0, 2, 0.50
 DECIMALS = 6
 """Shares are compared at this precision, so that 10.0 to 12.0 mm is 20 %."""
 SIZE_SD_LOG = 0.35
-"""Of one nodule's longest diameter over two examinations, for matching: it may have grown by half."""
+"""For matching: standard deviation of the logarithm of one nodule's longest diameter over two examinations; it may have
+grown by half."""
 MIN_MATCH = 0.05
 
 Verdict = Literal["grown", "not grown", "not judged"]
@@ -50,9 +51,9 @@ class Change(Record):
 class Growth(Record):
     """A nodule against its earlier self. criteria: which parts of the definition are met, in words.
 
-    is_certain: the verdict would be the same anywhere in the 95 % intervals that it rests on. is_beyond_error: it has
-    grown, and no growth at all lies outside these intervals; growth by the definition need not. earlier_number: its
-    number in the earlier examination.
+    is_certain: the verdict is the same everywhere in the 95 % intervals that it rests on. is_beyond_error: the nodule
+    has grown, and these intervals leave out that nothing changed. earlier_number: its number in the earlier
+    examination.
     """
 
     earlier_number: int
@@ -79,7 +80,7 @@ class Growth(Record):
 
 
 class ExamComparison(Record):
-    """Two examinations: {number now: Growth}; numbers that have no partner in the other."""
+    """Two examinations: {number now: Growth}, and the numbers that have no partner in the other examination."""
 
     growth: dict[int, Growth]
     new: tuple[int, ...]
@@ -173,7 +174,7 @@ def _surely_grown(diameters: Sequence[Change], volume: Change | None) -> bool:
 
 
 def _surely_more(met: Sequence[Change], volume: Change | None) -> bool:
-    """Whether the intervals of what counts as growth leave out that nothing changed."""
+    """Whether the intervals of the measures that count as growth leave out that nothing changed."""
     by_diameters = len(met) >= MIN_DIAMETERS and sum(one.low > 0 for one in met) >= MIN_DIAMETERS
     by_volume = volume is not None and volume.share >= MIN_VOLUME_SHARE and volume.low > 0
     return by_diameters or by_volume

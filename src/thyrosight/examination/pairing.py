@@ -1,8 +1,8 @@
 """Nodules of one examination's images -> which of them are one nodule: proposed here, confirmed by the reader.
 
-Both views show the depth of a nodule (anteroposterior extent), its echogenicity and how much of it is cystic. Two
-outlines may be one nodule where nothing that is known of their images contradicts it; the likeliest pairs win. Outlines
-of one image are never paired.
+Both views show the depth of a nodule (anteroposterior extent), its echogenicity and its cystic share. Two outlines may
+be one nodule unless their images contradict it (side, pole, view). The likeliest pairs are chosen. Outlines of one
+image are never paired.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from thyrosight.measurement.cine import best_pairs
 from thyrosight.prediction import Nodule
 
 DEPTH_SD_LOG = 0.17
-"""Of the depth of one nodule in two views: two outlines' errors, and the views need not cut the same place."""
+"""Standard deviation of the logarithm of one nodule's depth in two views: both outlines have errors, and the views may
+cut the nodule at different places."""
 ECHO_SD_LOG = 0.25
 CYSTIC_SD = 0.25
 POLE_GAIN = {0: 1.0, 1: 0.3}
-"""Images that name the same pole, or poles next to each other; others are not paired."""
+"""Gain for images that name the same pole, or poles next to each other; images of other poles are not paired."""
 MIN_GAIN = 0.1
 
 

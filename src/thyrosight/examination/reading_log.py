@@ -22,7 +22,7 @@ class LoggedReading(Record):
     """One reading of one frame by one reader. A value that the reader did not give is None, and is never guessed.
 
     outlines_xy: empty where the reader says that there is no nodule. suspicion: the reader's own estimate that the
-    nodule is malignant. tirads_points: of the most suspicious nodule, where all descriptors were given.
+    nodule is malignant. tirads_points: points of the most suspicious nodule, where all its descriptors were given.
     """
 
     schema_version: Literal[1] = 1
@@ -42,15 +42,15 @@ class LoggedReading(Record):
 
     @property
     def is_empty(self) -> bool:
-        """Whether it neither outlines nor rates."""
+        """Whether the reading holds neither an outline nor a rating."""
         return self.outlines_xy is None and self.suspicion is None and self.tirads_points is None
 
 
 def append_reading(log: Path, reading: LoggedReading) -> None:
-    """Log, a reading -> the log with one line more, on the disk before this returns; the file is made if absent.
+    """Log, a reading -> the log with one more line, on the disk before this returns; a missing file is made.
 
-    The line is written at once, so readers that write at the same time don't mix. A half line that a crash left is
-    closed first, and `read_log` names it. InputError where the disk refuses.
+    The line is written at once, so readers that write at the same time don't mix. Where a crash left a half line, that
+    line is closed first, and `read_log` names it. InputError where the disk refuses.
     """
     line = (json.dumps(reading.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n").encode()
     try:

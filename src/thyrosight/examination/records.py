@@ -1,8 +1,8 @@
-"""The records of an examination: its images, its nodules over the views, the gland, what the reader said.
+"""The records of an examination: its images, its nodules over the views, the gland, the reader's words.
 
 An examination is one patient on one day. Its JSON is the contract of the report, the page and the API:
-`ThyroidExam.model_validate_json` reads it, `to_json` writes it. What the network said stays whole in each image's
-`prediction`; what the reader said is in `nodules`, `gland` and the texts. An absent value is None, never a guess.
+`ThyroidExam.model_validate_json` reads it, `to_json` writes it. The network's result stays whole in the `prediction` of
+each image; the reader's findings are in `nodules`, `gland` and the texts. An absent value is None, never a guess.
 Legend: `_mm` millimetres; directions: length is craniocaudal, width is across the neck, depth is anteroposterior.
 """
 
@@ -24,7 +24,7 @@ Pole = Literal["upper", "middle", "lower"]
 SaidBy = Literal["reader", "file"]
 PairedBy = Literal["reader", "program"]
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
-"""DICOM's words: drawn by the software, by the software and then a person, by a person."""
+"""The words of DICOM: drawn by the software, by the software and then changed by a person, by a person."""
 
 Millimetres = Annotated[float, Field(gt=0, le=300)]
 Text = Annotated[str, Field(max_length=10_000)]
@@ -35,7 +35,7 @@ MAX_IMAGES, MAX_NODULES, MAX_SECTIONS = 500, 64, 32
 
 
 class ViewImage(Record):
-    """One image of the examination and what the network said of it.
+    """One image of the examination and the network's result for it.
 
     key: its name within the examination, unique. view, side, pole: None where neither reader nor file states them.
     file, picture: the source image and a picture with the outlines, relative to the examination's JSON.
@@ -53,7 +53,7 @@ class ViewImage(Record):
 
 
 class Section(Record):
-    """One nodule in one image: its outline with all that is measured of it, and who drew the outline."""
+    """One nodule in one image: its outline with all measures, and who drew the outline."""
 
     image: Line = Field(description="key of the image")
     nodule: Nodule
@@ -61,7 +61,7 @@ class Section(Record):
 
 
 class CaliperSizes(Record):
-    """Diameters that the reader measured; each given one counts before that of the outlines."""
+    """Diameters that the reader measured. A diameter that is given here counts before the one of the outlines."""
 
     length_mm: Millimetres | None = None
     width_mm: Millimetres | None = None
@@ -71,8 +71,8 @@ class CaliperSizes(Record):
 class ExaminedNodule(Record):
     """One nodule of the patient, for life: its uid stays over versions and examinations, its number is on the report.
 
-    sections: its outlines, at most one per image. paired_by: who said that they are one nodule; None for one section.
-    descriptors: the reader's words alone; what measures propose is worked out from the sections.
+    sections: its outlines, at most one per image. paired_by: who stated that they are one nodule; None for one section.
+    descriptors: the reader's words alone; proposals are computed from the sections when they are needed.
     """
 
     uid: Uid

@@ -1,10 +1,9 @@
 """A nodule's sections and the reader's calipers -> three diameters and a volume, each with its 95 % interval.
 
-Two readers who outline one image differ. On DDTI, 170 nodules outlined by two radiologists (105 patients) differ by a
-factor whose logarithm has a standard deviation of 0.135 (longest) and 0.139 (perpendicular); the two
-logarithms of one outline correlate by 0.56 (`studies/reader_sizes.py`, docs/results.md). The error of one reader is
-that deviation divided by sqrt(2).
-Legend: `_mm` millimetres, `sd_log` standard deviation of the natural logarithm of a length.
+Two readers who outline one image differ. On DDTI two radiologists outlined 170 nodules of 105 patients. The logarithm
+of the ratio of their diameters has a standard deviation of 0.135 (longest) and 0.139 (perpendicular), and both
+logarithms correlate by 0.56 (`studies/reader_sizes.py`, docs/results.md). The error of one reader is that deviation
+divided by sqrt(2). Legend: `_mm` millimetres, `sd_log` standard deviation of the natural logarithm of a length.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ Z95 = 1.96
 class SizeError(Record):
     """How far a measured diameter is from the true one: log(measured / true) has mean bias_log and sd sd_log.
 
-    within_outline: correlation of the errors of two diameters of one outline. between_outlines: of two outlines of one
-    nodule; where it is hard to see, both are wrong in the same direction. source: where the numbers come from.
+    within_outline: correlation of the errors of two diameters of one outline. between_outlines: correlation of the
+    errors of two outlines of one nodule. Where a nodule is hard to see, both are wrong in the same direction. source:
+    where the numbers come from.
     """
 
     bias_log: float = 0.0
@@ -37,7 +37,7 @@ class SizeError(Record):
     source: str
 
     def interval(self, mm: float, num_sd: float = 1.0) -> tuple[float, float]:
-        """A measured length, or num_sd > 1 for a product of lengths -> its 95 % interval."""
+        """A measured length in mm -> its 95 % interval. num_sd > 1: for a product of lengths."""
         return mm * math.exp(-Z95 * self.sd_log * num_sd), mm * math.exp(Z95 * self.sd_log * num_sd)
 
 
@@ -84,15 +84,15 @@ class NoduleDimensions(Record):
 
 
 Errors = tuple[SizeError, SizeError]
-"""That of a reader's outlines and calipers, and that of the network's."""
+"""(error of a reader's outlines and calipers, error of the network's outlines)."""
 ERRORS: Errors = (READER_ERROR, NETWORK_ERROR)
 
 
 def nodule_dimensions(nodule: ExaminedNodule, examination: ThyroidExam, errors: Errors = ERRORS) -> NoduleDimensions:
     """Nodule of an examination -> its three diameters and volume (pi / 6 a b c).
 
-    As in ACR TI-RADS (Tessler 2017): the longest diameter of the transverse view and that at right angles to it give
-    width and depth, the longitudinal view gives the length. Where several sections show one view, the largest counts.
+    As in ACR TI-RADS (Tessler 2017): the transverse view gives width and depth (its longest diameter and the one at
+    right angles), the longitudinal view gives the length. Where several sections show one view, the largest counts.
     Depth comes from the longitudinal view where there is no transverse one. A caliper counts before an outline.
     """
     sections: dict[View, Section] = {}
@@ -137,7 +137,7 @@ def lobe_volume_ml(lobe: Lobe) -> float | None:
 
 
 def gland_volume_ml(gland: Gland) -> float | None:
-    """Gland -> the sum of both lobes, without the isthmus, as usual; None where one is not measured."""
+    """Gland -> the sum of both lobes, without the isthmus, as usual; None where a lobe is not measured."""
     right, left = lobe_volume_ml(gland.right), lobe_volume_ml(gland.left)
     return None if right is None or left is None else right + left
 
@@ -160,7 +160,7 @@ def _diameter(
 
 
 def _is_upright(section: Section) -> bool:
-    """Whether the longest diameter runs rather down than across, in millimetres."""
+    """Whether the longest diameter is closer to vertical than to horizontal, in millimetres."""
     size = section.nodule.size
     (x0, y0), (x1, y1) = size.longest_ends_xy
     across, down = size.transverse_mm, size.anteroposterior_mm
@@ -190,7 +190,10 @@ def _with_error(direction: Direction, mm: float, section: Section | None, error:
 
 
 def _volume_sd(diameters: tuple[Diameter, ...], errors: Errors) -> float:
-    """Three diameters -> sd of the volume's logarithm: those of outlines are correlated, calipers are not."""
+    """Three diameters -> sd of the volume's logarithm.
+
+    Errors of diameters from outlines are correlated, those of calipers are not.
+    """
     variance = 0.0
     for one in diameters:
         for other in diameters:

@@ -1,6 +1,6 @@
 """Words of a file name, a series or a screen -> view, side and pole that they state; nothing where they contradict.
 
-Words as sonographers write them on the screen: RT TRV MID, LEFT LOBE SAG, LT LONG LOWER POLE, ISTHMUS.
+The words are those that sonographers write on the screen: RT TRV MID, LEFT LOBE SAG, LT LONG LOWER POLE, ISTHMUS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHORT_SIDES: dict[str, Side] = {"r": "right", "l": "left"}
 
 
 class Labels(NamedTuple):
-    """View, side and pole, each None where no word or several different words state it; words: those that count."""
+    """View, side and pole, each None where no word states it or the words differ. words: the words that counted."""
 
     view: View | None
     side: Side | None
@@ -47,7 +47,7 @@ class Labels(NamedTuple):
 def labels_in(*texts: str) -> Labels:
     """Texts of one image, such as file name and series -> Labels. A word counts as a whole, whatever its case.
 
-    The first text that states something decides: give the most particular one first.
+    The first text that states something decides, so give the most specific text first.
     """
     view, side, pole, words = None, None, None, []
     for text in texts:
@@ -81,5 +81,5 @@ def _labels_of(text: str) -> Labels:
 
 
 def _only(found: set[Word]) -> Word | None:
-    """-> the one thing that all words state; None where there is none or they differ."""
+    """-> the value that all words state; None where no word states one, or the words differ."""
     return next(iter(found)) if len(found) == 1 else None

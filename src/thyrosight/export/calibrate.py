@@ -1,7 +1,7 @@
 """Bundle of a final network, out-of-fold scores of its recipe -> the bundle with calibration, thresholds and scores.
 
-A network that was trained on all rows has seen every label, so its own output on them can set nothing. All settings
-here come from models by the same recipe, each on the fold that it had not seen.
+A network that was trained on all rows has seen every label, so its own output on these rows must choose no setting. All
+settings here come from models of the same recipe, each on the fold that it had not seen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from thyrosight.export.quoted_scores import failures_of, robustness_of, scores_o
 from thyrosight.files import sha256_of
 
 OF_CALIBRATION = ("brier", "ece", "ece_of_perfect_model", "aurc_risk")
-"""Scores that depend on the calibration: they are computed with this bundle's, not with those of the folds."""
+"""Scores that depend on the calibration. They are computed with the calibration of this bundle, not with those of the
+folds."""
 
 
 def recalibrate(
@@ -118,7 +119,8 @@ def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: Evaluation
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:
     """Rows -> Brier score, ECE, a perfect model's ECE and AURC of risks that are calibrated on the other folds.
 
-    They estimate this bundle's calibration; those of the evaluation estimate the calibrations of the folds.
+    These scores estimate the calibration of this bundle. The scores in evaluation.json estimate the calibrations of the
+    folds.
     """
     risks = recalibrated(rows, str(per_case))
     return tuple(
@@ -139,7 +141,10 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: Eva
 
 
 def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: BundleInfo, path: Path) -> dict[str, Any]:
-    """evaluation.json -> scores, subgroups, failures and their models; InputError where it has other cases."""
+    """evaluation.json -> scores, subgroups, failures, and the models that they are of.
+
+    InputError where its cases differ.
+    """
     if {case["case_id"] for case in record["cases"]} != {row.case_id for row in rows}:
         raise InputError(f"{path}: has other cases than the per_case.csv; pass the two of one cross-validation")
     if record["evaluated"].get("with_tta"):
@@ -168,7 +173,7 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 
 
 def _settings(network_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Network settings of a bundle -> the same, with the default of each setting that it does not have."""
+    """Network settings of a bundle -> the same, completed by the defaults of the settings that it does not have."""
     return asdict(NetworkConfig()) | dict(network_settings)
 
 

@@ -36,8 +36,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def kept_checkpoint(run: Path, keep: str) -> dict[str, Any]:
     """Run folder, "best" or "last" -> the checkpoint whose weights the run keeps.
 
-    Without validation there is no best one, so the last is taken. InputError where last.ckpt records a best one that
-    is missing: the bundle must not get other weights without notice.
+    Without validation there is no best one, so the last is taken. InputError where last.ckpt names a best checkpoint
+    that is missing, because the bundle must not silently get other weights.
     """
     last, best = run / LAST_NAME, run / BEST_NAME
     if keep == "best" and best.exists():
@@ -57,7 +57,9 @@ def best_score_in(checkpoint: dict[str, Any]) -> float:
 
 
 def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -> None:
-    """`write` makes a temporary file next to `path`, which then replaces it; is_mine: this process replaces it.
+    """`write` makes a temporary file next to `path`; then this file replaces `path`.
+
+    is_mine: this process does the replacing.
 
     InputError where the system refuses: the older file is still there, and the run can continue from it.
     """
@@ -76,7 +78,7 @@ def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -
 
 @contextmanager
 def full_disk_in_one_line(path: Path) -> Iterator[None]:
-    """Error of the system while a run writes -> InputError that says how to continue."""
+    """Error of the system in the block, while a run writes -> InputError that says how to continue."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
 """Several bundles of one task -> one bundle whose network runs them all and returns their mean.
 
-It is a bundle like any other, for prediction, evaluation, calibration and stress. Its time and size are the sum of its
-members'. It has no calibration: the mean of logits varies less than the logits of one member. `calibrate` fits a new
-one, on out-of-fold logits of ensembles by the same recipes.
+It is a bundle like any other, for prediction, evaluation, calibration and stress. It takes as much time and space as
+all of its members together. It has no calibration: the mean of logits varies less than the logits of one member.
+`calibrate` fits a new one, on out-of-fold logits of ensembles by the same recipes.
 """
 
 from __future__ import annotations

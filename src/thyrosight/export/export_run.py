@@ -35,7 +35,7 @@ from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case
 
 LAST_OF_RISK = ("malignancy.local_logit.", "malignancy.whole_logit.", "malignancy.rate.2.")
-"""How the parameters begin of which the first axis counts the questions."""
+"""How the names of those parameters begin whose first axis counts the questions."""
 OWN_QUESTION = "own"
 """The name of the network's own question where another one is first."""
 
@@ -50,7 +50,7 @@ def kept_network(run: Path, config: Config) -> nn.Module:
 
 
 def ask(network: nn.Module, config: Config, question: str) -> Config:
-    """Put one of several questions first, in place, so that the bundle answers it -> the configuration that says so."""
+    """Put one of several questions first, in place, so that the bundle answers it -> its configuration."""
     known = config.network.questions
     if question not in known:
         raise ConfigError(f"--question {question}: this run was taught {', '.join(known) or 'one question alone'}")
@@ -109,9 +109,9 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
 
 
 def calibrated_sources(config: Config, sources: Sequence[str]) -> list[str]:
-    """Sources that were learned from -> those whose labels the risk means: the ones that it is calibrated on.
+    """Sources that were learned from -> those on whose labels the risk is calibrated, so that it has their meaning.
 
-    Further ones in malignancy_sources taught it as weak labels. Without validation_sources all count.
+    Other sources in malignancy_sources taught the risk as weak labels. Without validation_sources all sources count.
     """
     taught = [source for source in sources if source in (config.data.malignancy_sources or sources)]
     return [source for source in taught if source in config.run.validation_sources] or taught

@@ -23,7 +23,7 @@ from thyrosight.errors import BundleError
 from thyrosight.inference.onnx_runtime import INPUT_NAME, OUTPUT_NAMES, open_session
 
 MIN_VALUES = 256
-"""A smaller tensor is not worth a node."""
+"""A tensor with fewer values stays float32: its Cast node would cost more than it saves."""
 
 
 def with_half_kernels(onnx_bytes: bytes) -> bytes:
@@ -66,9 +66,10 @@ class OnnxForm(nn.Module):
 def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
     """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where possible.
 
-    By tracing: with free sizes torch's newer exporter takes minutes for the V-Net (it solves for the padding), this one
-    seconds; `checked_onnx` compares the result with torch at sizes that were not traced. Norms are not folded into the
-    kernels: folded kernels would not be float16. ONNX Runtime folds them when it loads the network.
+    The network is traced. With free sizes torch's newer exporter takes minutes for the V-Net (it solves for the
+    padding), tracing takes seconds. `checked_onnx` compares the result with torch at sizes that were not traced. Norms
+    are not folded into the kernels: folded kernels would not be float16. ONNX Runtime folds them when it loads the
+    network.
     """
     form = OnnxForm(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     free = {0: "batch", 2: "height", 3: "width"}
@@ -104,7 +105,7 @@ class Parity:
 
 
 def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarray]) -> Parity:
-    """Network, its ONNX bytes, batches of images (float32 in [0, 1]) -> how far both differ."""
+    """Network, its ONNX bytes, batches of images (float32 in [0, 1]) -> how much torch and ONNX Runtime differ."""
     form = OnnxForm(network).eval()
     session = open_session(onnx_bytes)
     worst_probability = worst_logit = 0.0

@@ -1,4 +1,4 @@
-"""Labelled logits, their calibration -> the operating points of a bundle, with rates by thresholds of other images."""
+"""Labelled logits, their calibration -> a bundle's operating points, with rates at thresholds of other images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thyrosight.inference.risk import Fit, risk_of
 def operating_points(
     rated: LabelledLogits, fit: Fit, settings: EvaluationSettings, where: str
 ) -> tuple[OperatingPoint, ...]:
-    """Logits by fold, their fit -> points. where: how the rates came about, in words ("Out of fold, by ...")."""
+    """Logits by fold, their fit -> points. where: how the rates were measured, in words ("Out of fold, by ...")."""
     num_high = sum(rated.labels)
     return tuple(
         OperatingPoint(

@@ -19,7 +19,7 @@ from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.types import Case
 
 START_IMAGES = "start_images.bin"
-"""In a run that began with a bundle: the images that this bundle had seen."""
+"""File of a run that began with a bundle: the images that this bundle had seen."""
 
 
 def read_run(run: Path) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def read_run(run: Path) -> dict[str, Any]:
 
 
 def _name_reference_sources(record: dict[str, Any]) -> None:
-    """A run that began before data.reference_sources existed has these sources as `repeat = 0`."""
+    """An older run states reference sources as `repeat = 0`; its record gets them as data.reference_sources."""
     try:
         data = record["config"]["data"]
         if sources := [source for source, times in data["repeat"].items() if times <= 0]:
@@ -80,7 +80,10 @@ def rows_record(
 
 
 def prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str, list[str]]) -> None:
-    """Write config.json and rows.json; where `out` has them already, check that this run may continue that one."""
+    """Write config.json and rows.json.
+
+    Where `out` has them already, check that this run may continue the earlier one.
+    """
     if (out / "config.json").exists():
         if not resume:
             raise InputError(f"{out}: holds a run already; pass --resume to continue it, or choose another folder")
@@ -95,7 +98,7 @@ def prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str,
 
 
 def keep_start_images(out: Path, start: Bundle | None) -> None:
-    """Run, the bundle that it starts from -> the images that this one has seen, kept for the bundle of the run."""
+    """Run, the bundle that it starts from -> keeps the images that this bundle has seen, for the bundle of the run."""
     if start is not None and len(start.seen):
         write_atomic(out / START_IMAGES, start.seen.to_bytes())
 
@@ -117,7 +120,7 @@ def _read_rows(run: Path) -> Any:
 
 
 def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
-    """ConfigError that names each setting in which that run differs from `record`."""
+    """ConfigError where the run differs from `record` in a setting; it names each of them."""
     before = read_run(run)
     # A setting that did not exist then had the effect of its default.
     before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))

@@ -1,7 +1,7 @@
-"""Tables of a run -> the run may begin, or an InputError: training refuses what `audit` calls invalid.
+"""Tables of a run -> the run may begin, or InputError: training refuses a set that `audit` calls invalid.
 
-The result is kept in RUN/set_audit.json, and the model card quotes it. Where the tables and files are the same, an
-earlier result is taken: the run's own, or that of the cross-validation that the run is a fold of.
+The result is kept in RUN/set_audit.json, and the model card quotes it. Where tables and files are unchanged, an earlier
+result is used: that of the run, or that of its cross-validation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check_set(tables: Sequence[Path], out: Path, reference_sources: Sequence[str
 
 
 def audit_notes(run: Path) -> str:
-    """Run -> sentences about its tables for the card; empty where nothing has to be said, or no audit was made."""
+    """Run -> sentences about its tables for the card; empty where there is nothing to state, or no audit was made."""
     record = json_table(run / AUDIT_NAME)
     errors, warnings = (list(map(str, record.get(name) or ())) for name in ("errors", "warnings"))
     parts = [f"Trained although the audit calls the set invalid: {'; '.join(errors)}."] if errors else []
@@ -72,7 +72,7 @@ def _earlier(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def _key(tables: Sequence[Path], cases: Sequence[Case]) -> str:
-    """-> what changes where a table or one of its files does: contents of tables; sizes and times of the files."""
+    """-> a key that changes with every table and its files: contents of the tables; sizes and times of the files."""
     digest = hashlib.sha256("".join(map(sha256_of, tables)).encode())
     for case in cases:
         for path in (case.image, case.mask):

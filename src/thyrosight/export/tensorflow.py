@@ -31,7 +31,7 @@ TO_TENSORFLOW = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 TRAINING_ONLY = re.compile(r".*/Adam(_\d+)?|beta[12]_power(_\d+)?|global_step")
 """Variables of the optimiser in a checkpoint."""
 NUM_NAMED = 6
-"""How many names an error lists."""
+"""At most this many names are listed in an error."""
 
 
 def _unit(scope: str, unit: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -55,7 +55,7 @@ def _weights(scope: str, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _named(network: VNet2d) -> Iterator[tuple[str, Tensor]]:
-    """Every parameter with its TensorFlow name, in the graph's order."""
+    """-> every parameter with its TensorFlow name, in the order of the graph."""
     yield from _weights("layer0", network.stem)
     for stage, block in enumerate(network.encode, start=1):
         if stage > 1:
@@ -71,7 +71,7 @@ def _named(network: VNet2d) -> Iterator[tuple[str, Tensor]]:
 
 
 def vnet2d_from_tensorflow(variables: Mapping[str, NDArray[Any]]) -> VNet2d:
-    """TensorFlow variables by name (its layout) -> VNet2d in evaluation mode.
+    """{name: variable in TensorFlow's layout} -> VNet2d in evaluation mode.
 
     Raises InputError that names the variables which are missing, unknown, of the wrong shape or not finite.
     """

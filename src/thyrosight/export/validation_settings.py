@@ -1,6 +1,6 @@
 """Validation rows of a run -> settings of its bundle: calibration, operating points, mask rule.
 
-The bundle itself predicts them, as it predicts any image. The network was not fitted on these rows.
+The bundle itself predicts these rows, in the same way as any image. The network was not fitted on them.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from thyrosight.views.boxes import box_masks
 
 BOXED_DICE = "Dice, validation; where there are boxes alone, of the ellipses inscribed in them"
 MANY_IMAGES = 200
-"""So many validation images show the use of dropping a region even if each has a nodule; fewer would fit noise."""
+"""With this many validation images the least mean probability is chosen even if each image has a nodule; with fewer it
+would fit noise."""
 NUM_FOLDS = 5
 """Folds into which the validation groups are dealt for the rates of the operating points."""
 
 
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
-    """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score from them.
+    """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score of these rows.
 
-    Where a row has boxes and no outline, the mask rule is scored against the ellipses inscribed in its boxes. Each
-    source counts the same in the choice of the mask rule, whatever its number of rows.
+    Where a row has boxes and no outline, the reference of the mask rule is the ellipses inscribed in its boxes. All
+    sources have the same weight in the choice of the mask rule, whatever their numbers of rows.
     """
     predictor = Predictor.load(bundle)
     targets = {source.source for source in info.training_sets}
@@ -110,7 +111,7 @@ def chosen_rule(
 ) -> dict[str, Any]:
     """Dice per validation image and rule, source of each -> fields of a BundleInfo: the best rule, its mean Dice.
 
-    The best mean of the sources' means counts, the score is the mean over the images.
+    The best rule has the best mean of the sources' means. Its score is the mean over all images.
     """
     is_of = [np.array([one == source for one in sources]) for source in dict.fromkeys(sources)]
     means_STL = np.array([dices_NTL[rows].mean(axis=0) for rows in is_of])

@@ -1,7 +1,7 @@
 """Path -> a temporary name that holds the writing process; folder -> removal of temporary files of dead processes.
 
 Several programs may write into one folder at a time: the temporary files of running programs stay. A program that runs
-for weeks deletes by `Deletions`: what the disk refuses to delete now goes later.
+for weeks deletes by `Deletions`: a file that the disk refuses to delete now is deleted later.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a
 
 
 class Deletions:
-    """Deletes files and folders; what the disk refuses is tried again. Several threads may use it."""
+    """Deletes files and folders, and tries again where the disk refused. Several threads may use it."""
 
     def __init__(self) -> None:
         self._left: set[Path] = set()
 
     def delete(self, path: Path) -> None:
-        """Path of a file, a link or a folder, or of nothing -> it is gone, or is deleted by `again`."""
+        """Deletes a file, a link or a folder, if it is there; where the disk refuses, `again` deletes it."""
         try:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -72,7 +72,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_leftovers_once(folder: Path) -> None:
-    """As `remove_leftovers`, at the first write of this process into a folder. What can't be removed stays."""
+    """As `remove_leftovers`, at the first write of this process into a folder. A file that can't be removed stays."""
     if folder in _TIDIED:
         return
     if len(_TIDIED) >= MAX_TIDIED:
@@ -101,7 +101,7 @@ def is_left_over(path: Path) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """-> 8 digits for this machine or container, because process numbers are unique only within it."""
+    """-> 8 digits of this machine or container; process numbers are unique only within one."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -110,7 +110,10 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> int:
-    """-> start of a process in clock ticks since the system's start, as process numbers are reused; 0 if unknown."""
+    """-> start of a process in clock ticks since the system's start; 0 if unknown.
+
+    It is needed because numbers are reused.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         return int(text.rpartition(")")[2].split()[19])

@@ -10,7 +10,7 @@ def readable(name: str | os.PathLike[str]) -> str:
     """File name -> the name as text that every document, page and terminal can hold.
 
     Bytes that are not UTF-8 (names from another system) and control characters become \\xNN or \\uNNNN. This can't be
-    undone: open a file by its own name.
+    undone, so open a file by its own name.
     """
     try:
         text = os.fsencode(name).decode("utf-8", "surrogateescape")  # undoes the decoding by the locale
@@ -20,7 +20,7 @@ def readable(name: str | os.PathLike[str]) -> str:
 
 
 def _escaped(code: int) -> str:
-    """Code point -> \\xNN or \\uNNNN. Python keeps a byte NN that is not UTF-8 as U+DCNN; it becomes \\xNN."""
+    """Code point -> \\xNN or \\uNNNN; U+DCNN, Python's form of a byte NN that is not UTF-8, becomes \\xNN."""
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 

@@ -1,4 +1,4 @@
-"""Text of any origin -> text that a terminal shows without obeying it.
+"""Text of any origin -> text without control sequences that a terminal would obey.
 
 File names, bundles, DICOM headers and tables may hold escape sequences that move the cursor, rename the window or fill
 the clipboard, and marks that change the direction of writing. Code that prints calls `printable` first. The program's
@@ -37,8 +37,8 @@ def is_printable(text: str) -> bool:
 class PrintableStream:
     """A text stream that makes text printable and writes it to another; a terminal also gets the sequences of rich.
 
-    What the other one refuses (its reader has gone, its disk is full) is dropped and kept as `fault`: what a command
-    does must not depend on who listens.
+    Where the other stream fails (its reader has gone, its disk is full), the text is dropped and the error kept as
+    `fault`, because the work of a command must not depend on its reader.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -47,7 +47,7 @@ class PrintableStream:
 
     @property
     def is_lost(self) -> bool:
-        """Whether text was lost that somebody still waits for; a reader that has gone waits for none."""
+        """Whether text was lost that a reader still waits for; False where the reader has gone."""
         return self.fault is not None and self.fault.errno != errno.EPIPE
 
     def write(self, text: str) -> int:
@@ -74,7 +74,10 @@ class PrintableStream:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Keep the first fault; from here on the stream ends in the null device, also what it still holds."""
+        """Keep the first fault.
+
+        From now on all text goes to the null device, also the text that the stream still holds.
+        """
         self.fault = self.fault or error
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())

@@ -64,8 +64,8 @@ def write_files_atomic(folder: Path, contents: Mapping[str, bytes]) -> None:
 def write_folder_atomic(path: Path, contents: Mapping[str, bytes]) -> None:
     """Path, {file name: bytes} -> a flat folder of exactly those files; an existing folder is replaced whole.
 
-    The caller decides whether an existing folder may be replaced. It comes back where the swap fails. The parent folder
-    must exist. Raises InputError where the system refuses.
+    The caller decides whether an existing folder may be replaced. Where the swap fails, the old folder is put back. The
+    parent folder must exist. Raises InputError where the system refuses.
     """
     path = Path(path)
     temporary, old = temporary_path(path), temporary_path(path)
@@ -104,7 +104,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
 
 def disk_fault_of(error: BaseException | None) -> OSError | None:
-    """Error -> the system's refusal that caused it (disk full, too many open files), which may pass; else None."""
+    """Error -> the passing fault of the system that caused it (disk full, too many open files), or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             return error
@@ -113,7 +113,7 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
 
 
 def raise_disk_fault(error: BaseException) -> None:
-    """Raises what `disk_fault_of` finds: a file that the system refuses to open for now may well be there."""
+    """Raises the fault that `disk_fault_of` finds: a file that the system can't open now may be there all the same."""
     refused = disk_fault_of(error)
     if refused is not None:
         raise refused

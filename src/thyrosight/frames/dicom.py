@@ -157,7 +157,8 @@ def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[
 def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:
     """SOP class and modality of a DICOM image -> its modality, "US" for ultrasound; InputError for any other kind.
 
-    A secondary capture without a modality is accepted, because many systems store ultrasound so; it gets a flag later.
+    A secondary capture without a modality is accepted, because many systems store ultrasound in this way; it gets a
+    flag later.
     """
     if sop_class == _VOLUME_CLASS:
         raise InputError(f"{name}: a 3-D ultrasound volume; export 2-D images from it")

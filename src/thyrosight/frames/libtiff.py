@@ -1,6 +1,6 @@
-"""Complaints of libtiff while Pillow decodes a TIFF -> an error; Pillow itself ignores them.
+"""Error messages of libtiff while Pillow decodes a TIFF -> an error; Pillow itself ignores them.
 
-libtiff writes its complaints to the process's standard error and continues with guessed pixels. So standard error is
+libtiff writes these messages to the process's standard error and continues with guessed pixels. So standard error is
 redirected while a TIFF is decoded; other text on it is passed on afterwards.
 """
 

@@ -61,7 +61,7 @@ _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 class FrameFile(Protocol):
-    """An open file of frames. is_clip: a DICOM or video of several; `predict` reads all where none is chosen."""
+    """An open file of frames. is_clip: a DICOM or video of several frames; `predict` reads all unless one is chosen."""
 
     num_frames: int
     frame_ms: float | None
@@ -75,7 +75,10 @@ class FrameFile(Protocol):
 
 
 class StillFile:
-    """A file in one of Pillow's formats, whole in memory. Several frames in it are no clip: the user chooses one."""
+    """A file in one of Pillow's formats, whole in memory.
+
+    Where it has several frames it is no clip: the user chooses one frame.
+    """
 
     is_clip = False
     frame_ms: float | None = None
@@ -149,7 +152,7 @@ def frames_of(data: bytes, path: Path | None = None) -> Iterator[FrameFile]:
 def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
     """Path, index of the frame (None: the only one) -> Frame. Raises no error but InputError.
 
-    A file of several frames needs a frame_index in 0..num_frames-1: none is chosen silently.
+    A file of several frames needs a frame_index in 0..num_frames-1.
     """
     with open_frames(path) as file:
         return file.frame(chosen_frame(str(path), file.num_frames, frame_index))
@@ -210,7 +213,7 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
 
 
 def _check_cost(name: str, claim: Claim, index: int) -> None:
-    """InputError, before anything is allocated, where decoding would take too much memory or time."""
+    """InputError where decoding would take too much memory or time; nothing is allocated before."""
     check_size(name, claim.width, claim.height)
     if claim.format == "WEBP" and claim.width * claim.height > MAX_WEBP_PIXELS:
         size = f"{claim.width:,} x {claim.height:,}"
@@ -221,7 +224,7 @@ def _check_cost(name: str, claim: Claim, index: int) -> None:
 
 
 def check_size(name: str, width: int, height: int) -> None:
-    """InputError, which begins with the name, where an image of this size is too large to decode or too small."""
+    """InputError where an image of this size is too large to decode or too small; its text begins with the name."""
     size = f"{width:,} x {height:,} pixels"
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"
@@ -266,7 +269,7 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:
     """Colour of 16 bits per channel -> (gray, RGB or None), scaled as deep gray is; None for any other image.
 
-    Pillow keeps the upper eight bits of such files, in which a picture of 12 bits is black.
+    Pillow keeps only the upper eight bits of such files, so a picture of 12 bits would become black.
     """
     stream = getattr(image, "fp", None)
     if not is_deep_colour(image) or stream is None:

@@ -1,4 +1,4 @@
-"""Mask -> whether it is an area as a nodule is: no background, no line, no frame, no specks."""
+"""Mask -> whether it is an area as a nodule is; a background, a line, a frame and specks are refused."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from thyrosight.errors import InputError
 from thyrosight.types import BoolArray
 
 BORDER_SHARE = 0.5
-"""A background covers this share of each of the four sides."""
+"""A mask that covers more than this share of each of the four sides is a background."""
 FRAME_PX = 8
-"""A frame around a picture is thinner."""
+"""A frame around a picture is thinner than this."""
 LINE_FILLS = 1.5
-"""A closed line holds, itself included, at least this many times its own area."""
+"""The area that a closed line encloses, the line included, is at least this many times the area of the line."""
 LINE_WIDTH_SHARE, MIN_LINE_WIDTH_PX = 0.02, 6.0
-"""Of the longer side: a line is seldom drawn wider."""
+"""Largest width of a line, as a share of the image's longer side; a line is seldom drawn wider."""
 LINE_LENGTH = 8.0
-"""A thin line is this many times longer than wide, a broad one twice as many; a nodule is not."""
+"""A thin line is at least this many times longer than wide, a broad line twice as many times. A nodule is not."""
 SPECK_PX, MANY_SPECKS = 16, 12
 
 
@@ -26,7 +26,7 @@ class NoMaskError(Exception):
 
 
 class NestedLabelsError(InputError):
-    """A mask file in which one label lies inside another; `outer` is the other one, as the file has it."""
+    """A mask file in which one label is inside another; `outer` is the outer label, as the file writes it."""
 
     def __init__(self, message: str, outer: str) -> None:
         super().__init__(message)
@@ -48,12 +48,12 @@ def covers_borders(mask_HW: BoolArray) -> bool:
 
 
 def has_inside(region_HW: BoolArray) -> bool:
-    """Whether the region is somewhere at least 3 pixels wide: an edge that was softened is not."""
+    """Whether the region is at least 3 pixels wide somewhere. A softened edge is nowhere so wide."""
     return bool(cv2.erode(region_HW.astype(np.uint8), np.ones((3, 3), np.uint8)).any())
 
 
 def refuse_no_area(mask_HW: BoolArray) -> None:
-    """NoMaskError where the mask is a background, a frame, a line, a hatching or specks; an empty mask is none."""
+    """NoMaskError where the mask is a background, a frame, a line, a hatching or specks; an empty mask passes."""
     area_px = np.count_nonzero(mask_HW)
     if not area_px:
         return

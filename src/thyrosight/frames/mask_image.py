@@ -1,8 +1,9 @@
-"""Mask file -> MaskImage: which pixels each nodule has, by one stated rule per kind of file, or an error with the fix.
+"""Mask file -> MaskImage: the pixels of each nodule, by one rule per kind of file, or an error with the fix.
 
 Read: 0 and any other value, one bit, a palette, colours on black, an alpha channel, label numbers 1, 2, 3 ... (255 next
 to small labels is "void"), gray levels as labels (100, 200), probabilities and soft edges (cut at half of full scale),
-one page per nodule. Refused: what could be read in two ways, or is no mask at all (a picture, a line, a background).
+one page per nodule. A file is refused that could be read in two ways, or that is no mask at all (a picture, a line, a
+background).
 """
 
 from __future__ import annotations
@@ -31,28 +32,30 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_LABEL = 31
-"""Whole numbers up to this are labels, not brightness; more levels of gray than this are no labels."""
+"""Whole numbers up to this value are labels, not brightness. A file with more gray levels than this has no labels."""
 VOID = 255
-"""Next to labels: pixels that the annotator left undecided (Pascal VOC). They count as background."""
+"""Value of pixels that the annotator left undecided, in files with labels (Pascal VOC). They count as background."""
 ONE_VALUE = "one value"
 LEAST_LOSSY_LEVEL = 64
-"""A lossy file whose brightest pixel is darker holds blurred label numbers, or nothing."""
+"""A lossy file whose brightest pixel is darker than this holds blurred label numbers, or nothing."""
 MIDDLE_FROM, MIDDLE_TO = 0.125, 0.875
-"""Of full scale: a soft mask has few pixels between these (its edges), a picture has most of its pixels there."""
+"""Limits as shares of full scale. A soft mask has few pixels between them (its edges); a picture has most of its pixels
+there."""
 MAX_MIDDLE_SHARE, MAX_MIDDLE_SHARE_FLOAT = 0.5, 0.85
-"""Of the pixels above the lower limit; more for stored probabilities, which may be less certain."""
+"""Largest share of the pixels above the lower limit; it is larger for stored probabilities, which may be less
+certain."""
 MAX_PARTS_PER_LEVEL = 64
-"""More separate parts per level are the grain of a picture."""
+"""A file with more separate parts per level is a picture: the parts are its grain."""
 NESTED_SHARE = 0.5
-"""A region is inside another label, like a nodule in a gland, if this share of its rim borders on that label."""
+"""A region is inside another label, like a nodule in a gland, if this share of its border touches that label."""
 FRINGE_PX = 9
 """A lossy coding blurs an edge over less than one of its blocks of 8 pixels."""
 NEAR_BLACK, NEAR_WHITE = 10, 245
-"""A mask that once was a JPEG has such values instead of 0 and 255."""
+"""A mask that once was a JPEG has values up to the first instead of 0, and from the second instead of 255."""
 FULL_SCALES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
-"""Of whole numbers: the smallest that holds them is white, as in images of that depth (load.scale_to_uint8)."""
+"""White levels of whole numbers. The smallest one that holds all values is white, as in load.scale_to_uint8."""
 ROUNDING = 1e-4
-"""By so much probabilities may lie outside 0 to 1."""
+"""Probabilities may exceed 0 and 1 by this much."""
 
 Labels = NDArray[np.int32]
 
@@ -88,8 +91,8 @@ def read_mask_image(
 ) -> MaskImage:
     """Mask file, its image's size where known, the levels to keep (None: all) -> MaskImage.
 
-    InputError, which names the file and the fix, where it has another size than its image or is no mask. A program's
-    prediction may be a line, or cover everything: then that is what it predicts.
+    InputError, which names the file and the fix, where it has another size than its image or is no mask. With
+    is_prediction, a mask that is a line or covers everything is taken as it is.
     """
     pages, is_lossy = mask_pages(path, size_hw)
     try:
@@ -102,7 +105,7 @@ def read_mask_image(
 
 
 def _united(pages: list[MaskImage]) -> MaskImage:
-    """One mask per page -> one MaskImage: each page is a nodule, a later page lies on top of an earlier one."""
+    """One mask per page -> one MaskImage: each page is a nodule; where pages overlap, the later page counts."""
     if len({page.labels_HW.shape for page in pages}) > 1:
         raise NoMaskError("its pages differ in size; save one page per nodule, all of the image's size")
     labels_HW = np.zeros_like(pages[0].labels_HW)
@@ -174,7 +177,7 @@ def _packed(rgb_HW3: NDArray[Any]) -> NDArray[np.uint32]:
 
 
 def _colour_values(rgb_HW3: NDArray[Any]) -> tuple[NDArray[Any], dict[int, str]]:
-    """RGB -> gray where all channels agree; a few colours as numbers of their own; else the strongest channel."""
+    """RGB -> gray where all channels are equal; a few colours become one number each; else the strongest channel."""
     if (rgb_HW3 == rgb_HW3[..., :1]).all():
         return rgb_HW3[..., 0], {}
     packed_HW = _packed(rgb_HW3)
@@ -187,7 +190,7 @@ def _colour_values(rgb_HW3: NDArray[Any]) -> tuple[NDArray[Any], dict[int, str]]
 
 
 def _palette_values(page: PillowImage) -> tuple[NDArray[Any], dict[int, str]]:
-    """Palette image -> its indices where black is 0 and every index has a colour of its own; a gray palette's grays."""
+    """Palette image -> its indices where black is 0 and every index has its own colour; else its gray levels."""
     index_HW, rgb_HW3 = np.asarray(page), np.asarray(page.convert("RGB"))
     indices = np.unique(index_HW)
     packed_HW = _packed(rgb_HW3)
@@ -216,7 +219,7 @@ def _checked_floats(values_HW: NDArray[Any]) -> NDArray[Any]:
 
 
 def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str] | None) -> MaskImage:
-    """Whole numbers -> the labels or gray levels that they are, or a soft mask cut at half."""
+    """Whole numbers -> labels, or gray levels as labels, or a soft mask that is cut at half."""
     levels = [int(value) for value in np.unique(values_HW) if value]
     rule = "labels" if levels and levels[-1] <= MAX_LABEL else "gray levels as labels"
     if not names and _is_nearly_black_and_white(values_HW, levels):
@@ -244,7 +247,10 @@ def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str]
 
 
 def _is_nearly_black_and_white(values_HW: NDArray[Any], levels: list[int]) -> bool:
-    """Whether all values are near 0 or near 255, as a JPEG leaves them. One solid low level is a label beside void."""
+    """Whether all values are near 0 or near 255, as a JPEG leaves them.
+
+    A single solid low level is a label, next to void.
+    """
     low, high = [v for v in levels if v <= NEAR_BLACK], [v for v in levels if NEAR_WHITE <= v <= VOID]
     if len(levels) < 2 or not high or len(low) + len(high) < len(levels):
         return False
@@ -258,7 +264,7 @@ def _ground_of(values_HW: NDArray[Any], levels: list[int]) -> int | None:
 
 
 def _strength(values_HW: NDArray[Any], levels: list[int], names: dict[int, str]) -> NDArray[np.uint8] | None:
-    """Colours of which one is solid and the others its softened edge -> brightness 0 to 255; None for other colours."""
+    """One solid colour and the colours of its softened edge -> brightness 0 to 255; None for other colours."""
     solid = [level for level in levels if has_inside(values_HW == level)]
     if len(solid) == len(levels) or any(level not in names for level in levels):
         return None
@@ -292,7 +298,10 @@ def _chosen(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], k
 
 
 def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], rule: str) -> MaskImage:
-    """Levels -> a label each. Refused where one lies inside another: that is a class and its part, or agreement."""
+    """Levels -> one label per level.
+
+    Refused where one level is inside another: the levels are then a class and its part, or counts of readers who agree.
+    """
     labels_HW = np.zeros(values_HW.shape, np.int32)
     for label, level in enumerate(levels, start=1):
         labels_HW[values_HW == level] = label
@@ -314,7 +323,7 @@ def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str],
 
 
 def _nested(labels_HW: Labels) -> tuple[int, int] | None:
-    """Labels -> (inner, outer) where the rim of one label borders for the most part on one other; None where none."""
+    """Labels -> (inner, outer) where most of the border of one label touches one other; None without such a pair."""
     kernel = np.ones((3, 3), np.uint8)
     for inner in range(1, int(labels_HW.max(initial=0)) + 1):
         region_HW = (labels_HW == inner).astype(np.uint8)

@@ -25,7 +25,10 @@ LOSSLESS_WEBP = b"VP8L"
 
 
 def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[PillowImage], bool]:
-    """Mask file -> (its pages with their orientation applied, whether its coding is lossy); sizes are checked first."""
+    """Mask file -> (its pages with their orientation applied, whether its coding is lossy).
+
+    Sizes are checked before decoding.
+    """
     from PIL import Image, ImageFile, ImageOps
 
     try:
@@ -68,7 +71,10 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
 
 
 def _deep_page(data: bytes) -> PillowImage:
-    """File with 16 bits per channel -> a page that keeps small numbers, of which Pillow keeps the upper eight bits."""
+    """File with 16 bits per channel -> a page with all bits.
+
+    Pillow keeps the upper eight, so small numbers would be lost.
+    """
     from PIL import Image
 
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -85,7 +91,7 @@ def _deep_page(data: bytes) -> PillowImage:
 
 
 def _check_size(path: Path, found_hw: tuple[int, int], size_hw: tuple[int, int] | None) -> None:
-    """Refuse, before anything is decoded, a size that no orientation tag can make the image's."""
+    """Refuse a size that differs from the image's in every orientation; nothing is decoded before."""
     if found_hw[0] * found_hw[1] > MAX_PIXELS:
         raise InputError(f"{path}: {found_hw[1]:,} x {found_hw[0]:,} pixels are too many; export the mask smaller")
     if size_hw is not None and sorted(found_hw) != sorted(size_hw):

@@ -1,4 +1,4 @@
-"""Whatever a Python program holds of an image (a path, an array, a Pillow image) -> Frame."""
+"""An image as a Python program has it (a path, an array, a Pillow image) -> Frame."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ Source: TypeAlias = "Path | str | NDArray[Any] | PillowImage | Frame"
 ValueRange: TypeAlias = tuple[float, float]
 NO_SPACING = "an array carries no pixel spacing"
 MAX_BEYOND = 1 / 255
-"""Of the range: by so much values may lie beyond it, as rounding leaves them; they become black or white."""
+"""Values may exceed the range by this share of it, because of rounding; they become black or white."""
 
 
 def as_frame(source: Source, frame_index: int | None = None, value_range: ValueRange | None = None) -> Frame:
     """File, array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, Pillow image of any mode, or Frame -> Frame.
 
     value_range: the values of black and white. An array that is not uint8 needs it: nothing in an array states its
-    scale. A Pillow image is read as its file is, also one of 16 bits or more. Neither states millimetres.
+    scale. A Pillow image is read in the same way as its file, also with 16 bits or more. Arrays and Pillow images state
+    no millimetres.
     """
     if isinstance(source, Frame | str | os.PathLike):
         if value_range is not None:
@@ -99,7 +100,7 @@ def _array_parts(array: NDArray[Any], value_range: ValueRange | None) -> tuple[U
 
 
 def _fix_of_shape(array: NDArray[Any]) -> str:
-    """-> what brings the likeliest other order of axes into ours; empty where nothing does."""
+    """-> a hint how to change the likeliest other order of axes into ours; empty where there is none."""
     if array.ndim == 4:
         return "; predict one image at a time"
     if array.ndim == 3 and array.shape[0] in (1, 3, 4):

@@ -17,14 +17,14 @@ DATA_TYPES = {1: "tissue", 2: "colour flow", 3: "spectral Doppler", 4: "spectral
 BARS = frozenset({0xD, 0xE})
 """Region data types of the gray and the colour bar."""
 MIN_MM, MAX_MM = 0.005, 2.0
-"""Possible sizes of a pixel: from far below the resolution of any probe to 1 m on 500 rows."""
+"""Possible sizes of a pixel: the smallest is far below the resolution of any probe, the largest is 1 m on 500 rows."""
 MAX_RATIO = 4.0
 MIN_VIEW_MM, MAX_VIEW_MM = 10.0, 300.0
-"""A view of ultrasound: no probe shows less than 10 mm, and the deepest abdominal view has 300 mm."""
+"""Possible sizes of a view: no probe shows less than 10 mm, and the deepest abdominal view has 300 mm."""
 WHOLE_VIEW_PX = 200
-"""Fewer pixels may be a part of a view, which can be small."""
+"""A region of fewer pixels may be a part of a view, so a small size is possible."""
 SCREEN_DPI = (72, 75, 90, 96, 100, 110, 120, 144, 150, 200, 300, 400, 600)
-"""Dots per inch of screens and printers: 25.4 mm over these is the size of their dots, not of tissue."""
+"""Dots per inch of screens and printers. 25.4 mm divided by one of these is the size of a dot, not of tissue."""
 SAME_PITCH = 5e-4
 SAME_SHARE = 0.005
 """Two spacings that differ by less are the same."""
@@ -37,7 +37,7 @@ Numbers = dict[str, float | None]
 def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[Region, ...], str | None]:
     """Items of SequenceOfUltrasoundRegions, image size -> (regions, the reason why their scales are wrong, or None).
 
-    Where a region extends beyond the picture, the picture was cropped or resized after the scan, and no scale is right.
+    A region beyond the picture shows that the picture was cropped or resized after the scan; then no scale is right.
     A region whose own scale is invalid keeps its box, with the reason.
     """
     regions = []
@@ -97,7 +97,7 @@ def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) ->
 
 
 def unlikely_view(spacing: Spacing, width_px: float, height_px: float, what: str) -> str | None:
-    """Spacing, size of what it belongs to -> why no probe shows that, or None."""
+    """Spacing, size of the view or frame with this spacing -> why no probe shows this size, or None."""
     width_mm, height_mm = width_px * spacing.column_mm, height_px * spacing.row_mm
     is_whole = max(width_px, height_px) >= WHOLE_VIEW_PX
     if max(width_mm, height_mm) > MAX_VIEW_MM or (is_whole and max(width_mm, height_mm) < MIN_VIEW_MM):
@@ -107,7 +107,7 @@ def unlikely_view(spacing: Spacing, width_px: float, height_px: float, what: str
 
 
 def screen_pitch(spacing: Spacing) -> int | None:
-    """Spacing -> the dots per inch of the screen or printer whose dots have that size; None where none has."""
+    """Spacing -> the dots per inch of a screen or printer whose dots have this size; None where there is none."""
     if abs(spacing.row_mm - spacing.column_mm) > SAME_PITCH * spacing.row_mm:
         return None
     return next((dpi for dpi in SCREEN_DPI if abs(spacing.row_mm * dpi / 25.4 - 1) < SAME_PITCH), None)

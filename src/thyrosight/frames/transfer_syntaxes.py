@@ -11,7 +11,7 @@ NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, BIG)
 """Uncompressed pixels."""
 RLE = "1.2.840.10008.1.2.5"
 JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55))
-"""Baseline, extended, and the retired spectral selection and progression: what libjpeg decodes at 8 bits."""
+"""JPEG that libjpeg decodes at 8 bits: baseline, extended, and the retired spectral selection and progression."""
 PLUGINS = {
     "1.2.840.10008.1.2.4.57": "gdcm",
     "1.2.840.10008.1.2.4.70": "gdcm",
@@ -21,7 +21,7 @@ PLUGINS = {
 }
 """Transfer syntax -> the first decoder to try, by its name in pydicom."""
 COMPRESSED = (RLE, *JPEG, *PLUGINS)
-"""One stream per frame."""
+"""Compressed pixels, one stream per frame."""
 VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 """MPEG-2, H.264 and H.265: one stream for all frames."""
 RECEIVED = tuple(syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED)

@@ -1,7 +1,8 @@
-"""Probability map and a nodule's box -> the outline that fits the box best, or none: what a network says inside a box.
+"""Probability map and a nodule's box -> the outline of the network that fits the box best, or none.
 
-A second way from boxes to outlines, next to thyrosight.training.box_loss: the present network outlines what it is told
-to look for, and the next one learns from that. The outlines of a fold are made by a network that has not seen the fold.
+This is a second way from boxes to outlines, next to thyrosight.training.box_loss: the present network outlines the
+nodule in a known box, and the next network learns from this outline. The outlines of a fold are made by a network that
+has not seen the fold.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from thyrosight.views.boxes import box_iou, clipped
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.1, 0.91, 0.05), 2))
 REACH_SHARE = 0.1
-"""Of a box's sides by which an outline may reach beyond it before it is cut off."""
+"""An outline may extend beyond the box by this share of the box's sides; the rest is cut off."""
 LEAST_IOU = 0.75
-"""Of the outline's extent with the box: below, the network saw something else, and the box stays a box."""
+"""Least IoU of the outline's extent with the box. Below it the network saw something else, and the case keeps its
+box."""
 VIEW_SCALE = 2.5
-"""Sides of the closer view over those of the box."""
+"""Sides of the closer view, as multiples of the sides of the box."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Frame, statistics of the training frames -> how unlike them the frame is; training rows -> these statistics.
 
-One class: the fit uses ultrasound alone, so it needs no examples of other pictures.
+It is a one-class method: the fit uses ultrasound alone, so it needs no examples of other pictures.
 - Distance: Mahalanobis (Proc Natl Inst Sci India 2:49, 1936) in the numbers of views/statistics.py. Each number is
   brought to a robust scale and clipped. The covariance is shrunk (Ledoit and Wolf, J Multivar Anal 88:365, 2004).
 - Varied copies: the fit also gets each training view as other settings or another scanner might show it. Directions in
@@ -32,7 +32,7 @@ MAX_FRAMES_PER_SOURCE = 1000
 NUM_VARIED = 3
 NUM_FOLDS = 5
 CLIP = 8.0
-"""In robust standard deviations: beyond it, the amount carries no more information."""
+"""In robust standard deviations. A deviation beyond it counts as this one: its exact amount carries no information."""
 SCALE_FLOOR = 0.01
 
 Values = NDArray[np.floating[Any]]
@@ -80,7 +80,7 @@ def conformal_quantile(distances_N: Values, share: float) -> float:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Statistics of one frame's views: plain_NS unchanged, varied_NVS of V varied copies per view."""
+    """Statistics of one frame's views: plain_NS of the views as they are, varied_NVS of V varied copies per view."""
 
     plain_NS: Values
     varied_NVS: Values

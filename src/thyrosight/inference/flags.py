@@ -11,10 +11,12 @@ from thyrosight.prediction import Flag, Nodule
 from thyrosight.types import Box, Frame
 
 COLOUR_DIFFERENCE = 64
-"""A pixel is coloured if its largest minus its smallest of R, G, B (0-255) is more; JPEG's colour noise is less."""
+"""A pixel is coloured if the largest of R, G, B (0-255) exceeds the smallest by more than this; JPEG's colour noise is
+less."""
 COLOUR_SHARE = 0.01
 DECLARED_COLOUR_SHARE = 0.001
-"""Enough where the header states that there is colour; many headers state so for every RGB picture."""
+"""Share of coloured pixels that suffices where the header states colour, because many headers state it for every RGB
+picture."""
 SMALL_FIELD_SHARE = 0.15
 SMALL_IMAGE_PX = 96
 LOW_CONTRAST_SD = 6.0
@@ -66,7 +68,7 @@ def unlike_flags(frame: Frame, raw: RawPrediction, info: BundleInfo) -> list[Fla
 
 
 def header_flags(frame: Frame) -> list[Flag]:
-    """-> flags where a DICOM header states another modality or no 2-D image; none without such a header."""
+    """-> flags where a DICOM header states another modality, or that the image is not 2-D; none for other files."""
     flags = []
     if frame.modality not in (None, "US"):
         message = f"the file does not say that it is ultrasound (modality {frame.modality}); check that it is B-mode"

@@ -17,8 +17,8 @@ MAX_NODULES_PER_PANEL = 16
 def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
     """Mask probability of one view, the model's declaration -> its nodules' masks, the largest first.
 
-    A region counts if it is above mask_threshold, covers min_area_fraction of the view once its holes are filled and
-    its outline is smoothed where the model says so, and has a mean probability of min_mean_probability.
+    A region is above mask_threshold. Its holes are filled, and its outline is smoothed where the model states so. It
+    counts if it then covers min_area_fraction of the view and has a mean probability of min_mean_probability.
     """
     if not info.has_mask:
         return ()

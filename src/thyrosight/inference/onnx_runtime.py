@@ -20,7 +20,7 @@ INPUT_NAME = "image"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 """The contract of every exported network, in this order."""
 MAX_MEMORY_BYTES = 8 << 30
-"""Of all sessions of this process together."""
+"""Limit of the memory of all sessions of this process together."""
 
 CPU, AUTO = "cpu", "auto"
 PROVIDERS = {
@@ -30,7 +30,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-"""Device: the part of ONNX Runtime that computes there."""
+"""Device -> the part of ONNX Runtime that computes there."""
 DEVICES = (AUTO, *PROVIDERS)
 AUTO_ORDER = ("cuda", "directml", "coreml", "openvino", CPU)
 PACKAGES = {"cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino", "directml": "onnxruntime-directml"}
@@ -41,15 +41,16 @@ LIBRARIES = {
     "directml": "Windows 10 or later, and the driver of the graphics card",
 }
 MAX_DIFFERENCE = 1e-3
-"""Of a device's mask probabilities and risk from the CPU's, on a trial image."""
+"""Largest difference of a device's mask probabilities and risk from those of the CPU, on a trial image."""
 
 
 def load_network(bundle: Bundle, threads: int, device: str = CPU) -> tuple[Any, str]:
     """Bundle, device -> (session, the device that it is on).
 
-    "auto" takes the first of AUTO_ORDER that works here. A device that is named is used, or this fails:
+    "auto" takes the first of AUTO_ORDER that works here. A named device is used, or there is an error:
     MissingExtraError where it is not installed or does not start, ConfigError where there is no such device or its
-    results differ from the CPU's. BundleError where the network can't be loaded, or its inputs and outputs are others.
+    results differ from the CPU's. BundleError where the network can't be loaded, or its inputs and outputs are not
+    those of the contract.
     """
     if device not in DEVICES:
         raise ConfigError(f"--device {device}: choose one of {', '.join(DEVICES)}")
@@ -93,7 +94,7 @@ def _network_on(bundle: Bundle, threads: int, device: str, on_cpu: Any) -> Any:
 
 
 def _largest_difference(bundle: Bundle, session: Any, other: Any) -> float:
-    """-> how far mask probabilities and risk of two sessions are apart on one image of noise; NaN counts as far."""
+    """-> the largest difference in mask probability and risk of two sessions, on one image of noise; it may be NaN."""
     height, width = bundle.info.preprocessing.size_hw
     image_11HW = np.random.default_rng(0).random((1, 1, height, width), np.float32)
     try:
@@ -130,7 +131,7 @@ def _network_on_cpu(bundle: Bundle, threads: int) -> Any:
 def open_session(onnx_bytes: bytes, threads: int | None = None, provider: str = PROVIDERS[CPU]) -> Any:
     """ONNX bytes, threads (None: ONNX Runtime chooses), provider -> session. Raises what ONNX Runtime raises.
 
-    What another provider can't compute, the CPU's computes within the same session.
+    Operations that this provider can't compute run on the CPU within the same session.
     """
     import onnxruntime
 
@@ -156,7 +157,7 @@ def _register_shared_arena() -> None:
     """Limits the memory of all sessions of this process together, once per process.
 
     The graph is checked before it runs, but ONNX Runtime chooses the order of the operations, and so the number of
-    tensors that exist at the same time. An allocation beyond the limit fails, and so does the run.
+    tensors that exist at the same time. An allocation beyond the limit fails, and the run with it.
     """
     import onnxruntime
 

@@ -1,7 +1,8 @@
-"""Frame, where a reader points -> the network's outline there, by closer looks around the place, or none.
+"""Frame, a point of the reader -> the network's outline there, by closer looks around the point, or none.
 
-The whole view misses nodules that are small in it, or lie below the bundle's threshold. A reader's click states that
-there is one, so the question is only where it ends. Legend: `_HW` arrays in source pixels, `_xy` points (column, row).
+In the whole view the network misses nodules that are small, or that are below the bundle's threshold. A reader's click
+states that there is a nodule, so the only question is where it ends. Legend: `_HW` arrays in source pixels, `_xy`
+points (column, row).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from thyrosight.prediction import PointXY
 from thyrosight.types import BoolArray, Box, FloatArray, Frame
 
 VIEW_SHARES = (0.35, 0.5, 0.7)
-"""Sides of the closer views around a point, over the longer side of the panel that it lies in. Where the network has
-found the nodule already, one view around that is better: views of these sides cut large nodules."""
+"""Sides of the closer views around a point, as shares of the panel's longer side. Where the network has found the
+nodule already, one view around that nodule is used instead, because views of these sides cut large nodules."""
 PEAK_SHARE = 0.5
 """The threshold is this share of the mask probability at the point, where that is below the bundle's threshold."""
 LEAST_THRESHOLD = 0.05
@@ -28,12 +29,12 @@ LEAST_THRESHOLD = 0.05
 NEAR_SHARE = 0.02
 """A point may miss the region by this share of the panel's longer side."""
 LEAST_BOX_IOU = 0.3
-"""Of an outline with the box that a reader has drawn; a drawn box is looser than an annotated one."""
+"""Least IoU of an outline with a box that a reader drew. It is low, because a reader draws such a box loosely."""
 
 
 @dataclass(frozen=True)
 class PointedAt:
-    """What a reader points at: inside_xy lie in the nodule, outside_xy do not; or a box around it."""
+    """The reader's question: points inside_xy in the nodule and outside_xy outside it, or a box around it."""
 
     inside_xy: tuple[PointXY, ...] = ()
     outside_xy: tuple[PointXY, ...] = ()
@@ -42,7 +43,7 @@ class PointedAt:
 
 @dataclass(frozen=True)
 class PointOutline:
-    """The outline: its mask in source pixels, the threshold that it was cut at, the closer views that were taken."""
+    """The outline: its mask in source pixels, its threshold of the mask probability, the closer views."""
 
     mask_HW: BoolArray
     threshold: float
@@ -52,9 +53,9 @@ class PointOutline:
 def outline_where(
     predictor: Predictor, frame: Frame, raw: RawPrediction, pointed: PointedAt, threshold: float | None = None
 ) -> PointOutline | None:
-    """Frame, the network's maps of the whole, a place -> the outline there; None where the network sees nothing.
+    """Frame, the network's maps of it, a place -> the outline there; None where the network sees nothing.
 
-    threshold: of the mask probability; None chooses it. The network's risk of the whole picture has no part in it.
+    threshold: of the mask probability; None: it is chosen. The network's risk of the whole picture is not used.
     """
     panel = _panel_with(raw.panels, pointed)
     if panel is None or not predictor.info.has_mask:
@@ -73,7 +74,7 @@ def outline_where(
 
 
 def _drawn(mask_HW: BoolArray, predictor: Predictor, pointed: PointedAt) -> BoolArray:
-    """-> the mask, smoothed as the bundle smooths, unless a point would then be on the wrong side."""
+    """-> the mask, smoothed where the bundle smooths, unless a point would then be on the wrong side of the outline."""
     if not predictor.info.smooth_outlines:
         return mask_HW
     smooth_HW = smoothed(mask_HW)
@@ -82,7 +83,7 @@ def _drawn(mask_HW: BoolArray, predictor: Predictor, pointed: PointedAt) -> Bool
 
 
 def looked_at(predictor: Predictor, frame: Frame, raw: RawPrediction, views: Sequence[Box]) -> FloatArray:
-    """Frame, maps of the whole, closer views -> mask probability: the mean of all looks that a pixel is in."""
+    """Frame, its maps, closer views -> mask probability: the mean over the whole view and the closer views."""
     total_HW, num_HW = raw.probability_HW.copy(), np.ones(raw.probability_HW.shape, np.float32)
     if predictor.info.preprocessing.crop == "none":
         return total_HW  # the bundle's network knows whole frames alone
@@ -102,9 +103,9 @@ def region_at(
 ) -> tuple[BoolArray | None, float]:
     """Mask probability, the panel, points -> (mask of the region with the points inside, its threshold); or (None, _).
 
-    Without a threshold: the usual one, or PEAK_SHARE of the lowest probability at a point inside where that is lower,
-    raised until no point outside is in the region. Where that leaves a point inside out, the pixels that are nearer to
-    a point outside than to any inside are cut off instead.
+    Where no threshold is given, it is the usual one, or PEAK_SHARE of the lowest probability at an inside point if that
+    is lower. It is raised until no outside point is in the region. Where an inside point would be lost by this, the
+    pixels nearer to an outside point than to any inside point are cut off instead.
     """
     reach = max(1, round(NEAR_SHARE * max(panel.width, panel.height)))
     peaks = [_highest_near(probability_HW, point, panel, reach) for point in pointed.inside_xy]
@@ -141,7 +142,7 @@ def _united(
 
 
 def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
-    """-> the mask without pixels that are nearer to a point outside than to any inside; the part with the points."""
+    """-> the mask without the pixels nearer to an outside point than to any inside point; only the points' part."""
     rows, columns = np.nonzero(mask_HW)
 
     def nearest(points: Sequence[PointXY]) -> FloatArray:

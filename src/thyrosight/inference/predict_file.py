@@ -1,7 +1,8 @@
 """Image file -> its prediction; clip -> the predictions of its frames, the frame to show, and the text of clip.json.
 
 A DICOM file or video of several frames is a clip: every frame is predicted, or every n-th. Nodules are linked over
-frames. The frame with the largest section represents the clip: the case has its mask, overlay and result.json.
+frames. The frame with the largest section represents the clip: mask, overlay and result.json of the case are those of
+this frame.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing
 
 MAX_CLIP_FRAMES = 300
-"""Frames of one clip that are predicted at most; of a longer clip every n-th."""
+"""At most this many frames of a clip are predicted; of a longer clip every n-th frame."""
 CLIP_KIND = "thyrosight clip"
 
 
@@ -31,7 +32,7 @@ class ReadOptions:
     """How a file is read.
 
     frame_index: this frame alone. every: each n-th frame of a clip (None: as many as MAX_CLIP_FRAMES allows).
-    spacing: instead of what the file states.
+    spacing: replaces the one that the file states.
     """
 
     frame_index: int | None = None
@@ -49,7 +50,10 @@ class CaseResult:
 
 
 def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> CaseResult:
-    """File -> CaseResult. A clip is read whole unless a frame is chosen; another file of several frames needs that."""
+    """File -> CaseResult. A clip is read whole unless a frame is chosen.
+
+    For any other file of several frames a frame must be chosen.
+    """
     with open_frames(path) as file:
         return _examine_open(predictor, file, path, options)
 
@@ -85,7 +89,10 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: Re
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:
-    """Number of frames, `every` as given -> n, to read each n-th frame; default: as MAX_CLIP_FRAMES allows."""
+    """Number of frames, `every` as given -> n, to read each n-th frame.
+
+    None: the smallest n that MAX_CLIP_FRAMES allows.
+    """
     needed = -(-num_frames // MAX_CLIP_FRAMES)
     if every is not None and every < needed:
         raise InputError(

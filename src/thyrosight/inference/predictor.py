@@ -48,7 +48,7 @@ from thyrosight.views.shown_frame import shown_picture
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
 ROUNDING = 1e-3
-"""How far beyond 0 and 1 the mean of an ensemble's probabilities may come."""
+"""The mean of an ensemble's probabilities may exceed 0 and 1 by this much, because of rounding."""
 INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
 
 
@@ -91,7 +91,7 @@ class Predictor:
         tta: averages with mirrored and closer views.
         prevalence: the share of malignant nodules for which every risk is restated; None leaves it as calibrated.
         device: where the network runs: cpu, cuda, openvino, coreml, directml, or auto for the first that works here;
-        the attribute `device` says which. MissingExtraError or ConfigError where one that is named does not work.
+        the attribute `device` says which. MissingExtraError or ConfigError where a named device does not work.
         """
         return cls(load_bundle(bundle), threads=threads, tta=tta, prevalence=prevalence, device=device)
 
@@ -102,7 +102,7 @@ class Predictor:
 
         frame_index: which frame of a file of several. value_range: the values of black and white, which an array that
         is not uint8 needs, for example (0, 1) or (0, 4095). The prediction keeps the image, to draw its overlay.
-        InputError where the source is no image, or does not state which frame or which scale.
+        InputError where the source is no image, or where frame_index or value_range is needed and missing.
         """
         examination = self.examine(source, frame_index=frame_index, value_range=value_range)
         frame, prediction = examination.frame, examination.prediction
@@ -122,9 +122,8 @@ class Predictor:
     def run(self, frame: Frame, *, fov: Box | None = None, panels: tuple[Box, ...] = ()) -> RawPrediction:
         """Frame -> the network's maps in source pixels; fov and panels are found where they are not given.
 
-        The bundle decides what the network sees, whatever is given here: the whole frame (crop "none"), the field as
-        one view (views "frame"), or each panel of the field. Text in the field is filled in first, but not with crop
-        "none".
+        The bundle decides what the network sees: the whole frame (crop "none"), the field as one view (views "frame"),
+        or each panel of the field. Text in the field is filled in first, except with crop "none".
         """
         started = time.perf_counter()
         fov, panels = self._views(frame, fov, panels)
@@ -257,8 +256,8 @@ class Predictor:
     ) -> Nodule:
         """A nodule's mask in source pixels -> its record; its logit is the mean of the map, if there is a map.
 
-        The network's own nodules and a person's are measured here. The panel is the view: what lies outside has no part
-        in the signs. raw.mask_HW holds the other nodules, which are no tissue around this one.
+        The network's own nodules and a person's are measured here. The panel is the view: pixels outside it have no
+        part in the signs. raw.mask_HW holds the other nodules, which are no tissue around this one.
         """
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:

@@ -1,8 +1,8 @@
-"""Risk at one share of malignant nodules -> the same evidence at another share, and what it says without any share.
+"""Risk at one share of malignant nodules -> the risk at another share, and the likelihood ratio, which needs no share.
 
-The network's risk holds for the share of malignant nodules among those it was calibrated on. Where the share differs
-and nodules of each kind look alike in both places, Bayes' rule restates it (Saerens, Latinne & Decaestecker, Neural
-Computation 14, 2002): the odds are multiplied by the ratio of both prior odds.
+The network's risk holds for the share of malignant nodules among the images that it was calibrated on. Where another
+population has another share, and its benign and malignant nodules look the same, Bayes' rule restates the risk
+(Saerens, Latinne & Decaestecker, Neural Computation 14, 2002): the odds are multiplied by the ratio of both prior odds.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ def odds(probability: float) -> float:
 
 
 def likelihood_ratio(risk: float, share: float) -> float:
-    """Risk, share of malignant nodules that it assumes -> how much likelier this picture is of a malignant nodule.
+    """Risk, share of malignant nodules that it assumes -> how much likelier such a picture is for a malignant nodule.
 
-    It does not depend on the share: 1 says nothing, above 10 and below 0.1 much (Jaeschke et al., JAMA 1994).
+    The result does not depend on the share. 1 carries no information; above 10 or below 0.1 the evidence is strong
+    (Jaeschke et al., JAMA 1994).
     """
     return odds(risk) / odds(checked_share(share))
 
@@ -38,14 +39,14 @@ def at_share(risk: float, share: float, wanted: float) -> float:
 
 
 def checked_share(share: float) -> float:
-    """A share of malignant nodules; ConfigError unless it lies between 0 and 1, both left out."""
+    """A share of malignant nodules -> the same; ConfigError unless it is above 0 and below 1."""
     if not 0.0 < share < 1.0:
         raise ConfigError(f"prevalence {share:g}: give the share of malignant nodules between 0 and 1, such as 0.10")
     return share
 
 
 def share_in_words(share: float | None, restated_from: float | None = None) -> str:
-    """The share that a risk assumes, and the one it was calibrated at -> the sentence that stands beside each risk."""
+    """The share that a risk assumes, the share at which it was calibrated -> the sentence next to each risk."""
     if share is None:
         return "The share of malignant nodules that this risk assumes is not known."
     if restated_from is None or restated_from == share:
@@ -58,14 +59,17 @@ def share_in_words(share: float | None, restated_from: float | None = None) -> s
 
 @dataclass(frozen=True)
 class ShareOfMalignant:
-    """The share of malignant nodules at which a model was calibrated, and the one asked for; None: not known, none."""
+    """Two shares of malignant nodules: that of the calibration (None: unknown), and the one asked for (None: none)."""
 
     calibrated_at: float | None
     asked_for: float | None
 
     @classmethod
     def of(cls, info: BundleInfo, prevalence: float | None) -> ShareOfMalignant:
-        """A bundle's info, the share asked for -> both; ConfigError where the bundle's own share is not known."""
+        """A bundle's info, the share asked for -> both shares.
+
+        ConfigError where one is asked for and the bundle's own is not known.
+        """
         own = info.calibration.prevalence
         if prevalence is not None and own is None and info.has_malignancy:
             raise ConfigError(
@@ -94,7 +98,7 @@ class ShareOfMalignant:
         return None if interval is None else (self.restated(interval[0]), self.restated(interval[1]))
 
     def of_result(self, calibrated: float | None) -> RiskShare | None:
-        """The calibrated risk of an image -> which share the risks of its result assume; None where none is known."""
+        """The calibrated risk of an image -> the share that the risks of its result assume, or None."""
         own = self.calibrated_at
         if own is None or calibrated is None:
             return None

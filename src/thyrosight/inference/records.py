@@ -1,4 +1,4 @@
-"""What inference passes on: the network's maps of one frame, and everything that was computed of it."""
+"""The records of inference: the network's maps of one frame, and everything that was computed from the frame."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ class RawPrediction:
     """The network's output for one frame, in source pixels and before calibration.
 
     probability_HW: mask probability, float32, 0 outside the panels.
-    malignancy_logit: mean over the panels in which a nodule was found, over all panels where none was; NaN where the
-    network does not rate malignancy.
-    malignancy_map_HW: float32 logits, 0 outside the panels and where the network has no map.
-    mask_HW: the union of the nodules' masks.
-    view_logits, nodule_masks: one entry per panel. A nodule's mask has the panel's size; the largest comes first.
-    text: burned-in text in the field; it is filled in before a network for fields (crop "field") gets the image.
+    malignancy_logit: mean over the panels in which a nodule was found, or over all panels if none was found; NaN where
+    the network does not rate malignancy. malignancy_map_HW: float32 logits, 0 outside the panels and where the network
+    has no map. mask_HW: the union of the nodules' masks. view_logits, nodule_masks: one entry per panel. A nodule's
+    mask has the panel's size; the largest comes first. text: burned-in text in the field. It is filled in before a
+    network with crop "field" gets the image.
     """
 
     probability_HW: FloatArray

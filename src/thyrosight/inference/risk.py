@@ -1,6 +1,7 @@
 """Malignancy logit -> calibrated risk, its interval and its map: sigmoid(scale x logit + offset), Platt 1999.
 
-Platt, Advances in Large Margin Classifiers, MIT Press 1999. The formula stands here alone; evaluation and web use it.
+Platt, Advances in Large Margin Classifiers, MIT Press 1999. This is the only place of the formula; evaluation and web
+use it from here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Suspicious file -> whether a child process survives the prediction of it.
 
 A server that was killed twice during one file does not know whether the file or an operator killed it. So before the
-third time a child process predicts the file: if the child is killed, the file is at fault, and the server is unharmed.
+third try a child process predicts the file. If the child is killed, the file is at fault, and the server is unharmed.
 If the server is killed, its child ends too, and the trial has no result.
 
 Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when its stdin is closed.
@@ -27,7 +27,7 @@ _MODULE = "thyrosight.inference.trial"
 def survives(bundle: Path, path: Path) -> bool:
     """Whether a child process predicts or refuses the file and ends by itself within TRIAL_SECONDS.
 
-    OSError where no child could begin, for want of memory or open files: that tells nothing of the file.
+    OSError where no child could begin, because memory or open files ran out; this tells nothing about the file.
     """
     home = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)

@@ -1,8 +1,8 @@
 """A folder of labelled ultrasound, hours -> a validated, calibrated bundle and its report.
 
 OUT/  learn.json  cases/  audit.json  untouched/  folds/  across/  comparison.json  final/  bundle/  report.html
-Each step leaves its last file when it is finished, and is not repeated then: after a stop at any point the same call
-goes on, to the result of an uninterrupted one.
+Each step writes its last file when it is finished, and is then not repeated. After a stop at any point the same call
+goes on, and ends with the result of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ SILENT = Watch()
 
 @dataclass(frozen=True)
 class Learned:
-    """The result. comparison: out of fold, the new networks first, the shipped network second; None without one.
+    """The result.
+
+    comparison: out of fold, the new networks first, the shipped network second; None where no network is shipped.
 
     why_not_calibrated: empty where the risk is calibrated, or where no risk was learned.
     """
@@ -72,10 +74,12 @@ class Learned:
 
 
 def learn(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT) -> Learned:
-    """Folder of a labelled set, output folder -> the result. The plan is told before anything is trained.
+    """Folder of a labelled set, output folder -> the result.
 
-    InputError where the set can't be used or the audit calls it invalid, ConfigError where `out` was begun otherwise or
-    the hours do not suffice.
+    The plan is passed to watch.tell before anything is trained.
+
+    InputError where the set can't be used or the audit calls it invalid. ConfigError where `out` was begun for another
+    set or with other options, or where the hours do not suffice.
     """
     plan = begin_plan(folder, out, options, watch)
     with closing(_hold(out)):
@@ -105,7 +109,7 @@ def _hold(out: Path) -> Connection:
 
 
 def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Watch) -> None:
-    """-> OUT/cases and, as the sign that both are done, OUT/audit.json. InputError where the audit finds an error."""
+    """Writes OUT/cases and then OUT/audit.json, which marks both as done. InputError where the audit finds an error."""
     table = out / "cases" / "cases.csv"
     chosen = replace(options.prepare, fewer_folds=True)
     summary = prepare(folder, table.parent, chosen, workers=options.workers, progress=watch.progress)
@@ -150,7 +154,7 @@ def _memory_of(predictor: Predictor) -> Memory:
 
 
 def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) -> float:
-    """-> seconds per image, read and predicted; 0.3 where no model is shipped, which is a slow machine's."""
+    """-> seconds to read and predict one image. Where no model is shipped it is 0.3, the time of a slow machine."""
     if predictor is None:
         return 0.3
     predictor.run(load_image(cases[0]))
@@ -204,7 +208,7 @@ def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
 
 
 def _score_untouched(table: Path, out: Path, watch: Watch) -> None:
-    """The shipped network, as it is, on the rows of the folds: what fine-tuning is compared with."""
+    """Scores the shipped network, as it is, on the rows of the folds; fine-tuning is compared with these scores."""
     if (out / LAST_OF_EVALUATION).exists():
         return
     watch.tell("shipped network: scored untouched on the same images")

@@ -15,25 +15,28 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
 
 SIZES = ((256, 256), (192, 192), (128, 128))
-"""Sizes of the input, in the order of trial; the first that leaves enough epochs is taken."""
+"""Sizes of the input, in the order in which they are tried; the first one with enough epochs is taken."""
 MIN_EPOCHS = {"shipped": 4, "imagenet": 12, "random": 12}
 """Fewer epochs would not show what the network can learn."""
 MIN_STEPS = 600
-"""Where an epoch has few steps, a run may have more epochs than the recipe's: up to so many steps."""
+"""Where an epoch has few steps, a run may have more epochs than the recipe, up to this number of steps."""
 FEW_VIEWS, MANY_VIEWS = 64, 2000
-"""Below the first a batch has 4, so that an epoch has some steps; above the second 16."""
+"""With fewer images than the first number a batch has 4, so that an epoch has several steps; with more than the second
+it has 16."""
 MIN_GROUPS_TO_VALIDATE = 100
-"""With fewer a validation share says little, and each of its images is missed in training."""
+"""With fewer groups a validation share tells little, and the training lacks its images."""
 MIN_PER_LABEL = 4
 """Groups of each label without which a risk can't be learned and scored."""
 MAX_SEEN_SHARE = 0.2
-"""Up to this share, images that the shipped network has seen only teach; beyond it the run starts elsewhere."""
+"""Up to this share, images that the shipped network has seen are used to train only. Beyond it the run starts from
+other weights."""
 VALIDATION_COST = 0.35
-"""A validated view against a view of a training step."""
+"""Time of a validated view, as a share of the time of a view in a training step."""
 SECONDS_PER_RUN, SECONDS_PER_REPORT = 25.0, 12.0
-"""Start, export and check of the network; bootstrap intervals and the page of an evaluation."""
+"""Seconds for start, export and check of a network; seconds for the bootstrap intervals and the page of an
+evaluation."""
 RESERVE = 0.1
-"""Share of the hours that the plan leaves: a measured step is one of a machine that may get busier."""
+"""Share of the hours that the plan keeps free, because the machine may get busier than it was at the measured step."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Measures:
 class AtHand:
     """Which weights a run may begin with.
 
-    known_by_name: sets that the shipped network learned from and whose images nobody recorded: whether a folder under
-    another name holds their images can't be told.
+    known_by_name: sets that the shipped network learned from and whose images nobody recorded. Nobody can tell whether
+    a folder under another name holds images of these sets.
     """
 
     has_shipped: bool
@@ -58,8 +61,10 @@ class AtHand:
 
 
 def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures: Measures) -> LearningPlan:
-    """-> the plan. ConfigError where the hours do not suffice (it says how many would), InputError where nothing can be
-    learned from the set."""
+    """-> the plan. ConfigError where the hours do not suffice; it states how many would.
+
+    InputError where nothing can be learned from the set.
+    """
     start, why = choose_start(facts, options.start, at_hand)
     config, tasks = _tasks(_recipe(start, options), facts, options)
     config, validation = _validation(config, facts, options)
@@ -94,7 +99,10 @@ def _set_in_words(facts: SetFacts) -> str:
 
 
 def choose_start(facts: SetFacts, asked: Start | None, at_hand: AtHand) -> tuple[Start, str]:
-    """-> (where the weights begin, the reason in words). ConfigError where the start that is asked for is not there."""
+    """-> (the weights to start from, the reason in words).
+
+    ConfigError where the start that is asked for is not at hand.
+    """
     seen = f"it has seen {facts.num_seen} of the {facts.num_images} images"
     too_many = facts.num_seen > MAX_SEEN_SHARE * facts.num_images
     if asked == "shipped":

@@ -1,7 +1,7 @@
-"""What is asked of `learn`, the facts of the set, the plan: frozen records, and their JSON in OUT/learn.json.
+"""Options of `learn`, facts of the set, the plan: frozen records, and their JSON in OUT/learn.json.
 
-The file is written twice: when the folder is begun (what is asked), and when the plan is made. The plan rests on a
-measured time, so that a second measurement would give another plan: from here on the stored one holds.
+The file is written twice: when the folder is begun (the options), and when the plan is made. The plan depends on a
+measured time, and a second measurement would give another plan. So the stored plan is kept from then on.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Start = Literal["shipped", "imagenet", "random"]
 
 @dataclass(frozen=True)
 class LearnOptions:
-    """How a folder is learned from.
+    """Options of a run.
 
-    prepare: the options of `thyrosight prepare`; fewer folds than its `folds` are made where there are too few groups.
-    hours: for everything. start: where the weights begin; None: chosen by what is at hand. overrides: settings as
-    `table.key=value`; they override what the plan chooses.
+    prepare: the options of `thyrosight prepare`; where there are too few groups, fewer folds than `folds` are made.
+    hours: for all steps together. start: the weights to start from; None: chosen from those at hand. overrides:
+    settings as `table.key=value`; they override what the plan chooses.
     """
 
     prepare: PrepareOptions = DEFAULT_OPTIONS
@@ -38,7 +38,9 @@ class LearnOptions:
 
 @dataclass(frozen=True)
 class SetFacts:
-    """What decides the plan: counts of the rows outside the test split. num_views: inputs of the network.
+    """The facts that decide the plan: counts over the rows outside the test split.
+
+    num_views: number of inputs of the network.
 
     num_seen: rows that the shipped network has learned from. num_groups_of_label: groups with label 0 and with label 1.
     """
@@ -61,7 +63,7 @@ class SetFacts:
 
 @dataclass(frozen=True)
 class LearningPlan:
-    """What will be done. lines: (what, in words), for people. seconds: estimate of each step.
+    """The plan of a run. lines: (part of the plan, its words), for people. seconds: {step: estimated seconds}.
 
     config: the settings of every run, as `config_to_dict` gives them.
     """
@@ -77,7 +79,7 @@ class LearningPlan:
 
 
 def begin(out: Path, folder: Path, options: LearnOptions) -> LearningPlan | None:
-    """Output folder, set, options -> the plan that is stored there, or None; writes what is asked.
+    """Output folder, set, options -> the plan that is stored there, or None. Writes set and options to a new folder.
 
     ConfigError where the folder was begun for another set or with other options, InputError where it holds other files.
     """
@@ -100,13 +102,13 @@ def begin(out: Path, folder: Path, options: LearnOptions) -> LearningPlan | None
 
 
 def keep_plan(out: Path, plan: LearningPlan) -> None:
-    """Store the plan next to what is asked."""
+    """Add the plan to OUT/learn.json."""
     record = _read(out / NAME) | {"plan": asdict(plan)}
     write_atomic(out / NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _asked(out: Path, folder: Path, options: LearnOptions) -> dict[str, Any]:
-    """-> what must be the same when the work goes on; the number of workers need not."""
+    """-> the set and options that must be the same when the work goes on; the number of workers may change."""
     asked = {name: value for name, value in asdict(options).items() if name != "workers"}
     asked["folder"] = Path(os.path.relpath(folder, out)).as_posix()
     return dict(json.loads(json.dumps(asked)))

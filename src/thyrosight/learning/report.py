@@ -18,7 +18,7 @@ from thyrosight.types import Case
 PAGE = "report.html"
 HEADLINES = ("dice", "auroc")
 FEW_IMAGES = 30
-"""Of fewer images a score says so little that the page says so."""
+"""Where a score has fewer images than this, the page warns that it tells little."""
 NO_GAIN = (
     "training did not help on these images: go on with the shipped network (leave --bundle out), or learn again from "
     "more images or with more --hours"
@@ -32,12 +32,12 @@ PARTS = (
     ("folds/", "one run per fold, with its curves and previews"),
     ("final/", "the run of the final network"),
 )
-"""Of OUT: what is in it."""
+"""Path in OUT -> its content, in words."""
 
 
 @dataclass(frozen=True)
 class PageContent:
-    """What the page shows. comparison: new networks first, the shipped one second; None where none is shipped."""
+    """Content of the page. comparison: new networks first, the shipped network second; None where none is shipped."""
 
     plan: LearningPlan
     comparison: Comparison | None
@@ -60,7 +60,7 @@ def next_commands(out: Path, cases: Sequence[Case]) -> tuple[str, ...]:
 
 
 def outcome(score: ComparedScore) -> Literal["better", "worse", "no difference is shown"]:
-    """A score of both networks -> what its paired interval says of the new ones."""
+    """A score of both networks -> whether the new networks are better, by its paired interval."""
     low, high = score.difference.low, score.difference.high
     if low is None or high is None or low * high <= 0:
         return "no difference is shown"

@@ -18,7 +18,7 @@ from thyrosight.types import Case
 
 @dataclass(frozen=True)
 class Memory:
-    """What a bundle states of what it learned from: its sets, and the record of their images."""
+    """What a bundle learned from: its sets, and the record of their images."""
 
     info: BundleInfo
     images: SeenImages
@@ -52,7 +52,7 @@ def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
 
 
 def set_aside(table: Path, memory: Memory) -> None:
-    """Take the groups that the bundle has seen out of the folds of a cases.csv: they teach, and none is scored.
+    """Take the groups that the bundle has seen out of the folds of a cases.csv. They are trained on and not scored.
 
     Where more than MAX_SEEN_SHARE of the rows were seen, nothing changes: the run then starts from other weights.
     """

@@ -28,7 +28,7 @@ MIN_IOU = 0.2
 MAX_GAP_FRAMES = 5
 """A track goes on if its nodule was missed in at most this many frames."""
 STEADY_FRAMES, STEADY_COVERAGE = 3, 0.5
-"""A track with fewer frames, or with at most this share of the frames from its first to its last, may be noise."""
+"""A track may be noise where it has fewer frames, or at most this share of the frames from its first to its last."""
 RISK_FLOOR = 1e-6
 """Risks are kept this far from 0 and 1 when their logits are averaged."""
 
@@ -38,7 +38,7 @@ NO_RISK = "the model does not rate malignancy"
 
 
 class Spread(Record):
-    """A number over frames: smallest, median, largest, standard deviation (n - 1; None of one frame)."""
+    """A number over frames: smallest, median, largest, standard deviation (n - 1; None for a single frame)."""
 
     minimum: float
     median: float
@@ -50,8 +50,9 @@ class Spread(Record):
 class Track(Record):
     """One nodule over the frames of a clip, in one view.
 
-    stability: mean IoU of its outlines in frames next to each other, 1 for an outline that stands still; a probe that
-    moves lowers it as a flickering network does. coverage: share of the frames from first to last in which it is seen.
+    stability: mean IoU of its outlines in frames next to each other, 1 for an outline that does not move. A moving
+    probe lowers it, and a network that flickers does so too. coverage: share of the frames from first to last in which
+    it is seen.
     """
 
     number: int = Field(
@@ -71,7 +72,7 @@ class Track(Record):
 
 
 class Clip(Record):
-    """What the frames of one clip say together. Frames without a nodule have no part in its risk."""
+    """The result of all frames of one clip together. Frames without a nodule have no part in its risk."""
 
     num_frames: int = Field(ge=1, description="frames that were predicted")
     tracks: tuple[Track, ...]
@@ -108,8 +109,8 @@ class _Open:
 def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
     """Predictions of one clip's frames, in any order -> Clip.
 
-    Only the given frames count: if each second frame was predicted, these are linked. InputError without frames, with
-    frames of several files, or with a frame given twice.
+    Only the given frames count: if every second frame was predicted, these are neighbours. InputError without frames,
+    with frames of several files, or with a frame given twice.
     """
     frames = sorted(predictions, key=lambda prediction: prediction.image.frame_index)
     _check(frames)
@@ -141,8 +142,8 @@ def numbered_by_track(
     """Predictions of one clip's frames -> the same, each nodule with the number and the UID of its track.
 
     So a nodule has one number over the frames, in every file that is made of them. A second call changes nothing.
-    known: {UID: number} of nodules that the clip had by another model. A track keeps the name of the known nodule that
-    most of its sections have; another one gets a number that no known nodule has.
+    known: {UID: number} of nodules that another model found in the clip. A track gets UID and number of the known
+    nodule that most of its sections have; without one it gets a number that no known nodule has.
     """
     tracks = _named(summarise_clip(predictions).tracks, predictions, known or {})
     by_key = {key: track for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
@@ -169,7 +170,7 @@ def with_names(prediction: Prediction, names: Mapping[int, tuple[int, str | None
 
 
 def _named(tracks: Sequence[Track], predictions: Sequence[Prediction], known: Mapping[str, int]) -> tuple[Track, ...]:
-    """Tracks -> the same; those of known nodules have their UID and number, others a number that none of them has."""
+    """Tracks -> the same, with UID and number of known nodules; other tracks get numbers that no known nodule has."""
     uid_of = {(one.image.frame_index, nodule.number): nodule.uid for one in predictions for nodule in one.nodules}
     votes: list[tuple[int, int, str]] = []
     for index, track in enumerate(tracks):
@@ -220,7 +221,8 @@ def _linked(frames: Sequence[Prediction]) -> list[_Open]:
     """Frames in order -> tracks. The outlines of a frame are assigned to the tracks of the MAX_GAP_FRAMES before it.
 
     The assignment has the largest sum of IoU (Jaccard 1912), each pair at least MIN_IOU, as in Bewley et al., Simple
-    online and realtime tracking, ICIP 2016, but without a Kalman filter: the file does not state how the probe moves.
+    online and realtime tracking, ICIP 2016, but without a Kalman filter, because the file does not state how the probe
+    moves.
     """
     tracks: list[_Open] = []
     for position, frame in enumerate(frames):
@@ -321,7 +323,7 @@ def _track(track: _Open, num_frames: int) -> Track:
 
 
 def _given_numbers(linked: Sequence[_Open]) -> dict[str, int] | None:
-    """-> {UID: number} of the tracks, where each of them has one name over its frames already; else None."""
+    """-> {UID: number} of the tracks, where each track has one UID and number over its frames already; else None."""
     names = [{(seen.nodule.uid, seen.nodule.number) for seen in track.seen} for track in linked]
     if any(len(of_track) > 1 for of_track in names):
         return None
@@ -330,9 +332,9 @@ def _given_numbers(linked: Sequence[_Open]) -> dict[str, int] | None:
 
 
 def _numbered(tracks: list[Track], given: Mapping[str, int] | None) -> tuple[Track, ...]:
-    """-> the tracks, steady ones first, and of these the one with the largest section; numbered so from 1.
+    """-> the tracks, numbered from 1: steady tracks first, then by falling size of the largest section.
 
-    given: {UID: number} where their nodules have their names already.
+    given: {UID: number} where their nodules are numbered already.
     """
     order = sorted(tracks, key=lambda track: (not track.is_steady, -track.largest_size.area_px, track.frames[0]))
     numbers = [given[track.uid or ""] for track in order] if given is not None else range(1, len(order) + 1)

@@ -1,4 +1,4 @@
-"""Mask -> its outlines finer than a pixel: closed curves with the same pixels inside.
+"""Mask -> its outlines, finer than a pixel: closed curves with the same pixels inside.
 
 A mask states for each pixel's centre whether it is inside, and nothing else. The outline along the edges of the pixels
 is a staircase: on nodules of usual size, diameters along its corners are 0.5 to 1 % too long and perimeters are too
@@ -26,11 +26,12 @@ PointsXY = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 WINDOWS = (2, 3, 4, 6, 8, 11, 15, 20, 27, 36)
-"""Steps to each side to which a parabola is fitted; at most a third of an outline."""
+"""Half widths, in steps, of the windows to which parabolas are fitted; a window has at most a third of an outline."""
 TOLERANCE_PX = 0.2
 """A least-squares parabola may pass a pixel's centre on the wrong side by this distance."""
 CORNER_RUN = 3
-"""A right angle with this many straight steps on both sides is a corner and stays one; a smooth margin has none."""
+"""A right angle with this many straight steps on both sides is a corner, and the outline keeps it. A smooth margin has
+no corner."""
 
 _SIDE_XY = np.array([(1, 0), (0, -1), (-1, 0), (0, 1)])
 _HEADINGS = {(1, 0): 0, (1, -1): 1, (0, -1): 2, (-1, -1): 3, (-1, 0): 4, (-1, 1): 5, (0, 1): 6, (1, 1): 7}
@@ -46,10 +47,10 @@ class Steps:
 
 @dataclass(frozen=True)
 class FineOutline:
-    """A closed outline finer than a pixel, fitted once and placed anywhere: moving it changes no digit of its shape.
+    """A closed outline finer than a pixel, fitted once. It can be placed anywhere without any change of its shape.
 
-    middle_xy (N, 2): middles of the steps; shift_xy: from there onto the outline; corners_xy: right angles, each before
-    the step `corner_at`. All in pixels of the mask given.
+    middle_xy (N, 2): middles of the steps; shift_xy: vectors from these onto the outline; corners_xy: right angles,
+    each before the step `corner_at`. All in pixels of the given mask.
     """
 
     middle_xy: PointsXY
@@ -81,18 +82,18 @@ class NoduleOutline:
 
 
 def outline_of(mask_HW: BoolArray) -> NoduleOutline:
-    """Mask of one nodule -> its outline, for all that is measured on it; fitting takes longer than any measure."""
+    """Mask of one nodule -> its outline, fitted once for all measures, because fitting takes longer than measuring."""
     x0, y0, width, height = cv2.boundingRect(mask_HW.astype(np.uint8))
     return NoduleOutline((x0, y0), fit_outlines(mask_HW[y0 : y0 + height, x0 : x0 + width]))
 
 
 def fine_outlines(mask_HW: BoolArray) -> list[PointsXY]:
-    """Mask -> the points (N, 2) `_xy` of its outlines, as fit_outlines."""
+    """Mask -> the points (N, 2) `_xy` of the outlines that fit_outlines gives."""
     return [outline.points() for outline in fit_outlines(mask_HW)]
 
 
 def staircases(mask_HW: BoolArray) -> list[Steps]:
-    """Mask -> per part, the steps along its outer border, counterclockwise on the screen."""
+    """Mask -> for each part the steps along its outer border, counterclockwise on the screen."""
     padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
     contours, _ = cv2.findContours(padded_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [_steps(np.asarray(contour, dtype=np.int64).reshape(-1, 2) - 1) for contour in contours]
@@ -167,7 +168,7 @@ class _Total:
 
 
 def _after_corner(side: IntArray) -> BoolArray:
-    """Sides in order -> True for the first step after a corner, where straight runs meet at a right angle."""
+    """Sides in order -> for each step whether it is the first after a corner: two straight runs at a right angle."""
     is_corner = side != np.roll(side, 1)
     for k in range(1, CORNER_RUN):
         is_corner &= (np.roll(side, -k) == side) & (np.roll(side, 1 + k) == np.roll(side, 1))

@@ -23,7 +23,7 @@ MIN_PART_PX = 16
 
 
 def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[BoolArray]:
-    """Mask file, size of its image if there is one -> one mask per nodule: per label, else per part, largest first.
+    """Mask file, size of its image if there is one -> one mask per label, else one per connected part, largest first.
 
     InputError for a file that is no mask, is empty, or has another size than the image.
     """
@@ -37,7 +37,7 @@ def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[Boo
 
 
 IN_VIEW_SHARE = 0.9
-"""Where no view holds this share of a nodule, the views are wrong, and the whole image counts as one view."""
+"""Where no view holds at least this share of a nodule, the views are wrong, and the whole image counts as one view."""
 GIVE_MM = "no millimetres: give --mm-per-pixel, or an image whose file says them"
 NO_SECOND_VIEW = "no volume: give the extent across this view with --second-view-mm"
 

@@ -48,10 +48,10 @@ def components(mask_HW: BoolArray, min_area_px: int = 1) -> list[BoolArray]:
 
 
 def smoothed(mask_HW: BoolArray) -> BoolArray:
-    """One region without holes -> the same without spurs and ragged edges: drawn as a reader draws it.
+    """One region without holes -> the same without spurs and ragged edges, as a reader would draw it.
 
-    Its opening by a disc, then a Gaussian cut at one half; the largest part of that. Both are as wide as shares of the
-    radius of the circle of the same area. At the edge of the image the region is taken to go on.
+    The region is opened by a disc, blurred by a Gaussian and cut at one half; the largest part stays. Both widths are
+    shares of the radius of the circle of the same area. At the edge of the image the region is assumed to continue.
     """
     height, width = mask_HW.shape
     radius = float(np.sqrt(mask_HW.sum() / np.pi))
@@ -73,7 +73,7 @@ def smoothed(mask_HW: BoolArray) -> BoolArray:
 
 
 def _opened(region_hw: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
-    """-> the union of all discs of this radius that lie in the region; the region where there is none."""
+    """-> the union of all discs of this radius inside the region; the region itself where no disc fits."""
     inner_hw = cv2.distanceTransform(region_hw, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > radius
     if not inner_hw.any():
         return region_hw

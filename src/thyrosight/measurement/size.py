@@ -4,8 +4,8 @@ Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel cent
 (3, 5) covers columns 2.5 to 3.5 and rows 4.5 to 5.5; `_px`, `_mm` units.
 
 A pixel is a square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7 down, not 11 and 6.
-Lengths come from the outline finer than a pixel (fine_outline.py). For a rectangle it is the rectangle; for a smooth
-margin it favours no direction and does not jump by whole pixels.
+Lengths come from the outline finer than a pixel (fine_outline.py). The outline of a rectangle is the rectangle. That of
+a smooth margin favours no direction and does not jump by whole pixels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from thyrosight.types import BoolArray, Spacing
 PointsXY = NDArray[np.float64]
 
 ROUNDING = 1e-6
-"""Extents that differ by less are equal: a nodule as tall as wide is not taller than wide."""
+"""Extents that differ by less than this are equal, so that a nodule as tall as wide is not taller than wide."""
 NO_SPACING = "the image does not say how large its pixels are"
 
 
@@ -36,7 +36,7 @@ def measure(
 ) -> NoduleSize:
     """Mask of one nodule, spacing or the reason why there is none -> its size; several parts are measured as one.
 
-    outline: of the mask, where the caller has it already.
+    outline: that of the mask, where the caller has it already.
 
     longest: the largest distance between two points of the outline. perpendicular: the extent at right angles to it.
     With a spacing both are searched in millimetres, and `_px` is the length of the same line in pixels. Where two
@@ -81,8 +81,8 @@ def ellipsoid_volume_mm3(length_mm: float, width_mm: float, depth_mm: float) -> 
     """Three diameters at right angles to each other, in mm -> volume of the ellipsoid, pi / 6 a b c, in mm3.
 
     The rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981; its factor 0.479 is for
-    lobes, pi / 6 is exact for ellipsoids). Take longest and perpendicular of one view, and the extent along the third
-    direction from the view at right angles.
+    lobes, pi / 6 is exact for ellipsoids). Take the longest and the perpendicular diameter of one view, and the third
+    diameter from the view at right angles to it.
     """
     diameters_mm = (length_mm, width_mm, depth_mm)
     if not all(math.isfinite(mm) and mm > 0 for mm in diameters_mm):
@@ -101,7 +101,7 @@ def _longest(hull_xy: PointsXY) -> PointsXY:
     """Hull -> its two corners that are farthest apart.
 
     They have the largest distance of all points (Preparata and Shamos, Computational Geometry, 1985, section 4.2). All
-    pairs are compared, block by block; a hull of usual size has some hundred corners. Of equal pairs, the one that
+    pairs are compared, block by block; a hull of usual size has some hundred corners. Among equal pairs, the one that
     starts nearest to the lower right counts.
     """
     hull_xy = np.roll(hull_xy, -int(hull_xy.sum(axis=1).argmax()), axis=0)

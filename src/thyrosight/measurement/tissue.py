@@ -21,13 +21,13 @@ from thyrosight.types import BoolArray, FloatArray, Spacing, UInt8Array
 BAND = (0.06, 0.35)
 """The band around the nodule: its smallest and largest distance from the outline, in equivalent diameters."""
 MIN_BAND_SHARE = 0.2
-"""The band must have this share of the nodule's number of pixels; a smaller band is no comparison."""
+"""The band must have at least this share of the nodule's number of pixels, to be a fair comparison."""
 MIN_GRAY = 16.0
 """A band darker than this shows no tissue."""
 RIM_SHARE = 0.03
 """Pixels nearer to the outline than this belong to the margin, not to the inside; in equivalent diameters."""
 FOCUS_RIM_SHARE = 0.06
-"""The same for spots: more, because a nodule's rim is a bright line with brighter places."""
+"""The same for spots. It is larger, because a nodule's rim is a bright line with brighter places."""
 SMOOTHING_SHARE = 0.012
 """Standard deviation of the Gaussian against speckle, in equivalent diameters; at least 1 pixel."""
 FLUID_BELOW = 0.4
@@ -36,11 +36,12 @@ MIN_SOLID_SHARE = 0.05
 """A nodule with a smaller share of tissue has no echogenicity."""
 FOCUS_MM = 1.2
 FOCUS_SHARE = 0.08
-"""Diameter of the largest spot; in equivalent diameters without millimetres. A punctate focus is below 1 mm (Tessler
-2017), and the image blurs it."""
+"""Diameter of the largest spot: in millimetres, or in equivalent diameters where no millimetres are known. A punctate
+focus is below 1 mm (Tessler 2017), and the image blurs it."""
 FOCUS_CONTRAST = 0.55
 FOCUS_NOISE = 6.0
-"""A spot is brighter than its surroundings by these: in the band's median gray, in deviations of the speckle."""
+"""A spot must exceed its surroundings by both: a multiple of the band's median gray, and a number of deviations of the
+speckle."""
 MAX_FOCI = 99
 
 NO_TISSUE = "there is too little tissue around the nodule in the view to compare with"
@@ -97,16 +98,16 @@ def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
 def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> BoolArray:
     """Image, nodule, surroundings -> the pixels inside the nodule with hardly any echo.
 
-    Anechoic means black next to the thyroid: the smoothed gray is less than FLUID_BELOW of the band's median. The
-    Gaussian averages the speckle of tissue; fluid has little.
+    Anechoic means black in comparison with the thyroid: the smoothed gray is less than FLUID_BELOW of the band's
+    median. The Gaussian averages the speckle of tissue; fluid has little.
     """
     return mask_HW & (_smoothed(image_HW, mask_HW) < FLUID_BELOW * around.gray)
 
 
 def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings) -> tuple[float, float]:
-    """Image, the nodule's tissue without fluid, surroundings -> its median gray as (ratio, difference) to the band's.
+    """Image, the nodule's tissue without fluid, surroundings -> (ratio, difference) of its median gray to the band's.
 
-    Medians, because the bright tail of speckle and single foci or vessels would change a mean.
+    Medians are used, because the bright tail of speckle and single foci or vessels would change a mean.
     """
     inside = float(np.median(image_HW[solid_HW]))
     return inside / around.gray, inside - around.gray
@@ -159,7 +160,7 @@ def _spots(
 
 
 def _behind(mask_HW: BoolArray) -> BoolArray:
-    """Mask -> per column of the mask, the pixels below its lowest one."""
+    """Mask -> in each column of the mask, the pixels below its lowest pixel."""
     return np.logical_or.accumulate(mask_HW, axis=0) & ~mask_HW
 
 

@@ -20,11 +20,12 @@ from thyrosight.networks.vnet2d import VNet2d
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """All that the rest of the program has to know about one network.
+    """Everything that the rest of the program needs to know about one network.
 
     form: the settings that decide which weights the network has. auxiliary: the values that `network.auxiliary` may
-    have; the heads of such a task have the task's name. memory_format: the faster one in training. question_layers:
-    the layers that have one row per question, its own and `network.questions`; none where it has one question alone.
+    have; the heads of such a task have the task's name. memory_format: the one with which training is faster.
+    question_layers: the layers with one row per question (the network's own and `network.questions`); empty where the
+    network can't have further questions.
     """
 
     build: Callable[[NetworkConfig], nn.Module]
@@ -61,16 +62,16 @@ NETWORKS: dict[str, NetworkEntry] = {
 
 
 def network_entry(name: str) -> NetworkEntry:
-    """`network.name` -> its entry; ConfigError, which lists the names, where there is none."""
+    """`network.name` -> its entry. For an unknown name ConfigError lists the known ones."""
     if name not in NETWORKS:
         raise ConfigError(f"network.name = {name!r}; choose one of {', '.join(map(repr, NETWORKS))}")
     return NETWORKS[name]
 
 
 def build_network(settings: NetworkConfig, *, with_pretrained: bool = True) -> nn.Module:
-    """Settings -> the network; `with_pretrained=False` where other weights replace its own afterwards.
+    """Settings -> the network. Pass `with_pretrained=False` where other weights replace the pretrained ones afterwards.
 
-    Raises ConfigError where the network does not have an auxiliary task that the settings ask for.
+    Raises ConfigError where the settings ask for an auxiliary task, or for questions, that the network can't have.
     """
     entry = network_entry(settings.name)
     if unknown := [task for task in settings.auxiliary if task not in entry.auxiliary]:

@@ -22,7 +22,7 @@ def network_from_bundle(bundle: Bundle) -> nn.Module:
 
 
 def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
-    """`network.start_from` -> the shipped bundle, the bundle at that path, or a cross-validation's bundle of `fold`."""
+    """`network.start_from` -> the shipped bundle, the bundle at that path, or that of `fold` in a cross-validation."""
     if start_from == SHIPPED:
         return load_bundle(SHIPPED)
     folds = fold_bundles(Path(start_from))
@@ -32,7 +32,7 @@ def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
 
 
 def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
-    """ConfigError that names each setting by which the bundle's network has other weights, and the correct value."""
+    """ConfigError where these settings give other weights than the bundle has; it names each setting and its value."""
     info = bundle.info
     if info.network not in NETWORKS:
         raise ConfigError(
@@ -51,7 +51,7 @@ def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
 
 
 def _as_json(value: object) -> object:
-    """A setting as a bundle's JSON has it: a list for a tuple."""
+    """A setting -> its value in a bundle's JSON, where a tuple is a list."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -60,7 +60,7 @@ def _toml(value: object) -> str:
 
 
 def _rows_of_questions(settings: NetworkConfig, bundle: Bundle) -> list[int]:
-    """For each question of the network, its own first: the bundle's row of it, or that of the bundle's own question."""
+    """-> per question of the network, its own first: the bundle's row of it, else row 0, the bundle's own question."""
     found = list(bundle.info.network_settings.get("questions", ()))
     return [0] + [1 + found.index(name) if name in found else 0 for name in settings.questions]
 

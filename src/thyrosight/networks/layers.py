@@ -52,8 +52,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 def dropped(features: Tensor, probability: float) -> Tensor:
     """Each value is 0 with that probability, else divided by 1 - probability (Srivastava et al. 2014).
 
-    On a CPU torch draws one number per value on one thread: a third of a training step here. This draws one 64 bit
-    number for four values, so the probability is rounded to a multiple of 1 / 65536 (0.5 is exact).
+    On a CPU torch draws one number per value on one thread, which takes a third of a training step. This draws one 64
+    bit number for four values, so the probability is rounded to a multiple of 1 / 65536 (0.5 is exact).
     """
     if features.device.type != "cpu" or not 0.0 < probability < 1.0:
         return F.dropout(features, probability)
@@ -74,9 +74,9 @@ class Dropout(nn.Dropout):
 def norm_by_rows(features_BCHW: Tensor, num_groups: int, eps: float) -> Tensor:
     """Group normalisation without scale and shift, by the mean over each row and then over the means of the rows.
 
-    A float32 sum of some hundred values keeps its digits, a sum of a hundred thousand does not. Where a channel is
-    nearly constant (black around the ultrasound), a small deviation then divides the error of the mean. The mean is
-    subtracted twice: the second time removes the error of the first.
+    A float32 sum of some hundred values keeps its digits; a sum of a hundred thousand values does not. In a nearly
+    constant channel (black around the ultrasound) the deviation is small, so the division by it would enlarge the error
+    of the mean. The mean is subtracted twice, and the second time removes the error of the first.
     """
     batch, channels, height, width = features_BCHW.shape
     rows = features_BCHW.reshape(batch, num_groups, -1, width)

@@ -34,7 +34,10 @@ NUM_BLOCKS = (1, 3, 4, 6, 6, 6, 6)
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """torch's own instance norm, for maps of 1 x 1 too; an exported graph has it written out (see layers.GroupNorm)."""
+    """torch's own instance norm, also for maps of 1 x 1.
+
+    In an exported graph it is written out (see layers.GroupNorm).
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if not torch.onnx.is_in_onnx_export():
@@ -47,7 +50,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 class PooledHead(nn.Module):
     """Deepest map -> class_logits_B2: global mean and maximum, C hidden values, ReLU, dropout, 2 logits.
 
-    As VNet2d's head, plus the maximum: after instance norm the mean of every channel is the same value.
+    It is VNet2d's head plus the maximum, because after instance norm the mean of every channel is the same value.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:
@@ -83,7 +86,7 @@ class Peer(nn.Module):
 class ResencBody(nn.Module):
     """nnU-Net's residual encoder and plain decoder; every weight under one name.
 
-    The package has each layer under several names, and the encoder inside the decoder too. Each repetition would be
+    In the package each layer has several names, and the decoder holds the encoder again. Every repeated weight would be
     averaged (EMA) and saved again.
     """
 
@@ -104,7 +107,7 @@ class ResencBody(nn.Module):
 
 
 class MonaiBody(nn.Module):
-    """The blocks of MONAI's DynUNet in their order; its own nested modules would hide the deepest map."""
+    """The blocks of MONAI's DynUNet in their order. DynUNet itself nests them, so its deepest map is out of reach."""
 
     def __init__(self, unet: DynUNet) -> None:
         super().__init__()

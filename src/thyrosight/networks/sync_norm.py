@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SyncNorm(nn.BatchNorm2d):
-    """Batch norm whose mean and variance are those of the global batch (Ioffe & Szegedy 2015), gradients included."""
+    """Batch norm by mean and variance of the batch over all processes (Ioffe & Szegedy 2015), also in the gradients."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not (self.training and torch.distributed.is_initialized()):

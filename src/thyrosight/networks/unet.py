@@ -46,7 +46,7 @@ class Context(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Double the size, concatenate the encoder's map, two convolutions."""
+    """Features, a map of twice their size -> features of that size: upsample, concatenate, convolve twice."""
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -62,9 +62,9 @@ class UpBlock(nn.Module):
 class MalignancyHead(nn.Module):
     """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, map, features (B, n), logit_BQ.
 
-    `map`: every pixel has a malignancy logit, a local part plus a part of the whole field. The image's logit is their
-    mean under the predicted mask, so each nodule has its own risk, and the map explains it. `pooled`: features are
-    pooled under the mask and globally, and a small perceptron rates them; there is no map. The mask is detached in
+    `map`: every pixel has a malignancy logit, the sum of a local part and a part of the whole field. The image's logit
+    is their mean under the predicted mask, so each nodule has its own risk, and the map explains it. `pooled`: features
+    are pooled under the mask and globally, and a small perceptron rates them; there is no map. The mask is detached in
     both, so that the risk's loss does not change the outline. Several questions share all layers but the last; map and
     class logits are those of the first.
     """
@@ -146,7 +146,10 @@ class UNet(nn.Module):
             load_imagenet(self.encoder, encoder)
 
     def _initialise(self) -> None:
-        """He (fan out) for convolutions; the mask begins at 10 % everywhere, about a nodule's share of the field."""
+        """Draws the convolutions by He (fan out).
+
+        The mask probability begins at 10 % everywhere, about a nodule's share of the field.
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

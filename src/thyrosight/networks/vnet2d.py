@@ -109,10 +109,12 @@ def initialise(network: VNet2d, init: str) -> None:
     """Draw every weight from torch's generator.
 
     "original": uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010), times sqrt(2) before a ReLU;
-    biases 0.1, norms 1 and 0. It counts as the recipe does: inputs = kernel area x input channels, outputs = output
-    channels; for a dense layer inputs x outputs as inputs, and both dense layers have the factor of a ReLU.
-    "he": normal with variance 2 / inputs (He et al. 2015), 1 / inputs before an output; biases 0. A stride 2
-    transposed convolution has a quarter of its kernel's inputs.
+    biases 0.1, norms 1 and 0. Inputs and outputs are counted as in the original recipe: inputs = kernel area x input
+    channels, outputs = output channels. A dense layer counts inputs x outputs as its inputs, and both dense layers have
+    the factor of a ReLU.
+
+    "he": normal with variance 2 / inputs (He et al. 2015), 1 / inputs before an output; biases 0. For a transposed
+    convolution of stride 2 the inputs are a quarter of those of its kernel.
     """
     if init not in INITS:
         raise ConfigError(f"unknown init {init!r}; known: {', '.join(INITS)}")

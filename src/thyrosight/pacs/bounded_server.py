@@ -1,9 +1,9 @@
 """Connections of DICOM peers -> associations with limits: who may connect, how much and for how long a peer may send.
 
-pynetdicom has no such limits. Here the TLS handshake runs in the connection's own thread with a time limit (in the
-accepting thread one silent peer would block all others), a PDU has a maximum length, a peer that is silent within a PDU
-or that trickles is given up, and the bytes of one instance are counted as they arrive. Connections that have not asked
-for anything can't fill all places: the one that has waited longest makes room.
+pynetdicom has no such limits. Here the TLS handshake runs in the connection's own thread with a time limit, because in
+the accepting thread one silent peer would block all others. A PDU has a maximum length. A peer that is silent within a
+PDU, or sends too slowly, is cut off. The bytes of one instance are counted as they arrive. Connections that have not
+asked for anything can't fill all places: the one that has waited longest is closed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ BOTH_WAYS = 2
 MAX_PDU_BYTES = 1 << 20
 """The listener announces 64 KB, so a peer that claims megabytes for one PDU is hostile or broken."""
 MAX_HANDSHAKES = 64
-"""At a time; each has a thread."""
+"""Handshakes at the same time; each has a thread."""
 MIN_BYTES_PER_SECOND = 4 << 10
-"""Of a peer that has been busy with one instance for longer than it may be silent."""
+"""Slowest pace of a peer that sends one instance for longer than it may be silent."""
 BLOCK_BYTES = 64 << 10
 
 
@@ -79,7 +79,7 @@ class BoundedServer(ThreadedAssociationServer):
 
 
 class Waiting:
-    """Connections that have not asked for anything yet, at most `limit`: the one that has waited longest makes room."""
+    """Connections that have not asked for anything yet, at most `limit`; for a new one, the oldest is closed."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._lock = limit, threading.Lock()
@@ -106,9 +106,10 @@ class Waiting:
 
 
 class Meter:
-    """Counts the bytes of one association since its last complete instance: their number and their pace have limits.
+    """Counts the bytes of one association since its last complete instance; their number and their pace have limits.
 
-    receive: as socket.recv. seconds: a peer that has been busy for longer must have sent MIN_BYTES_PER_SECOND.
+    receive: a function like socket.recv. seconds: a peer that sends for longer than this must keep to
+    MIN_BYTES_PER_SECOND.
     """
 
     def __init__(
@@ -119,9 +120,9 @@ class Meter:
         self._began: float | None = None
 
     def __call__(self, num_bytes: int) -> bytearray:
-        """Replaces recv of pynetdicom's socket -> so many bytes, or fewer where the connection ends.
+        """Replaces recv of pynetdicom's socket -> num_bytes bytes, or fewer where the connection ends.
 
-        Beyond a limit it hangs up and raises OSError, which ends the association.
+        Beyond a limit it closes the connection and raises OSError, which ends the association.
         """
         self._num_bytes += num_bytes
         try:
@@ -152,24 +153,27 @@ class Meter:
             raise OSError("too slow")
 
     def reset(self) -> None:
-        """An instance is complete."""
+        """Begins to count anew, because an instance is complete."""
         self._num_bytes = self._num_arrived = 0
         self._began = None
 
 
 def hang_up(connection: Any) -> None:
-    """Shuts a connection down in both directions; a reader gets its end."""
+    """Shuts a connection down in both directions, so that a thread that reads from it goes on."""
     with suppress(OSError):
         connection.shutdown(BOTH_WAYS)
 
 
 def server_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
-    """Certificate, key, authority -> TLS of the listener. With an authority, callers need a certificate of it."""
+    """Certificate, key, authority -> TLS of the listener.
+
+    With an authority, callers need a certificate that it issued.
+    """
     return _loaded(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), cert, key, ca)
 
 
 def client_context(cert: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext:
-    """Certificate, key, authority -> TLS of the sender. Without an authority, those of the system count."""
+    """Certificate, key, authority -> TLS of the sender. Without an authority, the system's authorities are trusted."""
     return _loaded(ssl.create_default_context(ssl.Purpose.SERVER_AUTH), cert, key, ca)
 
 

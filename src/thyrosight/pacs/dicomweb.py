@@ -20,7 +20,7 @@ from thyrosight.results.predict_folder import predict_folder
 
 @dataclass(frozen=True)
 class StudySummary:
-    """Numbers of images that were found, predicted, left alone as our own, and of stored files; the failures."""
+    """Numbers of images that were found, predicted, and skipped as our own; number of stored files; the failures."""
 
     out: Path
     num_found: int
@@ -46,8 +46,8 @@ def predict_study(
 ) -> StudySummary:
     """Images that were found -> their results in `out`, as `predict` writes them; with is_stored also SEG and SR.
 
-    The images are in a temporary folder that only this user can read, and are deleted at the end. Results have no
-    identity. SEG and SR have it, and exist only on the server that the identity comes from.
+    The images are in a temporary folder that only this user can read, and are deleted at the end. Results hold no
+    identity of the patient. SEG and SR hold it, and they exist only on the server that it comes from.
     """
     failures: list[FailedFile] = []
     num_own = num_stored = num_predicted = 0
@@ -82,7 +82,7 @@ def predict_study(
 
 
 def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> int:
-    """Stores SEG and SR of a predicted image -> number of files. The same results have the same UIDs each time."""
+    """Stores SEG and SR of a predicted image -> number of files. The same results get the same UIDs each time."""
     predictions, _ = results_of(out, source, with_pictures=False)
     options = DicomOptions(identity="keep", written=_written(out, source))
     files = case_dicom_files(source, predictions, options=options)
@@ -91,7 +91,10 @@ def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> 
 
 
 def _written(out: Path, source: Path) -> datetime:
-    """When the results of a source were written: the date of its SEG and SR, so that they are the same each time."""
+    """-> when the results of a source were written.
+
+    It is the date of SEG and SR, so that they are the same each time.
+    """
     sha256 = sha256_of(source)
     for name in case_folders(out):
         result = read_result(out / name)

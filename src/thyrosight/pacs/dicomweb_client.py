@@ -1,7 +1,8 @@
 """A DICOMweb server: list its ultrasound images (QIDO-RS), fetch one (WADO-RS), store results (STOW-RS).
 
-Only by https, or on this machine. Redirects are not followed, requests are not repeated, and every answer has a maximum
-size. Secrets come from the environment or a file, as every user of the machine can read a command line.
+It is reached only by https, or on this machine. Redirects are not followed, requests are not repeated, and every answer
+has a maximum size. Secrets come from the environment or a file, because every user of the machine can read a command
+line.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from thyrosight.pacs.http_deadline import Deadline
 
 MAX_SECRET_LENGTH = 8192
 MAX_INSTANCES = 500
-"""Of one query. A study of ultrasound has some tens."""
+"""Most instances in the answer to one query. A study of ultrasound has some tens."""
 JSON_BYTES = 64 << 20
 CONNECT_SECONDS, READ_SECONDS = 15.0, 120.0
-"""For a connection, and for the beginning of an answer."""
+"""Seconds to wait for a connection, and for the beginning of an answer."""
 MIN_BYTES_PER_SECOND = 64 << 10
-"""Of an answer: it may last READ_SECONDS longer than its length at this pace."""
+"""Slowest pace of an answer: it may last READ_SECONDS longer than its length needs at this pace."""
 MODALITIES = frozenset({"US", "OT", "SC", ""})
-"""Of the series that are searched. An image among them that is no ultrasound is refused when it is read."""
+"""Modalities of the series that are searched. An image in them that is not ultrasound is refused when it is read."""
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _STUDY, _SERIES, _MODALITY = "0020000D", "0020000E", "00080060"
@@ -161,7 +162,7 @@ class WebArchive:
 
     @contextmanager
     def _asking(self, service: str, max_bytes: int) -> Iterator[None]:
-        """Around one request: any error -> InputError."""
+        """For the block of one request: any error -> InputError."""
         self._limit = max_bytes
         self._deadline.set(READ_SECONDS)
         try:
@@ -230,7 +231,7 @@ def check_url(url: str, *, is_http_allowed: bool = False) -> None:
 
 
 def check_uid(uid: str, option: str) -> None:
-    """ConfigError where it is no UID, so that nothing else gets into a URL or a file name."""
+    """ConfigError where the text is no UID, so that nothing else gets into a URL or a file name."""
     if not _UID.fullmatch(uid):
         raise ConfigError(f"{option} {uid[:70]!r}: not a UID; that has digits and points, at most 64 characters")
 
@@ -248,7 +249,10 @@ def read_secret(path: Path) -> str:
 
 
 def _authorization(access: ServerAccess) -> Any:
-    """-> what requests adds to each request. A token is a function, as .netrc would replace a plain header."""
+    """-> the argument `auth` of each request.
+
+    A token is passed as a function, because .netrc would replace a plain header.
+    """
     if access.user is not None:
         return access.user, access.secret or ""
     if access.secret is None:

@@ -1,7 +1,7 @@
-"""A session of requests -> the same with an end: a connection is cut when its answer takes longer than it may.
+"""A session of requests -> the same with a deadline: a connection is cut when its answer takes too long.
 
-requests limits the time of each read, not that of an answer, so a server that sends one byte per minute would be waited
-for without end.
+requests limits the time of each read, not that of a whole answer. Without a deadline, a server that sends one byte per
+minute would hold the program for ever.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Deadline:
             }
 
     def set(self, seconds: float) -> None:
-        """From now on the request has so many seconds."""
+        """From now on the request has this many seconds."""
         self.clear()
         self.is_over = False
         self._timer = threading.Timer(seconds, self._cut)
@@ -50,7 +50,7 @@ class Deadline:
 
 
 def _told_pool(pool: Any, on_connect: Callable[[Any], None]) -> Any:
-    """Class of a pool of urllib3 -> one that tells of every connection which it opens."""
+    """Class of a pool of urllib3 -> the same, which calls on_connect for every connection that it opens."""
 
     def connect(self: Any) -> None:
         pool.ConnectionCls.connect(self)

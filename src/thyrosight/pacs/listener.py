@@ -34,16 +34,20 @@ SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
 RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10008.5.1.4.1.1.6": "RetiredImage"}
 ANNOUNCED_PDU_BYTES = 64 << 10
 SILENT_SECONDS = 10.0
-"""For a connection to request an association, or to end after a refusal: until then it takes the place of a sender."""
+"""Seconds that a connection has to request an association, or to end after a refusal, because it takes a place."""
 MAX_SILENT = 64
-"""Connections at a time that have not requested an association."""
+"""Most connections at the same time that have not requested an association."""
 SLACK = 2
-"""Times the limit of an instance: so much is received and answered with a status. Beyond it the connection is cut."""
+"""An instance of up to this many times its limit is received and answered with a status. Beyond it the connection is
+cut."""
 
 
 @dataclass(frozen=True)
 class ListenerSettings:
-    """Address, own AE title, and who may call. max_associations: at a time. seconds: that a peer may be silent."""
+    """Address, own AE title, and who may call. max_associations: at the same time.
+
+    seconds: how long a peer may be silent.
+    """
 
     host: str = "127.0.0.1"
     port: int = 11112
@@ -153,7 +157,7 @@ class Listener:
             self._log(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
 
     def _delete_left(self, reader: threading.Thread | None = None) -> bool:
-        """Deletes what no C-STORE has taken, of one connection or of all -> whether there was anything."""
+        """Deletes the files that no C-STORE has taken, of one connection or of all -> whether there were any."""
         left = self._files.take_left(reader)
         for path in left:
             self._spool.discard(path)
@@ -163,7 +167,10 @@ class Listener:
         self._log(f"{_peer(event)}: refused, as an AE title that is not allowed or one association too many")
 
     def _store(self, event: Any) -> int:
-        """One C-STORE -> its status. The received file is deleted here: pynetdicom leaves it where the disk refuses."""
+        """One C-STORE -> its status.
+
+        The received file is deleted here, because pynetdicom leaves it where the disk refuses.
+        """
         received = event.request._dataset_file
         if received is not None:
             self._files.take(received)
@@ -204,9 +211,10 @@ class Listener:
 
 @contextmanager
 def received_into(folder: Path) -> Iterator[ReceivedFiles]:
-    """-> what is received. Within the block pynetdicom writes it into this folder, chunk by chunk, and no log.
+    """-> the received files.
 
-    Both are settings of the whole process: a process has one listener.
+    Within the block pynetdicom writes them into this folder, chunk by chunk, and writes no log. Both are settings of
+    the whole process, so a process has one listener.
     """
     logger = logging.getLogger("pynetdicom")
     before = tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL, logger.level
@@ -222,9 +230,9 @@ def received_into(folder: Path) -> Iterator[ReceivedFiles]:
 
 
 class _Entity(AE):
-    """An application entity in which a connection takes a place only once it has requested an association.
+    """An application entity in which a connection takes a place only after it has requested an association.
 
-    asked: the associations that were requested; None: all count, so that all are ended.
+    asked: the requested associations; None: all associations count, so that all are ended.
     """
 
     def __init__(self, ae_title: str) -> None:
@@ -238,7 +246,7 @@ class _Entity(AE):
 
 
 def _application_entity(settings: ListenerSettings) -> _Entity:
-    """Settings -> the application entity: the classes it takes, from whom, its time limits."""
+    """Settings -> the application entity, with the classes that it accepts, its callers and its time limits."""
     for uid, keyword in RETIRED_CLASSES.items():
         register_uid(uid, keyword, StorageServiceClass)
     ae = _Entity(ae_title=settings.ae_title)

@@ -1,4 +1,7 @@
-"""Remarks of the service -> lines on stderr with their time, and no word of a file, which may name a patient."""
+"""Remarks of the service -> lines on stderr with their time.
+
+They hold no text from a file, which may name a patient.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def plain_line(text: str, max_length: int) -> str:
 
 
 def error_line(error: Exception) -> str:
-    """Error of a thread that goes on -> one line: what the system refused, what a user is meant to read, or our bug."""
+    """Error in a thread that goes on -> one line: a refusal of the system, an error for the user, or a bug of ours."""
     if isinstance(error, ThyrosightError):
         return str(error)
     refused = disk_fault_of(error)
@@ -38,7 +41,7 @@ def error_line(error: Exception) -> str:
 
 
 def internal_error_line(error: BaseException) -> str:
-    """A bug of ours -> its kind and place, without its message: that may hold words of a file."""
+    """A bug of ours -> its kind and place, without its message, which may hold text from a file."""
     places = traceback.extract_tb(error.__traceback__)
     place = f" at {places[-1].filename.rpartition('/')[2]}:{places[-1].lineno}" if places else ""
     return f"internal error ({type(error).__name__}{place}); please report it"

@@ -65,8 +65,9 @@ class ReceivedFile:
 class ReceivedFiles:
     """The files that no C-STORE has taken yet. Each belongs to the thread that reads its connection.
 
-    A complete instance is taken by its C-STORE. Whatever else a peer sends stays here until its connection ends:
-    pynetdicom drops what has no valid request, and what was waiting when the association ended, but not its file.
+    A complete instance is taken by its C-STORE. Anything else that a peer sends stays here until its connection ends.
+    pynetdicom forgets data without a valid request, and data that waited when the association ended, but it leaves the
+    files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,12 +82,12 @@ class ReceivedFiles:
         return file
 
     def take(self, file: ReceivedFile) -> None:
-        """From now on the caller deletes the file."""
+        """Gives the file to the caller, who deletes it."""
         with self._lock:
             self._readers.pop(file, None)
 
     def take_left(self, reader: threading.Thread | None = None) -> list[Path]:
-        """-> what is left of the connection that this thread reads, or of all; the caller deletes it."""
+        """-> the files left by the connection that thread `reader` reads (None: by all); the caller deletes them."""
         with self._lock:
             left = [file for file, owner in self._readers.items() if reader in (None, owner)]
             for file in left:

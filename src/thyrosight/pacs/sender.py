@@ -1,4 +1,4 @@
-"""Results in the spool -> the destination, by C-STORE: each is tried again, after longer and longer pauses."""
+"""Results in the spool -> the destination, by C-STORE; a failed one is tried again, after longer and longer pauses."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Sender(BackgroundThread):
         self._log(f"{item.label} results stored at {self.settings.destination}")
 
     def _put_off(self, item: SpoolItem) -> None:
-        """The disk refuses to delete what has arrived: the destination must not get it again every second."""
+        """Delays an item whose file has arrived but can't be deleted: the destination must not get it every second."""
         item.due = time.monotonic() + min(self.settings.pause(item.num_refusals), MAX_PUT_OFF_SECONDS)
         item.num_refusals += 1
 
@@ -111,7 +111,7 @@ class Sender(BackgroundThread):
 
 
 class UnreachableError(Exception):
-    """The destination can't be reached, or hung up."""
+    """The destination can't be reached, or closed the connection."""
 
 
 class Association:

@@ -13,7 +13,7 @@ from thyrosight.pacs.worker import SpoolWorker
 class PacsService:
     """Three threads over one spool: the listener fills it, the worker predicts, the sender empties it.
 
-    They share nothing but the disk: any of them may end at any moment, and accepted images are still there.
+    They share nothing but the disk, so any of them may end at any moment and accepted images are still there.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ FOLDERS = ("incoming", "items", "failed", "done")
 DONE_SECONDS = 30 * 86_400.0
 """How long an instance counts as done."""
 MAX_CRASHES, MAX_STARTS = 2, 6
-"""Predictions of one item that ended with the process. After MAX_CRASHES the item is suspect: a child process tries it
-first. After MAX_STARTS it is given up, as a file that stops the service must not do so for ever."""
+"""Numbers of predictions of one item during which the process ended. After MAX_CRASHES the item is suspect: a child
+process tries it first. After MAX_STARTS it is given up, because a file must not stop the service again and again."""
 OUT_OF_RESOURCES, INVALID_INSTANCE = 0xA700, 0x0117
 """C-STORE statuses, DICOM PS3.4 table B.2-1 and PS3.7 annex C."""
 
@@ -52,7 +52,10 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class SpoolLimits:
-    """What is accepted. max_bytes: of one instance. max_items: not yet sent. spare_bytes: stay free on the disk."""
+    """Limits of what is accepted. max_bytes: of one instance. max_items: items not yet sent.
+
+    spare_bytes: kept free on the disk.
+    """
 
     max_bytes: int = 512 << 20
     max_items: int = 1000
@@ -72,11 +75,11 @@ class SpoolItem:
     num_tries: int = 0
     due: float = 0.0
     num_refusals: int = 0
-    """How often the system refused to read or write it; not on the disk."""
+    """How often the system refused to read or write the item; this number is not on the disk."""
 
     @property
     def is_suspect(self) -> bool:
-        """Whether a child process tries it first: the process has ended MAX_CRASHES times during its prediction."""
+        """Whether a child process tries the item first: the process ended MAX_CRASHES times during its prediction."""
         return self.num_starts >= MAX_CRASHES
 
     @property
@@ -177,8 +180,8 @@ class Spool:
     def next_to_predict(self) -> SpoolItem | None:
         """-> the item that has waited longest for the network.
 
-        Those that the system refused more often come later, so that a bad place of the disk holds up no other item;
-        suspect ones come last.
+        An item that the system refused more often comes later, so that a bad place on the disk delays no other item.
+        Suspect items come last.
         """
         with self._lock:
             waiting = [item for item in self._items.values() if not item.is_predicted]
@@ -258,7 +261,7 @@ class Spool:
     def _place(self, path: Path, item: SpoolItem) -> None:
         """A received file -> the item's folder, by one rename, synced to the disk.
 
-        RefusedError where it fails; then nothing of it stays, so that the sender may try again.
+        RefusedError where this fails; then nothing of the item stays, so that the sender may try again.
         """
         place = new = self.incoming / f"{secrets.token_hex(8)}.new"
         try:
@@ -282,7 +285,10 @@ class Spool:
         self._deletions.delete(self.folder / "failed" / item.key)  # it was sent again: it starts anew
 
     def _recovered(self) -> list[SpoolItem]:
-        """Items of an earlier run, in the order they were received. Deletes what was never accepted."""
+        """Items of an earlier run, in the order in which they were received.
+
+        Files that were never accepted are deleted.
+        """
         for path in self.incoming.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in (self.folder / "done").iterdir():

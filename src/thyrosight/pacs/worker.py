@@ -22,7 +22,7 @@ from thyrosight.results.dicom.source import MANUFACTURER
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 30.0
-"""After an error of the disk; accepted items wait."""
+"""Seconds to wait after an error of the disk; accepted items wait as well."""
 MAX_REASON = 300
 
 FOR_THE_STUDY = DicomOptions(identity="keep")
@@ -53,7 +53,7 @@ class SpoolWorker(BackgroundThread):
         return 0
 
     def work(self, item: SpoolItem) -> None:
-        """Predicts an item: it then has results to send, is done where it is our own file, or failed."""
+        """Predicts an item. Afterwards it has results to send, or is done (a file of our own), or has failed."""
         is_deadly = item.is_suspect and not survives(self._predictor.bundle_path, item.source)
         if is_deadly or not self._spool.start(item):
             self._fail(item, "the service stopped each time it worked on this file; export the image again")

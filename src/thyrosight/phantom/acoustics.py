@@ -22,8 +22,9 @@ NUM_BEAM_KNOTS = 12
 class Scanner:
     """The machine and its settings. Widths are the sigma of the amplitude point spread function, in mm.
 
-    num_looks: views averaged by spatial compounding. contrast_db is mapped to the whole gray scale; gland_level (0..1)
-    is the level of thyroid tissue before gamma. far_loss_db_mm: the loss below far_mm that time gain does not correct.
+    num_looks: views averaged by spatial compounding. contrast_db: the range that is mapped to the whole gray scale;
+    gland_level (0..1) is the level of thyroid tissue before gamma. far_loss_db_mm: the loss below far_mm that time gain
+    does not correct.
     """
 
     axial_mm: float = 0.11
@@ -42,7 +43,7 @@ class Scanner:
 
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
-    """rng -> one scanner; some are grainy machines of one look, some average several looks and are smooth."""
+    """rng -> one scanner. Some have one look and grainy images, others average several looks and are smooth."""
     looks = int(rng.choice([1, 2, 2, 3, 4]))
     return Scanner(
         axial_mm=rng.uniform(0.07, 0.12),

@@ -20,7 +20,7 @@ DEEP_DB = -3.5
 
 @dataclass(frozen=True)
 class Tissue:
-    """The neck as the sound meets it, `_HW`.
+    """Acoustic properties of the neck, `_HW`.
 
     Echogenicity in dB relative to thyroid; attenuation that time gain does not correct (dB/mm, two-way); coherent
     reflector amplitude (1: a thyroid scatterer); signed distance to the gland in mm (negative inside).
@@ -94,7 +94,7 @@ def interface(distance_HW: FloatArray, grid: Grid, thick_mm: float, sharpness: f
 
 
 def _deep(rng: np.random.Generator, grid: Grid, plan: Plan, relief_W: FloatArray) -> Tissue:
-    """Loose tissue everywhere: streaky, medium gray, patched."""
+    """Fills the neck with loose tissue: streaky, medium gray, patched."""
     streaks_HW = along(smooth_noise(rng, grid, 0.6, 3.5), relief_W * 2, grid)
     patches_HW = smooth_noise(rng, grid, 3.0, 6.0)
     echo_HW = np.float32(DEEP_DB) + 2.2 * streaks_HW + 3.2 * patches_HW

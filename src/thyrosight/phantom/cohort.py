@@ -18,7 +18,7 @@ from thyrosight.types import Case, Json, Progress
 
 
 def phantom_case(seed: int, index: int, settings: PhantomSettings = DEFAULT) -> Phantom:
-    """(seed, index) -> that phantom; it does not depend on what else is drawn."""
+    """(seed, index) -> the phantom of this index; it does not depend on other phantoms."""
     return draw_phantom(np.random.default_rng([seed, index]), settings)
 
 
@@ -59,7 +59,7 @@ def write_phantoms(
 
 
 def _refuse_another_cohort(out: Path, num: int, seed: int) -> None:
-    """InputError where the folder holds a table or a truth that is not of these very phantoms."""
+    """InputError where the folder holds a table or a truth of other phantoms than these."""
 
     def is_this(path: Path) -> bool:
         truth = json_table(out / "truth.json")

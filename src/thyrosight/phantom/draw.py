@@ -124,7 +124,7 @@ def _place(
 def place_first(
     rng: np.random.Generator, outline: Outline, descriptors: DrawnDescriptors, view: View, grid: Grid
 ) -> tuple[Outline, Plan]:
-    """Outline of a nodule -> the same in its place in the panel (smaller where it is too large), a neck around it."""
+    """Outline of a nodule -> (the same at its place in the panel, smaller where it is too large; a neck around it)."""
     first = _shrunk(outline, grid)
     half = np.ptp(first.vertices_mm(), axis=0) / 2
     plan = draw_plan(rng, view, grid, (float(half[0]), float(half[1])))
@@ -202,7 +202,7 @@ def scan(rng: np.random.Generator, grid: Grid, tissue: Tissue, scanner: Scanner)
 
 
 def nodule_truth(nodule: PlannedNodule, outline: Outline, index: int, panel: Box, grid: Grid) -> PhantomNodule:
-    """Planned nodule, outline -> its truth; pixels and sizes are those of the curve."""
+    """Planned nodule, outline -> its truth; its pixels and sizes are computed from the outline."""
     curve_mm = outline.vertices_mm()
     width = grid.shape[1]
     pixel_mm = np.array([grid.spacing.column_mm, grid.spacing.row_mm])

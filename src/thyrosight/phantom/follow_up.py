@@ -1,8 +1,8 @@
 """rng -> one nodule in two views at two times: screens with exact truth, and a known growth.
 
 The nodule is an ellipsoid with a wavy surface. Transverse and longitudinal view cut it through its centre, so that both
-show one depth. Between the times it grows by a given factor of volume, not alike in all directions; neck, scanner and
-probe are drawn anew.
+show one depth. Between the two times its volume grows by a given factor, more in some directions than in others. Neck,
+scanner and probe are drawn anew.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PhantomVisit:
 
 @dataclass(frozen=True)
 class NoduleShape:
-    """A nodule before it is seen: half axes in mm (length, width, depth), descriptors, the waves of both sections."""
+    """The shape of a nodule: half axes in mm (length, width, depth), descriptors, the waves of both sections."""
 
     half_mm: tuple[float, float, float]
     descriptors: DrawnDescriptors

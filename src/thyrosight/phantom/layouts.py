@@ -1,4 +1,4 @@
-"""Phantoms -> small folders with the exact layouts of public sets, and with the faults that those sets have.
+"""Phantoms -> small folders with the layouts of public sets, and with the faults of these sets.
 
 Tests of `prepare` use them where a set is not available. File names, numbers and tables follow the published sets; the
 images are phantoms.
@@ -45,7 +45,7 @@ def write_layout(name: str, out: Path, num: int = 8, seed: int = 0) -> Path:
 def write_tn_scui2020(out: Path, num: int, seed: int) -> None:
     """TN-SCUI2020: image/N.PNG, mask/N.PNG, train.csv (ID,CATE; CATE 1 malignant), test/N.PNG without labels.
 
-    As in the set, numbers of one class come in runs: low numbers are benign, then malignant, benign, malignant.
+    As in the set, neighbouring numbers have one class: the lowest are benign, then malignant, benign, malignant.
     """
     folders = {name: make_folder(out / name) for name in ("image", "mask", "test")}
     rows = []
@@ -140,7 +140,7 @@ def write_busi(out: Path, num: int, seed: int) -> None:
 
 
 def write_tg3k(out: Path, num: int, seed: int) -> None:
-    """TG3K as it is often kept: image/F.jpg, mask/F.png (the gland), 256 x 256, and videos.csv (frame,video)."""
+    """TG3K as people often keep it: image/F.jpg, mask/F.png (the gland), 256 x 256, and videos.csv (frame,video)."""
     images, masks = make_folder(out / "image"), make_folder(out / "mask")
     rows: list[list[Any]] = [["frame", "video"]]
     for index in range(num):

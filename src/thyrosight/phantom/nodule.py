@@ -56,7 +56,10 @@ SUSPICIOUS: dict[str, Weights] = {
 
 
 def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> DrawnDescriptors:
-    """rng -> descriptors. Where the settings are balanced, a `suspicious` share has malignant_points or more."""
+    """rng -> descriptors.
+
+    With balanced settings, the share `suspicious` of the nodules has malignant_points points or more.
+    """
     if not settings.balanced:
         return _draw_together(rng, SUSPICIOUS if rng.random() < 0.12 else HARMLESS)
     wanted = rng.random() < settings.suspicious

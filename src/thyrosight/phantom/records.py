@@ -36,9 +36,9 @@ class PhantomSettings:
 
     size_hw: the whole screen in pixels. depth_mm: range of the depth of the field. pixel_aspect: column_mm / row_mm.
     screen: the field is part of a larger black screen with text, gray bar and ruler (else it is the whole image).
-    balanced: a `suspicious` share of the nodules has `malignant_points` TI-RADS points or more and is malignant, the
-    others are benign; each label is inverted with probability `label_noise`. Not balanced: descriptors are as frequent
-    as in a clinic, and malignancy follows the published risk of the nodule's level.
+    balanced: the share `suspicious` of the nodules has at least `malignant_points` TI-RADS points and is malignant, the
+    others are benign; each label is inverted with probability `label_noise`. Where it is false, descriptors are as
+    frequent as in a clinic, and malignancy follows the published risk of the nodule's level.
     """
 
     size_hw: tuple[int, int] = (360, 560)
@@ -83,7 +83,10 @@ class DrawnDescriptors:
     foci: tuple[str, ...]
 
     def as_dict(self) -> dict[str, str]:
-        """-> what is drawn, in words; finer than the scoring chart. Several foci are joined by `; `."""
+        """-> {descriptor: word}; these words are finer than those of the scoring chart.
+
+        Several foci are joined by `; `.
+        """
         return {
             "composition": self.composition,
             "echogenicity": self.echogenicity,
@@ -124,7 +127,7 @@ class Phantom:
     """One synthetic screen capture with its truth.
 
     image_HW uint8; mask_HW and gland_HW bool; the gland includes its nodules. malignancy: 1 where a nodule is
-    malignant, else 0, also in an image without a nodule. text: the box of every text on the screen.
+    malignant, else 0 (also in an image without a nodule). text: the box of every text on the screen.
     """
 
     image_HW: UInt8Array
@@ -218,7 +221,10 @@ def tirads_points(descriptors: DrawnDescriptors) -> int:
 
 
 def tirads_level(points: int) -> int:
-    """Points -> level 1..5 (Tessler 2017: 0, 2, 3, 4-6, 7 or more). One point, not in the paper, is level 2."""
+    """Points -> level 1..5 (Tessler 2017: 0, 2, 3, 4-6, 7 or more).
+
+    The paper has no level for one point; here it is level 2.
+    """
     if points >= 7:
         return 5
     return {0: 1, 1: 2, 2: 2, 3: 3}.get(points, 4)

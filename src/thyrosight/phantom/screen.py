@@ -1,4 +1,4 @@
-"""rng, settings -> what a scanner draws around and over the ultrasound: gray bar, ruler, text, calipers."""
+"""rng, settings -> the things that a scanner draws around and over the ultrasound: gray bar, ruler, text, calipers."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def mark_diameter(
 ) -> Box | None:
     """Draw two crosses at the ends of a diameter and dots between them -> the box of the printed length, or None.
 
-    The length is printed on screens only. thyrosight.views.calipers draws thicker crosses of another gray level; these
-    stay as they are, because the pixels of every phantom would change.
+    The length is printed on screens only. thyrosight.views.calipers draws thicker crosses of another gray level. It is
+    not used here, because the pixels of every phantom would change.
     """
     arm = max(3, round(layout.size_hw[0] / 90))
     for x, y in np.rint(ends_xy).astype(int).tolist():

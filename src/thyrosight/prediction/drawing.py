@@ -1,4 +1,4 @@
-"""Outlines with numbers and risks -> lines on a picture, as `Prediction.overlay` shows them; the colours of risk."""
+"""Outlines with numbers and risks -> lines on a picture, for `Prediction.overlay`; also the colours of risk."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NOTEBOOK_SIDE_PX = 480
 
 
 def data_url(picture: PillowImage) -> str:
-    """Picture -> `data:` URL of a JPEG, its longer side at most NOTEBOOK_SIDE_PX: notebooks keep what they show."""
+    """Picture -> `data:` URL of a JPEG, its longer side at most NOTEBOOK_SIDE_PX, because notebooks store pictures."""
     small, stream = picture.copy(), io.BytesIO()
     small.thumbnail((NOTEBOOK_SIDE_PX, NOTEBOOK_SIDE_PX))
     small.save(stream, "JPEG", quality=80)

@@ -95,7 +95,7 @@ class ModelIdentity(Record):
 
 
 class NoduleSize(Record):
-    """Extents of one nodule; the frame's own axes: anteroposterior is vertical, transverse is horizontal."""
+    """Extents of one nodule along the axes of the frame: anteroposterior is vertical, transverse is horizontal."""
 
     area_px: int = Field(ge=1)
     area_mm2: float | None
@@ -124,7 +124,7 @@ def _rounded(value: Any) -> Any:
 
 
 class EchogenicFocus(Record):
-    """A small bright spot inside a nodule: a candidate for an echogenic focus, which speckle can be as well."""
+    """A small bright spot inside a nodule. It may be an echogenic focus, or only speckle."""
 
     centre_xy: PointXY
     diameter_px: float = Field(description="of the disc of equal area")
@@ -132,10 +132,10 @@ class EchogenicFocus(Record):
 
 
 class NoduleSigns(Record):
-    """What can be measured of a nodule's margin and inside; None where it can't be, with the reason.
+    """Measures of a nodule's margin and inside. A measure is None where it can't be made; a reason then states why.
 
-    Formulas and their sources are in shape.py and tissue.py. Gray levels are those of the screen, 0 to 255, whose
-    relation to echo strength is the scanner's own.
+    Formulas and their sources are in shape.py and tissue.py. Gray levels are those of the screen, 0 to 255. Each
+    scanner relates them to echo strength in its own way.
     """
 
     perimeter_px: float | None
@@ -182,7 +182,7 @@ class RiskShare(Record):
 
 
 class OperatingPointResult(Record):
-    """On which side of one of the model's operating points the image's risk lies."""
+    """One operating point of the model, and whether the image's risk is at or above it."""
 
     name: str
     threshold: Probability
@@ -222,7 +222,8 @@ class Prediction(Record):
     )
 
     _picture: Callable[[], UInt8Array] | None = PrivateAttr(default=None)
-    """Gives the image as people may see it, RGB _HW3 in the source's pixels; None where the image is not at hand."""
+    """Function that gives the image for people, RGB _HW3 in the source's pixels; None where the image is not at
+    hand."""
 
     def with_picture(self, picture: Callable[[], UInt8Array]) -> Prediction:
         """-> the same prediction, which can draw itself on what `picture` returns: RGB _HW3 in the source's pixels."""
@@ -244,9 +245,10 @@ class Prediction(Record):
     def overlay(self, image: UInt8Array | PillowImage | None = None) -> PillowImage:
         """-> the image with the outline and number of each nodule, as a Pillow image of the source's own size.
 
-        Amber is a risk at or above the first operating point, cyan below it. Only the ultrasound field is shown; text
-        in it is filled in. A prediction that was read from JSON holds no image: give it (uint8 array or Pillow image of
-        the same size, used as it is). InputError where there is none, or where it has another size.
+        A risk at or above the first operating point is amber, a lower one cyan. Only the ultrasound field is shown;
+        text in it is filled in. A prediction that was read from JSON holds no image, so pass it: a uint8 array or
+        Pillow image of the same size, which is shown unchanged. InputError where there is no image, or where it has
+        another size.
         """
         from PIL import Image
 
@@ -304,7 +306,7 @@ class Prediction(Record):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """-> what a notebook shows: the picture where there is one, the nodules, what the risk means, the flags."""
+        """-> HTML for a notebook: the picture where there is one, the nodules, the meaning of the risk, the flags."""
         parts = [f"<p><b>{html.escape(repr(self).strip('<>'))}</b></p>"]
         if self._picture is not None:
             parts.append(f'<img alt="outlines of the nodules" src="{data_url(self.overlay())}">')

@@ -1,7 +1,7 @@
 """One case of a results folder -> its files: mask.png, overlay.png, result.json, and clip.json for a clip.
 
-result.json is written last: a case is done when it is there. Every file appears whole or not at all, so a run that is
-stopped anywhere goes on from there.
+result.json is written last: a case is done when it is there. Every file appears whole or not at all, so a run can be
+stopped at any moment and continued.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check_case_folder(folder: Path) -> None:
 
 
 def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
-    """Case id -> why its folder is not written, where OUT is no results folder and no run wrote what lies there."""
+    """Case ids -> {case id: why its folder is not written}: OUT is no results folder, and the files are not ours."""
     if is_results_folder(out, os.listdir(out) if out.is_dir() else ()):
         return {}
     found = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from thyrosight.files import readable
 
 MAX_ID_LENGTH = 50
-"""In characters: with four bytes per character and a hash at its end, an id is still a legal file name."""
+"""In characters. Even with four bytes per character and a hash at its end, such an id is a legal file name."""
 DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)})
 """Names that Windows reserves, with any suffix."""
 
@@ -32,7 +32,7 @@ class Task:
 def assign_case_ids(
     sources: Sequence[Path], images: Iterable[Path], *, suffix: str = "", reserved: Iterable[str] = ()
 ) -> list[Task]:
-    """Sources as given, their images -> one task per image in the same order; ids differ by more than case.
+    """Sources as given, their images -> one task per image in the same order; no two ids differ by letter case alone.
 
     An image of a folder gets its path below that folder as a name, `a/b.png` -> `a__b`, with the folder's own name
     first where there are several folders. A name that is reserved or taken gets a hash of its path at the end.
@@ -48,7 +48,7 @@ def assign_case_ids(
 def ids_of_names(
     names: Sequence[str], places: Sequence[str] | None = None, *, suffix: str = "", reserved: Iterable[str] = ()
 ) -> list[str]:
-    """Names of images within a run, where they lie -> one case id each, in order; a taken name gets a hash.
+    """Names of images within a run, their places -> one case id each, in order; a name that is taken gets a hash.
 
     Without `places`, images of one name are counted: the second of them has the hash of `NAME 2`.
     """

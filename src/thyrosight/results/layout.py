@@ -91,7 +91,10 @@ def _picture(path: Path) -> UInt8Array:
 
 
 def read_picture(path: Path) -> UInt8Array | None:
-    """PNG -> RGB picture _HW3; None where it is absent or damaged. The decoder gets bytes: some names are no text."""
+    """PNG -> RGB picture _HW3; None where it is absent or damaged.
+
+    The decoder gets bytes instead of the path, because some names are not valid text.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:

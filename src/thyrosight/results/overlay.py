@@ -1,9 +1,8 @@
 """Frame, Prediction -> a picture for people: the ultrasound field with outlines, diameters and a legend.
 
-The picture is the field, enlarged or reduced to a readable size, with a strip of text below; it is not in the source's
-pixels (the mask is). Pixels outside the field are left out, and text inside it is filled in, because names and dates
-may be burned in.
-Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
+The picture is the field, enlarged or reduced to a readable size, with a strip of text below; its pixels are not those
+of the source (those of the mask are). Pixels outside the field are left out, and text inside it is filled in, because
+names and dates may be burned in. Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ FAINT: Colour = (165, 168, 175)
 PANEL: Colour = (70, 74, 82)
 
 WANTED_SIDE_PX = 800
-"""A smaller picture is enlarged by the whole factor that brings its longer side nearest to this."""
+"""A smaller picture is enlarged by a whole factor, the one that brings its longer side nearest to this length."""
 MAX_FACTOR = 4
 MAX_SIDE_PX = 1600
 MIN_WIDTH_PX = 440
@@ -83,7 +82,7 @@ def nodule_text(nodule: Nodule) -> str:
 
 
 def thumbnail(overlay_HW3: UInt8Array, strip_px: int) -> str:
-    """Overlay -> JPEG data: URL, reduced and without its strip of text, so that a page of many is a small file."""
+    """Overlay -> data: URL of a JPEG, reduced and without the strip of text, so that a page of many stays small."""
     picture: cv2.typing.MatLike = overlay_HW3[: max(1, overlay_HW3.shape[0] - strip_px)]
     height, width = picture.shape[:2]
     if width > THUMBNAIL_WIDTH_PX:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def page_template(name: str) -> Template:
     """`report.html` or another file of templates/ -> its Template, with the filter `percent`.
 
-    It escapes every text, and raises for a name without a value.
+    The template escapes every text, and raises an error for a name without a value.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -38,7 +38,10 @@ NEEDED = (
 
 
 def pdf_writer() -> Any:
-    """-> WeasyPrint. MissingExtraError where it or Pango is missing; call this before the work, not after it."""
+    """-> WeasyPrint.
+
+    MissingExtraError where WeasyPrint or Pango is missing; call this before the work, not after it.
+    """
     try:
         weasyprint = importlib.import_module("weasyprint")
     except (ImportError, OSError) as error:  # OSError: Pango is missing

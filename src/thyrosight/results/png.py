@@ -1,4 +1,4 @@
-"""Pixels -> PNG, by ISA-L's deflate: the same pixels as OpenCV writes, in a third of the time and a little smaller."""
+"""Pixels -> PNG by ISA-L's deflate, in a third of OpenCV's time and a little smaller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ GRAY, RGB = 0, 2
 
 
 def picture_png(picture_HW3: UInt8Array) -> bytes:
-    """RGB picture -> PNG. Each pixel is stored as the difference to the one at its left, which suits all its rows."""
+    """RGB picture -> PNG.
+
+    Each pixel is stored as its difference to the pixel at its left; this filter suits all rows.
+    """
     height, width = picture_HW3.shape[:2]
     pixels = np.ascontiguousarray(picture_HW3).reshape(height, 3 * width)
     lines = np.empty((height, 1 + 3 * width), np.uint8)
@@ -40,7 +43,7 @@ def mask_png(mask_HW: BoolArray) -> bytes:
 
 
 def _png(lines: UInt8Array, width: int, colour: int) -> bytes:
-    """Rows, each behind the number of its filter -> the file (PNG specification, third edition, 5 and 11)."""
+    """Rows, each after the number of its filter -> the file (PNG specification, third edition, 5 and 11)."""
     header = struct.pack(">IIBBBBB", width, len(lines), 8, colour, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", compress(lines, LEVEL)), (b"IEND", b""))
     return SIGNATURE + b"".join(

@@ -22,10 +22,10 @@ from thyrosight.types import Spacing
 class FolderOptions:
     """How a folder is predicted.
 
-    tta, threads, prevalence: for the model that is loaded; a Predictor has its own. prevalence: the share of malignant
-    nodules for which risks are restated. device: where the network runs, as for Predictor.load.
-    overwrite: predict again what is there already, also by another model or with other settings.
-    frame_index: this frame of files with several. every: each n-th frame of a clip. spacing: instead of the files'.
+    tta, threads, prevalence: settings of a model that is loaded here; a Predictor has its own. prevalence: the share of
+    malignant nodules for which risks are restated. device: where the network runs, as for Predictor.load. overwrite:
+    predict images again that have results, also results of another model or other settings. frame_index: the frame to
+    take of files with several. every: each n-th frame of a clip. spacing: replaces that of the files.
     """
 
     tta: bool = False
@@ -53,10 +53,9 @@ class FolderOptions:
 
 
 class Outcome(NamedTuple):
-    """What became of one image.
+    """The outcome for one image. message: the line for the user, where it has no result; else empty.
 
-    message: the line for the user, where it has no result; empty else. thumbnail: its picture for the report, where it
-    was asked for; empty else.
+    thumbnail: its picture for the report, where one was asked for; else empty.
     """
 
     kind: Literal["done", "skipped", "failed", "not_written"]
@@ -93,7 +92,7 @@ def predict_case(
 
 
 class CaseSettings(NamedTuple):
-    """What a child process needs for all its images."""
+    """The settings that a child process needs for all its images."""
 
     out: Path
     bundle: Path | None
@@ -119,7 +118,7 @@ def task_json(task: Task) -> Json:
 
 
 def main() -> None:
-    """The child: one thread for the network, because there is a child per core."""
+    """The child process. Its network has one thread, because there is one child per core."""
 
     def load(content: Json) -> Any:
         out, bundle, options, with_thumbnails = CaseSettings.of_json(content)

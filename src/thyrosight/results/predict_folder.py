@@ -27,13 +27,14 @@ from thyrosight.results.report import GALLERY_LIMIT, write_results
 from thyrosight.results.run_file import RUN_FILES, earlier_failures, open_run, write_run
 
 MAX_FAILED_WRITES = 3
-"""In a row: after that the disk is at fault, not the images, and the run stops."""
+"""After this many failed writes in a row the run stops, because then the disk is at fault and not the images."""
 
 MAX_THUMBNAILS = 2 * GALLERY_LIMIT
-"""Of runs up to this size every overlay is reduced for the report while it is at hand; of larger ones few are shown."""
+"""In runs of up to this many images every overlay is reduced for the report while it is at hand. Of larger runs few are
+shown."""
 
 IMAGES_PER_PROCESS = 8
-"""A process has to load the network first; fewer images than these, by estimate, are not worth another one."""
+"""Images per process that make another process worthwhile, by estimate, because each must load the network first."""
 PROCESS_DIED = "the process that predicted it ended twice ({how}); predict it alone, or copy or export the image again"
 
 FileProgress = Callable[[int, int, str, str | None], None]
@@ -65,7 +66,7 @@ class RunSummary:
 
 @dataclass
 class Tally:
-    """The counts of a run that goes on."""
+    """The counts of a run while it works."""
 
     num_done: int = 0
     num_skipped: int = 0
@@ -78,7 +79,7 @@ class Tally:
         return self.num_done + self.num_skipped + len(self.failures)
 
     def to_json(self, earlier: Sequence[FailedFile]) -> dict[str, Any]:
-        """-> the counts of this run; `failures` also names those of earlier runs into the folder."""
+        """-> the counts of this run; `failures` also names the failures of earlier runs into this folder."""
         return {
             "num_done": self.num_done,
             "num_skipped": self.num_skipped,
@@ -101,7 +102,7 @@ def predict_folder(
     orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
     its frames. A file that fails is one FailedFile of the summary and one call of `progress`. InputError where OUT
     holds results of another model or other settings, unless `overwrite`. After Ctrl-C everything that is done stays,
-    tables included.
+    also the tables.
     """
     started = time.perf_counter()
     given = [sources] if isinstance(sources, Path | str) else sources
@@ -149,7 +150,10 @@ def predict_folder(
 
 
 def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple[list[Task], FoundImages]:
-    """-> (the images to predict, what was found). InputError where OUT holds a source: results are no images."""
+    """-> (the images to predict, what was found).
+
+    InputError where a source is inside OUT, because results are no images.
+    """
     for source in sources:
         if source.resolve().is_relative_to(out.resolve()):
             raise InputError(
@@ -171,7 +175,7 @@ def _passed_over(found: FoundImages) -> str:
 
 
 def num_processes(num_images: int, threads: int | None) -> int:
-    """Number of images, cores that may be used (None: all) -> processes that predict them; 1 is this one alone."""
+    """Number of images, cores that may be used (None: all) -> number of processes; 1: this process alone."""
     return max(1, min(threads or default_threads(), num_images // IMAGES_PER_PROCESS))
 
 
@@ -182,7 +186,10 @@ def _outcomes(
     bundle: Path | str | Predictor | None,
     options: FolderOptions,
 ) -> Generator[Outcome, None, None]:
-    """-> what became of each image, in order: by child processes, or by this one where it is given or enough."""
+    """-> the outcome of each image, in order.
+
+    This process predicts where a Predictor is given or one process is enough, else child processes do.
+    """
     number = num_processes(len(tasks), options.threads)
     with_thumbnails = len(tasks) <= MAX_THUMBNAILS
     if isinstance(bundle, Predictor) or number == 1:

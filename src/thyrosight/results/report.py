@@ -44,7 +44,7 @@ UNREADABLE = "result.json is damaged or of another version; run again with --ove
 
 @dataclass
 class Totals:
-    """The summary at the top of the page; added up while results.csv is written."""
+    """The numbers at the top of the page; they are added up while results.csv is written."""
 
     num_images: int = 0
     num_with_nodule: int = 0
@@ -78,13 +78,13 @@ class Card:
     picture: str | None
     """A data: URL of the reduced overlay; None without one."""
     reading: Reading | None
-    """The reading of the person who drew the outlines; None where the network did."""
+    """The reading of the person who drew the outlines; None where the outlines are the network's."""
     clip: str | None
     """A line about the whole clip; None for a still."""
 
     @property
     def said(self) -> dict[int, RatedNodule]:
-        """-> {number of a nodule: what the person said of it}."""
+        """-> {number of a nodule: the person's words on it}."""
         return {rated.number: rated for rated in self.reading.nodules} if self.reading else {}
 
     @property

@@ -1,4 +1,4 @@
-"""run.json of a results folder: which model, settings and versions made it; a second run must have the same."""
+"""run.json of a results folder: its model, settings and versions. A second run needs the same model and settings."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-p
 def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Results folder, the run -> the content of run.json at its start; makes the folder, or checks what is in it.
 
-    InputError where the folder can't be made, holds files of the same names that are not ours, or holds results of
-    another model or other settings and `overwrite` is not set.
+    InputError where the folder can't be made, or holds files of these names that are not ours. InputError too where it
+    holds results of another model or other settings, unless `overwrite` is set.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def _versions() -> dict[str, str]:
 
 
 def _earlier_run(out: Path) -> dict[str, Any] | None:
-    """-> run.json of an earlier run, None in a fresh folder; InputError for such files of another program."""
+    """-> run.json of an earlier run, None in a fresh folder; InputError where the file is of another program."""
     present = sorted(name for name in RUN_FILES if os.path.lexists(out / name))
     if not present:
         return None

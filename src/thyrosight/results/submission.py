@@ -21,8 +21,8 @@ from thyrosight.results.layout import FailedFile
 from thyrosight.results.png import mask_png
 
 DECISION_RISK = 0.5
-"""CATE is 1 at and above this risk. With an identity calibration it is the larger of the two class logits, as in the
-networks of the challenge."""
+"""CATE is 1 at and above this risk. With an identity calibration this chooses the class with the larger logit, as in
+the networks of the challenge."""
 
 TABLES = {"submission.csv": ("ID", "CATE"), "probability.csv": ("ID", "CATE", "probability")}
 
@@ -41,7 +41,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     """Images and folders -> masks and tables in OUT; a file that fails is left out and is one FailedFile.
 
     The mask of an image that is no PNG has `.png` at the end of its name. InputError where two images have one name,
-    which the challenge could not tell apart, and where the model has no outlines or no risk.
+    because the challenge could not distinguish them; also where the model has no outlines or no risk.
     """
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")

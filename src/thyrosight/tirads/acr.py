@@ -14,7 +14,7 @@ Tessler et al., J Am Coll Radiol 14 (2017) 587-595, with the chart of the ACR; T
   as an isoechoic cyst. Calculators differ (TR1 or TR2); here it is TR2, the higher one, with a warning. The advice is
   the same.
 - Extra-thyroidal extension is 3 points, and obvious invasion is malignancy until proven otherwise.
-- A size counts from the limit on (>=). For a TR5 of 5 to 9 mm the chart points to the discussion of papillary
+- A size at the limit counts as reaching it (>=). For a TR5 of 5 to 9 mm the chart points to the discussion of papillary
   microcarcinomas: follow-up, and FNA if the treating physicians agree on it.
 - Follow-up may end after 5 years without growth; a nodule whose level rises is imaged again after a year.
 """

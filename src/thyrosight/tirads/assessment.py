@@ -24,7 +24,7 @@ DECIMALS_MM = 1
 
 
 class Advice(Record):
-    """What a system advises at this size. action is None where the size, or the level, leaves it open."""
+    """The advice of a system at this size. action is None where the size or the level leaves it open."""
 
     action: Action | None
     words: str
@@ -32,10 +32,11 @@ class Advice(Record):
 
 
 class Assessment(Record):
-    """One nodule in one TI-RADS. level is None where missing descriptors leave it open: then lowest to highest is said.
+    """One nodule in one TI-RADS.
 
-    points are None in systems without points and where they are open; points_by holds None for a category not given.
-    proposed: descriptors that no reader has said or confirmed, so that the level is a proposal as well.
+    level is None where missing descriptors leave it open; see lowest_level and highest_level. points: None where they
+    are open, and in systems without points. points_by: None for a category without a descriptor. proposed: descriptors
+    that no reader gave or confirmed; with one of them the level is a proposal as well.
     """
 
     system: SystemName

@@ -4,7 +4,8 @@ Terms as in the scoring chart of Tessler et al., ACR Thyroid Imaging, Reporting 
 of the ACR TI-RADS committee, J Am Coll Radiol 14 (2017) 587-595, in lower case.
 
 Missing (None) is not `cannot be determined`. Missing means that nobody looked, and leaves the level open. `Cannot be
-determined` is a reader's finding, with a default in the chart; shape and foci have no such default, so leave them out.
+determined` is a reader's finding, for which the chart has a default. Shape and foci have no default, so leave them out
+if they can't be determined.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ SAME_AS = {
     "marked hypoechogenicity": VERY_HYPOECHOIC,
     "markedly hypoechoic": VERY_HYPOECHOIC,
 }
-"""Words of other lexicons that would be matched to a wrong term by their letters."""
+"""Words of other lexicons whose letters would match a wrong term -> the right term."""
 
 Source = Literal["reader", "measured", "network"]
 
@@ -63,7 +64,7 @@ class Signs(NamedTuple):
 
 
 class Evidence(Record):
-    """What a proposal rests on: the measure's name, its number, and the rule that made a word of it."""
+    """The basis of a proposal: the measure's name, its number, and the rule that turned it into a word."""
 
     measure: str
     value: float
@@ -71,10 +72,10 @@ class Evidence(Record):
 
 
 class Descriptors(Record):
-    """One nodule's descriptors; `sources` says of each that is there who said it, `evidence` on what it rests.
+    """One nodule's descriptors; `sources` states who gave each descriptor, `evidence` what it is based on.
 
-    A word without a source is the reader's. No foci at all is `none or large comet-tail artifacts`; an empty list says
-    nothing and is taken as missing.
+    A word without a source is the reader's. Where a nodule has no foci, the word is `none or large comet-tail
+    artifacts`; an empty list counts as missing.
     """
 
     composition: str | None = None

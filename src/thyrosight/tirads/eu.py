@@ -12,7 +12,7 @@ adults: the EU-TIRADS, Eur Thyroid J 6 (2017) 225-237.
 Level 1 is a thyroid without a nodule. Where the two lexicons differ, the ACR's words are read like this:
 
 - Not oval is taller-than-wide: the ACR has no word for other shapes. Irregular is lobulated or irregular, and
-  extra-thyroidal extension. Ill-defined is no sign. Microcalcifications are punctate echogenic foci.
+  extra-thyroidal extension. Ill-defined is not a sign of high risk. Microcalcifications are punctate echogenic foci.
 - A cyst or a spongiform nodule with a sign of high risk stays 2, because the pattern decides; the reader gets a warning
   about the contradiction. The guideline does not treat this case.
 - Spongiform and hypoechoic: 2 by the table, though the text describes isoechoic septa; the reader gets a warning.

@@ -1,8 +1,8 @@
 """Measured numbers -> proposed descriptors, each with its number and its rule.
 
 A proposal is a starting point for a reader, never a reading. The limits below are provisional: they come partly from
-one reader's words on one set (docs/experiments.md 21), and another set may need others. Such numbers can't show the
-margin, spongiform, macro- and rim calcifications, comet tails, or that there are no foci; these are never proposed.
+one reader's words on one set (docs/experiments.md 21), and another set may need others. Numbers can't show the margin,
+a spongiform inside, macro- and rim calcifications, comet tails, or the absence of foci, so these are never proposed.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from thyrosight.tirads.descriptors import (
 
 
 class MeasuredSigns(Record):
-    """What was measured of one nodule; None is not measured.
+    """Measures of one nodule; None: not measured.
 
-    taller_than_wide: anteroposterior extent above transverse; means something on transverse views alone.
-    echogenicity_ratio: gray of the nodule's tissue over that of what is around it, on the screen's gray scale.
-    cystic_share: share of the nodule's area that is cystic.
-    num_foci: echogenic spots that may be foci.
+    taller_than_wide: anteroposterior extent above transverse extent; it is meaningful on transverse views only.
+    echogenicity_ratio: gray of the nodule's tissue over gray of the tissue around it, on the screen's gray scale.
+    cystic_share: share of the nodule's area that is cystic. num_foci: echogenic spots that may be foci.
     """
 
     taller_than_wide: bool | None = None
@@ -43,7 +42,7 @@ class MeasuredSigns(Record):
 
 
 class Limits(Record):
-    """Where one word of the lexicon ends and the next begins. Provisional: pass your own where you know better.
+    """The limits between words of the lexicon. They are provisional: pass your own where you know better.
 
     very_hypoechoic_below: a ratio to the thyroid. The lexicon compares with strap muscle, which is not measured.
     mixed_from, cystic_from: share of the area without echoes. Walls and septa of a cyst have echoes; shadows have none.

@@ -28,14 +28,14 @@ class RatedNodule(Record):
 
 
 class Reading(Record):
-    """What a person said of a frame whose result holds that person's outlines."""
+    """A person's words on a frame whose result holds that person's outlines."""
 
     who: str = ""
     note: str = ""
     nodules: tuple[RatedNodule, ...] = ()
 
     def rated(self, number: int) -> RatedNodule | None:
-        """Number of a nodule -> what was said of it; None where nothing was."""
+        """Number of a nodule -> the person's words on it; None where there are none."""
         return next((rated for rated in self.nodules if rated.number == number), None)
 
     def assessment(self, number: int) -> Assessment | None:
@@ -45,7 +45,7 @@ class Reading(Record):
 
 
 def descriptors_of(words: Mapping[str, Any]) -> Descriptors:
-    """{name of descriptor: a person's word} -> Descriptors, without words that are None.
+    """{name of descriptor: a person's word} -> Descriptors. Words that are None are left out.
 
     ValueError for a name or a word outside the lexicon.
     """

@@ -15,7 +15,8 @@ Action = Literal["fna", "follow-up", "none"]
 class SizeRule:
     """The advice by longest diameter. fna_mm None: no FNA; follow_up_mm None: no follow-up; 0: at any size.
 
-    is_met_at_limit: FNA at fna_mm itself too (ACR), else above it only (EU, Korea). in_words: the whole rule as text.
+    is_met_at_limit: whether FNA is advised at fna_mm itself (ACR), or only above it (EU, Korea). in_words: the whole
+    rule as text.
     """
 
     in_words: str
@@ -56,7 +57,9 @@ class Level:
 
 @dataclass(frozen=True)
 class System:
-    """One TI-RADS. level_of takes descriptors without gaps, after as_read has put them in this system's own terms.
+    """One TI-RADS.
+
+    level_of takes descriptors without gaps, after as_read has translated them into the terms of this system.
 
     points_of: {category: points, None where it is missing}, for the system with points. notes: remarks for the reader.
     """

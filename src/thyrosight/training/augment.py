@@ -2,7 +2,8 @@
 
 Geometry (depth and zoom, small rotation, shift, horizontal flip, smooth warp) moves image and mask alike. Gain, gamma,
 time gain, speckle, shadow, blur and calipers change the image alone. There is no vertical flip: depth runs downwards.
-evaluation/stress/perturb.py has other formulas for the same disturbances: scores must not test what was learned here.
+evaluation/stress/perturb.py has other formulas for the same disturbances, because a test must not use those that the
+model was trained with.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _smooth_field(size_hw: tuple[int, int], knots: int, rng: Rng) -> FloatArray:
 
 
 def random_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """After log compression, gain is an offset and dynamic range a factor; black stays black."""
+    """Changes gain and dynamic range: after log compression they are an offset and a factor; black stays black."""
     factor = np.exp(rng.normal(0, settings.gain / 2)) if settings.gain > 0 else 1.0
     offset = rng.normal(0, settings.gain / 2) if settings.gain > 0 else 0.0
     return image_HW * np.float32(factor) + np.float32(offset) * np.clip(image_HW * 10, 0, 1)
@@ -99,7 +100,7 @@ def random_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Flo
 
 
 def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Another setting of time-gain compensation: a smooth factor over depth."""
+    """Applies another time-gain compensation: a smooth factor over depth."""
     if settings.time_gain <= 0:
         return image_HW
     knots = 1.0 + rng.uniform(-1, 1, 4) * settings.time_gain
@@ -108,7 +109,7 @@ def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) ->
 
 
 def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Multiplicative noise whose grain is wider than deep, as in speckle."""
+    """Multiplies by noise whose grain is wider than deep, like speckle."""
     if settings.speckle <= 0 or rng.random() < 0.5:
         return image_HW
     noise_HW = rng.standard_normal(image_HW.shape, dtype=np.float32)
@@ -119,7 +120,7 @@ def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> F
 
 
 def random_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """A darker band with soft sides, from some depth downwards."""
+    """Draws a darker band with soft sides, from some depth downwards."""
     if rng.random() >= settings.shadow:
         return image_HW
     height, width = image_HW.shape
@@ -133,7 +134,7 @@ def random_shadow(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Fl
 
 
 def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """A softer image, as by another transducer or by a scanner that smooths."""
+    """Blurs the image, as another transducer or a scanner that smooths would."""
     if rng.random() >= settings.blur:
         return image_HW
     sigma = rng.uniform(0.4, 1.2)
@@ -141,7 +142,7 @@ def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
 
 
 def random_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Measurement crosses, with or without dots between them: on a nodule as often as elsewhere."""
+    """Draws measurement crosses, with or without dots between them, on a nodule as often as elsewhere."""
     if settings.calipers <= 0 or rng.random() >= settings.calipers:
         return image_HW
     parts = components(mask_HW, MIN_MEASURED_PX)

@@ -33,9 +33,9 @@ class Sample:
     case_index: int
     view_index: int
     boxes: BoxMasks | None = None
-    """Where boxes replace the outline; None without boxes."""
+    """Masks of the boxes, where boxes replace the outline; else None."""
     question: int = 0
-    """Which question of the network its risk answers; 0 is the network's own."""
+    """Index of the network's question that the risk answers; 0 is the network's own question."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,4 @@ class Batch:
     """0/1 float32: in a box, in its ellipse, in its core (as BoxMasks)."""
     has_box_B: Tensor | None = None
     question_B: Tensor | None = None
-    """int64: which question of the network risk_B answers; None where there is only one."""
+    """int64: index of the network's question that risk_B answers; None where there is only one."""

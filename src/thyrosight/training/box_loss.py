@@ -1,9 +1,9 @@
-"""Mask logits and boxes -> loss: an outline is learned from the box that it touches (BoxInst: Tian et al., CVPR 2021).
+"""Mask logits and boxes -> loss, so that outlines are learned from boxes (BoxInst: Tian et al., CVPR 2021).
 
-Shapes: B batch (only rows with boxes), H rows, W columns. Everything in float32.
-Four parts: the ellipse inscribed in a box is about the nodule; the box's core is nodule and what lies outside all boxes
-is not, softly, because further nodules may be unlisted; the projections on both axes must be the box's; neighbours that
-look alike belong together.
+Shapes: B batch (only rows with boxes), H rows, W columns. Everything in float32. It has four parts. The mask should be
+about the ellipse inscribed in a box. The core of a box is nodule, and pixels outside all boxes are not; the latter has
+a small weight, because a nodule may be unlisted. The projections of the mask on both axes must be those of the box.
+Neighbours that look alike belong together.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 PAIRWISE_WEIGHT = 0.2
 OUTSIDE_WEIGHT = 0.5
-"""Of a pixel outside the boxes, against 1 for one of the core: not every nodule is listed."""
+"""Weight of a pixel outside the boxes, where one in a core has 1: not every nodule is listed."""
 STRIDE = 4
-"""Neighbours are compared on means over so many pixels: single ones differ by speckle alone."""
+"""Neighbours are means over cells with this many pixels per side, because single pixels differ by speckle alone."""
 ALIKE = 0.04
-"""Largest difference of gray, of full scale, of two neighbours that look alike."""
+"""Largest difference in gray, as a share of full scale, of two neighbours that look alike."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 """(rows, columns) from one cell to the other; the opposite directions are the same pairs."""
 
@@ -39,9 +39,10 @@ def box_mask_loss(
 
 
 def ellipse_dice_loss(probability_B1HW: Tensor, ellipse_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
-    """Probability and the boxes' ellipses -> 1 - soft Dice (B,): a false area costs in proportion to the nodule's area.
+    """Probability and the boxes' ellipses -> 1 - soft Dice (B,). A false area costs in proportion to the nodule's area.
 
-    Without it a region elsewhere, as large as a small nodule, costs next to nothing among all pixels outside.
+    Without this part, a false region as large as a small nodule would cost next to nothing, because it is few among all
+    pixels outside.
     """
     axes = (1, 2, 3)
     shared = (probability_B1HW * ellipse_B1HW).sum(dim=axes)
@@ -50,9 +51,9 @@ def ellipse_dice_loss(probability_B1HW: Tensor, ellipse_B1HW: Tensor, smooth: fl
 
 
 def projection_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
-    """Probability and what touches the boxes' sides -> mean over both axes of 1 - Dice of the maxima along it (B,).
+    """Probability, mask of the boxes -> 1 - Dice of the maxima along an axis, as the mean over both axes (B,).
 
-    Dice with squares below, as BoxInst has it: 1 - 2 sum(p t) / (sum(p^2) + sum(t^2)).
+    The Dice has squares in its denominator, as in BoxInst: 1 - 2 sum(p t) / (sum(p^2) + sum(t^2)).
     """
     losses = []
     for axis in (2, 3):
@@ -64,9 +65,9 @@ def projection_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float
 
 
 def zone_cross_entropy(logits_B1HW: Tensor, inside_B1HW: Tensor, core_B1HW: Tensor) -> Tensor:
-    """Cross-entropy of 1 in the core and, at OUTSIDE_WEIGHT, of 0 outside the boxes: mean of these pixels (B,).
+    """Cross-entropy to 1 in the cores and, with OUTSIDE_WEIGHT, to 0 outside the boxes: mean over these pixels (B,).
 
-    What lies between core and side is left to the other parts.
+    Pixels between core and side are left to the other parts.
     """
     outside = OUTSIDE_WEIGHT * (1.0 - inside_B1HW)
     loss = F.softplus(-logits_B1HW) * core_B1HW + F.softplus(logits_B1HW) * outside
@@ -75,9 +76,9 @@ def zone_cross_entropy(logits_B1HW: Tensor, inside_B1HW: Tensor, core_B1HW: Tens
 
 
 def pairwise_loss(probability_B1HW: Tensor, image_B1HW: Tensor, inside_B1HW: Tensor) -> Tensor:
-    """-log P(both nodule or both not) over neighbours that look alike, one of them in a box: mean of each image (B,).
+    """-> (B,): mean of -log P(both are nodule, or both are not) over neighbours that look alike.
 
-    0 where no neighbours are alike.
+    One of the two must be in a box. 0 where no neighbours look alike.
     """
     if min(image_B1HW.shape[-2:]) < 4 * STRIDE:
         return probability_B1HW.new_zeros(len(probability_B1HW))
@@ -98,7 +99,7 @@ def pairwise_loss(probability_B1HW: Tensor, image_B1HW: Tensor, inside_B1HW: Ten
 
 
 def _pair(values: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """(B, 1, h, w) -> the cells that have a neighbour that far down and right (left where negative), and those."""
+    """(B, 1, h, w) -> (the cells with a neighbour at this offset, these neighbours). columns < 0 is to the left."""
     height, width = values.shape[-2:]
     left, right = max(0, -columns), max(0, columns)
     one = values[..., : height - rows, left : width - right]

@@ -37,7 +37,8 @@ SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12
 STEPS_OF_ESTIMATE = 6
-"""After so many steps a run says how long it will take; the first also decodes and warms up."""
+"""After this many steps a run prints how long it will take. The first step does not count: it also decodes and warms
+up."""
 REFERENCE_BGR, PREDICTION_BGR = (80, 220, 80), (60, 140, 255)
 
 
@@ -240,7 +241,7 @@ class ProgressBar(Callback):
 
 
 class StopOnNan(Callback):
-    """Ends the run where the gradient is not finite, and says what to change; the earlier checkpoints stay."""
+    """Ends the run where the gradient is not finite, and states what to change; the earlier checkpoints stay."""
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
@@ -256,7 +257,7 @@ class StopOnNan(Callback):
 class Interrupt(Callback):
     """Ctrl-C or SIGTERM ends the run after this step, and the run becomes a bundle; a second one ends it at once.
 
-    Lightning takes SIGTERM for itself when a fit begins; this takes it back when the training starts.
+    Lightning replaces the handler of SIGTERM when a fit begins; this class sets its own again when the training starts.
     """
 
     previous: dict[int, Any]

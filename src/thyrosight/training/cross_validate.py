@@ -1,7 +1,7 @@
 """Configuration, cases.csv -> one model per fold, each scored on the fold that it has not seen, and pooled scores.
 
 OUT/  fold0/ … (run folders)  fold0/evaluation/ …  pooled/{per_case.csv, evaluation.json, report.html}
-A finished step is not repeated: the same command continues a fold that was stopped, then the next ones.
+A finished step is not repeated: the same command continues a fold that was stopped, and then the next folds.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def cross_validate(
 
 
 def kind_of_scores(name: str, tta: bool) -> str:
-    """Name of a folder of scores; scores with test-time augmentation have their own."""
+    """-> name of the folder of scores; scores with test-time augmentation have a folder of their own."""
     return f"{name}-tta" if tta else name
 
 

@@ -1,6 +1,6 @@
 """Cases -> Samples -> Batches: each view of each case, letterboxed and augmented.
 
-The order of samples and their augmentation depend on the seed, the epoch and the place in the epoch alone. So they are
+The order of samples and their augmentation depend only on the seed, the epoch and the place in the epoch. So they are
 the same in a resumed run, with another number of workers, and over several processes.
 """
 
@@ -53,7 +53,7 @@ def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
 
 
 def _field(case: Case, ref: ViewRef) -> Box:
-    """Field of the case; its view where cases.csv has no field."""
+    """-> the field of the case; its view where cases.csv has no field."""
     return case.fov or ref.box
 
 
@@ -146,11 +146,11 @@ class ViewDataset(Dataset[Sample]):
         return 1 + self.questions.index(name), -1 if case.malignancy is None else self._grade(case, case.malignancy)
 
     def _grade(self, case: Case, malignancy: int) -> float:
-        """A labelled case -> the risk that it teaches: that of its category where the configuration names one."""
+        """A labelled case -> the risk that it teaches: that of its category if the settings have it, else its label."""
         return self.settings.risk_of_category.get(case.descriptors.get("tirads", ""), float(malignancy))
 
     def _decoded(self, number: int) -> tuple[UInt8Array, BoolArray]:
-        """The view's own pixels and mask. Recent ones stay in memory, as far as `cache_mb` allows."""
+        """-> the view's own pixels and mask. Recent views stay in memory, as far as `cache_mb` allows."""
         if number in self._cache:
             self._cache.move_to_end(number)
             return self._cache[number]
@@ -177,7 +177,7 @@ class ViewDataset(Dataset[Sample]):
 class EpochSampler(Sampler[tuple[int, int, int]]):
     """The keys of an epoch for one of `world` processes; the processes share each global batch evenly.
 
-    An incomplete last batch is filled with the first samples of the epoch: every step has `batch_size` samples.
+    An incomplete last batch is filled with the first samples of the epoch, so that every step has `batch_size` samples.
     """
 
     def __init__(self, dataset: ViewDataset, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:

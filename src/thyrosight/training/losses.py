@@ -1,7 +1,7 @@
 """Output and Batch -> losses: the formulas of the original recipe and our own, and the table of all parts.
 
 Shapes: B batch, H rows, W columns. Everything is computed in float32, whatever autocast chose for the network.
-The letterbox border counts as background: without that rule a network marks the border, and its pooling includes it.
+The letterbox border counts as background. Without this rule a network marks the border as nodule, and pools over it.
 A new part is one entry of PARTS and its weight in config.LossConfig.
 """
 
@@ -39,8 +39,8 @@ def soft_dice_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float 
 def mask_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
     """Logits and 0/1 target -> mean over the pixels of -t log p - (1 - t) log(1 - p), of each image (B,).
 
-    From logits, so that it stays finite at any confidence. The original recipe passes probabilities in place of logits,
-    so that p is at least 0.5 there; this is the correct formula.
+    It is computed from logits, so that it stays finite at any confidence. The original recipe passes probabilities in
+    place of logits, so its p is at least 0.5; this is the correct formula.
     """
     logits, target = mask_logits_B1HW.float(), target_B1HW.float()
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=PIXELS)
@@ -120,8 +120,8 @@ def malignancy_map_cross_entropy(
 ) -> Tensor:
     """Per-pixel malignancy logits, true mask and risks -> mean cross-entropy under the mask, a scalar.
 
-    The target of each pixel in the nodule is the risk of the image. Each image counts the same, whatever the size of
-    its nodule; images without a label or with an empty mask do not count. 0 where no image counts.
+    The target of each pixel in the nodule is the risk of the image. All images have the same weight, whatever the size
+    of their nodules. Images without a label or with an empty mask do not count; where no image counts, the result is 0.
     """
     rated_B = (risk_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
     logits, mask = malignancy_map_B1HW[rated_B].float(), (mask_B1HW[rated_B] > 0).float()
@@ -152,8 +152,9 @@ def mean_mask_loss(logits_B1HW: Tensor, target_B1HW: Tensor, outlined_B: Tensor,
 def presence_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor, share: float = 0.002) -> Tensor:
     """Logits and 0/1 target -> cross-entropy of "the image has a nodule" of each image (B,).
 
-    Its logit is the mean of the highest mask logits, as many as `share` of the pixels (the smallest nodule that is
-    predicted). In an image with a nodule only pixels inside it count, so that no other place is rewarded.
+    Its logit is the mean of the highest mask logits. Their number is `share` of all pixels, which is the area of the
+    smallest nodule that is predicted. In an image with a nodule only pixels inside it count, so that no other place is
+    rewarded.
     """
     logits_BN, inside_BN = mask_logits_B1HW.flatten(1).float(), target_B1HW.flatten(1) > 0.5
     is_there_B1 = inside_BN.any(dim=1, keepdim=True)
@@ -176,8 +177,8 @@ class LossPart(NamedTuple):
     """One term of the total.
 
     loss: (output, batch, settings) -> a mean over rows, a scalar; None where the network has no such output or the
-    batch no such target. num_rows: (batch, settings) -> over how many rows (of descriptors: terms) the loss is a mean;
-    for a weighted mean, the sum of the weights.
+    batch no such target. num_rows: (batch, settings) -> the number of rows over which the loss is a mean (for
+    descriptors, of terms); for a weighted mean, the sum of the weights.
     """
 
     loss: Callable[[Output, Batch, LossSettings], Tensor | None]
@@ -267,10 +268,10 @@ PARTS: dict[str, LossPart] = {
     "presence": LossPart(_presence_part, lambda batch, _: batch.has_mask_B.sum()),
     "box": LossPart(_box_part, lambda batch, _: _count(batch.has_box_B, batch)),
 }
-"""All that a network can learn by. The weight of part X is `loss.X_weight`, its column of metrics.csv train_X_loss."""
+"""All parts of the loss. The weight of part X is `loss.X_weight`, its column in metrics.csv is train_X_loss."""
 
 MAIN_PARTS = ("mask", "malignancy")
-"""metrics.csv has these columns in every run, and the others where their weight is not 0."""
+"""metrics.csv has the columns of these parts in every run; those of other parts where their weight is not 0."""
 
 
 def part_weights(settings: LossConfig) -> dict[str, float]:
@@ -284,7 +285,10 @@ def part_column(name: str) -> str:
 
 
 class MultitaskLoss(NamedTuple):
-    """Scalars. total is weighted and has the gradient; parts are not weighted, 0 where their weight is 0."""
+    """Scalars. total: the weighted sum, with gradient.
+
+    parts: {part: its loss, not weighted}; 0 where its weight is 0.
+    """
 
     total: Tensor
     parts: dict[str, Tensor]
@@ -293,7 +297,7 @@ class MultitaskLoss(NamedTuple):
 def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> MultitaskLoss:
     """Output and Batch -> each part, a mean over the rows that have its annotation, and their weighted sum.
 
-    A part with weight 0 is not computed: an output that is not trained can't spoil the gradient of the others.
+    A part with weight 0 is not computed, so an output that is not trained can't spoil the gradient of the others.
     """
     weights = part_weights(settings)
     computed = {name: part.loss(output, batch, settings) for name, part in PARTS.items() if weights[name] > 0}
@@ -304,15 +308,15 @@ def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> Mult
 
 
 def num_rows_of_parts(batch: Batch, settings: LossSettings) -> Tensor:
-    """Batch -> over how many rows each part is a mean, in the order of PARTS: (parts,) float."""
+    """Batch -> the number of rows over which each part is a mean, in the order of PARTS: (parts,) float."""
     return torch.stack([part.num_rows(batch, settings).float() for part in PARTS.values()])
 
 
 def shared_loss(loss: MultitaskLoss, batch: Batch, settings: LossSettings) -> MultitaskLoss:
-    """This process's loss -> the same, weighted by its rows: the mean over processes is the loss of the whole batch.
+    """This process's loss -> the same, weighted by its rows.
 
-    Each part is a mean over the rows that have its annotation, and processes hold different numbers of them. One
-    process alone keeps its loss as it is.
+    The mean over processes is then the loss of the whole batch. Each part is a mean over the rows that have its
+    annotation, and the processes have different numbers of such rows. A single process keeps its loss as it is.
     """
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
         return loss

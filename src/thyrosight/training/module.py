@@ -80,7 +80,10 @@ class TrainingModule(L.LightningModule):
         return Batch(**there)
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        """After each step, move the average. Its decay rises with the steps: it forgets the first weights."""
+        """After each step, update the moving average.
+
+        Its decay rises with the steps, so that it forgets the first weights.
+        """
         if self.ema is None or self.global_step == 0:
             return
         decay = min(self.config.optim.ema_decay, (1 + self.global_step) / (10 + self.global_step))
@@ -99,7 +102,10 @@ class TrainingModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Lightning does not clip for a fused optimiser; its reason, scaled gradients, holds for float16 only."""
+        """Clips the gradient.
+
+        Lightning does not clip with a fused optimiser, but its reason (scaled gradients) holds for float16 only.
+        """
         if gradient_clip_val:
             nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
 

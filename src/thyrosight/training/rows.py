@@ -1,4 +1,4 @@
-"""Cases, configuration, fold -> the rows of a run: training, validation, reference frames, and those kept out."""
+"""Cases, configuration, fold -> the rows of a run: training, validation, reference frames, rows that are kept out."""
 
 from __future__ import annotations
 
@@ -61,9 +61,10 @@ def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], li
 def split_validation(
     cases: Sequence[Case], share: float, seed: int, sources: Sequence[str] = ()
 ) -> tuple[list[Case], list[Case]]:
-    """Training rows -> (rows to fit, rows for validation): that share of the groups of each source and label.
+    """Training rows -> (rows to fit, rows for validation).
 
-    Only rows of `sources` are validated (empty: of all sources). A group is never on both sides.
+    Validation gets `share` of the groups of each source and label, from `sources` only (empty: all sources). A group is
+    never on both sides.
     """
     if share <= 0:
         return list(cases), []

@@ -1,4 +1,4 @@
-"""Rows, settings, scores of a run -> what it says: header, score before the first step, epochs, what is kept."""
+"""Rows, settings, scores of a run -> its lines for people: header, score before the start, epochs, what is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thyrosight.types import Case
 Tell = Callable[[str], None]
 """Called with each line for people."""
 FEW_RATED = 30
-"""An AUROC of fewer images is noise, and the line says of how many it is."""
+"""An AUROC of fewer images is noise, so the line states their number."""
 SHOWN = ("train_loss", "val_loss", "val_dice", "val_auroc")
 
 
@@ -83,7 +83,7 @@ def kept_in_words(config: Config, last_epoch: int, best_epoch: int | None, best_
 
 
 def stopped_in_words(last_epoch: int, becomes_bundle: bool) -> str:
-    """Whole epochs that are kept, whether they become a bundle -> what a stopped run has, and how it goes on."""
+    """Number of whole epochs, whether they become a bundle -> the line of a stopped run: what is kept, how to go on."""
     with_resume = " with --resume" if becomes_bundle else ""
     if not last_epoch:
         again = f"the same command{with_resume} starts again"

@@ -1,4 +1,4 @@
-"""Configuration, cases -> seconds of a training step, measured by a few real ones."""
+"""Configuration, cases -> seconds of a training step, measured on a few real steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class StepClock(Callback):
 
 
 def measure_step(config: Config, cases: Sequence[Case]) -> float:
-    """-> seconds per step: the median of NUM_MEASURED steps, after NUM_WARM_UP that also decode the images."""
+    """-> seconds per step: the median of NUM_MEASURED steps.
+
+    NUM_WARM_UP steps before them decode the images and are not measured.
+    """
     silence_libraries()
     keep_freed_memory()
     few = list(cases)[: NUM_WARM_UP * config.optim.batch_size]

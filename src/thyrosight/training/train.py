@@ -64,10 +64,10 @@ def train(
 
     config: the settings, or the TOML file that holds them. cases: one cases.csv or several.
     With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
-    InputError where `out` holds a run and `resume` is False, or where the audit calls the set invalid, unless
-    even_if_invalid: then the card states it. ConfigError where that run has other settings.
-    tell is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch;
-    else, and where it has no whole epoch yet, it raises KeyboardInterrupt.
+    InputError where `out` holds a run and `resume` is False. InputError too where the audit calls the set invalid; with
+    even_if_invalid the run goes on, and the card states it. ConfigError where the run in `out` has other settings. tell
+    is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch.
+    Without keep_stopped, or without a whole epoch, it raises KeyboardInterrupt.
     """
     silence_libraries()
     keep_freed_memory()
@@ -112,7 +112,7 @@ def train(
 
 
 def _first_network(config: Config, rows: RunRows, fold: int | None, world: int) -> tuple[nn.Module, Bundle | None]:
-    """-> (the network with its first weights, the bundle that they are from).
+    """-> (the network with its first weights, the bundle of these weights).
 
     ConfigError where weights do not fit the settings, or where the bundle has learned from rows that are kept out.
     """
@@ -131,9 +131,9 @@ def _first_network(config: Config, rows: RunRows, fold: int | None, world: int) 
 
 
 def _set_epoch(sampler: EpochSampler, last: Path) -> int:
-    """Last checkpoint -> the number of the next epoch, counted from 1; the sampler draws that epoch.
+    """Last checkpoint -> the number of the next epoch, counted from 1; the sampler is set to this epoch.
 
-    Lightning fetches the first batch before it tells the sampler which epoch it is in.
+    This is needed because Lightning fetches the first batch before it sets the sampler's epoch.
     """
     next_epoch = int(read_checkpoint(last)["next_epoch"])
     sampler.set_epoch(next_epoch)
@@ -142,7 +142,10 @@ def _set_epoch(sampler: EpochSampler, last: Path) -> int:
 
 @contextmanager
 def _ctrl_c_stays_itself() -> Iterator[None]:
-    """Lightning answers Ctrl-C by SystemExit with code 1 and no word, and ignores it from then on; this undoes both."""
+    """Within the block Ctrl-C raises KeyboardInterrupt.
+
+    Lightning turns it into SystemExit with code 1 and without a message, and ignores it from then on; this undoes both.
+    """
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -153,7 +156,7 @@ def _ctrl_c_stays_itself() -> Iterator[None]:
 
 
 def _outcome(trainer: L.Trainer, module: TrainingModule, config: Config, out: Path, keep_stopped: bool) -> str:
-    """-> the last line: what the run keeps, and how it goes on where it was stopped."""
+    """-> the last line: what the run keeps and, where it was stopped, how to go on."""
     if module.interrupted:
         kept = read_checkpoint(out / LAST_NAME)["next_epoch"] if (out / LAST_NAME).exists() else 0
         return stopped_in_words(kept, keep_stopped)
@@ -181,7 +184,7 @@ def keep_freed_memory() -> None:
 
 
 def make_trainer(config: Config, out: Path, world: int, validation_rows: Sequence[Case], tell: Tell) -> L.Trainer:
-    """Lightning's trainer of this run: its settings, logger, callbacks, limit of time."""
+    """-> Lightning's trainer of this run, with its settings, logger, callbacks and limit of time."""
     return L.Trainer(
         **trainer_settings(config, world),
         max_time=timedelta(minutes=config.run.max_minutes) if config.run.max_minutes else None,

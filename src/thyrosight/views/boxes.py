@@ -1,6 +1,6 @@
-"""Boxes of nodules -> what they say of every pixel of a view: in a box, in the ellipse inscribed in it, in its core.
+"""Boxes of nodules -> masks of a view: pixels in a box, in the ellipse inscribed in it, in its core.
 
-Legend: `_HW` bool arrays of the view's own pixels. A nodule's outline lies inside its box and touches all four sides.
+Legend: `_HW` bool arrays of the view's own pixels. A nodule's outline is inside its box and touches all four sides.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import numpy as np
 from thyrosight.types import BoolArray, Box
 
 CORE_SCALE = 0.75
-"""Axes of the core as a share of the inscribed ellipse's: it holds 44 % of the box and lies in any round outline."""
+"""Axes of the core as a share of those of the inscribed ellipse. The core has 44 % of the box's area and is inside any
+round outline."""
 
 
 class BoxMasks(NamedTuple):
-    """inside_HW: in any box. ellipse_HW: in the ellipse inscribed in one. core_HW: in that ellipse at CORE_SCALE."""
+    """inside_HW: pixels in any box. ellipse_HW: in the ellipse inscribed in a box.
+
+    core_HW: in this ellipse, scaled by CORE_SCALE.
+    """
 
     inside_HW: BoolArray
     ellipse_HW: BoolArray
@@ -40,7 +44,7 @@ def box_masks(boxes: Iterable[Box], view: Box) -> BoxMasks:
 
 
 def clipped(box: Box, view: Box) -> Box | None:
-    """The part of a box that lies in the view; None where there is none."""
+    """The part of a box that is inside the view; None where there is none."""
     part = Box(max(box.x0, view.x0), max(box.y0, view.y0), min(box.x1, view.x1), min(box.y1, view.y1))
     return part if part.width > 0 and part.height > 0 else None
 
@@ -53,7 +57,7 @@ def box_iou(one: Box, other: Box) -> float:
 
 
 def _fill_ellipse(mask_HW: np.ndarray, box: Box, scale: float) -> None:
-    """Set the pixels whose centre lies in the box's inscribed ellipse, its axes times scale; at least one pixel."""
+    """Set the pixels whose centre is in the box's inscribed ellipse, its axes times scale; at least one pixel."""
     rows, columns = np.mgrid[box.y0 : box.y1, box.x0 : box.x1]
     x = (columns + 0.5 - (box.x0 + box.x1) / 2) / (scale * box.width / 2)
     y = (rows + 0.5 - (box.y0 + box.y1) / 2) / (scale * box.height / 2)

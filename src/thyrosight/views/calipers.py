@@ -12,7 +12,7 @@ from thyrosight.prediction import PointXY
 from thyrosight.types import UInt8Array
 
 INK_LEVEL = 225
-"""Gray level of what a scanner writes into its images."""
+"""Gray level of the marks and the text that a scanner writes into its images."""
 
 
 def draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: bool) -> None:

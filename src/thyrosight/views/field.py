@@ -48,7 +48,7 @@ def field_of_view(image_HW: UInt8Array, rgb_HW3: UInt8Array | None = None, regio
     """Gray frame, its colours and its header's regions where there are any -> box of the ultrasound field.
 
     The box holds all views of a split screen. Colour flow counts as signal, even blue, which is almost black in gray.
-    Where regions show 2-D tissue, the box is the part of the field that is inside them.
+    Where the regions hold 2-D tissue, the box is the part of the field inside these regions.
     """
     return _within(_field_seen(image_HW, rgb_HW3), [region.box for region in regions if _shows_tissue(region)])
 
@@ -58,7 +58,7 @@ def _shows_tissue(region: Region) -> bool:
 
 
 def _within(field: Box, boxes: list[Box]) -> Box:
-    """Field, boxes -> the part of the field inside their common box; that box itself where the part is tiny."""
+    """Field, boxes -> the part of the field inside the common box of the boxes; where it is tiny, the common box."""
     if not boxes:
         return field
     bound = _common(boxes)
@@ -95,8 +95,8 @@ def _field_seen(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> Box:
 def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
     """Frame, its field -> the views of a split screen, left to right or top to bottom; (field,) if not split.
 
-    A gap of background parts two views, or they meet at a hard seam. Neighbouring columns of one view are alike,
-    because the beam is wider than a pixel; at a seam they are not.
+    Two views are separated by a gap of background, or they meet at a hard seam. Neighbouring columns of one view are
+    alike, because the beam is wider than a pixel; at a seam they are not.
     """
     if field.width < 2 * MIN_SIDE_PX or field.height < 2 * MIN_SIDE_PX:
         return (field,)
@@ -139,7 +139,7 @@ def _signal(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> BoolArray:
 
 
 def _solid(signal_HW: BoolArray) -> BoolArray:
-    """Signal -> where most of a window is signal, without parts that are thinner than two windows."""
+    """Signal -> pixels around which most of a window is signal, without parts that are thinner than two windows."""
     window_px = max(5, min(signal_HW.shape) // 40) | 1
     share_HW = cv2.blur(signal_HW.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
     solid_HW = (share_HW > SOLID_FRACTION).astype(np.uint8)
@@ -186,7 +186,7 @@ def _trim(signal_HW: BoolArray, box: Box) -> Box:
 
 
 def _without_header(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: BoolArray, box: Box) -> Box:
-    """Box -> the same box without lines of text at its top, which rows of background part from the ultrasound.
+    """Box -> the same box without lines of text at its top; rows of background separate them from the ultrasound.
 
     In a small capture such lines are so close that they count as solid. Text is sharp from pixel to pixel, echoes are
     not; and between words there is background.
@@ -215,7 +215,7 @@ def _is_lines_of_text(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: Bool
 def _deepen(image_HW: UInt8Array, box: Box) -> Box:
     """Box -> the same box with the rows below that still differ from the background: depths with few echoes.
 
-    Fewer rows than a JPEG block are not added: an edge rings that far.
+    Rows are only added if they are more than those of a JPEG block, because an edge rings over one block.
     """
     below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
     off_HW = np.abs(below_HW - _background_level(image_HW))
@@ -246,7 +246,7 @@ def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
     """Signal in the field -> (first row, row after the last) of the gap nearest the middle, or None.
 
-    A gap between two views ends where signal begins at once. Below an echo-free depth, signal returns slowly: no gap.
+    Signal begins at once after a gap between two views. Below an echo-free depth it returns slowly; this is no gap.
     """
     gap = _gap(np.ascontiguousarray(signal_HW.T))
     if gap is None or signal_HW[gap[1] : gap[1] + 3].mean() < ROW_GAP_EDGE_SHARE:
@@ -270,11 +270,12 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
 
 
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
-    """Field -> per column, the change from the column before over the usual change within SEAM_REACH_PX columns.
+    """Field -> for each column the change from the column before, over the usual change in SEAM_REACH_PX columns.
 
-    An opening along rows removes lines and text and keeps steps. The square root of the gray level lets dark depths
-    count. The change is averaged in bands of rows; a seam must be strong in most bands, and over two columns as well as
-    over one. The change over three columns and the whole height has a weight too: JPEG blocks disturb it least.
+    An opening along rows removes lines and text and keeps steps. By the square root of the gray level, dark depths
+    count as well. The change is averaged in bands of rows. A seam must be strong in most bands, and over two columns as
+    well as over one. The change over three columns and the whole height counts too, because JPEG blocks disturb it
+    least.
     """
     plain_HW = cv2.morphologyEx(view_HW, cv2.MORPH_OPEN, np.ones((1, SEAM_LINE_PX), np.uint8))
     root_HW = cv2.blur(np.sqrt(plain_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))
@@ -287,7 +288,7 @@ def seam_strength(view_HW: UInt8Array) -> FloatArray:
 
 
 def _over_usual(change_HW: FloatArray, num_bands: int) -> FloatArray:
-    """Change per pixel -> its mean per band of rows and column, over the median of the columns around."""
+    """Change per pixel -> its mean per band of rows and column, divided by the median of the columns around."""
     bands_NW = np.stack([band_HW.mean(axis=0) for band_HW in np.array_split(change_HW, num_bands)])
     padded_NW = np.pad(bands_NW, ((0, 0), (SEAM_REACH_PX, SEAM_REACH_PX)), mode="reflect")
     around_NWR = np.lib.stride_tricks.sliding_window_view(padded_NW, 2 * SEAM_REACH_PX + 1, axis=1)

@@ -22,7 +22,9 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """The place of one view in the network's input: cropped, scaled with its aspect ratio, centred, zeros around.
+    """The place of one view in the network's input.
+
+    The view is cropped, scaled with its aspect ratio and centred, with zeros around it.
 
     source: the view in source pixels. size_hw: size of the input. scaled_hw: the view's size in the input.
     offset_yx: the view's upper left pixel in the input.
@@ -34,7 +36,7 @@ class Letterbox:
     offset_yx: tuple[int, int]
 
     def image(self, image_HW: UInt8Array) -> FloatArray:
-        """Whole frame, uint8 -> the view as float32 in [0, 1] at size_hw; area average if it shrinks, else bilinear."""
+        """Whole frame, uint8 -> the view as float32 in [0, 1] at size_hw: area average if it shrinks, else bilinear."""
         view_HW = self._crop(image_HW).astype(np.float32) * np.float32(1.0 / 255.0)
         is_shrinking = self.scaled_hw[0] <= view_HW.shape[0] and self.scaled_hw[1] <= view_HW.shape[1]
         scaled_HW = _resize(view_HW, self.scaled_hw, cv2.INTER_AREA if is_shrinking else cv2.INTER_LINEAR)
@@ -103,7 +105,8 @@ def restored(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple
 def nearest_index(num_input: int, num_output: int) -> NDArray[np.intp]:
     """Sizes of an axis -> the input pixel at each output pixel's centre: floor((i + 0.5) * num_input / num_output).
 
-    Integers, so that no rounding moves a pixel. cv2's INTER_NEAREST takes the pixel at the corner instead.
+    It is computed in integers, so that no rounding moves a pixel. cv2's INTER_NEAREST takes the pixel at the corner
+    instead.
     """
     return ((2 * np.arange(num_output, dtype=np.intp) + 1) * num_input) // (2 * num_output)
 

@@ -3,8 +3,8 @@
 Legend: `_HW` arrays (rows, columns), `_N` glyphs, `_px` pixels.
 
 Text is thin, brighter than its surroundings, and sharp along rows as well as along columns; the beam smears echoes
-along rows. Glyphs count as text only in a row, side by side and alike in height and brightness. Calipers, ruler ticks
-and single marks are no text.
+along rows. Glyphs count as text only in a row, next to each other and alike in height and brightness. Calipers, ruler
+ticks and single marks are no text.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _stroke_px(shape: tuple[int, ...]) -> int:
 
 
 def _ink(image_HW: UInt8Array, stroke_px: int, factor: float = 1.0) -> BoolArray:
-    """-> pixels that exceed the ground around them by the contrast of text times `factor`."""
+    """-> pixels that are brighter than the background around them by at least the contrast of text times `factor`."""
     ground_HW = cv2.morphologyEx(image_HW, cv2.MORPH_OPEN, np.ones((stroke_px, stroke_px), np.uint8))
     needed_HW = factor * (MIN_CONTRAST_LEVELS + CONTRAST_PER_LEVEL * ground_HW.astype(np.float32))
     return np.asarray(image_HW.astype(np.float32) - ground_HW >= needed_HW)
@@ -116,7 +116,7 @@ def _glyphs(image_HW: UInt8Array, ink_HW: BoolArray, max_height_px: int) -> _Gly
 
 
 def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
-    """Glyphs -> groups of glyphs side by side: alike in height, on one line, close to each other."""
+    """Glyphs -> groups of neighbouring glyphs: alike in height, on one line, close to each other."""
     order = np.argsort(glyphs.x0_N, kind="stable")
     parent = np.arange(len(glyphs))
 
@@ -142,7 +142,7 @@ def _rows(glyphs: _Glyphs) -> list[NDArray[np.intp]]:
 
 
 def _is_text(view_HW: UInt8Array, glyphs: _Glyphs, members: NDArray[np.intp]) -> bool:
-    """Whether these glyphs, side by side, are text: enough strokes, and gaps no wider than between letters."""
+    """Whether these neighbouring glyphs are text: they have enough strokes, and gaps no wider than between letters."""
     box = _row_box(glyphs, members)
     strokes = float(glyphs.strokes_N[members].sum())
     per_height = strokes * box.height / box.width

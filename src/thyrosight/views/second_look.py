@@ -1,7 +1,7 @@
-"""Mask probability of the views -> per view, the box around the found nodules that the network sees a second time.
+"""Mask probability of the views -> for each view the box around the found nodules, for a second look of the network.
 
-A small nodule fills few of the network's pixels; the second look shows it larger. The mean of both looks counts where
-the second was taken. docs/experiments.md 23 has the trials of the box's size.
+A small nodule fills few of the network's pixels; the second look shows it larger. Inside the box the mean of both looks
+counts. docs/experiments.md 23 has the trials of the box's size.
 """
 
 from __future__ import annotations

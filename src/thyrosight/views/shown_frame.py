@@ -1,4 +1,4 @@
-"""Frame, Prediction -> the picture that people may see: the field alone, burned-in text in it filled in."""
+"""Frame, Prediction -> the picture for people: the field alone, with the burned-in text in it filled in."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from thyrosight.views.field import field_of_view
 from thyrosight.views.screen_text import mask_text, without_text
 
 BLANK = (16, 17, 20)
-"""The colour of what is left out."""
+"""The colour of pixels that are left out."""
 
 
 def shown_frame(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | None = None) -> tuple[UInt8Array, Box]:
     """-> (RGB picture _HW3 in the source's pixels, the field); blank outside the field, text inside it filled in.
 
-    text: the boxes of the text in the prediction's field, where they are known.
+    text: the boxes of the text in the field; None: found here.
     """
     height, width = frame.size_hw
     field = prediction.field_of_view.box

@@ -4,8 +4,8 @@ Legend: `_HW` arrays (rows, columns) of gray levels 0 to 255 at the working size
 row (lateral), "down" along a column (axial). Level 0 of the pyramid is the working size; each next level halves it.
 
 The reasons:
-- The beam smears echoes across, and the pulse keeps them short down. So changes down exceed changes across at every
-  scale.
+- The beam smears echoes across, and the pulse keeps them short down. So changes downwards exceed changes across at
+every scale.
 - After log compression, speckle is equally strong in bright and dark tissue, and nothing lit is smooth (Burckhardt,
   IEEE Trans Sonics Ultrason 25:1, 1978). A picture of surfaces has smooth and busy parts, and its differences have
   heavy tails (Field, J Opt Soc Am A 4:2379, 1987).
@@ -46,7 +46,7 @@ SIDE_PX = 128
 MIN_SIDE_PX = 32
 MAX_ASPECT = 4.0
 LIT_LEVEL = 20.0
-"""Darker tissue shows no speckle: it is clipped."""
+"""Tissue darker than this level shows no speckle, because its gray is clipped."""
 LEVEL_FLOOR = 0.05  # added to mean differences and mean squares of gray levels, so that a flat view has statistics
 
 
@@ -68,7 +68,8 @@ def working_size(view_HW: UInt8Array, stretch: float = 1.0) -> FloatArray:
 def varied(view_HW: UInt8Array, rng: np.random.Generator) -> FloatArray:
     """View, rng -> the view at the working size, as other settings or another scanner might show it.
 
-    A part of its depth and width, another aspect ratio, smoothed or sharpened, another gray curve and gain.
+    It gets a part of the depth and width, another aspect ratio, another gray curve and gain, and is smoothed or
+    sharpened.
     """
     height, width = view_HW.shape
     rows, columns = (max(1, round(side * rng.uniform(0.7, 1.0))) for side in (height, width))
@@ -112,7 +113,7 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> per level: changes down over across; their fall from level to level; weight of the tails; mixed changes."""
+    """-> for each level: ratio of changes down to changes across, its fall to the next level, tails, mixed changes."""
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
     for level in range(4):
@@ -162,7 +163,7 @@ def _speckle(values_HW: FloatArray) -> tuple[float, float, float, float, float]:
 
 
 def _layers(values_HW: FloatArray) -> tuple[float, float]:
-    """-> log mean coherence of the gradients around each place; their mean direction, 1 for down and -1 for across.
+    """-> log of the mean local coherence of the gradients; their mean direction, 1 for downwards and -1 for across.
 
     From the structure tensor (Bigun and Granlund, ICCV 1987), averaged over 15 x 15 pixels.
     """

@@ -103,7 +103,9 @@ def _described(api: FastAPI) -> dict[str, Any]:
 
 
 def page_files(folder: Path) -> dict[str, tuple[bytes, str]]:
-    """Folder of the page -> {path of a request: (content, media type)}, read once. No other file can be requested.
+    """Folder of the page -> {path of a request: (content, media type)}.
+
+    It is read once; no other file can be requested.
 
     Every file is at /NAME and at /static/NAME; index.html is at / too.
     """

@@ -1,8 +1,8 @@
 """HTTP connections -> a bounded number, each with a time limit for the head of a request.
 
 A request that never ends holds a connection. So a head has HEAD_SECONDS, and the number of connections is bounded, in
-all and per address. Where all are in use, the one that has waited longest for its head is cut. Errors of peers give a
-few lines of log per minute, not one each.
+all and per address. Where all are in use, the one that has waited longest for its head is cut. All errors of peers
+together give a few lines of log per minute.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEAD_SECONDS = 10.0
 MAX_CONNECTIONS = 512
 MAX_PER_PEER = 256
 SPARE_FILES = 256
-"""Of the files that this process may open: for uploads, results and the queue."""
+"""Open files that are kept free for uploads, results and the queue."""
 LINES_PER_MINUTE = 20
 
 
@@ -55,7 +55,7 @@ class BoundedProtocol(H11Protocol):
             self._head_came()
 
     def _await_head(self) -> None:
-        """Starts the time of a head, unless it runs already: parts of a head that arrive don't prolong it."""
+        """Starts the time limit of a head, unless it runs already, so that parts of a head don't prolong it."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
             self._without_head[self] = None
@@ -67,7 +67,7 @@ class BoundedProtocol(H11Protocol):
         self._without_head.pop(self, None)
 
     def _make_room(self) -> None:
-        """Cuts the connection with the longest wait for its head: one of this peer, where it has too many."""
+        """Cuts the connection that waits longest for its head; where this peer has too many, one of its connections."""
         is_greedy = self._peers[self._peer] > MAX_PER_PEER
         waiting = (one for one in self._without_head if one is not self and (one._peer == self._peer or not is_greedy))
         (next(waiting, self)).transport.abort()

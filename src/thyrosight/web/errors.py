@@ -88,7 +88,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """Request -> the methods that are possible at its path, of all routes together: one route knows only its own."""
+    """Request -> the methods that are possible at its path, over all routes; one route knows only its own methods."""
     found: set[str] = set()
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
@@ -116,7 +116,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    """Pydantic's errors -> 422. The values are not repeated: they may be huge, or no legal JSON."""
+    """Pydantic's errors -> 422. The values are not repeated, because they may be huge, or no legal JSON."""
     assert isinstance(error, RequestValidationError)
     faults = [
         {"where": ".".join(str(part) for part in fault["loc"]), "fault": str(fault["msg"])}
@@ -134,7 +134,7 @@ async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_storage(request: Request, error: Exception) -> JSONResponse:
-    """The data folder is full, read-only, damaged or gone -> 503: the request is not the cause and may be repeated."""
+    """Error of the data folder (full, read-only, damaged, gone) -> 503, because the request may be repeated later."""
     reason = getattr(error, "strerror", None) or type(error).__name__
     sys.stderr.write(f"the data folder can't be used ({reason})\n")
     return try_later("storage", f"the data folder of this server can't be used ({reason})", 60).response

@@ -1,8 +1,8 @@
-"""Request of a second reader -> what it may see: of a frame, nothing that the network or others say before their own.
+"""Request of a second reader -> what it may see: before their own reading of a frame, no result or reading of others.
 
-Who is a second reader: whoever sends the header `Second-Reader` with their name, percent-encoded, as the page does; or
-whose token is one of `serve --second-readers`, who can't choose otherwise. A frame is theirs to see once they have
-saved a reading of it, or rated it in the log of readings.
+A second reader sends the header `Second-Reader` with their name, percent-encoded, as the page does; or has a token of
+`serve --second-readers`, and then can't choose otherwise. They may see a frame after they have saved a reading of it,
+or rated it in the log of readings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thyrosight.web.work_list_schemas import WorkListQuery
 
 HEADER = "second-reader"
 HIDDEN = "hidden until you have outlined or rated"
-"""The page knows a hidden result by this reason."""
+"""The page recognises a hidden result by this reason."""
 HIDDEN_MEASURES = {
     "mean_probability": None,
     "risk": None,
@@ -34,7 +34,7 @@ HIDDEN_MEASURES = {
     "risk_interval_reason": None,
     "risk_reason": HIDDEN,
 }
-"""In an outline's measures: what the network says of it."""
+"""Fields of an outline's measures that come from the network."""
 _NETWORK_FLAGS = NODULE_FLAGS | {"no_outline", "no_risk", "unlike_training"}
 _TELLING_ORDERS = frozenset({"risk", "teaches"})
 
@@ -56,7 +56,7 @@ SecondReader = Annotated[str | None, Depends(second_reader_of)]
 
 
 def is_hidden(service: Service, item: ItemRow, frame_index: int, reader: str | None) -> bool:
-    """-> whether the frame is to be read by this second reader first."""
+    """-> whether this second reader must read the frame first."""
     if reader is None or frame_index in seen_frames(service.queue, item.id, reader):
         return False
     files = frame_versions(service.store, item, frame_index)
@@ -64,7 +64,7 @@ def is_hidden(service: Service, item: ItemRow, frame_index: int, reader: str | N
 
 
 def is_any_hidden(service: Service, item: ItemRow, reader: str | None) -> bool:
-    """-> whether any frame of the item is."""
+    """-> whether any frame of the item is hidden from this reader."""
     return reader is not None and any(is_hidden(service, item, index, reader) for index in range(item.num_frames or 1))
 
 
@@ -79,24 +79,24 @@ def check_shown(service: Service, item: ItemRow, frame_index: int | None, reader
 
 
 def check_who(reader: str | None, who: str) -> None:
-    """ApiError 409 where a second reader reads under another name: it would not show them the image."""
+    """ApiError 409 where a second reader reads under another name: the frame would then stay hidden from them."""
     if reader is not None and reader != who:
         raise ApiError(409, "other_reader", f"you are the second reader {reader!r}; read under that name")
 
 
 def note_reading_of(service: Service, item: ItemRow, frame_index: int, reader: str | None) -> None:
-    """The second reader has outlined or rated the frame: from now on they may see what the network says."""
+    """Records that the second reader has outlined or rated the frame; from now on they may see the network's result."""
     if reader is not None:
         note_seen(service.queue, item.id, frame_index, reader)
 
 
 def hidden(name: str) -> ApiError:
-    """-> ApiError 409: what is asked for is to be seen after the reader's own reading."""
+    """-> ApiError 409: `name` can be seen only after the reader's own reading."""
     return ApiError(409, "hidden", f"{name}: {HIDDEN}")
 
 
 def without_network(prediction: Prediction) -> Prediction:
-    """The network's result -> what of it is no answer: the image, its field and views."""
+    """The network's result -> the same without its answers; the image, its field and its views stay."""
     changes = {
         "nodules": (),
         "risk": None,
@@ -109,7 +109,7 @@ def without_network(prediction: Prediction) -> Prediction:
 
 
 def row_without_network(service: Service, row: ListedRow, reader: str | None) -> dict[str, object]:
-    """Row of the list -> the values that take the place of what the reader must not see yet; none where they may."""
+    """Row of the list -> {field: value} to replace what the reader must not see yet; empty where they may see all."""
     item = service.queue.item(row.id) if reader is not None else None
     if item is None or row.state != "done" or not is_any_hidden(service, item, reader):
         return {}
@@ -119,7 +119,7 @@ def row_without_network(service: Service, row: ListedRow, reader: str | None) ->
 
 
 def check_question(reader: str | None, wanted: WorkListQuery) -> None:
-    """ApiError 409 where the order or the filter of the list would tell a second reader what the network says."""
+    """ApiError 409 where the order or the filter of the list would reveal the network's result to a second reader."""
     asked = (wanted.flag, wanted.min_risk, wanted.max_risk, wanted.level)
     if reader is not None and (wanted.sort in _TELLING_ORDERS or any(value is not None for value in asked)):
         raise ApiError(409, "hidden", "a second reader can't order or filter the list by what the network says")

@@ -26,27 +26,27 @@ class ListedModel(Record):
 
 
 class UnusableBundle(Record):
-    """A bundle that the server was pointed at, and why it can't be used."""
+    """A bundle that the server was started with, and why it can't be used."""
 
     name: str
     fault: str
 
 
 class ModelList(Record):
-    """The models of this server. A folder of bundles is read anew at each question."""
+    """The models of this server. A folder of bundles is read anew for each request."""
 
     models: list[ListedModel]
     unusable: list[UnusableBundle]
 
 
 class ModelChoice(Record):
-    """Which model predicts what is sent from now on. Earlier results stay as they are."""
+    """The model that predicts new images. Earlier results stay as they are."""
 
     id: ModelId
 
 
 class PredictAgainIn(Record):
-    """Which finished items the chosen model is to predict again: some, those of a job, or those of another model."""
+    """Which finished items the chosen model predicts again: some, those of a job, or those of another model."""
 
     items: list[ItemIdText] | None = Field(default=None, min_length=1, max_length=MAX_AGAIN)
     job: ItemIdText | None = None
@@ -60,7 +60,7 @@ class PredictAgainIn(Record):
 
 
 class QueuedAgain(Record):
-    """What became of a request to predict again."""
+    """The result of a request to predict again."""
 
     model: ModelChoice
     num_queued: int

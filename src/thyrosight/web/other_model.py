@@ -1,7 +1,7 @@
-"""A new result of a frame that has one -> the same nodules keep their names, and what readers said stays true.
+"""A new result of a frame that has one -> the same nodules keep UID and number, and readings stay true.
 
-Before the result of another model replaces the old one, a reader who had agreed with that by a key gets its outlines as
-a reading.
+A reader may have agreed with the old result by a key. Before another model's result replaces it, the old outlines
+become a reading of this reader.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from thyrosight.web.review.reading_files import read_numbers, write_numbers
 
 
 def take_over(queue: JobQueue, store: Store, item: ItemRow, new: Prediction) -> Prediction:
-    """The new result of a frame that has one -> the new one, with the names of the old nodules.
+    """The new result of a frame that has one -> the new result, with UIDs and numbers of the old nodules.
 
-    A nodule that overlaps a known one is that nodule, and keeps UID and number; another gets a number that no nodule of
-    the item ever had. The result of another model stays among the earlier ones, and an agreement with it by a key
-    becomes a reading of its outlines.
+    A nodule that overlaps a known one is the same nodule, and keeps its UID and number. Any other gets a number that no
+    nodule of the item ever had. The result of another model stays among the earlier ones, and an agreement with it by a
+    key becomes a reading of its outlines.
     """
     index = new.image.frame_index
     old = store.prediction(item, index)
@@ -53,9 +53,9 @@ def known_numbers(store: Store, item: ItemRow) -> dict[str, int]:
 
 
 def _keep_agreements(queue: JobQueue, store: Store, item: ItemRow, old: Prediction) -> None:
-    """Of a still: whoever agreed with the old result without a reading of their own gets it as a reading.
+    """Still image: the old result becomes a reading of each reader who agreed with it and has no reading of their own.
 
-    A clip has no reading for all of its frames: its verdict becomes `read`.
+    Clip: there is no reading for all of its frames, so the verdict becomes `read`.
     """
     for who in agreed_readers(queue, item.id):
         if old.image.num_frames > 1:

@@ -40,18 +40,19 @@ def clean_name(name: str) -> str:
 ReaderName = Annotated[str, Field(max_length=200), AfterValidator(clean_name)]
 DrawnWith = Literal["hand", "click", "box"]
 FindingOrigin = Literal["network", "network_changed", "person_with_network", "person"]
-"""Untouched; the network's, changed by a person; the network's where a person pointed; drawn by a person."""
+"""The network's, untouched; the network's, changed by a person; the network's at a person's point; drawn by a
+person."""
 
 
 class ErrorDetail(Record):
-    """What is wrong: a code for programs, a line for people."""
+    """The fault: a code for programs, a line for people."""
 
     code: str
     message: str
 
 
 class ErrorFault(BaseModel):
-    """One of several faults: of a field of the request, or of one of its files."""
+    """One of several faults, in a field of the request or in one of its files."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -60,7 +61,7 @@ class ErrorFault(BaseModel):
 
 
 class ErrorWithFaults(ErrorDetail):
-    """What is wrong, with the single faults where there are several."""
+    """The fault; where there are several, a list of them."""
 
     detail: list[ErrorFault] | None = None
 
@@ -72,7 +73,7 @@ class ErrorAnswer(Record):
 
 
 class ServedOperatingPoint(Record):
-    """A threshold on the calibrated risk, and what it was chosen for."""
+    """A threshold on the calibrated risk, and its purpose."""
 
     name: str
     threshold: float
@@ -93,7 +94,7 @@ class ServedModel(Record):
 
 
 class QueueState(Record):
-    """Items that wait, that are in work, and how many may wait."""
+    """Number of items that wait, number that are in work, and how many may wait."""
 
     queued: int
     running: int
@@ -101,7 +102,7 @@ class QueueState(Record):
 
 
 class Health(Record):
-    """Is the service up, and what does it serve?"""
+    """Whether the service is up, and what it serves."""
 
     status: Literal["ok", "worker_stopped"]
     version: str
@@ -110,7 +111,7 @@ class Health(Record):
 
 
 class AcceptedItem(Record):
-    """One file of a job that was just taken."""
+    """One file of a job that was just accepted."""
 
     id: str
     name: str
@@ -118,7 +119,7 @@ class AcceptedItem(Record):
 
 
 class AcceptedJob(Record):
-    """A job that is on the disk and in the queue: it survives a restart."""
+    """A job that is on the disk and in the queue, so that it survives a restart."""
 
     id: str
     created: str = Field(description="ISO 8601, UTC")
@@ -126,7 +127,7 @@ class AcceptedJob(Record):
 
 
 class Item(Record):
-    """One file of a job. A clip has several frames; those that are done can be read while the rest is in work."""
+    """One file of a job. A clip has several frames; finished frames can be read while others are in work."""
 
     id: str
     name: str
@@ -166,7 +167,7 @@ class OutlinesIn(Record):
 
 
 class OutlineMeasure(Record):
-    """What an outline measures; untouched outlines of the network measure what its result states."""
+    """The measures of an outline. Those of an untouched outline of the network are as in its result."""
 
     size: NoduleSize
     mean_probability: float | None = Field(
@@ -180,7 +181,7 @@ class OutlineMeasure(Record):
 
 
 class PointedAtIn(Record):
-    """Where a reader points: a point or several in one nodule, or a box around it."""
+    """A reader's question: one or several points in one nodule, or a box around it."""
 
     point_xy: PlaceXY | None = None
     inside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="further points in the nodule")
@@ -216,10 +217,10 @@ class FindingIn(Record):
 
 
 class CorrectionIn(Record):
-    """A person's reading of one frame. No finding: there is no nodule.
+    """A person's reading of one frame. An empty list of findings states that there is no nodule. Give `findings`.
 
-    Give `findings`, or, as in earlier versions, `outlines_xy` with one entry of `descriptors` each or none: such
-    outlines are the nodules that they overlap most.
+    As in earlier versions, `outlines_xy` is accepted too, with one entry of `descriptors` per outline, or without
+    descriptors. Such an outline is the nodule that it overlaps most.
     """
 
     findings: list[FindingIn] | None = Field(default=None, max_length=MAX_OUTLINES)
@@ -298,7 +299,7 @@ class PairedFindings(Record):
 
 
 class ReaderAgreement(Record):
-    """How far two readers agree on a frame."""
+    """The agreement of two readers on a frame."""
 
     who_a: str
     who_b: str
@@ -309,7 +310,7 @@ class ReaderAgreement(Record):
 
 
 class Readings(Record):
-    """The present reading of each reader, the newest first, and how far they agree."""
+    """The present reading of each reader, the newest first, and their agreement."""
 
     readings: list[Correction]
     agreement: list[ReaderAgreement]
@@ -326,7 +327,7 @@ class ClipFrame(Record):
 
 
 class ClipSummary(Record):
-    """A clip as one examination; see thyrosight.cine for tracks and risk."""
+    """A clip as one examination; see thyrosight.measurement.cine for tracks and risk."""
 
     num_frames: int
     num_frames_with_nodule: int
@@ -339,7 +340,7 @@ class ClipSummary(Record):
 
 
 class TiradsIn(Record):
-    """A nodule's descriptors in the words of the lexicon; what is left out is not known."""
+    """A nodule's descriptors in the words of the lexicon; a descriptor that is left out is not known."""
 
     system: SystemName = "acr"
     longest_mm: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] | None = None

@@ -30,9 +30,10 @@ from thyrosight.web.schemas import clean_name
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 16, 512
 MAX_JSON_BYTES = 2 << 20
 BODY_SECONDS = 60.0
-"""A sender that is silent for longer is given up."""
+"""A sender that is silent for more seconds is cut off."""
 MIN_BYTES_PER_SECOND = 16 << 10
-"""A body that arrives more slowly than this, after BODY_SECONDS, is given up: it would hold its place for ever."""
+"""A body that arrives more slowly than this, after BODY_SECONDS, is cut off, because it would hold its place for
+ever."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -54,10 +55,11 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 class Rules:
     """What a request needs.
 
-    hosts: names that the Host header may have. any_address: any IP address too, as nobody can rebind an address.
-    token_digest: SHA-256 of the token, None where no token is needed. second_readers: (SHA-256 of a token, name)
-    of those who must read before they see what the network says. upload_path: the one path whose body has a limit of
-    its own; every other body has at most MAX_JSON_BYTES. open_paths: need no token (the page, which holds no data).
+    hosts: names that the Host header may have. any_address: any IP address is allowed too, because nobody can rebind an
+    address. token_digest: SHA-256 of the token, None where no token is needed. second_readers: (SHA-256 of a token,
+    name) of readers who must read before they see the network's result. upload_path: the one path whose body has a
+    limit of its own; every other body has at most MAX_JSON_BYTES. open_paths: need no token (the page, which holds no
+    data).
     """
 
     hosts: frozenset[str] = _LOOPBACK_NAMES
@@ -143,7 +145,10 @@ def _host_fault(headers: Headers, rules: Rules) -> ApiError | None:
 
 
 def _origin_fault(headers: Headers, method: str) -> ApiError | None:
-    """A page of another site made the request. One that changes something needs our own Origin, where it has any."""
+    """-> the refusal where a page of another site made the request.
+
+    A request that changes something and has an Origin needs ours.
+    """
     is_foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     origin = headers.get("origin")
     if origin is not None and method not in SAFE_METHODS:

@@ -25,16 +25,17 @@ from thyrosight.web.review.item_facts import index_item
 
 MAX_FILES = 200
 MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
-"""At a time; each may hold as much of the disk as one upload may. No other machine's address may take all places."""
+"""Uploads at the same time, in all and per address of another machine; each may take as much of the disk as one upload
+may."""
 STOP_SECONDS = 30.0
-"""For the frame in work when the server stops."""
+"""Seconds that the frame in work has when the server stops."""
 SPARE_BYTES = 256 << 20
-"""Of the disk: they stay free for results."""
+"""Bytes of the disk that stay free for results."""
 
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """What the server accepts. max_upload_bytes: of one upload. max_queue: items that may wait."""
+    """Limits of the server. max_upload_bytes: of one upload. max_queue: items that may wait."""
 
     max_upload_bytes: int = 512 << 20
     max_queue: int = 1_000

@@ -69,7 +69,7 @@ class WorkListPage(Record):
 
 
 class VerdictIn(Record):
-    """What a reader says of a whole item by one key."""
+    """A reader's verdict on a whole item, by one key."""
 
     who: ReaderName = ""
     verdict: Verdict
@@ -90,7 +90,7 @@ class SpacingIn(SpacingMm):
 
 
 class StudyReadingIn(Record):
-    """A reading for a study of readers: before the network was shown, or after it. What was not given is null."""
+    """A reading for a study of readers, before or after the network was shown. A value that was not given is null."""
 
     reader: str = Field(min_length=1, max_length=200)
     network_shown: bool

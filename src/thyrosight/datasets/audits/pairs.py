@@ -1,4 +1,4 @@
-"""Cases, their prints -> the pairs that show one picture, each with how it is known, and what that means for a set."""
+"""Cases, their prints -> the pairs that show one picture, how each is known, and what that means for a set."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ class PicturePair:
 
 @dataclass(frozen=True)
 class FoundPairs:
-    """Pairs (i < j) of places in the table: of one picture, and how; and of different pictures with one mask."""
+    """Pairs (i < j) of places in the table. kind_of: pairs that show one picture, and how that is known.
+
+    of_one_mask: pairs of different pictures with the same mask.
+    """
 
     kind_of: dict[tuple[int, int], str]
     of_one_mask: list[tuple[int, int]]
 
 
 def find_pairs(checks: Sequence[CaseFindings]) -> FoundPairs:
-    """What is known of each row -> its pairs."""
+    """Findings of all rows -> the pairs of rows that show one picture, or have one mask."""
     usable = [place for place, check in enumerate(checks) if check.print is not None and check.sketch is not None]
     prints = [print for check in checks if (print := check.print) is not None and check.sketch is not None]
     sketches = [sketch for check in checks if (sketch := check.sketch) is not None and check.print is not None]
@@ -129,7 +132,7 @@ def picture_pairs(cases: Sequence[Case], found: FoundPairs) -> tuple[PicturePair
 def are_apart(one: Case, other: Case) -> bool:
     """Whether a network may learn from one of the two and be scored on the other.
 
-    A row outside the test split that has no fold is learned from in every fold.
+    Every fold learns from a row that has no fold, outside the test split.
     """
     if not (is_labelled(one) and is_labelled(other)):
         return False

@@ -23,7 +23,7 @@ APART_BGR, WITHIN_BGR = (60, 60, 230), (110, 110, 110)
 def pairs_sheet(cases: Sequence[Case], report: AuditReport) -> bytes | None:
     """Cases, their audit -> PNG of at most 30 pairs and 24 odd cases; None where there is neither.
 
-    A red line stands over a pair of which a network may learn from one and be scored on the other.
+    A red line marks a pair that is apart: a network may learn from one image and be scored on the other.
     """
     by_id = {case.case_id: case for case in cases}
     blocks = [

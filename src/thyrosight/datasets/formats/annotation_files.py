@@ -1,4 +1,4 @@
-"""JSON and XML files of annotation tools: which there are, of which kind, their content within bounds."""
+"""Folder -> the JSON and XML files of annotation tools in it, their kind, and their content within bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def json_below(folder: Path) -> list[Path]:
 
 
 def starts_as_json(path: Path, keys: Sequence[str]) -> bool:
-    """Whether the file's text names all of these keys; a large one is not parsed for it."""
+    """Whether the file's text names all of these keys. The file is not parsed, because it may be large."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             return False
@@ -34,7 +34,7 @@ def starts_as_json(path: Path, keys: Sequence[str]) -> bool:
 
 
 def json_of(path: Path) -> Json:
-    """JSON file -> its object; InputError where it is none, is cut off or too large."""
+    """JSON file -> its object; InputError where it holds no object, is cut off or too large."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise InputError(f"{path}: over {MAX_JSON_BYTES >> 20} MB of JSON; split it")

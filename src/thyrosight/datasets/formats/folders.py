@@ -1,7 +1,8 @@
 """Folders of images and masks, as people keep them -> their cases.
 
 Masks are in a folder of their own (masks, labels, gt, ...), next to their image with `_mask` or the like, or in one of
-two folders of the same file names, told by what is in them. Folders above the files may say class, split and patient.
+two folders of the same file names, of which the content decides. Folders above the files may say class, split and
+patient.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ NAME = "folders"
 MAX_OPENED = 6
 """Files of a folder that are opened to tell whether it holds masks."""
 SAME_NAMES = 0.5
-"""Of the files of the smaller of two folders that have a namesake in the other: then one may hold the other's masks."""
+"""Two folders may be images and masks where at least this share of the smaller folder's files has a file of the same
+name in the other."""
 
 Key = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
 class Sorted:
-    """The images of a set, and its masks. rule: how they were told apart, in words."""
+    """The images of a set, and its masks. rule: by which rule they were separated, in words."""
 
     images: list[Path]
     masks: list[Path]
@@ -123,7 +125,7 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
 
 
 def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
-    """-> how many folders, from the top, all files share: such a folder tells no image from a mask."""
+    """-> how many folders, from the top, all files share: such a folder does not separate images from masks."""
     first, last = min(parts), max(parts)
     return next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
@@ -171,7 +173,7 @@ def _is_mask(path: Path) -> bool:
 def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
     """Images and masks -> (image -> its masks, the masks of no image), by folder and name, then by name alone.
 
-    Where no name fits as it is, what all images and what all masks begin with is left away (bus_7, mask_7).
+    Where no names are equal, the common beginnings of all images and of all masks are left out (bus_7, mask_7).
     """
     pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
     keys = {_key(folder, image, ""): image for image in found.images}
@@ -216,7 +218,10 @@ def _key(folder: Path, path: Path, prefix: str) -> Key:
 
 
 def _one_mask(image: Path, masks: Sequence[Path], request: Request) -> Path | None:
-    """The masks of one image -> one file; where they can't be united, the first, whose fault is told later."""
+    """The masks of one image -> one file.
+
+    Where they can't be united, the first mask is taken; its fault is reported later.
+    """
     if len(masks) < 2:
         return masks[0] if masks else None
     if any(is_volume(mask) for mask in masks):

@@ -23,9 +23,9 @@ CONVERTED = "converted"
 
 @dataclass(frozen=True)
 class Found:
-    """One image that a format names. labels: words that may hold benign or malignant. name: empty: the file's.
+    """One image that a format names. labels: words that may hold benign or malignant.
 
-    boxes: of its nodules, in its pixels, where the format gives no outline.
+    name: empty means the file's name. boxes: of its nodules, in pixels of the image, where the format gives no outline.
     """
 
     image: Path
@@ -105,7 +105,7 @@ def _names(found: Sequence[Found], request: Request) -> list[str]:
 
 
 def _as_read(one: Found, case_id: str, request: Request) -> tuple[Path, Path | None]:
-    """-> (image, mask), as PNG where the format is none that the image reader knows."""
+    """-> (image, mask); a file that the image reader can't read is written as PNG."""
     home = request.masks.with_name(CONVERTED)
     image = as_png(one.image, home / f"{case_id}.png", is_mask=False) if is_volume(one.image) else one.image
     mask = one.mask and as_png(one.mask, home / f"{case_id}_mask.png", is_mask=True)

@@ -46,7 +46,10 @@ def read(request: Request) -> DataSet:
 
 
 def _read_one(images: Images, path: Path) -> Annotated | None:
-    """JSON -> its image with the shapes; None where the image is not there, InputError where it is no whole LabelMe."""
+    """JSON -> its image with the shapes.
+
+    None where the image is not there, InputError where the JSON is not a whole LabelMe file.
+    """
     content = json_of(path)
     try:
         shapes = tuple(_shape(one) for one in content["shapes"])

@@ -37,7 +37,8 @@ _BENIGN = frozenset(("benign",))
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
 MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
-"""Folders are patients where there are at least so many of them, and their median holds at most so many images."""
+"""Folders count as patients where there are at least MIN_PATIENTS of them, and their median number of images is at most
+MAX_IMAGES_PER_PATIENT."""
 _PATIENT_NAME = re.compile(r"^(p|pt|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
 
 
@@ -54,7 +55,10 @@ def malignancy_in(name: str) -> int | None:
 
 
 def is_mask_folder(parts: Sequence[str]) -> bool:
-    """The folders above a file -> whether the last that is named as masks or images is named as masks."""
+    """The folders above a file -> whether it is a mask.
+
+    Of the folders named as masks or images, the last one decides.
+    """
     for part in reversed(parts):
         if words_of(part) & MASK_WORDS:
             return True
@@ -65,7 +69,10 @@ def is_mask_folder(parts: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """What the folders above a file say. rest: the parts that say none of these: a patient, a centre, a device."""
+    """What the folders above a file state.
+
+    rest: the parts that state nothing of this kind: a patient, a centre, a device.
+    """
 
     malignancy: int | None
     split: str
@@ -87,7 +94,7 @@ def place_of(parts: Sequence[str]) -> Place:
 
 
 def key_of(parts: Sequence[str]) -> tuple[str, ...]:
-    """The folders above a file -> the same without words of masks and images: equal for an image and its mask."""
+    """The folders above a file -> the same without words of masks and images. An image and its mask have equal keys."""
     keys = []
     for part in parts:
         words = [word for word in re.split(r"[\W_]+", part.casefold()) if word]

@@ -87,7 +87,10 @@ def _draw(path: Path, value: int, size_hw: tuple[int, int]) -> BoolArray:
 
 
 def _label_names(home: Path) -> dict[int, str]:
-    """dataset.json -> value -> name; version 2 writes name: value, version 1 value: name; regions are left away."""
+    """dataset.json -> {value: name}. Version 2 writes name: value, version 1 writes value: name.
+
+    Regions are left out.
+    """
     labels = json_of(home / "dataset.json").get("labels")
     found: dict[int, str] = {}
     for key, value in labels.items() if isinstance(labels, dict) else ():

@@ -23,16 +23,16 @@ from thyrosight.types import BoolArray, Box
 Draw = Callable[[tuple[int, int]], BoolArray]
 """Size of the image `(H, W)` -> mask_HW."""
 Locate = Callable[[tuple[int, int]], Box]
-"""Size of the image `(H, W)` -> the box in its pixels. InputError where it is none."""
+"""Size of the image `(H, W)` -> the box in its pixels. InputError where the numbers are no box."""
 OVERSHOOT_PX = 2.0
 """A box may reach this far beyond its image: tools round, and drag to the border."""
 BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
 NOT = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 MAX_POINT = 1 << 15
 MIN_INSIDE = 0.5
-"""Of the area of an outline: so much of it lies inside its image."""
+"""Share of an outline's area that must be inside its image."""
 MIN_OUTLINE_PX = 16
-"""A smaller outline was written in other units than pixels."""
+"""An outline of a smaller area was written in other units than pixels."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Annotated:
 
 
 class Images:
-    """Names of images in annotation files -> the files, wherever below the set's folder they are."""
+    """Names of images in annotation files -> the files, anywhere below the set's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ def _same_part(path: Path, near: Path, folder: Path) -> bool:
 
 
 def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
-    """Points _xy -> what draws the filled polygon; None where they make no area or are no numbers."""
+    """Points _xy -> a function that draws the filled polygon; None where they have no area or are no numbers."""
     try:
         array = np.rint(np.asarray(points_xy, dtype=np.float64)).reshape(-1, 2)
     except (TypeError, ValueError):
@@ -113,7 +113,7 @@ def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
 
 
 def box_of(x0: float, y0: float, x1: float, y1: float, *, are_shares: bool = False) -> Locate:
-    """Two corners in pixels, or as shares of the image's size -> what gives the box."""
+    """Two corners in pixels, or as shares of the image's size -> a function that gives the box."""
 
     def locate(size_hw: tuple[int, int]) -> Box:
         height, width = size_hw
@@ -138,7 +138,7 @@ def box_of(x0: float, y0: float, x1: float, y1: float, *, are_shares: bool = Fal
 
 
 def union(draws: Sequence[Draw]) -> Draw | None:
-    """Parts of one thing -> what draws all of them; None where there is no part."""
+    """Parts of one thing -> a function that draws all of them; None where there is no part."""
     return (lambda size_hw: np.logical_or.reduce([draw(size_hw) for draw in draws])) if draws else None
 
 
@@ -162,9 +162,10 @@ class FilesRead:
 
 
 def read_each(files: Sequence[Path], read_one: Callable[[Path], Annotated | None]) -> FilesRead:
-    """Files of one image each -> what they say. read_one: file -> its image with shapes, None where it is not there.
+    """Files of one image each -> their content.
 
-    An InputError of `read_one` leaves that file out.
+    read_one: file -> its image with shapes, None where the image is not there. A file for which `read_one` raises
+    InputError is left out.
     """
     found: list[Annotated] = []
     num_missing, faults = 0, {}
@@ -184,7 +185,10 @@ def read_each(files: Sequence[Path], read_one: Callable[[Path], Annotated | None
 def data_set_of_files(
     request: Request, source: str, kind: str, images: Images, files: FilesRead, notes: Sequence[str] = ()
 ) -> DataSet:
-    """Annotation files of one image each -> their DataSet. kind: such a file in words, as in `a.txt: no KIND`."""
+    """Annotation files of one image each -> their DataSet.
+
+    kind: the word for such a file in messages (`a.txt: no KIND`).
+    """
     left_out = {f"{kind} without its image": files.num_missing} if files.num_missing else {}
     if files.faults:
         path, why = next(iter(files.faults.items()))
@@ -246,9 +250,10 @@ def data_set_of_shapes(
 
 
 def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:
-    """Shapes of one image -> a box for each, around what is drawn where the file gives none; none where one has none.
+    """Shapes of one image -> a box for each.
 
-    InputError where a box is none of this image.
+    A shape without a box gets the one around its drawn pixels; where a shape has neither, the result is empty.
+    InputError where a box is not inside the image.
     """
     size_hw = _checked_size(one)
     boxes = []
@@ -268,7 +273,7 @@ def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:
 def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str], list[str]]:
     """Categories of a set with their numbers -> (those that are nodules, what was done in words).
 
-    The caller's choice; else the only one; else those whose name says nodule, lesion, benign or malignant.
+    The caller's choice counts; else the only category; else those whose name says nodule, lesion, benign or malignant.
     """
     real = {name: number for name, number in categories.items() if name.casefold() not in BACKGROUND}
     listing = ", ".join(f"{name} ({number})" for name, number in sorted(real.items()))

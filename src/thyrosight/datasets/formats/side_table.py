@@ -16,9 +16,9 @@ from thyrosight.errors import InputError
 from thyrosight.types import Case
 
 MIN_SHARE = 0.5
-"""Of the rows of a table whose cell in one column is the name of an image: then the column names the images."""
+"""A column names the images where at least this share of its cells is the name of an image."""
 _MAY_BE_PATIENT = ("case", "caseno", "casenumber", "study", "studyid", "exam", "examid")
-"""Columns that hold the patient in some sets; asked about where their values repeat."""
+"""Columns that hold the patient in some sets. Where their values repeat, the user is asked."""
 
 
 def has_mask_column(table: Path) -> bool:
@@ -45,7 +45,7 @@ def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int
 def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], list[str], int]:
     """Cases -> (the same with what a table next to them says, notes, rows without an image).
 
-    Of several tables that name the images, the one that names a label or a patient is used; the others are noted.
+    Where several tables name the images, the one with a label or a patient is used; the notes name the others.
     """
     names = by_name([case.image for case in cases])
     fitting = [(table, found) for table in tables_below(request.folder) if (found := image_column(table, names))]

@@ -1,4 +1,4 @@
-"""A folder -> its files: images, volumes, tables; in words, what is in a folder that nothing recognises."""
+"""A folder -> its files: images, volumes, tables; for a folder that nothing recognises, a sentence on its content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TABLES = (".csv", ".tsv")
 _CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
 IMAGES = SUFFIXES - _CLIPS
 MAX_NAME_BYTES = 255
-"""Of one part of a path, on all systems that we know."""
+"""Most bytes of one part of a path, on all systems that we know."""
 _LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini"))
 _OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
-"""Files by which an output folder of `prepare` or `predict` inside the set is known; it is not part of the set."""
+"""An output folder of `prepare` or `predict` inside the set is recognised by these files. It is not part of the set."""
 ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
 
 

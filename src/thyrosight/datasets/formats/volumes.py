@@ -24,7 +24,7 @@ def is_volume(path: Path) -> bool:
 def as_png(path: Path, out: Path, *, is_mask: bool) -> Path:
     """NIfTI, NRRD, or a DICOM mask -> `out`, a PNG of it; any other image -> itself.
 
-    InputError where it holds several slices, or values that no 8 or 16 bits hold as they are.
+    InputError where the file holds several slices, or values that do not fit into 8 or 16 bits unchanged.
     """
     if is_volume(path):
         values = _checked_plane(path, _nifti(path) if ".nii" in ending_of(path) else _nrrd(path))

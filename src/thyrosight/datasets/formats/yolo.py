@@ -41,7 +41,10 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """YOLO folder -> one case per image; an empty text file says that there is no nodule, none says nothing."""
+    """YOLO folder -> one case per image.
+
+    An empty text file states that there is no nodule; without a text file nothing is known.
+    """
     folder = request.folder
     images, names = Images(folder), _class_names(folder)
 

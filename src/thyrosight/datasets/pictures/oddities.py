@@ -7,13 +7,14 @@ import numpy as np
 from thyrosight.types import BoolArray, UInt8Array
 
 MIN_STRUCTURE_SD = 3.0
-"""Gray levels: below this standard deviation nothing is to be seen."""
+"""Gray levels; an image with a smaller standard deviation shows nothing."""
 MIN_NEIGHBOUR_CORRELATION = 0.3
-"""Of a pixel with the next in its row: speckle of ultrasound is some pixels wide (0.8 and more), noise has none."""
+"""Least correlation of a pixel with the next one in its row. Speckle of ultrasound is some pixels wide and has 0.8 and
+more; noise has about 0."""
 FEW_PX, FEW_SHARE = 30, 0.0003
 """A mask with fewer pixels, or a smaller share of the ultrasound field, is a slip of the mouse."""
 NEARLY_ALL = 0.8
-"""Of the ultrasound field; a nodule fills less, an inverted mask more."""
+"""Share of the ultrasound field; a nodule fills less of it, an inverted mask more."""
 
 
 def image_oddity(field_HW: UInt8Array) -> str:

@@ -1,7 +1,7 @@
 """Bundle, rows of cases.csv -> which of their images the bundle has seen, and how that is known.
 
 A bundle that recorded its images is asked by image: the same file, the same pixels, nearly the same picture, or another
-image of a patient of whom it has seen one. Sets that nobody recorded are asked by name and fold (bundle/training_sets).
+image of the same patient. Sets that nobody recorded are asked by name and fold (bundle/training_sets).
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ MAX_NAMED = 8
 
 @dataclass(frozen=True)
 class SeenRows:
-    """how: group_key/case_id of each seen row -> how that is known, in words. doubts: what nobody can tell."""
+    """how: group_key/case_id of each seen row -> how that is known, in words.
+
+    doubts: sentences on what can't be known.
+    """
 
     how: dict[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -38,7 +41,7 @@ class SeenRows:
         return self.how.get(_name(case))
 
     def of(self, cases: Sequence[Case]) -> list[Case]:
-        """-> those of the rows that were seen."""
+        """-> the rows among `cases` that were seen."""
         return [case for case in cases if self.reason(case) is not None]
 
     def notes(self, cases: Sequence[Case], what_is_done: str) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ difference of Gaussians of the logarithm; D. Marr and E. Hildreth, "Theory of ed
 a lossy coding hardly change a sign, and a drawn mark changes those below it. A crop is found by comparing windows of
 one sketch with the whole of the other.
 
-On 400 images each of DDTI, BUSI, BUS-BRA and TN5000 the agreement of two images of different groups is at most 0.53
-where they are not copies (99.99 %: 0.41); that of an image with a copy of itself, saved as JPEG at quality 60, marked
-with calipers, brightened or moved by some pixels with new speckle, at least 0.63; cropped by 10 % on every side 0.53
-for 99 of 100.
+Measured on 400 images each of DDTI, BUSI, BUS-BRA and TN5000: two images of different groups that are not copies agree
+by at most 0.53 (99.99 % of them by at most 0.41). An image and its copy agree by at least 0.63, where the copy is saved
+as JPEG at quality 60, marked with calipers, brightened, or moved by some pixels with new speckle. For a copy that is
+cropped by 10 % on every side it is at least 0.53 in 99 of 100.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ SKETCH_SIDE, WINDOW_SIDE = 48, 32
 SKETCH_BYTES = SKETCH_SIDE * SKETCH_SIDE // 8
 NUM_BITS = WINDOW_SIDE * WINDOW_SIDE
 MIN_AGREEMENT, MIN_AGREEMENT_OF_CROP = 0.58, 0.53
-"""Of the bits of two sketches, from -1 (all differ) over 0 (chance) to 1, where both show one picture."""
+"""Least agreement of the bits of two sketches of one picture. Agreement is -1 where all bits differ, 0 by chance, 1
+where all are equal."""
 BLUR_SIDE, FINE_PX, COARSE_PX = 96, 1.5, 6.0
 EARLY_WORDS, EARLY_SHARE = 4, 0.36
 """A pair that differs in more than this share of the first words is not looked at further."""
@@ -33,7 +34,7 @@ SPREAD = 389
 """Odd: bit k of a window is taken from place 389 k, so that the first words are spread over the picture."""
 MAX_PAIRS_WITH_CROPS = 12_000**2
 NUM_ROWS, NUM_COLUMNS = 128, 4096
-"""A block of the search, which bounds the memory."""
+"""Size of a block of the search; it bounds the memory."""
 
 Words = NDArray[np.uint64]
 Window = tuple[float, float, float, float]
@@ -67,8 +68,8 @@ WINDOWS = windows()
 def alike(one_NK: UInt8Array, other_MK: UInt8Array) -> set[tuple[int, int]]:
     """Sketches (N, 288), sketches (M, 288) -> every (i, j) where one[i] and other[j] show one picture.
 
-    Also where one is a crop of the other (up to MAX_PAIRS_WITH_CROPS pairs), and where one is mirrored. A picture that
-    holds nothing is like none.
+    Crops are found as well (for up to MAX_PAIRS_WITH_CROPS pairs), and mirrored pictures. A blank picture
+    is like no other.
     """
     one, other = _cells(one_NK), _cells(other_MK)
     is_itself = one_NK is other_MK  # then a window of i on j has been compared as one of j on i

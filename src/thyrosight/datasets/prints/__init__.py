@@ -1,1 +1,1 @@
-"""What tells that two pictures are one: counted bits, fingerprints, the search for near-duplicates."""
+"""Images -> pairs that show the same picture: counted bits, fingerprints, the search for near-duplicates."""

@@ -1,8 +1,8 @@
 """Images -> the pairs that show the same picture: fingerprints, a Hamming search, and clusters.
 
 A fingerprint is a 128-bit difference hash (signs of the differences across and down a small reduction; N. Krawetz,
-"Kind of like that", 2013) and a 32 x 32 thumbnail. Hashes propose pairs and thumbnails decide: ultrasound frames have
-so much layout in common that a hash alone finds different images equal.
+"Kind of like that", 2013) and a 32 x 32 thumbnail. Hashes propose pairs and thumbnails decide, because ultrasound
+frames have so much layout in common that different images may have equal hashes.
 
 On the breast set BUSI, whose duplicates were grouped by hand, this finds all 143 pairs and 28 more, which show the same
 lesion at another moment or with another crop.
@@ -26,7 +26,7 @@ MAX_BITS = 31
 MIN_CORRELATION = 0.95
 """Thumbnails of a pair correlate at least this much."""
 NUM_ROWS, NUM_COLUMNS = 256, 8192
-"""A block of the search: 2 million pairs of hashes are in memory at once."""
+"""Size of a block of the search, so that 2 million pairs of hashes are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def clusters(num_items: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 def close_pairs(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Hashes (N, 2), hashes (N, 2) -> pairs (i, j), i < j; one[i] and other[j] differ in at most MAX_BITS.
 
-    All pairs are compared, in blocks that bound the memory: 1 to 2 minutes for 100,000 images; to decode them takes 10.
+    All pairs are compared, in blocks that bound the memory. For 100,000 images this takes 1 to 2 minutes; their
+    decoding takes 10.
     """
     found = [np.zeros((0, 2), dtype=np.int64)]
     for row in range(0, len(one), NUM_ROWS):

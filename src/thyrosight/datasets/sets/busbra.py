@@ -1,7 +1,7 @@
 """BUS-BRA (Gómez-Flores et al., Medical Physics, 2024): breast lesions, outline and pathology -> one case per image.
 
-Images/bus_NNNN-S.png (or .jpg), Masks/mask_NNNN-S.png, bus_data.csv; groups.csv (beside, optional) gives the fold.
-Patients are the groups. Cite the paper; the set's own licence lies beside it.
+Images/bus_NNNN-S.png (or .jpg), Masks/mask_NNNN-S.png, bus_data.csv; an optional groups.csv next to them gives the
+fold. Patients are the groups. Cite the paper; the set has a licence of its own.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _folds(folder: Path) -> dict[str, str]:
-    """groups.csv beside the set (ID, fold) -> the fold of each image; empty where there is none."""
+    """groups.csv next to the set (ID, fold) -> the fold of each image; empty where there is no such file."""
     path = folder / "groups.csv"
     if not path.is_file():
         return {}

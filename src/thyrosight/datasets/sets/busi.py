@@ -86,7 +86,7 @@ def _images_and_masks(folder: Path) -> list[tuple[Path, list[Path]]]:
 
 
 def _mask_file(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path | None:
-    """Image, its masks -> its mask file: the only one of the set, or a new file with their union, or with none."""
+    """Image, its masks -> its mask file: the only mask, or a new file with the union of several, or an empty one."""
     from PIL import Image
 
     if len(masks) == 1:

@@ -35,7 +35,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 NEAR_PATIENT = re.compile(r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)")
 """A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
-"""Never used, not even as the split key: such a column identifies a person."""
+"""Columns that are never used, not even as the split key, because they identify a person."""
 _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>.+?)\s*$")
 _CATEGORIES = ("1", "2", "3", "4", "4a", "4b", "4c", "5", "6")
 """TI-RADS categories in their order; "4" without a letter counts as the lowest of the fours."""

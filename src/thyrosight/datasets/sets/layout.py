@@ -30,13 +30,13 @@ class Request:
     masks: Path
     columns: dict[str, str] = field(default_factory=dict)
     keep_partial: bool = False
-    """Whether a mask is used although some of its outlines are known to be lost."""
+    """Whether a mask is used even where some of its outlines are known to be lost."""
     official_split: bool = False
-    """Whether the split of the publication is taken where a set also comes with folds (tn5000)."""
+    """Whether the split of the publication is taken for a set that also has folds (tn5000)."""
     malignant: str | None = None
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
     nodule_labels: tuple[str, ...] = ()
-    """Categories, or values of mask files, that are nodules, in lower case; empty: what the set itself tells."""
+    """Categories, or values of mask files, that are nodules, in lower case; empty: as the set itself states."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class KnownSet:
     risk_meaning: str = ""
     """The meaning of the risk in a model that learned these labels, in words; empty: the label 1 of the set."""
     origin: Origin | None = None
-    """What is published about the set; None: nothing, or the set is not public."""
+    """Published facts of the set; None: there are none, or the set is not public."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:

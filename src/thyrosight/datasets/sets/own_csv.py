@@ -88,7 +88,7 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 class FilesOfCells(Protocol):
-    """What turns the cells of a table into paths."""
+    """Cells of a table -> paths."""
 
     def path(self, text: str) -> Path:
         """A cell -> the file that it means."""
@@ -96,7 +96,7 @@ class FilesOfCells(Protocol):
 
 
 class _Files:
-    """Cells -> files next to the table; counts the files that have another ending than the table writes."""
+    """Cells -> files next to the table. It counts the files whose ending differs from the one in the table."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -199,7 +199,8 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
 def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -> tuple[list[Case], list[str]]:
     """One case per row -> (the same, spellings of one patient made one; notes). InputError where cells were merged.
 
-    A spreadsheet's merged cell stands in the CSV of its first row alone: the other images would lose their patient.
+    Where cells were merged in a spreadsheet, only the first of their rows has the value in the CSV, so the other images
+    would lose their patient.
     """
     if "group" not in columns:
         return list(cases), []

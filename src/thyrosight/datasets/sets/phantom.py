@@ -10,7 +10,7 @@ from thyrosight.datasets.table import read_cases
 
 NAME = "cases"
 GUESSED_GROUPS = frozenset({"readings"})
-"""Sources whose groups are a guess: the page knows of a patient only what the name of a folder tells."""
+"""Sources whose groups are a guess: the page knows the patient only by the name of a folder."""
 RISK_MEANING = "probability that the phantom was drawn as malignant"
 ORIGIN = Origin(
     citation="drawn by `thyrosight phantom`",

@@ -72,7 +72,10 @@ def _cases_of_part(folder: Path, part: str) -> tuple[list[Case], list[str]]:
 
 
 def _labels(path: Path) -> dict[str, int]:
-    """`name,label` lines, with or without a header -> file stem -> 0 or 1. Images may have another ending since."""
+    """`name,label` lines, with or without a header -> {file stem: 0 or 1}.
+
+    The ending is ignored, because the images may have another one now.
+    """
     if not path.is_file():
         return {}
     labels: dict[str, int] = {}

@@ -1,8 +1,8 @@
 """TN5000 (Zhang et al., Scientific Data, 2025): thyroid nodules, a box and pathology each -> one case per picture.
 
 Pascal VOC layout: JPEGImages/NNNNNN.jpg, Annotations/NNNNNN.xml, ImageSets/Main/{train,val,test}.txt. A picture with
-two listed nodules is two files of the set; groups.csv (beside, optional) says which by `same_picture`, and gives
-`group` and `fold`. Cite the paper and figshare 10.6084/m9.figshare.28455641; the terms of the set apply.
+two listed nodules is two files of the set. An optional groups.csv next to the set names such files by `same_picture`,
+and gives `group` and `fold`. Cite the paper and figshare 10.6084/m9.figshare.28455641; the terms of the set apply.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ORIGIN = Origin(
 CLASSES = {"0": 0, "1": 1}
 MAX_XML_BYTES = 2**20
 BLOCK = 25
-"""Neighbouring numbers of the set look alike and share their label, and patients are not named: without groups.csv a
-block of so many numbers is one group."""
+"""Without groups.csv, this many consecutive numbers are one group. Patients are not named, and images of neighbouring
+numbers look alike and share their label."""
 
 
 @dataclass(frozen=True)
 class _File:
-    """One file of the set: its image, boxes, label (None where its nodules differ or none is listed), its own row."""
+    """One file of the set. label: None where its nodules differ or none is listed. row: its row in groups.csv."""
 
     image: Path
     boxes: tuple[Box, ...]
@@ -160,7 +160,7 @@ def _files(folder: Path) -> tuple[dict[str, _File], dict[str, int]]:
 
 
 def _given(folder: Path) -> dict[str, dict[str, str]]:
-    """groups.csv beside the set (image_id, group, perhaps same_picture and fold) -> its row for each image."""
+    """groups.csv next to the set (image_id, group, perhaps same_picture and fold) -> the row of each image."""
     path = folder / "groups.csv"
     if not path.is_file():
         return {}
@@ -181,13 +181,16 @@ def _splits(folder: Path) -> dict[str, str]:
 
 
 def _latest(splits: Iterable[str]) -> str:
-    """Parts in which one picture stands -> the one that is scored last: it trains nothing where it is tested."""
+    """Splits of the files of one picture -> the last of train, val, test.
+
+    So a picture in the test split trains nothing.
+    """
     order = ("", "train", "val", "test")
     return max(splits, key=order.index, default="")
 
 
 def _number(image: Path) -> int:
-    """An image's name -> its number; 0 where it is none."""
+    """An image's name -> its number; 0 where the name is no number."""
     return int(image.stem) if image.stem.isdecimal() else 0
 
 

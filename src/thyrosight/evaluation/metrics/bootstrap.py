@@ -19,7 +19,7 @@ Statistic = Callable[[Float64Array], Float64Array]
 
 DRAWS = 2000
 MIN_DEFINED_SHARE = 0.5
-"""There is no interval where the statistic is defined in a smaller share of the draws."""
+"""Where the statistic is defined in a smaller share of the draws, there is no interval."""
 WEIGHTS_AT_ONCE = 1_000_000
 
 

@@ -20,7 +20,7 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class OperatingGoal:
-    """What a threshold is chosen for. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen point."""
+    """The purpose of a threshold. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen point."""
 
     name: str
     meaning: str
@@ -45,7 +45,7 @@ OPERATING_GOALS = (
     OperatingGoal("sensitivity-90", "the highest threshold that calls at least 90 % of the high ones high", _sensitive),
     OperatingGoal("specificity-90", "the lowest threshold that calls at least 90 % of the low ones low", _specific),
 )
-"""The first decides which risk is called high in pictures and reports."""
+"""The first of them decides which risk is called high in pictures and reports."""
 
 
 def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike) -> float:

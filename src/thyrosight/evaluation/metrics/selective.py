@@ -55,9 +55,9 @@ def aurc_of(losses_N: ArrayLike, confidences_N: ArrayLike) -> Statistic:
     """-> area under the risk-coverage curve: the mean over k = 1..N of the mean loss of the k most confident cases.
 
     Geifman, Uziel & El-Yaniv (ICLR 2019); Ding et al. (CVPR Workshops 2020) show why it is better than the AUROC of the
-    confidence. Lower is better; without an order it is the mean loss. Weights have to be counts. For equal confidences
-    it is the mean over their orders, in closed form with harmonic numbers H: a level of w cases of mean loss m after a
-    cases of total loss l adds (l - a m) (H(a + w) - H(a)) + w m.
+    confidence. Lower is better; where all confidences are equal it is the mean loss. Weights must be counts. Cases of
+    equal confidence count with the mean over all their orders, in closed form with harmonic numbers H: a level of w
+    cases with mean loss m, after a cases with total loss l, adds (l - a m) (H(a + w) - H(a)) + w m.
     """
     ordered = _ordered(confidences_N)
     losses = np.asarray(losses_N, dtype=np.float64)

@@ -38,16 +38,18 @@ from thyrosight.views.field import field_of_view
 NAME_COLUMNS = ("case_id", "case", "name", "image", "file", "filename", "id")
 RISK_COLUMNS = ("risk", "probability", "prob", "malignancy_probability", "p_malignant", "score")
 SURE = 1e-6
-"""A risk of 0 or 1 counts as this far from it, so that its logit is a number."""
+"""A risk of 0 or 1 is moved by this much towards 0.5, so that its logit is finite."""
 MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
 class OtherResults:
-    """Results of another program. name: what reports call it. masks: its folder; risks: a CSV; None: it gives none.
+    """Results of another program. name: what reports call it.
 
-    labels: which values of a mask are nodules (empty: all but 0). missing_is_empty: a case without a mask file is one
-    in which the program found nothing.
+    masks: a folder; risks: a CSV; None: the program gives none.
+
+    labels: which values of a mask are nodules (empty: all but 0). missing_is_empty: where a case has no mask file, the
+    program found nothing in it.
     """
 
     masks: Path | None = None
@@ -59,7 +61,7 @@ class OtherResults:
 
 @dataclass(frozen=True)
 class _Found:
-    """case_id -> its mask file, case_id -> its risk, and sentences about what belongs to no case."""
+    """case_id -> its mask file, case_id -> its risk, and sentences about files and rows that belong to no case."""
 
     masks: Mapping[str, Path]
     risks: Mapping[str, float]
@@ -169,7 +171,7 @@ def _found(results: OtherResults, cases: Sequence[Case]) -> _Found:
 
 
 def _names(cases: Sequence[Case]) -> dict[str, str]:
-    """-> every name, in lower case, that stands for one case alone -> its case_id; an id wins over a file name."""
+    """-> {name in lower case: case_id}, for every name that means one case only; an id counts before a file name."""
     names: dict[str, str] = {}
     torn: set[str] = set()
     for case in cases:

@@ -7,8 +7,8 @@ strength, so only the strength differs. Only the field changes, not the screen a
 log-compressed over about 64 dB: a decibel is LEVELS_PER_DB levels, and gain adds levels.
 
 training/augment.py has functions of the same names (add_speckle, blur, cast_shadow, change_gain, change_gamma,
-draw_calipers) with other formulas, on images in [0, 1]. They stay apart: a model must not be tested with the formulas
-that it was trained with.
+draw_calipers) with other formulas, on images in [0, 1]. The two must stay separate, because a model must not be tested
+with the formulas that it was trained with.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MIN_MEASURED_PX = 25  # smaller parts of a reference are not measured
 
 @dataclass(frozen=True)
 class Scene:
-    """Pixels of a frame, its reference mask (None: not known), its field and the views in it (none: the field)."""
+    """Pixels of a frame, its reference mask (None: not known), its field, its views (empty: the field is one view)."""
 
     image_HW: UInt8Array
     reference_HW: BoolArray | None
@@ -85,13 +85,13 @@ def rng_of(seed: int, case_id: str, perturbation: str) -> Rng:
 
 
 def change_gain(scene: Scene, rng: Rng, gain_db: float) -> Scene:
-    """Brighter or darker, at random: an offset in log-compressed gray that fades out towards black."""
+    """Makes the field brighter or darker, at random: an offset in log-compressed gray that fades out towards black."""
     field_HW = scene.field_HW
     return scene.with_field(field_HW + _sign(rng) * gain_db * LEVELS_PER_DB * _echo_share(field_HW))
 
 
 def change_gamma(scene: Scene, rng: Rng, gamma: float) -> Scene:
-    """Another gray map: levels as a share of white to the power of gamma or of 1 / gamma, at random."""
+    """Applies another gray map: levels, as a share of white, to the power of gamma or of 1 / gamma, at random."""
     power = gamma if _sign(rng) > 0 else 1 / gamma
     return scene.with_field(255.0 * (scene.field_HW / 255.0) ** np.float32(power))
 
@@ -116,7 +116,7 @@ def cut_depth(scene: Scene, rng: Rng, share: float) -> Scene:
 
 
 def add_speckle(scene: Scene, rng: Rng, sd_db: float) -> Scene:
-    """More speckle: the log amplitude of a complex Gaussian, with grains that are wider than deep.
+    """Adds speckle: the log amplitude of a complex Gaussian, with grains that are wider than deep.
 
     Log compression makes speckle additive; the standard deviation of fully developed speckle is 5.6 dB for every mean
     (Kaplan & Ma, J Acoust Soc Am 95:1396, 1994). Amplitudes below -3 standard deviations are set to that limit.
@@ -130,13 +130,13 @@ def add_speckle(scene: Scene, rng: Rng, sd_db: float) -> Scene:
 
 
 def blur(scene: Scene, rng: Rng, sigma_share: float) -> Scene:
-    """A softer image: Gaussian, sigma as a share of the field's height."""
+    """Blurs the field by a Gaussian; sigma is a share of the field's height."""
     sigma_px = sigma_share * scene.fov.height
     return scene.with_field(cv2.GaussianBlur(scene.field_HW, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE))
 
 
 def save_as_jpeg(scene: Scene, rng: Rng, quality: int) -> Scene:
-    """The field, encoded as JPEG of this quality (libjpeg's scale, 100 is the best) and decoded again."""
+    """Encodes the field as JPEG of this quality (libjpeg's scale, 100 is the best) and decodes it again."""
     field_HW = np.ascontiguousarray(scene.image_HW[scene.fov.slices])
     _, coded = cv2.imencode(".jpg", field_HW, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded_HW = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
@@ -152,7 +152,7 @@ class Shadow(NamedTuple):
 
 
 def cast_shadow(scene: Scene, rng: Rng, shadow: Shadow) -> Scene:
-    """An acoustic shadow in every view, as behind a calcification: from a random depth down, with soft sides."""
+    """Adds an acoustic shadow to every view, as behind a calcification: from a random depth down, with soft sides."""
     image_HW = scene.image_HW.astype(np.float32)
     for view in scene.views:
         centre_px, begins_px = rng.uniform(0.15, 0.85) * view.width, rng.uniform(0.1, 0.5) * view.height
@@ -175,7 +175,7 @@ class Calipers(NamedTuple):
 
 
 def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
-    """Measurement crosses at the ends of the longest and the perpendicular diameter of every reference nodule.
+    """Draws measurement crosses at the ends of the longest and the perpendicular diameter of every reference nodule.
 
     They are numbered, and a dotted line joins them from strength 2 on. Crosses are open in the middle or not, at
     random: scanners draw both. None where no nodule is outlined.
@@ -228,7 +228,7 @@ BLOCKS = {
 
 
 def write_text(scene: Scene, rng: Rng, annotation: Annotation) -> Scene:
-    """Text in the field, as sonographers and scanners write it; left and right are exchanged at random."""
+    """Writes text into the field, as sonographers and scanners do; left and right are exchanged at random."""
     from PIL import Image, ImageDraw, ImageFont
 
     capital_px = max(8, round(annotation.capital * scene.fov.height))

@@ -48,14 +48,17 @@ if TYPE_CHECKING:
     from thyrosight.inference.predictor import Predictor
 
 Views = tuple[Box, tuple[Box, ...]]
-"""The field and the views in it."""
+"""(field, the views in it)."""
 Clean = tuple[Case, CaseScore, Views]
-"""A case, the score of its clean image, and the field and views that were given or found."""
+"""A case, the score of its clean image, and its field and views as the table gives them or the predictor finds them."""
 
 
 @dataclass(frozen=True)
 class StressPlan:
-    """What is tried and how it is scored. Without disturbances, every perturbation is tried at every strength."""
+    """Which disturbances are tried and how they are scored.
+
+    An empty list means every perturbation at every strength.
+    """
 
     disturbances: tuple[Disturbance, ...] = ()
     settings: EvaluationSettings = DEFAULT_SETTINGS
@@ -117,7 +120,7 @@ def stress(
 def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings = DEFAULT_SETTINGS) -> StressTest:
     """Folders of stress tests, each of a model on the fold that it has not seen -> the StressTest of all cases.
 
-    InputError where they tried different disturbances, or where a case is in two of them.
+    InputError where the folders differ in their disturbances, or where a case is in two of them.
     """
     scores: dict[Disturbance, list[CaseScore]] = {}
     for part in parts:
@@ -217,8 +220,8 @@ def score_disturbed(
 ) -> CaseScore | None:
     """Predictor, case, field and views of its clean image, disturbance -> score; None where the case does not allow it.
 
-    The predictor gets the field of the table, cut as the disturbance cuts it. Where the table has no field, the
-    predictor finds that of the disturbed image, so a field that it misses counts.
+    The predictor gets the field of the table, after the disturbance has cut it. Where the table has no field, the
+    predictor looks for it in the disturbed image, so a field that it misses lowers the score.
     """
     frame = load_image(case)
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None

@@ -24,7 +24,7 @@ from thyrosight.types import Float64Array
 
 SCHEMA_VERSION = 1
 DAILY = (1, 2)
-"""The strengths that occur daily; the headline states their cost."""
+"""The strengths that occur daily; the headlines state their cost."""
 
 Disturbance = tuple[str, int]
 """A key of PERTURBATIONS and a strength."""

@@ -1,8 +1,8 @@
-"""Codes of a DICOM header -> the part of the body that they state, where it is surely another than the neck.
+"""Codes of a DICOM header -> the part of the body that they state, if it is surely not the neck; else nothing.
 
-Only terms of the standard pass, so no free text of a header comes across: value 3 of Image Type (PS3.3 C.8.5.6.1.1)
-and Body Part Examined (PS3.16 Annex L). SMALL PARTS, NECK and unknown words say nothing. Nor does BREAST: networks
-learn from such images as well, and a reader sees at once what they show.
+Only terms of the standard pass, so that no free text of a header is passed on: value 3 of Image Type (PS3.3
+C.8.5.6.1.1) and Body Part Examined (PS3.16 Annex L). SMALL PARTS, NECK and unknown words give nothing. BREAST gives
+nothing either, because networks learn from such images as well, and a reader sees at once what they show.
 """
 
 from __future__ import annotations

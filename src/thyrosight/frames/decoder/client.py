@@ -1,8 +1,10 @@
-"""Request -> reply of a child process that decodes DICOM and video: the parent's side; worker.py is the child's.
+"""Request -> reply of a child process that decodes DICOM and video.
+
+This is the parent's side; worker.py is the child's.
 
 Large C libraries decode these files, and they were not written for hostile input. So they run in a child that may take
 MAX_MEMORY_BYTES and CPU_SECONDS and may write no file. It is killed after WALL_SECONDS, and a new child is started.
-A start takes most of a second, so a child serves many files, one at a time.
+Starting a child takes most of a second, so a child serves many files, one at a time.
 
 The protocol: one line of JSON in each direction; `num_bytes` in it counts the bytes that follow. Nothing is pickled.
 """

@@ -89,10 +89,10 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
 
 
 def as_stored(layout: Layout, num_bytes: int) -> Layout:
-    """Layout of uncompressed pixels, their length -> the layout that the length tells, where the header contradicts it.
+    """Layout of uncompressed pixels, their length -> the layout that fits the length, where the header contradicts it.
 
-    Writers that unpack 4:2:2 colour forget to say so in the header, and the other way round. A header that does not say
-    how many frames there are gets the number that the data holds.
+    Some writers unpack 4:2:2 colour and leave the header unchanged; others do the reverse. Where the header states no
+    number of frames, it is the number that the data holds.
     """
     for photometric in (layout.photometric, *_OTHER_SAMPLING.get(layout.photometric, ())):
         as_said = replace(layout, photometric=photometric)
@@ -106,7 +106,7 @@ def as_stored(layout: Layout, num_bytes: int) -> Layout:
 
 
 def _frames_of_a_still(layout: Layout, num_bytes: int) -> int:
-    """-> 1; HeaderError where the data of one image is several times as long as its header says."""
+    """-> 1; HeaderError where the data of one image is several times as long as its header states."""
     times, over = divmod(num_bytes, layout.frame_bytes)
     if times > 1 and over <= 1 and layout.photometric not in _OTHER_SAMPLING:
         raise HeaderError(
@@ -122,9 +122,9 @@ def _fragments_of(stream: Bounded, at: int, num_bytes: int) -> list[tuple[int, i
 
 
 def _counted(layout: Layout, stream: Bounded, items: list[tuple[int, int]], dataset: Any) -> Layout:
-    """Layout of compressed pixels -> the same with the number of frames that the fragments begin.
+    """Layout of compressed pixels -> the same with the number of frames that the fragments hold.
 
-    HeaderError where a header that says one frame holds several: which one is meant, nobody can know.
+    HeaderError where the header states one frame and there are several, because nobody can know which one is meant.
     """
     begun = sum(starts_frame(stream.exactly(at, min(12, length))) for at, length in items[1:])
     if layout.num_frames == 1 and begun > 1 and begun == len(items) - 1:
@@ -210,7 +210,8 @@ def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
 def frame_places(stream: Bounded, items: list[tuple[int, int]], num_frames: int, dataset: Any) -> Places:
     """Offset table and fragments -> the fragments of each frame.
 
-    One fragment per frame; else by the offset table, basic or extended; else by the starts of compressed frames.
+    Where there are as many fragments as frames, each is a frame. A single frame has all fragments. Else the offset
+    table decides, basic or extended; else the starts of compressed frames do.
     """
     (table_at, table_bytes), fragments = items[0], items[1:]
     if len(fragments) == num_frames:

@@ -1,6 +1,6 @@
 """DICOM stream -> its encoding, its image module, and the facts that the parent may get; runs in the child.
 
-A false length costs no memory, each value is checked, and nothing that identifies a patient is read or passed on.
+A false length costs no memory, and each value is checked. Nothing that identifies a patient is read or passed on.
 
 Source: DICOM PS3.3 C.7.6.3 (image pixel), C.7.6.5 (cine), C.8.5.5 (ultrasound regions); PS3.5 annex A; PS3.10 7.1.
 """
@@ -57,7 +57,7 @@ _REGION_NUMBERS = {
 
 
 UNSAID = 0
-"""The number of frames of a header that does not say it: the pixel data is counted."""
+"""Number of frames where the header does not state it; then the frames in the pixel data are counted."""
 
 
 class Bounded:

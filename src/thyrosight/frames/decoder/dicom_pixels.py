@@ -29,7 +29,7 @@ GRAY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 OTHER_COLOURS = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
-"""The standard's, which can't be read here; a word that is none of the standard's is not repeated in an error."""
+"""Colour spaces of the standard that can't be read here. An error repeats only these words: others may be anything."""
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
@@ -155,7 +155,10 @@ def rle_samples(layout: Layout, data: bytes) -> Values:
 
 
 def checked_claim(layout: Layout, data: bytes) -> Codestream:
-    """A compressed frame -> its claims. HeaderError where the header differs: a decoder would allocate these claims."""
+    """A compressed frame -> its claims.
+
+    HeaderError where the header differs, because a decoder allocates what the frame claims.
+    """
     claim = read_codestream(data)
     if (claim.rows, claim.columns) != (layout.rows, layout.columns):
         size, wanted = (f"{width:,} x {height:,}" for width, height in (
@@ -255,8 +258,8 @@ def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
 def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
     """Lowest and highest stored value -> gray level _V.
 
-    From 0 to the full range of the smallest of 8, 10, 12, 14, 16 bits that holds the highest value, as in load.py; with
-    negative values, from the lowest to the highest.
+    Gray goes from 0 to the full range of the smallest of 8, 10, 12, 14, 16 bits that holds the highest value, as in
+    load.py. With negative values it goes from the lowest to the highest value.
     """
     values_V = stored_values(layout).astype(np.float64)
     if low >= 0 and layout.bits_stored > 8:
@@ -324,8 +327,8 @@ def _first(value: Any) -> float | None:
 def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
     """Stored value -> RGB _V3 by the file's palette.
 
-    Of a palette of 16 bits the upper eight count. Where no entry exceeds 255, the file has 8-bit colours in 16-bit
-    entries, a common mistake, and they stay unchanged.
+    Entries of 16 bits are cut to their upper eight bits. Where no entry exceeds 255, the file has 8-bit colours in
+    16-bit entries, a common mistake, and they stay unchanged.
     """
     from pydicom.pixels.processing import apply_color_lut
 

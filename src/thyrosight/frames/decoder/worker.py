@@ -1,7 +1,8 @@
 """The child process: requests on stdin -> decoded frames on stdout, within limits that it first sets for itself.
 
 client.py runs it as `python -m thyrosight.frames.decoder.worker MEMORY_BYTES CPU_SECONDS` and describes the protocol.
-The fault of a file becomes a line for the user; text from the file, which may name a patient, never does.
+The fault of a file becomes one line for the user. Text from the file never gets into that line, because it may name a
+patient.
 """
 
 from __future__ import annotations

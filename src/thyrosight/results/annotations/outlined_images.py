@@ -1,4 +1,4 @@
-"""Examination, results folder, or predictions -> OutlinedImage: what an annotation file states of one image."""
+"""Examination, results folder, or predictions -> OutlinedImage: the content of an annotation file for one image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABEL = "nodule"
 
 @dataclass(frozen=True)
 class OutlinedNodule:
-    """One outline in whole pixels. attributes: what else is known, as text."""
+    """One outline in whole pixels. attributes: further facts, as text."""
 
     outline_xy: tuple[tuple[int, int], ...]
     outlined_by: OutlinedBy
@@ -31,7 +31,7 @@ class OutlinedNodule:
 
 @dataclass(frozen=True)
 class OutlinedImage:
-    """One image: its file's name, its size, its outlines, the network that was asked."""
+    """One image: its file's name, its size, its outlines, and the network of the prediction."""
 
     name: str
     width_px: int
@@ -45,7 +45,7 @@ class OutlinedImage:
 
 
 def images_of_examination(examination: ThyroidExam) -> list[OutlinedImage]:
-    """Examination -> its images with the outlines of its nodules, also those without any."""
+    """Examination -> all of its images, with the outlines of its nodules."""
     found = []
     for image in examination.images:
         nodules = []
@@ -68,7 +68,10 @@ def images_of_predictions(predictions: Iterable[Prediction]) -> list[OutlinedIma
 
 
 def images_of_results(folder: Path) -> list[OutlinedImage]:
-    """Results folder -> its images; the outlines of a case with a reading are a person's. InputError without a case."""
+    """Results folder -> its images. In a case with a reading the outlines are those of the person.
+
+    InputError without a case.
+    """
     found = []
     for name in case_folders(folder):
         prediction = read_result(folder / name)

@@ -1,8 +1,8 @@
 """Source, picture -> DICOM Secondary Capture: the overlay as any viewer shows it.
 
 The overlay shows the ultrasound field only, with the text in it filled in. No person checks this, and the field may be
-too large, so the picture may still hold text: Burned In Annotation is left out. The picture is not in the source's
-pixels; SEG is.
+too large, so the picture may still hold text. Therefore Burned In Annotation is left out. The pixels of the picture are
+not those of the source; those of SEG are.
 """
 
 from __future__ import annotations

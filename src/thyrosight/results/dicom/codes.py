@@ -1,4 +1,4 @@
-"""The coded concepts of our SEG and SR: those of the standard where it has one, else of our scheme 99THYROSIGHT.
+"""The coded concepts of our SEG and SR, by codes of the standard where it has one, else of our scheme 99THYROSIGHT.
 
 Codes of the standard come from DICOM PS3.16; comments name the context groups. Our scheme holds concepts that no group
 has: the calibrated risk, the extents along the frame's axes, the TI-RADS lexicon, the flags.
@@ -111,7 +111,7 @@ SHORT_TERMS = {
 
 
 def own_code(value: str, meaning: str | None = None) -> Code:
-    """Value in our scheme -> its code; without a meaning, the words of the value are the meaning."""
+    """Value in our scheme -> its code. Where no meaning is given, it is the words of the value."""
     return Code(value, SCHEME, (meaning or value.replace("_", " "))[:MAX_MEANING])
 
 

@@ -1,8 +1,8 @@
 """Header of a DICOM source -> the same without its patient and study: a pseudonym, and other UIDs.
 
-Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by another,
-everywhere by the same. So the Basic Application Level Confidentiality Profile requires (DICOM PS3.15 annex E, actions
-Z, X and U).
+Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by a new one,
+always the same for one UID. The Basic Application Level Confidentiality Profile requires this (DICOM PS3.15 annex E,
+actions Z, X and U).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
 KEPT_IF_THERE = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription")
 FREE_TEXT = ("PositionReferenceIndicator",)
-"""Of the geometry: what anybody may have typed."""
+"""Attributes of the geometry that may hold free text."""
 MAPPED_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
 IDENTITY_REMOVED = "Patient pseudonymous, study empty, UIDs replaced consistently"

@@ -27,7 +27,10 @@ TITLE = "Ultrasound of the thyroid"
 
 @dataclass(frozen=True)
 class ExamDicomOptions:
-    """identity, uid_key, written as in read_source. Without a key, all files give one, so that a study stays one."""
+    """identity, uid_key, written: as in read_source.
+
+    Without a key it is made of all files, so that they stay one study.
+    """
 
     identity: Identity = "none"
     uid_key: str | None = None

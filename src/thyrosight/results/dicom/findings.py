@@ -15,16 +15,16 @@ from thyrosight.measurement.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.prediction import Nodule, Prediction
 
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
-"""DICOM's words: drawn by the software, by the software and then a person, by a person."""
+"""The words of DICOM: drawn by the software, by the software and then changed by a person, by a person."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The predictions of one source, in the order of its frames, and what links and rates their nodules.
+    """The predictions of one source, in the order of its frames, with the tracks and ratings of their nodules.
 
-    tracks: the track of each nodule; its number is the nodule's in every other file, so there may be gaps.
-    outlined_by: of outlines that a person drew or changed. assessments: TI-RADS by track. notes: a person's notes by
-    frame; nodule_notes: on one nodule. reader: name of the person, if any.
+    tracks: the track of each nodule. Its number is that of the nodule in every other file, so there may be gaps.
+    outlined_by: origin of the outlines that a person drew or changed. assessments: TI-RADS by track. notes: a person's
+    notes by frame; nodule_notes: on one nodule. reader: name of the person, if any.
     """
 
     predictions: tuple[Prediction, ...]

@@ -1,8 +1,8 @@
 """DICOM SEG that anybody made -> one mask per segment and source frame, with label, tracking identifier and UID.
 
-Read are BINARY, FRACTIONAL (inside from half of the maximum on) and LABELMAP segmentations whose pixels are not
-compressed, so that no decoder sees a foreign file. Nothing is resampled: a mask has the rows and columns of the SEG.
-Legend: `_HW` masks.
+It reads BINARY, FRACTIONAL (pixels of at least half of the maximum are inside) and LABELMAP segmentations. Their pixels
+must not be compressed, so that no decoder gets a foreign file. Nothing is resampled: a mask has the rows and columns of
+the SEG. Legend: `_HW` masks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _UID = re.compile(r"[0-2](\.(0|[1-9][0-9]*)){1,40}")
 class SegmentMask:
     """One segment in one frame.
 
-    source_uid, source_frame: of the image that it was drawn on, frames from 0; None where the file does not say.
+    source_uid, source_frame: UID and frame (from 0) of the image that it was drawn on; None where the file does not
+    state them.
     """
 
     number: int
@@ -66,7 +67,7 @@ def read_segments(path: Path) -> list[SegmentMask]:
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether the file is DICOM and says that it is a segmentation."""
+    """Whether the file is DICOM and states that it is a segmentation."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -145,7 +146,10 @@ def _segments_in(
 
 
 def _source_of(group: Dataset, dataset: Dataset) -> tuple[str | None, int | None]:
-    """-> UID and frame (from 0) of the image that the frame was drawn on; the SEG's only source where no frame says."""
+    """-> UID and frame (from 0) of the image that the frame was drawn on.
+
+    Where no frame states it, it is the only source of the SEG.
+    """
     for derivation in group.get("DerivationImageSequence") or ():
         for source in derivation.get("SourceImageSequence") or ():
             frame = source.get("ReferencedFrameNumber")

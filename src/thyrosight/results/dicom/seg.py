@@ -37,7 +37,7 @@ def nodule_mask(prediction: Prediction, nodule: Nodule) -> BoolArray:
 
 
 def segmentation(source: Source, findings: Findings) -> Dataset | None:
-    """Source, its Findings -> SEG; None where no nodule was outlined, because a SEG needs a segment."""
+    """Source, its Findings -> SEG; None where no nodule was outlined, because a SEG needs at least one segment."""
     if not findings.tracks:
         return None
     dataset = new_instance(
@@ -106,7 +106,7 @@ def _set_image(dataset: Dataset, source: Source) -> None:
 
 
 def _set_dimensions(dataset: Dataset, source: Source) -> None:
-    """Indexes frames by their segment and, in a clip, by their order in time among the frames with a nodule."""
+    """Gives each frame an index: its segment and, in a clip, its place in time among the frames with a nodule."""
     organization = source.uid("dimensions")
     item = Dataset()
     item.DimensionOrganizationUID = organization

@@ -1,7 +1,7 @@
 """DICOM file -> Source: the header values for SEG, SR and capture, with or without identity; Source -> new instances.
 
 Identity "keep" copies the attributes of patient and study, so that a PACS files the outputs next to their source.
-Identity "none" removes them (deidentify.py). The date of writing is ours and stays.
+Identity "none" removes them (deidentify.py). The date of writing is our own, so it stays.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Source:
     """The DICOM image of the predictions.
 
     header: patient, study and references as the outputs may state them, text in UTF-8, without pixels.
-    is_multiframe: whether the source counts its frames, so that references name them. written: date of the outputs.
+    is_multiframe: whether the source has numbered frames, which references then name. written: date of the outputs.
     """
 
     header: Dataset
@@ -57,7 +57,7 @@ class Source:
     written: datetime
 
     def uid(self, *parts: str) -> str:
-        """Purpose -> a UID; the same for the same purpose and source."""
+        """Purpose -> a UID, always the same for this purpose and source."""
         return uid_of_digest(hashlib.sha256("\0".join((self.header.SOPInstanceUID, *parts)).encode()).digest())
 
 

@@ -2,8 +2,8 @@
 
 The group of a nodule holds its outline on the source frame, sizes, risk and descriptors. The group of a frame's largest
 nodule also holds the frame's risk and flags. Where no nodule was found at all, every frame has a group that states it.
-One SR never mixes the two kinds of group, because validators look at all groups to distinguish the kinds. Lengths are
-in millimetres where the prediction has them, else in pixels. SEG and SR use the same tracking identifiers.
+One SR holds only one of the two kinds of group, because validators decide on the kind by all groups together. Lengths
+are in millimetres where the prediction has them, else in pixels. SEG and SR use the same tracking identifiers.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SERIES_NUMBER = 9902
 UNNAMED_READER = "Reader^Unnamed"
 NODULE_NOTE = "Reader's note on this nodule: "
 PIXEL_CENTRE = 0.5
-"""DICOM's coordinates start at the upper left corner of the first pixel, ours at its centre."""
+"""Shift of coordinates: in DICOM they start at the upper left corner of the first pixel, ours start at its centre."""
 
 TODAYS_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.3": "1.2.840.10008.5.1.4.1.1.3.1",
     "1.2.840.10008.5.1.4.1.1.6": "1.2.840.10008.5.1.4.1.1.6.1",
 }
-"""Retired classes of ultrasound -> their successors, which are the only ones in highdicom's tables."""
+"""Retired classes of ultrasound -> their successors. highdicom's tables hold the successors only."""
 
 Number = tuple[Code, float, Code]
 Answer = tuple[Code, Code]
@@ -71,7 +71,7 @@ def comprehensive_sr(
 ) -> hd.ComprehensiveSR:
     """Source, content, the instances that it refers to -> Comprehensive SR, complete and not verified.
 
-    kind: what its UID is made of, next to the source. description: of the series.
+    kind: the purpose of which its UID is made, with the source. description: that of the series.
     """
     dataset = hd.ComprehensiveSR(
         evidence=evidence,

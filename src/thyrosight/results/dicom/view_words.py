@@ -1,6 +1,7 @@
 """DICOM file -> the words in its header that may state view, side and pole: of the image first, then of its series.
 
-Read are labels of the image and the series, never the patient or the study: their free texts hold anything.
+It reads labels of the image and the series, never of the patient or the study, because their free texts may hold
+anything.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MAX_LENGTH = 200
 
 
 def view_words(path: Path) -> tuple[str, ...]:
-    """File -> its texts, the most particular first; none where it is no DICOM file or can't be read."""
+    """File -> its texts, the most specific first; none where it is no DICOM file or can't be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

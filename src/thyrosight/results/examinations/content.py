@@ -1,6 +1,6 @@
 """Examination, an earlier one -> ReportContent: every sentence and cell of the report, once, for all its formats.
 
-What the network proposed and what the reader said are different fields, so that no format can mix them.
+The network's proposals and the reader's words are different fields, so that no format can mix them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ DESCRIPTOR_NAMES = {**{name: name for name in LEXICON}, "foci": "echogenic foci"
 
 @dataclass(frozen=True)
 class NoduleRow:
-    """One nodule of the report. read, proposed: descriptors in words, by whom; measured: how each length was made."""
+    """One nodule of the report.
+
+    read, proposed: descriptors of the reader, of the measures; measured: how each length was made.
+    """
 
     number: int
     place: str
@@ -68,7 +71,10 @@ class NoduleRow:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """The report's text in its order; empty texts are left out by every format, save those that state an absence."""
+    """The texts of the report in their order.
+
+    Every format leaves out empty texts, except where they state an absence.
+    """
 
     title: str
     status: str
@@ -247,7 +253,7 @@ def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: Thyr
 
 
 def _network(nodule: ExaminedNodule, examination: ThyroidExam) -> Iterable[str]:
-    """-> what the network said of this nodule, image by image; no risk where a person drew the outline alone."""
+    """-> the network's result for this nodule, image by image; no risk where the outline is a person's alone."""
     for section in nodule.sections:
         if section.outlined_by == "MANUAL":
             yield f"{section.image}: outlined by the reader alone, so the network gives no risk for it"

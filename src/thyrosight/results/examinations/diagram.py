@@ -1,8 +1,8 @@
 """Examination -> an SVG of the gland from the front, the patient's right on the left, with numbered nodules.
 
-A nodule lies in the third of the lobe that the reader or the file stated; within the third its place is chosen so that
-nodules do not cover each other. Circles are as large as the longest diameter, on the scale of a lobe of 50 mm. A nodule
-whose side is not stated stands below the gland.
+A nodule is drawn in the third of the lobe that the reader or the file stated. Within the third its place is chosen so
+that nodules do not cover each other. Circles are as large as the longest diameter, on the scale of a lobe of 50 mm. A
+nodule whose side is not stated is drawn below the gland.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def gland_diagram(examination: ThyroidExam) -> Markup:
 
 
 def place_spots(examination: ThyroidExam) -> list[Spot]:
-    """Examination -> where its nodules stand in the diagram, the largest placed first."""
+    """Examination -> the places of its nodules in the diagram; the largest is placed first."""
     sized = [(one, nodule_dimensions(one, examination).longest_mm) for one in examination.nodules]
     placed: list[Spot] = []
     aside = [one for one, _ in sized if one.side is None]
@@ -76,7 +76,10 @@ def _title(one: ExaminedNodule, longest_mm: float | None) -> str:
 
 
 def _free_place(one: ExaminedNodule, radius: float, placed: list[Spot]) -> tuple[float, float]:
-    """-> the place nearest to the middle of the third where the circle covers no other, else where it covers least."""
+    """-> the place nearest to the middle of the third where the circle covers no other.
+
+    Where there is none, the place where it covers least.
+    """
     middle_x = LOBE_X[one.side or "right"]
     middle_y = ISTHMUS_Y if one.side == "isthmus" and one.pole is None else POLE_Y[one.pole or "middle"]
     best, best_cost = (middle_x, middle_y), math.inf
@@ -94,7 +97,7 @@ def _free_place(one: ExaminedNodule, radius: float, placed: list[Spot]) -> tuple
 
 
 def _gland() -> Iterator[str]:
-    """-> lobes, isthmus and trachea, and which side is which."""
+    """-> SVG of lobes, isthmus and trachea, and the letters of both sides."""
     for x, turn in ((LOBE_X["right"], 1), (LOBE_X["left"], -1)):
         names = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
         shifts = (-44, -60, -58, -56, -40, 34, 54, 56, 46, 22)

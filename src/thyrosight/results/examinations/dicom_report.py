@@ -48,7 +48,7 @@ def dicom_report(
     """Examination, an earlier one, {image key: DICOM file} -> {file name: bytes}.
 
     The SR holds gland, lymph nodes, remarks and impression as comments. Without identity, neither the label of the
-    patient nor the reader's name is in any of the files, the PDF included.
+    patient nor the reader's name is in any file, nor in the PDF.
     """
     one, other = loaded.examination, None if earlier is None else earlier.examination
     if identity == "none":

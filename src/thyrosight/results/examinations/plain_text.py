@@ -8,7 +8,7 @@ from thyrosight.results.examinations.content import NoduleRow, ReportContent
 
 
 def report_text(content: ReportContent) -> str:
-    """Content -> text with \\n line ends; nothing of the HTML is missing but the diagram and the pictures."""
+    """Content -> text with \\n line ends; it holds everything of the HTML except the diagram and the pictures."""
     return "\n".join(_lines(content)).rstrip() + "\n"
 
 

@@ -1,6 +1,6 @@
 """Results folder of one patient and day -> a proposed Examination, for a reader to complete and sign.
 
-What a file's name, or its DICOM header, states of view, side and pole is taken, and marked as the file's. Everything
+View, side and pole are taken from the file's name or its DICOM header, and marked as stated by the file. Everything
 else is left open. The words of headers are read by results/dicom/view_words.py.
 """
 
@@ -34,9 +34,9 @@ def propose_examination(
 ) -> ThyroidExam:
     """Results folder, {SHA-256: texts of the file}, {SHA-256: source file} -> Examination with proposed nodules.
 
-    home: the folder in which the examination's JSON will lie; pictures and files are named relative to it. Its uids
-    follow from the images, so that the same folder gives the same. InputError where a result is damaged, or the folder
-    holds more than one examination can.
+    home: the folder for the examination's JSON; pictures and files are named relative to it. The uids are computed from
+    the images, so that the same folder gives the same uids. InputError where a result is damaged, or the folder holds
+    more than one examination can.
     """
     names = case_folders(results)
     if not names:
@@ -84,13 +84,13 @@ def propose_examination(
 
 
 def derived_uid(*parts: str) -> str:
-    """Purpose -> a DICOM UID below 2.25; the same parts give the same."""
+    """Text parts -> a DICOM UID below 2.25; the same parts give the same UID."""
     digest = hashlib.sha256("\0".join(("thyrosight", *parts)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def _uid_for_life(one: Seen) -> str:
-    """-> the UID that the nodule has in the result; of results without UIDs, one that follows from image and number."""
+    """-> the UID of the nodule in the result; where the result has none, a UID computed from image and number."""
     if one.nodule.uid and _UID.fullmatch(one.nodule.uid):
         return one.nodule.uid
     return derived_uid("nodule", one.image.prediction.image.sha256, str(one.nodule.number))

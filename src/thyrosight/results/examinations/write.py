@@ -62,7 +62,7 @@ def report_files(
 
 
 def write_report_files(out: Path, files: dict[str, bytes], *, overwrite: bool = False) -> list[Path]:
-    """Folder, files -> their paths. InputError where one is there already and `overwrite` is not set.
+    """Folder, files -> their paths. InputError where a file is there already and `overwrite` is not set.
 
     An examination's JSON is never replaced, because a reader may have completed it.
     """

@@ -39,7 +39,7 @@ class ImportedReading:
 def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "") -> ImportedReading:
     """Mask or SEG file, case folder of `predict`, the image's file -> ImportedReading in out/CASE.
 
-    InputError where the case is not of this image, the masks are not, or the folder is there already.
+    InputError where the case or the masks are of another image, or the folder is there already.
     """
     network = read_result(case)
     if network is None:

@@ -24,14 +24,14 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
 
 
 def highest_risk(prediction: Prediction) -> float | None:
-    """-> the highest risk of its nodules: what a list states of an image. None without a nodule that has a risk."""
+    """-> the highest risk of its nodules, for lists of images. None without a nodule that has a risk."""
     return max((nodule.risk for nodule in prediction.nodules if nodule.risk is not None), default=None)
 
 
 def number_clip(store: Store, item: ItemRow, num_frames: int, known: Mapping[str, int]) -> None:
     """Gives each nodule of a finished clip the number and the UID of its track, and writes the clip's summary.
 
-    known: {UID: number} of nodules that the clip has had before; a track of them keeps its name.
+    known: {UID: number} of nodules that the clip had before; a track of such a nodule keeps UID and number.
     """
     found = [(index, store.prediction(item, index)) for index in range(num_frames)]
     before = {index: prediction for index, prediction in found if prediction is not None}

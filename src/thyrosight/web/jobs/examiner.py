@@ -1,4 +1,7 @@
-"""The models, shared by the worker and by requests about single frames; one at a time, so that memory is bounded."""
+"""The models, shared by the worker and by requests about single frames.
+
+One uses them at a time, to bound the memory.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class Examiner:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A request's turn. ApiError 503 where too many requests wait, or this one for longer than WAIT_SECONDS."""
+        """A request's turn.
+
+        ApiError 503 where too many requests wait, or this one waits for longer than WAIT_SECONDS.
+        """
         if not self._waiting.acquire(blocking=False):
             raise try_later("busy", "too many requests wait for the network", 2)
         try:
@@ -57,15 +63,15 @@ class Examiner:
             self._waiting.release()
 
     def model_for(self, item: ItemRow) -> Predictor:
-        """An item that is about to be predicted -> the model that was asked for, else the chosen one.
+        """An item before its prediction -> the model that was asked for, else the chosen one.
 
-        InputError where the one asked for is not there any more.
+        InputError where the model that was asked for is no longer there.
         """
         wanted = self._store.wanted_model(item)
         return self.models.chosen if wanted is None else self.models.needed(wanted, item.name)
 
     def model_of(self, item: ItemRow, frame_index: int) -> Predictor:
-        """Item, frame index -> the model that made the frame's result: what is measured there is never mixed.
+        """Item, frame index -> the model that made the frame's result, so that one model makes all measures of a frame.
 
         ApiError 409 where this server does not have it.
         """
@@ -89,7 +95,7 @@ class Examiner:
         return predictor, found
 
     def forget(self, item: ItemRow) -> None:
-        """Drops what is kept of an item, whose spacing has changed."""
+        """Drops the examinations of an item from memory, because its spacing has changed."""
         for key in [key for key in self._kept if key[0] == item.id]:
             self._kept.pop(key, None)
 

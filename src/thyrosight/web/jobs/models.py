@@ -1,6 +1,6 @@
 """Bundles that a server may use -> the model that is chosen for new images, and those of earlier results, on demand.
 
-A client names a model by its id alone, never by a path: only what the server was started with can be loaded.
+A client names a model by its id, never by a path, so only bundles that the server was started with can be loaded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import ModelIdentity
 
 CHOICE_NAME = "model.json"
-"""In the data folder: the model that was chosen last, for the next start."""
+"""File in the data folder that holds the model that was chosen last, for the next start."""
 MAX_LOADED = 3
 """Networks that stay in memory, the chosen one among them."""
 LEARNED_NAME = "bundle"
@@ -31,7 +31,7 @@ Loader = Callable[[Path], Predictor]
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A bundle that this server may use. fault: why it can't be loaded, in words; its info is None then."""
+    """A bundle that this server may use. fault: why it can't be loaded, in words; then info is None."""
 
     path: Path
     info: BundleInfo | None
@@ -68,10 +68,10 @@ def chosen_before(data: Path) -> str | None:
 
 
 class ServedModels:
-    """The models of one server. Several threads may use it.
+    """The models of one server. Several threads may use it. first: the model that is chosen at the start.
 
-    first: what is chosen at the start. sources: bundles and folders of bundles; a folder is read anew at each question,
-    so that a model that was learned meanwhile is among them.
+    sources: bundles and folders of bundles. A folder is read anew for each request, so that it includes models that
+    were learned meanwhile.
     """
 
     def __init__(self, first: Predictor, sources: Sequence[Path] = (), load: Loader = Predictor.load) -> None:
@@ -88,7 +88,7 @@ class ServedModels:
             return self._chosen
 
     def known(self) -> list[KnownModel]:
-        """-> every bundle once, the one of the start first."""
+        """-> every bundle once; the one that was chosen at the start comes first."""
         with self._lock:
             found: dict[object, KnownModel] = {}
             for path in dict.fromkeys(self._paths()):
@@ -97,7 +97,7 @@ class ServedModels:
             return list(found.values())
 
     def choose(self, model_id: str, data: Path) -> Predictor | None:
-        """Id -> the model, from now on that for new images, also after a restart; None where there is none of this id.
+        """Id -> the model, which from now on predicts new images, also after a restart; None for an unknown id.
 
         BundleError where the bundle can't be used, InputError where the choice can't be written to the data folder.
         """
@@ -109,7 +109,7 @@ class ServedModels:
             return found
 
     def choose_again(self, data: Path) -> str | None:
-        """At the start: chooses what was chosen last in the data folder -> a line for people where it can't."""
+        """At the start: chooses the model that was chosen last in this data folder -> a line for people if it can't."""
         wanted = chosen_before(data)
         if wanted is None:
             return None
@@ -125,7 +125,7 @@ class ServedModels:
         return f"the model {wanted} that was chosen last is not used ({reason}); {self.chosen.model.name} is"
 
     def of(self, model_id: str) -> Predictor | None:
-        """Id -> the model, loaded where it is not yet; None where there is none of this id. BundleError as load."""
+        """Id -> the model, which is loaded if necessary; None for an unknown id. BundleError as load."""
         with self._lock:
             if model_id not in self._loaded:
                 model = next((one for one in self.known() if one.id == model_id), None)

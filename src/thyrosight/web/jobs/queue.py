@@ -1,8 +1,8 @@
 """Jobs and their items in one SQLite file, so that an accepted job survives a crash and a restart.
 
 An item is queued, running, done or failed. Each time the worker takes it counts as a try. An item that was running when
-the server stopped is queued again. After MAX_TRIES it is suspect, and a child process tries it first: a file that stops
-the server must not do so for ever, and a file that was only there at the time must not be lost.
+the server stopped is queued again. After MAX_TRIES it is suspect, and a child process tries it first. So a file can't
+stop the server again and again, and an innocent file is not lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from thyrosight.web.jobs.work_list_table import WORK_LIST_SCHEMA
 
 MAX_TRIES = 2
 MAX_TRIES_AFTER_TRIAL = 6
-"""A file that survives its trial and is there each time when the server ends is given up then."""
+"""A file that survives its trial, but was in work each time when the server ended, is given up after this many
+tries."""
 BUSY_SECONDS = 20.0
 SCHEMA_VERSION = 2
 ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
@@ -53,7 +54,7 @@ ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_f
 
 
 class QueueFullError(Exception):
-    """More items would wait than may."""
+    """More items would wait than are allowed."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ class JobQueue:
     def take(self, had_a_turn: Collection[str] = ()) -> ItemRow | None:
         """-> the next item, now running, with this try counted; None where no item waits.
 
-        Suspect items (MAX_TRIES tries before) come last, before them those of `had_a_turn`; within each group the one
-        that has waited longest comes first. The try of a suspect item is on the disk only after `note_try`.
+        Suspect items (MAX_TRIES tries before) come last; those of `had_a_turn` come just before them. Within each group
+        the item that has waited longest comes first. The try of a suspect item is on the disk only after `note_try`.
         """
         marks = ", ".join("?" * len(had_a_turn))
         order = f"tries >= {MAX_TRIES}, id IN ({marks}), number"
@@ -289,7 +290,10 @@ class JobQueue:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """No one else uses the file within the block. It is committed to the disk, or undone where the block raises."""
+        """No one else uses the file within the block.
+
+        The changes are committed to the disk, or undone where the block raises.
+        """
         with self._lock:
             self._roll_back()  # what the disk did not let us undo before
             self._db.execute("BEGIN IMMEDIATE")
@@ -306,12 +310,12 @@ class JobQueue:
 
 
 def sort_key_of(path: str) -> str:
-    """Path of a file -> text that puts folder/2.png before folder/10.png: numbers are filled up with zeros."""
+    """Path of a file -> text for sorting that puts folder/2.png before folder/10.png: numbers are padded with zeros."""
     return re.sub(r"[0-9]+", lambda match: match[0].lstrip("0").zfill(20), path.casefold())
 
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:
-    """A queue of an earlier version -> the present one; what is in it stays."""
+    """A queue of an earlier version -> the present version; its jobs and items stay."""
     if version == 1:
         db.execute("BEGIN IMMEDIATE")
         for statement in _TO_VERSION_2:

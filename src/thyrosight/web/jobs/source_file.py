@@ -36,7 +36,7 @@ class SourceFile:
 def open_source_file(path: Path, name: str, given: GivenSpacing | None = None) -> Iterator[SourceFile]:
     """Path, the sender's name for it -> the open file. InputError has the sender's name, not the path.
 
-    given: the spacing that its frames have, whatever the file states.
+    given: the spacing of its frames; it replaces the one that the file states.
 
     Other errors within the block (a full disk) pass unchanged.
     """

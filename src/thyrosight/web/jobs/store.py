@@ -64,7 +64,7 @@ class GivenSpacing(SpacingMm):
 
 
 class StoreError(InputError):
-    """The disk refuses: the file that was sent is not the cause."""
+    """The disk refuses a read or write; the file that was sent is not the cause."""
 
 
 class Store:
@@ -106,7 +106,7 @@ class Store:
             raise
 
     def add(self, incoming: Path, job_id: str, item_ids: Iterable[str]) -> None:
-        """As keep, for a job that is there: each ITEM folder is renamed into the job's folder."""
+        """As keep, for a job that exists: each ITEM folder is renamed into the job's folder."""
         kept = tuple(item_ids)
         try:
             for item_id in kept:
@@ -135,7 +135,7 @@ class Store:
             self._remove(self._job(job_id) / item_id)
 
     def _remove(self, folder: Path) -> None:
-        """Deletes a folder, renamed first where the disk lets it, so that no request sees half of it."""
+        """Deletes a folder. It is renamed first where the disk allows that, so that no request sees half of it."""
         trash = self.folder / "trash" / new_id()
         try:
             os.rename(folder, trash)
@@ -174,7 +174,7 @@ class Store:
             return None
 
     def write_spacing(self, item: ItemRow, given: GivenSpacing | None) -> None:
-        """Writes what a person gave; None takes it back. StoreError as write_frame."""
+        """Writes the spacing that a person gave; None removes it. StoreError as write_frame."""
         path = self.item_folder(item) / SPACING_NAME
         with _as_store_error(item):
             if given is None:
@@ -183,19 +183,19 @@ class Store:
                 write_atomic(path, given.model_dump_json() + "\n")
 
     def wanted_model(self, item: ItemRow) -> ModelIdentity | None:
-        """-> the model that the item is to be predicted by; None: the one that is chosen when its turn comes."""
+        """-> the model that must predict the item; None: the one that is chosen when the item's turn comes."""
         try:
             return ModelIdentity.model_validate_json((self.item_folder(item) / WANTED_NAME).read_bytes())
         except (OSError, ValueError):
             return None
 
     def want_model(self, item: ItemRow, model: ModelIdentity) -> None:
-        """Writes which model the item is to be predicted by. StoreError as write_frame."""
+        """Writes which model must predict the item. StoreError as write_frame."""
         with _as_store_error(item):
             write_atomic(self.item_folder(item) / WANTED_NAME, model.model_dump_json() + "\n")
 
     def keep_earlier(self, item: ItemRow, prediction: Prediction) -> None:
-        """Writes the result of another model, which is about to be replaced. StoreError as write_frame."""
+        """Keeps the result of another model before it is replaced. StoreError as write_frame."""
         folder = self.item_folder(item) / EARLIER_NAME / str(prediction.image.frame_index)
         assert _MODEL_ID.fullmatch(prediction.model.id), "ids are digits of a hash"
         with _as_store_error(item):
@@ -204,7 +204,7 @@ class Store:
             write_atomic(folder / f"{prediction.model.id}.json", prediction.to_json())
 
     def earlier(self, item: ItemRow, frame_index: int) -> list[Prediction]:
-        """-> the last result of each other model that the frame was predicted by before, the newest first."""
+        """-> the last result of each other model that predicted the frame before, the newest first."""
         folder = self.item_folder(item) / EARLIER_NAME / str(int(frame_index))
         found = []
         for path in sorted(folder.glob("*.json"), key=lambda path: -path.stat().st_mtime_ns):

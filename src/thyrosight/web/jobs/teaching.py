@@ -1,4 +1,4 @@
-"""The network's maps of a frame, its risk -> what a reading of the image would teach; the list can be ordered by it."""
+"""The network's maps of a frame, its risk -> how much a reading of it would teach. The list can be ordered by this."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
 
 
 def outline_doubt(raw: RawPrediction) -> float:
-    """-> 0 to 1: one minus the Dice to expect, where each pixel is the nodule's with the probability that is stated.
+    """-> 0 to 1: one minus the expected Dice, if each pixel belongs to a nodule with its mask probability p.
 
-    The ratio of expectations, 2 sum(p in the mask) / (pixels of the mask + sum(p)). Without an outline it is the
-    highest mask probability: how nearly there was one.
+    The expected Dice is taken as the ratio of expectations, 2 sum(p in the mask) / (pixels of the mask + sum(p)).
+    Without an outline the result is the highest mask probability, which is large where an outline was nearly drawn.
     """
     if not raw.mask_HW.any():
         return round(float(raw.probability_HW.max(initial=0.0)), 6)
@@ -23,10 +23,10 @@ def outline_doubt(raw: RawPrediction) -> float:
 
 
 def teaching_score(doubt: float, risk: float | None, is_unlike: bool) -> float:
-    """Doubt about the outline, 0 to 1, the risk, unlike the training images? -> what a reading would teach, 0 to 2.
+    """Doubt about the outline (0 to 1), risk, whether the image is unlike training -> use of a reading, 0 to 2.
 
-    The outline's doubt, half the doubt about the risk (1 at a risk of one half), and half a point where the image is
-    unlike what the network has learned from.
+    It is the sum of the doubt about the outline, half the doubt about the risk (which is 1 at a risk of 0.5), and 0.5
+    where the image is unlike the training images.
     """
     of_risk = 0.0 if risk is None else 1.0 - abs(2.0 * risk - 1.0)
     return round(doubt + RISK_WEIGHT * of_risk + UNLIKE_WEIGHT * is_unlike, 4)

@@ -1,6 +1,6 @@
 """A multipart request -> files on the disk, written as they arrive: memory holds one block at a time.
 
-Nothing depends on what a sender claims (length, file name, type): bytes are counted, files get random names.
+Nothing depends on the sender's claims (length, file name, type): bytes are counted, files get random names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_NAME = 160
 MAX_PATH = 400
 HEAD_BYTES = 512
 DRAIN_BYTES = 16 << 20
-"""So much is still read of a refused sender, so that it gets the answer instead of a broken connection."""
+"""This many bytes are still read from a refused sender, so that it gets the answer instead of a broken connection."""
 
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, characters that reverse the direction of text, and halves of surrogate pairs."""
@@ -61,7 +61,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What one request may hold. max_bytes: of the whole. A single file has at most MAX_FILE_BYTES, as any image."""
+    """Limits of one request. max_bytes: of the whole request.
+
+    A single file has at most MAX_FILE_BYTES, as any image.
+    """
 
     max_bytes: int
     max_files: int
@@ -89,7 +92,10 @@ async def receive_files(request: Request, folder: Path, limits: UploadLimits) ->
 
 
 def check_usable(uploads: Sequence[Upload]) -> None:
-    """Refuses an upload in which no file can be an image. Among others, a bad file is accepted and fails on its own."""
+    """Refuses an upload in which no file can be an image.
+
+    A bad file next to good ones is accepted, and fails on its own.
+    """
     if not uploads:
         raise ApiError(422, "no_files", f"no file in the request; send one or more in the field {FIELD_NAME!r}")
     faults = [upload.fault for upload in uploads]
@@ -138,7 +144,7 @@ def _boundary(request: Request) -> bytes:
 
 
 class _Receiver:
-    """What the parser of one request calls. At most one file is open at a time."""
+    """The functions that the parser of one request calls. At most one file is open at a time."""
 
     def __init__(self, folder: Path, limits: UploadLimits) -> None:
         self.uploads: list[Upload] = []

@@ -1,6 +1,6 @@
 """Filter, order, place -> a page of the work-list; facts and readers' states of an item -> its rows in the tables.
 
-The list is asked by SQL alone: no file is opened for it, so it stays quick with many thousands of items.
+The list is read by SQL alone and opens no file, so it stays quick with many thousands of items.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ListedRow:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the network found in an item. risk: the highest of its nodules. teaches: see `teaching_score`."""
+    """The network's findings in an item. risk: the highest of its nodules. teaches: see `teaching_score`."""
 
     risk: float | None
     level: str | None
@@ -79,9 +79,9 @@ f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flag
 
 
 def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow], str | None, int]:
-    """-> (at most `limit` items after the cursor, the next cursor, number of all that are wanted).
+    """-> (at most `limit` items after the cursor, the next cursor, number of all items that fit).
 
-    ValueError where the cursor is none of this order.
+    ValueError where the cursor does not belong to this order.
     """
     order, limit = _ORDERS[wanted.sort], wanted.limit
     source, values = _source(wanted)
@@ -102,7 +102,7 @@ def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow],
 
 
 def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
-    """Writes what the network found in an item; what readers found stays."""
+    """Writes the network's findings in an item; those of readers stay."""
     with queue.transaction() as db:
         db.execute(
             """INSERT INTO facts (item_id, risk, level, num_nodules, flags, model_id, teaches)
@@ -121,10 +121,10 @@ Shown = tuple[float | None, str | None, int]
 
 
 def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int]], shown: Shown | None) -> None:
-    """Writes who has a reading of the item, and what the newest says.
+    """Writes who has a reading of the item, and the values of the newest.
 
-    counts: {reader: (frames read, frames on which the network's outlines were changed)}. shown: by the
-    newest reading; None where there is none, so that the network's stand.
+    counts: {reader: (frames read, frames on which the network's outlines were changed)}. shown: values of the newest
+    reading; None without a reading, so that the network's values count.
     """
     with queue.transaction() as db:
         if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is None:
@@ -145,7 +145,7 @@ def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int
 
 
 def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> str:
-    """Writes what a reader says of a whole item, next to what was said before -> when, by the server's clock."""
+    """Writes a reader's verdict on a whole item, next to earlier ones -> its time, by the server's clock."""
     now = _now()
     with queue.transaction() as db:
         if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is not None:
@@ -160,7 +160,7 @@ def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> s
 
 
 def note_seen(queue: JobQueue, item_id: str, frame_index: int, who: str) -> None:
-    """Writes that a second reader has read a frame, and may see what the network says of it."""
+    """Writes that a second reader has read a frame, and may now see the network's result for it."""
     with queue.transaction() as db:
         db.execute(
             "INSERT OR IGNORE INTO seen (item_id, frame, who) SELECT id, ?, ? FROM items WHERE id = ?",
@@ -175,13 +175,13 @@ def seen_frames(queue: JobQueue, item_id: str, who: str) -> set[int]:
 
 
 def agreed_readers(queue: JobQueue, item_id: str) -> list[str]:
-    """-> who agrees with the item as a whole, by one key."""
+    """-> the readers who agreed with the whole item by one key."""
     rows = queue.read("SELECT who FROM reader_states WHERE item_id = ? AND verdict = 'agreed'", (item_id,))
     return [row[0] for row in rows]
 
 
 def items_by_model(queue: JobQueue) -> dict[str, list[str]]:
-    """-> {id of a model: ids of the finished items whose results are by it}, the oldest items first."""
+    """-> {id of a model: ids of the finished items that it predicted}, the oldest items first."""
     found: dict[str, list[str]] = {}
     rows = queue.read(
         """SELECT f.model_id, i.id FROM items i JOIN facts f ON f.item_id = i.id
@@ -194,7 +194,7 @@ def items_by_model(queue: JobQueue) -> dict[str, list[str]]:
 
 
 def items_without_facts(queue: JobQueue, limit: int = 1) -> list[str]:
-    """-> ids of finished items of which the list knows nothing yet: those of earlier versions."""
+    """-> ids of finished items that are not in the list yet: those of earlier versions."""
     rows = queue.read(
         """SELECT i.id FROM items i LEFT JOIN facts f ON f.item_id = i.id
         WHERE i.state = 'done' AND f.model_id IS NULL ORDER BY i.number DESC LIMIT ?""",

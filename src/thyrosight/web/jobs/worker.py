@@ -29,12 +29,12 @@ from thyrosight.web.jobs.teaching import outline_doubt
 from thyrosight.web.jobs.work_list import items_without_facts
 
 MAX_FRAMES = 1_000
-"""Of one clip. At about 5 per second a longer one would hold up the others for minutes."""
+"""Most frames of one clip. At about 5 frames per second, a longer clip would delay the others for minutes."""
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 5.0
-"""After the disk has refused; there may be room then."""
+"""Seconds to wait after the disk has refused; there may be room then."""
 TURN_SECONDS = 20.0
-"""A clip that takes longer lets waiting items go first, and continues after them."""
+"""A clip that takes more seconds lets waiting items go first, and continues after them."""
 
 
 @dataclass
@@ -58,12 +58,12 @@ class WorkTally:
 
 @dataclass(frozen=True)
 class AfterWork:
-    """What follows when frames are done: others know readings and the work-list.
+    """Functions that the worker calls when frames are done, for readings and the work-list.
 
     item_done: (item, the network's doubt about the outlines of its frames). measured_again: (item, predictor,
-    examination) of a frame that had a result with another spacing or by another model. named_again: (item, the new
-    result of a frame that has one) -> the new one, whose nodules keep their names. known_numbers: item -> {UID: number}
-    of the nodules that it had before.
+    examination) of a frame that had a result with another spacing or by another model. named_again: (item, new result
+    of a frame that had one) -> the new result, in which nodules keep UID and number. known_numbers: item -> {UID:
+    number} of the nodules that the item had before.
     """
 
     item_done: Callable[[ItemRow, Sequence[float]], None]
@@ -85,7 +85,7 @@ class _DeadlyError(InputError):
 
 
 class _TurnOverError(Exception):
-    """The item has had its time, and other items wait."""
+    """The item has used up its time, and other items wait."""
 
 
 class QueueWorker(BackgroundThread):
@@ -127,7 +127,8 @@ class QueueWorker(BackgroundThread):
     def work(self, item: ItemRow) -> None:
         """A running item -> done, failed with a reason, or queued again.
 
-        Where the disk refuses, it is queued again and the error is raised: accepted items wait until there is room.
+        Where the disk refuses, the item is queued again and the error is raised, so that accepted items wait until
+        there is room.
         """
         started = time.perf_counter()
         give_back = partial(self._queue.give_back, item)

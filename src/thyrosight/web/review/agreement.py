@@ -1,4 +1,4 @@
-"""Readings of one frame by several readers -> how far each two agree: Dice, nodules paired, diameters, levels."""
+"""Readings of one frame by several readers -> the agreement of each two: Dice, paired nodules, diameters, levels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from thyrosight.types import BoolArray
 from thyrosight.web.schemas import Correction, KeptFinding, PairedFindings, ReaderAgreement
 
 LEAST_DICE = 0.1
-"""Outlines that share less are not the same nodule."""
+"""Outlines with a smaller Dice are not the same nodule."""
 
 
 def agreements_of(readings: Sequence[Correction]) -> list[ReaderAgreement]:
-    """Readings of one frame -> one entry per two readers."""
+    """Readings of one frame -> one entry for each pair of readers."""
     return [_agreement(a, b) for a, b in combinations(readings, 2)]
 
 

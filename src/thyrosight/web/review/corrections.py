@@ -34,7 +34,8 @@ from thyrosight.web.schemas import Correction, CorrectionIn, FindingIn, ReadingV
 NO_CORRECTION = "nobody has corrected this frame"
 
 _writing = threading.Lock()
-"""Held while a version is compared and written: of two savings at a time, the second sees the first."""
+"""Lock that is held while a version is compared and written, so that of two requests at a time the second sees the
+first."""
 
 
 def frame_versions(store: Store, item: ItemRow, frame_index: int) -> list[VersionFile]:
@@ -71,7 +72,8 @@ def write_correction(
 ) -> Correction:
     """What a reader sent -> the reading, now the newest version.
 
-    ApiError 422 where it is not valid, 428 where it would replace a reading unseen, 409 where another one came between.
+    ApiError 422 where it is not valid, 428 where it would replace a reading without If-Match, 409 where another version
+    came in between.
     """
     prediction = store.prediction(item, frame_index)
     if prediction is None:
@@ -143,7 +145,10 @@ def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str)
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
-    """Withdraw a reader's reading; the history keeps it. -> whether there was one. who None: the newest reading."""
+    """Withdraw a reader's reading; the history keeps it. -> whether there was one.
+
+    who None: the newest reading of anybody.
+    """
     present = read_correction(store, item, frame_index, who)
     if present is None:
         return False
@@ -188,7 +193,7 @@ def _add(store: Store, item: ItemRow, frame_index: int, version: int, who: str, 
 
 
 def _conflict(status: int, code: str, message: str, theirs: Correction | None, yours: Correction | None) -> ApiError:
-    """-> the refusal, which shows what is kept and what was not."""
+    """-> the refusal, which shows the version that is kept and the one that was not saved."""
     shown = [("theirs", "is kept", theirs), ("yours", "was not kept", yours)]
     detail = [
         {"where": where, "fault": fault, "reading": None if one is None else one.model_dump(mode="json")}

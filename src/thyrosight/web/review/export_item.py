@@ -1,4 +1,4 @@
-"""A finished item -> what its exports are made of: predictions, corrections, overlays."""
+"""A finished item -> the parts of its exports: predictions, corrections, overlays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from thyrosight.web.schemas import Correction
 
 Reader = Literal["network", "person"]
 MAX_PICTURES = 12
-"""Frames of a clip in a report: the one with the largest section, then the corrected ones, then by risk."""
+"""Most frames of a clip in a report: the frame with the largest section, then corrected frames, then frames by risk."""
 BY_PERSON = "; outlines by a person"
 
 
@@ -36,9 +36,9 @@ class Download:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """An item to export. reader: whose outlines; None for a person's where there are any, else the network's.
+    """An item to export. reader: whose outlines are exported; None: a person's where there are any, else the network's.
 
-    who: which person's; None for the newest reading of each frame, of anybody.
+    who: the person; None: for each frame the newest reading of anybody.
     """
 
     item: ItemRow
@@ -110,7 +110,10 @@ class ExportItem:
         return sorted(list(dict.fromkeys(wanted))[:MAX_PICTURES])
 
     def chosen_prediction(self, frame_index: int) -> tuple[Prediction, Reader]:
-        """-> (the frame's prediction by `reader`, whose it is). ApiError 409 where a person has made none."""
+        """-> (the frame's prediction by `reader`, whose it is).
+
+        ApiError 409 where a person's is requested and there is none.
+        """
         correction = None if self.reader == "network" else self.correction(frame_index)
         if correction is not None:
             return self.by_person_marked(correction), "person"

@@ -1,4 +1,4 @@
-"""A finished item, a kind of file -> that file. Results of the network and of a person are each marked as theirs."""
+"""A finished item, a kind of file -> that file. Every result is marked as the network's or a person's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from thyrosight.web.schemas import Correction
 NODULE_COLUMNS = (
     *("made_by", "reader", "nodule_number", "nodule_uid", "outline_by", "tirads_level", "is_level_proposed", "note"),
 )
-"""Of a CSV of one item, after CSV_COLUMNS, whose values are those of the row's nodule."""
+"""Further columns in the CSV of one item. They come after CSV_COLUMNS, which there hold the values of the row's
+nodule."""
 
 
 def export_json(exported: ExportItem) -> Download:
@@ -46,7 +47,10 @@ def export_json(exported: ExportItem) -> Download:
 
 
 def export_csv(exported: ExportItem) -> Download:
-    """-> CSV: one row per nodule (one for a frame without any), first the network's, then the person's of a frame."""
+    """-> CSV: one row per nodule (one for a frame without a nodule).
+
+    In each frame the network's come first, then the person's.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS, *NODULE_COLUMNS])
@@ -77,7 +81,7 @@ def _rows(stem: str, prediction: Prediction, correction: Correction | None) -> I
 
 
 def export_png(exported: ExportItem) -> Download:
-    """-> the overlay of the requested frame; of a clip without a request, that with the largest section."""
+    """-> the overlay of the requested frame; where none is requested, of the clip's frame with the largest section."""
     index = exported.main_frame()
     prediction, reader = exported.chosen_prediction(index)
     suffix = f"-frame{index + 1}" if exported.num_frames > 1 else ""

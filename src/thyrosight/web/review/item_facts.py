@@ -1,4 +1,4 @@
-"""Files of a finished item -> its rows of the work-list: what the network found, and what readers say."""
+"""Files of a finished item -> its rows of the work-list: findings of the network and of readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thyrosight.web.review.corrections import present_readings
 from thyrosight.web.schemas import ClipSummary, Correction
 
 _indexing = threading.Lock()
-"""Of two at a time, the second reads what the first has read or more."""
+"""Lock, so that a later index never writes older facts than an earlier one."""
 
 
 def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[float] = ()) -> None:
@@ -28,7 +28,7 @@ def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[fl
 
 
 def index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
-    """Writes who has a reading of the item, and what the newest says (of a still)."""
+    """Writes who has a reading of the item and, for a still image, the values of the newest reading."""
     with _indexing:
         _index_readings(queue, store, item)
 

@@ -35,8 +35,8 @@ def kept_reading(
 ) -> tuple[Correction, dict[str, int]]:
     """Findings, their measures -> (the reading without its version, {UID: number} of the item).
 
-    earlier: the reader's reading before this one. An outline that stays as it was there has the same origin, though the
-    network's may be another meanwhile.
+    earlier: the reader's reading before this one. An outline that did not change since then keeps its origin, even
+    where the network's outline is another one by now.
     """
     uids: list[str] = []
     taken = {finding.uid for finding in findings if finding.uid is not None}
@@ -85,7 +85,7 @@ def kept_reading(
 
 
 def item_numbers(store: Store, item: ItemRow, prediction: Prediction) -> dict[str, int]:
-    """-> {UID: number} of every nodule that the item ever had: the network's, over all frames, and readers'."""
+    """-> {UID: number} of every nodule that the item ever had, by the network (over all frames) and by readers."""
     numbers = read_numbers(store.readings_folder(item))
     for uid, number in _networks_numbers(store, item, prediction):
         if uid not in numbers:

@@ -1,4 +1,4 @@
-"""Findings as they were sent, the network's nodules -> who drew each, which nodule it is, and its number for life."""
+"""Findings as they were sent, the network's nodules -> for each who drew it, which nodule it is, and its number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin
 
 LEAST_IOU = 0.1
-"""An outline without a UID that overlaps a known nodule less is a new one (clients of earlier versions)."""
+"""An outline without a UID that overlaps known nodules by less than this is a new nodule (clients of earlier
+versions)."""
 
 
 def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int, int]) -> list[FindingIn]:
@@ -58,7 +59,7 @@ def origin_of(finding: FindingIn, uid: str, measured: Nodule, network: Sequence[
 
 
 def numbered(uids: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:
-    """UIDs, {UID: number} so far -> {UID: number} with the new ones: each one more than the highest ever given."""
+    """UIDs, {UID: number} so far -> the same with new UIDs, numbered on from the highest number that was ever given."""
     found = dict(numbers)
     for uid in uids:
         if uid not in found:

@@ -1,4 +1,4 @@
-"""A person's outlines -> nodules, measured as the network's are, with its risk where it sees a nodule there.
+"""A person's outlines -> nodules, measured like the network's, with the network's risk where it sees a nodule there.
 
 Legend: `_HW` arrays in source pixels, `_xy` points (column, row).
 """
@@ -23,9 +23,10 @@ from thyrosight.web.schemas import MAX_COORDINATE, OutlineMeasure, OutlineThere,
 RingXY = Sequence[tuple[float, float]]
 
 SEEN_SHARE = 0.5
-"""Of an outline's pixels that the network must have outlined, so that its map says something of this nodule."""
+"""Share of an outline's pixels that the network must have outlined, so that its malignancy map holds for this
+nodule."""
 SAME_SHARE = 0.5
-"""Of the smaller of two outlines that must be shared, so that a person's outline stands for the network's."""
+"""Share of the smaller of two outlines that both must share, so that a person's outline replaces the network's."""
 NOT_SEEN = "the network sees no nodule here, so it has no risk for it"
 NO_MAP = "the model has no malignancy map: it rates the image, and no single nodule"
 
@@ -48,10 +49,10 @@ def measured_nodules(
 ) -> list[Nodule]:
     """Outlines in source pixels -> one Nodule per outline, in the same order. ApiError 422 where one is not valid.
 
-    others_xy: the frame's other nodules, which are no tissue around these; None: the network's, without those that one
-    of the outlines stands for. An outline includes the pixels of its border. Its risk is the calibrated mean of the
-    malignancy map inside it, where the network has outlined SEEN_SHARE of it; else there is none, with the reason. The
-    map covers the panels only: the rest of the outline does not count.
+    others_xy: the frame's other nodules, which do not count as surrounding tissue; None: the network's nodules, except
+    those that one of the outlines replaces. An outline includes the pixels of its border. Its risk is the calibrated
+    mean of the malignancy map inside it, where the network has outlined SEEN_SHARE of it; else it is None with a
+    reason. The map covers the panels only, so the rest of the outline does not count.
     """
     masks = [_mask_of(examination, outline_xy, number) for number, outline_xy in enumerate(outlines_xy, 1)]
     raw = examination.raw
@@ -70,7 +71,7 @@ def measured_nodules(
 
 
 def outline_there(predictor: Predictor, examination: Examination, given: PointedAtIn) -> OutlineThere:
-    """Where a reader points -> the network's outline there, measured as if a person had drawn it.
+    """A reader's point or box -> the network's outline there, measured as if a person had drawn it.
 
     ApiError 404 where the network sees nothing there, 422 where the place is outside the ultrasound field.
     """
@@ -103,7 +104,7 @@ def panel_of(mask_HW: BoolArray, panels: Sequence[Box]) -> int:
 
 
 def _with_own_risk(predictor: Predictor, raw: RawPrediction, mask_HW: BoolArray, nodule: Nodule) -> Nodule:
-    """-> the nodule; without a risk where the one that was computed is not this nodule's own."""
+    """-> the nodule, without its risk where the network has outlined too little of it, or has no map for it."""
     if nodule.risk is None:
         return nodule
     num_seen = np.count_nonzero(mask_HW & raw.mask_HW)
@@ -161,7 +162,7 @@ def _networks_masks(raw: RawPrediction) -> list[BoolArray]:
 
 
 def _networks_others(raw: RawPrediction, masks: Sequence[BoolArray]) -> BoolArray:
-    """-> the union of the network's nodules that no mask stands for."""
+    """-> the union of the network's nodules that no mask replaces."""
     others_HW = np.zeros_like(raw.mask_HW)
     for network_HW in _networks_masks(raw):
         smaller = [min(np.count_nonzero(network_HW), np.count_nonzero(mask_HW)) for mask_HW in masks]

@@ -32,7 +32,7 @@ class _Kept(Record):
 
 @dataclass(frozen=True)
 class VersionFile:
-    """One version: its number, the hash of its reader's name, what was done, its file."""
+    """One version: its number, the hash of its reader's name, the action (saved or removed), its file."""
 
     version: int
     reader: str
@@ -41,7 +41,7 @@ class VersionFile:
 
 
 def etag_of(version: int) -> str:
-    """Version -> what ETag and If-Match hold."""
+    """Version -> the text of ETag and If-Match."""
     return f'"v{version}"'
 
 
@@ -98,7 +98,7 @@ def entry_of(file: VersionFile) -> ReadingVersion | None:
 def add_version(folder: Path, version: int, who: str, saved_at: str, correction: Correction | None) -> None:
     """Writes a new version next to the others; correction None: the reader removed theirs. InputError as write_atomic.
 
-    The item's folder must exist: that of a deleted job must not come back.
+    The item's folder must exist, because the folder of a deleted job must not come back.
     """
     folder.parent.mkdir(exist_ok=True)
     folder.mkdir(exist_ok=True)

@@ -26,8 +26,8 @@ ORIGINS_IN_WORDS: dict[FindingOrigin, str] = {
 def person_prediction(prediction: Prediction, correction: Correction) -> Prediction:
     """The network's prediction, a person's reading -> the prediction with that person's nodules, the largest first.
 
-    They have the measures, the numbers and the UIDs that were saved. Where the reading is the network's own, the risk
-    of the image stays; else it has none, for the network's is that of its own outlines.
+    They have the measures, the numbers and the UIDs that were saved. Where the reading has the network's own outlines,
+    the risk of the image stays. Else it has none, because the network's risk is that of its own outlines.
     """
     nodules = sorted((finding.nodule for finding in correction.findings), key=lambda nodule: -nodule.size.area_px)
     changes: dict[str, object] = {"nodules": tuple(nodules)}
@@ -61,7 +61,7 @@ def track_assessments(
 ) -> dict[int, Assessment]:
     """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section.
 
-    Sections for which the reader chose words come before those that measures alone rate.
+    A section with words of the reader counts before one that only measures rate.
     """
     found: dict[int, tuple[tuple[bool, int], Assessment]] = {}
     for frame_index, reading in readings.items():

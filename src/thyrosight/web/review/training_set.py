@@ -1,7 +1,7 @@
-"""Data folder of a server -> a labelled set of what readers said: images, masks, cases.csv, readings.jsonl.
+"""Data folder of a server -> a labelled set of the readings: images, masks, cases.csv, readings.jsonl.
 
-The set is what `prepare`, `audit` and `learn` take as it is. Images are those of the page: cropped by blanking to the
-ultrasound field, with text filled in, so that nothing of a patient leaves. The server may run meanwhile.
+`prepare`, `audit` and `learn` take the set as it is. Images are those of the page: blank outside the ultrasound field,
+with text filled in, so that nothing about a patient leaves the server. The server may run meanwhile.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ COLUMNS = (
     *("panels", "target", "composition", "echogenicity", "shape", "margin", "foci", "tirads", "boxes"),
     *("reader", "saved_at", "labels"),
 )
-"""Those of a cases.csv (docs/architecture.md), and at the end who said it, when, and whose outlines the mask holds."""
+"""The columns of a cases.csv (docs/architecture.md), and at the end the reader, the time, and whose outlines the mask
+holds."""
 SOURCE = "readings"
 """Groups of this source are a guess (datasets/sets/phantom.py), so that `prepare` joins near-duplicates too."""
 MASK_FOLDER, IMAGE_FOLDER = "masks", "images"
@@ -45,9 +46,10 @@ READINGS_NAME = "readings.jsonl"
 
 @dataclass(frozen=True)
 class WrittenSet:
-    """What was written. num_corrected: the reader changed the network's outlines; num_unread: labels are its own.
+    """The set that was written. num_corrected: images on which the reader changed the network's outlines.
 
-    num_alone: files (stills, clips) in no folder below the uploaded one. Each is a group, whoever the patient is.
+    num_unread: images whose labels are the network's. num_alone: files (stills, clips) that were in no folder below the
+    uploaded one; each of them is a group, because the patient is not known.
     """
 
     folder: Path
@@ -61,7 +63,7 @@ class WrittenSet:
 
 @dataclass(frozen=True)
 class _Example:
-    """One frame and what its mask is made of."""
+    """One frame and the outlines of its mask."""
 
     item: ItemRow
     frame_index: int
@@ -74,9 +76,10 @@ class _Example:
 def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | None = None) -> WrittenSet:
     """Data folder of `serve`, a new folder -> the set in it.
 
-    scope: `read` takes frames with a reading, and items that a reader agreed with; `all` takes the network's outlines
-    as labels of the rest as well, marked in the column `labels`. who: this reader's readings alone; None: of each frame
-    the newest. InputError where there is no data folder, nothing was read, or the new folder exists already.
+    scope: `read` takes frames with a reading, and items that a reader agreed with. `all` takes the other frames as
+    well, with the network's outlines as labels, marked in the column `labels`. who: only this reader's readings; None:
+    for each frame the newest. InputError where there is no data folder, nothing was read, or the new folder exists
+    already.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; nothing of it is replaced, so choose another folder")
@@ -202,7 +205,7 @@ def _box_text(box: Box) -> str:
 
 
 def _done_items(data: Path) -> list[ItemRow]:
-    """-> the finished items of a data folder, read only: a server may hold it."""
+    """-> the finished items of a data folder. It is only read, because a server may be using it."""
     rows = _asked(data, f"SELECT {ITEM_COLUMNS} FROM items WHERE state = 'done' ORDER BY job_id, sort_key, number", ())
     return [ItemRow(*row) for row in rows]
 

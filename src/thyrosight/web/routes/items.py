@@ -57,9 +57,10 @@ def get_clip(item_id: ItemId, service: CurrentService, second: SecondReader) -> 
 
 @router.get("/frames/{frame}/result", response_model=Prediction, responses=refusals(404, 409))
 def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Response:
-    """What the network says of a frame: the same JSON as `thyrosight predict` writes.
+    """The network's result for a frame: the same JSON as `thyrosight predict` writes.
 
-    For a second reader (header `Second-Reader`, or a token of one) without nodules and risk until they have read it.
+    A second reader (header `Second-Reader`, or a second reader's token) gets it without nodules and risk until they
+    have read the frame.
     """
     item = service.item_with_frame(item_id, frame)
     found = service.store.prediction(item, frame)
@@ -72,7 +73,7 @@ def get_result(item_id: ItemId, frame: FrameIndex, service: CurrentService, seco
 
 @router.get("/frames/{frame}/image.png", response_class=Response, responses=_PNG | refusals(404, 409))
 def get_image(item_id: ItemId, frame: FrameIndex, service: CurrentService) -> FileResponse:
-    """The frame in the source's own pixels; what lies outside the ultrasound field is blank, text in it filled in."""
+    """The frame in the source's own pixels: blank outside the ultrasound field, text inside it filled in."""
     return _frame_file(service, item_id, frame, IMAGE_NAME, "image/png")
 
 
@@ -98,7 +99,7 @@ def get_malignancy_map(
 
 @router.get("/frames/{frame}/overlay.png", response_class=Response, responses=_PNG | refusals(404, 409, 503))
 def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Response:
-    """The picture with outlines and legend, cropped to the field and enlarged: not in the source's pixels."""
+    """The picture with outlines and legend, cropped to the field and enlarged; its pixels are not the source's."""
     item = service.item_with_frame(item_id, frame)
     check_shown(service, item, frame, second)
     path = service.store.frame_file(item, frame, OVERLAY_NAME)
@@ -121,7 +122,7 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService, sec
 def measure_frame(
     item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService, second: SecondReader
 ) -> list[OutlineMeasure]:
-    """Measure outlines by the function that measures the network's own; nothing is kept."""
+    """Measure outlines in the same way as the network's own; nothing is kept."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
         predictor, examination = service.examiner.examination(item, frame)
@@ -135,10 +136,10 @@ def measure_frame(
 def outline_frame(
     item_id: ItemId, frame: FrameIndex, given: PointedAtIn, service: CurrentService, second: SecondReader
 ) -> OutlineThere:
-    """Point at a nodule, and the network outlines it, by closer looks around the place; nothing is kept.
+    """Point at a nodule, and the network outlines it by closer looks around the point; nothing is kept.
 
-    The measure has a risk only where the network outlines the nodule in the whole view as well. 404 where it sees
-    nothing at the place.
+    The measure has a risk only where the network outlines the nodule in the whole view as well. 404 where the network
+    sees nothing at the point.
     """
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
@@ -158,7 +159,7 @@ def export_item(
     ] = None,
     who: Annotated[ReaderName | None, Query(description="which reader's; the newest without it")] = None,
 ) -> Response:
-    """One file to take away. json, csv, report and zip hold the network's result and the person's, each marked."""
+    """One file to download. json, csv, report and zip hold the network's result and the person's, each marked."""
     item = service.finished_item(item_id)
     check_shown(service, item, None, second)
     with service.examiner.turn():
@@ -180,7 +181,7 @@ def _sent(path: FilePath, media_type: str) -> FileResponse:
 
 
 def download_answer(service: Service, made: Download) -> Response:
-    """-> the file as an attachment: a browser must not show a report as a page of this server."""
+    """-> the file as an attachment, because a browser must not show a report as a page of this server."""
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(made.name, safe='')}",
         "content-security-policy": _REPORT_POLICY,
@@ -191,7 +192,7 @@ def download_answer(service: Service, made: Download) -> Response:
 
 
 def _blocks(service: Service, path: FilePath) -> Iterator[bytes]:
-    """A file -> its blocks. Its folder is deleted at the end, also where the receiver hangs up."""
+    """A file -> its blocks. Its folder is deleted at the end, also where the receiver closes the connection."""
     try:
         with open(path, "rb") as stream:
             while block := stream.read(1 << 18):

@@ -42,7 +42,7 @@ def service_of(request: Request) -> Service:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """HTTP statuses of errors -> their entries in the OpenAPI document, with those that every request may get."""
+    """HTTP statuses of errors -> their entries in the OpenAPI document, with those that any request may get."""
     words = {
         400: "The request can't be read",
         401: "A token is needed",
@@ -80,10 +80,10 @@ async def send_files(
     service: CurrentService,
     name: Annotated[str | None, Query(max_length=200, description="of the study or folder that the files are")] = None,
 ) -> AcceptedJob:
-    """Send one or more images or clips as `files`. What is accepted is on the disk and survives a restart.
+    """Send one or more images or clips as `files`. An accepted job is on the disk and survives a restart.
 
-    A file name may hold folders. A folder too large for one request is one job all the same: send its first part here,
-    and the others to `/jobs/ID/files`.
+    A file name may hold folders. A folder that is too large for one request can still be one job: send its first part
+    here, and the others to `/jobs/ID/files`.
     """
     return await _taken(request, service, None, None if name is None else label(name))
 
@@ -96,7 +96,10 @@ async def send_files(
     openapi_extra={"requestBody": _UPLOAD_BODY},
 )
 async def send_more_files(request: Request, job_id: JobId, service: CurrentService) -> AcceptedJob:
-    """Send more files of the same study or folder; the answer names them. A job has the order of its paths."""
+    """Send more files of the same study or folder; the answer names them.
+
+    Items of a job are in the order of their paths.
+    """
     if service.queue.job(job_id) is None:
         await drain(request)
         raise not_found("job")

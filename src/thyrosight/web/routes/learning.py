@@ -1,4 +1,7 @@
-"""What readings teach: a training set to take away, the log of a study of readers. Docstrings are texts of the API."""
+"""Readings for training and for studies: a training set to download, the log of a study of readers.
+
+Docstrings are texts of the API.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ from thyrosight.web.routes.jobs import CurrentService, refusals
 from thyrosight.web.work_list_schemas import StudyReadingIn
 
 LOG_NAME = "reader-study.jsonl"
-"""In the data folder; `thyrosight readers` reads it."""
+"""The log's file in the data folder; `thyrosight readers` reads it."""
 
 UNNAMED = "unnamed"
-"""In the log: a reader who has given no name."""
+"""Name in the log of a reader who has given no name."""
 
 router = APIRouter(prefix="/api/v1", tags=["learning"])
 

@@ -1,4 +1,7 @@
-"""/api/v1/models: which there are, which predicts, and what is predicted again. Docstrings are texts of the API."""
+"""/api/v1/models: the models that there are, the one that predicts, and predicting again.
+
+Docstrings are texts of the API.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def get_models(service: CurrentService) -> ModelList:
 
 @router.put("/model", responses=refusals(404, 409, 413))
 def put_model(given: ModelChoice, service: CurrentService) -> ServedModel:
-    """Choose the model for what is sent from now on; it stays chosen after a restart. Earlier results keep theirs."""
+    """Choose the model that predicts new images; it stays chosen after a restart. Earlier results keep their model."""
     try:
         found = service.models.choose(given.id, service.store.folder)
     except BundleError as error:
@@ -69,7 +72,7 @@ def put_model(given: ModelChoice, service: CurrentService) -> ServedModel:
 def predict_again(given: PredictAgainIn, service: CurrentService) -> QueuedAgain:
     """Let the chosen model predict finished items again.
 
-    Nodules keep their numbers, readings stay and are measured anew, and the result before stays among the earlier ones.
+    Nodules keep their numbers, readings stay and are measured anew, and the old result is kept among the earlier ones.
     """
     chosen = service.models.chosen.model
     num_queued = num_same = num_left = 0
@@ -98,7 +101,7 @@ def get_earlier(item_id: ItemId, frame: FrameIndex, service: CurrentService, sec
 
 
 def _gone(model_id: str, num_items: int) -> ListedModel:
-    """-> a model that made results here, and is not on this server any more."""
+    """-> a model that made results here, and is no longer on this server."""
     return ListedModel(
         id=model_id,
         name=None,
@@ -111,7 +114,7 @@ def _gone(model_id: str, num_items: int) -> ListedModel:
 
 
 def _wanted(service: Service, given: PredictAgainIn) -> Sequence[ItemRow]:
-    """-> the items that are meant; ApiError 404 where an item or the job is not there."""
+    """-> the items of the request; ApiError 404 where an item or the job is not there."""
     if given.items is not None:
         return [service.item(item_id) for item_id in given.items]
     if given.job is not None:

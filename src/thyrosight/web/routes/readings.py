@@ -1,4 +1,4 @@
-"""/api/v1/items/ID/frames/N/correction, readings, history: what readers say. Docstrings are texts of the API."""
+"""/api/v1/items/ID/frames/N/correction, readings, history: readings of a frame. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def put_correction(
     second: SecondReader,
     if_match: IfMatch = None,
 ) -> Correction:
-    """Keep what a reader says, apart from the network's result and from other readers' readings.
+    """Keep a reader's reading, apart from the network's result and from other readers' readings.
 
-    Where this reader has a reading already, If-Match must hold its ETag: 428 without it; 409, with both readings in
-    `detail`, where it is another's. Every version stays in the history.
+    Where this reader has a reading already, If-Match must hold its ETag. 428 without If-Match; 409, with both readings
+    in `detail`, where it holds the ETag of another version. Every version stays in the history.
     """
     check_who(second, given.who)
     item = service.finished_item(item_id)
@@ -86,7 +86,7 @@ def delete_correction(
     who: Who = None,
     if_match: IfMatch = None,
 ) -> None:
-    """Take a reading back, with its ETag in If-Match; the network's result stands as it was, the history stays."""
+    """Take a reading back, with its ETag in If-Match. The network's result counts again, and the history stays."""
     item = service.item_with_frame(item_id, frame)
     if second is not None:
         check_who(second, second if who is None else who)
@@ -98,7 +98,7 @@ def delete_correction(
 
 @router.get("/readings", responses=refusals(404, 409))
 def get_readings(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Readings:
-    """The present reading of each reader, and how far each two of them agree."""
+    """The present reading of each reader, and the agreement of each two of them."""
     check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     found = present_readings(service.store, service.item_with_frame(item_id, frame), frame)
     return Readings(readings=found, agreement=agreements_of(found))

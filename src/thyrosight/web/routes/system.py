@@ -20,7 +20,7 @@ router = APIRouter(tags=["service"])
 
 @router.get("/api/v1/health", responses=refusals())
 def get_health(service: CurrentService) -> Health:
-    """Is the service up, what does it serve, how much waits?"""
+    """Whether the service is up, what it serves, and how much waits."""
     from thyrosight.environment import __version__
 
     return Health(
@@ -38,7 +38,7 @@ def get_metrics(service: CurrentService) -> Response:
 
 
 def served_model(predictor: Predictor) -> ServedModel:
-    """Predictor -> what a client needs to know of its model."""
+    """Predictor -> the facts that a client needs about its model."""
     info = predictor.info
     return ServedModel(
         name=predictor.model.name,

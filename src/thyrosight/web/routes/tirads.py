@@ -17,7 +17,7 @@ router = APIRouter(tags=["service"])
 
 @router.post("/api/v1/tirads", responses=refusals(413))
 def rate_tirads(given: TiradsIn) -> Assessment:
-    """Descriptors, those proposed from measured signs among them, and the longest diameter -> level and advice."""
+    """Descriptors (also those proposed from measured signs) and the longest diameter -> level and advice."""
     words = given.model_dump(include={"composition", "echogenicity", "shape", "margin", "foci"}, exclude_none=True)
     try:
         descriptors = Descriptors.model_validate(words)

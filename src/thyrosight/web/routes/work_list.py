@@ -1,4 +1,4 @@
-"""/api/v1/worklist, and what is said of a whole item: verdicts, spacing. Docstrings are texts of the API."""
+"""/api/v1/worklist, and facts about a whole item: verdicts, spacing. Docstrings are texts of the API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def get_work_list(
 
 @router.put("/items/{item_id}/verdict", responses=refusals(404, 409, 413))
 def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, second: SecondReader) -> KeptVerdict:
-    """Say by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
+    """State by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
     item = service.finished_item(item_id)
     if given.verdict == "agreed":
         check_shown(service, item, None, second)
@@ -53,7 +53,7 @@ def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, seco
 
 @router.put("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409, 413))
 def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> Item:
-    """Give the millimetres per pixel of an image whose file states none; it is measured again, and so are readings."""
+    """Give the millimetres per pixel of an image whose file states none. Result and readings are measured again."""
     item = service.finished_item(item_id)
     known = service.store.prediction(item, 0)
     if known is not None and known.image.spacing is not None and service.store.spacing(item) is None:
@@ -73,7 +73,7 @@ def delete_spacing(item_id: ItemId, service: CurrentService) -> Item:
 
 @router.delete("/items/{item_id}", status_code=204, response_class=Response, responses=refusals(404))
 def delete_item(item_id: ItemId, service: CurrentService) -> None:
-    """Remove one file, its results and readings; its job goes with the last of its files."""
+    """Remove one file, its results and readings. The job is removed with the last of its files."""
     item = service.item(item_id)
     if not service.queue.remove_item(item_id):
         raise not_found("item")
@@ -84,7 +84,7 @@ def delete_item(item_id: ItemId, service: CurrentService) -> None:
 
 
 def listed(row: ListedRow, hidden: dict[str, object]) -> ListedItem:
-    """Row of the work-list, what takes the place of values that are hidden -> record of the API."""
+    """Row of the work-list, replacements of hidden values -> record of the API."""
     same = {name: getattr(row, name) for name in ListedItem.model_fields if hasattr(row, name)}
     others = {
         "error": item_error(row),
