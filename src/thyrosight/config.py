@@ -132,6 +132,22 @@ class LossConfig:
     balance_classes: bool = False
     """Weight the two classes of malignancy by their inverse frequency in the training rows."""
 
+    @property
+    def teaches_mask(self) -> bool:
+        """Whether the network learns to outline."""
+        return any(getattr(self, name) > 0 for name in MASK_WEIGHTS)
+
+    @property
+    def teaches_malignancy(self) -> bool:
+        """Whether the network learns to rate malignancy."""
+        return any(getattr(self, name) > 0 for name in MALIGNANCY_WEIGHTS)
+
+
+MASK_WEIGHTS = ("mask_weight", "box_weight", "presence_weight")
+"""The parts that have a gradient at the nodule's mask: with all at 0 a network does not outline."""
+MALIGNANCY_WEIGHTS = ("malignancy_weight", "map_weight")
+"""The parts that have a gradient at the risk or its map: with all at 0 a network does not rate malignancy."""
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -371,8 +387,9 @@ def _loss_checks(config: Config) -> Iterator[Check]:
         if name.endswith("_weight"):
             yield value >= 0, f"loss.{name} is {value:g}; it must not be below 0"
     yield (
-        loss.mask_weight > 0 or loss.malignancy_weight > 0,
-        "loss.mask_weight and loss.malignancy_weight are both 0: nothing would be learned",
+        loss.teaches_mask or loss.teaches_malignancy,
+        f"of {', '.join(f'loss.{name}' for name in MASK_WEIGHTS + MALIGNANCY_WEIGHTS)} none is above 0: nothing would be "
+        "learned",
     )
     yield 0 <= loss.label_smoothing < 1, "loss.label_smoothing must be in [0, 1)"
     for name, weight, task in (

@@ -124,14 +124,14 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
     for case in fit_cases:
         by_source.setdefault(case.source, []).append(case)
     meanings = dict.fromkeys(risk_meaning(source) for source in calibrated_sources(config, sorted(by_source)))
-    has_malignancy = config.loss.malignancy_weight > 0 or config.loss.map_weight > 0
+    has_malignancy = config.loss.teaches_malignancy
     return BundleInfo(
         name=f"{config.network.name}-{'-'.join(sorted(by_source))}" + ("" if fold is None else f"-fold{fold}"),
         network=config.network.name,
         network_settings={key: value for key, value in asdict(config.network).items() if key != "start_from"},
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         preprocessing=Preprocessing(size_hw=config.data.size_hw, crop=config.data.crop, views=config.data.views),
-        has_mask=config.loss.mask_weight > 0,
+        has_mask=config.loss.teaches_mask,
         has_malignancy=has_malignancy,
         has_malignancy_map=has_malignancy and network_entry(config.network.name).has_malignancy_map(config.network),
         mask_threshold=config.run.mask_threshold,

@@ -178,7 +178,7 @@ def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
     folds = out / "folds"
     watch.tell("folds: one network per fold, scored on the fold that it has not seen")
     cross_validate(config, [table], folds, progress=watch.progress, tell=watch.tell)
-    why_not = _why_not_calibrated(folds / "pooled" / "per_case.csv") if config.loss.malignancy_weight else ""
+    why_not = _why_not_calibrated(folds / "pooled" / "per_case.csv") if config.loss.teaches_malignancy else ""
     pooled = out / "across" / "pooled"
     if not (pooled / LAST_OF_EVALUATION).exists():
         watch.tell("rules: mask rule and calibration of each fold, by the other folds")
@@ -201,7 +201,7 @@ def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
     if not (bundle / "bundle.json").exists():
         recalibrate(final / "bundle", pooled / "per_case.csv", bundle, calibrates=not why_not)
     commands = next_commands(out, read_cases(table))
-    has_risk = config.loss.malignancy_weight > 0
+    has_risk = config.loss.teaches_malignancy
     if not (out / PAGE).exists():
         write_page(out, PageContent(plan, comparison, why_not, commands, has_risk))
     return Learned(bundle, out / PAGE, comparison, why_not, commands, has_risk)

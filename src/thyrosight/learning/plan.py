@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from thyrosight.config import Config, config_to_dict, load_recipe
+from thyrosight.config import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config, config_to_dict, load_recipe
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
 
@@ -146,13 +146,14 @@ def _tasks(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Conf
         )
     words = []
     if not has_outlines:
-        loss, words = replace(loss, mask_weight=0.0, box_weight=0.0), ["the risk alone, because nothing is outlined"]
+        loss = replace(loss, **dict.fromkeys(MASK_WEIGHTS, 0.0))
+        words = ["the risk alone, because nothing is outlined"]
     elif facts.num_boxed:
         words.append("outlines, from boxes" + (" and masks" if facts.num_outlined else ""))
     else:
         words.append("outlines")
     if not has_labels:
-        loss = replace(loss, malignancy_weight=0.0, map_weight=0.0)
+        loss = replace(loss, **dict.fromkeys(MALIGNANCY_WEIGHTS, 0.0))
         found = f"{facts.num_low} low, {facts.num_high} high"
         words.append(f"no risk, because the labels do not suffice ({found})" if facts.num_labelled else "no risk")
     elif has_outlines:

@@ -137,7 +137,7 @@ class TrainingModule(L.LightningModule):
         labelled = rows["malignancy"] >= 0
         area = auroc(rows["malignancy"][labelled], rows["logit"][labelled]) if labelled.any() else None
         risk_auroc = math.nan if area is None else float(area)
-        score = dice if self.loss.mask_weight > 0 and not math.isnan(dice) else risk_auroc
+        score = dice if self.loss.teaches_mask and not math.isnan(dice) else risk_auroc
         loss = float(rows["loss"].mean())
         values = {"val_loss": loss, "val_dice": dice, "val_auroc": risk_auroc, "val_score": score}
         self.log_dict(values, prog_bar=True, sync_dist=False)
