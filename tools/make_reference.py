@@ -104,7 +104,7 @@ def _docstring(node: ast.FunctionDef | ast.ClassDef) -> str:
 
 def settings_text() -> str:
     """-> every table of the configuration with its settings, defaults and what they mean."""
-    from thyrosight import config
+    from thyrosight.config import settings as config
 
     tree = ast.parse(inspect.getsource(config))
     meanings = {node.name: _meanings(node) for node in tree.body if isinstance(node, ast.ClassDef)}
