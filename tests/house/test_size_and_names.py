@@ -25,7 +25,8 @@ ONE_PER_OPERATOR = "bundle.onnx_shapes"
 def test_rooms_are_small() -> None:
     num_modules = Counter(path.parent for path in FILES.values() if path.name != "__init__.py")
     num_modules.pop(PACKAGE)
-    assert not {folder.name: num for folder, num in num_modules.items() if num > MAX_MODULES}
+    full = {folder.name: num for folder, num in num_modules.items() if num > MAX_MODULES}
+    assert not full, f"at most {MAX_MODULES} modules per folder: move what belongs together into a folder of its own"
 
 
 def test_ten_files_at_the_top() -> None:
@@ -34,7 +35,8 @@ def test_ten_files_at_the_top() -> None:
 
 def test_files_are_short() -> None:
     lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in FILES.items()}
-    assert not {name: num for name, num in lines.items() if num > MAX_FILE_LINES}
+    long = {name: num for name, num in lines.items() if num > MAX_FILE_LINES}
+    assert not long, f"at most {MAX_FILE_LINES} lines per file: a longer one holds two ideas"
 
 
 def test_functions_do_one_thing() -> None:
@@ -61,7 +63,7 @@ def test_one_name_one_thing() -> None:
             if is_public and room_of(name) != "commands" and name != ONE_PER_OPERATOR:
                 homes[node.name].add(name)
     twice = {name: found for name, found in homes.items() if len(found) > 1 and name not in ONE_PER_FILE}
-    assert not {name: sorted(found) for name, found in sorted(twice.items())}
+    assert not {name: sorted(found) for name, found in sorted(twice.items())}, "rename one, or give it an underscore"
 
 
 def test_no_room_without_a_name() -> None:

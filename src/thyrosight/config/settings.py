@@ -11,7 +11,8 @@ class NetworkConfig:
     """Which network, and its form. The docstring of each network says what `init` and `dropout` do there."""
 
     name: str = "unet"
-    """A name of `networks.NETWORKS`: `unet`, `vnet2d` (the original), `resenc` or `monai_unet` (others' networks)."""
+    """A name of `networks.NETWORKS`: `unet`, `vnet2d` (the original) or another; an unknown name is refused with the
+    known ones."""
     encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
     pretrained: bool = True
     head: Literal["map", "pooled"] = "map"
@@ -28,7 +29,8 @@ class NetworkConfig:
     --question`."""
     init: Literal["original", "he"] = "original"
     width: int = 32
-    """First stage's channels of `resenc` and `monai_unet`; each stage doubles them, up to 16 times (nnU-Net: 32)."""
+    """Channels of the first stage, where a network has a choice. `resenc` and `monai_unet` double them per stage, up to
+    16 times (nnU-Net: 32)."""
     start_from: str = ""
     """The bundle whose weights the run begins with: a path (relative to the working directory) or `shipped`; empty for
     none. Where it is a folder that cross-validate wrote, each fold begins with that folder's bundle of the same fold.

@@ -11,7 +11,15 @@ import numpy as np
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import read_rows
 from thyrosight.datasets.masks import read_mask
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in, write_mask
+from thyrosight.datasets.sets.layout import (
+    DataSet,
+    KnownSet,
+    Request,
+    first_folder,
+    image_size_hw,
+    images_in,
+    write_mask,
+)
 from thyrosight.errors import InputError
 from thyrosight.types import Case
 
@@ -87,17 +95,11 @@ def _images_and_masks(folder: Path) -> list[tuple[Path, list[Path]]]:
 
 def _mask_file(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path | None:
     """Image, its masks -> its mask file: the only mask, or a new file with the union of several, or an empty one."""
-    from PIL import Image
-
     if len(masks) == 1:
         return masks[0]
     if not masks and not is_normal:
         return None
-    try:
-        with Image.open(image) as opened:
-            shape_hw = opened.height, opened.width
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{image}: not a readable image ({error}); copy the file again from the set") from None
+    shape_hw = image_size_hw(image)
     united_HW = np.zeros(shape_hw, dtype=np.bool_)
     for path in masks:
         united_HW |= read_mask(path, shape_hw)

@@ -22,7 +22,7 @@ import numpy as np
 
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import read_rows
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, images_in, write_mask
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_size_hw, images_in, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key
@@ -207,23 +207,13 @@ def _count_faults(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -
 def _mask_file(shapes: list[Shapes], image: Path, request: Request) -> Path | None:
     """The marks of one image -> its mask file, or None where there is no outline or some are lost."""
     outlines = tuple(outline for mark in shapes for outline in mark.outlines)
-    mask_HW = draw_outlines(outlines, _size_hw(image))
+    mask_HW = draw_outlines(outlines, image_size_hw(image))
     if not mask_HW.any():
         return None
     is_partial = any(mark.is_cut for mark in shapes) and not request.keep_partial
     path = (request.masks / "partial" if is_partial else request.masks) / f"{image.stem}.png"
     write_mask(path, mask_HW)
     return None if is_partial else path
-
-
-def _size_hw(path: Path) -> tuple[int, int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable image ({error}); copy the file again from the set") from None
 
 
 def _descriptors(root: Any, counts: Counter[str]) -> dict[str, str]:

@@ -102,6 +102,17 @@ def without_masks(cases: Iterable[Case], what: str = "images") -> list[str]:
     return [f"{len(bare)} {what} without a mask file, e.g. {readable(bare[0])}"] if bare else []
 
 
+def image_size_hw(path: Path) -> tuple[int, int]:
+    """Image file -> its height and width by its header; InputError where it is not readable."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable image ({error}); copy the file again from the set") from None
+
+
 def write_mask(path: Path, mask_HW: BoolArray) -> None:
     """Boolean mask `_HW` -> one-channel PNG of 0 and 255; a file that already holds these bytes is left as it is."""
     import cv2
