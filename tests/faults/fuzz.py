@@ -132,7 +132,7 @@ def cases(data: bytes) -> None:
 
 
 def graph(data: bytes) -> None:
-    from thyrosight.bundle.graph_checks import GraphChecker
+    from thyrosight.bundle.graph.graph_checks import GraphChecker
     from thyrosight.bundle.weight_checks import check_onnx
 
     checker = GraphChecker(data, (128, 128))

@@ -18,7 +18,7 @@ MAX_ARGUMENTS, MAX_BY_PLACE = 12, 7
 
 ONE_PER_FILE = {"recognise", "read", "level_of", "notes", "main"}
 """The same question asked of every data set, or of every TI-RADS system; what a program runs."""
-ONE_PER_OPERATOR = "bundle.onnx_shapes"
+ONE_PER_OPERATOR = "bundle.graph.onnx_shapes"
 """A function per ONNX operator: the operator is what it does."""
 
 

@@ -8,7 +8,7 @@
 
 The hashes find damage and careless edits; they are no signature, so a bundle is only as honest as its maker. Nothing in
 it can run code: no pickle, no ONNX that opens other files, and a zip is read in place, never unpacked. The network's
-memory and time are bounded before it runs (graph_checks.py).
+memory and time are bounded before it runs (graph/).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from thyrosight.bundle.graph_checks import GraphChecker
+from thyrosight.bundle.graph.graph_checks import GraphChecker
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.bundle.value_checks import check_values, printable_values

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from thyrosight.bundle.onnx_operators import result_of
-from thyrosight.bundle.onnx_reader import FLOAT, Graph, Tensor, read_graph
-from thyrosight.bundle.onnx_shapes import Call
+from thyrosight.bundle.graph.onnx_operators import result_of
+from thyrosight.bundle.graph.onnx_reader import FLOAT, Graph, Tensor, read_graph
+from thyrosight.bundle.graph.onnx_shapes import Call
 from thyrosight.bundle.weight_checks import WeightsError
 
 INPUT, MASK, LOGIT, MAP = "image", "mask_probability", "malignancy_logit", "malignancy_map"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from thyrosight.bundle.onnx_reader import MAX_RANK
-from thyrosight.bundle.onnx_shapes import (
+from thyrosight.bundle.graph.onnx_reader import MAX_RANK
+from thyrosight.bundle.graph.onnx_shapes import (
     MAX_SIDE,
     SLOW,
     Call,
@@ -35,7 +35,7 @@ from thyrosight.bundle.onnx_shapes import (
     transpose,
     unsqueeze,
 )
-from thyrosight.bundle.onnx_types import check_types
+from thyrosight.bundle.graph.onnx_types import check_types
 from thyrosight.bundle.weight_checks import WeightsError
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.bundle.onnx_reader import (
+from thyrosight.bundle.graph.onnx_reader import (
     DTYPES,
     FLOAT,
     INT64,

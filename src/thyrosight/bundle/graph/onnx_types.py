@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 
-from thyrosight.bundle.onnx_reader import BOOL, FLOAT, INT32, INT64, Tensor
-from thyrosight.bundle.onnx_shapes import Call
+from thyrosight.bundle.graph.onnx_reader import BOOL, FLOAT, INT32, INT64, Tensor
+from thyrosight.bundle.graph.onnx_shapes import Call
 
 FLOATS = frozenset({FLOAT, 10, 11})
 NUMBERS = FLOATS | {INT32, INT64}
