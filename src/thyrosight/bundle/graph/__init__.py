@@ -1,1 +1,1 @@
-"""Bytes of an ONNX file -> whether its graph may run: read without a parser of others, followed operator by operator."""
+"""Bytes of an ONNX file -> whether its graph may run: read by own code, then followed operator by operator."""
