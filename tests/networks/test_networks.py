@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from thyrosight.bundle.graph.graph_checks import GraphChecker
 from thyrosight.config import NetworkConfig
-from thyrosight.errors import ConfigError
+from thyrosight.errors import ConfigError, MissingExtraError
+from thyrosight.export.onnx import checked_onnx
 from thyrosight.networks import NETWORKS, build_network
 
 
@@ -37,3 +39,13 @@ def test_auxiliary_heads_have_the_names_of_their_tasks() -> None:
             settings = NetworkConfig(name=name, pretrained=False, auxiliary=(task,))  # type: ignore[arg-type]
             state = build_network(settings).state_dict()
             assert any(key.startswith(f"{task}.") for key in state)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_bundle_can_hold_every_network(name: str) -> None:
+    """Else a training would end, after hours, with a network that no bundle takes: by its operators, or by its size."""
+    try:
+        network = build_network(NetworkConfig(name=name, pretrained=False, width=4))
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    GraphChecker(checked_onnx(network, (32, 32)), (32, 32)).check(2)

@@ -43,7 +43,7 @@ def result_of(call: Call) -> Result:
     """-> the output and its work; WeightsError for an operator, an attribute or a size that isn't known."""
     known = OPERATORS.get(call.node.operator)
     if known is None:
-        raise WeightsError(f"needs the operator {call.node.operator!r}, which no network of this program has")
+        raise WeightsError(f"needs the operator {call.node.operator!r}, which has no rule in onnx_operators.py")
     rule, attributes = known
     if unknown := sorted(call.node.attributes.keys() - attributes):
         raise call.fault(f"its attribute {unknown[0]!r} is not known here")
@@ -94,6 +94,45 @@ def _gemm(call: Call) -> Result:
     if len(bias) > 2 or any(size not in (1, full) for size, full in zip(bias[::-1], (columns, rows), strict=False)):
         raise call.fault(f"its bias of {bias} does not fit")
     return Result(new_tensor((rows, columns), one.dtype), rows * columns * max(1, inner))
+
+
+def _matrix_product(call: Call) -> Result:
+    """(..., rows, inner) times (..., inner, columns); what comes before is broadcast."""
+    one, other = call.tensor(0).shape, call.tensor(1).shape
+    if min(len(one), len(other)) < 2 or one[-1] != other[-2]:
+        raise call.fault(f"its inputs of {one} and {other} don't fit")
+    shape = (*_broadcast_shape(call, one[:-2], other[:-2]), one[-2], other[-1])
+    return Result(new_tensor(shape, call.tensor(0).dtype), checked_num_values(call, shape) * max(1, one[-1]))
+
+
+def _broadcast_shape(call: Call, one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    rank = max(len(one), len(other))
+    pairs = [((1,) * (rank - len(shape)) + tuple(shape)) for shape in (one, other)]
+    if any(first != second and 1 not in (first, second) for first, second in zip(*pairs, strict=True)):
+        raise call.fault(f"its inputs of {one} and {other} don't fit")
+    return tuple(second if first == 1 else first for first, second in zip(*pairs, strict=True))
+
+
+def _layer_norm(call: Call) -> Result:
+    first = call.tensor(0)
+    normal = first.shape[call.axis(call.number("axis", -1), len(first.shape)) :]
+    if any(call.tensor(index).shape != normal for index in (1, 2) if index == 1 or call.has(index)):
+        raise call.fault("its weights don't fit")
+    return Result(new_tensor(first.shape, first.dtype), SLOW * first.num_values)
+
+
+def _instance_norm(call: Call) -> Result:
+    first = call.tensor(0)
+    if len(first.shape) < 3 or any(call.tensor(index).shape != (first.shape[1],) for index in (1, 2)):
+        raise call.fault("its weights don't fit")
+    return Result(new_tensor(first.shape, first.dtype), SLOW * first.num_values)
+
+
+def _sloped(call: Call) -> Result:
+    first = call.tensor(0)
+    if _broadcast_shape(call, first.shape, call.tensor(1).shape) != first.shape:
+        raise call.fault("its slopes don't fit")
+    return same(1)(call)
 
 
 def _convolution(call: Call) -> Result:
@@ -194,7 +233,11 @@ _WINDOW = {"kernel_shape", "strides", "pads", "dilations", "auto_pad"}
 OPERATORS: dict[str, tuple[Callable[[Call], Result], set[str]]] = {
     **{name: (same(1), set()) for name in ("Abs", "Identity", "Neg", "Relu", "Sign")},
     **{name: (same(SLOW), set()) for name in ("Exp", "Log", "Sigmoid", "Sqrt", "Tanh")},
+    **{name: (same(SLOW), set()) for name in ("Erf", "HardSwish", "Softplus")},
+    "Elu": (same(SLOW), {"alpha"}),
+    "HardSigmoid": (same(1), {"alpha", "beta"}),
     "LeakyRelu": (same(1), {"alpha"}),
+    "PRelu": (_sloped, set()),
     "Clip": (_clip, set()),
     "Softmax": (_softmax, {"axis"}),
     "Cast": (cast, {"to"}),
@@ -215,11 +258,15 @@ OPERATORS: dict[str, tuple[Callable[[Call], Result], set[str]]] = {
     "Resize": (resize, {"coordinate_transformation_mode", "cubic_coeff_a", "mode", "nearest_mode"}),
     **{name: (_reduce, {"axes", "keepdims"}) for name in ("ReduceMax", "ReduceMean", "ReduceSum")},
     "BatchNormalization": (_batch_norm, {"epsilon", "momentum", "training_mode"}),
+    "InstanceNormalization": (_instance_norm, {"epsilon"}),
+    "LayerNormalization": (_layer_norm, {"axis", "epsilon", "stash_type"}),
+    "MatMul": (_matrix_product, set()),
     "Gemm": (_gemm, {"alpha", "beta", "transA", "transB"}),
     "Conv": (_convolution, _WINDOW | {"group"}),
     "ConvTranspose": (_transposed_convolution, _WINDOW | {"group", "output_padding"}),
     "AveragePool": (_pool, _WINDOW | {"ceil_mode", "count_include_pad"}),
     "MaxPool": (_pool, _WINDOW | {"ceil_mode", "storage_order"}),
-    "GlobalAveragePool": (_global_pool, set()),
+    **{name: (_global_pool, set()) for name in ("GlobalAveragePool", "GlobalMaxPool")},
 }
-"""Operator -> (its rule, the attributes that it may have)."""
+"""Operator -> (its rule, the attributes that it may have): those of our networks, and those that others often have. An
+operator's types are in onnx_types.py."""

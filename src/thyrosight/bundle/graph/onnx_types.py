@@ -22,12 +22,16 @@ ANY = NUMBERS | {BOOL}
 ONE_TYPE: dict[str, tuple[int, int, frozenset[int]]] = {
     **dict.fromkeys(("Abs", "Neg", "Relu", "Sign"), (1, 1, NUMBERS)),
     **dict.fromkeys(("Exp", "Log", "Sigmoid", "Sqrt", "Tanh", "LeakyRelu", "Softmax"), (1, 1, FLOATS)),
+    **dict.fromkeys(("Elu", "Erf", "HardSigmoid", "HardSwish", "Softplus"), (1, 1, FLOATS)),
     "Clip": (1, 3, NUMBERS),
     **dict.fromkeys(("Add", "Div", "Mul", "Sub", "Mod"), (2, 2, NUMBERS)),
     "Concat": (1, 1 << 16, ANY),
-    **dict.fromkeys(("BatchNormalization",), (5, 5, FLOATS)),
+    "BatchNormalization": (5, 5, FLOATS),
+    "InstanceNormalization": (3, 3, FLOATS),
+    "LayerNormalization": (2, 3, FLOATS),
+    **dict.fromkeys(("MatMul", "PRelu"), (2, 2, FLOATS)),
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), (2, 3, FLOATS)),
-    **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool"), (1, 1, FLOATS)),
+    **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool"), (1, 1, FLOATS)),
 }
 """Operator whose inputs are all of one element type -> (fewest inputs, most inputs, the types)."""
 MIXED_TYPES: dict[str, tuple[tuple[frozenset[int], ...], int]] = {
