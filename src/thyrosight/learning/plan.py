@@ -9,8 +9,9 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from thyrosight.config import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config, config_to_dict, load_recipe
+from thyrosight.config import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config, LossConfig, config_to_dict, load_recipe
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
 
@@ -146,19 +147,25 @@ def _tasks(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Conf
         )
     words = []
     if not has_outlines:
-        loss = replace(loss, **dict.fromkeys(MASK_WEIGHTS, 0.0))
+        loss = _without(loss, MASK_WEIGHTS)
         words = ["the risk alone, because nothing is outlined"]
     elif facts.num_boxed:
         words.append("outlines, from boxes" + (" and masks" if facts.num_outlined else ""))
     else:
         words.append("outlines")
     if not has_labels:
-        loss = replace(loss, **dict.fromkeys(MALIGNANCY_WEIGHTS, 0.0))
+        loss = _without(loss, MALIGNANCY_WEIGHTS)
         found = f"{facts.num_low} low, {facts.num_high} high"
         words.append(f"no risk, because the labels do not suffice ({found})" if facts.num_labelled else "no risk")
     elif has_outlines:
         words.append("risk")
     return replace(config, loss=loss), " and ".join(words)
+
+
+def _without(loss: LossConfig, weights: tuple[str, ...]) -> LossConfig:
+    """-> the same losses with these weights at 0."""
+    off: dict[str, Any] = dict.fromkeys(weights, 0.0)
+    return replace(loss, **off)
 
 
 def _validation(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Config, str]:
