@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bad_inputs import raw_tiff
 from thyrosight.datasets.prepare import PrepareOptions, prepare
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
@@ -28,6 +29,19 @@ FEW_STEPS_HW = (np.rint(cv2.blur(BOTH_HW.astype(np.float32), (3, 3)) * 4) * 63.7
 RNG = np.random.default_rng(0)
 NOISE_HW = RNG.integers(0, 4, SHAPE).astype(np.uint8)
 SPECKS_HW = RNG.random(SHAPE) < 0.1
+
+DISC_HW = (ROWS - 50) ** 2 + (COLUMNS - 70) ** 2 <= 40**2
+FIELD_HW = (ROWS > 8) & (ROWS < 92) & (COLUMNS > 10) & (COLUMNS < 130)
+
+
+def soft_colours(*layers: tuple[np.ndarray, tuple[int, int, int]]) -> np.ndarray:
+    """Masks with their colours, each blurred over the ones before it."""
+    canvas_HW3 = np.zeros((*SHAPE, 3), np.float32)
+    for mask_HW, colour in layers:
+        share_HW1 = cv2.GaussianBlur(mask_HW.astype(np.float32), (0, 0), 2.0)[..., None]
+        canvas_HW3 = canvas_HW3 * (1 - share_HW1) + share_HW1 * np.array(colour, np.float32)
+    return canvas_HW3.astype(np.uint8)
+
 
 Make = Callable[[], "np.ndarray | Image.Image"]
 
@@ -96,6 +110,10 @@ READ: dict[str, tuple[str, Make]] = {
     "soft edge of few reds": ("m.png", lambda: np.dstack([FEW_STEPS_HW, FEW_STEPS_HW * 0, FEW_STEPS_HW * 0])),
     "CMYK": ("m.tif", lambda: Image.fromarray(np.dstack([WHITE_HW] * 3)).convert("CMYK")),
     "percent, 0 and 100": ("m.png", lambda: (BOTH_HW * 100).astype(np.uint8)),
+    "16 bit, 0 is white": ("m.0white.tif", lambda: np.where(BOTH_HW, 0, 65535).astype(np.uint16)),
+    "16 bit, labels, 0 is white": ("m.0white.tif", lambda: (65535 - LARGE_HW * 1 - SMALL_HW * 2).astype(np.uint16)),
+    "soft edges of many reds": ("m.png", lambda: soft_colours((BOTH_HW, (255, 0, 0)))),
+    "a slip of the brush beside": ("m.png", lambda: np.where((ROWS == 4) & (COLUMNS < 12), 255, WHITE_HW)),
     "instances 1001 and 1002": ("m.png", lambda: (LARGE_HW * 1001 + SMALL_HW * 1002).astype(np.uint16)),
 }
 
@@ -147,6 +165,28 @@ REFUSED: dict[str, tuple[str, Make, str]] = {
         lambda: np.dstack([np.where(COLUMNS < 80, FEW_STEPS_HW, 0), ROWS * 0, np.where(COLUMNS < 80, 0, FEW_STEPS_HW)]),
         "without smoothing",
     ),
+    "gland green, nodule red, JPEG": (
+        "m.jpg",
+        lambda: np.where(LARGE_HW[..., None], (255, 0, 0), DISC_HW[..., None] * np.array([0, 255, 0])).astype(np.uint8),
+        "colours #.*, #.* with blurred edges.*save it as PNG",
+    ),
+    "gland and nodule in colour, softened": (
+        "m.png",
+        lambda: soft_colours((DISC_HW, (0, 255, 0)), (SMALL_HW, (255, 0, 0))),
+        "with blurred edges.*save it as PNG",
+    ),
+    "red and blue nodules, softened": (
+        "m.png",
+        lambda: soft_colours((LARGE_HW, (255, 0, 0)), (SMALL_HW, (0, 0, 255))),
+        "with blurred edges.*save it as PNG",
+    ),
+    "inverted inside the field": ("m.png", lambda: np.where(FIELD_HW & ~BOTH_HW, 255, 0), "invert the mask"),
+    "one nodule filled, the other as a line": (
+        "m.png",
+        lambda: np.where(LARGE_HW, 255, drawn(lambda canvas: cv2.circle(canvas, (105, 50), 12, 255, 1))),
+        "a line or a ring besides an area, at x = 93, y = 38; fill it or erase it",
+    ),
+    "a stripe at one border": ("m.png", lambda: np.where(COLUMNS < 2, 255, WHITE_HW), "besides an area.*erase it"),
     "SVG": ("m.svg", lambda: np.zeros(0), "save it again as PNG"),
 }
 
@@ -154,6 +194,8 @@ REFUSED: dict[str, tuple[str, Make, str]] = {
 def save(path: Path, content: np.ndarray | Image.Image) -> None:
     if path.suffix == ".svg":
         path.write_text('<svg xmlns="http://www.w3.org/2000/svg"><circle r="4"/></svg>')
+    elif path.name.endswith(".0white.tif"):
+        path.write_bytes(raw_tiff(content, photometric=0))
     elif isinstance(content, Image.Image):
         content.save(path)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,3 +159,27 @@ def test_a_frame_that_an_array_has_not_is_refused() -> None:
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InputError, match="not finite"):
         as_frame(np.full((40, 40), np.nan, np.float32), value_range=(0, 1))
+
+
+class OnAnotherDevice:
+    """As a tensor on a GPU, or one with a gradient: numpy asks it for its numbers, and it refuses."""
+
+    def __array__(self, *args: object, **options: object) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (OnAnotherDevice(), r"cuda:0.*tensor.detach\(\).cpu\(\).float\(\).numpy\(\)"),
+        (np.ma.masked_array(GRAY_HW, mask=GRAY_HW > 200), r"masked array.*filled\(0\)"),
+        (b"\x89PNG", r"bytes is no image.*PIL.Image.open\(io.BytesIO"),
+        (io.BytesIO(b"\x89PNG"), r"BytesIO is no image.*PIL.Image.open\(file\)"),
+        (None, "NoneType is no image.*give a path"),
+        (["a.png", "b.png"], "list is no image.*one image at a time.*predict_folder"),
+        ([GRAY_HW, GRAY_HW], "one image at a time"),
+    ],
+)
+def test_what_is_no_array_is_told_what_to_give(source: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        as_frame(source)

@@ -19,6 +19,10 @@ LINE_WIDTH_SHARE, MIN_LINE_WIDTH_PX = 0.02, 6.0
 LINE_LENGTH = 8.0
 """A thin line is at least this many times longer than wide, a broad line twice as many times. A nodule is not."""
 SPECK_PX, MANY_SPECKS = 16, 12
+MIN_LINE_PX = 48
+"""A smaller part next to a nodule is a slip of the brush, whatever its form."""
+FIELD_SHARE = 0.75
+"""Of the width and of the height of the image: an area that reaches so far and has a hole is an inverted mask."""
 
 
 class NoMaskError(Exception):
@@ -71,8 +75,34 @@ def refuse_no_area(mask_HW: BoolArray) -> None:
     areas_px = stats[1:, cv2.CC_STAT_AREA]
     if num_parts > MANY_SPECKS and areas_px.max() < SPECK_PX:
         raise NoMaskError(f"holds {num_parts - 1} specks of at most {areas_px.max()} pixels, no area; fill the outline")
-    largest = (labels == 1 + int(np.argmax(areas_px))).astype(np.uint8)
-    width_px = 2 * float(cv2.distanceTransform(largest, cv2.DIST_L2, 5).max())
-    is_thin = width_px <= max(MIN_LINE_WIDTH_PX, LINE_WIDTH_SHARE * max(mask_HW.shape))
-    if np.count_nonzero(largest) > (LINE_LENGTH if is_thin else 2 * LINE_LENGTH) * width_px**2:
-        raise NoMaskError("holds a line, not an area; fill the outline")
+    largest = 1 + int(np.argmax(areas_px))
+    for part in (largest, *range(1, largest), *range(largest + 1, num_parts)):
+        if part == largest or areas_px[part - 1] >= MIN_LINE_PX:
+            x, y, width, height = (int(n) for n in stats[part, : cv2.CC_STAT_AREA])
+            inside_HW = labels[y : y + height, x : x + width] == part
+            _refuse_no_area_part(inside_HW, mask_HW.shape, (x - 1, y - 1), is_largest=part == largest)
+
+
+def _refuse_no_area_part(
+    part_HW: BoolArray, image_hw: tuple[int, ...], corner_xy: tuple[int, int], *, is_largest: bool
+) -> None:
+    """NoMaskError where one connected part of a mask, cut out by its box, is a line, a ring, or a field with a hole."""
+    area_px = np.count_nonzero(part_HW)
+    padded = np.pad(part_HW.astype(np.uint8), 1)
+    contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hole_px = np.count_nonzero(cv2.drawContours(np.zeros_like(padded), contours, -1, 1, cv2.FILLED)) - area_px
+    width_px = 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
+    is_thin = width_px <= max(MIN_LINE_WIDTH_PX, LINE_WIDTH_SHARE * max(image_hw))
+    is_ring = area_px + hole_px > LINE_FILLS * area_px
+    if is_ring or area_px > (LINE_LENGTH if is_thin else 2 * LINE_LENGTH) * width_px**2:
+        if is_largest:
+            raise NoMaskError("holds a line, not an area; fill the outline")
+        raise NoMaskError(
+            f"holds a line or a ring besides an area, at x = {corner_xy[0]}, y = {corner_xy[1]}; fill it or erase it"
+        )
+    is_field = all(part >= FIELD_SHARE * whole for part, whole in zip(part_HW.shape, image_hw, strict=True))
+    if is_field and hole_px >= SPECK_PX:
+        raise NoMaskError(
+            "has a hole in an area as large as the image: that is the field without the nodule; "
+            "invert the mask (nodule white on black)"
+        )

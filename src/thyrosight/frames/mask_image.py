@@ -25,6 +25,7 @@ from thyrosight.frames.mask_area import (
     has_inside,
     refuse_no_area,
 )
+from thyrosight.frames.mask_colours import BRIGHT, plain_colours
 from thyrosight.frames.mask_pages import mask_pages
 from thyrosight.types import BoolArray
 
@@ -183,7 +184,13 @@ def _colour_values(rgb_HW3: NDArray[Any]) -> tuple[NDArray[Any], dict[int, str]]
     packed_HW = _packed(rgb_HW3)
     colours = np.unique(packed_HW)
     if len(colours) > MAX_LABEL + 1:
-        return rgb_HW3.max(axis=2), {}
+        strongest_HW = rgb_HW3.max(axis=2)
+        if not covers_borders(np.asarray(strongest_HW > BRIGHT)) and len(plain := plain_colours(rgb_HW3)) > 1:
+            raise NoMaskError(
+                f"colours {', '.join(plain[:6])} with blurred edges, where one class can't be told from another; "
+                "save it as PNG without smoothing, as 0 and 255 or with labels 1, 2, 3"
+            )
+        return strongest_HW, {}
     others = [int(colour) for colour in colours if colour]
     numbers_HW = np.searchsorted(np.array([0, *others], np.uint32), packed_HW).astype(np.uint8)
     return numbers_HW, {number: f"#{colour:06x}" for number, colour in enumerate(others, start=1)}

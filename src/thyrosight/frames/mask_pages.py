@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
 from thyrosight.frames.headers import read_claim
-from thyrosight.frames.load import MAX_PIXELS, is_deep_colour, read_bounded
+from thyrosight.frames.load import MAX_PIXELS, is_deep_colour, is_white_zero, read_bounded
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -48,6 +48,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
             with Image.open(io.BytesIO(data)) as image:
                 is_lossy = claim.format in LOSSY and data[12:16] != LOSSLESS_WEBP
                 is_deep = is_deep_colour(image)
+                is_inverted = claim.format == "TIFF" and is_white_zero(image)
                 pages = []
                 for index in range(claim.num_frames):
                     if claim.num_frames > 1:
@@ -55,6 +56,8 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
                     pages.append(ImageOps.exif_transpose(image.copy()))
                 if is_deep:
                     pages = [_deep_page(data)]
+                if is_inverted:
+                    pages = [_inverted(page) for page in pages]
                 if claim.format == "BMP" and image.mode == "1":
                     # Pillow takes two colours for one bit per pixel, also where the file stores eight.
                     decoded_HW = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -68,6 +71,15 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
         if size_hw is not None and (page.height, page.width) != tuple(size_hw):
             raise InputError(_other_size(path, (page.height, page.width), size_hw))
     return pages, is_lossy
+
+
+def _inverted(page: PillowImage) -> PillowImage:
+    """Page of 16 bits whose 0 is white -> the same with 0 as black, as images are read and as Pillow does for 8 bits."""
+    from PIL import Image
+
+    if not page.mode.startswith("I;16"):
+        raise ValueError("a TIFF of 32 bits whose 0 is white")
+    return Image.fromarray(np.asarray(65535 - np.asarray(page).astype(np.uint16), np.uint16))
 
 
 def _deep_page(data: bytes) -> PillowImage:

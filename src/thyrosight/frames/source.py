@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
+from thyrosight.files.plain_text import printable
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.load import (
     check_size,
@@ -48,10 +49,42 @@ def as_frame(source: Source, frame_index: int | None = None, value_range: ValueR
         parts = _pillow_parts(source, frame_index, value_range)
     else:
         chosen_frame("an array", 1, frame_index)
-        parts = _array_parts(np.asarray(source), value_range)
+        parts = _array_parts(_as_array(source), value_range)
     height, width = parts[0].shape
     check_size("an image in memory", width, height)
     return _of_arrays(*parts)
+
+
+def _as_array(source: object) -> NDArray[Any]:
+    """Array, tensor or the like -> numpy array; InputError, with the fix, for anything else."""
+    fix = _fix_of_type(source)
+    if fix:
+        raise InputError(f"{type(source).__name__} is no image; {fix}")
+    if np.ma.isMaskedArray(source):
+        raise InputError("a masked array: nothing says how its masked pixels look; give array.filled(0)")
+    try:
+        return np.asarray(source)
+    except Exception as error:  # whatever the library that made it raises: a tensor on a GPU, one with a gradient
+        reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+        kind = type(source).__name__
+        raise InputError(
+            f"{kind} can't become an array ({reason}); of a tensor give tensor.detach().cpu().float().numpy()"
+        ) from None
+
+
+def _fix_of_type(source: object) -> str:
+    """-> what to give instead of a thing that is neither array nor picture; empty for all others."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return "where it is the content of a file, give PIL.Image.open(io.BytesIO(...)); a path is str or Path"
+    if hasattr(source, "read"):
+        return "of an open file give PIL.Image.open(file), or the path"
+    if source is None:
+        return "give a path, an array or a Pillow image (cv2.imread gives None where it can't read a file)"
+    if isinstance(source, list | tuple | set | dict) and any(
+        isinstance(one, str | os.PathLike | np.ndarray) or hasattr(one, "getbands") for one in source
+    ):
+        return "give one image at a time; predict_folder takes a folder"
+    return ""
 
 
 def _pillow_parts(
