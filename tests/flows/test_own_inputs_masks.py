@@ -113,7 +113,6 @@ READ: dict[str, tuple[str, Make]] = {
     "16 bit, 0 is white": ("m.0white.tif", lambda: np.where(BOTH_HW, 0, 65535).astype(np.uint16)),
     "16 bit, labels, 0 is white": ("m.0white.tif", lambda: (65535 - LARGE_HW * 1 - SMALL_HW * 2).astype(np.uint16)),
     "soft edges of many reds": ("m.png", lambda: soft_colours((BOTH_HW, (255, 0, 0)))),
-    "a slip of the brush beside": ("m.png", lambda: np.where((ROWS == 4) & (COLUMNS < 12), 255, WHITE_HW)),
     "instances 1001 and 1002": ("m.png", lambda: (LARGE_HW * 1001 + SMALL_HW * 1002).astype(np.uint16)),
 }
 
