@@ -70,6 +70,10 @@ SAME_TABLE: dict[str, bytes] = {
     "labels TRUE and FALSE": PLAIN.replace(",1,", ",TRUE,").replace(",0,", ",FALSE,").encode(),
     "upper case endings": PLAIN.replace(".png", ".PNG").encode(),
     "names without endings": PLAIN.replace(".png", "").encode(),
+    "two byte-order marks": ("\ufeff\ufeff" + PLAIN).encode(),
+    "signs of no width in the header": PLAIN.replace("image", "ima\u200bge").encode(),
+    "an image column of any name": PLAIN.replace("image", "Foto").encode(),
+    "labels yes and no in a column cancer": PLAIN.replace("label", "Cancer").replace(",1,", ",yes,").encode(),
     "paths with ./ and a detour": PLAIN.replace("i0", "./i0").replace("m1", "../set/m1").encode(),
 }
 
@@ -113,6 +117,24 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a title above the header": ("Table 1,,,\n" + PLAIN, "which column holds the image's file"),
     "a fold in words": (PLAIN.replace("patient", "fold").replace(",a", ",1 of 5"), "fold '1 of 5'"),
     "a row with a comma too many": (PLAIN.replace(",1,", ",1,seen twice,"), "5 values for 4 columns.*quotes"),
+    "the patient in another language": (PLAIN.replace("patient", "Paciente"), "is .Paciente. the patient"),
+    "the patient in another script": (PLAIN.replace("patient", "\u60a3\u8005ID"), '--column "patient=\u60a3\u8005ID"'),
+    "a study that repeats": (
+        PLAIN.replace("patient", "StudyInstanceUID").replace(",b", ",a"),
+        'is .StudyInstanceUID. the patient.*"patient=StudyInstanceUID".*patient=none',
+    ),
+    "patients as numbers cut off": (PLAIN.replace(",a", ",1.23E+12").replace(",b", ",1.23E+12"), "format the column"),
+    "a label under another name": (
+        "image,mask,type\ni0.png,m0.png,malignant\ni1.png,m1.png,benign\n",
+        'is .type. the label.*"malignancy=type".*malignancy=none',
+    ),
+    "two columns of masks": ("image,mask1,mask2,label\ni0.png,m0.png,,1\n", 'is .mask1. the mask.*"mask=mask1"'),
+    "a split under another name": (
+        "image,mask,phase\ni0.png,m0.png,train\ni1.png,m1.png,test\n",
+        'is .phase. the split.*"split=phase"',
+    ),
+    "a fold under another name": ("image,label,cv_fold\ni0.png,1,0\ni1.png,0,1\n", "is .cv_fold. the fold"),
+    "a title of one cell above the header": ("Table 1\n" + PLAIN, "first line is no header.*remove the lines above"),
     "benign as the only label": ("image,benign\ni0.png,1\n", "neither a mask nor a label column"),
 }
 
@@ -177,6 +199,36 @@ def test_patients_that_differ_in_case_alone_are_one(folder: Path) -> None:
     cases, summary = read(folder, "image,label,patient\ni0.png,1,P1\ni1.png,1,p1\ni2.png,0,P2\n")
     assert [case.group for case in cases] == ["P1", "P1", "P2"]
     assert any("upper and lower case" in note for note in summary.notes)
+
+
+def test_patients_whose_leading_zeros_a_spreadsheet_cut_are_one(folder: Path) -> None:
+    cases, summary = read(folder, PLAIN.replace(",a", ",007").replace(",b", ",7"))
+    assert [case.group for case in cases] == ["007", "007"]
+    assert any("leading zeros alone are one: 7" in note for note in summary.notes)
+
+
+def test_images_of_one_name_in_two_folders_are_named_with_the_folder(folder: Path) -> None:
+    for number in range(2):
+        (folder / f"p{number}").mkdir()
+        picture(number).save(folder / f"p{number}" / "1.png")
+    cases, _ = read(folder, "image,label\np0/1.png,1\np1/1.png,0\n")
+    assert [(case.case_id, case.malignancy) for case in cases] == [("p0_1", 1), ("p1_1", 0)]
+
+
+@pytest.mark.parametrize(
+    ("written", "cut"),
+    [
+        ("Bethesda VI,II", "grade>=5"),
+        ("VI,iv", "grade>=V"),
+        ("Bethesda category V,Bethesda category III", "grade>=Bethesda V"),
+        ("TR5 (highly suspicious),TR2 (not suspicious)", "grade>=4"),
+    ],
+)
+def test_categories_are_cut(folder: Path, written: str, cut: str) -> None:
+    high, low = written.split(",")
+    table = f"image,grade\ni0.png,{high}\ni1.png,{low}\n"
+    cases, _ = read(folder, table, PrepareOptions(folds=0, malignant=cut))
+    assert [case.malignancy for case in cases] == [1, 0]
 
 
 def test_rows_without_a_patient_are_counted(folder: Path) -> None:

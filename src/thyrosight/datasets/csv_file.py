@@ -77,7 +77,7 @@ def _text_of(path: Path, errors: str) -> str:
         raise InputError(f"{path}: can't be read as UTF-8 text ({error}); save it as UTF-8 CSV") from None
     if "\0" in text:  # no name of a file may hold one
         raise InputError(f"{path}: holds a NUL character, so it is damaged or no text; save it as UTF-8 CSV")
-    return text
+    return text.lstrip("\ufeff")
 
 
 def _delimiter_of(text: str) -> str:

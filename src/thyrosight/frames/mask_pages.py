@@ -74,7 +74,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
 
 
 def _inverted(page: PillowImage) -> PillowImage:
-    """Page of 16 bits whose 0 is white -> the same with 0 as black, as images are read and as Pillow does for 8 bits."""
+    """Page of 16 bits whose 0 is white -> the same with 0 as black, as Pillow gives those of 8 bits."""
     from PIL import Image
 
     if not page.mode.startswith("I;16"):

@@ -123,8 +123,10 @@ def test_ids_with_dots_stay_whole(folder: Path) -> None:
     assert [case.case_id for case in found.cases] == ["1.2.840.1", "1.2.840.2"]
     (folder / "b").mkdir()
     (folder / "b" / "i2.png").write_bytes((folder / "i2.png").read_bytes())
-    with pytest.raises(InputError, match=r"i2.png and i2.png are both called 'i2'; add a case_id column"):
-        read(folder, "image,label\ni2.png,1\nb/i2.png,0\n")
+    found = read(folder, "image,label\ni2.png,1\nb/i2.png,0\n")
+    assert [case.case_id for case in found.cases] == ["i2", "b_i2"]
+    with pytest.raises(InputError, match=r"i1.jpg and i2.png are both called 'x'; add a case_id column"):
+        read(folder, "id,image,label\nx,i1.jpg,1\nx,b/i2.png,0\n")
 
 
 @pytest.mark.parametrize(

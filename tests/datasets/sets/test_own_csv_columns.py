@@ -51,7 +51,7 @@ def test_own_csv_columns_by_name_and_by_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "columns", "told"),
     [
-        ("foto,befund", "i0.png,1", {}, "which column holds the image's file\\? .*columns there: foto, befund"),
+        ("foto,befund", "i0,1", {}, "which column holds the image's file\\? .*columns there: foto, befund"),
         ("image,foo", "i0.png,1", {}, "neither a mask nor a label column.*columns there: image, foo"),
         (
             "image,label,cate",

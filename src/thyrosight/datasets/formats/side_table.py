@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
-from thyrosight.datasets.sets.csv_columns import ALIASES, choose_columns, parse_cut, plain_name
+from thyrosight.datasets.sets.csv_columns import ALIASES, ask_for_columns, choose_columns, parse_cut, plain_name
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import LABELS, case_of_row, table_rows, united, with_patients
 from thyrosight.errors import InputError
@@ -17,8 +16,6 @@ from thyrosight.types import Case
 
 MIN_SHARE = 0.5
 """A column names the images where at least this share of its cells is the name of an image."""
-_MAY_BE_PATIENT = ("case", "caseno", "casenumber", "study", "studyid", "exam", "examid")
-"""Columns that hold the patient in some sets. Where their values repeat, the user is asked."""
 
 
 def has_mask_column(table: Path) -> bool:
@@ -61,7 +58,8 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     if len(fitting) > 1:
         notes.append(f"tables not used next to {fitting[0][0].name}: {', '.join(path.name for path, _ in fitting[1:])}")
     table, (column, _) = fitting[0]
-    in_rows, more_notes = _rows_as_cases(table, column, names, request)
+    has_label = any(case.malignancy is not None for case in cases)
+    in_rows, more_notes = _rows_as_cases(table, column, names, request, has_label)
     rows = {row.image: row for row in in_rows}
     both = [_merged(case, rows.get(case.image), table) for case in cases]
     if bare := [case.image.name for case in cases if case.image not in rows]:
@@ -93,7 +91,7 @@ class _Images:
 
 
 def _rows_as_cases(
-    table: Path, column: str, names: Mapping[str, list[Path]], request: Request
+    table: Path, column: str, names: Mapping[str, list[Path]], request: Request, has_label: bool
 ) -> tuple[list[Case], list[str]]:
     header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
@@ -101,8 +99,7 @@ def _rows_as_cases(
     chosen = {role: name for role, name in request.columns.items() if plain_name(name) in written}
     named = {"image": column, "mask": "none", **_label_by_values(header, rows), **chosen}
     columns = choose_columns(header, named, table, needs_label=False)
-    if "group" not in columns and not {"patient", "group"} & set(chosen):
-        _ask_for_patient(table, header, rows, columns)
+    ask_for_columns(table, rows, columns, request.columns, has_label=has_label or cut is not None, has_mask=True)
     files = _Images(names, table.parent)
     cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
     cases, patients = with_patients(cases, columns, table)
@@ -120,20 +117,6 @@ def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -
     fitting = [name for name in header if plain_name(name) in aliases]
     plain = [name for name in fitting if all(row[name].casefold().removesuffix(".0") in LABELS for row in rows)]
     return {"malignancy": plain[0]} if len(plain) == 1 else {}
-
-
-def _ask_for_patient(
-    table: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]], columns: Mapping[str, str]
-) -> None:
-    """InputError where a column such as `Case` has values that repeat: it may be the patient."""
-    for name in header:
-        values = Counter(row[name] for row in rows if row[name])
-        is_free = plain_name(name) in _MAY_BE_PATIENT and name not in columns.values()
-        if is_free and len(values) < sum(values.values()):
-            raise InputError(
-                f"{table}: is '{name}' the patient? Images of one patient have to stay together: "
-                f'write --column "patient={name}", or --column patient=none; columns there: {", ".join(header)}'
-            )
 
 
 def _merged(case: Case, row: Case | None, table: Path) -> Case:

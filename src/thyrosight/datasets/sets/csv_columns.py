@@ -6,16 +6,42 @@ Names are compared without case, blanks, `_` and `-`. An ambiguous name is an er
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from thyrosight.datasets.csv_file import number_of
+from thyrosight.datasets.csv_file import number_of, whole_number
 from thyrosight.errors import InputError
+from thyrosight.frames.load import SUFFIXES
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "image": ("image", "imagepath", "img", "imgpath", "imagefile", "filename", "file", "path", "imagename", "filepath"),
+    "image": (
+        "image",
+        "imagepath",
+        "img",
+        "imgpath",
+        "imagefile",
+        "filename",
+        "file",
+        "path",
+        "imagename",
+        "filepath",
+        "imagefilename",
+    ),
     "mask": ("mask", "maskpath", "maskfile", "maskname", "segmentation", "annotation", "gt", "label mask"),
-    "malignancy": ("malignancy", "malignant", "label", "cate", "class", "diagnosis", "pathology", "histology"),
+    "malignancy": (
+        "malignancy",
+        "malignant",
+        "label",
+        "cate",
+        "class",
+        "diagnosis",
+        "pathology",
+        "histology",
+        "classification",
+        "cancer",
+    ),
     "group": ("group", "patient", "patientid", "subject", "subjectid"),
     "case_id": ("caseid", "id", "imageid"),
     "source": ("source", "dataset"),
@@ -32,18 +58,30 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tirads": ("tirads", "acrtirads"),
 }
 """Role -> the column names that have it, without case, blanks, `_` and `-`."""
-NEAR_PATIENT = re.compile(r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)")
+NEAR_PATIENT = re.compile(
+    r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)"
+    r"|paciente|paziente|пациент|患者|病人|病历号|住院号|환자"
+)
 """A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
+MAY_BE_PATIENT = re.compile(r"^(case|study|exam|examination|accession|visit)(no|nr|number|id|uid|instanceuid)?$")
+"""Columns that hold the patient in some sets; asked about where their values repeat."""
+NEAR_MASK = re.compile(r"mask|segmentation|contour|outline")
+NEAR_LABEL = re.compile(r"cancer|carcinoma|malignan|diagnos|patholog|histolog")
+NEAR_FOLD = re.compile(r"fold")
+PLAIN_LABELS = frozenset(("benign", "malignant", "b", "m"))
+SPLIT_VALUES = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
 """Columns that are never used, not even as the split key, because they identify a person."""
 _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>.+?)\s*$")
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _CATEGORIES = ("1", "2", "3", "4", "4a", "4b", "4c", "5", "6")
 """TI-RADS categories in their order; "4" without a letter counts as the lowest of the fours."""
 
 
 def plain_name(name: str) -> str:
     """Column name -> the same without case, blanks and punctuation; names are compared in this form."""
-    return re.sub(r"[^0-9a-z\u0080-\uffff]+", "", name.casefold())
+    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")  # of no width
+    return re.sub(r"[^0-9a-z\u0080-\uffff]+", "", seen.casefold())
 
 
 def choose_columns(
@@ -108,6 +146,79 @@ def _refuse_incomplete(
         )
 
 
+def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
+    """Where no column is named as images are: the only one whose cells are image files, as role -> column."""
+    if {plain_name(name) for name in seen} & set(map(plain_name, ALIASES["image"])):
+        return {}
+    taken = {plain_name(alias) for names in ALIASES.values() for alias in names}
+    free = [name for name in seen if plain_name(name) not in taken]
+    num_files = {name: sum(_is_image_file(folder, row[name]) for row in rows) for name in free}
+    fitting = [name for name, number in num_files.items() if number]
+    return {"image": fitting[0]} if len(fitting) == 1 and num_files[fitting[0]] == len(rows) else {}
+
+
+def _is_image_file(folder: Path, cell: str) -> bool:
+    path = Path(cell.replace("\\", "/"))
+    try:
+        return path.suffix.lower() in SUFFIXES and (folder / path).is_file()
+    except OSError:  # longer than a path can be
+        return False
+
+
+def ask_for_columns(
+    table: Path,
+    rows: Sequence[Mapping[str, str]],
+    columns: Mapping[str, str],
+    named: Mapping[str, str],
+    *,
+    has_label: bool = False,
+    has_mask: bool = False,
+) -> None:
+    """InputError where a column that no role uses may have one by its name or its values: the user is asked.
+
+    rows: column -> value. columns: role -> column. named: the caller's choices, also "none".
+    has_label, has_mask: whether the set has them from elsewhere, so that they are not asked about.
+    """
+    role_of = {plain_name(alias): role for role, names in ALIASES.items() for alias in (role, *names)}
+    said = {role_of.get(plain_name(name), name) for name in named}
+    free = [name for name in rows[0] if name not in columns.values() and not PERSONAL.search(plain_name(name))]
+    roles = [role for role in _QUESTIONS if role not in columns and role not in said]
+    for role in roles:
+        is_known = (role == "malignancy" and has_label) or (role == "mask" and has_mask)
+        fitting = [] if is_known else [one for one in free if _may_be(role, one, rows)]
+        if fitting:
+            word, why = _QUESTIONS[role]
+            written = "patient" if role == "group" else role
+            raise InputError(
+                f"{table}: is '{fitting[0]}' the {word}? {why}: write --column \"{written}={fitting[0]}\", or "
+                f"--column {written}=none; columns there: {', '.join(rows[0])}"
+            )
+
+
+_QUESTIONS = {
+    "group": ("patient", "Images of one patient have to stay together"),
+    "mask": ("mask", "Without it nothing is outlined; several masks of one image are several rows"),
+    "malignancy": ("label", "Without it no risk is learned"),
+    "split": ("split", "Without it test images could be learned from"),
+    "fold": ("fold", "Without it new folds are made"),
+}
+
+
+def _may_be(role: str, name: str, rows: Sequence[Mapping[str, str]]) -> bool:
+    plain, values = plain_name(name), [row[name].casefold() for row in rows if row[name]]
+    if not values:
+        return False
+    if role == "group":
+        return bool(MAY_BE_PATIENT.search(plain)) and max(Counter(values).values()) > 1
+    if role == "mask":
+        return bool(NEAR_MASK.search(plain)) and not all(number.isdecimal() for number in values)
+    if role == "malignancy":
+        return bool(NEAR_LABEL.search(plain)) or set(values) <= PLAIN_LABELS
+    if role == "split":
+        return set(values) <= SPLIT_VALUES and len(set(values)) > 1
+    return bool(NEAR_FOLD.search(plain)) and all(whole_number(number).isdecimal() for number in values)
+
+
 Cut = tuple[str, Callable[[str], bool]]
 
 
@@ -135,8 +246,10 @@ def parse_cut(text: str, header: Sequence[str]) -> Cut:
 
 
 def _rank(value: str, where: str) -> float:
-    """Number or TI-RADS category (4a, TR4, "TI-RADS 4b") -> its place in the order."""
-    text = re.sub(r"^((acr|eu|k|c)[ -]?)?(ti-?rads|tr|bi-?rads|category)[\s:-]*", "", value.strip().casefold())
+    """Number or category (4a, "TI-RADS 4b", "TR5 (highly suspicious)", "Bethesda VI") -> its place in the order."""
+    text = re.sub(r"\s*\(.*\)$", "", value.strip().casefold())
+    text = re.sub(r"^((acr|eu|k|c)[ -]?)?(ti-?rads|tr|bi-?rads|bethesda|category)[\s:-]*(category)?[\s:-]*", "", text)
+    text = _ROMAN.get(text, text)
     text = re.sub(r"^(4)[\s-]+([abc])$", r"\1\2", text)
     if text in _CATEGORIES:
         return float(text[0]) + 0.1 * "abc".find(text[1:]) * bool(text[1:])
@@ -144,5 +257,5 @@ def _rank(value: str, where: str) -> float:
         return number_of(text)
     except ValueError:
         raise InputError(
-            f"{where}: '{value}' is neither a number nor a TI-RADS category (1 to 6, 4a, 4b, 4c)"
+            f"{where}: '{value}' is neither a number nor a TI-RADS or Bethesda category (1 to 6, I to VI, 4a, 4b, 4c)"
         ) from None

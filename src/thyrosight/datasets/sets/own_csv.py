@@ -19,11 +19,19 @@ from typing import Protocol
 import numpy as np
 
 from thyrosight.datasets.csv_file import NO_VALUE, csv_lines, number_of, whole_number
-from thyrosight.datasets.sets.csv_columns import Cut, choose_columns, parse_cut, plain_name
+from thyrosight.datasets.sets.csv_columns import (
+    Cut,
+    ask_for_columns,
+    choose_columns,
+    image_by_values,
+    parse_cut,
+    plain_name,
+)
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
+from thyrosight.files.plain_text import printable
 from thyrosight.frames.load import SUFFIXES
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.spacing import MAX_MM, MIN_MM
@@ -37,6 +45,7 @@ LABELS: dict[str, int | None] = {
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
     **dict.fromkeys(("", "normal", "unknown", "-1"), None),
 }
+_CUT_OFF = re.compile(r"^\d([.,]\d+)?e\+?\d+$", re.IGNORECASE)
 _SPLIT_WORDS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 
 
@@ -52,8 +61,10 @@ def read(request: Request) -> DataSet:
         raise InputError(f"{request.folder}: not a CSV, and not a folder with exactly one; name the CSV itself")
     header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
-    columns = choose_columns(header, request.columns, table, needs_label=cut is None)
     files = _Files(table.resolve().parent)
+    named = {**image_by_values(header, rows, table.parent), **request.columns}
+    columns = choose_columns(header, named, table, needs_label=cut is None)
+    ask_for_columns(table, rows, columns, request.columns, has_label=cut is not None)
     cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
     cases, patients = with_patients(cases, columns, table)
     cases, notes = united(cases, table, request.masks)
@@ -81,6 +92,11 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     for number, line in enumerate(lines[1:], start=2):
         if len(line) > len(header):
             fault = f"{len(line)} values for {len(header)} columns"
+            if len(lines[0]) == 1:
+                raise InputError(
+                    f"{table}: its first line is no header ('{printable(header[0][:40])}', one cell, where row "
+                    f"{number} has {len(line)}); remove the lines above the header"
+                )
             raise InputError(f"{table} row {number}: {fault}; put values that hold the separator into quotes")
         values = [cell.strip() for cell in line] + [""] * (len(header) - len(line))
         rows.append({n: "" if v.casefold() in NO_VALUE else v for n, v in zip(header, values, strict=True)})
@@ -211,18 +227,49 @@ def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -
             f"{table}: column '{columns['group']}' is empty in {num_empty} rows and names no patient twice, as merged "
             f"cells do; fill them down, or write --column patient=none"
         )
+    if cut_off := next((name for name in given if _CUT_OFF.match(name)), ""):
+        raise InputError(
+            f"{table}: patient '{cut_off}' is a long number of which a spreadsheet left the first digits; format the "
+            f"column '{columns['group']}' as text and export it again, or write --column patient=none"
+        )
     spelled: dict[str, str] = {}
     for name in given:
-        spelled.setdefault(name.casefold(), name)
-    changed = sorted({name for name in given if spelled[name.casefold()] != name})
+        spelled.setdefault(_patient_key(name), name)
+    changed = sorted({name for name in given if spelled[_patient_key(name)] != name})
     notes = []
     if changed:
-        notes.append(f"patients that differ in upper and lower case alone are one: {', '.join(changed[:3])}")
+        notes.append(
+            f"patients that differ in upper and lower case or leading zeros alone are one: {', '.join(changed[:3])}"
+        )
     if num_empty and given:
         notes.append(
             f"{num_empty} rows have no patient: each counts as a patient of its own, joined where images look alike"
         )
-    return [replace(case, group=spelled.get(case.group.casefold(), "")) for case in cases], notes
+    return [replace(case, group=spelled.get(_patient_key(case.group), "")) for case in cases], notes
+
+
+def _patient_key(name: str) -> str:
+    """A patient -> the same as names are compared: 007 and 7 are one, as P1 and p1 are."""
+    return (name.lstrip("0") or "0") if name.isdecimal() else name.casefold()
+
+
+def _named_apart(cases: Sequence[Case], table: Path) -> list[Case]:
+    """Rows -> the same; images of one name in several folders, without an id of their own, are named with the folders.
+
+    p1/1.png and p2/1.png become p1_1 and p2_1.
+    """
+    images: dict[str, set[Path]] = {}
+    for case in cases:
+        images.setdefault(case.case_id, set()).add(case.image)
+    named = []
+    for case in cases:
+        same = images[case.case_id]
+        is_by_file = case.case_id == _safe_id(stem_of(case.image))
+        if is_by_file and len({image.parent for image in same}) == len(same) > 1:
+            place = Path(os.path.relpath(case.image.parent, table.resolve().parent))
+            case = replace(case, case_id=_safe_id("_".join((*place.parts, stem_of(case.image)))))
+        named.append(case)
+    return named
 
 
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
@@ -231,7 +278,7 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
     InputError where rows of one image name two patients, or two images have one name.
     """
     rows_of: dict[Path, list[Case]] = {}
-    for case in cases:
+    for case in _named_apart(cases, table):
         rows_of.setdefault(case.image, []).append(case)
     result, num_united, contradicting = [], 0, []
     for image, rows in rows_of.items():
