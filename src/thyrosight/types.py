@@ -41,6 +41,10 @@ class Box(NamedTuple):
         """(rows, columns), to index an array `_HW`."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def moved(self, x: int, y: int) -> Box:
+        """Pixels to the right and down -> the box there."""
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
 
 class Spacing(NamedTuple):
     """Millimetres from one row (column) centre to the next."""

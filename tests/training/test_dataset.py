@@ -106,6 +106,21 @@ def test_training_begins_with_small_inputs_and_validation_does_not(cohort: Path)
             config_from_dict({"data": {"size_steps": wrong}})
 
 
+def test_a_closer_look_shows_a_nodule_larger_and_teaches_the_same(cohort: Path) -> None:
+    cases = [case for case in read_cases(cohort) if case.mask is not None]
+    still = {"flip": 0.0, "rotate_degrees": 0.0, "zoom": 0.0, "shift": 0.0}
+    datasets = [
+        ViewDataset(cases, config_from_dict({**SMALL, "augment": {**still, "closer": share}}), augmented=True)
+        for share in (0.0, 1.0)
+    ]
+    whole, closer = ([dataset[0, place, place] for place in range(len(dataset))] for dataset in datasets)
+    shares = [[float(sample.mask_HW.mean()) for sample in samples] for samples in (whole, closer)]
+    assert np.mean(shares[1]) > 1.3 * np.mean(shares[0])
+    assert [sample.malignancy for sample in whole] == [sample.malignancy for sample in closer]
+    assert np.array_equal(datasets[1][0, 1, 1].image_HW, closer[1].image_HW), "the same key gives the same part"
+    assert not np.array_equal(datasets[1][1, 1, 1].image_HW, closer[1].image_HW), "another epoch, another part"
+
+
 def test_the_epoch_is_the_same_however_many_processes_share_it(cohort: Path) -> None:
     dataset = ViewDataset(read_cases(cohort), config_from_dict(SMALL), augmented=True)
     alone = list(EpochSampler(dataset, 8, seed=0))

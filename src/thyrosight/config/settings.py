@@ -102,6 +102,8 @@ class AugmentConfig:
     give a nodule away."""
     elastic: float = 0.0
     """Largest displacement of a smooth warp, as a share of the width."""
+    closer: float = 0.0
+    """Probability that a view is replaced by a closer look at one of its nodules, or anywhere where it has none."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAS
     if around is None:
         return None
     part_HW = probability_HW[around.slices]
-    local = Box(box.x0 - around.x0, box.y0 - around.y0, box.x1 - around.x0, box.y1 - around.y0)
+    local = box.moved(-around.x0, -around.y0)
     best: BoxOutline | None = None
     for threshold in THRESHOLDS:
         regions = components(part_HW > threshold)

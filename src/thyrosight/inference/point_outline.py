@@ -161,7 +161,7 @@ def _found_at(raw: RawPrediction, panel: Box, inside_xy: Sequence[PointXY]) -> B
     for nodule_HW in raw.nodule_masks[raw.panels.index(panel)]:
         if all(_holds(nodule_HW, round(y) - panel.y0, round(x) - panel.x0) for x, y in inside_xy):
             box = bounding_box(nodule_HW)
-            return Box(box.x0 + panel.x0, box.y0 + panel.y0, box.x1 + panel.x0, box.y1 + panel.y0)
+            return box.moved(panel.x0, panel.y0)
     return None
 
 

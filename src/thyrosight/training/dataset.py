@@ -18,11 +18,13 @@ from thyrosight.config import AugmentConfig, Config, DataConfig
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
 from thyrosight.errors import InputError
+from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.training.augment import View, augment
 from thyrosight.training.batch import Batch, Sample
+from thyrosight.training.closer_views import closer_part
 from thyrosight.types import BoolArray, Box, Case, UInt8Array
-from thyrosight.views.boxes import BoxMasks, box_masks
+from thyrosight.views.boxes import BoxMasks, box_masks, clipped
 from thyrosight.views.field import field_of_view, find_panels
 from thyrosight.views.letterbox import letterbox
 from thyrosight.views.screen_text import without_text
@@ -102,10 +104,12 @@ class ViewDataset(Dataset[Sample]):
         ref = self.views[number]
         case = self.cases[ref.case_index]
         image_HW, mask_HW = self._decoded(number)
-        height, width = image_HW.shape
         size_hw = size_at(self.settings, epoch / self.epochs) if self.epochs else self.settings.size_hw
-        box = letterbox(Box(0, 0, width, height), size_hw)
-        boxed = box_masks(case.boxes, ref.box) if case.boxes and case.mask is None else None
+        part = self._part(case, ref.box, mask_HW, np.random.default_rng([self.seed, 12, epoch, place, number]))
+        image_HW, mask_HW = image_HW[part.slices], mask_HW[part.slices]
+        box = letterbox(Box(0, 0, part.width, part.height), size_hw)
+        shown = part.moved(ref.box.x0, ref.box.y0)
+        boxed = box_masks(case.boxes, shown) if case.boxes and case.mask is None else None
         further = () if boxed is None else tuple(box.mask(part_HW) for part_HW in boxed)
         # Where boxes replace the outline, calipers are drawn on their ellipses.
         outline_HW = box.mask(mask_HW) if boxed is None else further[1]
@@ -130,6 +134,19 @@ class ViewDataset(Dataset[Sample]):
             boxes=BoxMasks._make(view[3:]) if boxed is not None else None,
             question=question,
         )
+
+    def _part(self, case: Case, view: Box, mask_HW: BoolArray, rng: np.random.Generator) -> Box:
+        """-> the part of a view that the sample shows, in the view's own pixels: all of it, or a closer look."""
+        height, width = mask_HW.shape
+        if not self.augment.enabled or rng.random() >= self.augment.closer:
+            return Box(0, 0, width, height)
+        nodules: list[Box] = []
+        if case.mask is None:
+            parts = [clipped(box, view) for box in case.boxes]
+            nodules = [part.moved(-view.x0, -view.y0) for part in parts if part is not None]
+        elif case.target in self.settings.mask_targets and case.source not in self.settings.healthy_sources:
+            nodules = [bounding_box(nodule_HW) for nodule_HW in components(mask_HW)]
+        return closer_part(nodules, (height, width), rng)
 
     def _malignancy(self, case: Case) -> int:
         if case.malignancy is None or (self.risk_sources and case.source not in self.risk_sources):

@@ -36,7 +36,7 @@ def box_masks(boxes: Iterable[Box], view: Box) -> BoxMasks:
         part = clipped(box, view)
         if part is None:
             continue
-        local = Box(part.x0 - view.x0, part.y0 - view.y0, part.x1 - view.x0, part.y1 - view.y0)
+        local = part.moved(-view.x0, -view.y0)
         inside_HW[local.slices] = 1
         _fill_ellipse(ellipse_HW, local, 1.0)
         _fill_ellipse(core_HW, local, CORE_SCALE)

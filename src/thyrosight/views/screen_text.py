@@ -56,7 +56,7 @@ def find_text(image_HW: UInt8Array, box: Box | None = None) -> tuple[Box, ...]:
     ink_HW = _ink(view_HW, _stroke_px(image_HW.shape))
     glyphs = _glyphs(view_HW, ink_HW, max(2 * MIN_GLYPH_PX, int(MAX_GLYPH_SHARE * min(height, width))))
     rows = [_row_box(glyphs, members) for members in _rows(glyphs) if _is_text(view_HW, glyphs, members)]
-    moved = [Box(r.x0 + area.x0, r.y0 + area.y0, r.x1 + area.x0, r.y1 + area.y0) for r in rows]
+    moved = [row.moved(area.x0, area.y0) for row in rows]
     return tuple(sorted(moved, key=lambda row: (row.y0, row.x0)))
 
 

@@ -1,0 +1,52 @@
+"""The nodules of a view, rng -> the part of the view that a closer look shows: what a second look and a click show.
+
+A network that has seen whole views alone draws worse outlines in a closer view. Half a second look's gain is a nodule
+that fills more of the network's pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from thyrosight.types import Box
+
+SCALES = (1.5, 4.0)
+"""Side of the part over the longer side of the nodule's box, log-uniform."""
+EMPTY_SHARES = (0.3, 1.0)
+"""Side of the part over the shorter side of a view without a nodule, log-uniform."""
+LEAST_SIDE_PX = 48
+OFF_CENTRE = 0.8
+"""The nodule's box may lie anywhere in the part, up to this share of the way to its edge."""
+
+
+def closer_part(nodules: Sequence[Box], size_hw: tuple[int, int], rng: np.random.Generator) -> Box:
+    """Boxes of nodules in the view's pixels, the view's size, rng -> a square part, cut off at the view's edges.
+
+    One nodule is chosen, with equal chances. Without nodules the part is anywhere.
+    """
+    height, width = size_hw
+    if nodules:
+        box = nodules[int(rng.integers(len(nodules)))]
+        longest = max(box.width, box.height)
+        side = longest * math.exp(rng.uniform(*np.log(SCALES)))
+        spare = (OFF_CENTRE * (side - box.width) / 2, OFF_CENTRE * (side - box.height) / 2)
+        x, y = (
+            (box.x0 + box.x1) / 2 + rng.uniform(-1, 1) * spare[0],
+            (box.y0 + box.y1) / 2 + rng.uniform(-1, 1) * spare[1],
+        )
+    else:
+        side = min(height, width) * math.exp(rng.uniform(*np.log(EMPTY_SHARES)))
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+    x0, x1 = _span(x, max(side, LEAST_SIDE_PX), width)
+    y0, y1 = _span(y, max(side, LEAST_SIDE_PX), height)
+    return Box(x0, y0, x1, y1)
+
+
+def _span(centre: float, side: float, length: int) -> tuple[int, int]:
+    """-> first and last + 1 of `side` pixels about the centre, moved inside 0..length; all where side is longer."""
+    side = min(length, round(side))
+    start = min(max(0, round(centre - side / 2)), length - side)
+    return start, start + side
