@@ -116,13 +116,14 @@ def prepare(
     facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
     refuse_unnamed_labels(facts)
     cases, facts, left_out = _usable_cases(absolute, facts)
+    turned = _turned_alone(facts)
     cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
     cases, more_notes = _in_folds_and_splits(cases, options)
     if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
     everything_out = {why: number for why, number in {**data_set.left_out, **left_out}.items() if number}
-    data_set = replace(data_set, left_out=everything_out, notes=(*data_set.notes, *notes, *more_notes))
+    data_set = replace(data_set, left_out=everything_out, notes=(*data_set.notes, *turned, *notes, *more_notes))
     return _write(out, cases, facts, data_set, options.seed)
 
 
@@ -180,6 +181,19 @@ def _usable_cases(
         why = str(one.mask_fault).replace(str(mask), readable(mask.name) if mask else "")
         left_out[f"image whose mask can't be used, e.g. {why}"] = len(bad_masks)
     return [case for case, _ in kept], [one for _, one in kept], left_out
+
+
+def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on images that a tag turns or mirrors and their masks not: the sizes don't tell whether they fit."""
+    turned = [one for one in facts if one.is_turned_alone]
+    return (
+        [
+            f"{len(turned)} images are shown turned or mirrored by their orientation tag, and their masks have none, "
+            f"e.g. {readable(turned[0].path.name)}: look in {CONTACT_SHEET} whether the outlines are on the nodules"
+        ]
+        if turned
+        else []
+    )
 
 
 def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:

@@ -15,6 +15,7 @@ from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.frames.mask_pages import is_turned_by_tag
 from thyrosight.types import Box, Case, Frame, Progress, UInt8Array
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class ImageFacts:
     """Why the mask can't be used; None: it can, or there is none."""
     mask_levels: tuple[str, ...] = ()
     """The values that the mask file has, as it has them."""
+    is_turned_alone: bool = False
+    """The image is shown turned or mirrored by an orientation tag, and its mask has none."""
     outer_label: str | None = None
     """The label that encloses another one, where the mask can't be used for this reason."""
 
@@ -93,7 +96,9 @@ def _with_mask(
     if keep_labels is not None and masks is not None:
         path = masks / f"{case.case_id}.png"
         write_mask(path, image.mask_HW)
-    return replace(facts, mask=path, num_mask_px=int(image.mask_HW.sum()), mask_levels=image.levels)
+    is_turned_alone = is_turned_by_tag(case.image) and not is_turned_by_tag(case.mask)
+    facts = replace(facts, mask=path, num_mask_px=int(image.mask_HW.sum()), mask_levels=image.levels)
+    return replace(facts, is_turned_alone=is_turned_alone)
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:

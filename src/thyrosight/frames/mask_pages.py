@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_PAGES = 64
+_ORIENTATION = 0x0112
 LOSSY = ("JPEG", "JPEG2000", "WEBP")
 LOSSLESS_WEBP = b"VP8L"
 
@@ -80,6 +81,19 @@ def _inverted(page: PillowImage) -> PillowImage:
     if not page.mode.startswith("I;16"):
         raise ValueError("a TIFF of 32 bits whose 0 is white")
     return Image.fromarray(np.asarray(65535 - np.asarray(page).astype(np.uint16), np.uint16))
+
+
+def is_turned_by_tag(path: Path) -> bool:
+    """Whether an image file has an orientation tag by which it is shown turned or mirrored."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(read_bounded(path))) as image:
+                return int(image.getexif().get(_ORIENTATION, 1)) in range(2, 9)
+    except Exception:  # no format of Pillow's, or a damaged tag: then nothing turns it
+        return False
 
 
 def _deep_page(data: bytes) -> PillowImage:

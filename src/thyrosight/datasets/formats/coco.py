@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,10 +41,12 @@ def read(request: Request) -> DataSet:
     files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS)]
     if not files:
         raise InputError(f"{request.folder}: no JSON with {', '.join(KEYS)}")
-    images, found, num_missing = Images(home), [], 0
+    images, found, num_missing, num_orphans = Images(home), [], 0, 0
     seen: set[Path] = set()
     for path in files:
-        for entry, shapes in _entries(path):
+        entries, num_strays = _entries(path)
+        num_orphans += num_strays
+        for entry, shapes in entries:
             image = images.find(str(entry.get("file_name", "")), path.parent)
             if image is None:
                 num_missing += 1
@@ -55,6 +57,8 @@ def read(request: Request) -> DataSet:
                 size_hw = _whole(entry.get("height")), _whole(entry.get("width"))
                 found.append(Annotated(image, tuple(shapes), split=_split(path, home), size_hw=size_hw))
     left_out = {"entry of the JSON without its image": num_missing} if num_missing else {}
+    if num_orphans:
+        left_out["annotation of an image that its JSON does not list"] = num_orphans
     notes = [f"annotations: {', '.join(path.relative_to(home).as_posix() for path in files)}"]
     if others := len(set(images.all) - seen):
         notes.append(f"{others} images that no JSON lists were passed over")
@@ -62,17 +66,29 @@ def read(request: Request) -> DataSet:
     return data_set_of_shapes(inside, NAME, found, left_out, notes)
 
 
-def _entries(path: Path) -> list[tuple[Json, list[AnnotatedShape]]]:
+def _entries(path: Path) -> tuple[list[tuple[Json, list[AnnotatedShape]]], int]:
+    """COCO file -> (its images with their shapes, number of annotations of images that it doesn't list).
+
+    Numbers of images and categories are compared as text: some tools write 7, some "7".
+    """
     content = json_of(path)
     try:
-        names = {one["id"]: str(one["name"]) for one in content["categories"]}
-        shapes: dict[Any, list[AnnotatedShape]] = defaultdict(list)
+        names = {str(one["id"]): str(one["name"]) for one in content["categories"]}
+        shapes: dict[str, list[AnnotatedShape]] = defaultdict(list)
         for one in content["annotations"]:
-            category = names.get(one["category_id"], str(one["category_id"]))
-            shapes[one["image_id"]].append(
+            category = names.get(str(one["category_id"]), str(one["category_id"]))
+            shapes[str(one["image_id"])].append(
                 AnnotatedShape(category, _draw(one.get("segmentation")), _box(one.get("bbox")))
             )
-        return [(image, shapes.get(image["id"], [])) for image in content["images"]]
+        numbers = Counter(str(image["id"]) for image in content["images"])
+        twice = [number for number, times in numbers.items() if times > 1]
+        if twice:
+            raise InputError(
+                f"{path}: {numbers[twice[0]]} images have the id {twice[0]}, so nothing says whose its outlines are; "
+                "give each image an id of its own"
+            )
+        entries = [(image, shapes.pop(str(image["id"]), [])) for image in content["images"]]
+        return entries, sum(map(len, shapes.values()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not whole as COCO ({type(error).__name__}: {error}); export it again") from None
 

@@ -37,7 +37,10 @@ def read(request: Request) -> DataSet:
     images, found, num_missing = Images(request.folder), [], 0
     files = xml_below(request.folder, b"annotations")
     for path in files:
-        for one in xml_root(path).iter("image"):
+        root = xml_root(path)
+        if root.find("track") is not None and root.find("image") is None:
+            raise InputError(f'{path}: tracks of a video; export it from CVAT as "CVAT for images 1.1"')
+        for one in root.iter("image"):
             image = images.find(one.get("name", ""), path.parent)
             if image is None:
                 num_missing += 1

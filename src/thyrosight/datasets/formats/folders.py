@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from thyrosight.datasets.formats.found import Found, data_set_of
-from thyrosight.datasets.formats.names import common_prefix, is_mask_folder, key_of, place_of
+from thyrosight.datasets.formats.names import common_prefix, is_mask_folder, key_of, place_of, shorter_names
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
 from thyrosight.datasets.formats.tree import (
     by_name,
@@ -32,6 +32,7 @@ from thyrosight.errors import InputError
 from thyrosight.frames.mask_image import read_mask_image
 
 NAME = "folders"
+MAX_SUFFIXES = 8
 MAX_OPENED = 6
 """Files of a folder that are opened to tell whether it holds masks."""
 SAME_NAMES = 0.5
@@ -48,6 +49,8 @@ class Sorted:
     images: list[Path]
     masks: list[Path]
     rule: str
+    suffixes: tuple[str, ...] = ()
+    """What the name of a mask has more than its image's, where no usual word says so; in lower case."""
 
 
 def recognise(folder: Path) -> bool:
@@ -121,7 +124,30 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
         masks += strays
         example = f"{masks[0].name} belongs to the image {min(words)}" if len(words) == 1 else f"e.g. {masks[0].name}"
         return Sorted([path for path in files if path not in set(masks)], masks, f"masks: by their names, {example}")
-    return _by_content(folder, files)
+    return _by_suffix(files, keys) or _by_content(folder, files)
+
+
+def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | None:
+    """a.png, a_tumor.png: where the files with one ending to their name are masks and their images are none."""
+    pairs: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    for path in files:
+        stem = stem_without_ending(path)
+        for name in shorter_names(stem):
+            if (path.parent, name.casefold()) in keys:
+                pairs[stem[len(name) :].casefold()].append((path, name))
+                break
+    file_of = {(path.parent, stem_without_ending(path).casefold()): path for path in files}
+    masks, suffixes = [], []
+    for suffix, found in sorted(pairs.items(), key=lambda pair: -len(pair[1]))[:MAX_SUFFIXES]:
+        opened = found[:MAX_OPENED]
+        are_images = not any(_is_mask(file_of[path.parent, name.casefold()]) for path, name in opened)
+        if are_images and all(_is_mask(path) for path, _ in opened):
+            masks += [path for path, _ in found]
+            suffixes.append(suffix)
+    if not masks:
+        return None
+    rule = f"masks: the files with {', '.join(suffix.strip() for suffix in suffixes)} in their names, by their content"
+    return Sorted([path for path in files if path not in set(masks)], masks, rule, tuple(suffixes))
 
 
 def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
@@ -136,18 +162,15 @@ def _names_another(path: Path, keys: set[tuple[Path, str]]) -> bool:
 
 
 def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
-    """Two folders of the same names -> the one whose files are masks holds the masks."""
+    """Two folders of the same names, also inside folders of classes and splits -> the one of masks, by its content."""
     top: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        top[path.relative_to(folder).parts[0] if path.parent != folder else "."].append(path)
+        parts = path.relative_to(folder).parent.parts
+        told = [part for part in parts if (place := place_of([part])).malignancy is None and not place.split]
+        top[told[0] if told else "."].append(path)
     if len(top) != 2:
         return None
     (first, ours), (second, theirs) = top.items()
-    if {place_of([first]).malignancy, place_of([second]).malignancy} == {0, 1} or {
-        place_of([first]).split,
-        place_of([second]).split,
-    } - {""}:
-        return None
     smaller = min(len(ours), len(theirs))
     if len(by_name(ours).keys() & by_name(theirs).keys()) < SAME_NAMES * smaller:
         return None
@@ -180,7 +203,7 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
     names = by_name(found.images)
     strays = []
     for mask in found.masks:
-        image = _image_of(folder, mask, keys, names)
+        image = _image_of(folder, mask, keys, names, found.suffixes)
         if image is None:
             strays.append(mask)
         else:
@@ -191,7 +214,9 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
         shorter = {_key(folder, image, cut): image for image in found.images}
         strays = []
         for mask in found.masks:
-            image = shorter.get(_key(folder, mask, cut_mask))
+            image = shorter.get(_key(folder, mask, cut_mask)) or next(
+                (names[name.casefold()][0] for name in _names_of_one(mask, names)), None
+            )
             if image is None:
                 strays.append(mask)
             else:
@@ -199,9 +224,17 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
     return pairs, strays
 
 
-def _image_of(folder: Path, mask: Path, keys: dict[Key, Path], names: dict[str, list[Path]]) -> Path | None:
+def _names_of_one(mask: Path, names: dict[str, list[Path]]) -> list[str]:
+    """masks/a_tumor.png -> a, where one image alone has that name."""
+    return [name for name in shorter_names(stem_without_ending(mask)) if len(names.get(name.casefold(), [])) == 1]
+
+
+def _image_of(
+    folder: Path, mask: Path, keys: dict[Key, Path], names: dict[str, list[Path]], suffixes: Sequence[str]
+) -> Path | None:
     stem = stem_without_ending(mask)
-    for name in dict.fromkeys((stem, image_name_of(stem), image_name_of(image_name_of(stem)))):
+    cut = [stem[: -len(suffix)] for suffix in suffixes if stem.casefold().endswith(suffix)]
+    for name in dict.fromkeys((*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)))):
         for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
             found = keys.get((key_of(mask.relative_to(folder).parent.parts), written.casefold()))
             same = names.get(written.casefold(), [])

@@ -10,7 +10,7 @@ from pathlib import Path
 from thyrosight.datasets.formats.names import malignancy_in, patients_of, place_of, safe_name
 from thyrosight.datasets.formats.side_table import with_table
 from thyrosight.datasets.formats.tree import stem_without_ending
-from thyrosight.datasets.formats.volumes import as_png, is_volume
+from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
 from thyrosight.datasets.sets.layout import DataSet, Request, without_masks
 from thyrosight.errors import InputError
 from thyrosight.files import readable
@@ -108,5 +108,7 @@ def _as_read(one: Found, case_id: str, request: Request) -> tuple[Path, Path | N
     """-> (image, mask); a file that the image reader can't read is written as PNG."""
     home = request.masks.with_name(CONVERTED)
     image = as_png(one.image, home / f"{case_id}.png", is_mask=False) if is_volume(one.image) else one.image
+    if one.mask is not None:
+        refuse_turned_mask(one.image, one.mask)
     mask = one.mask and as_png(one.mask, home / f"{case_id}_mask.png", is_mask=True)
     return image, mask

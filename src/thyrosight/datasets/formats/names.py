@@ -11,7 +11,7 @@ from pathlib import Path
 MASK_WORDS = frozenset(
     re.split(
         r"\s+",
-        """mask masks label labels labelstr labelsts gt gts groundtruth seg segs segmentation
+        """mask masks msk msks label labels labelstr labelsts gt gts groundtruth seg segs segmentation
     segmentations segmentationclass segmentationobject annotation annotations annot outline outlines roi rois contour
     contours""",
     )
@@ -36,6 +36,12 @@ _MALIGNANT = frozenset(("malignant", "malign", "malignancy", "cancer", "carcinom
 _BENIGN = frozenset(("benign",))
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
+_BELOW_A_PATIENT = re.compile(
+    r"^((study|series|exam|examination|visit|scan|session|view|clip|loop|acquisition|left|right|isthmus"
+    r"|transverse|longitudinal|sagittal|axial)[ _.-]*\d*|\d{4}-?\d\d-?\d\d|\d+(\.\d+){3,})$",
+    re.IGNORECASE,
+)
+"""A study, a series, a date, a UID, a view: folders that a patient has several of."""
 MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
 """Folders count as patients where there are at least MIN_PATIENTS of them, and their median number of images is at most
 MAX_IMAGES_PER_PATIENT."""
@@ -107,15 +113,36 @@ def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
 
     Groups are "" where folders are few and large: a centre or a device, no patient.
     """
-    names = ["/".join(rest) for rest in rests]
+    names = ["/".join(rest) for rest in _up_to_patient(rests)]
     sizes = sorted(Counter(name for name in names if name).values())
     if not sizes or all(name == names[0] for name in names):
         return [""] * len(names), ""
     shown = ", ".join(list(dict.fromkeys(name for name in names if name))[:3])
-    is_numbered = all(_PATIENT_NAME.match(rest[-1]) for rest in rests if rest)
+    is_numbered = all(_PATIENT_NAME.match(name.rpartition("/")[2]) for name in names if name)
     if is_numbered or (len(sizes) >= MIN_PATIENTS and sizes[len(sizes) // 2] <= MAX_IMAGES_PER_PATIENT):
         return names, f"folders are taken for patients, {len(sizes)} of them: {shown} ..."
     return [""] * len(names), f"folders {shown} hold up to {sizes[-1]} images each: not taken for patients"
+
+
+def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rest of each image's place -> the same without the studies and series below a patient.
+
+    Where all folders of one level are numbered as patients are, that level is the patient's; else what stands for a
+    study, a series or a view is cut off the end.
+    """
+    depth = max(map(len, rests), default=0)
+    for level in range(depth - 1):
+        if all(len(rest) > level and _PATIENT_NAME.match(rest[level]) for rest in rests):
+            cut = [rest[: level + 1] for rest in rests]
+            sizes = sorted(Counter(cut).values())
+            if len(sizes) > 1 and sizes[len(sizes) // 2] <= MAX_IMAGES_PER_PATIENT:
+                return cut
+    shorter = []
+    for rest in rests:
+        while len(rest) > 1 and _BELOW_A_PATIENT.match(rest[-1]):
+            rest = rest[:-1]
+        shorter.append(rest)
+    return shorter
 
 
 def common_prefix(stems: Sequence[str]) -> str:
@@ -126,6 +153,11 @@ def common_prefix(stems: Sequence[str]) -> str:
     length = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     found = re.match(r".*[ _.-]", first[:length])
     return found[0] if found else ""
+
+
+def shorter_names(stem: str) -> list[str]:
+    """`case1_tumor_2` -> case1_tumor, case1: what is left where a name is cut at its separators, longest first."""
+    return [stem[: found.start()] for found in re.finditer(r"[ _.-]+", stem) if found.start()][::-1]
 
 
 def safe_name(path: Path, stem: str) -> str:

@@ -13,7 +13,7 @@ from thyrosight.datasets.formats.annotation_files import json_of, starts_as_json
 from thyrosight.datasets.formats.found import CONVERTED
 from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, data_set_of_shapes
 from thyrosight.datasets.formats.tree import images_below, stem_without_ending
-from thyrosight.datasets.formats.volumes import as_png, is_volume
+from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder
 from thyrosight.errors import InputError
 from thyrosight.frames.mask_image import read_mask_image
@@ -33,7 +33,7 @@ def read(request: Request) -> DataSet:
     if home is None:
         raise InputError(f"{request.folder}: no dataset.json with imagesTr and labelsTr")
     names = _label_names(home)
-    found, left_out, channels = [], Counter[str](), 0
+    found, left_out, faults, channels = [], Counter[str](), list[str](), 0
     for part, split in (("Tr", ""), ("Ts", "test")):
         folder, label_folder = first_folder(home, [f"images{part}"]), first_folder(home, [f"labels{part}"])
         labels = {stem_without_ending(path): path for path in images_below(label_folder)} if label_folder else {}
@@ -49,9 +49,11 @@ def read(request: Request) -> DataSet:
             try:
                 found.append(_annotated(path, case, label, names, split, request))
             except InputError as error:
-                left_out[f"image that can't be read, e.g. {str(error).replace(str(home) + '/', '')}"] += 1
+                faults.append(str(error).replace(str(home) + "/", ""))
         if labels:
             left_out[f"label of labels{part} without its image"] = len(labels)
+    if faults:
+        left_out[f"image that can't be used, e.g. {faults[0]}"] = len(faults)
     notes = [f"{channels} files of further channels were passed over: channel 0 is read"] if channels else []
     return data_set_of_shapes(replace(request, folder=home), NAME, found, dict(left_out), notes)
 
@@ -63,6 +65,7 @@ def _annotated(
     image = as_png(path, converted / f"{case}.png", is_mask=False)
     if label is None:
         return Annotated(image, (), split=split)
+    refuse_turned_mask(path, label)
     labels = as_png(label, converted / f"{case}_labels.png", is_mask=True) if is_volume(label) else label
     values = _values(labels)
     if strange := [value for value in values if value not in names]:

@@ -205,16 +205,22 @@ def data_set_of_shapes(
 ) -> DataSet:
     """Annotated images -> their DataSet: the shapes of nodules are drawn into masks, categories give labels."""
     if not annotated:
-        raise InputError(f"{request.folder}: no image of its annotations is there ({left_out}); add the images")
+        why = "; ".join(f"{number} {reason}" for reason, number in left_out.items()) or "its annotations name none"
+        raise InputError(
+            f"{request.folder}: no image with annotations can be used: {why}; add the images, or correct these"
+        )
     categories = Counter(shape.category for one in annotated for shape in one.shapes)
     nodules, told = choose_nodules(categories, request)
     found, faults, num_boxes, num_open, num_mixed, num_rectangles = [], [], 0, 0, 0, 0
+    partial = []
     names = Counter(stem_without_ending(one.image) for one in annotated)
     for one in annotated:
         shapes = [shape for shape in one.shapes if shape.category in nodules]
         draws = [shape.draw for shape in shapes if shape.draw is not None]
         is_mixed = bool(draws) and any(shape.draw is None and shape.box is not None for shape in shapes)
         num_mixed += is_mixed
+        if draws and any(shape.draw is None and shape.box is None for shape in shapes):
+            partial.append(one.image.name)
         stem = stem_without_ending(one.image)
         if names[stem] > 1:
             stem = "_".join((*one.image.relative_to(request.folder).parent.parts, stem))
@@ -244,6 +250,11 @@ def data_set_of_shapes(
         told.append(f"{num_rectangles} outlines are plain rectangles: if these are boxes, they are no outlines")
     if num_mixed:
         told.append(f"{num_mixed} images have outlines of some nodules and boxes of others: all count as boxes there")
+    if partial:
+        told.append(
+            f"{len(partial)} images have, next to outlines, things that are no area (a line, a point, a broken "
+            f"outline), which their masks lack: e.g. {partial[0]}"
+        )
     if num_open:
         told.append(f"{num_open} images without an outline or a box of a nodule: mask left open")
     return data_set_of(request, source, found, left_out, [*notes, *told])

@@ -20,6 +20,7 @@ MAX_NAME_BYTES = 255
 _LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini"))
 _OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
 """An output folder of `prepare` or `predict` inside the set is recognised by these files. It is not part of the set."""
+ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"))
 ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
 
 
@@ -109,6 +110,8 @@ def tables_below(folder: Path) -> list[Path]:
 def what_is_in(folder: Path) -> str:
     """Folder or file -> one sentence for an error: what was seen, the guess, the exact command."""
     if folder.is_file():
+        if ending_of(folder) in ARCHIVES:
+            return f"it is packed: unpack it and point at the folder; {ASK}"
         return f"it is a file; {ASK}"
     files = files_below(folder)
     if not files:
@@ -116,11 +119,20 @@ def what_is_in(folder: Path) -> str:
     seen = f"seen: {counted(files, folder)}"
     tables = tables_below(folder)
     images = [path for path in files if is_image(path)]
+    if packed := [path for path in files if ending_of(path) in ARCHIVES and not images]:
+        return f"{seen}; best guess: the images are packed in {packed[0].name}: unpack it"
     if tables:
         guess = f"{tables[0].relative_to(folder).as_posix()} may list the images"
         return f"{seen}; best guess: {guess}: thyrosight prepare {tables[0]} -o OUT --column image=COLUMN"
     if not images:
         return f"{seen}; best guess: the images are elsewhere, no file here is one; point at the set's top folder"
+    names = by_name(images)
+    if others := [path for path in files if not is_image(path) and path.stem.casefold() in names]:
+        return (
+            f"{seen}; best guess: {others[0].relative_to(folder).as_posix()} and {len(others) - 1} more like it belong "
+            f"to the images of their names, in a format that is not read: save masks as PNG of 0 and 255; {ASK}; to "
+            f"outline the images without them: thyrosight predict {folder} -o OUT"
+        )
     tops = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in images if path.parent != folder))
     if len(tops) > 1:
         command = f"thyrosight prepare {folder} -o OUT --source folders --column mask={tops[-1]}"

@@ -14,6 +14,8 @@ from thyrosight.files import write_atomic
 from thyrosight.frames.load import MAX_PIXELS, load_frame
 
 MAX_VOLUME_BYTES = 1 << 30
+SAME_DIRECTION = 0.1
+"""Unit vectors whose parts differ by less point the same way."""
 
 
 def is_volume(path: Path) -> bool:
@@ -43,6 +45,41 @@ def as_png(path: Path, out: Path, *, is_mask: bool) -> Path:
     return out
 
 
+def refuse_turned_mask(image: Path, mask: Path) -> None:
+    """InputError where image and mask are of one format and state axes that point in different directions.
+
+    Both are read in the order of their values: a mask whose left is its image's right would lie on the other side.
+    """
+    if not (is_volume(image) and is_volume(mask)) or (".nii" in ending_of(image)) != (".nii" in ending_of(mask)):
+        return
+    ours, theirs = _directions(image), _directions(mask)
+    if ours is not None and theirs is not None and not np.allclose(ours, theirs, atol=SAME_DIRECTION):
+        raise InputError(
+            f"{mask}: its header's axes point another way than those of {image.name}, so nothing says which of its "
+            "sides is which; save both with the same directions, or as PNG"
+        )
+
+
+def _directions(path: Path) -> NDArray[np.float64] | None:
+    """Header -> unit vectors of the first two axes, (2, n); None where it states none. No pixels are read."""
+    if ".nii" in ending_of(path):
+        import nibabel
+
+        header: Any = nibabel.load(path).header
+        is_stated = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+        rows = np.asarray(header.get_best_affine())[:3, :2].T if is_stated else None
+    else:
+        import nrrd
+
+        stated = nrrd.read_header(str(path)).get("space directions")
+        rows = None if stated is None else np.asarray(stated, np.float64)
+        rows = rows[np.isfinite(rows).all(axis=1)][:2] if rows is not None and rows.ndim == 2 else None
+    if rows is None or len(rows) < 2 or not np.isfinite(rows).all():
+        return None
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / lengths) if (lengths > 0).all() else None
+
+
 def _nifti(path: Path) -> NDArray[Any]:
     """NIfTI -> array `(H, W)`, `(H, W, 3)`; its axes are columns, rows, slices."""
     try:
@@ -51,7 +88,8 @@ def _nifti(path: Path) -> NDArray[Any]:
         raise _missing(path, "nibabel") from None
     try:
         image: Any = nibabel.load(path)
-        _check_claim(path, image.shape)
+        # Three slices are an axis of their own; colours are a structured type, or an axis after the slices.
+        _check_claim(path, image.shape, has_colours=len(image.shape) > 3 and image.shape[-1] == 3)
         array = np.asarray(image.dataobj)
     except InputError:
         raise
@@ -71,7 +109,8 @@ def _nrrd(path: Path) -> NDArray[Any]:
     except ImportError:
         raise _missing(path, "pynrrd") from None
     try:
-        _check_claim(path, [int(n) for n in nrrd.read_header(str(path))["sizes"]])
+        sizes = [int(n) for n in nrrd.read_header(str(path))["sizes"]]
+        _check_claim(path, sizes, has_colours=len(sizes) > 2 and sizes[0] == 3)
         array = np.asarray(nrrd.read(str(path), index_order="C")[0])
     except InputError:
         raise
@@ -81,10 +120,10 @@ def _nrrd(path: Path) -> NDArray[Any]:
     return array.reshape([n for n in array.shape[: -1 if is_rgb else None] if n != 1] + [3] * is_rgb)
 
 
-def _check_claim(path: Path, shape: Any) -> None:
+def _check_claim(path: Path, shape: Any, *, has_colours: bool) -> None:
     """Refuse what is too large, or has several slices, before its pixels are read."""
     sizes = [int(n) for n in shape if int(n) != 1]
-    if len(sizes) > 3 or (len(sizes) == 3 and 3 not in (sizes[0], sizes[-1])) or len(sizes) < 2:
+    if len(sizes) != 2 + has_colours:
         text = " x ".join(map(str, shape))
         raise InputError(f"{path}: {text} values, not one 2-D image; export each slice as an image of its own")
     if int(np.prod(sizes)) > 3 * MAX_PIXELS:

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from thyrosight.datasets.csv_file import whole_number
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -23,20 +24,18 @@ from thyrosight.types import BoolArray
 NAME = "yolo"
 _LISTS = frozenset(("classes.txt", "obj.names", "labels.txt", "train.txt", "val.txt", "test.txt", "readme.txt"))
 MAX_TRIED = 50
+_FIVE_NUMBERS = re.compile(r"\d+([.,]0+)?([ \t]+-?\d*[.,]?\d+(e-?\d+)?){4,}[ \t]*(\r?\n|$)", re.IGNORECASE)
+"""As a line of YOLO is; whether the numbers are in its range is told per file."""
 
 
 def recognise(folder: Path) -> bool:
-    """Text files named as images; the first that is not empty holds a class and shares of the size."""
+    """Text files named as images; the first that is not empty begins with at least five numbers."""
     if not folder.is_dir():
         return False
     names = by_name(images_below(folder))
     for path in [path for path in _label_files(folder) if path.stem.casefold() in names][:MAX_TRIED]:
         if text := path.read_text(encoding="utf-8", errors="replace").strip():
-            try:
-                _numbers(text.splitlines()[0])
-            except InputError:
-                return False
-            return True
+            return bool(_FIVE_NUMBERS.match(text))
     return False
 
 
@@ -72,7 +71,7 @@ def _label_files(folder: Path) -> list[Path]:
 def _numbers(line: str) -> tuple[int, list[float]]:
     try:
         first, *rest = line.split()
-        number, values = int(first), [float(word) for word in rest]
+        number, values = int(whole_number(first)), [float(word) for word in rest]
     except ValueError:
         raise InputError(f"'{line[:40]}' is not a class and numbers") from None
     is_odd = len(values) % 2 == 1 and len(values) != 5
@@ -84,6 +83,8 @@ def _numbers(line: str) -> tuple[int, list[float]]:
 def _shape(line: str, names: dict[int, str]) -> AnnotatedShape:
     """A line -> its shape; 4 values are a box (a 5th its confidence), 6 and more a polygon."""
     number, values = _numbers(line)
+    if names and number not in names:
+        raise InputError(f"class {number}, which data.yaml or classes.txt does not name")
     category = names.get(number, str(number))
     if len(values) <= 5:
         x, y, width, height = values[:4]
