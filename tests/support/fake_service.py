@@ -124,6 +124,8 @@ class FakeService:
         rows = [self.row(job, item, query.get("who")) for job in [*self.jobs.values()][::-1] for item in job["items"]]
         if "job" in query:
             rows = [row for row in rows if row["job_id"] == query["job"]]
+        if "item" in query:
+            rows = [row for row in rows if row["id"] == query["item"]]
         rows = [row for row in rows if query.get("search", "") in row["name"]]
         start, limit = int(query.get("cursor", "0")), int(query.get("limit", "100"))
         end = start + limit

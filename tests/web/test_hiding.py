@@ -60,6 +60,9 @@ def test_no_route_delivers_what_is_hidden(desk: Desk, item_id: str) -> None:
     assert code_of(client.get("/api/v1/training-set", headers=BO)) == "hidden"
     agreed = {"who": "Bö", "verdict": "agreed"}
     assert code_of(client.put(f"/api/v1/items/{item_id}/verdict", json=agreed, headers=BO)) == "hidden"
+    for verdict in ("agreed", "read", "skipped", "unread"):
+        for_ann = {"who": "Ann", "verdict": verdict}
+        assert code_of(client.put(f"/api/v1/items/{item_id}/verdict", json=for_ann, headers=BO)) == "other_reader"
     row = row_of(desk, item_id, BO)
     assert [row[name] for name in ("risk", "level", "num_nodules", "teaches", "readers")] == [None] * 4 + [[]]
     assert "several_nodules" not in row["flags"]

@@ -6,6 +6,8 @@ Legend: `_xy` points (column, row) of pixel centres in the source image, `_px` s
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -32,12 +34,24 @@ PlaceXY = tuple[Coordinate, Coordinate]
 NoduleUid = Annotated[str, Field(max_length=64, pattern=UID_PATTERN)]
 
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+"""Control characters except tab and line feed, marks that turn the direction of writing, and what is no character."""
+
+
 def clean_name(name: str) -> str:
-    """Name of a reader -> the same without control characters and blanks around it: one person, one name."""
-    return " ".join("".join(mark for mark in name if mark.isprintable() or mark.isspace()).split())
+    """Name of a reader -> the same in NFC, without control characters and spare blanks: one person, one name."""
+    composed = unicodedata.normalize("NFC", name)
+    return " ".join("".join(mark for mark in composed if mark.isprintable() or mark.isspace()).split())
+
+
+def clean_text(text: str) -> str:
+    """Text of a reader -> the same without what no file may hold: control characters, marks of direction."""
+    return _NO_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 ReaderName = Annotated[str, Field(max_length=200), AfterValidator(clean_name)]
+FindingNote = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)]
+FrameNote = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
 DrawnWith = Literal["hand", "click", "box"]
 FindingOrigin = Literal["network", "network_changed", "person_with_network", "person"]
 """The network's, untouched; the network's, changed by a person; the network's at a person's point; drawn by a
@@ -212,7 +226,7 @@ class FindingIn(Record):
     uid: NoduleUid | None = Field(default=None, description="which nodule it is; None: a new one, which gets a UID")
     outline_xy: OutlineXY
     descriptors: DescriptorWords | None = None
-    note: str = Field(default="", max_length=2_000)
+    note: FindingNote = ""
     drawn_with: DrawnWith = Field(default="hand", description="click, box: the network outlined at a place")
 
 
@@ -228,9 +242,11 @@ class CorrectionIn(Record):
     descriptors: list[DescriptorWords | None] = Field(default=[], max_length=MAX_OUTLINES)
     system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by")
     calipers_xy: list[tuple[PlaceXY, PlaceXY]] = Field(default=[], max_length=MAX_OUTLINES)
-    note: str = Field("", max_length=4_000, description="of the frame; a nodule has its own")
+    note: FrameNote = Field("", description="of the frame; a nodule has its own")
     who: ReaderName = Field("", description="name of the reader; each reader has a reading of their own")
-    when: str = Field("", max_length=64, description="by the reader's clock; the server keeps its own time as well")
+    when: Annotated[str, Field(max_length=64), AfterValidator(clean_text)] = Field(
+        "", description="by the reader's clock; the server keeps its own time as well"
+    )
 
     @model_validator(mode="after")
     def _has_one_of_both(self) -> CorrectionIn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class WorkListQuery(Record):
     max_risk: float | None = Field(None, ge=0, le=1)
     level: str | None = Field(None, max_length=20, description="`TR5`; a range counts by its upper end")
     job: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="one study or folder")
+    item: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="one item")
     search: str = Field("", max_length=200, description="in names, paths and names of folders")
     sort: Order = Field("order", description="order: folders newest first, each in the order of its paths")
     limit: int = Field(200, ge=1, le=MAX_LISTED)
@@ -92,7 +93,7 @@ class SpacingIn(SpacingMm):
 class StudyReadingIn(Record):
     """A reading for a study of readers, before or after the network was shown. A value that was not given is null."""
 
-    reader: str = Field(min_length=1, max_length=200)
+    reader: Annotated[ReaderName, Field(min_length=1)]
     network_shown: bool
     outlines_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="[]: no nodule")
     suspicion: float | None = Field(default=None, ge=0, le=1, description="the reader's own, that it is malignant")

@@ -46,6 +46,13 @@ def test_html_and_text_say_the_same() -> None:
         assert told in plain, told
 
 
+def test_no_line_of_the_impression_is_counted() -> None:
+    """`2. Nodule 3 ...` would give one nodule two numbers."""
+    one = examined([(9, 8, 7), (6, 5, 4), (20, 12, 14)], places=[("right", "upper"), ("left", None), (None, None)])
+    assert report_content(one).impression[0].startswith("Nodule 3")
+    assert "<ol" not in examination_html(one)
+
+
 def test_hostile_text_stays_text() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y>"
     one = full_examination(patient=evil, remarks=evil, lymph_nodes=evil, indication=evil, reader=evil)

@@ -1,6 +1,9 @@
 // What the pure modules of the page ask of a browser when they are loaded; to be imported before them.
 
-globalThis.document = { baseURI: "http://page.test/" };
+const elements = new Map();
+const element = () => ({ textContent: "", className: "", hidden: true, classList: { contains: () => false } });
+const getElementById = (id) => elements.get(id) ?? elements.set(id, element()).get(id);
+globalThis.document = { baseURI: "http://page.test/", getElementById };
 const stored = new Map();
 globalThis.localStorage = {
   getItem: (name) => stored.get(name) ?? null,

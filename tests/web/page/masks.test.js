@@ -53,6 +53,12 @@ test("joined rings are one, also across a gap", () => {
   assert.ok(!contains(ring, [65, 22]));
 });
 
+test("what holds most of a nodule is told from what has lost it", () => {
+  assert.ok(masks.holdsMost(square, [[30, 30], [50, 30], [50, 50]], image)); // prettier-ignore
+  assert.ok(masks.holdsMost(square, [[30, 30], [65, 30], [65, 50], [30, 50]], image)); // prettier-ignore
+  assert.ok(!masks.holdsMost(square, [[55, 30], [90, 30], [90, 50], [55, 50]], image)); // prettier-ignore
+});
+
 test("an outline is cut where another nodule lies, and refused where hardly anything is left", () => {
   assert.deepEqual(masks.apart(square, [[[100, 100], [120, 100], [110, 120]]], image), { ring: square, isCut: false }); // prettier-ignore
   const other = [[50, 10], [90, 10], [90, 70], [50, 70]]; // prettier-ignore

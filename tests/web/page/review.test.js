@@ -117,6 +117,7 @@ test("where one outline is refused, the fault stays with it", async () => {
   const [first, second] = review.findings;
   assert.deepEqual([current(first)?.risk, first.failure], [0.3, null]);
   assert.deepEqual([current(second), second.failure], [null, "outline 1: outside"]);
+  assert.equal(lastKnown(second), null, "the network's measures are those of another outline");
 });
 
 test("saving sends outlines, words and note; back at the network's result it deletes the correction", async () => {
@@ -202,6 +203,37 @@ test("a saved nodule is the network's of the same UID, whatever its outline over
       [null, ""],
     ],
   );
+});
+
+test("identities come back to the nodules that they are of, in whatever order the page holds them", async () => {
+  const prediction = { nodules: [{ ...nodule(2, RING), uid: "2.25.2" }] };
+  const review = new Review(item, 0, prediction, null);
+  review.measureSoon = () => {};
+  const [carried, drawn] = [moved(RING, 200, 0), moved(RING, 0, 200)];
+  const key = review.append(carried); // from the frame before, where it is nodule 1
+  Object.assign(review.known(key), { uid: "2.25.1", number: 1 });
+  const other = review.append(drawn);
+  const kept = (uid, number, outline_xy) => ({ uid, number, outline_xy });
+  const findings = [kept("2.25.1", 1, carried), kept("2.25.2", 2, RING), kept("2.25.9", 6, drawn)];
+  answering({ json: { findings, next_number: 7, etag: '"v1"' } });
+  const saving = review.save();
+  review.setRing(other, moved(drawn, 1, 0)); // the answer is of what was sent
+  await saving;
+  const said = review.findings.map(({ uid, number }) => [uid, number]);
+  assert.deepEqual(said, [["2.25.2", 2], ["2.25.1", 1], ["2.25.9", 6]]); // prettier-ignore
+  review.close();
+});
+
+test("a note on a nodule is no less than an outline: a reading that holds one is not withdrawn by saving", async () => {
+  const findings = [
+    { uid: null, number: 1, outline_xy: RING, note: "was biopsied" },
+    { number: 2, outline_xy: FAR },
+  ];
+  const review = reviewOf({ findings, note: "", next_number: 3, etag: '"v1"' });
+  const asked = answering({ json: { etag: '"v2"' } });
+  await review.save();
+  assert.equal(asked[0].method, "PUT");
+  review.close();
 });
 
 test("undo reaches descriptors, calipers and notes; typing without a pause is one step", () => {

@@ -7,6 +7,8 @@ import "./browser-stub.js";
 import { riskClass, riskThreshold, scaleBar } from "../../../src/thyrosight/web/static/image/drawing.js";
 import { riskColour, windowTable } from "../../../src/thyrosight/web/static/image/picture.js";
 import * as format from "../../../src/thyrosight/web/static/page/format.js";
+import { cleanName } from "../../../src/thyrosight/web/static/page/reader.js";
+import { agreementWords } from "../../../src/thyrosight/web/static/panel/readers-panel.js";
 import { commandOf } from "../../../src/thyrosight/web/static/panel/export-panel.js";
 import * as lexicon from "../../../src/thyrosight/web/static/panel/lexicon.js";
 
@@ -108,4 +110,24 @@ test("proposals are the words that no reader has said, each with what it rests o
     shape: { value: "taller-than-wide", why: "Anteroposterior against transverse." },
   });
   assert.deepEqual(lexicon.proposalsOf(null), {});
+});
+
+test("two readers who see no nodule agree, and a difference has no sign", () => {
+  const none = { who_a: "Ann", who_b: "", dice: 1, pairs: [], only_a: [], only_b: [] };
+  assert.equal(agreementWords(none), "Ann and no name: both see no nodule.");
+  const pair = {
+    number_a: 2,
+    longest_difference_mm: -1.26,
+    longest_difference_px: -13,
+    level_a: "TR4",
+    level_b: "TR5",
+  };
+  const words = agreementWords({ ...none, dice: 0.912, pairs: [pair], only_b: ["x"] });
+  assert.equal(words, "Ann and no name: outlines agree to 91 % (Dice); nodule 2: longest differs by 1.3 mm, TR4 and TR5; 1 nodule only by no name."); // prettier-ignore
+});
+
+test("a reader's name is kept as the server keeps it", () => {
+  assert.equal(cleanName("  Dr.\tA\u0308nn \u0000 \u202e Bee\n"), "Dr. Änn Bee");
+  assert.equal(cleanName("\u200b"), "");
+  assert.equal([...cleanName("🦋".repeat(300))].length, 200);
 });

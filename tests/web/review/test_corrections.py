@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from reader_desk import Desk, as_findings, said_by_seg
+from reader_desk import Desk, as_findings, said_by_csv, said_by_seg, said_by_sr
+from thyrosight.web.review import corrections
 from thyrosight.web.review.outlines import NOT_SEEN
 
 
@@ -101,8 +103,10 @@ def test_nothing_is_replaced_unseen(desk: Desk, item: str) -> None:
     history = desk.client.get(desk.path(item, "history")).json()
     assert [(one["version"], one["action"]) for one in history] == [(1, "saved"), (2, "saved"), (3, "removed")]
     assert desk.client.get(desk.path(item, "history/1")).json() == mine.json()
-    gone = desk.save(item, {"findings": []}, other.json()["etag"])
-    assert gone.status_code == 409, "removed meanwhile"
+    for tag in (other.json()["etag"], "*"):
+        gone = desk.save(item, {"findings": []}, tag)
+        assert gone.status_code == 409, "removed meanwhile"
+        assert "none any more" in gone.json()["error"]["message"]
     assert desk.save(item, {"findings": []}).json()["version"] == 4
 
 
@@ -203,3 +207,85 @@ def test_findings_that_are_none_are_refused_and_nothing_is_kept(desk: Desk, item
     assert desk.save(item, {"findings": findings}).status_code == 422
     assert desk.save(item, {}).status_code == 422
     assert desk.client.get(desk.path(item, "history")).json() == []
+
+
+def test_text_of_a_reader_holds_nothing_that_a_file_must_not_hold(desk: Desk, item: str) -> None:
+    """Control characters, and marks that turn the direction of writing, in notes; letters of all scripts stay."""
+    note = "Zyste\x00 \x1b[31m\u202elinks\ufffe\r\n甲状腺 🦋\tA\u0308"
+    clean = "Zyste [31mlinks\n甲状腺 🦋\tA\u0308"
+    findings = [{**one, "note": note} for one in as_findings(desk.nodules(item))]
+    kept = desk.save(item, {"findings": findings, "note": note, "who": "Dr. A\u0308nn", "when": "to\x07day"}).json()
+    assert (kept["note"], kept["when"], kept["who"]) == (clean, "today", "Dr. \u00c4nn")
+    for notes in (said_by_csv(desk.export(item, "csv").text).notes, said_by_sr(desk.export(item, "sr").content).notes):
+        assert notes is not None
+        assert set(notes.values()) == {clean}
+    again = desk.save(item, {"findings": [], "who": "Dr. \u00c4nn"})
+    assert again.status_code == 428, "the same name, typed on another machine"
+
+
+def test_a_caliper_outside_the_image_is_refused(desk: Desk, item: str) -> None:
+    for x, y in ((-1, 5), (5, -1), (160, 5), (5, 120), (1e5, 5)):
+        answer = desk.save(item, {"findings": [], "calipers_xy": [[[5, 5], [9, 9]], [[5, 5], [x, y]]]})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "outside_image"), (x, y)
+        assert answer.json()["error"]["message"].startswith("caliper 2: ")
+    assert desk.save(item, {"findings": [], "calipers_xy": [[[0, 0], [159, 119]]]}).status_code == 200
+
+
+def test_measuring_again_replaces_no_reading_that_is_saved_meanwhile(
+    desk: Desk, item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another model, or another spacing: the worker measures, and the reader saves at the same moment."""
+    findings = as_findings(desk.nodules(item))
+    first = desk.save(item, {"findings": findings, "note": "first"}).json()
+    row = desk.service.item(item)
+    predictor, examination = desk.service.examiner.examination(row, 0)
+    model = examination.prediction.model.model_copy(update={"id": "0" * 16})
+    newer = replace(examination, prediction=examination.prediction.model_copy(update={"model": model}))
+    measured = corrections.measured_nodules
+    answers = []
+
+    def while_it_measures(*arguments: Any, **options: Any) -> Any:
+        if not answers:
+            answers.append(None)
+            answers.append(desk.save(item, {"findings": findings[:1], "note": "meanwhile"}, first["etag"]))
+        return measured(*arguments, **options)
+
+    monkeypatch.setattr(corrections, "measured_nodules", while_it_measures)
+    corrections.measure_again(desk.service.store, row, predictor, newer)
+    assert answers[1].status_code == 200
+    now = desk.client.get(desk.path(item, "correction")).json()
+    assert (now["note"], len(now["findings"]), now["model"]["id"]) == ("meanwhile", 1, "0" * 16)
+    assert [one["version"] for one in desk.client.get(desk.path(item, "history")).json()] == [1, 2, 3]
+
+
+def test_what_was_measured_on_another_result_is_not_kept(
+    desk: Desk, item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, store = desk.service.item(item), desk.service.store
+    measured = corrections.measured_nodules
+
+    def and_the_worker_comes_first(*arguments: Any, **options: Any) -> Any:
+        found = store.prediction(row, 0)
+        assert found is not None
+        store.write_result(row, 0, found.model_copy(update={"seconds": found.seconds + 1}).to_json())
+        return measured(*arguments, **options)
+
+    monkeypatch.setattr(corrections, "measured_nodules", and_the_worker_comes_first)
+    answer = desk.save(item, {"findings": as_findings(desk.nodules(item))})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_ready")
+    assert desk.client.get(desk.path(item, "history")).json() == []
+
+
+def test_of_an_item_that_is_deleted_meanwhile_nothing_comes_back(
+    desk: Desk, item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etag = desk.save(item, {"findings": []}).json()["etag"]
+    row = desk.service.item(item)
+    monkeypatch.setattr(corrections, "check_version", lambda *_: desk.service.store.remove(row.job_id))
+    path = desk.path(item, "correction")
+    for answer in (
+        desk.client.delete(path, headers={"If-Match": etag}),
+        desk.client.put(path, json={"findings": []}, headers={"If-Match": etag}),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) in ((404, "not_found"), (409, "damaged"))
+    assert not desk.service.store.item_folder(row).exists()

@@ -17,4 +17,5 @@ def test_a_number_is_given_once() -> None:
 
 def test_one_person_is_one_reader() -> None:
     assert clean_name("  Dr.\tÄnn \u0000 \x1f Bee\n") == "Dr. Änn Bee"
+    assert clean_name("A\u0308nn") == "\u00c4nn", "composed and decomposed"
     assert CorrectionIn(findings=[], who=" Ann ").who == "Ann"

@@ -64,6 +64,17 @@ def test_the_list_knows_what_readers_did(desk: Desk) -> None:
     assert desk.client.get("/api/v1/worklist", params={"cursor": "nonsense"}).status_code == 422
 
 
+def test_one_item_of_many_with_the_same_name_is_found(desk: Desk) -> None:
+    """A folder per patient, each with the same file names: the page asks for the row of what it has just saved."""
+    files = [("files", (f"w/patient {k}/image.png", frame_png(k))) for k in range(3)]
+    job = wait_for(desk.client, desk.client.post("/api/v1/jobs", files=files).json()["id"])
+    for item in job["items"]:
+        rows = desk.client.get("/api/v1/worklist", params={"item": item["id"]}).json()["items"]
+        assert [(row["id"], row["path"]) for row in rows] == [(item["id"], item["path"])]
+    assert desk.client.get("/api/v1/worklist", params={"item": "0" * 32}).json()["total"] == 0
+    assert desk.client.get("/api/v1/worklist", params={"item": "x"}).status_code == 422
+
+
 def test_a_given_spacing_measures_the_item_and_its_readings_again(desk: Desk) -> None:
     item_id = desk.send("photo.png", frame_png(3))
     path = f"/api/v1/items/{item_id}/spacing"

@@ -236,6 +236,8 @@ def _conditions(wanted: WorkListQuery) -> tuple[str, list[Any]]:
         parts.append((f"{_LEVEL} LIKE ? ESCAPE '!'", ["%" + _literal(wanted.level)]))
     if wanted.job is not None:
         parts.append(("i.job_id = ?", [wanted.job]))
+    if wanted.item is not None:
+        parts.append(("i.id = ?", [wanted.item]))
     if wanted.search.strip():
         pattern = f"%{_literal(wanted.search.strip())}%"
         questions = [f"{column} LIKE ? ESCAPE '!'" for column in ("i.path", "i.name", "j.name")]

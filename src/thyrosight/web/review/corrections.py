@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from thyrosight.errors import InputError
 from thyrosight.inference.predictor import Predictor
@@ -82,32 +83,39 @@ def write_correction(
     known = [*([finding.nodule for finding in earlier.findings] if earlier else []), *prediction.nodules]
     findings = findings_in(given, known, (prediction.image.height_px, prediction.image.width_px))
     check_descriptors(findings)
+    check_calipers(given, prediction)
     nodules: list[Nodule] = []
     if findings:
         with examiner.turn():
             predictor, examination = examiner.examination(item, frame_index)
             rings = [finding.outline_xy for finding in findings]
             nodules = measured_nodules(predictor, examination, rings, others_xy=())
-    with _writing:
+    with _writing, _not_found_where_deleted(store, item):
         files = versions_in(store.readings_folder(item) / str(frame_index))
         version = (files[-1].version if files else 0) + 1
         kept, numbers = kept_reading(store, prediction, item, given, findings, nodules, earlier)
         correction = kept.model_copy(update={"version": version, "etag": etag_of(version)})
         check_version(files, given.who, if_match, correction)
-        try:
-            write_numbers(store.readings_folder(item), numbers)
-            _add(store, item, frame_index, version, given.who, correction)
-        except (InputError, FileNotFoundError) as error:
-            if not store.item_folder(item).is_dir():
-                raise not_found("item") from error  # the job was deleted meanwhile
-            raise
+        if store.item_folder(item).is_dir() and store.prediction(item, frame_index) != prediction:
+            raise ApiError(409, "not_ready", f"{item.name}: was measured again meanwhile; open it again, then save")
+        write_numbers(store.readings_folder(item), numbers)
+        _add(store, item, frame_index, version, given.who, correction)
     return correction
 
 
 def measure_again(store: Store, item: ItemRow, predictor: Predictor, examination: Examination) -> None:
     """After a change of the spacing or of the model: each reader's present reading becomes a version measured anew."""
+    for reading in present_readings(store, item, examination.frame.frame_index):
+        while not _is_measured_again(store, item, predictor, examination, reading.who):
+            pass  # the reader has saved meanwhile: what they said last is measured
+
+
+def _is_measured_again(store: Store, item: ItemRow, predictor: Predictor, examination: Examination, who: str) -> bool:
+    """Measures the reader's present reading anew -> False where another one came between, and nothing was written."""
     frame_index = examination.frame.frame_index
-    for old in present_readings(store, item, frame_index):
+    measured = _present_file(frame_versions(store, item, frame_index), who)
+    old = None if measured is None else read_version(measured)
+    if old is not None:
         rings = [finding.outline_xy for finding in old.findings]
         nodules = measured_nodules(predictor, examination, rings, others_xy=()) if rings else []
         findings = [FindingIn(**finding.model_dump(include=set(FindingIn.model_fields))) for finding in old.findings]
@@ -121,21 +129,24 @@ def measure_again(store: Store, item: ItemRow, predictor: Predictor, examination
         )
         with _writing:
             files = versions_in(store.readings_folder(item) / str(frame_index))
+            if _present_file(files, who) != measured:
+                return False
             version = files[-1].version + 1
             kept, _ = kept_reading(store, examination.prediction, item, given, findings, nodules, old)
             changes = {"version": version, "etag": etag_of(version)}
             if kept.findings != old.findings or kept.model != old.model:
                 _add(store, item, frame_index, version, old.who, kept.model_copy(update=changes))
+    return True
 
 
 def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str) -> None:
     """The network's result of a frame, with which a reader agrees -> their reading of it, unless they have one."""
     frame_index = prediction.image.frame_index
-    if read_correction(store, item, frame_index, who) is not None:
-        return
     findings = [FindingIn(uid=nodule.uid, outline_xy=list(nodule.outline_xy)) for nodule in prediction.nodules]
     with _writing:
         files = versions_in(store.readings_folder(item) / str(frame_index))
+        if _present_file(files, who) is not None:
+            return
         version = (files[-1].version if files else 0) + 1
         given = CorrectionIn(findings=findings, system="acr", note="", who=who, when="")
         kept, numbers = kept_reading(store, prediction, item, given, findings, prediction.nodules)
@@ -152,7 +163,7 @@ def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | 
     present = read_correction(store, item, frame_index, who)
     if present is None:
         return False
-    with _writing:
+    with _writing, _not_found_where_deleted(store, item):
         files = versions_in(store.readings_folder(item) / str(frame_index))
         check_version(files, present.who, if_match, None)
         _add(store, item, frame_index, files[-1].version + 1, present.who, None)
@@ -161,11 +172,17 @@ def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | 
 
 def check_version(files: Sequence[VersionFile], who: str, if_match: str | None, yours: Correction | None) -> None:
     """ApiError 428 or 409, with both readings, where the reader's present version is not the one that was seen."""
-    present = next((file for file in present_in(files) if file.reader == reader_hash(who)), None)
+    present = _present_file(files, who)
     seen = None if if_match is None else {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
     if present is None:
         if seen is not None:
-            raise _conflict(409, "conflict", "this reading was removed meanwhile; save without If-Match", None, yours)
+            raise _conflict(
+                409,
+                "conflict",
+                "this reader has no reading of the frame, or none any more; save without If-Match",
+                None,
+                yours,
+            )
         return
     theirs = read_version(present)
     if seen is None:
@@ -174,6 +191,15 @@ def check_version(files: Sequence[VersionFile], who: str, if_match: str | None, 
     if "*" not in seen and etag_of(present.version) not in seen:
         message = "the reading was changed meanwhile; nothing was replaced: look at both, then save again"
         raise _conflict(409, "conflict", message, theirs, yours)
+
+
+def check_calipers(given: CorrectionIn, prediction: Prediction) -> None:
+    """ApiError 422 where an end of a caliper is outside the image."""
+    width, height = prediction.image.width_px, prediction.image.height_px
+    for number, ends_xy in enumerate(given.calipers_xy, 1):
+        if not all(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 for x, y in ends_xy):
+            where = f"reaches outside the image ({width} x {height} pixels)"
+            raise ApiError(422, "outside_image", f"caliper {number}: {where}")
 
 
 def check_descriptors(findings: Sequence[FindingIn]) -> None:
@@ -185,6 +211,21 @@ def check_descriptors(findings: Sequence[FindingIn]) -> None:
             lines = str(error).splitlines()
             reason = next((line.strip() for line in lines if "Value error" in line), lines[0])
             raise ApiError(422, "invalid_request", f"outline {number}: {reason}") from error
+
+
+def _present_file(files: Sequence[VersionFile], who: str) -> VersionFile | None:
+    return next((file for file in present_in(files) if file.reader == reader_hash(who)), None)
+
+
+@contextmanager
+def _not_found_where_deleted(store: Store, item: ItemRow) -> Iterator[None]:
+    """A fault of the disk within the block becomes ApiError 404 where the job was deleted meanwhile."""
+    try:
+        yield
+    except (InputError, FileNotFoundError) as error:
+        if not store.item_folder(item).is_dir():
+            raise not_found("item") from error
+        raise
 
 
 def _add(store: Store, item: ItemRow, frame_index: int, version: int, who: str, correction: Correction | None) -> None:

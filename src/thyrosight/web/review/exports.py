@@ -102,6 +102,15 @@ def export_zip(exported: ExportItem) -> Download:
     """-> everything: predictions and pictures per frame, CSV, JSON, report; SEG and SR where the source is DICOM."""
     scratch = exported.store.new_incoming()
     path = scratch / "export.zip"
+    try:
+        _write_zip(exported, path)
+    except BaseException:
+        exported.store.discard(scratch)
+        raise
+    return Download(f"{exported.stem}.zip", "application/zip", path)
+
+
+def _write_zip(exported: ExportItem, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for make in (export_json, export_csv, export_report, export_seg, export_sr):
             try:
@@ -125,7 +134,6 @@ def export_zip(exported: ExportItem) -> Download:
             folder = f"{exported.folder_in_zip(index)}/person"
             archive.writestr(f"{folder}/correction.json", correction.model_dump_json(indent=2))
             archive.writestr(f"{folder}/{OVERLAY_NAME}", exported.overlay(exported.by_person_marked(correction)))
-    return Download(f"{exported.stem}.zip", "application/zip", path)
 
 
 def _report(exported: ExportItem, scratch: Path) -> bytes:

@@ -19,6 +19,7 @@ from thyrosight.web.review.export_item import Download
 from thyrosight.web.review.training_set import Scope, write_training_set
 from thyrosight.web.routes.items import FrameIndex, ItemId, download_answer
 from thyrosight.web.routes.jobs import CurrentService, refusals
+from thyrosight.web.schemas import ReaderName
 from thyrosight.web.work_list_schemas import StudyReadingIn
 
 LOG_NAME = "reader-study.jsonl"
@@ -37,7 +38,7 @@ def get_training_set(
     scope: Annotated[
         Scope, Query(description="read: what somebody has read; all: the network's outlines as well")
     ] = "read",
-    who: Annotated[str | None, Query(max_length=200, description="this reader's alone; the newest without it")] = None,
+    who: Annotated[ReaderName | None, Query(description="this reader's alone; the newest without it")] = None,
 ) -> Response:
     """Readings as a labelled set in a ZIP: images, masks and the cases.csv that `prepare`, `audit` and `learn` take."""
     if second is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from thyrosight.web.errors import ApiError, not_found
-from thyrosight.web.hiding import SecondReader, check_question, check_shown, row_without_network
+from thyrosight.web.hiding import SecondReader, check_question, check_shown, check_who, row_without_network
 from thyrosight.web.jobs.store import GivenSpacing
 from thyrosight.web.jobs.work_list import ListedRow, list_items, note_verdict
 from thyrosight.web.review.kept_reading import server_time
@@ -44,6 +44,7 @@ def get_work_list(
 @router.put("/items/{item_id}/verdict", responses=refusals(404, 409, 413))
 def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, second: SecondReader) -> KeptVerdict:
     """State by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
+    check_who(second, given.who)
     item = service.finished_item(item_id)
     if given.verdict == "agreed":
         check_shown(service, item, None, second)

@@ -3,14 +3,23 @@
 const NAME_KEY = "thyrosight-reader";
 const BLIND_KEY = "thyrosight-second-reader";
 
+/** A name as the server keeps it: composed, without control characters and spare blanks. @param {string} name */
+export function cleanName(name) {
+  const blanks = name
+    .normalize("NFC")
+    .replaceAll("\uFEFF", "")
+    .replace(/[\s\x1c-\x1f\x85]+/gu, " ");
+  return [...blanks.replace(/\p{C}/gu, "")].slice(0, 200).join("").replace(/ +/g, " ").trim();
+}
+
 /** The reader's name; "" where nobody has given one. */
-export const readerName = () => localStorage.getItem(NAME_KEY) ?? "";
+export const readerName = () => cleanName(localStorage.getItem(NAME_KEY) ?? "");
 
 /** Whether this browser has asked for the name, and got an answer, even an empty one. */
 export const hasAsked = () => localStorage.getItem(NAME_KEY) !== null;
 
 /** @param {string} name */
-export const setReaderName = (name) => localStorage.setItem(NAME_KEY, name.trim().slice(0, 200));
+export const setReaderName = (name) => localStorage.setItem(NAME_KEY, cleanName(name));
 
 /** Second reader: the network's result stays hidden until the reader has outlined or rated. */
 export const isSecondReader = () => localStorage.getItem(BLIND_KEY) === "1";

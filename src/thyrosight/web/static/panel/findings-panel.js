@@ -24,10 +24,10 @@ export function showDigest(parent, review, finding, level) {
   const cells = [];
   if (finding) {
     const num = review.findings.filter((one) => !one.isRemoved).length;
-    const size = now ? extent(now.size, "longest", "perpendicular") : "…";
+    const size = now ? extent(now.size, "longest", "perpendicular") : finding.failure ? "not measured" : "…";
     cells.push(
       cell(
-        `Nodule ${finding.number}${num > 1 ? ` of ${num}` : ""}`,
+        `Nodule ${finding.number}${num > 1 ? ` · ${num} in all` : ""}`,
         size,
         isTouched(finding) ? "your outline" : "longest × across",
         isTouched(finding) ? "yours" : "",

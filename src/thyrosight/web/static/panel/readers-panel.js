@@ -73,15 +73,19 @@ export class ReadersPanel {
   }
 }
 
+/** @param {any} pair */
+const agreementOf = (pair) => h("p", { class: "small faint" }, agreementWords(pair));
+
 /** How far two readers agree: outlines, diameters, levels. @param {any} pair */
-function agreementOf({ who_a: a, who_b: b, dice, pairs, only_a: onlyA, only_b: onlyB }) {
+export function agreementWords({ who_a: a, who_b: b, dice, pairs, only_a: onlyA, only_b: onlyB }) {
   const words = pairs.map((/** @type {any} */ one) => {
-    const size = one.longest_difference_mm === null ? `${one.longest_difference_px.toFixed(0)} px` : `${one.longest_difference_mm.toFixed(1)} mm`; // prettier-ignore
+    const size = one.longest_difference_mm === null ? `${Math.abs(one.longest_difference_px).toFixed(0)} px` : `${Math.abs(one.longest_difference_mm).toFixed(1)} mm`; // prettier-ignore
     const levels = one.level_a === one.level_b ? `both ${one.level_a ?? "without level"}` : `${one.level_a ?? "–"} and ${one.level_b ?? "–"}`; // prettier-ignore
     return `nodule ${one.number_a}: longest differs by ${size}, ${levels}`;
   });
   if (onlyA.length) words.push(`${plural(onlyA.length, "nodule")} only by ${a || "no name"}`);
   if (onlyB.length) words.push(`${plural(onlyB.length, "nodule")} only by ${b || "no name"}`);
-  const text = `${a || "no name"} and ${b || "no name"}: outlines agree to ${percent(dice)} (Dice); ${words.join("; ")}.`;
-  return h("p", { class: "small faint" }, text);
+  const both = `${a || "no name"} and ${b || "no name"}`;
+  if (!words.length) return `${both}: both see no nodule.`;
+  return `${both}: outlines agree to ${percent(dice)} (Dice); ${words.join("; ")}.`;
 }

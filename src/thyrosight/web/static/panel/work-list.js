@@ -48,6 +48,8 @@ export class WorkList {
     this.isListed = false;
     /** @type {Row[]} those that are wanted, in order */
     this.rows = [];
+    /** @type {Map<string, number>} rows of each job, whatever is wanted */
+    this.sizes = new Map();
     /** @type {Map<string, Promise<ImageBitmap | null>>} small pictures, the last used at the end */
     this.thumbs = new Map();
     this.virtual = new VirtualList(this.parent, byId("rows"), {
@@ -92,6 +94,8 @@ export class WorkList {
     const { queue, wanted } = this;
     this.rows = chosenRows(queue.rows, wanted, this.threshold);
     this.isListed = this.rows.some((row) => row.id === this.chosen);
+    this.sizes.clear();
+    for (const { job_id: job } of queue.rows) this.sizes.set(job, (this.sizes.get(job) ?? 0) + 1);
     this.virtual.show(entriesOf(this.rows, wanted.sort === "order"));
     const shown = [...queue.sending.filter(({ error }) => error), ...queue.sending.filter(({ error }) => !error)];
     fill(
@@ -127,10 +131,11 @@ export class WorkList {
     const count = finished < rows.length ? `${finished} of ${rows.length}` : String(rows.length);
     const title = name || clock(created) || "Images";
     const made = element ?? h("li", { class: "job-head" });
-    const text = `${title} ${count}`;
+    const size = this.sizes.get(job) ?? rows.length;
+    const text = `${title} ${count} ${size}`;
     if (made.dataset.text === text) return made;
     made.dataset.text = text;
-    const label = `Remove the ${plural(rows.length, "image")} of ${title}`;
+    const label = `Remove the ${plural(size, "image")} of ${title}`;
     const remove = () => {
       const all = this.queue.rows.filter((row) => row.job_id === job);
       this.actions.removeJob(job, all);
@@ -147,7 +152,7 @@ export class WorkList {
   /** @param {Row} row @param {HTMLElement | null} element */
   drawRow(row, element) {
     const isChosen = row.id === this.chosen;
-    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.frames_done, isChosen, row.id === this.tabbable, this.threshold].join("|"); // prettier-ignore
+    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.frames_done, row.readers.join(), row.error?.message, isChosen, row.id === this.tabbable, this.threshold].join("|"); // prettier-ignore
     if (element?.dataset.text === text) return element;
     const made = element ?? this.newRow(row);
     made.dataset.text = text;
@@ -238,14 +243,21 @@ export class WorkList {
     return this.queue.item(id) ?? this.rows.find((row) => row.state === "done") ?? this.queue.rows.find((row) => row.state === "done") ?? null; // prettier-ignore
   }
 
+  /** What is wanted, and the chosen one at its place where it has just left that. */
+  get around() {
+    if (this.isListed) return this.rows;
+    return chosenRows(this.queue.rows, this.wanted, this.threshold, this.chosen);
+  }
+
   /** The row that is so many from the chosen one; null at the end. @param {number} step */
   neighbour(step) {
-    const index = this.rows.findIndex((row) => row.id === this.chosen);
-    return this.rows[index < 0 ? 0 : index + step] ?? null;
+    const rows = this.around;
+    const index = rows.findIndex((row) => row.id === this.chosen);
+    return rows[index < 0 ? 0 : index + step] ?? null;
   }
 
   nextUnread() {
-    return nextUnread(this.rows, this.chosen);
+    return nextUnread(this.around, this.chosen);
   }
 
   /** @param {KeyboardEvent} event */

@@ -2,9 +2,9 @@
 
 import { announce, tell } from "../page/messages.js";
 import { asApiError } from "../server/api.js";
-import { apart, joined, smoothed } from "./masks.js";
+import { apart, holdsMost, joined, smoothed } from "./masks.js";
 import { Points } from "./points.js";
-import { bounds, boxOverlap, ellipse, grown, insideImage, moved } from "./rings.js";
+import { ellipse, gapBetween, grown, insideImage, moved } from "./rings.js";
 import { KINDS } from "./tools.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
@@ -201,23 +201,30 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new CustomEvent("selected", { detail: key }));
   }
 
-  /** Joins the chosen nodule with the nearest other; it keeps its number. */
+  /** Joins the chosen nodule with the nearest other; it keeps its number. Refused where a third one lies between. */
   join() {
     if (!this.canEdit()) return;
+    const { image } = this.review.prediction;
     const { ring, number } = this.finding;
     const others = this.review.kept.filter((finding) => finding.key !== this.key);
     if (!others.length) {
       announce("There is no other nodule to join with.");
       return;
     }
-    const gap = (/** @type {Ring} */ other) => (boxOverlap(ring, other) > 0 ? 0 : boxGap(ring, other));
-    const nearest = others.reduce((best, one) => (gap(one.ring) < gap(best.ring) ? one : best));
-    const whole = joined(ring, nearest.ring, this.review.prediction.image);
-    if (!whole) return;
+    const gaps = others.map((other) => gapBetween(ring, other.ring));
+    const nearest = others[gaps.indexOf(Math.min(...gaps))];
+    const whole = joined(ring, nearest.ring, image);
+    const third = others.filter((finding) => finding !== nearest).map((finding) => finding.ring);
+    const { ring: free, isCut } = whole ? apart(whole, third, image) : { ring: null, isCut: false };
+    const joint = isCut ? free : whole;
+    if (!joint || ![ring, nearest.ring].every((part) => holdsMost(joint, part, image))) {
+      tell("They can't be joined: another nodule lies between them.");
+      return;
+    }
     this.review.remember();
     this.review.takeAway(nearest.key);
     this.active = -1;
-    this.setRing(this.free(whole) ?? ring);
+    this.setRing(joint);
     announce(`Nodules ${number} and ${nearest.number} are nodule ${number} now.`);
     this.changed();
   }
@@ -268,7 +275,8 @@ export class Editor extends EventTarget {
   /** @param {Point} from @param {Point} to */
   addCaliper(from, to) {
     if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 1) return;
-    const [start, end] = /** @type {[Point, Point]} */ ([rounded(from), rounded(to)]);
+    const { width_px: width, height_px: height } = this.review.prediction.image;
+    const [start, end] = insideImage([from, to], width, height);
     this.review.setCalipers([...this.review.calipers, [start, end]]);
     announce("Caliper placed.");
   }
@@ -375,16 +383,5 @@ export class Editor extends EventTarget {
   }
 }
 
-/** Two rings -> the gap between their boxes, in pixels. @param {Ring} first @param {Ring} second */
-function boxGap(first, second) {
-  const [a, b] = [bounds(first), bounds(second)];
-  const dx = Math.max(0, a.x0 - b.x1, b.x0 - a.x1);
-  const dy = Math.max(0, a.y0 - b.y1, b.y0 - a.y1);
-  return Math.hypot(dx, dy);
-}
-
 /** @param {Api.PixelBox} box @returns {Point} */
 const centreOf = ({ x0, y0, x1, y1 }) => [(x0 + x1) / 2, (y0 + y1) / 2];
-
-/** @param {Point} point @returns {Point} */
-const rounded = ([x, y]) => [Math.round(100 * x) / 100, Math.round(100 * y) / 100];

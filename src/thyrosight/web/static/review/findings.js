@@ -149,11 +149,16 @@ export function current(finding) {
 }
 
 /**
- * As `current`, but the last known measures while the server computes: for text that must not flicker.
+ * As `current`, but the last known measures while the server computes: for text that must not flicker. Null where the
+ * outline was refused: the network's measures are those of another outline.
  * @param {Finding} finding
  * @returns {Measures | null}
  */
-export const lastKnown = (finding) => (isTouched(finding) ? (finding.measured ?? finding.network) : finding.network);
+export function lastKnown(finding) {
+  if (!isTouched(finding)) return finding.network;
+  const isRefused = finding.failure !== null && finding.measuredRing === finding.ring;
+  return isRefused ? null : (finding.measured ?? finding.network);
+}
 
 /** Rings that could not be measured -> each knows why. @param {{ finding: Finding, ring: Ring }[]} asked @param {unknown} error */
 export function fail(asked, error) {

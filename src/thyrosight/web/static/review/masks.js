@@ -212,6 +212,15 @@ export function joined(first, second, image) {
   return ringFrom(mask, grid);
 }
 
+/** Does a ring hold at least half of another one's pixels? @param {Ring} ring @param {Ring} part @param {ImageSize} image */
+export function holdsMost(ring, part, image) {
+  const grid = gridOf([part], 2, image);
+  const mask = maskOf(ring, grid);
+  const wanted = maskOf(part, grid);
+  const count = (/** @type {(at: number) => unknown} */ isIt) => wanted.reduce((sum, one, at) => sum + (one && isIt(at) ? 1 : 0), 0); // prettier-ignore
+  return 2 * count((at) => mask[at]) >= count(() => true);
+}
+
 /** @param {Ring} first @param {Ring} second @returns {Ring} */
 function bridgeOf(first, second) {
   const near = (/** @type {Point} */ [x, y], /** @type {Ring} */ ring) =>

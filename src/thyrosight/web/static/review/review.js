@@ -5,6 +5,7 @@ import { debounced } from "../page/dom.js";
 import { readerName } from "../page/reader.js";
 import { withoutNetwork } from "./blind.js";
 import { emptyFinding, fail, findingsOf, isTouched, needsMeasure } from "./findings.js";
+import { sameRing } from "./rings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
 /** @typedef {import("./rings.js").Point} Point */
@@ -308,7 +309,7 @@ export class Review extends EventTarget {
     const headers = this.etag ? { "If-Match": this.etag } : {};
     let kept = null;
     if (text !== this.untouched || this.isBlind) {
-      const sent = this.kept;
+      const sent = this.kept.map((finding) => ({ finding, ring: finding.ring }));
       kept = await sendJson("PUT", path, this.toReading(), { headers });
       this.took(sent, kept);
     } else if (this.saved) {
@@ -321,11 +322,23 @@ export class Review extends EventTarget {
     return kept;
   }
 
-  /** The server's identities and numbers for what was sent. @param {Finding[]} sent @param {Reading} kept */
+  /**
+   * The server's identities and numbers for what was sent. It answers in the order of the numbers, not in that of the
+   * page: a nodule is found again by its identity, a new one by its outline as it was sent.
+   * @param {Asked} sent
+   * @param {Reading} kept
+   */
   took(sent, kept) {
-    (kept?.findings ?? []).forEach((/** @type {any} */ one, /** @type {number} */ index) => {
-      if (sent[index]) Object.assign(sent[index], { uid: one.uid, number: one.number });
-    });
+    const left = [...(kept?.findings ?? [])];
+    /** @param {Finding} finding @param {(one: any) => boolean} isIt */
+    const take = (finding, isIt) => {
+      const at = left.findIndex(isIt);
+      const [one] = at < 0 ? [] : left.splice(at, 1);
+      if (one) Object.assign(finding, { uid: one.uid, number: one.number });
+    };
+    const isNew = sent.map(({ finding }) => !finding.uid);
+    sent.forEach(({ finding }, index) => isNew[index] || take(finding, (one) => one.uid === finding.uid));
+    sent.forEach(({ finding, ring }, index) => isNew[index] && take(finding, (one) => sameRing(one.outline_xy, ring)));
     this.highestNumber = Math.max(this.highestNumber, (kept?.next_number ?? 1) - 1);
   }
 
@@ -337,7 +350,7 @@ export class Review extends EventTarget {
 /** What counts as changed. @param {Finding[]} findings @param {string} note @param {Caliper[]} calipers */
 function textOf(findings, note, calipers) {
   const kept = findings.filter((finding) => !finding.isRemoved);
-  const told = kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort()]);
+  const told = kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort(), finding.note]);
   return JSON.stringify([told, note.trim(), calipers]);
 }
 

@@ -88,6 +88,13 @@ export function nearestSide(ring, point) {
   return best;
 }
 
+/** Two rings -> the least distance between their lines. @param {Ring} first @param {Ring} second */
+export function gapBetween(first, second) {
+  const from = (/** @type {Ring} */ points, /** @type {Ring} */ ring) =>
+    points.reduce((least, point) => Math.min(least, nearestSide(ring, point).distance), Infinity);
+  return Math.min(from(first, second), from(second, first));
+}
+
 /** @param {Point} start @param {Point} end @param {Point} point @returns {Point} */
 function closestOnSide([ax, ay], [bx, by], [x, y]) {
   const square = (bx - ax) ** 2 + (by - ay) ** 2;

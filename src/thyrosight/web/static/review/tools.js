@@ -164,8 +164,11 @@ function vertex(editor, point) {
 /** @param {Editor} editor @param {Point} from @param {Point} to */
 function askInBox(editor, from, to) {
   const { x0, y0, x1, y1 } = bounds([from, to]);
+  const { width_px: width, height_px: height } = editor.review.prediction.image;
   const [left, top] = [Math.max(0, Math.floor(x0)), Math.max(0, Math.floor(y0))];
-  editor.ask({ box: { x0: left, y0: top, x1: Math.ceil(x1) + 1, y1: Math.ceil(y1) + 1 } });
+  const [right, bottom] = [Math.min(width, Math.ceil(x1) + 1), Math.min(height, Math.ceil(y1) + 1)];
+  if (left >= right || top >= bottom) announce("The box has to lie on the image.");
+  else editor.ask({ box: { x0: left, y0: top, x1: right, y1: bottom } });
 }
 
 /** A click asks at a place, a drag in a box. @param {Editor} editor @param {Place} start @returns {Drag} */

@@ -225,7 +225,7 @@ export class Queue extends EventTarget {
   async follow(id) {
     const row = this.byId.get(id);
     if (!row) return;
-    const query = new URLSearchParams({ who: readerName(), job: row.job_id, search: row.name, limit: "50" });
+    const query = new URLSearchParams({ who: readerName(), item: id });
     try {
       const { items } = await getJson(`worklist?${query}`);
       const now = items.find((/** @type {Row} */ one) => one.id === id);

@@ -36,17 +36,19 @@ const RISKS = {
  * @param {Row[]} rows
  * @param {Wanted} wanted
  * @param {number} threshold
+ * @param {string | null} also id of a row that is among them in any case
  */
-export function chosenRows(rows, { state, risk, level, search, sort }, threshold) {
-  const isState = STATES[state] ?? ((row) => row.reading === state);
+export function chosenRows(rows, { state, risk, level, search, sort }, threshold, also = null) {
+  const isState = STATES[state] ?? ((row) => row.state === "done" && row.reading === state);
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const found = rows.filter((row) => {
     const text = words.length ? `${row.job_name ?? ""} ${row.path ?? ""} ${row.name}`.toLowerCase() : "";
     return (
-      isState(row) &&
-      RISKS[risk](row, threshold) &&
-      (level === "all" || upperEnd(row.level) === level) &&
-      words.every((word) => text.includes(word))
+      row.id === also ||
+      (isState(row) &&
+        RISKS[risk](row, threshold) &&
+        (level === "all" || upperEnd(row.level) === level) &&
+        words.every((word) => text.includes(word)))
     );
   });
   if (sort === "name") return found.sort((a, b) => NAMES.compare(a.name, b.name));
