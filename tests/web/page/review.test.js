@@ -262,3 +262,20 @@ test("what is discarded, and what another reading replaces, can be had back", ()
   review.undo();
   assert.deepEqual([review.note, review.isChanged], ["mine", true]);
 });
+
+test("another TI-RADS for a saved reading is a change: what is saved was rated by the one before", async () => {
+  const review = reviewOf({ outlines_xy: [RING, FAR], note: "n", system: "eu", etag: '"v1"' });
+  assert.equal(review.system, "eu", "the reading's, whatever this browser remembers");
+  review.rateBy("acr");
+  assert.ok(review.isChanged);
+  review.undo();
+  assert.deepEqual([review.system, review.isChanged], ["eu", false]);
+  review.rateBy("k");
+  const asked = answering({ json: { etag: '"v2"' } });
+  await review.save();
+  assert.deepEqual([asked[0].method, asked[0].body.system, review.isChanged], ["PUT", "k", false]);
+  const next = reviewOf();
+  assert.equal(next.system, "k", "as this browser remembers it");
+  next.rateBy("acr");
+  assert.equal(next.isChanged, false, "of an image without a reading nothing is kept");
+});

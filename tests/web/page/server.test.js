@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { answering } from "./browser-stub.js";
 import * as api from "../../../src/thyrosight/web/static/server/api.js";
 import { chosenImages, parcels } from "../../../src/thyrosight/web/static/server/files.js";
+import { Models } from "../../../src/thyrosight/web/static/server/models.js";
 import { Queue } from "../../../src/thyrosight/web/static/server/queue.js";
 
 const file = (name, size = 10) => ({ name, size });
@@ -134,4 +135,22 @@ test("a folder is one group with its name; its files are sent to it in their ord
   await queue.add(files);
   assert.deepEqual(posts.map(([path, { length }]) => [path, length]), [["/api/v1/jobs?name=ward%203", 16], ["/api/v1/jobs/j/files", 4]]); // prettier-ignore
   assert.deepEqual(posts[0][1].slice(0, 2), ["ward 3/0.png", "ward 3/1.png"]);
+});
+
+test("what a reader has corrected stays so, whatever they say by a key; another row takes the word", async () => {
+  const queue = new Queue();
+  queue.replace([{ ...row("a"), reading: "corrected" }, row("b")]);
+  answering(...Array(8).fill({ json: {} }));
+  for (const verdict of ["skipped", "agreed", "read", "unread"]) {
+    for (const id of ["a", "b"]) await queue.judge(queue.item(id), verdict);
+    assert.deepEqual([queue.item("a").reading, queue.item("b").reading], ["corrected", verdict]);
+  }
+});
+
+test("the list calls a risk high by the model that is chosen now", async () => {
+  const models = new Models();
+  assert.equal(models.threshold, 0.5);
+  answering({ json: { id: "b", operating_points: [{ threshold: 0.31 }] } });
+  await models.choose("b");
+  assert.equal(models.threshold, 0.31);
 });

@@ -9,7 +9,7 @@ import { riskColour, windowTable } from "../../../src/thyrosight/web/static/imag
 import * as format from "../../../src/thyrosight/web/static/page/format.js";
 import { cleanName } from "../../../src/thyrosight/web/static/page/reader.js";
 import { agreementWords } from "../../../src/thyrosight/web/static/panel/readers-panel.js";
-import { commandOf } from "../../../src/thyrosight/web/static/panel/export-panel.js";
+import { commandOf, questionOf } from "../../../src/thyrosight/web/static/panel/export-panel.js";
 import * as lexicon from "../../../src/thyrosight/web/static/panel/lexicon.js";
 
 const inMm = { longest_mm: 12.34, perpendicular_mm: 8.06, longest_px: 120, perpendicular_px: 80 };
@@ -130,4 +130,15 @@ test("a reader's name is kept as the server keeps it", () => {
   assert.equal(cleanName("  Dr.\tA\u0308nn \u0000 \u202e Bee\n"), "Dr. Änn Bee");
   assert.equal(cleanName("\u200b"), "");
   assert.equal([...cleanName("🦋".repeat(300))].length, 200);
+});
+
+test("an export holds the network's outlines and the reader's own, not those of anybody", () => {
+  localStorage.setItem("thyrosight-reader", "Ann");
+  const review = { saved: null, frame: 2, prediction: { image: { num_frames: 1 } } };
+  assert.equal(questionOf(review, "csv"), "?who=Ann");
+  assert.equal(questionOf(review, "seg"), "?who=Ann");
+  assert.equal(questionOf({ ...review, saved: "" }, "csv"), "?who=Ann");
+  assert.equal(questionOf({ ...review, saved: "x" }, "seg"), "?who=Ann&reader=person");
+  assert.equal(questionOf({ ...review, prediction: { image: { num_frames: 9 } } }, "png"), "?who=Ann&frame=2");
+  localStorage.removeItem("thyrosight-reader");
 });

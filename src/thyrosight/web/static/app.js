@@ -116,7 +116,11 @@ function wirePanel() {
     if (detailOf(event) === "typed") work.typeScale();
     else correcting.start("ruler");
   });
-  models.addEventListener("changed", () => panel.drawIdentity());
+  models.addEventListener("changed", () => {
+    list.threshold = models.threshold;
+    list.draw();
+    panel.drawIdentity();
+  });
   stage.addEventListener("map", () => opening.showMap());
   stage.addEventListener("redraw", () => opening.redraw());
   editor.addEventListener("changed", () => opening.redraw());
@@ -147,7 +151,6 @@ async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");
   models.took(health.model);
-  list.threshold = health.model.operating_points[0]?.threshold ?? 0.5;
   const loading = queue.load();
   await new Promise((resolve) => {
     queue.addEventListener("changed", resolve, { once: true });

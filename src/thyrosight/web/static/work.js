@@ -39,7 +39,7 @@ export class Work {
   constructor(parts) {
     this.parts = parts;
     this.isJudging = false;
-    const { queue, list } = parts;
+    const { queue } = parts;
     queue.addEventListener("done", (event) => this.finished(detailOf(event)));
     queue.addEventListener("changed", () => this.listChanged());
     queue.addEventListener("told", (event) => tell(detailOf(event)));
@@ -49,7 +49,6 @@ export class Work {
     byId("next-unread").addEventListener("click", () => this.goOn());
     byId("reader").addEventListener("click", () => this.askName());
     this.showName();
-    list.threshold = 0.5;
   }
 
   /** The row of what is open, as it is now. */

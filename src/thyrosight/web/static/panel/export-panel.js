@@ -122,16 +122,16 @@ async function save(button, review, kind, problem) {
 }
 
 /**
- * The query of an export: whose outlines, and for a picture of a clip which frame.
- * @param {Review} review
+ * The query of an export: whose outlines, and for a picture of a clip which frame. A reader gets the network's and their
+ * own: without a name the server would add the newest of anybody.
+ * @param {Pick<Review, "saved" | "frame" | "prediction">} review
  * @param {string} kind
  */
-function questionOf(review, kind) {
-  const question = new URLSearchParams();
-  if (review.saved) question.set("who", readerName());
+export function questionOf(review, kind) {
+  const question = new URLSearchParams({ who: readerName() });
   if (ONE_READER.includes(kind) && review.saved) question.set("reader", reader);
   if (kind === "png" && review.prediction.image.num_frames > 1) question.set("frame", String(review.frame));
-  return question.size ? `?${question}` : "";
+  return `?${question}`;
 }
 
 /**

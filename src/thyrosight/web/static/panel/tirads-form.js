@@ -17,7 +17,6 @@ export class TiradsForm {
   constructor(parent, told) {
     this.parent = parent;
     this.told = told;
-    this.system = localStorage.getItem("thyrosight-tirads") ?? SYSTEMS[0].name;
     /** @type {Map<Finding, number>} longest diameters in mm that a person gave */
     this.sizes = new Map();
     /** @type {Api.Assessment | null} */
@@ -94,7 +93,7 @@ export class TiradsForm {
    */
   question() {
     /** @type {Record<string, unknown>} */
-    const question = { system: this.system, longest_mm: this.longestMm() };
+    const question = { system: this.review.system, longest_mm: this.longestMm() };
     for (const { name, isMany } of DESCRIPTORS) {
       const value = this.signs ? (this.finding.chosen[name] ?? null) : this.value(name);
       question[name] = value ?? (isMany ? [] : null);
@@ -174,12 +173,11 @@ export class TiradsForm {
 
   systemChoice() {
     const options = SYSTEMS.map(({ name, title }) =>
-      h("option", { value: name, selected: name === this.system }, title),
+      h("option", { value: name, selected: name === this.review.system }, title),
     );
     /** @param {Event} event */
     const onchange = (event) => {
-      this.system = targetOf(event).value;
-      localStorage.setItem("thyrosight-tirads", this.system);
+      this.review.rateBy(targetOf(event).value);
       this.draw();
       this.ask();
     };

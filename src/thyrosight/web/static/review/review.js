@@ -18,11 +18,13 @@ import { sameRing } from "./rings.js";
  * @property {{ finding: Finding, ring: Ring, isRemoved: boolean, chosen: import("./findings.js").ChosenWords }[]} findings
  * @property {Caliper[]} calipers
  * @property {string} note
+ * @property {string} system
  */
 /** @typedef {{ finding: Finding, ring: Ring }[]} Asked rings that the server is asked to measure */
 
 const MEASURE_AFTER_MS = 90;
 const TYPING_MS = 1500;
+const SYSTEM_KEY = "thyrosight-tirads";
 
 /** Events: `outlines` (anything that can be undone changed), `measured`, `saved`, `chosen` (words or note changed). */
 export class Review extends EventTarget {
@@ -41,10 +43,13 @@ export class Review extends EventTarget {
     this.findings = findingsOf(prediction.nodules, reading);
     /** @type {Caliper[]} */
     this.calipers = reading?.calipers_xy ?? [];
+    /** Which TI-RADS rates the nodules: the reading's, else the one that this browser remembers. */
+    this.system = systemOf(reading);
     /** @type {string | null} of the reading that this one goes on from, as the server names its version */
     this.etag = reading?.etag ?? null;
     this.highestNumber = Math.max(0, (reading?.next_number ?? 1) - 1, ...this.findings.map(({ number }) => number));
     this.saved = reading ? this.asText() : null;
+    this.savedSystem = this.system;
     this.untouched = textOf(findingsOf(prediction.nodules, null), "", []);
     /** @type {Snapshot[]} */
     this.past = [];
@@ -67,7 +72,12 @@ export class Review extends EventTarget {
   }
 
   get isChanged() {
-    return this.asText() !== (this.saved ?? this.untouched);
+    return this.asText() !== (this.saved ?? this.untouched) || this.isRatedAnew;
+  }
+
+  /** What is saved was rated by another TI-RADS. Without a reading nothing is kept of the choice. */
+  get isRatedAnew() {
+    return this.saved !== null && this.system !== this.savedSystem;
   }
 
   asText() {
@@ -99,15 +109,15 @@ export class Review extends EventTarget {
       isRemoved: finding.isRemoved,
       chosen: { ...finding.chosen },
     }));
-    return { findings, calipers: this.calipers, note: this.note };
+    return { findings, calipers: this.calipers, note: this.note, system: this.system };
   }
 
   /** @param {Snapshot} snapshot */
-  restore({ findings, calipers, note }) {
+  restore({ findings, calipers, note, system }) {
     this.findings = findings.map(({ finding, ring, isRemoved, chosen }) =>
       Object.assign(finding, { ring, isRemoved, chosen: { ...chosen } }),
     );
-    Object.assign(this, { calipers, note });
+    Object.assign(this, { calipers, note, system });
     this.changed();
   }
 
@@ -180,6 +190,7 @@ export class Review extends EventTarget {
     this.findings = findingsOf(this.prediction.nodules, reading);
     this.note = reading?.note ?? "";
     this.calipers = reading?.calipers_xy ?? [];
+    this.system = systemOf(reading);
     this.changed();
   }
 
@@ -191,6 +202,7 @@ export class Review extends EventTarget {
     this.discard(reading);
     this.etag = reading.etag ?? null;
     this.saved = this.asText();
+    this.savedSystem = this.system;
     this.dispatchEvent(new Event("saved"));
   }
 
@@ -222,6 +234,14 @@ export class Review extends EventTarget {
     const finding = this.known(key);
     const { [name]: _, ...others } = finding.chosen;
     finding.chosen = value === null ? others : { ...others, [name]: value };
+    this.dispatchEvent(new Event("chosen"));
+  }
+
+  /** Rates by another TI-RADS; this browser remembers it for images without a reading. @param {string} system */
+  rateBy(system) {
+    this.remember();
+    this.system = system;
+    localStorage.setItem(SYSTEM_KEY, system);
     this.dispatchEvent(new Event("chosen"));
   }
 
@@ -286,9 +306,8 @@ export class Review extends EventTarget {
   /** -> the reading as the server stores it. @returns {any} */
   toReading() {
     const { kept } = this;
-    const system = localStorage.getItem("thyrosight-tirads") ?? "acr";
     const note = this.note.trim();
-    const own = { system, note, calipers_xy: this.calipers, who: readerName() };
+    const own = { system: this.system, note, calipers_xy: this.calipers, who: readerName() };
     // Outlines drawn without the network: the server finds which nodule each of them is.
     if (this.isBlind) return { outlines_xy: kept.map(({ ring }) => ring), descriptors: kept.map(({ chosen }) => chosen), ...own }; // prettier-ignore
     const findings = kept.map((finding) => ({
@@ -304,11 +323,12 @@ export class Review extends EventTarget {
   /** -> the reading as the server keeps it, null where nothing is to be kept. ApiError 409: another was saved since. */
   async save() {
     const text = this.asText();
+    const { system } = this;
     const path = framePath(this.item.id, this.frame, "correction");
     /** @type {Record<string, string>} */
     const headers = this.etag ? { "If-Match": this.etag } : {};
     let kept = null;
-    if (text !== this.untouched || this.isBlind) {
+    if (text !== this.untouched || this.isRatedAnew || this.isBlind) {
       const sent = this.kept.map((finding) => ({ finding, ring: finding.ring }));
       kept = await sendJson("PUT", path, this.toReading(), { headers });
       this.took(sent, kept);
@@ -318,6 +338,7 @@ export class Review extends EventTarget {
     }
     this.etag = kept?.etag ?? null;
     this.saved = kept ? text : null;
+    this.savedSystem = system;
     this.dispatchEvent(new Event("saved"));
     return kept;
   }
@@ -353,6 +374,9 @@ function textOf(findings, note, calipers) {
   const told = kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort(), finding.note]);
   return JSON.stringify([told, note.trim(), calipers]);
 }
+
+/** @param {Reading | null} reading @returns {string} */
+const systemOf = (reading) => reading?.system ?? localStorage.getItem(SYSTEM_KEY) ?? "acr";
 
 /** @param {unknown} error */
 function ignoreMissing(error) {

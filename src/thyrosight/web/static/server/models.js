@@ -6,7 +6,7 @@ import { getJson, sendJson } from "./api.js";
 export class Models extends EventTarget {
   constructor() {
     super();
-    /** @type {Pick<Api.ServedModel, "id" | "name" | "risk_meaning"> | null} the one for what is sent from now on */
+    /** @type {Pick<Api.ServedModel, "id" | "name" | "risk_meaning" | "operating_points"> | null} the one for what is sent from now on */
     this.chosen = null;
   }
 
@@ -14,6 +14,11 @@ export class Models extends EventTarget {
   took(model) {
     this.chosen = model;
     this.dispatchEvent(new Event("changed"));
+  }
+
+  /** The risk from which on the list calls it high: the chosen model's first operating point, 0.5 without one. */
+  get threshold() {
+    return this.chosen?.operating_points[0]?.threshold ?? 0.5;
   }
 
   /** @returns {Promise<Api.ModelList>} */

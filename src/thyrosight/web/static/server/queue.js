@@ -235,11 +235,10 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** What the reader says of an item, by one key. A corrected one stays so. @param {Row} row @param {Verdict} verdict */
+  /** What the reader says of an item, by one key. A corrected one stays so, as the server counts. @param {Row} row @param {Verdict} verdict */
   async judge(row, verdict) {
     await sendJson("PUT", `items/${encodeURIComponent(row.id)}/verdict`, { who: readerName(), verdict });
-    const isStill = row.reading === "corrected" && (verdict === "agreed" || verdict === "read");
-    this.note(row.id, { reading: isStill ? "corrected" : verdict });
+    this.note(row.id, { reading: row.reading === "corrected" ? "corrected" : verdict });
   }
 
   /** @param {string} id @param {Partial<Row>} change */
