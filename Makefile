@@ -18,11 +18,13 @@ PAGE_TOOLS := node_modules/.package-lock.json
 OUT := out
 SECONDS ?= 21600
 PERIOD ?= 60
+SESSIONS ?= 500
+START ?= 0
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench fuzz soak constraints lock locked sbom install clean distclean
+.PHONY: help demo test faults check coverage lint types check-page page-types train-demo golden pictures reference bench fuzz soak identity constraints lock locked sbom install clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +44,9 @@ fuzz: $(DEV)  ## each harness of tests/faults/fuzz.py, guided by coverage: make 
 
 soak: $(DEV)  ## `serve` under load, with kills, full disks and bad files: make soak SECONDS=21600
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py --seconds $(SECONDS) --period $(PERIOD)
+
+identity: $(DEV)  ## random sessions of readers, from seed START on: a nodule has one name everywhere: make identity SESSIONS=500
+	THYROSIGHT_IDENTITY_SESSIONS=$(SESSIONS) THYROSIGHT_IDENTITY_START=$(START) $(PYTEST) tests/flows/test_nodule_identity.py
 
 check: lint types  ## ruff, mypy and the quick tests
 	$(PYTEST) -m "not slow"
