@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkout import SOURCE
+from thyrosight.bundle import bundle_files
 from thyrosight.bundle import store as bundle
 from thyrosight.bundle.card import model_card
 from thyrosight.bundle.records import BundleInfo, Calibration, Score, TrainingSet
@@ -383,6 +384,7 @@ def test_a_zip_bomb_is_not_inflated(written: tuple[Path, Path], tmp_path: Path) 
 def test_files_over_their_limit(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = bundle.MAX_BYTES | {"model.onnx": len(tiny_onnx())}
     monkeypatch.setattr(bundle, "MAX_BYTES", limits)
+    monkeypatch.setattr(bundle_files, "MAX_BYTES", limits)
     info = load_bundle(tiny).info
     limits["model.onnx"] -= 1
     assert "model.onnx is larger than" in refusal(tiny)

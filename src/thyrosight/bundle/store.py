@@ -19,34 +19,36 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from thyrosight.bundle.bundle_files import (
+    CARD_NAME,
+    GET_IT_AGAIN,
+    IGNORED,
+    INFO_NAME,
+    MAX_BYTES,
+    ONNX_NAME,
+    SEEN_NAME,
+    WEIGHTS_NAME,
+    BundleReader,
+    as_bundle_error,
+)
 from thyrosight.bundle.graph.graph_checks import GraphChecker
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.seen_images import SeenImages
 from thyrosight.bundle.value_checks import check_values, printable_values
 from thyrosight.bundle.weight_checks import WeightsError, check_onnx, check_safetensors, refuse_duplicates
-from thyrosight.bundle.zip_checks import check_directory, check_entry
 from thyrosight.errors import BundleError
 from thyrosight.files import write_atomic, write_folder_atomic
 from thyrosight.files.plain_text import printable
 
 FORMAT_VERSION = 1
-INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
-SEEN_NAME = "seen_images.bin"
-MAX_BYTES = {INFO_NAME: 1 << 20, CARD_NAME: 1 << 20, ONNX_NAME: 1 << 30, WEIGHTS_NAME: 1 << 30, SEEN_NAME: 1 << 29}
-"""The files of a bundle, and how large each may be."""
-NEEDED = MAX_BYTES.keys() - {SEEN_NAME}
-
 _NO_HASH = "0" * 64
-_IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave behind
-_GET_IT_AGAIN = "get the bundle again"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -70,7 +72,7 @@ class Bundle:
     @property
     def weights_bytes(self) -> bytes:
         """weights.safetensors, read and verified again at each call."""
-        data = _Reader(self.path).read(WEIGHTS_NAME)
+        data = _reader(self.path).read(WEIGHTS_NAME)
         _check_hash(self.path, WEIGHTS_NAME, data, self.info.files)
         return data
 
@@ -136,9 +138,9 @@ def refuse_other_network(path: Path, weights_bytes: bytes) -> None:
     if not os.path.lexists(path):
         return
     _refuse_stranger(path)
-    if path.is_dir() and not set(os.listdir(path)) - _IGNORED:
+    if path.is_dir() and not set(os.listdir(path)) - IGNORED:
         return
-    there = _parse_info(path, _Reader(path).read(INFO_NAME))
+    there = _parse_info(path, _reader(path).read(INFO_NAME))
     if there.files.get(WEIGHTS_NAME) != hashlib.sha256(weights_bytes).hexdigest():
         raise BundleError(f"{path}: holds another network ({there.name}), so it is not replaced; choose another path")
 
@@ -156,7 +158,7 @@ def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_byt
         name = WEIGHTS_NAME
         check_safetensors(weights_bytes)
     except WeightsError as error:
-        raise BundleError(f"{path}: {name}: {error}; {_GET_IT_AGAIN}, or train and export it anew") from None
+        raise BundleError(f"{path}: {name}: {error}; {GET_IT_AGAIN}, or train and export it anew") from None
     return graph
 
 
@@ -183,12 +185,12 @@ def _refuse_stranger(path: Path) -> None:
     if path.suffix.lower() == ".zip":
         if not path.is_file() or not zipfile.is_zipfile(path):
             raise fault
-        with _as_bundle_error(path):
+        with as_bundle_error(path):
             names = {name.rpartition("/")[2] for name in zipfile.ZipFile(path).namelist()}
     else:
         if path.is_symlink() or not path.is_dir():
             raise fault
-        names = set(os.listdir(path)) - _IGNORED
+        names = set(os.listdir(path)) - IGNORED
     if names - {""} - MAX_BYTES.keys() or (names and INFO_NAME not in names):
         raise fault
 
@@ -208,6 +210,10 @@ def _zip(contents: Mapping[str, bytes]) -> bytes:
 
 
 # Loading
+
+
+def _reader(path: Path) -> BundleReader:
+    return BundleReader(path, may_link=path == default_bundle_path())
 
 
 def fold_bundles(folder: Path) -> dict[int, Path]:
@@ -236,11 +242,11 @@ def _loaded(path: Path) -> Bundle:
         if path == default_bundle_path():
             raise BundleError("this installation ships no model; pass --bundle PATH, or train one: thyrosight train")
         raise BundleError(f"{path}: no such bundle; check the path, or leave --bundle out for the shipped model")
-    reader = _Reader(path)
+    reader = _reader(path)
     info = _parse_info(path, reader.read(INFO_NAME))
     contents: dict[str, bytes] = {}
     if info.files.keys() != reader.names - {INFO_NAME}:
-        raise BundleError(f"{path}: {INFO_NAME} does not list the bundle's files; {_GET_IT_AGAIN}")
+        raise BundleError(f"{path}: {INFO_NAME} does not list the bundle's files; {GET_IT_AGAIN}")
     for name in sorted(info.files):
         contents[name] = reader.read(name)
         _check_hash(path, name, contents[name], info.files)
@@ -248,88 +254,8 @@ def _loaded(path: Path) -> Bundle:
     try:
         seen = SeenImages.from_bytes(contents.get(SEEN_NAME, b""))
     except ValueError as error:
-        raise BundleError(f"{path}: {SEEN_NAME}: {error}; {_GET_IT_AGAIN}") from None
+        raise BundleError(f"{path}: {SEEN_NAME}: {error}; {GET_IT_AGAIN}") from None
     return Bundle(info, contents[ONNX_NAME], contents[CARD_NAME].decode(errors="replace"), path, graph, seen)
-
-
-class _Reader:
-    """Path of a bundle -> bytes of its files, after their names are checked."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.is_zip = path.is_file()
-        with _as_bundle_error(path):
-            if self.is_zip:
-                check_directory(path)
-                with zipfile.ZipFile(path) as archive:
-                    self.entries = _zip_entries(path, archive)
-                self.names = set(self.entries)
-            else:
-                self.names = set(os.listdir(path)) - _IGNORED
-                _refuse_names(path, self.names)
-
-    def read(self, name: str) -> bytes:
-        """A known name -> the bytes of that file, up to its limit."""
-        with _as_bundle_error(self.path):
-            if not self.is_zip:
-                return _read_file(self.path, name)
-            entry = self.entries[name]
-            if entry.file_size > MAX_BYTES[name]:
-                raise _too_large(self.path, name)
-            check_entry(self.path, entry)
-            with zipfile.ZipFile(self.path) as archive, archive.open(entry) as stream:
-                data = stream.read(MAX_BYTES[name] + 1)
-                if len(data) != entry.file_size:
-                    raise BundleError(f"{self.path}: {name} is cut off; {_GET_IT_AGAIN}")
-                return data
-
-
-def _read_file(folder: Path, name: str) -> bytes:
-    """A regular file of the folder -> its bytes.
-
-    A link is allowed in the shipped bundle only, because installers make links.
-    """
-    path = folder / name
-    may_link = folder == default_bundle_path()
-    status = path.stat() if may_link else path.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"{folder}: {name} is a link or no regular file; copy the file itself into the bundle")
-    if status.st_size > MAX_BYTES[name]:
-        raise _too_large(folder, name)
-    with open(path, "rb") as stream:
-        return stream.read(MAX_BYTES[name] + 1)
-
-
-def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Archive -> {name: entry}. The four files are at the top, or all in one folder (a zip of a folder)."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    for entry in entries:
-        parts = entry.filename.split("/")
-        if len(parts) > 2 or any(part in ("", ".", "..") or re.search(r"[\\:\0]", part) for part in parts):
-            raise BundleError(
-                f"{path}: the zip holds {entry.filename[:100]!r}, which is no place in a bundle; don't use it"
-            )
-        mode = entry.external_attr >> 16
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:
-            raise BundleError(f"{path}: {entry.filename[:100]} is a link or encrypted; zip the plain files")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BundleError(f"{path}: {entry.filename[:100]} is compressed in an unusual way; zip with deflate")
-    names = [entry.filename.rpartition("/") for entry in entries if entry.filename.rpartition("/")[2] not in _IGNORED]
-    if len({folder for folder, _, _ in names}) > 1 or len(set(names)) != len(names):
-        raise BundleError(f"{path}: the zip holds more than one bundle or a file twice; zip one bundle alone")
-    _refuse_names(path, {name for _, _, name in names})
-    found = {entry.filename.rpartition("/")[2]: entry for entry in entries}
-    return {name: entry for name, entry in found.items() if name not in _IGNORED}
-
-
-def _refuse_names(path: Path, names: set[str]) -> None:
-    if INFO_NAME not in names:
-        raise BundleError(f"{path}: no {INFO_NAME}, so this is no bundle; pass a folder or zip that `train` wrote")
-    if missing := sorted(NEEDED - names):
-        raise BundleError(f"{path}: lacks {', '.join(missing)}; {_GET_IT_AGAIN}")
-    if unknown := sorted(names - MAX_BYTES.keys()):
-        shown = ", ".join(name[:60] for name in unknown[:3])
-        raise BundleError(f"{path}: holds files unknown to this version: {shown}; move them away or update thyrosight")
 
 
 def _parse_info(path: Path, data: bytes) -> BundleInfo:
@@ -337,19 +263,19 @@ def _parse_info(path: Path, data: bytes) -> BundleInfo:
     try:
         table = json.loads(data.decode(), object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: {INFO_NAME} is damaged ({str(error)[:100]}); {_GET_IT_AGAIN}") from None
+        raise BundleError(f"{path}: {INFO_NAME} is damaged ({str(error)[:100]}); {GET_IT_AGAIN}") from None
     check_values(path, table)
     version = table.get("format_version") if isinstance(table, dict) else None
     if type(version) is int and version != FORMAT_VERSION:
-        correction = "update thyrosight" if version > FORMAT_VERSION else _GET_IT_AGAIN
+        correction = "update thyrosight" if version > FORMAT_VERSION else GET_IT_AGAIN
         raise BundleError(f"{path}: bundle format {version}, this version reads {FORMAT_VERSION}; {correction}")
     try:
         info = BundleInfo.model_validate_json(data, strict=True)
     except ValidationError as error:
-        raise BundleError(f"{path}: {INFO_NAME}: {_first_fault(error)}; {_GET_IT_AGAIN} or update thyrosight") from None
+        raise BundleError(f"{path}: {INFO_NAME}: {_first_fault(error)}; {GET_IT_AGAIN} or update thyrosight") from None
     text_without_hash = data.replace(info.sha256.encode(), _NO_HASH.encode()) if info.sha256 else data
     if hashlib.sha256(text_without_hash).hexdigest() != info.sha256:
-        raise BundleError(f"{path}: {INFO_NAME} was changed after it was written (SHA-256 differs); {_GET_IT_AGAIN}")
+        raise BundleError(f"{path}: {INFO_NAME} was changed after it was written (SHA-256 differs); {GET_IT_AGAIN}")
     return info
 
 
@@ -370,27 +296,4 @@ def _first_fault(error: ValueError) -> str:
 
 def _check_hash(path: Path, name: str, data: bytes, files: Mapping[str, str]) -> None:
     if hashlib.sha256(data).hexdigest() != files[name]:
-        raise BundleError(f"{path}: {name} is damaged or was changed (SHA-256 differs); {_GET_IT_AGAIN}")
-
-
-def _too_large(path: Path, name: str) -> BundleError:
-    return BundleError(f"{path}: {name} is larger than {MAX_BYTES[name]:,} bytes; {_GET_IT_AGAIN}")
-
-
-@contextmanager
-def _as_bundle_error(path: Path) -> Iterator[None]:
-    """Any error of the system or of the zip reader -> BundleError."""
-    try:
-        yield
-    except BundleError:
-        raise
-    except OSError as error:
-        raise BundleError(
-            f"{path}: can't be read ({error.strerror or error}); check the path and its permissions"
-        ) from error
-    except MemoryError:
-        raise BundleError(f"{path}: not enough memory to read it; use a machine with more") from None
-    except Exception as error:  # zipfile raises half a dozen types on damaged archives
-        raise BundleError(
-            f"{path}: not a bundle folder, nor a sound zip ({str(error)[:100]}); {_GET_IT_AGAIN}"
-        ) from error
+        raise BundleError(f"{path}: {name} is damaged or was changed (SHA-256 differs); {GET_IT_AGAIN}")

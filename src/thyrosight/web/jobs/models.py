@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from thyrosight.bundle.bundle_files import INFO_NAME
 from thyrosight.bundle.records import BundleInfo
-from thyrosight.bundle.store import INFO_NAME, bundle_id, load_bundle
+from thyrosight.bundle.store import bundle_id, load_bundle
 from thyrosight.errors import BundleError, InputError, ThyrosightError
 from thyrosight.files import write_atomic
 from thyrosight.inference.predictor import Predictor
