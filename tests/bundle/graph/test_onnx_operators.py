@@ -27,6 +27,7 @@ CASES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "GlobalMaxPool": ([], {}),
     "PRelu": ([(1, 1, 1)], {}),
     "MatMul": ([(3, 10, 4)], {}),
+    "DepthToSpace": ([], {"blocksize": 1, "mode": "CRD"}),
     "LayerNormalization": ([(6, 10), (6, 10)], {"axis": -2}),
     "InstanceNormalization": ([(1,), (1,)], {"epsilon": 1e-5}),
 }
@@ -34,6 +35,7 @@ CASES: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
 UNFIT: dict[str, tuple[list[tuple[int, ...]], dict[str, Any]]] = {
     "PRelu": ([(3, 1, 1)], {}),
     "MatMul": ([(9, 4)], {}),
+    "DepthToSpace": ([], {"blocksize": 2}),
     "LayerNormalization": ([(7,)], {}),
     "InstanceNormalization": ([(2,), (2,)], {}),
     "Erf": ([(1,)], {}),

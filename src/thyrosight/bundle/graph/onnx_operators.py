@@ -185,6 +185,16 @@ def _global_pool(call: Call) -> Result:
     return Result(new_tensor((*first.shape[:2], 1, 1), first.dtype), first.num_values)
 
 
+def _depth_to_space(call: Call) -> Result:
+    """Blocks of channels -> blocks of pixels."""
+    first, block = call.tensor(0), call.number("blocksize", 0)
+    if len(first.shape) != 4 or block < 1 or first.shape[1] % (block * block):
+        raise call.fault(f"its blocks of {block} don't fit {first.shape}")
+    batch, channels, height, width = first.shape
+    shape = (batch, channels // (block * block), height * block, width * block)
+    return Result(new_tensor(shape, first.dtype), first.num_values)
+
+
 def _clip(call: Call) -> Result:
     if any(call.has(index) and call.tensor(index).num_values != 1 for index in (1, 2)):
         raise call.fault("its bounds are no single values")
@@ -239,6 +249,7 @@ OPERATORS: dict[str, tuple[Callable[[Call], Result], set[str]]] = {
     "LeakyRelu": (same(1), {"alpha"}),
     "PRelu": (_sloped, set()),
     "Clip": (_clip, set()),
+    "DepthToSpace": (_depth_to_space, {"blocksize", "mode"}),
     "Softmax": (_softmax, {"axis"}),
     "Cast": (cast, {"to"}),
     **{name: (broadcast, set()) for name in ("Add", "Div", "Mul", "Pow", "Sub")},

@@ -24,6 +24,7 @@ ONE_TYPE: dict[str, tuple[int, int, frozenset[int]]] = {
     **dict.fromkeys(("Exp", "Log", "Sigmoid", "Sqrt", "Tanh", "LeakyRelu", "Softmax"), (1, 1, FLOATS)),
     **dict.fromkeys(("Elu", "Erf", "HardSigmoid", "HardSwish", "Softplus"), (1, 1, FLOATS)),
     "Clip": (1, 3, NUMBERS),
+    "DepthToSpace": (1, 1, FLOATS),
     **dict.fromkeys(("Add", "Div", "Mul", "Sub", "Mod"), (2, 2, NUMBERS)),
     "Concat": (1, 1 << 16, ANY),
     "BatchNormalization": (5, 5, FLOATS),
@@ -55,7 +56,11 @@ WORDS = {
     "coordinate_transformation_mode": {"align_corners", "asymmetric", "half_pixel", "pytorch_half_pixel"},
     "nearest_mode": {"ceil", "floor", "round_prefer_ceil", "round_prefer_floor"},
 }
-MODES = {"Pad": {"constant", "edge", "reflect"}, "Resize": {"cubic", "linear", "nearest"}}
+MODES = {
+    "DepthToSpace": {"CRD", "DCR"},
+    "Pad": {"constant", "edge", "reflect"},
+    "Resize": {"cubic", "linear", "nearest"},
+}
 
 
 def check_types(call: Call) -> None:
