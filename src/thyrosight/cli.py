@@ -38,6 +38,7 @@ from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are no fault of ours."""
 
 
@@ -55,6 +56,8 @@ class ErrorsInOneLine(typer.core.TyperGroup):
                 raise
             where = f"{error.filename}: " if error.filename else ""
             told = printable(f"{where}{error.strerror}; check the path, its permissions and the room there")
+            if error.errno in (errno.EEXIST, errno.ENOTDIR):
+                told = printable(f"{where}a file is there, where a folder is needed; choose another path")
             typer.echo(f"error: {told}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:

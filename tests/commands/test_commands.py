@@ -62,6 +62,27 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["prepare", "{phantoms}"],
+        ["audit", "{phantoms}"],
+        ["evaluate", "{tiny}", "--cases", "{phantoms}"],
+        ["score", "{phantoms}/mask", "--cases", "{phantoms}"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_output_folder_that_is_a_file_is_one_line_and_stays(
+    tmp_path: Path, bundle: Path, phantoms: Path, command: list[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    words = [word.format(phantoms=phantoms, tiny=bundle) for word in command]
+    done = runner.invoke(app, [*words, "-o", str(tmp_path / "file")])
+    assert done.exit_code == 1
+    assert "a file" in error_line(done.stderr)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_interrupted_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

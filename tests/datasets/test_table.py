@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_any_case_survives_the_table(
     assert read_cases(folder / "cases.csv") == [case]
 
 
+def test_a_table_that_a_spreadsheet_of_europe_saved_is_the_same(tmp_path: Path) -> None:
+    case = case_of(tmp_path.resolve(), row_mm=0.065, column_mm=0.065, panels=(Box(0, 0, 5, 5), Box(5, 0, 9, 5)))
+    path = tmp_path / "cases.csv"
+    write_cases([case, replace(case, case_id="b")], path)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=";").writerows([[cell.replace("0.065", "0,065") for cell in row] for row in rows])
+    assert read_cases(path) == [case, replace(case, case_id="b")]
+
+
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
@@ -90,8 +102,6 @@ def test_any_case_survives_the_table(
     ],
 )
 def test_a_bad_value_is_told_with_file_and_row(tmp_path: Path, column: str, value: str, told: str) -> None:
-    import csv
-
     good = case_of(tmp_path.resolve(), fov=Box(0, 0, 5, 5))
     path = tmp_path / "cases.csv"
     write_cases([good, replace(good, case_id="b")], path)

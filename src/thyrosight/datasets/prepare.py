@@ -211,7 +211,9 @@ def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
 
 
 def refuse_a_table_of_others(path: Path) -> None:
-    """InputError where `path` holds a table that prepare did not write: it would be lost."""
+    """InputError where `path` holds a table that prepare did not write, or its folder is a file: it would be lost."""
+    if path.parent.exists() and not path.parent.is_dir():
+        raise InputError(f"{path.parent}: a file, where a folder is needed; choose another path with -o")
     if not path.exists():
         # A run that was ended left dataset.json alone.
         refuse_strangers([path.with_name("dataset.json")], is_dataset_record, "written by prepare")

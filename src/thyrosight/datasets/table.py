@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.csv_file import NO_VALUE, read_rows, whole_number
+from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows, whole_number
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.types import Box, Case
@@ -171,7 +171,7 @@ def _millimetres(text: str, name: str, where: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        value = number_of(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):

@@ -61,8 +61,6 @@ def write_masks(folder: Path, cases: list[Case], name: str = "{id}.png", value: 
 @pytest.mark.parametrize("name", ["{id}.png", "{stem}.png", "{id}_mask.png", "{stem}_pred.tif", "{id}/mask.png"])
 @pytest.mark.parametrize("value", [1, 255])
 def test_the_reference_itself_scores_1(table: Path, cases: list[Case], tmp_path: Path, name: str, value: int) -> None:
-    if "_pred" in name:
-        name = name.replace("_pred", "_seg")
     evaluation = scored(write_masks(tmp_path / "masks", cases, name, value), table, tmp_path / "out")
     assert evaluation.failures == ()
     assert [row.dice for row in evaluation.cases] == [1.0] * 6
@@ -155,6 +153,13 @@ def test_risks_are_matched_by_name_and_scored(table: Path, cases: list[Case], tm
     assert evaluation.score("auroc").value == 1.0
     assert any("x.png" in note for note in evaluation.evaluated.notes)
     assert [row.dice for row in evaluation.cases] == [None] * 6
+
+
+def test_risks_as_a_spreadsheet_of_europe_saves_them(table: Path, cases: list[Case], tmp_path: Path) -> None:
+    rows = "".join(f"{case.case_id};0,{place + 1}\n" for place, case in enumerate(cases))
+    (tmp_path / "risks.csv").write_text("\ufeffCase ID;P (malignant)\n" + rows)
+    evaluation = score_masks(OtherResults(None, tmp_path / "risks.csv"), table, tmp_path / "out", settings=QUICK)
+    assert [row.risk for row in evaluation.cases] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
 
 
 @pytest.mark.parametrize(

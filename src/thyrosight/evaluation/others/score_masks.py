@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from thyrosight.datasets.case_image import load_image
-from thyrosight.datasets.csv_file import NO_VALUE, read_rows
+from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows
+from thyrosight.datasets.formats.names import shorter_names
 from thyrosight.datasets.formats.tree import files_below, is_image, stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume
 from thyrosight.datasets.masks import load_mask
+from thyrosight.datasets.sets.csv_columns import plain_name
 from thyrosight.datasets.sets.layout import image_name_of
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
@@ -183,14 +185,18 @@ def _names(cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:
-    """Folder -> (case_id -> its mask file, the names of files that belong to no case)."""
+    """Folder -> (case_id -> its mask file, the names of files that belong to no case).
+
+    Where no name fits with the usual words for masks, what follows the name of a case is left away (c1_pred.png).
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; pass the folder with the masks, one file per image")
     files = [path for path in files_below(folder) if is_image(path) and path.name != OVERLAY_NAME]
     found: dict[str, Path] = {}
     strays: list[str] = []
+    has_own_words = not any(_case_of(path, folder, names) for path in files)
     for path in files:
-        case_id = _case_of(path, folder, names)
+        case_id = _case_of(path, folder, names, shorten=has_own_words)
         if case_id is None:
             strays.append(path.name)
         elif case_id in found:
@@ -205,11 +211,15 @@ def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path]
     return found, strays
 
 
-def _case_of(path: Path, folder: Path, names: Mapping[str, str]) -> str | None:
+def _case_of(path: Path, folder: Path, names: Mapping[str, str], *, shorten: bool = False) -> str | None:
     """Mask file -> the case of its name, or of the folder that holds it as `mask.png` (the results of `predict`)."""
     stem = stem_without_ending(path)
     is_in_its_folder = stem.casefold() == "mask" and path.parent != folder
-    wanted = (path.parent.name,) if is_in_its_folder else (stem, image_name_of(stem))
+    wanted = (
+        (path.parent.name,)
+        if is_in_its_folder
+        else (stem, image_name_of(stem), *(shorter_names(stem) if shorten else ()))
+    )
     return next((names[name.casefold()] for name in wanted if name.casefold() in names), None)
 
 
@@ -217,8 +227,9 @@ def _risks(path: Path, names: Mapping[str, str]) -> tuple[dict[str, float], list
     """CSV -> (case_id -> risk, the names in rows that belong to no case)."""
     rows = read_rows(path)
     columns = list(rows[0]) if rows else []
-    name = next((column for column in NAME_COLUMNS if column in columns), None)
-    value = next((column for column in RISK_COLUMNS if column in columns), None)
+    written = {plain_name(column): column for column in columns}
+    name = next((written[plain_name(one)] for one in NAME_COLUMNS if plain_name(one) in written), None)
+    value = next((written[plain_name(one)] for one in RISK_COLUMNS if plain_name(one) in written), None)
     if name is None or value is None:
         raise InputError(
             f"{path}: needs a column {NAME_COLUMNS[0]} (or {', '.join(NAME_COLUMNS[1:])}) and a column "
@@ -242,7 +253,7 @@ def _risks(path: Path, names: Mapping[str, str]) -> tuple[dict[str, float], list
 
 def _probability(text: str, where: str) -> float:
     try:
-        risk = float(text)
+        risk = number_of(text)
     except ValueError:
         risk = math.nan
     if not 0 <= risk <= 1:
