@@ -33,7 +33,7 @@ from thyrosight.commands import (
     training,
 )
 from thyrosight.errors import ConfigError, MissingExtraError, ThyrosightError
-from thyrosight.files import DISK_FAULTS
+from thyrosight.files import DISK_FAULTS, mend_of
 from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
@@ -55,10 +55,10 @@ class ErrorsInOneLine(typer.core.TyperGroup):
             if error.errno not in REFUSALS:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            told = printable(f"{where}{error.strerror}; check the path, its permissions and the room there")
+            told = f"{where}{error.strerror}; {mend_of(error, 'check the path, its permissions and the room there')}"
             if error.errno in (errno.EEXIST, errno.ENOTDIR):
-                told = printable(f"{where}a file is there, where a folder is needed; choose another path")
-            typer.echo(f"error: {told}", err=True)
+                told = f"{where}a file is there, where a folder is needed; choose another path"
+            typer.echo(f"error: {printable(told)}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             how = " with --resume" if ctx.invoked_subcommand == "train" else ""

@@ -3,6 +3,7 @@
     python tests/faults/each_syscall.py predict                     killed before each call
     python tests/faults/each_syscall.py predict --error ENOSPC      refused from each call on, then mended
     python tests/faults/each_syscall.py predict --error EIO --once  this call alone is refused
+    python tests/faults/each_syscall.py prepare --error EIO --inputs  the calls that open or read its inputs are refused
     python tests/faults/each_syscall.py serve --jump -86400         the clock is set back by a day at each call
     python tests/faults/each_syscall.py train --step 5 --start 2    calls 2, 7, 12, ...
     python tests/faults/each_syscall.py train --log calls.jsonl     a line per call, so that a long run can be followed
@@ -39,6 +40,7 @@ from syscall_faults import (
     MAKE,
     MODE,
     MOVE,
+    READ,
     REMOVE,
     SYNC,
     Fault,
@@ -46,7 +48,11 @@ from syscall_faults import (
     Syscalls,
     preloaded,
 )
-from syscall_flows import FLOWS, Said
+from syscall_flows import FLOWS as FIRST_FLOWS
+from syscall_flows import Said
+from syscall_more_flows import MORE_FLOWS
+
+FLOWS = FIRST_FLOWS | MORE_FLOWS
 
 KINDS = {
     "ENOSPC": CHANGE | MAKE | MOVE | SYNC,
@@ -57,6 +63,8 @@ KINDS = {
     "ENFILE": MAKE | LOOK,
 }
 """errno -> the calls that may end with it."""
+INPUT_KINDS = {"EIO": LOOK | READ, "EMFILE": LOOK, "ENFILE": LOOK}
+"""The same of calls on what the flow works on."""
 LARGE = {"thyrosight", "numpy", "cv2", "PIL", "onnxruntime", "torch", "lightning", "onnx", "safetensors", "pydantic"}
 LARGE |= {"pydicom", "highdicom", "pynetdicom", "matplotlib", "fastapi", "starlette", "rich", "jinja2", "typer"}
 """Imported before the children are made, so that each starts at once."""
@@ -85,10 +93,12 @@ class Tried:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.name, self.error, self.jump, self.is_once = options.flow, options.error, options.jump, options.once
         self.flow, self.folder, self.log = FLOWS[self.name], folder, options.log
+        self.is_of_inputs = options.inputs
         self.num_met = 0
         self.calls = Syscalls()
         self.faults: list[dict[str, Any]] = []
-        self.kinds = KINDS[self.error] if self.error else CHANGES
+        kinds = INPUT_KINDS if options.inputs else KINDS
+        self.kinds = kinds[self.error] if self.error else CHANGES
         self.made = folder / "made"
         self.made.mkdir()
         self.flow.inputs(self.made)
@@ -130,9 +140,10 @@ class Tried:
         inputs, out = self.fresh("whole")
         log = self.folder / "log"
         with self.around(inputs):
-            ended = self.run(lambda: self.flow.work(inputs, out), out, Fault(kinds=self.kinds), log)
+            place = inputs if self.is_of_inputs else out
+            ended = self.run(lambda: self.flow.work(inputs, out), place, Fault(kinds=self.kinds), log)
         assert ended.status == 0, ended.stderr
-        lines = [line.partition(" ")[2].replace(str(out), "") for line in log.read_text().splitlines()]
+        lines = [line.partition(" ")[2].replace(str(place), "") for line in log.read_text().splitlines()]
         return self.said(inputs, out), lines, ended.seconds
 
     def said(self, inputs: Path, out: Path) -> Said:
@@ -154,10 +165,14 @@ class Tried:
         code = getattr(errno, self.error) if self.error else 0
         fault = Fault(number, FOR_EVER if self.error and not self.is_once else number, code, self.kinds, self.jump)
         with self.around(inputs):
-            ended = self.run(lambda: self.under_fault(inputs, out), out, fault)
+            place = inputs if self.is_of_inputs else out
+            ended = self.run(lambda: self.under_fault(inputs, out), place, fault)
             found = self.faults_of(ended)
             self.num_met += ended.hits > 0
             is_over = self.error and ended.status == 0  # the refusal of a folder's fsync, say, costs nothing
+            if is_over and self.is_of_inputs:  # an input that can't be read may be left out, but not without a word
+                is_over = self.said(inputs, out) == whole
+                found += [] if is_over or "Input/output error" in ended.stderr else ["other results, exit 0, no word"]
             if not is_over:
                 again = self.run(lambda: self.flow.work(inputs, out), out, Fault())
                 if again.status != 0:
@@ -167,7 +182,9 @@ class Tried:
         found += [f"{len(other)} others: {'; '.join(other[:3])[:600]}"] if other else []
         if found:
             self.faults.append({"call": number, "what": what, "found": found})
-        self.note(call=number, what=what, seconds=round(time.monotonic() - began, 1), hits=ended.hits, found=found)
+        told = ended.stderr.replace(str(self.folder), "").strip()[-300:] if self.error and ended.status else ""
+        seconds = round(time.monotonic() - began, 1)
+        self.note(call=number, what=what, seconds=seconds, hits=ended.hits, found=found, status=ended.status, told=told)
         shutil.rmtree(self.folder / f"try{number}", ignore_errors=True)
 
     def note(self, **found: Any) -> None:
@@ -177,7 +194,8 @@ class Tried:
 
     @property
     def fault(self) -> str:
-        return f"clock {self.jump:+d} s" if self.jump else (self.error or "SIGKILL") + " once" * self.is_once
+        how = " once" * self.is_once + " of inputs" * self.is_of_inputs
+        return f"clock {self.jump:+d} s" if self.jump else (self.error or "SIGKILL") + how
 
     def under_fault(self, inputs: Path, out: Path) -> None:
         """A service goes on by itself: its disk is mended while it runs."""
@@ -202,9 +220,19 @@ class Tried:
             found.append("a traceback or an internal error")
         if ended.status != 0 and sum(line.startswith("error: ") for line in lines) > 1:
             found.append("several errors")
-        if ended.status != 0 and not any(": " in line for line in lines):
-            found.append("no line that says why")
+        if ended.status != 0 and not any(self.says_what_to_do(line) for line in lines):
+            found.append("no line that names the file, says why and what to do")
         return [f"{found}: {ended.stderr.strip()[-500:]}"] if found else []
+
+    def says_what_to_do(self, line: str) -> bool:
+        """Whether it names something that the flow reads or writes, and gives the mend after a semicolon."""
+        what, _, mend = line.partition("; ")
+        return bool(mend) and ": " in what and any(str(path) in what for path in (self.folder, *self.names))
+
+    @property
+    def names(self) -> list[str]:
+        """-> names of the inputs' files: a line of `predict` names a file as it was found."""
+        return [path.name for path in self.made.rglob("*") if path.is_file()]
 
 
 def main() -> int:
@@ -212,6 +240,7 @@ def main() -> int:
     parser.add_argument("flow", choices=FLOWS)
     parser.add_argument("--error", choices=KINDS)
     parser.add_argument("--once", action="store_true", help="with --error: the calls after it are not refused")
+    parser.add_argument("--inputs", action="store_true", help="with --error: calls that open or read its inputs")
     parser.add_argument("--jump", type=int, default=0, help="seconds by which the clock is set, instead of a fault")
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--start", type=int, default=1)

@@ -1,7 +1,9 @@
 /* Counts the system calls that change files below one folder (and, if asked, those that open or read them). At the
-   chosen one the process is killed, or the call fails with an errno, or the clock is set. Loaded by LD_PRELOAD; driven by syscall_faults.py
-   through a file that both map. Children inherit both, so that calls of all processes of a command are counted. */
+   chosen one the process is killed, or the call fails with an errno, or the clock is set. Loaded by LD_PRELOAD; driven
+   by syscall_faults.py through a file that both map. Children inherit both, so that calls of all processes of a command
+   are counted. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHANGE = 1, MAKE = 2, MOVE = 4, REMOVE = 8, SYNC = 16, MODE = 32, LOOK = 64 };
+enum { CHANGE = 1, MAKE = 2, MOVE = 4, REMOVE = 8, SYNC = 16, MODE = 32, LOOK = 64, READ = 128 };
 
 struct state {
   int64_t is_on, kinds, first, last, error, pid, count, hits, jump, is_late;
@@ -129,6 +131,23 @@ OPENER_AT(openat64)
   }
 STREAM(fopen)
 STREAM(fopen64)
+DIR *opendir(const char *path) {
+  FAULT(LOOK, "opendir", AT_FDCWD, path, NULL);
+  return REAL(opendir)(path);
+}
+
+ssize_t read(int fd, void *data, size_t length) {
+  FAULT(READ, "read", fd, NULL, -1);
+  return REAL(read)(fd, data, length);
+}
+ssize_t pread(int fd, void *data, size_t length, off_t at) {
+  FAULT(READ, "pread", fd, NULL, -1);
+  return REAL(pread)(fd, data, length, at);
+}
+ssize_t pread64(int fd, void *data, size_t length, off64_t at) {
+  FAULT(READ, "pread", fd, NULL, -1);
+  return REAL(pread64)(fd, data, length, at);
+}
 
 ssize_t write(int fd, const void *data, size_t length) {
   FAULT(CHANGE, "write", fd, NULL, -1);

@@ -25,7 +25,7 @@ from typing import Any
 SOURCE = Path(__file__).with_name("syscall_faults.c")
 STATE = "THYROSIGHT_SYSCALL_STATE"
 LONGEST_SECONDS = 300
-CHANGE, MAKE, MOVE, REMOVE, SYNC, MODE, LOOK = (1 << bit for bit in range(7))
+CHANGE, MAKE, MOVE, REMOVE, SYNC, MODE, LOOK, READ = (1 << bit for bit in range(8))
 CHANGES = CHANGE | MAKE | MOVE | REMOVE | SYNC | MODE
 FOR_EVER = 1 << 60
 

@@ -31,6 +31,7 @@ from thyrosight.archive.store import TableStore, open_store
 from thyrosight.bundle.store import bundle_id, load_bundle
 from thyrosight.children import replies
 from thyrosight.environment import software_version, utc_now
+from thyrosight.errors import InputError
 from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.results.predict_folder import PROCESS_DIED, FileProgress, num_processes
 
@@ -122,7 +123,13 @@ def local_engine(
 
 
 def shard_done(store: TableStore, index: int, rows: Sequence[Row], model: str) -> tuple[int, int, Sequence[str]]:
-    """Writes the files of a shard -> (its number, its images, lines of the images that failed)."""
+    """Writes the files of a shard -> (its number, its images, lines of the images that failed).
+
+    InputError, and no files, where the system was short of open files or memory for one of its images.
+    """
+    for row in rows:
+        if row.get("is_shortage"):
+            raise InputError(f"{row['image']['error']}; its shard was not written: run the same command again")
     write_shard(store, index, rows, model)
     failures = [row["image"]["error"] for row in rows if row["image"]["status"] == FAILED]
     return index, len(rows), failures

@@ -9,6 +9,7 @@ from thyrosight.archive.schema import Row, failed_rows, rows_of_case
 from thyrosight.archive.sources import ListedImage, read_place
 from thyrosight.children import Json, serve
 from thyrosight.errors import ThyrosightError
+from thyrosight.files import is_shortage
 from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predict_file import ReadOptions, examine_bytes
 from thyrosight.inference.predictor import Predictor
@@ -50,15 +51,19 @@ class RowSettings(NamedTuple):
 
 
 def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) -> Row:
-    """One image -> {"image": row, "nodules": rows}; no fault of one file can stop the run."""
+    """One image -> {"image": row, "nodules": rows}; no fault of one file can stop the run.
+
+    Where the system was short of open files or memory, the row is also {"is_shortage": True}: it must not stay.
+    """
     try:
         result = examine_bytes(predictor, read_place(item.place), Path(item.name), reading)
         return rows_of_case(item.case_id, item.name, result)
     except ThyrosightError as error:
-        message = str(error)
+        message, fault = str(error), error
     except Exception as error:  # a fault of ours in one file must not cost the others
-        message = f"internal error ({type(error).__name__}: {error}); please report it"
-    return failed_rows(item.case_id, item.name, in_one_line(message, item))
+        message, fault = f"internal error ({type(error).__name__}: {error}); please report it", error
+    failed = failed_rows(item.case_id, item.name, in_one_line(message, item))
+    return failed | {"is_shortage": True} if is_shortage(fault) else failed
 
 
 def in_one_line(message: str, item: ListedImage) -> str:

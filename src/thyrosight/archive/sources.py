@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from thyrosight.archive.store import filesystem_of, is_address, store_refusal
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, readable
+from thyrosight.files import natural_key, raise_disk_fault, raise_shortage, readable
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import MAX_FILE_BYTES, SUFFIXES, read_bounded
 from thyrosight.results.case_ids import assign_case_ids, ids_of_names
@@ -134,6 +134,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Place]]:
                 elif text:
                     yield readable(PurePosixPath(text).as_posix().lstrip("/")), {"path": str(path.parent / text)}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: can't be read as a CSV ({error}); save it as UTF-8 with commas") from error
 
 
@@ -182,6 +183,7 @@ class _Archive:
                 self._tar = tarfile.open(path)  # noqa: SIM115 - stays open for its members
                 self.members = {entry.name: entry for entry in self._tar if entry.isreg()}
         except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise_shortage(error)
             raise InputError(f"{path}: no archive that can be read ({error}); make it again") from error
 
     @staticmethod

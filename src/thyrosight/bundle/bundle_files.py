@@ -12,6 +12,7 @@ from pathlib import Path
 
 from thyrosight.bundle.zip_checks import check_directory, check_entry
 from thyrosight.errors import BundleError
+from thyrosight.files import mend_of
 
 INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 SEEN_NAME = "seen_images.bin"
@@ -115,7 +116,7 @@ def as_bundle_error(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise BundleError(
-            f"{path}: can't be read ({error.strerror or error}); check the path and its permissions"
+            f"{path}: can't be read ({error.strerror or error}); {mend_of(error, 'check the path and its permissions')}"
         ) from error
     except MemoryError:
         raise BundleError(f"{path}: not enough memory to read it; use a machine with more") from None

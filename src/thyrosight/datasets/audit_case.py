@@ -13,6 +13,7 @@ from thyrosight.datasets.pictures.oddities import image_oddity, mask_oddity
 from thyrosight.datasets.pictures.sketches import sketch
 from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.files import raise_shortage
 from thyrosight.frames.mask_area import covers_borders
 from thyrosight.frames.mask_image import ONE_VALUE, read_mask_image
 from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
@@ -64,6 +65,7 @@ def check_case(case: Case, *, with_text: bool = True) -> CaseFindings:
     try:
         frame = load_image(case)
     except (ThyrosightError, OSError) as error:
+        raise_shortage(error)
         return CaseFindings({"unreadable image": str(error)})
     faults = _box_faults(case, frame)
     is_usable = case.fov is not None and not faults
@@ -115,6 +117,7 @@ def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> dict[st
     try:
         mask = read_mask_image(case.mask, frame.size_hw)
     except InputError as error:
+        raise_shortage(error)
         faults["unreadable mask"] = str(error)
         return {}
     mask_HW = mask.mask_HW

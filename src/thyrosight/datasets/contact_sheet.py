@@ -9,6 +9,7 @@ import numpy as np
 
 from thyrosight.datasets.masks import load_mask
 from thyrosight.errors import ThyrosightError
+from thyrosight.files import raise_shortage
 from thyrosight.frames.load import load_frame
 from thyrosight.types import BoolArray, Case, UInt8Array
 
@@ -35,7 +36,8 @@ def tile_of(case: Case) -> UInt8Array:
     try:
         frame = load_frame(case.image)
         picture_HW3 = outlined(frame.image_HW, load_mask(case, frame.size_hw))
-    except (ThyrosightError, OSError):
+    except (ThyrosightError, OSError) as error:
+        raise_shortage(error)
         picture_HW3 = None
     if picture_HW3 is not None:
         height, width = picture_HW3.shape[:2]

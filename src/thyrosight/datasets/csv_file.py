@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from thyrosight.errors import InputError
+from thyrosight.files import mend_of
 
 NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
 """What spreadsheets and pandas write into an empty cell."""
@@ -67,7 +68,8 @@ def _text_of(path: Path, errors: str) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); check the path and its permissions") from None
+        mend = mend_of(error, "check the path and its permissions")
+        raise InputError(f"{path}: can't be read ({error.strerror}); {mend}") from error
     if data.startswith(SPREADSHEET_HEADS):
         raise InputError(f"{path}: a spreadsheet, not a CSV, whatever its name; save it as CSV (UTF-8)")
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

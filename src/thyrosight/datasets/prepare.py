@@ -15,7 +15,7 @@ from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
-from thyrosight.files import readable, write_atomic
+from thyrosight.files import raise_disk_fault, readable, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import Case, Json, Progress
 
@@ -221,7 +221,8 @@ def refuse_a_table_of_others(path: Path) -> None:
         return
     try:
         header = csv_lines(path, errors="surrogateescape")[:1]
-    except InputError:
+    except InputError as error:
+        raise_disk_fault(error)
         header = []
     is_ours = bool(header) and set(REQUIRED) <= set(header[0]) <= set(COLUMNS)
     if not (is_ours and (path.parent / "dataset.json").is_file()):

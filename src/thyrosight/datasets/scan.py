@@ -13,6 +13,7 @@ from typing import TypeVar
 from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.files import raise_shortage
 from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.mask_pages import is_turned_by_tag
@@ -63,6 +64,7 @@ def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path
     try:
         frame = load_frame(case.image)
     except (ThyrosightError, OSError) as error:
+        raise_shortage(error)
         return ImageFacts(case.image, fault=str(error))
     field = case.fov or field_of_view(frame.image_HW, frame.rgb_HW3, frame.regions)
     facts = ImageFacts(
@@ -90,6 +92,7 @@ def _with_mask(
     try:
         image = read_mask_image(case.mask, frame.size_hw, keep_labels)
     except InputError as error:
+        raise_shortage(error)
         outer = error.outer if isinstance(error, NestedLabelsError) else None
         return replace(facts, mask=case.mask, mask_fault=str(error), outer_label=outer)
     path = case.mask

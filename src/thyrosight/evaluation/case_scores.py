@@ -25,7 +25,7 @@ from thyrosight.evaluation.metrics.overlap import (
     normalised_surface_dice,
     surface_distances,
 )
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.measurement.size import measure
 from thyrosight.types import BoolArray, Box, Case, Spacing
 
@@ -252,6 +252,7 @@ def read_case_scores(path: Path) -> list[CaseScore]:
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: can't be read ({error}); pass the per_case.csv of an evaluation") from None
     missing = [name for name in NEEDED if not rows or name not in rows[0]]
     if missing:
@@ -268,7 +269,8 @@ def is_case_scores(path: Path) -> bool:
     try:
         with open(path, encoding="utf-8") as stream:
             header = stream.readline().strip().split(",")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as error:
+        raise_disk_fault(error, path)
         return False
     return set(NEEDED) <= set(header) <= set(COLUMNS)
 

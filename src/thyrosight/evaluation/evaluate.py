@@ -31,7 +31,7 @@ from thyrosight.evaluation.summary import (
     refuse_other_evaluation,
     summarise,
 )
-from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files import raise_shortage, sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
 from thyrosight.measurement.outlines import bounding_box, components
@@ -125,6 +125,7 @@ def score_all(
             score, outlines[case.case_id] = score_one(case)
             scores.append(score)
         except InputError as error:
+            raise_shortage(error)
             failures.append(UnscoredCase(case.case_id, str(error)))
         if progress is not None:
             progress(done, len(cases))

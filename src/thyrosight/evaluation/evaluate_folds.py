@@ -34,7 +34,7 @@ from thyrosight.evaluation.summary import (
     refuse_other_evaluation,
     summarise,
 )
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_shortage, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.inference.predictor import Predictor
 from thyrosight.types import Case, Progress
@@ -104,7 +104,8 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
             try:
                 frame = load_image(case)
                 reference_HW = load_mask(case, frame.size_hw)
-            except InputError:
+            except InputError as error:
+                raise_shortage(error)
                 continue
             raw = predictor.run(frame, fov=case.fov, panels=case.panels)
             tables.append(dices_of(reference_HW, raw, THRESHOLDS, predictor.info))

@@ -33,6 +33,7 @@ from thyrosight.evaluation.scores import (
     threshold_score,
 )
 from thyrosight.evaluation.selective_scores import Selective, selective_scores
+from thyrosight.files import raise_disk_fault
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 
 SCHEMA_VERSION = 1
@@ -230,5 +231,6 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         assert isinstance(record["evaluated"], dict)
         assert isinstance(record["scores"], list)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not an evaluation.json of `thyrosight evaluate` or `pool` ({error})") from None
     return dict(record)

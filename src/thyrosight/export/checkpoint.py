@@ -23,7 +23,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from error
+        raise InputError(f"{path}: can't be read ({error.strerror}); check its permissions and the disk") from error
     except Exception as error:  # a damaged archive fails in half a dozen ways
         raise InputError(
             f"{path}: damaged checkpoint ({type(error).__name__}); put a copy back, or train again elsewhere"

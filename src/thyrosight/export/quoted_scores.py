@@ -10,6 +10,7 @@ from typing import Any
 from thyrosight.bundle.records import Count, Score, SubgroupScores
 from thyrosight.errors import InputError
 from thyrosight.evaluation.summary import read_evaluation
+from thyrosight.files import raise_disk_fault
 
 QUOTED_SCORES = (
     "dice",
@@ -104,6 +105,7 @@ def robustness_of(path: Path) -> tuple[Score, ...]:
             title = f"Mean Dice lost by the worst disturbance met daily: {worst['perturbation']}, {worst['meaning']}"
             rows.insert(0, {**worst["dice_drop"], "title": title})
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not a stress.json of `thyrosight stress` or `pool-stress` ({error})") from None
     return _as_scores([row for row in rows if row], split)
 

@@ -26,7 +26,8 @@ def read_run(run: Path) -> dict[str, Any]:
     """Run -> its config.json: {"config": …, "fold": …, "cases": relative to the run, "started_with": versions}."""
     try:
         record = json.loads((run / "config.json").read_bytes())
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error, run / "config.json")
         raise InputError(f"{run}: not the folder of a training run (no config.json in it)") from None
     except ValueError:
         record = None
@@ -116,6 +117,7 @@ def _read_rows(run: Path) -> Any:
     try:
         return json.loads((run / "rows.json").read_bytes())
     except (OSError, ValueError) as error:
+        raise_disk_fault(error, run / "rows.json")
         raise InputError(f"{run / 'rows.json'}: missing or damaged; put a copy back, or train again") from error
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from thyrosight.datasets.audit import audit_cases
 from thyrosight.datasets.table import read_cases, table_path
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files import raise_disk_fault, sha256_of, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import Case
 
@@ -78,7 +78,8 @@ def _key(tables: Sequence[Path], cases: Sequence[Case]) -> str:
         for path in (case.image, case.mask):
             try:
                 status = path.stat() if path is not None else None
-            except OSError:
+            except OSError as error:
+                raise_disk_fault(error, path)
                 status = None
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode() if status else b"none\n")
     return digest.hexdigest()

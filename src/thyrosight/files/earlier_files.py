@@ -38,6 +38,6 @@ def json_table(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise_disk_fault(error)
+        raise_disk_fault(error, path)
         return {}
     return table if isinstance(table, dict) else {}

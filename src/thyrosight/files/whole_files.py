@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from thyrosight.errors import InputError
+from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files.leftovers import Deletions, remove_leftovers_once, temporary_path
 
 _BLOCK_BYTES = 1 << 20
-DISK_FAULTS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-    | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-)
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What the system is short of for a while; it says nothing of the file."""
+DISK_FAULTS = SHORTAGES | {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _TEMPORARY = Deletions()
 """Temporary files of this process that the disk refused to delete; the next write deletes them."""
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
@@ -112,11 +111,43 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
     return None
 
 
-def raise_disk_fault(error: BaseException) -> None:
-    """Raises the fault that `disk_fault_of` finds: a file that the system can't open now may be there all the same."""
+def raise_disk_fault(error: BaseException, path: Path | None = None) -> None:
+    """Raises what `disk_fault_of` finds: a file that the system refuses to open for now may well be there.
+
+    An error of ours is raised as it is, because it names the file; an OSError without a name gets that of `path`.
+    """
     refused = disk_fault_of(error)
-    if refused is not None:
-        raise refused
+    if refused is None:
+        return
+    if isinstance(error, ThyrosightError):
+        raise error
+    if refused.filename is None and path is not None:
+        refused.filename = str(path)
+    raise refused
+
+
+def raise_shortage(error: BaseException) -> None:
+    """As raise_disk_fault, but an error of the disk passes: where each file has its own line, it is that file's."""
+    if is_shortage(error):
+        raise_disk_fault(error)
+
+
+def mend_of(error: BaseException, usual: str) -> str:
+    """The system's refusal, what to do about most of them -> what to do about this one."""
+    if is_shortage(error):
+        return "close other programs, then run the same command again"
+    refused = disk_fault_of(error)
+    if refused is not None and refused.errno == errno.EIO:
+        return "check the disk, or take another copy or path"
+    if refused is not None and refused.errno == errno.EROFS:
+        return "choose a path that can be written"
+    return usual
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether the system was short of something (open files, memory): it says nothing of the file."""
+    refused = disk_fault_of(error)
+    return refused is not None and refused.errno in SHORTAGES
 
 
 def is_whole_file(path: Path) -> bool:
@@ -127,7 +158,7 @@ def is_whole_file(path: Path) -> bool:
             stream.seek(max(0, num_bytes - len(_PNG_END)))
             return num_bytes > 0 and (path.suffix != ".png" or stream.read() == _PNG_END)
     except OSError as error:
-        raise_disk_fault(error)
+        raise_disk_fault(error, path)
         return False
 
 
@@ -139,10 +170,20 @@ def sha256_of_bytes(content: bytes) -> str:
 def sha256_of(path: Path) -> str:
     """File -> SHA-256 of its bytes, 64 lower-case hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open(path, "rb") as stream, _named(path):
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An OSError of the block gets the file's name: the system gives none where a file can't be read any further."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -190,4 +231,5 @@ def _as_input_error(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: can't be written, its folder does not exist; create it first") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InputError(f"{path}: can't be written ({reason}); free the space or choose another path") from error
+        mend = mend_of(error, "free the space or choose another path")
+        raise InputError(f"{path}: can't be written ({reason}); {mend}") from error

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of
+from thyrosight.files import mend_of, sha256_of
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import has_dicom_preamble
@@ -117,7 +117,8 @@ def _bounded_sha256(path: Path) -> str:
         if num_bytes <= MAX_FILE_BYTES:
             return sha256_of(path)
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); check the path and its permissions") from error
+        mend = mend_of(error, "check the path and its permissions")
+        raise InputError(f"{path}: can't be read ({error.strerror}); {mend}") from error
     limit_mb = MAX_FILE_BYTES >> 20
     raise InputError(f"{path}: {num_bytes / 2**20:,.0f} MB, the limit is {limit_mb:,} MB; export fewer frames")
 
@@ -128,7 +129,7 @@ def _asked(
     try:
         return child.ask(request, body)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        raise InputError(f"{name}: {error}") from error.__cause__
 
 
 def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:

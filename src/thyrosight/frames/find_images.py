@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, raise_disk_fault, readable
+from thyrosight.files import disk_fault_of, natural_key, raise_disk_fault, readable
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of
 from thyrosight.frames.load import SUFFIXES, read_bounded
 
@@ -55,7 +55,7 @@ def find_images(paths: Iterable[Path | str]) -> FoundImages:
 
 def _walk(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
     visited: set[str] = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
+    for root, folders, names in os.walk(folder, onerror=raise_disk_fault, followlinks=True):
         real = os.path.realpath(root)
         if real in visited or is_results_folder(Path(root), names):
             folders.clear()
@@ -84,17 +84,20 @@ def _holds(path: Path, keys: set[str], **values: str) -> bool:
             return False
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise_disk_fault(error)
+        raise_disk_fault(error, path)
         return False
     is_object = isinstance(content, dict) and keys <= content.keys()
     return is_object and all(content[name] == value for name, value in values.items())
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM; False for an index (DICOMDIR) and for a file that can't be read."""
+    """Whether a file begins as DICOM; False for an index (DICOMDIR), and where its user may not read it.
+
+    True where the system can't read it for now: it may be an image, so it gets a line of its own.
+    """
     if path.name.upper() == "DICOMDIR":
         return False
     try:
         return kind_of(read_bounded(path, HEAD_BYTES)) == "dicom"
-    except InputError:
-        return False
+    except InputError as error:
+        return disk_fault_of(error) is not None

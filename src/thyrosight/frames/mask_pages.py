@@ -37,7 +37,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
     except InputError as error:
         raise InputError(
             str(error).replace("no such file; check the path", "no such mask file; correct its name")
-        ) from None
+        ) from error.__cause__
     try:
         claim = read_claim(data)
         _check_size(path, (claim.height, claim.width), size_hw)

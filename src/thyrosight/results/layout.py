@@ -38,7 +38,7 @@ def read_result(case_folder: Path) -> Prediction | None:
     try:
         return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())
     except (OSError, ValueError) as error:
-        raise_disk_fault(error)
+        raise_disk_fault(error, case_folder / RESULT_NAME)
         return None
 
 
@@ -79,6 +79,7 @@ def _clip(path: Path) -> list[Prediction]:
     try:
         return [Prediction.model_validate(frame) for frame in json.loads(path.read_bytes())["frames"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: damaged or of another version; predict again with --overwrite") from error
 
 
@@ -98,7 +99,7 @@ def read_picture(path: Path) -> UInt8Array | None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise_disk_fault(error)
+        raise_disk_fault(error, path)
         return None
     picture_HW3 = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     return None if picture_HW3 is None else np.ascontiguousarray(picture_HW3[..., ::-1], dtype=np.uint8)

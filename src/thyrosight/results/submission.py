@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.files import natural_key, open_atomic, write_atomic
+from thyrosight.files import natural_key, open_atomic, raise_shortage, write_atomic
 from thyrosight.frames.find_images import find_images
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import FailedFile
@@ -59,6 +59,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
         try:
             examination = predictor.examine(path)
         except ThyrosightError as error:
+            raise_shortage(error)
             failures.append(FailedFile(path.name, str(error).replace(str(path), path.name)))
             continue
         risk = examination.prediction.risk

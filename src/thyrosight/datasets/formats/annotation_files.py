@@ -9,6 +9,7 @@ from typing import Any
 
 from thyrosight.datasets.formats.tree import files_below
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Json
 
 MAX_JSON_BYTES = 512 << 20
@@ -28,7 +29,8 @@ def starts_as_json(path: Path, keys: Sequence[str]) -> bool:
         if path.stat().st_size > MAX_JSON_BYTES:
             return False
         text = path.read_bytes()
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error, path)
         return False
     return text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" and all(b'"' + key.encode() + b'"' in text for key in keys)
 
@@ -40,6 +42,7 @@ def json_of(path: Path) -> Json:
             raise InputError(f"{path}: over {MAX_JSON_BYTES >> 20} MB of JSON; split it")
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not readable as JSON ({error}); export it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a JSON object; export it again")
@@ -64,6 +67,7 @@ def xml_root(path: Path) -> Any:
             raise InputError(f"{path}: over {MAX_XML_BYTES >> 20} MB of XML; split it")
         return ElementTree.parse(path).getroot()
     except (OSError, ParseError, DefusedXmlException, ValueError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not readable as XML ({error}); export it again") from None
 
 
@@ -71,5 +75,6 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(1024)
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error, path)
         return b""

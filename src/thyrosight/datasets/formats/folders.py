@@ -29,6 +29,7 @@ from thyrosight.datasets.formats.tree import (
 from thyrosight.datasets.formats.volumes import is_volume
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault, raise_shortage
 from thyrosight.frames.mask_image import read_mask_image
 
 NAME = "folders"
@@ -189,6 +190,7 @@ def _is_mask(path: Path) -> bool:
     try:
         read_mask_image(path)
     except InputError as error:
+        raise_disk_fault(error)
         return "lies inside label" in str(error)
     return True
 
@@ -263,7 +265,8 @@ def _one_mask(image: Path, masks: Sequence[Path], request: Request) -> Path | No
     keep = frozenset(request.nodule_labels) or None
     try:
         found = [read_mask_image(mask, None, keep).mask_HW for mask in masks]
-    except InputError:
+    except InputError as error:
+        raise_shortage(error)
         return masks[0]
     if len({mask_HW.shape for mask_HW in found}) > 1:
         raise InputError(f"{masks[0]}: the masks of {image.name} differ in size; export them at the image's size")

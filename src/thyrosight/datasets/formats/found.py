@@ -13,7 +13,7 @@ from thyrosight.datasets.formats.tree import stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
 from thyrosight.datasets.sets.layout import DataSet, Request, without_masks
 from thyrosight.errors import InputError
-from thyrosight.files import readable
+from thyrosight.files import raise_shortage, readable
 from thyrosight.types import Box, Case
 
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
@@ -53,6 +53,7 @@ def data_set_of(
         try:
             image, mask = _as_read(one, case_id, request)
         except InputError as error:
+            raise_shortage(error)
             faults.append(str(error).replace(str(request.folder) + "/", ""))
             continue
         malignancy = labels.pop() if len(labels) == 1 else None

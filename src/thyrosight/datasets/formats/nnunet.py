@@ -16,6 +16,7 @@ from thyrosight.datasets.formats.tree import images_below, stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault, raise_shortage
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import BoolArray
 
@@ -49,6 +50,7 @@ def read(request: Request) -> DataSet:
             try:
                 found.append(_annotated(path, case, label, names, split, request))
             except InputError as error:
+                raise_shortage(error)
                 faults.append(str(error).replace(str(home) + "/", ""))
         if labels:
             left_out[f"label of labels{part} without its image"] = len(labels)
@@ -82,6 +84,7 @@ def _values(path: Path) -> list[int]:
         with Image.open(path) as opened:
             return [int(value) for value in np.unique(np.asarray(opened)) if value]
     except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not a readable label image ({error}); export it again") from None
 
 

@@ -16,6 +16,7 @@ from thyrosight.datasets.formats.names import NODULE_WORDS, malignancy_in, words
 from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_file, stem_without_ending
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
+from thyrosight.files import raise_shortage
 from thyrosight.frames.load import load_frame
 from thyrosight.measurement.outlines import bounding_box
 from thyrosight.types import BoolArray, Box
@@ -173,6 +174,7 @@ def read_each(files: Sequence[Path], read_one: Callable[[Path], Annotated | None
         try:
             one = read_one(path)
         except InputError as error:
+            raise_shortage(error)
             faults[path] = str(error).removeprefix(f"{path}: ")
             continue
         if one is None:
@@ -233,6 +235,7 @@ def data_set_of_shapes(
                 mask = request.masks / f"{stem}.png"
                 num_rectangles += _draw_mask(one, draws, mask)
         except InputError as error:
+            raise_shortage(error)
             faults.append(str(error))
             continue
         num_boxes += bool(boxes)

@@ -12,6 +12,7 @@ from thyrosight.datasets.sets.csv_columns import ALIASES, ask_for_columns, choos
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import LABELS, case_of_row, table_rows, united, with_patients
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
 
 MIN_SHARE = 0.5
@@ -22,7 +23,8 @@ def has_mask_column(table: Path) -> bool:
     """Whether the table names the masks itself."""
     try:
         header = csv_lines(table)[:1]
-    except InputError:
+    except InputError as error:
+        raise_disk_fault(error)
         return False
     names = {plain_name(name) for name in ALIASES["mask"]} - {"annotation"}
     return bool(header) and any(plain_name(name) in names for name in header[0])
@@ -32,7 +34,8 @@ def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int
     """Table, images by name -> (the column that names the images, rows in which it does), or None."""
     try:
         header, rows = table_rows(table)
-    except InputError:
+    except InputError as error:
+        raise_disk_fault(error)
         return None
     hits = {name: sum(_name_in(row[name]) in names for row in rows) for name in header}
     best = max(hits, key=lambda name: hits[name])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from thyrosight.files import natural_key
+from thyrosight.files import natural_key, raise_disk_fault
 from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.frames.load import SUFFIXES
 
@@ -30,7 +30,7 @@ def files_below(folder: Path) -> list[Path]:
         return []
     found: list[Path] = []
     seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=raise_disk_fault, followlinks=True):
         if (real := os.path.realpath(here)) in seen:
             folders.clear()
             continue
@@ -72,7 +72,8 @@ def is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return has_dicom_preamble(file.read(132))
-    except OSError:
+    except OSError as error:
+        raise_disk_fault(error, path)
         return False
 
 

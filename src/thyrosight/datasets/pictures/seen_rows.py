@@ -20,6 +20,7 @@ from thyrosight.datasets.pictures.sketches import alike, sketch
 from thyrosight.datasets.scan import in_order
 from thyrosight.datasets.table import group_key
 from thyrosight.errors import ConfigError, ThyrosightError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
 
 FILE, PIXELS, ALIKE, GROUP = "the same file", "the same pixels", "nearly the same picture", "another image of its group"
@@ -62,7 +63,8 @@ def image_print(case: Case) -> ImagePrint | None:
     """Case -> the print of its image; None where it can't be read."""
     try:
         frame = load_image(case)
-    except (ThyrosightError, OSError):
+    except (ThyrosightError, OSError) as error:
+        raise_disk_fault(error)
         return None
     field_HW = frame.image_HW if case.fov is None else frame.image_HW[case.fov.slices]
     return ImagePrint(short_hash(frame.sha256), pixel_hash(frame.image_HW), sketch(np.ascontiguousarray(field_HW)))

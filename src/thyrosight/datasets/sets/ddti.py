@@ -25,7 +25,7 @@ from thyrosight.datasets.csv_file import read_rows
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_size_hw, images_in, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key
+from thyrosight.files import natural_key, raise_shortage
 from thyrosight.types import BoolArray, Case
 
 NAME = "ddti"
@@ -82,6 +82,7 @@ def read(request: Request) -> DataSet:
         try:
             found = _cases_of(xml, images, given, request, counts)
         except InputError as error:
+            raise_shortage(error)
             faults.append(str(error).replace(str(xml), xml.name))
             own = [stem for stem in images if stem.startswith(f"{xml.stem}_")]
             left_out["image of a case whose XML can't be used"] += len(own)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from thyrosight.bundle.records import Origin
 from thyrosight.errors import InputError
-from thyrosight.files import natural_key, readable, write_atomic
+from thyrosight.files import natural_key, raise_disk_fault, readable, write_atomic
 from thyrosight.types import BoolArray, Case
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -110,6 +110,7 @@ def image_size_hw(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.height, image.width
     except (OSError, Image.DecompressionBombError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not a readable image ({error}); copy the file again from the set") from None
 
 

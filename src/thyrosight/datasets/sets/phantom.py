@@ -7,6 +7,7 @@ from pathlib import Path
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.datasets.table import read_cases
+from thyrosight.files import raise_disk_fault
 
 NAME = "cases"
 GUESSED_GROUPS = frozenset({"readings"})
@@ -49,7 +50,8 @@ def _label_meaning(folder: Path) -> str:
     try:
         content = json.loads((home / "dataset.json").read_text(encoding="utf-8"))
         return str(content["risk_meaning"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error, home / "dataset.json")
         return "not stated by the set"
 
 

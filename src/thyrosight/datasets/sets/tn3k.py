@@ -11,6 +11,7 @@ from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in, masks_in, without_masks
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
 
 NAME = "tn3k"
@@ -123,6 +124,7 @@ def _stems(path: Path, known: set[str], by_number: Mapping[int, str]) -> dict[st
         content = json.loads(path.read_text(encoding="utf-8"))
         parts = {name: list(content[name]) for name in ("train", "val")}
     except (ValueError, KeyError, TypeError, OSError) as error:
+        raise_disk_fault(error, path)
         raise InputError(
             f'{path}: not {{"train": [...], "val": [...]}} ({error}); take the file from the set again'
         ) from None

@@ -16,6 +16,7 @@ from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import read_rows
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, first_folder, images_in
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import Box, Case
 
 NAME = "tn5000"
@@ -117,6 +118,7 @@ def read_annotation(path: Path) -> tuple[tuple[Box, ...], tuple[int, ...]]:
             raise InputError(f"{path}: declares entities, which an annotation has no need of; take them out")
         root = ElementTree.fromstring(text)
     except (OSError, UnicodeDecodeError, ElementTree.ParseError) as error:
+        raise_disk_fault(error, path)
         raise InputError(f"{path}: not a readable annotation ({error}); copy the file again from the set") from None
     boxes, labels = [], []
     for item in root.iter("object"):

@@ -40,7 +40,7 @@ from thyrosight.evaluation.stress.stress_scores import (
     summarise_stress,
 )
 from thyrosight.evaluation.summary import UnscoredCase
-from thyrosight.files import sha256_of, write_atomic
+from thyrosight.files import raise_shortage, sha256_of, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import BoolArray, Box, Case, Frame, Progress
 
@@ -183,6 +183,7 @@ def _score_clean(
             given = (case.fov, case.panels) if case.fov else None
             clean.append((case, *_score(predictor, case, frame, reference_HW, given, settings.masks)))
         except InputError as error:
+            raise_shortage(error)
             failures.append(UnscoredCase(case.case_id, str(error)))
         step()
     return clean, failures

@@ -21,6 +21,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.types import BoolArray
 
 SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -74,7 +75,8 @@ def is_segmentation(path: Path) -> bool:
             return (
                 dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True).get("SOPClassUID") in SEG_CLASSES
             )
-    except Exception:  # anything that is no DICOM file
+    except Exception as error:  # anything that is no DICOM file
+        raise_disk_fault(error, path)
         return False
 
 
@@ -86,7 +88,9 @@ def _dataset(path: Path) -> Dataset:
         except InvalidDicomError as error:
             raise InputError(f"{path}: not a DICOM file; give a SEG, or a mask image") from error
         except OSError as error:
-            raise InputError(f"{path}: can't be read ({error.strerror or type(error).__name__})") from error
+            raise InputError(
+                f"{path}: can't be read ({error.strerror or type(error).__name__}); check its path"
+            ) from error
         except Exception as error:  # a damaged file can fail anywhere inside the reader
             raise InputError(f"{path}: damaged DICOM file ({type(error).__name__}); export it again") from error
 

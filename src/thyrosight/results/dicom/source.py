@@ -160,7 +160,9 @@ def _header(path: Path) -> Dataset:
         except InvalidDicomError as error:
             raise InputError(f"{path}: not a DICOM file; give the DICOM image that was predicted") from error
         except OSError as error:
-            raise InputError(f"{path}: can't be read ({error.strerror or type(error).__name__})") from error
+            raise InputError(
+                f"{path}: can't be read ({error.strerror or type(error).__name__}); check its path"
+            ) from error
         except Exception as error:  # a damaged header can fail anywhere inside the reader
             raise InputError(f"{path}: damaged DICOM header ({type(error).__name__}); export it again") from error
     return header

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import sha256_of, write_folder_atomic
+from thyrosight.files import raise_disk_fault, sha256_of, write_folder_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.measurement.outlines import bounding_box, fill_outlines
 from thyrosight.measurement.signs import nodule_signs
@@ -123,6 +123,7 @@ def _instance_uid(image: Path) -> str | None:
 
     try:
         uid = dcmread(image, specific_tags=["SOPInstanceUID"], stop_before_pixels=True).get("SOPInstanceUID")
-    except Exception:  # no DICOM file
+    except Exception as error:  # no DICOM file
+        raise_disk_fault(error, image)
         return None
     return str(uid) if uid else None

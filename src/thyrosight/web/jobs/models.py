@@ -16,7 +16,7 @@ from thyrosight.bundle.bundle_files import INFO_NAME
 from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.store import bundle_id, load_bundle
 from thyrosight.errors import BundleError, InputError, ThyrosightError
-from thyrosight.files import write_atomic
+from thyrosight.files import raise_disk_fault, write_atomic
 from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import ModelIdentity
 
@@ -60,10 +60,11 @@ def bundles_in(source: Path) -> list[Path]:
 
 
 def chosen_before(data: Path) -> str | None:
-    """Data folder -> id of the model that was chosen there last; None where nobody has chosen."""
+    """Data folder -> id of the model that was chosen there last; None where nobody has chosen. OSError: not for now."""
     try:
         found = json.loads((data / CHOICE_NAME).read_bytes())["id"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_disk_fault(error, data / CHOICE_NAME)
         return None
     return found if isinstance(found, str) else None
 

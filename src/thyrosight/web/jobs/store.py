@@ -186,7 +186,8 @@ class Store:
         """-> the model that must predict the item; None: the one that is chosen when the item's turn comes."""
         try:
             return ModelIdentity.model_validate_json((self.item_folder(item) / WANTED_NAME).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            raise_disk_fault(error)
             return None
 
     def want_model(self, item: ItemRow, model: ModelIdentity) -> None:
@@ -210,7 +211,8 @@ class Store:
         for path in sorted(folder.glob("*.json"), key=lambda path: -path.stat().st_mtime_ns):
             try:
                 found.append(Prediction.model_validate_json(path.read_bytes()))
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                raise_disk_fault(error)
                 continue  # damaged
         return found
 
