@@ -109,7 +109,8 @@ def test_masks_of_another_tool_become_a_reading_that_the_report_names(tmp_path: 
     done = runner.invoke(app, [*command, "--who", "Dr. A"])
     assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "read" / "rt_trv")
-    assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    assert "is there already" in error_line(runner.invoke(app, command).stderr), "by somebody else now"
+    assert runner.invoke(app, [*command, "--who", "Dr. A"]).exit_code == 0, "the same command goes on"
     dicom = ["dicom", str(tmp_path / "read" / "rt_trv"), "--source", str(image), "-o", str(tmp_path / "seg"), "--seg"]
     assert runner.invoke(app, dicom).exit_code == 0
     assert read((tmp_path / "seg" / "seg.dcm").read_bytes()).SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
@@ -150,5 +151,10 @@ def test_annotations_leave_once(kind: str, tmp_path: Path) -> None:
     command = ["annotations", str(results), "-o", str(tmp_path / "out"), "--format", kind]
     done = runner.invoke(app, command)
     assert done.exit_code == 0, done.stderr
-    assert "source.dcm" in (tmp_path / "out").read_text(encoding="utf-8")
+    text = (tmp_path / "out").read_text(encoding="utf-8")
+    assert "source.dcm" in text
+    assert runner.invoke(app, command).exit_code == 0, "a command that was killed at its end goes on"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == text
+    (tmp_path / "out").write_text(f"{text} by a person", encoding="utf-8")
     assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    assert (tmp_path / "out").read_text(encoding="utf-8").endswith("by a person")

@@ -19,38 +19,51 @@ from checkout import SOURCE
 PROGRAM = Path(__file__).with_name("each_syscall.py")
 IS_ALL = os.environ.get("THYROSIGHT_FAULTS") == "all"
 SHORT = [
-    ("predict", None, 40, 5),
-    ("predict", "EIO", 60, 3),
-    ("prepare", None, 6, 2),
-    ("dicom", "EMFILE", 4, 1),
-    ("serve", None, 90, 30),
-    ("serve", "ENOSPC", 90, 60),
-    ("listen", None, 50, 20),
-    ("listen", "EMFILE", 30, 17),
+    ("predict", "", 40, 5),
+    ("predict", "--error EIO", 60, 3),
+    ("prepare", "", 6, 2),
+    ("prepare", "--error EMFILE --inputs", 8, 5),
+    ("dicom", "--error EMFILE", 4, 1),
+    ("calibrate", "--error EROFS", 9, 2),
+    ("archive", "--error EDQUOT --once", 12, 4),
+    ("serve", "", 90, 30),
+    ("serve", "--error ENOSPC", 90, 60),
+    ("serve", "--jump=-86400", 90, 20),
+    ("listen", "", 50, 20),
+    ("listen", "--error EMFILE", 30, 17),
+    ("listen", "--jump=86400", 50, 10),
 ]
-"""(flow, error or None for SIGKILL, of how many calls one is tried, the first); in continuous integration."""
+"""(flow, options (none: SIGKILL), of how many calls one is tried, the first); in continuous integration."""
+ERRORS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE")
 LONG = [
-    *((flow, None, step, 1) for flow, step in {
-        "predict": 1, "prepare": 1, "phantom": 1, "dicom": 1, "evaluate": 1, "export": 1, "serve": 1, "listen": 1,
-        "train": 12, "cross-validate": 60,
+    *((flow, "", step, 1) for flow, step in {
+        "predict": 2, "prepare": 1, "phantom": 2, "dicom": 2, "evaluate": 2, "export": 3, "serve": 6, "listen": 4,
+        "train": 24, "cross-validate": 120, "learn": 150, "archive": 3, "audit": 2, "calibrate": 3, "pool": 4,
+        "compare": 1, "score": 3, "select": 4, "stress": 4, "report": 3, "annotations": 1, "import-masks": 3,
     }.items()),
-    *((flow, error, step, 1) for flow, step in {
-        "predict": 8, "prepare": 3, "phantom": 6, "dicom": 3, "evaluate": 6, "serve": 12, "listen": 8, "train": 60,
-    }.items() for error in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE")),
+    *((flow, f"--error {error}", step, 1 + at) for flow, step in {
+        "predict": 24, "prepare": 4, "phantom": 12, "dicom": 5, "evaluate": 8, "serve": 40, "listen": 20,
+        "archive": 10, "audit": 5, "calibrate": 6, "compare": 3, "report": 6, "export": 12,
+    }.items() for at, error in enumerate(ERRORS)),
+    *((flow, f"--error {error} --inputs", step, 1) for flow, step in {
+        "predict": 9, "prepare": 3, "audit": 3, "evaluate": 5, "calibrate": 3, "archive": 4,
+    }.items() for error in ("EIO", "EMFILE", "ENFILE")),
+    *((flow, f"--jump={jump}", step, 1) for flow, step in {"predict": 40, "serve": 60, "listen": 30}.items()
+      for jump in (-86400, 86400)),
 ]  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="needs Linux and a C compiler")
-@pytest.mark.parametrize(("flow", "error", "step", "start"), LONG if IS_ALL else SHORT)
-def test_no_state_is_lost_or_other(flow: str, error: str | None, step: int, start: int) -> None:
-    if flow in ("train", "cross-validate", "export"):
+@pytest.mark.parametrize(("flow", "options", "step", "start"), LONG if IS_ALL else SHORT)
+def test_no_state_is_lost_or_other(flow: str, options: str, step: int, start: int) -> None:
+    if flow in ("train", "cross-validate", "export", "learn"):
         pytest.importorskip("lightning")
+    if flow in ("archive", "select"):
+        pytest.importorskip("pyarrow")
     command = [sys.executable, str(PROGRAM), flow, "--step", str(step), "--start", str(start)]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        [*command, *(["--error", error] if error else [])], env=environment, capture_output=True, text=True
-    )
+    ended = subprocess.run([*command, *options.split()], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, (ended.stdout + ended.stderr)[-4000:]
     result = json.loads(ended.stdout.splitlines()[-1])
     assert result["met"] >= 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from thyrosight.errors import InputError
-from thyrosight.files.earlier_files import json_table, refuse_strangers, write_new
+from thyrosight.files.earlier_files import json_table, refuse_strangers, write_new, write_new_folder
 
 
 def test_a_new_file_is_replaced_by_the_same_bytes_alone(tmp_path: Path) -> None:
@@ -17,6 +17,19 @@ def test_a_new_file_is_replaced_by_the_same_bytes_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.png: is there already and is not what this command would write"):
         write_new(path, b"two")
     assert path.read_bytes() == b"one"
+
+
+def test_a_new_folder_is_replaced_by_the_same_files_alone(tmp_path: Path) -> None:
+    path = tmp_path / "case"
+    for _ in range(2):
+        write_new_folder(path, {"a": b"1", "b": b"2"})
+    for other in ({"a": b"1"}, {"a": b"1", "b": b"3"}, {"a": b"1", "b": b"2", "c": b""}):
+        with pytest.raises(InputError, match="case: is there already"):
+            write_new_folder(path, other)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == {"a": b"1", "b": b"2"}
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(InputError, match="link: is there already"):
+        write_new_folder(tmp_path / "link", {"a": b"1", "b": b"2"})
 
 
 def test_a_folder_or_a_link_of_that_name_is_a_stranger(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from thyrosight.commands.options import Json
 from thyrosight.commands.terminal import print_json, print_table, remark
-from thyrosight.errors import ConfigError, InputError
+from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
     from thyrosight.evaluation.reader_study import ReaderStudy
@@ -110,21 +110,20 @@ def write_annotations(
     COCO and CVAT files hold masks that are exact to the pixel. Label Studio gets
     polygons, the network's as predictions.
     """
-    from thyrosight.files import write_atomic
+    from thyrosight.files.earlier_files import write_new
     from thyrosight.results.annotations.coco_json import coco_json
     from thyrosight.results.annotations.cvat_xml import cvat_xml
     from thyrosight.results.annotations.label_studio import label_studio_json
     from thyrosight.results.annotations.outlined_images import images_of_examination, images_of_results
     from thyrosight.results.examinations.write import read_examination
 
-    if out.exists() or out.is_symlink():
-        raise InputError(f"{out}: is there already; choose another name")
     if source.is_dir():
         images = images_of_results(source)
     else:
         images = images_of_examination(read_examination(source).examination)
     write = {"coco": coco_json, "cvat": cvat_xml}.get(kind)
-    write_atomic(out, label_studio_json(images, root) if write is None else write(images))
+    content = label_studio_json(images, root) if write is None else write(images)
+    write_new(out, content.encode("utf-8", "backslashreplace"))
     typer.echo(out)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
-from thyrosight.files.whole_files import raise_disk_fault, write_atomic
+from thyrosight.files.whole_files import raise_disk_fault, write_atomic, write_folder_atomic
 
 
 def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
@@ -31,6 +31,23 @@ def write_new(path: Path, content: bytes) -> None:
         refuse_strangers([path], lambda there: there.read_bytes() == content, "what this command would write")
         return
     write_atomic(path, content)
+
+
+def write_new_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    """As `write_folder_atomic`, for a folder that only these files may replace: the same command may be given again.
+
+    InputError where the path holds anything else.
+    """
+    if not os.path.lexists(path):
+        write_folder_atomic(path, contents)
+    elif not _holds_exactly(path, contents):
+        refuse_strangers([path], lambda there: False, "what this command would write")
+
+
+def _holds_exactly(folder: Path, contents: Mapping[str, bytes]) -> bool:
+    if folder.is_symlink() or not folder.is_dir() or set(os.listdir(folder)) != contents.keys():
+        return False
+    return all((folder / name).read_bytes() == content for name, content in contents.items())
 
 
 def json_table(path: Path) -> dict[str, Any]:

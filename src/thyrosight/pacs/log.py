@@ -19,9 +19,9 @@ MAX_LINE = 400
 
 
 def log_line(text: str) -> None:
-    """A remark -> one line on stderr."""
+    """A remark -> one line on stderr; its time has the zone, because an hour comes twice when summer time ends."""
     line = plain_line(text, MAX_LINE)
-    print(f"{datetime.now().isoformat(' ', 'seconds')} {line}", file=sys.stderr, flush=True)
+    print(f"{datetime.now().astimezone().isoformat(' ', 'seconds')} {line}", file=sys.stderr, flush=True)
 
 
 def plain_line(text: str, max_length: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from thyrosight.errors import InputError
-from thyrosight.files import raise_disk_fault, sha256_of, write_folder_atomic
+from thyrosight.files import raise_disk_fault, sha256_of
+from thyrosight.files.earlier_files import write_new_folder
 from thyrosight.frames.load import load_frame
 from thyrosight.measurement.outlines import bounding_box, fill_outlines
 from thyrosight.measurement.signs import nodule_signs
@@ -39,7 +39,7 @@ class ImportedReading:
 def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "") -> ImportedReading:
     """Mask or SEG file, case folder of `predict`, the image's file -> ImportedReading in out/CASE.
 
-    InputError where the case or the masks are of another image, or the folder is there already.
+    InputError where the case or the masks are of another image, or the folder is there with other files.
     """
     network = read_result(case)
     if network is None:
@@ -49,13 +49,11 @@ def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "
     frame = load_frame(image, network.image.frame_index)
     found = outlines_in(masks, frame.size_hw, source_uid=_instance_uid(image), frame_index=network.image.frame_index)
     folder = out / case.name
-    if os.path.lexists(folder):
-        raise InputError(f"{folder}: is there already; choose another folder")
     prediction = prediction_of_outlines(network, frame, found)
     reading = Reading(who=who, note=f"imported from {masks.name}")
     union_HW = np.logical_or.reduce([_mask(one.outline_xy, frame.size_hw) for one in found])
     out.mkdir(parents=True, exist_ok=True)
-    write_folder_atomic(
+    write_new_folder(
         folder,
         {
             MASK_NAME: mask_png(union_HW),
