@@ -53,7 +53,9 @@ def run(material: Path, out: Path, changes: dict[str, str]) -> dict[str, Any]:
     ended = subprocess.run(["sh", "-c", "\n".join(lines)], env=environment, capture_output=True, cwd=out.parent)
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert b"Traceback" not in ended.stderr
-    return files_of(out)
+    found = files_of(out)
+    assert found["audit/audit.json"].pop("cases_csv") == str(out / "cases" / "cases.csv")
+    return found
 
 
 @pytest.fixture(scope="module")

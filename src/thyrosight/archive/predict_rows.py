@@ -55,6 +55,7 @@ def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) 
 
     Where the system was short of open files or memory, the row is also {"is_shortage": True}: it must not stay.
     """
+    fault: Exception
     try:
         result = examine_bytes(predictor, read_place(item.place), Path(item.name), reading)
         return rows_of_case(item.case_id, item.name, result)

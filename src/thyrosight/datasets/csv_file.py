@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from thyrosight.errors import InputError
-from thyrosight.files import mend_of
+from thyrosight.files import mend_of, named
 
 NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
 """What spreadsheets and pandas write into an empty cell."""
@@ -68,6 +68,7 @@ def _text_of(path: Path, errors: str) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
+        named(error, path)
         mend = mend_of(error, "check the path and its permissions")
         raise InputError(f"{path}: can't be read ({error.strerror}); {mend}") from error
     if data.startswith(SPREADSHEET_HEADS):

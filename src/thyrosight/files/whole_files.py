@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from thyrosight.errors import InputError, ThyrosightError
+from thyrosight.errors import InputError
 from thyrosight.files.leftovers import Deletions, remove_leftovers_once, temporary_path
 
 _BLOCK_BYTES = 1 << 20
@@ -114,16 +114,18 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
 def raise_disk_fault(error: BaseException, path: Path | None = None) -> None:
     """Raises what `disk_fault_of` finds: a file that the system refuses to open for now may well be there.
 
-    An error of ours is raised as it is, because it names the file; an OSError without a name gets that of `path`.
+    Where the system gave it no file's name, as where a read fails, it gets that of `path`.
     """
     refused = disk_fault_of(error)
-    if refused is None:
-        return
-    if isinstance(error, ThyrosightError):
-        raise error
-    if refused.filename is None and path is not None:
-        refused.filename = str(path)
-    raise refused
+    if refused is not None:
+        raise named(refused, path)
+
+
+def named(error: OSError, path: Path | None) -> OSError:
+    """-> the error, with the file's name where the system gave none."""
+    if error.filename is None and path is not None:
+        error.filename = str(path)
+    return error
 
 
 def raise_shortage(error: BaseException) -> None:
@@ -170,20 +172,13 @@ def sha256_of_bytes(content: bytes) -> str:
 def sha256_of(path: Path) -> str:
     """File -> SHA-256 of its bytes, 64 lower-case hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream, _named(path):
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """An OSError of the block gets the file's name: the system gives none where a file can't be read any further."""
     try:
-        yield
+        with open(path, "rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
     except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
+        raise named(error, path) from None
+    return digest.hexdigest()
 
 
 def _write_new(path: Path, content: bytes) -> None:

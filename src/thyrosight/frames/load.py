@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
-from thyrosight.files import mend_of
+from thyrosight.files import mend_of, named
 from thyrosight.files.plain_text import printable
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
@@ -186,6 +186,8 @@ def read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
         raise InputError(f"{path}: a folder; pass the image files in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, OSError):
+            named(error, path)
         mend = mend_of(error, "check the path and its permissions")
         raise InputError(f"{path}: can't be read ({reason}); {mend}") from error
     if len(data) > MAX_FILE_BYTES:  # it has grown since, or its size was unknown

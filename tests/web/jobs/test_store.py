@@ -13,7 +13,9 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from thyrosight.prediction import ModelIdentity
 from thyrosight.web.jobs import store as store_module
+from thyrosight.web.jobs.models import CHOICE_NAME, chosen_before
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import GivenSpacing, Store, new_id
 from thyrosight.web.review.reading_files import read_numbers
@@ -99,3 +101,21 @@ def test_a_scale_that_can_not_be_read_now_is_not_taken_for_none(
     assert store.spacing(item) is not None
     assert store.clip(item) is None
     assert read_numbers(store.readings_folder(item)) == {}
+
+
+def test_the_model_that_a_person_asked_for_is_not_forgotten_where_it_can_not_be_read_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files: once another model outlined the item, and nobody was told."""
+    store = Store(tmp_path / "data")
+    item = ItemRow(new_id(), new_id(), "a.png", "running", 1, None, None, 1, 0, None)
+    store.item_folder(item).mkdir(parents=True)
+    store.want_model(item, ModelIdentity(name="b", id="0123456789ab"))
+    (tmp_path / "data" / CHOICE_NAME).write_text('{"id": "0123456789ab"}')
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", _refused(errno.EMFILE))
+        for read in (lambda: store.wanted_model(item), lambda: chosen_before(tmp_path / "data")):
+            with pytest.raises(OSError, match="open files"):
+                read()
+    assert store.wanted_model(item) == ModelIdentity(name="b", id="0123456789ab")
+    assert chosen_before(tmp_path / "data") == "0123456789ab"
