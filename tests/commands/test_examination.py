@@ -44,6 +44,7 @@ def test_a_results_folder_becomes_a_proposal_and_then_a_report(tmp_path: Path) -
 def test_a_completed_examination_is_never_replaced(tmp_path: Path) -> None:
     results, out = write_results_folder(tmp_path / "results"), tmp_path / "out"
     assert runner.invoke(app, ["report", str(results), "-o", str(out)]).exit_code == 0
+    assert runner.invoke(app, ["report", str(results), "-o", str(out)]).exit_code == 0, "it is what it would write"
     (out / "examination.json").write_text("by the reader", encoding="utf-8")
     for more in ([], ["--overwrite"]):
         done = runner.invoke(app, ["report", str(results), "-o", str(out), *more])
@@ -59,7 +60,10 @@ def test_a_report_is_replaced_only_where_asked(tmp_path: Path) -> None:
     command = ["report", str(source), "-o", str(tmp_path / "out"), "--earlier", str(earlier)]
     assert runner.invoke(app, command).exit_code == 0
     assert "grown" in (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    assert runner.invoke(app, command).exit_code == 0, "a command that was killed at its end goes on"
+    (tmp_path / "out" / "report.txt").write_text("by a person", encoding="utf-8")
     assert "is there already" in error_line(runner.invoke(app, command).stderr)
+    assert (tmp_path / "out" / "report.txt").read_text(encoding="utf-8") == "by a person"
     assert runner.invoke(app, [*command, "--overwrite"]).exit_code == 0
 
 

@@ -27,10 +27,15 @@ def write_new(path: Path, content: bytes) -> None:
 
     InputError where the path holds anything else.
     """
-    if os.path.lexists(path):
-        refuse_strangers([path], lambda there: there.read_bytes() == content, "what this command would write")
-        return
-    write_atomic(path, content)
+    if is_other(path, content):
+        refuse_strangers([path], lambda there: False, "what this command would write")
+    if not os.path.lexists(path):
+        write_atomic(path, content)
+
+
+def is_other(path: Path, content: bytes) -> bool:
+    """Whether the path holds anything but a file of this content."""
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_file() or path.read_bytes() != content)
 
 
 def write_new_folder(path: Path, contents: Mapping[str, bytes]) -> None:

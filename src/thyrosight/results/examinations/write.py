@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from thyrosight.errors import InputError
 from thyrosight.examination.records import ThyroidExam
 from thyrosight.files import write_atomic
+from thyrosight.files.earlier_files import is_other
 from thyrosight.results.examinations.content import report_content
 from thyrosight.results.examinations.document import examination_html, report_pdf
 from thyrosight.results.examinations.plain_text import report_text
@@ -62,11 +63,11 @@ def report_files(
 
 
 def write_report_files(out: Path, files: dict[str, bytes], *, overwrite: bool = False) -> list[Path]:
-    """Folder, files -> their paths. InputError where a file is there already and `overwrite` is not set.
+    """Folder, files -> their paths. InputError where another file is there and `overwrite` is not set.
 
-    An examination's JSON is never replaced, because a reader may have completed it.
+    An examination's JSON is never replaced by another, because a reader may have completed it.
     """
-    there = [out / name for name in files if (out / name).exists() or (out / name).is_symlink()]
+    there = [out / name for name, content in files.items() if is_other(out / name, content)]
     if kept := [path for path in there if path.name == EXAMINATION_NAME]:
         raise InputError(f"{kept[0]}: is there already and is never replaced; pass it itself, or choose another folder")
     if there and not overwrite:
@@ -76,5 +77,6 @@ def write_report_files(out: Path, files: dict[str, bytes], *, overwrite: bool = 
     except OSError as error:
         raise InputError(f"{out}: can't be a folder ({error.strerror}); choose another") from error
     for name, content in files.items():
-        write_atomic(out / name, content)
+        if not (out / name).exists() or is_other(out / name, content):
+            write_atomic(out / name, content)
     return [out / name for name in files]
