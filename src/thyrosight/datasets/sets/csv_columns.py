@@ -13,6 +13,7 @@ from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
 from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
 from thyrosight.frames.load import SUFFIXES
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -161,8 +162,9 @@ def _is_image_file(folder: Path, cell: str) -> bool:
     path = Path(cell.replace("\\", "/"))
     try:
         return path.suffix.lower() in SUFFIXES and (folder / path).is_file()
-    except OSError:  # longer than a path can be
-        return False
+    except OSError as error:
+        raise_disk_fault(error)
+        return False  # longer than a path can be
 
 
 def ask_for_columns(
