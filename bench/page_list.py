@@ -1,7 +1,8 @@
 """A work-list of thousands of items in a real browser: first paint, the next image, a filter, and the page's memory.
 
 A data folder is seeded: one image is examined, and its rows and files are repeated (files as hard links). Then the real
-page is opened in headless Chromium on the real server. Medians over several rounds. `--items 5000` is the default.
+page is opened in headless Chromium on the real server (`thyrosight serve`). Medians over several rounds. `--items 5000`
+is the default; `--data FOLDER` keeps the folder and measures it again next time; `--rounds 0` only makes it.
 Run it with PYTHONPATH=src:tests/support, and node_modules and chromium as for the tests of the page.
 """
 
@@ -57,6 +58,17 @@ def seed(data: Path, num_items: int) -> None:
         shutil.copytree(source, source.parent / new, copy_function=os.link)
     db.commit()
     db.close()
+
+
+def make_data(data: Path, num_items: int) -> None:
+    """-> the data folder of a server that has finished so many items; made next to its place first."""
+    unfinished = data.with_name(f"{data.name}, unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with serving(unfinished, SHIPPED_BUNDLE) as server, server.client() as client:
+        job = post(client, ("scan 00001.png", frame_png())).json()
+        wait_for(client, job["id"])
+    seed(unfinished, num_items)
+    unfinished.rename(data)
 
 
 def seconds_until(page: Any, action: str, condition: str) -> float:
@@ -118,15 +130,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--data", type=Path)
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        data = Path(folder) / "data"
-        with serving(data, SHIPPED_BUNDLE) as server, server.client() as client:
-            job = post(client, ("scan 00001.png", frame_png())).json()
-            wait_for(client, job["id"])
-        seed(data, arguments.items)
+        data = (arguments.data or Path(folder)) / f"{arguments.items} items"
+        if not (data / "queue.sqlite").exists():
+            make_data(data, arguments.items)
+        if not arguments.rounds:
+            return
         launch = {"executable_path": part_path("browser"), "args": ["--no-sandbox", "--disable-gpu"]}
         browser = playwright.chromium.launch(**launch)
         with serving(data, SHIPPED_BUNDLE) as server:

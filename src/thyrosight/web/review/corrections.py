@@ -97,7 +97,7 @@ def write_correction(
         correction = kept.model_copy(update={"version": version, "etag": etag_of(version)})
         check_version(files, given.who, if_match, correction)
         if store.item_folder(item).is_dir() and store.prediction(item, frame_index) != prediction:
-            raise ApiError(409, "not_ready", f"{item.name}: was measured again meanwhile; open it again, then save")
+            raise ApiError(409, "not_ready", f"{item.name}: was measured again meanwhile; save once more")
         write_numbers(store.readings_folder(item), numbers)
         _add(store, item, frame_index, version, given.who, correction)
     return correction
