@@ -99,14 +99,17 @@ test("proposals are the words that no reader has said, each with what it rests o
     composition: "spongiform",
     echogenicity: "hypoechoic",
     shape: "taller-than-wide",
-    sources: { composition: "reader", echogenicity: "measured", shape: "measured" },
+    foci: ["punctate echogenic foci"],
+    sources: { composition: "reader", echogenicity: "measured", shape: "measured", foci: "measured" },
     evidence: {
       echogenicity: { measure: "echogenicity_ratio", value: 0.645, rule: "below 0.65" },
       shape: { measure: "taller_than_wide", value: 1, rule: "anteroposterior against transverse" },
+      foci: { measure: "num_foci", value: 10, rule: "3 or more" },
     },
   };
   assert.deepEqual(lexicon.proposalsOf(descriptors), {
-    echogenicity: { value: "hypoechoic", why: "Echogenicity ratio 0.65: below 0.65." },
+    echogenicity: { value: "hypoechoic", why: "Echogenicity ratio 0.645: below 0.65." },
+    foci: { value: ["punctate echogenic foci"], why: "Bright foci 10: 3 or more." },
     shape: { value: "taller-than-wide", why: "Anteroposterior against transverse." },
   });
   assert.deepEqual(lexicon.proposalsOf(null), {});

@@ -98,10 +98,10 @@ export function proposalsOf(descriptors) {
 /** @param {Api.Evidence | undefined} evidence */
 function evidenceText(evidence) {
   if (!evidence) return null;
-  const measure = evidence.measure.replaceAll("_", " ");
-  const text =
-    measure === "taller than wide"
-      ? evidence.rule
-      : `${measure} ${Number(evidence.value.toFixed(2))}: ${evidence.rule}`;
+  const measure = evidence.measure === "num_foci" ? "bright foci" : evidence.measure.replaceAll("_", " ");
+  const { value, rule } = evidence;
+  const short = Number(value.toFixed(2));
+  const shown = rule.includes(String(short)) ? Number(value.toFixed(4)) : short; // never "0.65: below 0.65"
+  const text = measure === "taller than wide" ? rule : `${measure} ${shown}: ${rule}`;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
