@@ -28,10 +28,10 @@ SHORT = [
     ("archive", "--error EDQUOT --once", 12, 4),
     ("serve", "", 90, 30),
     ("serve", "--error ENOSPC", 90, 60),
-    ("serve", "--jump=-86400", 90, 20),
+    ("serve", "--jump=-86400", 300, 150),
     ("listen", "", 50, 20),
     ("listen", "--error EMFILE", 30, 17),
-    ("listen", "--jump=86400", 50, 10),
+    ("listen", "--jump=86400", 100, 30),
 ]
 """(flow, options (none: SIGKILL), of how many calls one is tried, the first); in continuous integration."""
 ERRORS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE")
