@@ -12,7 +12,7 @@ import pytest
 
 import echo_child
 from thyrosight.children import REQUESTS_AHEAD, replies
-from thyrosight.errors import InputError
+from thyrosight.errors import BundleError, InputError
 
 
 def said(requests: list[dict[str, Any]], number: int = 2) -> list[Any]:
@@ -43,6 +43,11 @@ def test_a_child_that_was_killed_by_chance_costs_nothing(tmp_path: Path) -> None
 def test_a_child_that_can_not_start_is_one_error() -> None:
     with pytest.raises(InputError, match="no child process starts"):
         list(replies(echo_child, {"is_broken": True}, iter([{"say": 1}]), 1))
+
+
+def test_what_a_child_says_of_its_settings_is_raised_by_the_parent() -> None:
+    with pytest.raises(BundleError, match="the model is another one"):
+        list(replies(echo_child, {"is_refused": True}, iter([{"say": 1}]), 2))
 
 
 def test_a_fault_of_the_requests_reaches_the_caller() -> None:

@@ -8,6 +8,7 @@ costs no request, and a request that kills every child costs no other request.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from thyrosight.errors import InputError
+from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
 
 Json = dict[str, Any]
 MAX_TRIES = 2
@@ -28,13 +29,15 @@ REQUESTS_AHEAD = 8
 """Per child: how many requests may be begun before the oldest reply is taken; it bounds the memory of replies."""
 END_SECONDS = 20.0
 """Seconds after its stdin was closed at which a child that still runs is killed."""
+FAULTS = {kind.__name__: kind for kind in (BundleError, ConfigError, InputError, MissingExtraError)}
+"""What a child may refuse its settings with; the parent raises the same."""
 
 
 def replies(module: ModuleType, settings: Json, requests: Iterable[Json], number: int) -> Generator[Json, None, None]:
     """Module with `serve`, its settings, requests, number of children -> a reply per request, in the same order.
 
-    Where the child died at both tries the reply is {"died": why, in words}. InputError where no child can be started.
-    Ends its children when the iterator is closed.
+    Where the child died at both tries the reply is {"died": why, in words}. InputError where no child can be started;
+    what a child says of its settings is raised here. Ends its children when the iterator is closed.
     """
     work = _Work(iter(requests), number * REQUESTS_AHEAD)
     threads = [threading.Thread(target=_attend, args=(module, settings, work), daemon=True) for _ in range(number)]
@@ -57,7 +60,12 @@ def serve(load: Callable[[Json], Callable[[Json], Json]]) -> None:
     requests, replies_to = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not reach the replies
     try:
-        answer = load(json.loads(requests.readline()))
+        try:
+            answer = load(json.loads(requests.readline()))
+        except ThyrosightError as error:
+            _send(replies_to, {"refused": str(error), "kind": type(error).__name__})
+            return
+        gc.freeze()  # what is loaded stays: searches for cycles look at what a request makes
         _send(replies_to, {"ready": True})
         while line := requests.readline():
             _send(replies_to, answer(json.loads(line)))
@@ -164,7 +172,11 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        if "ready" not in (answer := self.ask(settings)):
+        answer = self.ask(settings)
+        if "refused" in answer:
+            self.end()
+            raise FAULTS.get(answer["kind"], ThyrosightError)(answer["refused"])
+        if "ready" not in answer:
             raise InputError(f"no child process starts ({answer['died']}); free memory, or pass --threads 1")
 
     def ask(self, request: Json) -> Json:

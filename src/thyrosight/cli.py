@@ -8,6 +8,7 @@ stderr. The commands import the heavy libraries inside their functions, so that 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,9 @@ from thyrosight.files import DISK_FAULTS, mend_of
 from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
+OBJECTS_PER_SEARCH = 50_000
+"""Made before Python searches for cycles. A prediction's modules are as many; at Python's own 700 they are searched 150
+times while they load."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are no fault of ours."""
@@ -70,18 +74,6 @@ def exit_code(error: ThyrosightError) -> int:
     """An error for the user -> 2 where nothing could be tried (configuration, installation), else 1."""
     return 2 if isinstance(error, ConfigError | MissingExtraError) else 1
 
-
-app = typer.Typer(
-    name="thyrosight",
-    cls=ErrorsInOneLine,
-    help="Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical device.",
-    epilog="Exit codes: 0 fine, 1 some input or result is not good, 2 usage or configuration, 130 interrupted.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "learn": training.learn,
@@ -118,9 +110,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 """Every command and its function, in the order of `--help`: data, training, scores, results, service."""
 
-for _name, _function in COMMANDS.items():
-    app.command(_name)(_function)
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -130,13 +119,38 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical device."""
+
+
+def program(named: str | None = None) -> typer.Typer:
+    """-> the program with all its commands; with the named one alone, where there is a command of that name.
+
+    Typer reads the options of every command it holds before it runs one: a quarter of the time of a prediction.
+    """
+    made = typer.Typer(
+        name="thyrosight",
+        cls=ErrorsInOneLine,
+        help="Outline nodules in thyroid ultrasound and rate their risk of malignancy. For research; not a medical "
+        "device.",
+        epilog="Exit codes: 0 fine, 1 some input or result is not good, 2 usage or configuration, 130 interrupted.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    made.callback()(_options)
+    for name in (named,) if named in COMMANDS else COMMANDS:
+        made.command(name)(COMMANDS[name])
+    return made
+
+
+app = program()
 
 
 def main() -> None:
@@ -146,6 +160,8 @@ def main() -> None:
     disk behind stdout is full, it ends with one line on stderr and exit code 1.
     """
     start_again_in_utf8()
+    gc.set_threshold(OBJECTS_PER_SEARCH, 10, 10)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads the metadata of all packages for them
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -154,8 +170,9 @@ def main() -> None:
     sys.stdout, sys.stderr = out, err
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(prog_name="thyrosight")
+        program(next(iter(sys.argv[1:]), None))(prog_name="thyrosight")
     finally:
+        gc.freeze()  # at its end Python searches all objects for cycles, several times; the system frees them faster
         out.flush()
         if out.is_lost and out.fault is not None:
             err.write(f"error: stdout: can't be written ({out.fault.strerror}); free the space or print elsewhere\n")

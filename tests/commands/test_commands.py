@@ -9,7 +9,7 @@ from typing import get_type_hints
 import pytest
 
 from command_line import error_line, runner
-from thyrosight.cli import COMMANDS, app, exit_code
+from thyrosight.cli import COMMANDS, app, exit_code, program
 from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
 
 # Help, version, usage
@@ -50,6 +50,20 @@ def test_version_and_unknown_command() -> None:
 )
 def test_exit_codes(error: type[ThyrosightError], code: int) -> None:
     assert exit_code(error("x")) == code
+
+
+@pytest.mark.parametrize("named", ["predict", "info", "predikt", "--version", None])
+def test_the_program_of_one_command_says_what_the_whole_program_says(named: str | None) -> None:
+    for arguments in ([named, "--help"], [named, "--no-such-option"], [named]):
+        words = [word for word in arguments if word is not None]
+        whole, alone = runner.invoke(app, words), runner.invoke(program(named), words)
+        assert (alone.exit_code, alone.stdout, alone.stderr) == (whole.exit_code, whole.stdout, whole.stderr)
+
+
+def test_only_the_named_command_is_made() -> None:
+    assert [command.name for command in program("predict").registered_commands] == ["predict"]
+    for name in ("predikt", "-h", None):
+        assert [command.name for command in program(name).registered_commands] == list(COMMANDS)
 
 
 # Errors

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from thyrosight.commands.terminal import cell_text, in_line, plain, progress_bar, stdout_kept_for_json, words
+from thyrosight.commands.terminal import (
+    cell_text,
+    in_line,
+    plain,
+    print_table,
+    progress_bar,
+    stdout_kept_for_json,
+    words,
+)
 from thyrosight.types import Box
 
 # What is shown
@@ -49,6 +57,16 @@ def test_text_of_cells() -> None:
     assert [cell_text(value) for value in (None, 0.123456, 12, "x", True)] == ["-", "0.1235", "12", "x", "True"]
     assert in_line({"a": [1, 2], "b": {}}) == "a: 1, 2, b: -"
     assert words("num_empty_masks") == "empty masks"
+
+
+def test_a_table_in_a_pipe_is_aligned_with_and_without_rich(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("0000", 1, "12.5 mm", None, ""), ("a longer name", 10, None, 0.123456, "touches_border")]
+    columns = ("case", "nodules", "longest", "risk", "flags")
+    print_table(columns, rows)
+    ours = capsys.readouterr().out
+    print_table(columns, [*rows, ("\u00e9", 1, "", "", "")])  # a letter that rich has to measure
+    assert capsys.readouterr().out.splitlines()[:3] == ours.splitlines()
+    assert ours.splitlines()[1].split() == ["0000", "1", "12.5", "mm", "-"]
 
 
 def test_stdout_is_kept_for_json(capsys: pytest.CaptureFixture[str]) -> None:

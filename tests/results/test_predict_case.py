@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -41,6 +41,23 @@ def test_children_write_what_one_process_writes(tmp_path: Path) -> None:
     assert results_in(tmp_path / "several") == results_in(tmp_path / "alone")
     again = run(tmp_path / "in", tmp_path / "several", bundle, threads=2)
     assert again.num_skipped == NUM_SCANS
+
+
+def test_only_the_children_load_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded_here(*_: object) -> NoReturn:
+        raise AssertionError("this process does not need the network")
+
+    write_scans(tmp_path / "in", *(f"{index}.png" for index in range(NUM_SCANS)))
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    first = run(tmp_path / "in", tmp_path / "first", bundle, threads=1)
+    monkeypatch.setattr("thyrosight.inference.predictor.load_network", loaded_here)
+    assert run(tmp_path / "in", tmp_path / "out", bundle, threads=2).num_done == NUM_SCANS
+    ours, theirs = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("out", "first"))
+    assert ours["model"] == theirs["model"]
+    assert ours["settings"] == theirs["settings"] | {"threads": 2}
+    with pytest.raises(AssertionError):
+        run(tmp_path / "in", tmp_path / "alone", bundle, threads=1)
+    assert first.num_done == NUM_SCANS
 
 
 def test_a_dying_child_costs_its_image_which_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

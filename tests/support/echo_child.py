@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.children import serve
+from thyrosight.errors import BundleError
 
 
 def load(settings: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     if settings.get("is_broken"):
         raise MemoryError
+    if settings.get("is_refused"):
+        raise BundleError("the model is another one")
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if marks := request.get("die_once"):

@@ -68,7 +68,7 @@ def _read_file(folder: Path, name: str, may_link: bool) -> bytes:
     if status.st_size > MAX_BYTES[name]:
         raise _too_large(folder, name)
     with open(path, "rb") as stream:
-        return stream.read(MAX_BYTES[name] + 1)
+        return stream.read(status.st_size + 1)  # as many as there are: room for the limit would be set aside first
 
 
 def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from thyrosight.bundle.store import bundle_path
+from thyrosight.bundle.store import bundle_path, load_bundle
 from thyrosight.children import replies
 from thyrosight.errors import InputError
 from thyrosight.frames.find_images import FoundImages, find_images
-from thyrosight.inference.onnx_runtime import default_threads
+from thyrosight.inference.onnx_runtime import CPU, default_threads
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results import predict_case as case_process
 from thyrosight.results.case_folder import files_of_others
@@ -24,7 +24,7 @@ from thyrosight.results.case_ids import Task, assign_case_ids
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.predict_case import CaseSettings, FolderOptions, Outcome, predict_case, task_json
 from thyrosight.results.report import GALLERY_LIMIT, write_results
-from thyrosight.results.run_file import RUN_FILES, earlier_failures, open_run, write_run
+from thyrosight.results.run_file import RUN_FILES, UsedModel, earlier_failures, open_run, write_run
 
 MAX_FAILED_WRITES = 3
 """After this many failed writes in a row the run stops, because then the disk is at fault and not the images."""
@@ -108,16 +108,10 @@ def predict_folder(
     given = [sources] if isinstance(sources, Path | str) else sources
     out = Path(out)
     tasks, found = _tasks([Path(source) for source in given], out, options.frame_index)
-    if isinstance(bundle, Predictor):
-        predictor = bundle
-    else:
-        predictor = Predictor.load(
-            bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence, device=options.device
-        )
-    options = replace(options, device=predictor.device)
+    predictor, model = _model(bundle, options, len(tasks))
+    options = replace(options, device=model.device)
     taken = files_of_others(out, [task.case_id for task in tasks])
-    settings = options.to_json() | {"prevalence": predictor.share.asked_for, "device": predictor.device}
-    run = open_run(out, predictor, len(tasks), settings)
+    run = open_run(out, model, len(tasks), options.to_json())
     tally, status = Tally(), "stopped"
     try:
         free = [task for task in tasks if task.case_id not in taken]
@@ -174,28 +168,43 @@ def _passed_over(found: FoundImages) -> str:
     return f" (passed over: {found.passed_over_in_words})" if found.passed_over else ""
 
 
+def _model(
+    bundle: Path | str | Predictor | None, options: FolderOptions, num_images: int
+) -> tuple[Predictor | None, UsedModel]:
+    """-> (the model, loaded; None where only child processes will use it, what the run records of it).
+
+    Another device than the CPU is tried here first, so that the command ends before it writes where there is none.
+    """
+    if isinstance(bundle, Predictor):
+        return bundle, UsedModel.of(bundle)
+    number = num_processes(num_images, options.threads)
+    if options.device == CPU and number > 1:
+        return None, UsedModel.of_bundle(load_bundle(bundle), options.tta, options.prevalence)
+    predictor = Predictor.load(
+        bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence, device=options.device
+    )
+    return predictor if number == 1 else None, UsedModel.of(predictor)
+
+
 def num_processes(num_images: int, threads: int | None) -> int:
     """Number of images, cores that may be used (None: all) -> number of processes; 1: this process alone."""
     return max(1, min(threads or default_threads(), num_images // IMAGES_PER_PROCESS))
 
 
 def _outcomes(
-    predictor: Predictor,
+    predictor: Predictor | None,
     tasks: Sequence[Task],
     out: Path,
     bundle: Path | str | Predictor | None,
     options: FolderOptions,
 ) -> Generator[Outcome, None, None]:
-    """-> the outcome of each image, in order.
-
-    This process predicts where a Predictor is given or one process is enough, else child processes do.
-    """
-    number = num_processes(len(tasks), options.threads)
+    """-> the outcome of each image, in order: by this process where it has loaded the model, else by children."""
     with_thumbnails = len(tasks) <= MAX_THUMBNAILS
-    if isinstance(bundle, Predictor) or number == 1:
+    if predictor is not None:
         for task in tasks:
             yield predict_case(predictor, task, out, options, with_thumbnail=with_thumbnails)
         return
+    number = num_processes(len(tasks), options.threads)
     settings = CaseSettings(out, bundle_path(bundle), options, with_thumbnails).to_json()
     requests = (task_json(task) for task in tasks)
     with closing(replies(case_process, settings, requests, number)) as answers:

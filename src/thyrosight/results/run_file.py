@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from thyrosight.bundle.store import Bundle, bundle_id
 from thyrosight.environment import NOT_INSTALLED, library_versions, software_version, utc_now
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault, write_atomic
@@ -17,6 +18,8 @@ from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.frames.find_images import RUN_KIND
 from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.prevalence import ShareOfMalignant
+from thyrosight.prediction import ModelIdentity
 from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME, FailedFile
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
@@ -26,7 +29,26 @@ LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-p
 """Key in run.json: name of the distribution."""
 
 
-def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
+class UsedModel(NamedTuple):
+    """What a run records of its model. prevalence: the share of malignant nodules that was asked for."""
+
+    identity: ModelIdentity
+    with_tta: bool
+    prevalence: float | None
+    device: str
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> UsedModel:
+        return cls(predictor.model, predictor.with_tta, predictor.share.asked_for, predictor.device)
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, tta: bool, prevalence: float | None) -> UsedModel:
+        """The same of a model that other processes load, on the CPU."""
+        identity = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
+        return cls(identity, tta, ShareOfMalignant.of(bundle.info, prevalence).asked_for, CPU)
+
+
+def open_run(out: Path, model: UsedModel, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Results folder, the run -> the content of run.json at its start; makes the folder, or checks what is in it.
 
     InputError where the folder can't be made, or holds files of these names that are not ours. InputError too where it
@@ -40,8 +62,8 @@ def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[st
     run = {
         "kind": RUN_KIND,
         "format_version": 1,
-        "model": predictor.model.model_dump(),
-        "settings": {"tta": predictor.with_tta} | settings,
+        "model": model.identity.model_dump(),
+        "settings": {"tta": model.with_tta} | settings | {"prevalence": model.prevalence, "device": model.device},
         "versions": _versions(),
         "started": utc_now(),
         "num_images": num_images,
@@ -50,8 +72,8 @@ def open_run(out: Path, predictor: Predictor, num_images: int, settings: dict[st
     if earlier is not None and not settings["overwrite"]:
         for what, before, now in (
             ("model", earlier["model"], run["model"]),
-            ("tta", earlier["settings"]["tta"], predictor.with_tta),
-            *((name, earlier["settings"].get(name), settings[name]) for name in SAME_SETTINGS),
+            ("tta", earlier["settings"]["tta"], model.with_tta),
+            *((name, earlier["settings"].get(name), run["settings"][name]) for name in SAME_SETTINGS),
         ):
             if before != now:
                 raise InputError(
