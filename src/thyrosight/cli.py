@@ -38,9 +38,9 @@ from thyrosight.files import DISK_FAULTS, mend_of
 from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
-OBJECTS_PER_SEARCH = 50_000
-"""Made before Python searches for cycles. A prediction's modules are as many; at Python's own 700 they are searched 150
-times while they load."""
+OBJECTS_PER_SEARCH = 20_000
+"""So many are made before Python searches the new ones for cycles. The modules of a prediction make 100,000; by
+Python's own 700 they are searched 150 times while they load."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are no fault of ours."""

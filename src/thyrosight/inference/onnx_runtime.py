@@ -140,6 +140,7 @@ def open_session(onnx_bytes: bytes, threads: int | None = None, provider: str = 
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads keep their cores busy
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     _register_shared_arena()

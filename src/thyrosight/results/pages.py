@@ -26,6 +26,7 @@ def page_template(name: str) -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # a template is compiled once per process: to optimize it takes longer than it saves
     )
     environment.filters["percent"] = lambda value: f"{value:.0%}"
     return environment.get_template(name)
