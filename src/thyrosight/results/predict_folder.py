@@ -204,6 +204,7 @@ def _outcomes(
         for task in tasks:
             yield predict_case(predictor, task, out, options, with_thumbnail=with_thumbnails)
         return
+    assert not isinstance(bundle, Predictor)  # it would be the one above
     number = num_processes(len(tasks), options.threads)
     settings = CaseSettings(out, bundle_path(bundle), options, with_thumbnails).to_json()
     requests = (task_json(task) for task in tasks)

@@ -59,7 +59,7 @@ def open_run(out: Path, model: UsedModel, num_images: int, settings: dict[str, A
         remove_leftovers(out)
     except OSError as error:
         raise InputError(f"{out}: can't be made a folder ({error.strerror}); choose another path") from error
-    run = {
+    run: dict[str, Any] = {
         "kind": RUN_KIND,
         "format_version": 1,
         "model": model.identity.model_dump(),
