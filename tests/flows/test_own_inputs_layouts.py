@@ -95,6 +95,59 @@ def test_studies_and_views_of_one_patient_stay_together(tmp_path: Path, place: s
     assert sorted(case.group for case in cases) == sorted(groups + extra)
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "B,M",
+        "benigno,maligno",
+        "gutartig,bösartig",
+        "良性,恶性",
+        "bénin,malin",
+        "negative,positive",
+        "non-cancer,cancer",
+        "Low_risk,High risk",
+    ],
+)
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_class_folders_in_other_words_give_the_label(tmp_path: Path, pair: str, with_masks: bool) -> None:
+    for number in range(4):
+        folder = tmp_path / "set" / pair.split(",")[number % 2]
+        save(folder / f"{number}.png", picture(number))
+        if with_masks:
+            save(folder / f"{number}_mask.png", rectangle())
+    cases, _ = prepared(tmp_path / "set")
+    assert {case.image.stem: case.malignancy for case in cases} == {"0": 0, "1": 1, "2": 0, "3": 1}
+
+
+def test_numbered_folders_that_may_be_classes_are_named(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / f"class{number % 2}" / f"{number}.png", picture(number))
+        save(tmp_path / "set" / f"class{number % 2}" / f"{number}_mask.png", rectangle())
+    _, summary = prepared(tmp_path / "set")
+    assert any("if they are classes, no label is read" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("image", "mask"), [("image", "mask"), ("us", "nodule1"), ("bmode", "roi_reader2")])
+def test_folders_of_one_image_and_its_mask(tmp_path: Path, image: str, mask: str) -> None:
+    put(tmp_path / "set", f"case{{}}/{image}.png", f"case{{}}/{mask}.png")
+    cases, _ = prepared(tmp_path / "set")
+    assert len({case.group for case in cases}) == len(cases) == 4
+    assert all(case.mask and case.mask.parent == case.image.parent for case in cases)
+
+
+def test_numbers_with_and_without_zeros_are_the_same(tmp_path: Path) -> None:
+    put(tmp_path / "set", "images/us{}.png", "masks/us00{}.png")
+    cases, _ = prepared(tmp_path / "set")
+    assert [case.mask and case.mask.name for case in cases] == [f"us00{number}.png" for number in range(4)]
+
+
+def test_folders_without_masks_are_not_taken_for_each_others_masks(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / ("left", "right")[number % 2] / f"{number}.png", picture(number))
+    with pytest.raises(InputError, match=r"left/ and right/ are classes or patients.*call classes"):
+        prepared(tmp_path / "set")
+
+
 def packed(folder: Path) -> None:
     folder.mkdir()
     (folder / "set.zip").write_bytes(b"PK")

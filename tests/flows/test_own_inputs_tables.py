@@ -67,6 +67,8 @@ SAME_TABLE: dict[str, bytes] = {
     "labels yes and no": PLAIN.replace(",1,", ",Yes,").replace(",0,", ",No,").encode(),
     "labels M and B": PLAIN.replace(",1,", ",M,").replace(",0,", ",B,").encode(),
     "labels 1.0 and 0,0": PLAIN.replace(",1,", ",1.0,").replace(",0,", ',"0,0",').encode(),
+    "labels in Chinese": PLAIN.replace(",1,", ",恶性,").replace(",0,", ",良性,").encode(),
+    "labels in German": PLAIN.replace(",1,", ",bösartig,").replace(",0,", ",gutartig,").encode(),
     "labels TRUE and FALSE": PLAIN.replace(",1,", ",TRUE,").replace(",0,", ",FALSE,").encode(),
     "upper case endings": PLAIN.replace(".png", ".PNG").encode(),
     "names without endings": PLAIN.replace(".png", "").encode(),

@@ -7,6 +7,7 @@ patient.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from thyrosight.datasets.formats.found import Found, data_set_of
-from thyrosight.datasets.formats.names import common_prefix, is_mask_folder, key_of, place_of, shorter_names
+from thyrosight.datasets.formats.names import classes_of, common_prefix, is_mask_folder, key_of, place_of, shorter_names
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
 from thyrosight.datasets.formats.tree import (
     by_name,
@@ -52,6 +53,8 @@ class Sorted:
     rule: str
     suffixes: tuple[str, ...] = ()
     """What the name of a mask has more than its image's, where no usual word says so; in lower case."""
+    is_per_folder: bool = False
+    """Whether each folder holds one image and its masks, whatever their names are."""
 
 
 def recognise(folder: Path) -> bool:
@@ -64,8 +67,8 @@ def recognise(folder: Path) -> bool:
     found = sort_files(folder, files, {})
     if found is not None and found.masks:
         return True
-    labels = {place_of(path.relative_to(folder).parent.parts).malignancy for path in files}
-    if {0, 1} <= labels:
+    places = [place_of(path.relative_to(folder).parent.parts) for path in files]
+    if {0, 1} <= {place.malignancy for place in places} | set(classes_of(places)[0]):
         return True
     names = by_name(path for path in files if path.parent != folder)
     return any(image_column(table, names) for table in tables)
@@ -125,7 +128,24 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
         masks += strays
         example = f"{masks[0].name} belongs to the image {min(words)}" if len(words) == 1 else f"e.g. {masks[0].name}"
         return Sorted([path for path in files if path not in set(masks)], masks, f"masks: by their names, {example}")
-    return _by_suffix(files, keys) or _by_content(folder, files)
+    return _by_suffix(files, keys) or _by_role(files) or _by_content(folder, files)
+
+
+def _by_role(files: Sequence[Path]) -> Sorted | None:
+    """case1/us.png, case1/nodule.png: folders with files of the same names, of which all but one are masks."""
+    roles: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        roles[stem_without_ending(path).casefold()].append(path)
+    num_folders = len({path.parent for path in files})
+    if num_folders < 2 or not 2 <= len(roles) <= MAX_SUFFIXES or min(map(len, roles.values())) * 2 < num_folders:
+        return None
+    masks = {name for name, paths in roles.items() if all(_is_mask(path) for path in paths[:MAX_OPENED])}
+    if not masks or len(masks) != len(roles) - 1:
+        return None
+    (image,) = set(roles) - masks
+    rule = f"masks: the files called {', '.join(sorted(masks))}, by their content, of the image {image} in their folder"
+    of_masks = [path for path in files if stem_without_ending(path).casefold() in masks]
+    return Sorted(roles[image], of_masks, rule, is_per_folder=True)
 
 
 def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | None:
@@ -172,6 +192,8 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     if len(top) != 2:
         return None
     (first, ours), (second, theirs) = top.items()
+    if 1 in classes_of([place_of([first]), place_of([second])])[0]:
+        return None
     smaller = min(len(ours), len(theirs))
     if len(by_name(ours).keys() & by_name(theirs).keys()) < SAME_NAMES * smaller:
         return None
@@ -204,6 +226,14 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
     keys = {_key(folder, image, ""): image for image in found.images}
     names = by_name(found.images)
     strays = []
+    if found.is_per_folder:
+        image_in = {image.parent: image for image in found.images}
+        for mask in found.masks:
+            if mask.parent in image_in:
+                pairs[image_in[mask.parent]].append(mask)
+            else:
+                strays.append(mask)
+        return pairs, strays
     for mask in found.masks:
         image = _image_of(folder, mask, keys, names, found.suffixes)
         if image is None:
@@ -214,16 +244,23 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
         cut = common_prefix([stem_without_ending(path) for path in found.images])
         cut_mask = common_prefix([stem_without_ending(path) for path in found.masks])
         shorter = {_key(folder, image, cut): image for image in found.images}
+        numbers = Counter(map(_number_key, found.images))
+        numbered = {_number_key(image): image for image in found.images if numbers[_number_key(image)] == 1}
         strays = []
         for mask in found.masks:
             image = shorter.get(_key(folder, mask, cut_mask)) or next(
-                (names[name.casefold()][0] for name in _names_of_one(mask, names)), None
+                (names[name.casefold()][0] for name in _names_of_one(mask, names)), numbered.get(_number_key(mask))
             )
             if image is None:
                 strays.append(mask)
             else:
                 pairs[image].append(mask)
     return pairs, strays
+
+
+def _number_key(path: Path) -> str:
+    """us7.png, US007.png -> us7."""
+    return re.sub(r"0*(\d+)", r"\1", stem_without_ending(path).casefold())
 
 
 def _names_of_one(mask: Path, names: dict[str, list[Path]]) -> list[str]:

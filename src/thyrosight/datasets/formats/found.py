@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.formats.names import malignancy_in, patients_of, place_of, safe_name
+from thyrosight.datasets.formats.names import classes_of, malignancy_in, patients_of, place_of, safe_name
 from thyrosight.datasets.formats.side_table import with_table
 from thyrosight.datasets.formats.tree import stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
@@ -41,13 +41,14 @@ def data_set_of(
 ) -> DataSet:
     """Found images -> their DataSet. Folders and labels say class, split and patient; a table completes them."""
     places = [place_of(_parts(one, request)) for one in found]
-    groups, said = patients_of([place.rest for place in places])
+    classes, rests, classes_said = classes_of(places)
+    groups, said = patients_of(rests)
     ids = _names(found, request)
     faults: list[str] = []
     cases, contradicting = [], []
-    for one, place, group, case_id in zip(found, places, groups, ids, strict=True):
+    for one, place, group, case_id, named in zip(found, places, groups, ids, classes, strict=True):
         labels = {label for label in map(malignancy_in, one.labels) if label is not None}
-        labels |= {place.malignancy} if place.malignancy is not None else set()
+        labels |= {label for label in (place.malignancy, named) if label is not None}
         if len(labels) > 1:
             contradicting.append(one.image.name)
         try:
@@ -62,7 +63,7 @@ def data_set_of(
     if faults and not cases:
         raise InputError(f"{request.folder}: none of the {len(faults)} images can be read; the first: {faults[0]}")
     cases, table_notes, num_strays = with_table(cases, request)
-    told = [*notes, *([said] if said else []), *table_notes]
+    told = [*notes, *(text for text in (classes_said, said) if text), *table_notes]
     if contradicting:
         told.append(
             f"{len(contradicting)} images are both benign and malignant and get no label, e.g. {contradicting[0]}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from thyrosight.datasets.sets.layout import BENIGN_WORDS, MALIGNANT_WORDS
 
 MASK_WORDS = frozenset(
     re.split(
@@ -32,8 +35,14 @@ SPLIT_WORDS = {
 NODULE_WORDS = frozenset(
     ("nodule", "nodules", "nodulo", "lesion", "lesions", "tumor", "tumors", "tumour", "tumours", "mass", "masses")
 )
-_MALIGNANT = frozenset(("malignant", "malign", "malignancy", "cancer", "carcinoma"))
-_BENIGN = frozenset(("benign",))
+_MALIGNANT = MALIGNANT_WORDS | {"cancer", "carcinoma"}
+_BENIGN = BENIGN_WORDS
+CLASS_PAIRS = (("b", "m"), ("negative", "positive"), ("low", "high"), ("low risk", "high risk"))
+"""Names of two folders that are classes where both are there: benign or the like first."""
+NOT_MALIGNANT = frozenset(
+    f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
+)
+"""Names of a folder that is the other class next to one of malignant images."""
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
 _BELOW_A_PATIENT = re.compile(
@@ -45,12 +54,14 @@ _BELOW_A_PATIENT = re.compile(
 MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
 """Folders count as patients where there are at least MIN_PATIENTS of them, and their median number of images is at most
 MAX_IMAGES_PER_PATIENT."""
+_CLASS_NUMBER = re.compile(r"^(class|label|category|cate|cat|type)?[ _.-]*[012]$", re.IGNORECASE)
 _PATIENT_NAME = re.compile(r"^(p|pt|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
 
 
 def words_of(name: str) -> frozenset[str]:
     """`Train_Images 2` -> {train, images, 2}."""
-    return frozenset(re.split(r"[\W_]+", re.sub(r"ground[ _-]?truth", "groundtruth", name.casefold()))) - {""}
+    plain = unicodedata.normalize("NFC", name).casefold()  # macOS stores accents apart
+    return frozenset(re.split(r"[\W_]+", re.sub(r"ground[ _-]?truth", "groundtruth", plain))) - {""}
 
 
 def malignancy_in(name: str) -> int | None:
@@ -118,10 +129,12 @@ def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
     if not sizes or all(name == names[0] for name in names):
         return [""] * len(names), ""
     shown = ", ".join(list(dict.fromkeys(name for name in names if name))[:3])
+    is_two = len(sizes) == 2 and all(_CLASS_NUMBER.match(name) for name in names if name)
+    doubt = "; if they are classes, no label is read from them: call them benign and malignant" if is_two else ""
     is_numbered = all(_PATIENT_NAME.match(name.rpartition("/")[2]) for name in names if name)
     if is_numbered or (len(sizes) >= MIN_PATIENTS and sizes[len(sizes) // 2] <= MAX_IMAGES_PER_PATIENT):
-        return names, f"folders are taken for patients, {len(sizes)} of them: {shown} ..."
-    return [""] * len(names), f"folders {shown} hold up to {sizes[-1]} images each: not taken for patients"
+        return names, f"folders are taken for patients, {len(sizes)} of them: {shown} ...{doubt}"
+    return [""] * len(names), f"folders {shown} hold up to {sizes[-1]} images each: not taken for patients{doubt}"
 
 
 def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -143,6 +156,32 @@ def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
             rest = rest[:-1]
         shorter.append(rest)
     return shorter
+
+
+def classes_of(places: Sequence[Place]) -> tuple[list[int | None], list[tuple[str, ...]], str]:
+    """The place of each image -> (its class or None, its rest without the class, what was taken in words).
+
+    Some folders are classes only as a pair: B and M, negative and positive, cancer and non-cancer.
+    """
+    rests = [place.rest for place in places]
+    has_malignant = any(place.malignancy == 1 for place in places)
+    for level in range(max(map(len, rests), default=0)):
+        named = {plain_words(rest[level]) for rest in rests if len(rest) > level}
+        pair = next((pair for pair in CLASS_PAIRS if named == set(pair)), None)
+        if pair is None and has_malignant and len(named) == 1 and named <= NOT_MALIGNANT:
+            pair = (named.pop(), "")
+        if pair is not None:
+            label_of = {pair[0]: 0, pair[1]: 1}
+            labels = [label_of[plain_words(rest[level])] if len(rest) > level else None for rest in rests]
+            left = [(*rest[:level], *rest[level + 1 :]) for rest in rests]
+            others = f" and {pair[1]} for malignant" if pair[1] else ""
+            return labels, left, f"folders {pair[0]} are taken for benign{others}"
+    return [None] * len(rests), rests, ""
+
+
+def plain_words(name: str) -> str:
+    """`Low_Risk` -> low risk."""
+    return " ".join(re.split(r"[\W_]+", unicodedata.normalize("NFC", name).casefold())).strip()
 
 
 def common_prefix(stems: Sequence[str]) -> str:

@@ -135,6 +135,11 @@ def what_is_in(folder: Path) -> str:
             f"outline the images without them: thyrosight predict {folder} -o OUT"
         )
     tops = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in images if path.parent != folder))
+    if len(tops) > 1 and not any(len({path.parent for path in same}) > 1 for same in names.values()):
+        return (
+            f"{seen}; best guess: {tops[0]}/ and {tops[1]}/ are classes or patients, and no file is a mask: call "
+            f"classes benign and malignant; {ASK}; to outline the images: thyrosight predict {folder} -o OUT"
+        )
     if len(tops) > 1:
         command = f"thyrosight prepare {folder} -o OUT --source folders --column mask={tops[-1]}"
         return f"{seen}; best guess: {tops[-1]}/ holds the masks of {tops[0]}/: {command}; {ASK}"

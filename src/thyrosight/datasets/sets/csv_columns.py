@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
+from thyrosight.datasets.sets.layout import BENIGN_WORDS, MALIGNANT_WORDS
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.frames.load import SUFFIXES
@@ -69,7 +70,7 @@ MAY_BE_PATIENT = re.compile(r"^(case|study|exam|examination|accession|visit)(no|
 NEAR_MASK = re.compile(r"mask|segmentation|contour|outline")
 NEAR_LABEL = re.compile(r"cancer|carcinoma|malignan|diagnos|patholog|histolog")
 NEAR_FOLD = re.compile(r"fold")
-PLAIN_LABELS = frozenset(("benign", "malignant", "b", "m"))
+PLAIN_LABELS = MALIGNANT_WORDS | BENIGN_WORDS | {"b", "m"}
 SPLIT_VALUES = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
 """Columns that are never used, not even as the split key, because they identify a person."""

@@ -27,7 +27,7 @@ from thyrosight.datasets.sets.csv_columns import (
     parse_cut,
     plain_name,
 )
-from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, DataSet, KnownSet, Request, write_mask
+from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, LABEL_WORDS, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
@@ -203,6 +203,8 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
     if cut is not None:
         return int(cut[1](row[cut[0]])) if row[cut[0]] else None
     label = whole_number(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
+    if label not in LABELS and (said := unicodedata.normalize("NFC", label)) in LABEL_WORDS:
+        return LABEL_WORDS[said]
     if label not in LABELS:
         known = ", ".join(value for value in LABELS if value)
         raise InputError(
