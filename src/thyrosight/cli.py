@@ -59,10 +59,10 @@ class ErrorsInOneLine(typer.core.TyperGroup):
             if error.errno not in REFUSALS:
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            told = f"{where}{error.strerror}; {mend_of(error, 'check the path, its permissions and the room there')}"
+            message = f"{where}{error.strerror}; {mend_of(error, 'check the path, its permissions and the free space')}"
             if error.errno in (errno.EEXIST, errno.ENOTDIR):
-                told = f"{where}a file is there, where a folder is needed; choose another path"
-            typer.echo(f"error: {printable(told)}", err=True)
+                message = f"{where}a file is there, where a folder is needed; choose another path"
+            typer.echo(f"error: {printable(message)}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             how = " with --resume" if ctx.invoked_subcommand == "train" else ""

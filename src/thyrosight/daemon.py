@@ -38,7 +38,7 @@ def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
         if lock is not None:
             lock.close()
         if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-            raise InputError(f"{lock_path}: can't be used ({error}); make room, or check its permissions") from None
+            raise InputError(f"{lock_path}: can't be used ({error}); free space, or check its permissions") from None
         raise InputError(f"{lock_path.parent}: {fix}") from None
     except sqlite3.DatabaseError:
         if lock is not None:

@@ -112,9 +112,9 @@ class Frame:
         holding = [region for region in scaled if _share_in(box, region.box) >= REGION_HOLDS_SHARE]
         holding = [region for region in holding if region.is_priority] or holding
         if not holding:
-            return None, "it lies outside the ultrasound regions that have a scale"
+            return None, "it is outside the ultrasound regions that have a scale"
         if self.spacing is None and len({region.spacing for region in holding}) > 1:
-            return None, "it lies in several ultrasound regions of different scale"
+            return None, "it is in several ultrasound regions of different scale"
         return holding[0].spacing, self.spacing_reason if self.spacing is not None else None
 
 

@@ -49,10 +49,10 @@ def test_growth_is_what_the_definition_says(
 def test_growth_within_the_error_is_said_to_be() -> None:
     growth = compare_examinations(by_calipers(12.2, 12.2, 10, day=2), by_calipers(10, 10, 10)).growth[1]
     assert (growth.verdict, growth.is_certain, growth.is_beyond_error) == ("grown", False, False)
-    assert "lies within what two measurements differ by" in growth.words
+    assert "is within the error of two measurements" in growth.words
     growth = compare_examinations(by_calipers(14, 14, 12, day=2), by_calipers(10, 10, 10)).growth[1]
     assert (growth.verdict, growth.is_certain, growth.is_beyond_error) == ("grown", False, True)
-    assert "beyond what two measurements differ by" in growth.words
+    assert "more than the error of two measurements" in growth.words
     growth = compare_examinations(by_calipers(20, 20, 20, day=2), by_calipers(10, 10, 10)).growth[1]
     assert (growth.verdict, growth.is_certain) == ("grown", True)
     assert "the whole interval is growth" in growth.words

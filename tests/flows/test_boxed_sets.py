@@ -90,12 +90,12 @@ def test_two_files_of_one_picture_are_one_case_with_two_boxes(tmp_path: Path) ->
     assert summary.source == "tn5000"
     assert (summary.num_images, summary.num_outlined, summary.num_high, summary.num_low) == (4, 0, 2, 2)
     assert cases["000002"].boxes == (Box(50, 20, 70, 60), Box(80, 50, 100, 70))
-    assert cases["000002"].malignancy == 1, "a malignant nodule beside a benign one"
+    assert cases["000002"].malignancy == 1, "a malignant nodule next to a benign one"
     assert cases["000001"].boxes == (Box(10, 10, 40, 30),)
     assert (cases["000004"].group, cases["000004"].fold, cases["000004"].split) == ("b1", 1, "")
     assert all(case.mask is None for case in cases.values())
     assert summary.left_out == {"further file of the same picture, its box is joined": 1}
-    assert any("1 pictures hold a malignant nodule beside a benign one" in note for note in summary.notes)
+    assert any("1 pictures hold a malignant nodule next to a benign one" in note for note in summary.notes)
 
 
 def test_the_publications_split_only_where_it_is_asked_for(tmp_path: Path) -> None:

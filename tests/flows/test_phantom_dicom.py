@@ -114,7 +114,7 @@ def ways(screen: PhantomScreen) -> dict[str, tuple[list[Dataset], str]]:
     coarse = {"PhysicalDeltaX": 0.02, "PhysicalDeltaY": 0.02}
     return {
         "no region": ([], NO_SCALE),
-        "beyond the image": ([at(field._replace(x1=width + 40))], "lies beyond the image"),
+        "beyond the image": ([at(field._replace(x1=width + 40))], "ends beyond the image"),
         "not in centimetres": ([at(field, PhysicalUnitsXDirection=4)], "is not measured in centimetres"),
         "without units": ([at(field, PhysicalUnitsYDirection=None)], "is not measured in centimetres"),
         "delta of zero": ([at(field, PhysicalDeltaX=0.0)], "which is not above zero"),

@@ -162,10 +162,10 @@ def test_the_flags_of_the_header() -> None:
     ("name", "num_frames", "words"),
     [
         ("examples_rgb_color.dcm", 1, NO_SCALE),
-        ("examples_palette.dcm", 1, "region 1 lies beyond the image, (120, 60) to (800, 518) in 800 x 350 pixels"),
+        ("examples_palette.dcm", 1, "region 1 ends beyond the image, (120, 60) to (800, 518) in 800 x 350 pixels"),
         ("examples_jpeg2k.dcm", 1, NO_SCALE),
         ("ExplVR_BigEnd.dcm", 1, NO_SCALE),
-        ("examples_ybr_color.dcm", 30, "region 1 lies beyond the image, (84, 31) to (595, 414) in 320 x 240 pixels"),
+        ("examples_ybr_color.dcm", 30, "region 1 ends beyond the image, (84, 31) to (595, 414) in 320 x 240 pixels"),
     ],
 )
 def test_pydicoms_own_ultrasound(name: str, num_frames: int, words: str) -> None:

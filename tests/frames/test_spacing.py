@@ -47,7 +47,7 @@ SCALED = Spacing(0.06, 0.05)
         ([region(PhysicalDeltaX=3.0, PhysicalDeltaY=3.0)], {}, None, "outside 0.005 to 2 mm"),
         ([region(PhysicalDeltaX=None)], {}, None, "gives no pixel size"),
         ([region(PhysicalDeltaX=0.001, PhysicalDeltaY=0.09)], {}, None, "more than 4 times"),
-        ([region(RegionLocationMaxX1=65)], {"PixelSpacing": [0.1, 0.1]}, None, "lies beyond the image"),
+        ([region(RegionLocationMaxX1=65)], {"PixelSpacing": [0.1, 0.1]}, None, "ends beyond the image"),
         ([region(RegionLocationMaxY1=600)], {}, None, "it was cropped or resized after the scan"),
         (
             [region(), region(RegionDataType=4, RegionSpatialFormat=3, RegionLocationMaxY1=90)],
@@ -74,13 +74,13 @@ def test_a_part_has_the_scale_of_the_region_that_holds_it() -> None:
     assert frame.spacing_in(Box(5, 5, 20, 20)) == (pytest.approx(SCALED), None)
     assert frame.spacing_in(Box(40, 5, 60, 20)) == (pytest.approx(Spacing(0.1, 0.1)), None)
     for box in (Box(20, 5, 45, 20), Box(0, 46, 64, 48)):
-        assert frame.spacing_in(box) == (None, "it lies outside the ultrasound regions that have a scale")
+        assert frame.spacing_in(box) == (None, "it is outside the ultrasound regions that have a scale")
     inset = region(RegionLocationMinX0=40, RegionLocationMinY0=30, PhysicalDeltaX=0.01, PhysicalDeltaY=0.01)
     frame = decode_frame(with_regions(region(RegionFlags=1), inset))
     assert frame.spacing_in(Box(45, 32, 55, 40))[0] == pytest.approx(Spacing(0.1, 0.1)), "the one with priority"
     assert frame.spacing_in(Box(5, 5, 15, 15))[0] == pytest.approx(SCALED)
     frame = decode_frame(with_regions(region(), inset))
-    assert frame.spacing_in(Box(45, 32, 55, 40)) == (None, "it lies in several ultrasound regions of different scale")
+    assert frame.spacing_in(Box(45, 32, 55, 40)) == (None, "it is in several ultrasound regions of different scale")
 
 
 def test_one_region_does_not_measure_what_lies_outside_it() -> None:

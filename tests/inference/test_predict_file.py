@@ -138,7 +138,7 @@ def test_millimetres_of_a_nodule_are_its_pixels_times_the_spacing(tiny: Predicto
     assert prediction.nodules[0].size.transverse_mm == pytest.approx(size.transverse_mm)
     path.write_bytes(files.with_regions(*two, image=scan(18, (90, 48))))
     size = tiny.predict(path).nodules[0].size
-    assert (size.transverse_mm, size.mm_reason) == (None, "it lies outside the ultrasound regions that have a scale")
+    assert (size.transverse_mm, size.mm_reason) == (None, "it is outside the ultrasound regions that have a scale")
 
 
 def test_given_millimetres_go_before_the_files(bundle: Path, tiny: Predictor, tmp_path: Path) -> None:

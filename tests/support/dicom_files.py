@@ -333,7 +333,7 @@ def _bad_dicoms() -> dict[str, tuple[bytes, str]]:
         "RLE bomb": (rle(rle_frame([b"\x81\0" * 200_000])), "holds more bytes"),
         "RLE too short": (rle(rle_frame([b"\x81\0" * 4])), "holds fewer bytes"),
         "RLE of a billion segments": (rle(rle_frame([packbits(picture.tobytes())], claimed=10**9)), "segments"),
-        "RLE that points outside": (rle(rle_frame([packbits(picture.tobytes())], offsets=[10**9])), "lie outside"),
+        "RLE that points outside": (rle(rle_frame([packbits(picture.tobytes())], offsets=[10**9])), "are outside it"),
         "deflate bomb": (meta(DeflatedExplicitVRLittleEndian) + deflate_bomb(272 << 20), "inflates to more than"),
         "deflated and cut": (native(picture, syntax=DeflatedExplicitVRLittleEndian)[:-40], "ends too early"),
         "deflated garbage": (meta(DeflatedExplicitVRLittleEndian) + b"\xff" * 400, "can't be inflated"),

@@ -26,5 +26,5 @@ def test_a_folder_that_can_not_be_tidied_is_one_line(
         raise error
 
     monkeypatch.setattr(service.queue, "recover", refuse)
-    with pytest.raises(InputError, match=r"can't be written \((disk I/O error|Read-only file system)\); make room"):
+    with pytest.raises(InputError, match=r"can't be written \((disk I/O error|Read-only file system)\); free space"):
         service.tidy()

@@ -116,7 +116,7 @@ class ShardMaker:
         try:
             rows = list(rows_of_children(items, self._settings, 1))
             _, num_images, failures = shard_done(self._store, index, rows, self._model)
-        except ThyrosightError as error:  # to be told in one line: the same for every shard, so nothing is tried again
+        except ThyrosightError as error:  # one line; the same for every shard, so nothing is tried again
             return {"done": [json.dumps({"refused": str(error)})]}
         return {"done": [json.dumps({"index": index, "num_images": num_images, "failures": list(failures)})]}
 

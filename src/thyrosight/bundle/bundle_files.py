@@ -78,7 +78,7 @@ def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipI
         parts = entry.filename.split("/")
         if len(parts) > 2 or any(part in ("", ".", "..") or re.search(r"[\\:\0]", part) for part in parts):
             raise BundleError(
-                f"{path}: the zip holds {entry.filename[:100]!r}, which is no place in a bundle; don't use it"
+                f"{path}: the zip holds {entry.filename[:100]!r}, which has no place in a bundle; don't use this zip"
             )
         mode = entry.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or entry.flag_bits & 0x1:

@@ -79,7 +79,7 @@ def without_record(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
 
 
 def names_a_set(entry: TrainingSet) -> bool:
-    """Whether the name of the source stands for one published set: `folders` or `phantom` may be anybody's images."""
+    """Whether the name of the source means one published set: `folders` or `phantom` may be anybody's images."""
     return entry.source != DRAWN and entry.origin is not None and bool(entry.origin.citation)
 
 

@@ -28,7 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Images read at the same time.")]
 Malignant = Annotated[
     str | None,
-    typer.Option("--malignant", metavar="COLUMN>=VALUE", help="Of a CSV: what is malignant, e.g. tirads>=4b."),
+    typer.Option(
+        "--malignant", metavar="COLUMN>=VALUE", help="For a CSV: which values are malignant, e.g. tirads>=4b."
+    ),
 ]
 MaskLabels = Annotated[
     list[str] | None,
@@ -50,7 +52,7 @@ KeepLeaks = Annotated[
     bool, typer.Option("--keep-leaks", help="Keep training images that share a group with a test image.")
 ]
 KeepPartial = Annotated[
-    bool, typer.Option("--keep-partial", help="Use masks although some of their outlines are lost in the file.")
+    bool, typer.Option("--keep-partial", help="Use masks even where some of their outlines are lost in the file.")
 ]
 MAX_PAIRS_SHOWN = 20
 MAX_NAMED = 4
@@ -129,9 +131,9 @@ def audit(
 ) -> None:
     """Find what is wrong with a set before training.
 
-    Missing, unreadable or blank files, mask faults, pictures that are there twice within and across splits (copied,
-    cropped, mirrored, marked), conflicting labels, groups in two splits, screen text inside the crop. Exit code 1 if
-    training on the set would be invalid: `train` refuses it then.
+    Finds missing, unreadable or blank files, mask faults, pictures that are there twice within and across splits
+    (copied, cropped, mirrored, marked), conflicting labels, groups in two splits, and screen text inside the crop. Exit
+    code 1 if training on the set would be invalid: `train` refuses it then.
     """
     from thyrosight.datasets.audit import audit as audit_table
     from thyrosight.datasets.audits.audit_folder import refuse_other_audit, write_audit

@@ -43,9 +43,9 @@ def evaluate(
 ) -> None:
     """Labelled cases -> scores with intervals.
 
-    Grouped bootstrap 95 % intervals, subgroups, and report.html with curves and galleries. Images that the bundle has
-    seen in training are left out and named. In a folder with one bundle per fold, each bundle is scored on the fold
-    that it has not seen, and all folds are pooled. Exit code 1 if a case has no score.
+    Gives 95 % intervals by a grouped bootstrap, subgroups, and report.html with curves and galleries. Images that the
+    bundle has seen in training are left out and named. In a folder with one bundle per fold, each bundle is scored on
+    the fold that it has not seen, and all folds are pooled. Exit code 1 if a case has no score.
     """
     from functools import partial
 
@@ -86,12 +86,12 @@ def score(
     risks: Annotated[
         Path | None, typer.Option("--risks", help="CSV with the columns case_id and risk.", exists=True, dir_okay=False)
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="What the report calls the program; default: the folder.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the program in the report; default: the folder.")] = "",
     mask_labels: Annotated[
         list[str] | None, typer.Option("--mask-label", metavar="nodule=VALUE", help="The value of nodules; repeat.")
     ] = None,
     missing_is_empty: Annotated[
-        bool, typer.Option("--missing-is-empty", help="A case without a mask file is one where nothing was found.")
+        bool, typer.Option("--missing-is-empty", help="Where a case has no mask file, nothing was found in it.")
     ] = False,
     split: Annotated[str | None, typer.Option("--split", help="Only the rows of this split, e.g. test.")] = None,
     fold: Annotated[int | None, typer.Option("--fold", min=0, help="Only the rows of this fold.")] = None,
@@ -115,7 +115,8 @@ def score(
 
 def pool(
     parts: Annotated[
-        list[Path], typer.Argument(help="per_case.csv of each fold, or its folder; or one kept table.", exists=True)
+        list[Path],
+        typer.Argument(help="per_case.csv of each fold, or its folder; or one table of --export.", exists=True),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pooled evaluation.")],
     across_folds: Annotated[
@@ -167,13 +168,13 @@ def calibrate(
 
 def compare(
     first: Annotated[Path, typer.Argument(help="per_case.csv of one evaluation, or its folder.", exists=True)],
-    second: Annotated[Path, typer.Argument(help="The same of another.", exists=True)],
+    second: Annotated[Path, typer.Argument(help="The same of another evaluation.", exists=True)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File for the comparison as JSON.")] = None,
     as_json: Json = False,
 ) -> None:
     """Two evaluations -> paired differences.
 
-    First - second, over the cases that are in both. The intervals come from a grouped bootstrap of the paired
+    Gives first - second over the cases that are in both. The intervals come from a grouped bootstrap of the paired
     differences.
     """
     from thyrosight.evaluation.compare import compare as compare_cases

@@ -102,7 +102,7 @@ def write_annotations(
         Literal["coco", "cvat", "label-studio"], typer.Option("--format", help="The annotation tool's format.")
     ] = "coco",
     root: Annotated[
-        str, typer.Option("--root", help="Label Studio: what stands before a file's name, e.g. /data/local-files/?d=")
+        str, typer.Option("--root", help="Label Studio: the text before a file's name, e.g. /data/local-files/?d=")
     ] = "",
 ) -> None:
     """Outlines -> COCO, CVAT or Label Studio file.
@@ -159,7 +159,8 @@ def readers(
     """Readings without and with the network -> scores of both.
 
     Per image and reader, the last reading without the network is compared with the last reading after the network's
-    result was shown. The 95 % intervals draw groups of cases. Images are found in cases.csv by their SHA-256.
+    result was shown. The 95 % intervals come from drawing groups of cases. Images are found in cases.csv by their
+    SHA-256.
     """
     from thyrosight.evaluation.reader_study import study_readers
 

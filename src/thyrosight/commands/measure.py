@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def measure(
     mask: Annotated[Path, typer.Argument(help="A mask: 0 and 255, 0 and 1, or labels 1, 2, 3 ...", exists=True)],
     image: Annotated[
-        Path | None, typer.Option("--image", help="The image of the mask, for what is inside nodules.", exists=True)
+        Path | None,
+        typer.Option("--image", help="The image of the mask, to measure the inside of nodules.", exists=True),
     ] = None,
     frame: Annotated[
         int | None, typer.Option("--frame", min=0, help="Read this frame of several; the first is 0.")

@@ -30,12 +30,16 @@ SpoolOption = Annotated[
 ]
 MaxMb = Annotated[int, typer.Option("--max-mb", min=1, help="Megabytes in one image or clip.")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Our certificate (PEM): listen by TLS.")]
-TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
-TlsCa = Annotated[Path | None, typer.Option("--tls-ca", help="Authority (PEM); senders need its certificate.")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="The private key of our certificate (PEM).")]
+TlsCa = Annotated[
+    Path | None, typer.Option("--tls-ca", help="Authority (PEM); senders need a certificate that it issued.")
+]
 Study = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
-Series = Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of it.")]
-Instance = Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of it.")]
-CaFile = Annotated[Path | None, typer.Option("--ca-file", help="Authority of its certificate.", exists=True)]
+Series = Annotated[str | None, typer.Option("--series", metavar="UID", help="Only this series of the study.")]
+Instance = Annotated[str | None, typer.Option("--instance", metavar="UID", help="Only this image of the study.")]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", help="Authority of the server's certificate (PEM).", exists=True)
+]
 
 
 def listen(
@@ -56,7 +60,7 @@ def listen(
     spool: SpoolOption = None,
     max_mb: MaxMb = 512,
     max_queue: Annotated[int, typer.Option("--max-queue", min=1, help="Images that may be in work.")] = 1000,
-    max_associations: Annotated[int, typer.Option("--max-associations", min=1, help="Senders at a time.")] = 8,
+    max_associations: Annotated[int, typer.Option("--max-associations", min=1, help="Senders at the same time.")] = 8,
     tries: Annotated[int, typer.Option("--tries", min=1, help="Tries to send a result; 60 take about a day.")] = 60,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try all earlier failures again first.")] = False,
     tls_cert: TlsCert = None,
@@ -69,11 +73,11 @@ def listen(
 ) -> None:
     """Receive ultrasound by DICOM, send results back.
 
-    Takes ultrasound and secondary captures by C-STORE, predicts each as `predict` does, and sends SEG and SR, which
-    name patient and study as their source does, to one destination. Accepted images stay in the spool until they are
-    done: a restart continues there. Listens on this machine only unless --host and --allow-ae are given: DICOM has no
-    token, an AE title is no secret, and without TLS everybody on the network can read everything. Ctrl-C or SIGTERM
-    ends it after the present file.
+    Takes ultrasound and secondary captures by C-STORE, predicts each as `predict` does, and sends SEG and SR to one
+    destination. They name patient and study as their source does. Accepted images stay in the spool until they are
+    done, so a restart continues with them. Listens on this machine only unless --host and --allow-ae are given, because
+    DICOM has no token, an AE title is no secret, and without TLS everybody on the network can read everything. Ctrl-C
+    or SIGTERM ends it after the present file.
     """
     needs_pacs("pynetdicom", "listening to DICOM")
     from thyrosight.inference.predictor import Predictor

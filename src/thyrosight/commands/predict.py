@@ -24,9 +24,11 @@ Output = Annotated[
 ]
 ShardRows = Annotated[int, typer.Option("--shard-rows", min=1, help="Images per shard of the tables.")]
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="local|ray", help="Who makes the tables: this machine's cores, or Ray.")
+    str, typer.Option("--engine", metavar="local|ray", help="What makes the tables: this machine's cores, or Ray.")
 ]
-Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; `auto` is this machine's.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Address of a Ray cluster; `auto`: that of this machine.")
+]
 
 
 class TableWork(NamedTuple):
@@ -50,7 +52,9 @@ def predict(
     bundle: BundleOption = None,
     tta: Tta = False,
     prevalence: Prevalence = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what is there already.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Predict images again that have results already.")
+    ] = False,
     threads: Threads = None,
     frame: Annotated[
         int | None, typer.Option("--frame", min=0, help="Read this frame of files with several; the first is 0.")
@@ -256,7 +260,7 @@ def select(
         str | None, typer.Option("--where", metavar="CONDITION", help="Which images, e.g. 'risk > 0.7'.")
     ] = None,
     images: Annotated[
-        list[str] | None, typer.Option("--images", help="The images of the run, for overlays; give as to predict.")
+        list[str] | None, typer.Option("--images", help="The images of the run, for overlays; as given to predict.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Refuse a selection of more images.")] = 1000,
 ) -> None:
@@ -273,7 +277,7 @@ def select(
 
 def plan(
     images: Annotated[list[str], typer.Argument(help="As for predict --output parquet.", metavar="IMAGES...")],
-    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines like this one.")] = 1,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Number of machines like this one.")] = 1,
     sample: Annotated[int, typer.Option("--sample", min=1, help="How many images are measured.")] = 40,
     bundle: BundleOption = None,
     tta: Tta = False,

@@ -25,7 +25,7 @@ SecondReaders = Annotated[
     Path | None,
     typer.Option(
         "--second-readers",
-        help="File with lines `TOKEN NAME`: readers who see the network's result after their own only.",
+        help="File with lines `TOKEN NAME`: readers who see the network's result only after their own reading.",
         exists=True,
     ),
 ]

@@ -64,17 +64,19 @@ def learn(
         Path | None, typer.Argument(help="A folder with a labelled set, or a CSV, as `prepare` takes it.")
     ] = None,
     from_server: Annotated[
-        Path | None, typer.Option("--from-server", help="Data folder of `serve`: learn from what readers said there.")
+        Path | None, typer.Option("--from-server", help="Data folder of `serve`: learn from the readings in it.")
     ] = None,
     hours: Annotated[float, typer.Option("--hours", min=0.01, help="The time for everything, on this machine.")] = 2.0,
     start: Annotated[
         StartOption | None,
-        typer.Option("--start", help="Where the weights begin; default: what is at hand and unseen."),
+        typer.Option("--start", help="The starting weights; default: those at hand that have not seen the set."),
     ] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print the plan and its estimate, and stop.")] = False,
     overrides: Overrides = None,
     source: Source = None,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds at most; few groups make fewer.")] = 5,
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="Largest number of folds; fewer if there are few groups.")
+    ] = 5,
     hold_out: HoldOut = 0.0,
     seed: Seed = 0,
     columns: Columns = None,
@@ -174,7 +176,7 @@ def train(
     cases: Annotated[list[Path], typer.Option("--cases", help="A cases.csv; repeat for several sets.", exists=True)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run: checkpoints, curves, the bundle.")],
     fold: Annotated[
-        str | None, typer.Option("--fold", help="The fold to keep out for scoring, or `all`: none.")
+        str | None, typer.Option("--fold", help="The fold to keep out for scoring; `all` keeps out none.")
     ] = None,
     config: ConfigFile = None,
     recipe: Recipe = None,
@@ -279,7 +281,7 @@ def import_tensorflow(
 ) -> None:
     """TensorFlow checkpoint -> bundle.
 
-    The checkpoint is one of the original multi-task V-Net, by TensorFlow 1; its variables are matched by name.
+    The checkpoint is one of the original multi-task V-Net, written by TensorFlow 1. Its variables are matched by name.
     """
     require_training_extra()
     from thyrosight.export.tensorflow import import_tensorflow as import_checkpoint

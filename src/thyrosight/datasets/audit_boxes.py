@@ -44,7 +44,7 @@ def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | Non
     if twice := [case for case, _ in boxed if _has_same(case.boxes)]:
         yield "warning", "one nodule boxed twice", "two boxes of one picture are almost the same: remove one", twice
     if both := [case for case, _ in boxed if case.mask is not None]:
-        yield "note", "outline and boxes", "an outline stands beside boxes: the outline teaches and is scored", both
+        yield "note", "outline and boxes", "a case has an outline and boxes: the outline trains and is scored", both
     if alone := [case for case, _ in boxed if case.mask is None]:
         yield (
             "note",

@@ -50,10 +50,10 @@ def whole_number(text: str) -> str:
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
     """CSV in UTF-8 or UTF-16 -> its lines that are not blank, each split at `,`, `;`, tab or `|`."""
     text = _text_of(path, errors)
-    said = re.match(r"sep=(.)\r?\n", text)
-    if said:  # Excel's own first line
-        text = text[said.end() :]
-    delimiter = said[1] if said else _delimiter_of(text)
+    declared = re.match(r"sep=(.)\r?\n", text)
+    if declared:  # Excel's own first line
+        text = text[declared.end() :]
+    delimiter = declared[1] if declared else _delimiter_of(text)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         return [line for line in lines if any(cell.strip() for cell in line)]

@@ -68,7 +68,7 @@ def evaluate_folds(
         if not even_if_seen:
             _refuse_seen(bundle, cases, fold)
     if across_folds and len(bundles) < 2:
-        raise InputError(f"{runs}: one fold only; what other folds choose needs another fold")
+        raise InputError(f"{runs}: one fold only; --across-folds needs at least two")
     rule = None
     if across_folds:
         rule = _rule_of({fold: predictor_of(bundle) for fold, bundle in bundles.items()}, cases)

@@ -83,8 +83,8 @@ def study_readers(log: Path, cases_csv: Path, settings: EvaluationSettings = DEF
     cases = {case.image_sha256: case for case in read_cases(cases_csv) if case.image_sha256}
     pairs, left_out = _pairs(readings, cases)
     if not pairs:
-        told = "; ".join(f"{num} {reason}" for reason, num in left_out.items())
-        raise InputError(f"{log}: no reader read an image of {cases_csv} without and with the network ({told})")
+        counts = "; ".join(f"{num} {reason}" for reason, num in left_out.items())
+        raise InputError(f"{log}: no reader read an image of {cases_csv} without and with the network ({counts})")
     rated_by = _scale(pairs)
     kinds = {"auroc": "AUROC, mean of readers", "dice": "Dice, mean of readings"}
     values = {"auroc": _ratings(pairs, rated_by), "dice": _dices(pairs)}

@@ -78,7 +78,7 @@ def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selecti
         ("auroc", "AUROC"): ranking.auroc_of(labels, risks),
     }
     return _selective(
-        ("risk", "Risk", "how far the calibrated risk lies from 0.5"),
+        ("risk", "Risk", "distance of the calibrated risk from 0.5"),
         kinds,
         (wrong, confidence_of_risks(risks).tolist(), groups),
         ScoreName("aurc_risk", "AURC of the risk (wrong side of 0.5)"),

@@ -130,13 +130,13 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
         "Which images": "Dice, IoU, NSD and HD95 are means over the images whose reference holds a nodule; images "
         "without a reference outline are left out there. AUROC and the other risk scores are over the images with "
         "a label, whatever their outline.",
-        "Empty masks": "An empty reference asks for an empty prediction: both empty scores 1, one empty 0. Images "
-        "whose reference says that there is no nodule count in detection and in 'images without a nodule left empty', "
-        "not in the mean Dice.",
+        "Empty masks": "An empty reference asks for an empty prediction: both empty scores 1, one empty 0. An "
+        "image whose reference states that there is no nodule counts in detection and in 'images without a nodule left "
+        "empty', not in the mean Dice.",
         "NSD": f"Share of both boundaries' length within {masks.nsd_tolerance_px:g} pixels of the other "
         f"({masks.nsd_tolerance_mm:g} mm where the spacing is known); Nikolov et al. 2018, length-weighted.",
         "HD95": "The larger of the two directed 95th percentiles, by boundary length. Not defined where nothing was "
-        "predicted: those images are left out of its mean and counted in n; beside it stands the mean that counts "
+        "predicted: those images are left out of its mean and counted in n; the mean next to it counts "
         "them with the diagonal of the ultrasound field.",
         "Nodules found": "8-connected regions, matched one to one, largest IoU first; found from IoU "
         f"{masks.min_iou:g} on (Metrics Reloaded 2024: mask IoU, lenient where the boundary is uncertain). A predicted "
@@ -147,10 +147,10 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
         "(Everingham et al. 2015); the curve ends at the regions that the mask threshold leaves.",
         "Longest diameter": "Over the nodules found only; percent of the mean of both. Nodules that were missed do "
         "not appear there.",
-        "Risk": "The model's calibrated risk of the image. The points at 90 % are read off the ROC curve of these very "
-        "images and are a little optimistic as a promise; the model's own operating points were set elsewhere.",
+        "Risk": "The model's calibrated risk of the image. The points at 90 % are read off the ROC curve of the same "
+        "images and are a little optimistic; the model's own operating points were set elsewhere.",
         "ECE": f"{settings.num_bins} bins of equal mass. Even a perfect model's ECE is above 0 with few images, so the "
-        "ECE that it would have stands beside it; the bootstrap interval of the ECE is biased upwards.",
+        "ECE that it would have is next to it; the bootstrap interval of the ECE is biased upwards.",
         "Selective prediction": "The least sure images are declined first: the risk's by its distance from 0.5, the "
         "outline's by the mean probability inside it (nothing outlined: before all others). Coverage is the share that "
         "is answered (Geifman & El-Yaniv 2017). AURC is the mean loss over all coverages, lower is better (Geifman et "

@@ -1,1 +1,1 @@
-"""Views of one patient and day -> an examination: nodules over the views, sizes, growth, and what readers said."""
+"""Views of one patient and day -> an examination: nodules over the views, sizes, growth, and readings."""

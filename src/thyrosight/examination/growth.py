@@ -116,8 +116,8 @@ def growth_of(
     met = [change for change in diameters if _is_larger(change)]
     criteria = []
     if len(met) >= MIN_DIAMETERS:
-        told = ", ".join(f"{one.name} {one.before:.1f} to {one.now:.1f} mm ({one.share:+.0%})" for one in met)
-        criteria.append(f"20 % and 2 mm in {len(met)} diameters: {told}")
+        finding = ", ".join(f"{one.name} {one.before:.1f} to {one.now:.1f} mm ({one.share:+.0%})" for one in met)
+        criteria.append(f"20 % and 2 mm in {len(met)} diameters: {finding}")
     if volume is not None and round(volume.share, DECIMALS) >= MIN_VOLUME_SHARE:
         criteria.append(f"50 % of volume: {volume.before:.2f} to {volume.now:.2f} ml ({volume.share:+.0%})")
     is_judged = volume is not None or len(diameters) >= MIN_DIAMETERS
@@ -200,17 +200,17 @@ def _words(
     main = volume or max(diameters, key=lambda one: abs(one.share))
     spread = f"{main.name} {main.share:+.0%}, 95 % interval {main.low:+.0%} to {main.high:+.0%}"
     if verdict == "grown":
-        told = f"grown ({'; '.join(criteria)})"
+        finding = f"grown ({'; '.join(criteria)})"
         if is_certain:
-            return f"{told}; the whole interval is growth by the definition ({spread})"
+            return f"{finding}; the whole interval is growth by the definition ({spread})"
         if is_beyond_error:
-            return f"{told}; beyond what two measurements differ by, though the true growth may be less ({spread})"
-        return f"{told}; yet the difference lies within what two measurements differ by ({spread})"
+            return f"{finding}; more than the error of two measurements, though the true growth may be less ({spread})"
+        return f"{finding}; yet the difference is within the error of two measurements ({spread})"
     is_smaller = volume is not None and volume.high < 0
-    told = "smaller" if is_smaller else "not grown"
+    finding = "smaller" if is_smaller else "not grown"
     if is_certain:
-        return f"{told} ({spread})"
-    return f"{told} by the definition ({spread}); growth can't be excluded"
+        return f"{finding} ({spread})"
+    return f"{finding} by the definition ({spread}); growth can't be excluded"
 
 
 def _matches(

@@ -60,12 +60,12 @@ def append_reading(log: Path, reading: LoggedReading) -> None:
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 line = b"\n" + line
             if os.write(handle, line) != len(line):
-                raise InputError(f"{log}: the disk is full, so the reading is not kept; make room and send it again")
+                raise InputError(f"{log}: the disk is full, so the reading is not kept; free space and send it again")
             os.fsync(handle)
         finally:
             os.close(handle)
     except OSError as error:
-        raise InputError(f"{log}: can't be written ({error.strerror}); check its permissions and the room") from error
+        raise InputError(f"{log}: can't be written ({error.strerror}); check permissions and free space") from error
 
 
 def read_log(log: Path) -> tuple[list[LoggedReading], list[str]]:
@@ -89,8 +89,8 @@ def read_log(log: Path) -> tuple[list[LoggedReading], list[str]]:
         except ValueError:
             faults.append(f"{log}, line {number}: is no JSON object; a crash may have cut it off")
     if not readings:
-        told = f"; {faults[0]}" if faults else ""
-        raise InputError(f"{log}: holds no reading{told}; give the log that the page wrote")
+        detail = f"; {faults[0]}" if faults else ""
+        raise InputError(f"{log}: holds no reading{detail}; give the log that the page wrote")
     return readings, faults
 
 

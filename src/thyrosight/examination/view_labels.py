@@ -28,7 +28,7 @@ POLE_WORDS: dict[str, Pole] = {
 }
 Word = TypeVar("Word", bound=str)
 SHORT_SIDES: dict[str, Side] = {"r": "right", "l": "left"}
-"""Single letters count only where a view stands next to them: `R TRV`, `L LONG`."""
+"""Single letters count only where a view is next to them: `R TRV`, `L LONG`."""
 
 
 class Labels(NamedTuple):

@@ -85,5 +85,5 @@ def full_disk_in_one_line(path: Path) -> Iterator[None]:
         if error.errno not in REFUSALS:
             raise
         raise InputError(
-            f"{path}: can't be written ({error.strerror or error}); make room, then continue with --resume"
+            f"{path}: can't be written ({error.strerror or error}); free space, then continue with --resume"
         ) from error

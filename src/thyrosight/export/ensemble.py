@@ -64,7 +64,7 @@ def ensemble(bundles: Sequence[Path], out: Path) -> Path:
     members differ in input, outputs, the meaning of the risk or the rows that they left out.
     """
     if len(bundles) < 2:
-        raise InputError("an ensemble is of two bundles or more; name them all")
+        raise InputError("an ensemble needs two bundles or more; name them all")
     folds = [fold_bundles(path) for path in bundles]
     if not any(folds):
         return _ensemble_of(bundles, out)
@@ -96,7 +96,9 @@ def _refuse_strangers(members: Sequence[Bundle], paths: Sequence[Path]) -> None:
             raise InputError(f"{path}: its network {member.info.network!r} can't be a member; name its members instead")
         for name in MUST_AGREE:
             if getattr(member.info, name) != getattr(first, name):
-                raise InputError(f"{path} and {where} differ in {name}; an ensemble's members answer one question")
+                raise InputError(
+                    f"{path} and {where} differ in {name}; the members of an ensemble must answer the same question"
+                )
         if not has_seen_the_same(first, member.info):
             raise InputError(f"{path} and {where} have not left out the same rows; use bundles of one fold")
 

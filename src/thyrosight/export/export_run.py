@@ -88,8 +88,8 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
     familiarity = fit_familiarity([*fit_cases, *reference])
     info = run_info(config, network, fit_cases, record).model_copy(update={"familiarity": familiarity})
     info = with_training_facts(info, config, run, record, fit_cases, len(validation))
-    if told := audit_notes(run):
-        info = info.model_copy(update={"notes": f"{info.notes}\n\n{told}".strip()})
+    if audit_text := audit_notes(run):
+        info = info.model_copy(update={"notes": f"{info.notes}\n\n{audit_text}".strip()})
     onnx_bytes = checked_onnx(network, config.data.size_hw)
     weights = weights_bytes(network, half=True)
     if validation:

@@ -38,7 +38,7 @@ def check_set(tables: Sequence[Path], out: Path, reference_sources: Sequence[str
         more = f" (and {len(record['errors']) - 1} errors more)" if len(record["errors"]) > 1 else ""
         raise InputError(
             f"{', '.join(map(str, tables))}: not valid for training: {record['errors'][0]}{more}; `thyrosight audit` "
-            "names all of it; correct the set, or pass --even-if-invalid, and the model card states it"
+            "lists all errors; correct the set, or pass --even-if-invalid, and the model card states it"
         )
     path = out / AUDIT_NAME
     refuse_strangers([path], lambda there: json_table(there).get("kind") == KIND, "the audit of a run")

@@ -153,7 +153,7 @@ def _refuse_lossy_levels(values_HW: NDArray[Any]) -> None:
 
 
 def _values_of(page: PillowImage) -> tuple[NDArray[Any], dict[int, str]]:
-    """Page -> (one number per pixel `_HW`, names of the numbers that stand for a colour). Black and clear are 0."""
+    """Page -> (one number per pixel `_HW`, {number: colour that it means}). Black and clear are 0."""
     if page.mode == "1":
         return np.asarray(page.convert("L")), {}
     if page.mode in ("L", "I", "F") or page.mode.startswith("I;"):
@@ -322,7 +322,7 @@ def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str],
         if (pair := _nested(labels_HW)) is not None:
             inner, outer = titles[pair[0] - 1], titles[pair[1] - 1]
             raise NestedLabels(
-                f"label {inner} lies inside label {outer} (a nodule in a gland?); say which is the nodule, "
+                f"label {inner} is inside label {outer} (a nodule in a gland?); say which is the nodule, "
                 f"for example --mask-label nodule={inner}",
                 outer,
             )

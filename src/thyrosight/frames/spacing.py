@@ -49,7 +49,7 @@ def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[R
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
             place = f"({x0}, {y0}) to ({x1}, {y1}) in {width} x {height} pixels"
             return (), (
-                f"ultrasound region {number} lies beyond the image, {place}: it was cropped or resized after the scan"
+                f"ultrasound region {number} ends beyond the image, {place}: it was cropped or resized after the scan"
             )
         if x1 <= x0 or y1 <= y0 or item.get("data_type") in BARS:
             continue

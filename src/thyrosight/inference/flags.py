@@ -96,7 +96,7 @@ def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
         message = f"split screen: {len(panels)} views, each outlined by itself; one nodule may appear in several"
         flags.append(Flag(code="several_panels", message=message))
     elif num_views(frame) > 1:
-        message = f"the file says that it shows {num_views(frame)} views, but they were not told apart; seen as one"
+        message = f"the file states {num_views(frame)} views, but they could not be separated; they are read as one"
         flags.append(Flag(code="several_panels", message=message))
     colour = colour_flag(frame, fov)
     if colour is not None:

@@ -124,7 +124,7 @@ def region_at(
 def _united(
     probability_HW: FloatArray, panel: Box, inside_xy: Sequence[PointXY], threshold: float, reach: int
 ) -> BoolArray | None:
-    """-> the regions above the threshold that hold the points, or lie within reach, holes filled; None without one."""
+    """-> the regions above the threshold that hold the points, or are within reach, holes filled; None without one."""
     part_HW = probability_HW[panel.slices] > threshold
     regions = components(part_HW)
     found_HW = np.zeros(part_HW.shape, np.bool_)

@@ -73,11 +73,11 @@ def verdict(score: ComparedScore) -> str:
     if difference.value is None:
         return f"{score.title}: not known ({difference.reason or 'no image has it in both'})"
     interval = "" if difference.low is None else f" ({difference.low:+.3f} to {difference.high:+.3f})"
-    told = f": {outcome(score)}" if interval else ""
+    meaning = f": {outcome(score)}" if interval else ""
     few = f"; {score.n} images say little" if score.n < FEW_IMAGES else ""
     return (
         f"{score.title} {number_text(score.first)} out of fold, shipped network untouched {number_text(score.second)}, "
-        f"difference {difference.value:+.3f}{interval}, n = {score.n}{told}{few}"
+        f"difference {difference.value:+.3f}{interval}, n = {score.n}{meaning}{few}"
     )
 
 

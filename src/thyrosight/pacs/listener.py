@@ -138,7 +138,7 @@ class Listener:
         try:
             act(event_name)
         except Exception as error:
-            self._log(f"{peer}: hung up, for it sent what no peer may send ({type(error).__name__})")
+            self._log(f"{peer}: connection closed, because the peer broke the protocol ({type(error).__name__})")
             hang_up(connection)
 
     def _requested(self, event: Any) -> None:

@@ -152,7 +152,7 @@ class Association:
     def store(self, path: Path) -> str | None:
         """A DICOM file -> None where the destination has confirmed it, else the reason."""
         if not self._association.is_established:
-            raise UnreachableError(f"{self._settings.destination} hung up")
+            raise UnreachableError(f"{self._settings.destination} closed the connection")
         try:
             answer = self._association.send_c_store(path)
         except ValueError:

@@ -60,7 +60,7 @@ def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
     for case_id in case_ids:
         folder = out / case_id
         names = set(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else set()
-        # Where other files lie there, too, check_case_folder names them.
+        # Where there are other files too, check_case_folder names them.
         if names and names <= CASE_FILES and read_result(folder) is None:
             found[case_id] = f"{folder}: holds {min(names)}, which predict did not write; choose another results folder"
     return found

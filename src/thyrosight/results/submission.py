@@ -94,7 +94,7 @@ def _refuse_files_of_others(out: Path, paths: Iterable[Path]) -> None:
     if not heads:
         strangers = [path for path in (out / "mask" / mask_name(image) for image in paths) if path.exists()]
     if strangers:
-        raise InputError(f"{strangers[0]}: is there already and is no submission's; choose another folder with -o")
+        raise InputError(f"{strangers[0]}: is there already, and no submission wrote it; choose another folder with -o")
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:

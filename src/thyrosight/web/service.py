@@ -77,7 +77,7 @@ class Service:
             self.store.sweep(self.queue.job_ids(), self.queue.item_ids())
         except (sqlite3.Error, OSError) as error:
             what = f"can't be written ({getattr(error, 'strerror', None) or error})"
-            raise InputError(f"{self.store.folder}: {what}; make room, or choose another --data folder") from error
+            raise InputError(f"{self.store.folder}: {what}; free space, or choose another --data folder") from error
 
     def start(self) -> None:
         """Cleans up after an earlier stop, and starts the worker."""

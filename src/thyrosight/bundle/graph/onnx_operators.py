@@ -197,7 +197,7 @@ def _depth_to_space(call: Call) -> Result:
 
 def _clip(call: Call) -> Result:
     if any(call.has(index) and call.tensor(index).num_values != 1 for index in (1, 2)):
-        raise call.fault("its bounds are no single values")
+        raise call.fault("its bounds are not single values")
     return same(1)(call)
 
 
@@ -208,11 +208,11 @@ def _softmax(call: Call) -> Result:
 
 def _check_window(call: Call, window: Sequence[int]) -> None:
     if len(window) != 2 or any(size < 1 for size in window):
-        raise call.fault(f"its window {tuple(window)[:4]} is none")
+        raise call.fault(f"its window {tuple(window)[:4]} is not valid")
     if call.numbers("kernel_shape", window) != tuple(window):
         raise call.fault("its window is not that of its kernels")
     if call.text("auto_pad", "NOTSET") != "NOTSET":
-        raise call.fault("leaves its border to be guessed")
+        raise call.fault("does not state its border")
 
 
 def _window(call: Call) -> tuple[tuple[int, ...], ...]:
@@ -222,7 +222,7 @@ def _window(call: Call) -> tuple[tuple[int, ...], ...]:
     if [len(part) for part in (strides, pads, dilations, extra)] != [2, 4, 2, 2]:
         raise call.fault("its strides, borders or dilations don't fit")
     if min(*strides, *dilations) < 1 or min(*pads, *extra) < 0:
-        raise call.fault("its strides, borders or dilations are none")
+        raise call.fault("its strides, borders or dilations are not valid")
     return strides, pads, dilations, extra
 
 

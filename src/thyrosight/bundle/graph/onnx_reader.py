@@ -137,7 +137,7 @@ class _Reader:
             if number not in _ALLOWED[kind]:
                 raise WeightsError(f"{NOT_KNOWN_HERE} ({kind} field {number})")
             if number in seen and number not in _REPEATED.get(kind, ()):
-                raise WeightsError(f"damaged: {kind} field {number} stands twice")
+                raise WeightsError(f"damaged: {kind} field {number} is there twice")
             seen.add(number)
             yield number, value
 

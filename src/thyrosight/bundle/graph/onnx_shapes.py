@@ -191,10 +191,10 @@ def checked_num_values(call: Call, shape: Sequence[int]) -> int:
 def reshape(call: Call) -> Result:
     first, wanted = call.tensor(0), call.known(1)
     if len(wanted) > MAX_RANK or wanted.count(-1) > 1 or any(size < -1 for size in wanted):
-        raise call.fault(f"its shape {wanted[:MAX_RANK]} is none")
+        raise call.fault(f"its shape {wanted[:MAX_RANK]} is not valid")
     allows_zero = call.number("allowzero", 0)
     if not allows_zero and any(size == 0 and at >= len(first.shape) for at, size in enumerate(wanted)):
-        raise call.fault(f"its shape {wanted} is none")
+        raise call.fault(f"its shape {wanted} is not valid")
     shape = [first.shape[at] if size == 0 and not allows_zero else size for at, size in enumerate(wanted)]
     if -1 in shape:
         others = math.prod(size for size in shape if size != -1)
@@ -210,7 +210,7 @@ def unsqueeze(call: Call) -> Result:
     rank = len(first.shape) + len(given)
     axes = {call.axis(axis, rank) for axis in given}
     if rank > MAX_RANK or len(axes) != len(given):
-        raise call.fault(f"its axes {given[:MAX_RANK]} are none")
+        raise call.fault(f"its axes {given[:MAX_RANK]} are not valid")
     sizes = iter(first.shape)
     shape = [1 if axis in axes else next(sizes) for axis in range(rank)]
     return _reshaped(first, shape)
@@ -321,7 +321,7 @@ def resize(call: Call) -> Result:
             raise call.fault("its scales depend on the pixels, or don't fit")
         factors = scales.astype(np.float64).ravel()
         if not np.isfinite(factors).all() or (factors < 0).any() or (factors > MAX_SIDE).any():
-            raise call.fault("its scales are no sizes")
+            raise call.fault("its scales are not sizes")
         shape = [math.floor(size * factor) for size, factor in zip(first.shape, factors, strict=True)]
     if len(shape) != len(first.shape):
         raise call.fault("its sizes don't fit")

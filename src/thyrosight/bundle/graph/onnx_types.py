@@ -108,6 +108,6 @@ def _check_attributes(call: Call) -> None:
                 isinstance(value, tuple) and all(isinstance(number, int) for number in value)
             )
         if not is_sound:
-            raise call.fault(f"its attribute {name} is none that it can have")
+            raise call.fault(f"its attribute {name} is not a valid one")
     if call.node.attributes.get("epsilon", 1.0) <= 0:  # type: ignore[operator]  # a real number, by the above
-        raise call.fault("its epsilon is none that it can have")
+        raise call.fault("its epsilon is not a valid one")

@@ -50,10 +50,10 @@ def read(request: Request) -> DataSet:
                 shapes = tuple(shape for child in one if (shape := _shape(child)) is not None)
             except (TypeError, ValueError) as error:
                 raise InputError(f"{path}: {image.name}: not whole as CVAT ({error}); export it again") from None
-            said = [tag.get("label", "") for tag in one.iter("tag")]
-            said += [text.text or "" for text in one.iter("attribute") if malignancy_in(text.text or "") is not None]
+            texts = [tag.get("label", "") for tag in one.iter("tag")]
+            texts += [text.text or "" for text in one.iter("attribute") if malignancy_in(text.text or "") is not None]
             split = SPLIT_WORDS.get((one.get("subset") or "").casefold(), "")
-            found.append(Annotated(image, shapes, tuple(said), split, size_hw))
+            found.append(Annotated(image, shapes, tuple(texts), split, size_hw))
     left_out = {"entry of the XML without its image": num_missing} if num_missing else {}
     notes = []
     if others := len(set(images.all) - {one.image for one in found}):

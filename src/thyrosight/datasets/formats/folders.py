@@ -213,7 +213,7 @@ def _is_mask(path: Path) -> bool:
         read_mask_image(path)
     except InputError as error:
         raise_disk_fault(error)
-        return "lies inside label" in str(error)
+        return "is inside label" in str(error)
     return True
 
 

@@ -107,7 +107,7 @@ def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
     def draw(size_hw: tuple[int, int]) -> BoolArray:
         mask_HW = cv2.fillPoly(np.zeros(size_hw, np.uint8), [corners], 1).astype(np.bool_)
         if np.count_nonzero(mask_HW) < MIN_INSIDE * area_px:
-            raise InputError("an outline lies beyond the image; annotate the image at its own size")
+            raise InputError("an outline reaches beyond the image; annotate the image at its own size")
         return mask_HW
 
     return draw
@@ -212,7 +212,7 @@ def data_set_of_shapes(
             f"{request.folder}: no image with annotations can be used: {why}; add the images, or correct these"
         )
     categories = Counter(shape.category for one in annotated for shape in one.shapes)
-    nodules, told = choose_nodules(categories, request)
+    nodules, lines = choose_nodules(categories, request)
     found, faults, num_boxes, num_open, num_mixed, num_rectangles = [], [], 0, 0, 0, 0
     partial = []
     names = Counter(stem_without_ending(one.image) for one in annotated)
@@ -245,22 +245,22 @@ def data_set_of_shapes(
     if faults:
         left_out = {**left_out, f"image whose shapes can't be drawn, e.g. {faults[0]}": len(faults)}
     if num_boxes:
-        told.append(
+        lines.append(
             f"{num_boxes} images have boxes, which are no outlines: they are in the column boxes, teach by "
             "loss.box_weight, and detection is scored by them"
         )
     if num_rectangles:
-        told.append(f"{num_rectangles} outlines are plain rectangles: if these are boxes, they are no outlines")
+        lines.append(f"{num_rectangles} outlines are plain rectangles: if these are boxes, they are no outlines")
     if num_mixed:
-        told.append(f"{num_mixed} images have outlines of some nodules and boxes of others: all count as boxes there")
+        lines.append(f"{num_mixed} images have outlines of some nodules and boxes of others: all count as boxes there")
     if partial:
-        told.append(
+        lines.append(
             f"{len(partial)} images have, next to outlines, things that are no area (a line, a point, a broken "
             f"outline), which their masks lack: e.g. {partial[0]}"
         )
     if num_open:
-        told.append(f"{num_open} images without an outline or a box of a nodule: mask left open")
-    return data_set_of(request, source, found, left_out, [*notes, *told])
+        lines.append(f"{num_open} images without an outline or a box of a nodule: mask left open")
+    return data_set_of(request, source, found, left_out, [*notes, *lines])
 
 
 def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:

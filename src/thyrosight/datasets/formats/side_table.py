@@ -110,8 +110,8 @@ def _rows_as_cases(
     notes = [*patients, *notes]
     used = set(columns.values()) | ({cut[0]} if cut else set())
     left = [name for name in header if name not in used]
-    told = [f"columns of {table.name}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
-    return cases, told + ([f"columns not used: {', '.join(left)}"] if left else []) + notes
+    sentences = [f"columns of {table.name}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
+    return cases, sentences + ([f"columns not used: {', '.join(left)}"] if left else []) + notes
 
 
 def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:

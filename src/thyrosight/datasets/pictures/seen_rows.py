@@ -86,8 +86,8 @@ def rows_seen_by(info: BundleInfo, seen: SeenImages, cases: Sequence[Case], work
     }
     doubtful = {entry.source for entry in by_name if entry is not None and not names_a_set(entry)}
     doubts = tuple(
-        f"The model learned from a set called {source} as well, and recorded no image of it: "
-        "whether it has seen these images can't be told."
+        f"The model learned from a set called {source} as well, and recorded no image of it, "
+        "so nobody can know whether it has seen these images."
         for source in sorted(doubtful)
     )
     if len(seen):

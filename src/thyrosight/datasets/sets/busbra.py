@@ -22,7 +22,7 @@ ORIGIN = Origin(
     "systems, Medical Physics, 2024",
     devices="four scanners, named image by image in bus_data.csv",
     population="1,064 patients in the whole set",
-    labels_by="pathology; histology and BI-RADS stand beside it",
+    labels_by="pathology; the set also has histology and BI-RADS",
 )
 CLASSES = {"benign": 0, "malignant": 1}
 LABEL_MEANING = "pathology of a breast lesion: 1 = malignant, 0 = benign"

@@ -91,7 +91,7 @@ def read(request: Request) -> DataSet:
         )
     notes = [f"{len(cases)} pictures with {sum(len(case.boxes) for case in cases)} boxes, no outlines"]
     if num_mixed:
-        notes.append(f"{num_mixed} pictures hold a malignant nodule beside a benign one and count as malignant")
+        notes.append(f"{num_mixed} pictures hold a malignant nodule next to a benign one and count as malignant")
     has_groups = all(file.row.get("group") for file in files.values())
     if request.official_split:
         notes.append("the publication's split is taken; groups are near-duplicates only, patients are not named")
@@ -112,10 +112,12 @@ def read_annotation(path: Path) -> tuple[tuple[Box, ...], tuple[int, ...]]:
     """One Pascal VOC file -> (boxes, labels of its objects). InputError names the file and the fix."""
     try:
         if path.stat().st_size > MAX_XML_BYTES:
-            raise InputError(f"{path}: larger than {MAX_XML_BYTES} bytes, no annotation of one image; take it out")
+            raise InputError(
+                f"{path}: larger than {MAX_XML_BYTES} bytes, too large for the annotation of one image; remove it"
+            )
         text = path.read_text(encoding="utf-8-sig")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise InputError(f"{path}: declares entities, which an annotation has no need of; take them out")
+            raise InputError(f"{path}: declares entities, which an annotation does not need; remove them")
         root = ElementTree.fromstring(text)
     except (OSError, UnicodeDecodeError, ElementTree.ParseError) as error:
         raise_disk_fault(error, path)

@@ -150,7 +150,7 @@ def decode_rle(data: bytes, num_segments: int, segment_bytes: int) -> list[bytes
         raise HeaderError(f"damaged: an RLE frame of {claimed:,} segments where its header asks for {num_segments}")
     bounds = [*offsets[:claimed], len(data)]
     if bounds[0] < _RLE_HEADER_BYTES or any(a >= b for a, b in pairwise(bounds)):
-        raise HeaderError("damaged: the segments of an RLE frame overlap or lie outside it")
+        raise HeaderError("damaged: the segments of an RLE frame overlap or are outside it")
     return [_unpacked(data[a:b], segment_bytes) for a, b in pairwise(bounds)]
 
 

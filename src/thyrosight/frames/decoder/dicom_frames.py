@@ -117,7 +117,7 @@ def _frames_of_a_still(layout: Layout, num_bytes: int) -> int:
 
 def _fragments_of(stream: Bounded, at: int, num_bytes: int) -> list[tuple[int, int]]:
     if num_bytes != _UNDEFINED:
-        raise HeaderError("damaged: its pixel data is said to be compressed, but is not in fragments")
+        raise HeaderError("damaged: its header states compressed pixel data, but the data is not in fragments")
     return _fragments(stream, at)
 
 
@@ -162,7 +162,7 @@ def frame_bytes(stream: Bounded, parts: tuple[tuple[int, int], ...]) -> bytes:
 def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> None:
     """HeaderError where the header claims more pixels than the uncompressed pixel data holds."""
     if num_bytes == _UNDEFINED:
-        raise HeaderError("damaged: its pixel data is in fragments, but not said to be compressed")
+        raise HeaderError("damaged: its pixel data is in fragments, but its header states uncompressed data")
     if at + num_bytes > file_bytes:
         raise HeaderError("cut off: the file ends inside the image")
     held = num_bytes // layout.frame_bytes

@@ -268,7 +268,7 @@ def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
 
 
 def stored_values(layout: Layout) -> NDArray[np.int64]:
-    """-> the number _V that each pattern of the stored bits stands for."""
+    """-> the number _V that each pattern of the stored bits means."""
     patterns_V = np.arange(2**layout.bits_stored, dtype=np.int64)
     half = 2 ** (layout.bits_stored - 1)
     return np.where(patterns_V >= half, patterns_V - 2 * half, patterns_V) if layout.is_signed else patterns_V

@@ -115,24 +115,24 @@ def _nodule_group(
     compared: ExamComparison | None,
 ) -> hd.PlanarROIMeasurementsAndQualitativeEvaluations:
     """-> TID 1410: one nodule in one image, by its segment."""
-    said = examination.image(section.image)
+    view_image = examination.image(section.image)
     numbers = [measurement(*number) for number in size_numbers(section.nodule.size)]
     answers: list[tuple[Code, Code]] = [(codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[section.outlined_by])]
-    answers += [] if said.view is None else [(codes.IMAGE_VIEW, VIEWS[said.view])]
+    answers += [] if view_image.view is None else [(codes.IMAGE_VIEW, VIEWS[view_image.view])]
     comments = [section.nodule.size.mm_reason]
     if section.outlined_by != "MANUAL" and section.nodule.risk is not None:
         numbers.append(measurement(codes.RISK, section.nodule.risk, codes.NO_UNITS))
-        share = said.prediction.risk_share
-        comments += [f"Risk: {said.prediction.risk_meaning}", share.sentence if share else None]
+        share = view_image.prediction.risk_share
+        comments += [f"Risk: {view_image.prediction.risk_meaning}", share.sentence if share else None]
     if section == leading_section(nodule, examination):
         numbers += _nodule_numbers(nodule, examination)
         answers += _nodule_answers(nodule, examination, compared)
         comments += _nodule_comments(nodule, examination, compared)
     group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.TrackingIdentifier(uid=nodule.uid, identifier=f"Nodule {nodule.number}"),
-        referenced_segment=_segment_reference(image, said, nodule),
+        referenced_segment=_segment_reference(image, view_image, nodule),
         finding_type=codes.THYROID_NODULE,
-        algorithm_id=_algorithm(said) if section.outlined_by != "MANUAL" else None,
+        algorithm_id=_algorithm(view_image) if section.outlined_by != "MANUAL" else None,
         finding_sites=[finding_site(nodule)],
         measurements=numbers,
         qualitative_evaluations=[hd.QualitativeEvaluation(*answer) for answer in answers],
@@ -141,11 +141,11 @@ def _nodule_group(
     return group
 
 
-def _segment_reference(image: SegmentedImage, said: ViewImage, nodule: ExaminedNodule) -> Any:
+def _segment_reference(image: SegmentedImage, view_image: ViewImage, nodule: ExaminedNodule) -> Any:
     assert image.seg is not None
     segment = image.segments[nodule.uid]
     source = of_todays_class(image.source)
-    frames = [said.prediction.image.frame_index + 1] if source.is_multiframe else None
+    frames = [view_image.prediction.image.frame_index + 1] if source.is_multiframe else None
     reference = hd.ReferencedSegmentationFrame(
         sop_class_uid=image.seg.SOPClassUID,
         sop_instance_uid=image.seg.SOPInstanceUID,

@@ -125,10 +125,10 @@ def _header(examination: ThyroidExam, earlier: ThyroidExam | None) -> Iterable[t
     yield "Date of the ultrasound", examination.date or "not stated"
     yield "Indication", examination.indication or "not stated"
     yield "Technique", examination.technique or "not stated"
-    told = [examination.comparison.rstrip(" .;")] if examination.comparison else []
+    parts = [examination.comparison.rstrip(" .;")] if examination.comparison else []
     if earlier is not None:
-        told.append(f"compared with the ultrasound of {earlier.date or 'unknown date'}")
-    yield "Prior examination", "; ".join(told) or "none for comparison"
+        parts.append(f"compared with the ultrasound of {earlier.date or 'unknown date'}")
+    yield "Prior examination", "; ".join(parts) or "none for comparison"
     if examination.reader and not examination.signed:  # a signature names the reader
         yield "Reader", f"{examination.reader} (not signed)"
 

@@ -41,9 +41,9 @@ class Spot:
 def gland_diagram(examination: ThyroidExam) -> Markup:
     """Examination -> SVG text that is safe inside HTML."""
     spots = place_spots(examination)
-    told = "; ".join(spot.title for spot in spots) or "no nodule"
+    titles = "; ".join(spot.title for spot in spots) or "no nodule"
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape("Diagram of the gland: " + told)}" '
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape("Diagram of the gland: " + titles)}" '
         'xmlns="http://www.w3.org/2000/svg" class="gland">',
         *_gland(),
         *(str(_spot(spot)) for spot in spots),

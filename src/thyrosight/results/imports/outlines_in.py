@@ -64,8 +64,8 @@ def _of_seg(path: Path, size_hw: tuple[int, int], source_uid: str | None, frame_
         if one.source_frame not in (None, frame_index):
             continue
         if one.mask_HW.shape != size_hw:
-            told = f"{one.mask_HW.shape[1]} x {one.mask_HW.shape[0]} pixels, the image {size_hw[1]} x {size_hw[0]}"
-            raise InputError(f"{path}: has {told}; a mask is never resized")
+            size = f"{one.mask_HW.shape[1]} x {one.mask_HW.shape[0]} pixels, the image {size_hw[1]} x {size_hw[0]}"
+            raise InputError(f"{path}: has {size}; a mask is never resized")
         found += _parts(one.mask_HW, one.label, one.tracking_uid, one.algorithm)
     return found
 

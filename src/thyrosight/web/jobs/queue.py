@@ -132,7 +132,7 @@ class JobQueue:
             db.close()
             what = "can't be written" if isinstance(error, sqlite3.OperationalError) else "damaged"
             raise InputError(
-                f"{path}: {what} ({error}); move it away to start with an empty queue, or make room"
+                f"{path}: {what} ({error}); move it away to start with an empty queue, or free space"
             ) from None
         except InputError:
             db.close()

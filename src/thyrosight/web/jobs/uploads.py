@@ -84,7 +84,7 @@ async def receive_files(request: Request, folder: Path, limits: UploadLimits) ->
     except FormParserError as error:
         raise ApiError(400, "bad_multipart", f"not a well-formed multipart body ({error})") from error
     except ClientDisconnect as error:
-        raise ApiError(400, "cut_off", "the sender hung up before the upload was complete") from error
+        raise ApiError(400, "cut_off", "the sender closed the connection before the upload was complete") from error
     finally:
         await run_in_threadpool(receiver.close)
     check_usable(receiver.uploads)
