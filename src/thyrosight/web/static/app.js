@@ -146,7 +146,7 @@ function wirePanel() {
   });
 }
 
-/** Loads model and list of the server; also after it was away. */
+/** Loads model and list of the server; also after the server was away. */
 async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");
@@ -156,7 +156,7 @@ async function start() {
     queue.addEventListener("changed", resolve, { once: true });
     loading.then(resolve, resolve);
   });
-  if (list.keptPlace && !queue.item(list.keptPlace)) await loading; // it may be on a later page
+  if (list.keptPlace && !queue.item(list.keptPlace)) await loading; // the item may be on a later page
   const first = here.review ? null : (queue.item(here.item?.id ?? "") ?? list.place());
   if (first) await open(first);
   await loading;

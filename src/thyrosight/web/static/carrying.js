@@ -10,8 +10,8 @@ const SAME = 0.2;
 
 /** @typedef {import("./review/rings.js").Ring} Ring */
 /**
- * Saves the frame, opens the next, and asks the network for the nodule in the box that it had; where it sees none there,
- * the outline itself is carried. The nodule keeps its identity.
+ * Saves the frame, opens the next, and asks the network for a nodule in the box of the old outline. Where the network
+ * sees none, the outline itself is taken over. The nodule keeps its identity.
  * @param {Pick<import("./work.js").Parts, "here" | "opening" | "correcting">} parts
  */
 export async function carryOn({ here, opening, correcting }) {

@@ -33,7 +33,7 @@ export class OpenFrame {
   }
 
   /**
-   * Opens a frame that was loaded; the choice stays where the frame is of the same item and has that finding.
+   * Opens a loaded frame. The chosen finding stays chosen if the frame is of the same item and has it.
    * @param {Api.Item} item
    * @param {number} frame
    * @param {LoadedFrame} loaded
@@ -53,7 +53,7 @@ export class OpenFrame {
     return this.review;
   }
 
-  /** The second reader has given a reading of the open frame: the network may be shown. */
+  /** Records that the second reader has read the open frame, so that the network's result may be shown. */
   reveal() {
     if (!this.review) return;
     const key = `${this.review.item.id}/${this.review.frame}`;
@@ -61,7 +61,7 @@ export class OpenFrame {
     this.unsaved.delete(key);
   }
 
-  /** No frame is shown any more. */
+  /** Closes the frame. */
   close() {
     this.keepUnsaved();
     this.review = null;
@@ -76,7 +76,7 @@ export class OpenFrame {
     else this.unsaved.delete(key);
   }
 
-  /** Nothing is kept of an item that was removed. @param {Api.Item} item */
+  /** Forgets an item that was removed. @param {Api.Item} item */
   forget(item) {
     for (const key of this.unsaved.keys()) if (key.startsWith(`${item.id}/`)) this.unsaved.delete(key);
     if (this.item?.id === item.id) this.item = null;

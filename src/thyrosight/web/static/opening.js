@@ -1,4 +1,4 @@
-// An item of the list -> its frame on the stage and in the panel, or the words why there is none.
+// An item of the list -> its frame on the stage and in the panel, or a text why there is none.
 
 import { byId, h } from "./page/dom.js";
 import { percent, plural } from "./page/format.js";
@@ -64,7 +64,7 @@ export class Opening {
     }
   }
 
-  /** What an earlier call still waits for counts no more: neither its picture nor its "Loading…". */
+  /** An earlier call that still waits is dropped, with its picture and its "Loading…". */
   newTurn() {
     clearTimeout(this.slow);
     this.parts.clip.isLoading = false;

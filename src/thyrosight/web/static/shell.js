@@ -1,4 +1,4 @@
-// Around everything: whether the server answers, files dropped on the page, light and dark.
+// Functions of the whole page: whether the server answers, files dropped on it, light and dark.
 
 import { connection } from "./server/api.js";
 import { byId, detailOf } from "./page/dom.js";

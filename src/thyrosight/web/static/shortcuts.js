@@ -1,4 +1,4 @@
-// What each key does: the table that page/keyboard.js matches and that the help shows.
+// The table of keys and their functions, which page/keyboard.js matches and the help shows.
 
 import { carryOn } from "./carrying.js";
 import { byId, targetOf } from "./page/dom.js";

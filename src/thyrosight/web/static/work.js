@@ -1,4 +1,4 @@
-// What a reader does with the list: read, agree, skip, go on; remove; their name; the scale of an image.
+// The reader's actions on the list: read, agree, skip, go on, remove; their name; the scale of an image.
 
 import { answered, confirmed } from "./page/dialogs.js";
 import { byId, detailOf, h, icon } from "./page/dom.js";
@@ -11,7 +11,7 @@ import { logReading } from "./review/blind.js";
 
 const MAX_MM = 500;
 
-/** What is asked -> a length in millimetres; null where none was given. @param {string} label */
+/** Question -> a length in millimetres; null where none was given. @param {string} label */
 async function askScale(label) {
   byId("scale-mm").value = "";
   byId("scale-label").textContent = label;
@@ -51,7 +51,7 @@ export class Work {
     this.showName();
   }
 
-  /** The row of what is open, as it is now. */
+  /** The row of the open item, as it is now. */
   get row() {
     return this.parts.queue.item(this.parts.here.item?.id ?? "");
   }
@@ -71,7 +71,7 @@ export class Work {
     this.drawVerdicts();
   }
 
-  /** What the reader has said of the open image. */
+  /** The reader's verdict on the open image. */
   drawVerdicts() {
     const { row } = this;
     const isDone = row?.state === "done";
@@ -82,7 +82,7 @@ export class Work {
   }
 
   /**
-   * One key: what the reader says of the open image, then the next that is not read. Changes are saved first.
+   * One key: saves changes, records the reader's verdict on the open image, then opens the next unread one.
    * @param {import("./server/rows.js").Verdict} verdict
    */
   async judge(verdict) {
@@ -94,7 +94,7 @@ export class Work {
       if (!(await this.nameKnown())) return;
       const { isBlind, isChanged } = here.review;
       if (isBlind && verdict !== "skipped") {
-        await correcting.save(); // what the network says is shown then; a second press says what the reader makes of it
+        await correcting.save(); // then the network's result is shown; a second press records the verdict
         return;
       }
       if (isChanged && verdict !== "skipped" && !(await correcting.save())) return;
@@ -119,7 +119,7 @@ export class Work {
     if (problem) tell(`Not in the log of readings: ${problem}`);
   }
 
-  /** The second reader has read without the network: that is logged, and the network shown. @param {Review} review */
+  /** The second reader has read without the network: logs the reading and shows the network's result. @param {Review} review */
   async reveal(review) {
     const { here, opening, correcting } = this.parts;
     const seconds = (performance.now() - review.seenAt) / 1000;
@@ -147,7 +147,7 @@ export class Work {
     return hasAsked() || (await this.askName());
   }
 
-  /** -> whether there was an answer, even no name. */
+  /** -> whether there was an answer, even an empty name. */
   async askName() {
     byId("reader-name").value = readerName();
     byId("second-reader").checked = isSecondReader();
@@ -161,7 +161,7 @@ export class Work {
     return true;
   }
 
-  /** Another reader has other readings: what is open is loaded anew, unless it holds changes. */
+  /** Another reader has other readings, so the open frame is loaded anew, unless it holds changes. */
   async changeReader() {
     const { here, frames, queue, opening } = this.parts;
     frames.kept.clear();
@@ -177,7 +177,7 @@ export class Work {
   }
 
   /**
-   * Two places on a ruler -> asks how many millimetres lie between; the server measures anew.
+   * Two places on a ruler -> asks for the millimetres between them; the server measures anew.
    * @param {Review} review
    * @param {Point} from
    * @param {Point} to
@@ -189,7 +189,7 @@ export class Work {
     if (mm) await this.keepScale(review, mm / length_px);
   }
 
-  /** Asks for the scale itself, as it stands in a header or a log. */
+  /** Asks for the scale itself, as a header or a log states it. */
   async typeScale() {
     const { review } = this.parts.here;
     const mm = review && (await askScale("Millimetres per pixel"));
@@ -208,7 +208,7 @@ export class Work {
     if (review) await this.workAgain(review, () => models.predictAgain({ items: [review.item.id] }));
   }
 
-  /** Items of the list wait again: what is shown of them is not theirs any more. */
+  /** Items of the list wait again, so the results shown for them are outdated. */
   async readAgain() {
     const { frames, queue, here, opening, correcting } = this.parts;
     if (here.review?.isChanged) await correcting.save();
@@ -220,7 +220,7 @@ export class Work {
     await opening.open(this.row);
   }
 
-  /** The open image is worked on again: saved first, then closed, and opened when it is done. @param {Review} review @param {() => Promise<unknown>} ask */
+  /** The open image is predicted again: it is saved first, then closed, and opened when the result is there. @param {Review} review @param {() => Promise<unknown>} ask */
   async workAgain(review, ask) {
     const { here, correcting, queue, opening, frames } = this.parts;
     if (review !== here.review) return;
@@ -239,7 +239,7 @@ export class Work {
     queue.poll();
   }
 
-  /** What was read, as a set that training takes. */
+  /** Downloads the readings as a set for training. */
   async exportAll() {
     try {
       announce(`${await download("training-set", "readings.zip")} saved.`);
@@ -282,7 +282,7 @@ export class Work {
     else this.welcome();
   }
 
-  /** The empty page, which says how to start. */
+  /** The empty page, which explains how to start. */
   welcome() {
     const press = (/** @type {"file-input" | "folder-input"} */ id) => () => byId(id).click();
     const add = h("button", { type: "button", class: "primary", onclick: press("file-input") }, "Choose images");

@@ -50,7 +50,7 @@ export class ClipBar extends EventTarget {
     this.draw();
   }
 
-  /** The risk from which on a frame is drawn as high: the model's own. @param {number} threshold */
+  /** The risk from which a frame is drawn as high: the model's operating point. @param {number} threshold */
   colourFrom(threshold) {
     if (threshold === this.threshold) return;
     this.threshold = threshold;
@@ -122,7 +122,7 @@ function wordsOf({ num_frames: all, num_frames_with_nodule: some, risk, risk_spr
 }
 
 /**
- * One stroke per frame that holds a nodule, coloured by risk, as high as the section is large.
+ * One stroke per frame with a nodule: its colour shows the risk, its height the size of the section.
  * @param {SVGSVGElement} track
  * @param {ClipBar} bar
  */

@@ -100,7 +100,7 @@ function pathOf(viewer, points, isClosed) {
 }
 
 /**
- * The number at the outline's upper left, where no length stands.
+ * The number at the outline's upper left, where no length is written.
  * @param {Viewer} viewer
  * @param {Ring} ring
  * @param {number} number
@@ -114,7 +114,7 @@ function numberMark(viewer, ring, number, kind) {
 }
 
 /**
- * The two diameters, each between crosses as on an ultrasound machine, with its length at one end.
+ * The two diameters, each between crosses as on an ultrasound machine, with the length at one end.
  * @param {Viewer} viewer
  * @param {Api.NoduleSize} size
  */
@@ -131,7 +131,7 @@ function calipers(viewer, size) {
   return parts;
 }
 
-/** Candidates for echogenic foci: a ring round each. @param {Viewer} viewer @param {Api.EchogenicFocus[]} foci */
+/** A ring around each candidate for an echogenic focus. @param {Viewer} viewer @param {Api.EchogenicFocus[]} foci */
 function fociMarks(viewer, foci) {
   return foci.map(({ centre_xy: centre, diameter_px: diameter }) => {
     const [cx, cy] = viewer.toStage(centre);

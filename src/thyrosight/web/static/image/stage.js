@@ -47,7 +47,7 @@ export class Stage extends EventTarget {
   }
 
   /**
-   * Draws the lines of a review; what else depends on place and size follows.
+   * Draws the lines of a review, then everything else that depends on place and size.
    * @param {Review | null} review
    * @param {string | null} selected
    */
@@ -107,7 +107,7 @@ export class Stage extends EventTarget {
     this.drawAmount();
   }
 
-  /** What < and > change: the brush, or how wide the network's outline is. */
+  /** The value that < and > change: the size of the brush, or the threshold of the network's outline. */
   drawAmount() {
     const { editor } = this;
     const kind = editor.tool === "points" ? undefined : KINDS[editor.tool].amount;
@@ -189,7 +189,7 @@ export class Stage extends EventTarget {
     byId("map-legend").hidden = !map;
   }
 
-  /** The map is shown inside the outlines only, as only there it counts. */
+  /** The map is shown inside the outlines only, because only there it counts. */
   mapRings() {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }

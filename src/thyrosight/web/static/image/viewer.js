@@ -23,7 +23,7 @@ export class Viewer extends EventTarget {
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     /** @type {Picture | null} */
     this.picture = null;
-    /** @type {Api.PixelBox | null} what of the picture is fitted; null: all of it */
+    /** @type {Api.PixelBox | null} part of the picture that is fitted; null: all of it */
     this.part = null;
     this.scale = 1;
     this.left = 0;
@@ -128,7 +128,7 @@ export class Viewer extends EventTarget {
     this.placed();
   }
 
-  /** Brings a box of the image into the middle when it is not wholly on the stage. @param {Api.PixelBox} box */
+  /** Brings a box of the image into the middle if a part of it is outside the stage. @param {Api.PixelBox} box */
   reveal({ x0, y0, x1, y1 }) {
     const [left, top] = this.toStage([x0, y0]);
     const [right, bottom] = this.toStage([x1, y1]);

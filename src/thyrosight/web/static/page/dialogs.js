@@ -15,7 +15,7 @@ export function askToken(wasRefused) {
 }
 
 /**
- * Question, what is done, its button -> whether the person agrees.
+ * Question, details, text of the button -> whether the person agrees.
  * @param {string} question
  * @param {string} details
  * @param {string} action
@@ -58,7 +58,8 @@ function answer(dialog, value) {
 }
 
 /**
- * Calls back when the dialog is closed. The event comes late: that of an earlier showing is no answer to this one.
+ * Calls back when the dialog is closed. The event comes late, so one of an earlier showing must not count as an answer
+ * to this one.
  * @param {HTMLDialogElement} dialog
  * @param {() => void} then
  */

@@ -110,7 +110,7 @@ function setAll(element, properties) {
 }
 
 /**
- * The element of index.html, or of what the page has drawn, with this id.
+ * The element with this id, in index.html or drawn by the page.
  * @template {string} I
  * @param {I} id
  * @returns {I extends keyof ElementsById ? ElementsById[I] : HTMLElement}
@@ -118,7 +118,7 @@ function setAll(element, properties) {
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
 /**
- * What an event happened to, as the element that the listener knows it to be.
+ * The element of an event, as the type that the listener knows it to have.
  * @template {Element} [E=HTMLInputElement]
  * @param {Event} event
  * @returns {E}
@@ -126,7 +126,7 @@ export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 export const targetOf = (event) => /** @type {any} */ (event.target);
 
 /**
- * What a CustomEvent carries.
+ * The detail of a CustomEvent.
  * @param {Event} event
  * @returns {any}
  */
@@ -141,7 +141,7 @@ export function icon(name) {
 }
 
 /**
- * Function, milliseconds -> a function that calls it once, so long after the last of several calls.
+ * Function, milliseconds -> a function that calls it once, this long after the last of several calls.
  * @param {() => void} call
  * @param {number} milliseconds
  */

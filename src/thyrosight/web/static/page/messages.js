@@ -1,4 +1,4 @@
-// A line of text -> a screen reader says it, or the banner at the top shows it.
+// A line of text -> a screen reader speaks it, or the banner at the top shows it.
 
 import { byId } from "./dom.js";
 
@@ -6,7 +6,7 @@ const SHOWN_MS = 8000;
 let announcing = 0;
 
 /**
- * A screen reader says the text when it is next idle; of several within 150 ms it says the last.
+ * A screen reader speaks the text when it is next idle. Of several texts within 150 ms it speaks the last.
  * @param {string} text
  */
 export function announce(text) {

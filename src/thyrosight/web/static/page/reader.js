@@ -1,4 +1,4 @@
-// Who reads, as this browser remembers it: the name, the second reader's view, the order of the list.
+// The reader, as this browser remembers them: name, second reader's view, order of the list.
 
 const NAME_KEY = "thyrosight-reader";
 const BLIND_KEY = "thyrosight-second-reader";

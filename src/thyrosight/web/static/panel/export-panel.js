@@ -1,4 +1,4 @@
-// A review -> files to download, and the command line with the network's same result.
+// A review -> files to download, and the command line that gives the same result of the network.
 
 import { asApiError, getFile, itemPath } from "../server/api.js";
 import { byId, fill, h, targetOf } from "../page/dom.js";
@@ -33,7 +33,7 @@ let reader = "person";
 /** @typedef {import("../review/review.js").Review} Review */
 
 /**
- * Draws the section for a review: buttons, what they hold, the command.
+ * Draws the section for a review: buttons, what the files hold, the command.
  * @param {HTMLElement} parent
  * @param {Review} review
  * @param {() => void} saveNow

@@ -105,7 +105,7 @@ export function showRisk(parent, review, finding) {
 
 const NO_NODULE = "No nodule, so no risk of one. That does not exclude one";
 
-/** What the network says of an image without an outline: no nodule's number. @param {Api.Prediction} prediction */
+/** The network's risk of an image without an outline; it is not that of a nodule. @param {Api.Prediction} prediction */
 const imageRisk = ({ risk }) =>
   risk === null || risk === undefined
     ? null
@@ -174,7 +174,7 @@ function riskDetails(prediction, now) {
 }
 
 /**
- * What to know before the result is relied on; hidden where there is nothing.
+ * The flags, to read before relying on the result; hidden where there are none.
  * @param {HTMLElement} parent
  * @param {Review} review
  */
@@ -193,7 +193,7 @@ export function showFlags(parent, review) {
 }
 
 /**
- * The nodules as a list of which one is chosen.
+ * The list of nodules; one of them is chosen.
  * @param {HTMLElement} parent
  * @param {Review} review
  * @param {string | null} selected
@@ -207,7 +207,7 @@ export function showFindings(parent, review, selected, choose) {
   replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
 }
 
-/** Who drew it; nothing is said of an outline that is the network's own. @param {Finding} finding */
+/** Who drew the outline; nothing for an outline that is the network's own. @param {Finding} finding */
 function remarkOf(finding) {
   if (finding.isRemoved) return "removed by you";
   if (!finding.network) return finding.drawnWith === "hand" ? "added by you" : "the network's, where you pointed";
@@ -271,7 +271,7 @@ const ROWS = [
   ["Risk", (n) => percent(n.risk)],
 ];
 
-/** A way to give the scale: the page listens for it. @param {string} text @param {"ruler" | "typed"} by */
+/** A button to give the scale; the page listens for it. @param {string} text @param {"ruler" | "typed"} by */
 const scaleLink = (text, by) => {
   const onclick = (/** @type {MouseEvent} */ event) =>
     targetOf(event).dispatchEvent(new CustomEvent("scale", { detail: by, bubbles: true }));
@@ -290,7 +290,7 @@ const SIGN_ROWS = [
 const decimals = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 
 /**
- * Columns of measures -> rows for what was measured of margin and inside; none where nothing was.
+ * Columns of measures -> rows of the signs of margin and inside; none where nothing was measured.
  * @param {Column[]} columns
  */
 function signRows(columns) {

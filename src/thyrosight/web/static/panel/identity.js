@@ -1,4 +1,4 @@
-// A review -> what the open image is and where its result comes from: file, header, model, program.
+// A review -> identity of the open image and origin of its result: file, header, model, program.
 
 import { byId, fill, h } from "../page/dom.js";
 
@@ -31,7 +31,7 @@ export function showIdentity(parent, review, models, again) {
   );
 }
 
-/** A narrow header has no room for the button that this stands for. */
+/** A narrow header has no space for the button that this one replaces. */
 const modelsLink = () =>
   h("button", { type: "button", class: "link", onclick: () => byId("served").click() }, "Choose a model");
 

@@ -1,4 +1,4 @@
-// The words of ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), those of thyrosight.tirads: a test compares
+// The words of ACR TI-RADS (Tessler et al., J Am Coll Radiol 14:587, 2017), as in thyrosight.tirads; a test compares
 // them.
 
 export const SYSTEMS = [
@@ -59,7 +59,7 @@ export const DESCRIPTORS = [
 const MEASURED = /** @type {const} */ (["echogenicity_ratio", "cystic_share", "num_foci"]);
 
 /** @typedef {import("../review/findings.js").Measures} Measures */
-/** @typedef {{ value: any, why: string | null }} Proposal a word that nobody has said, and what it rests on */
+/** @typedef {{ value: any, why: string | null }} Proposal a word that no reader has given, and its basis */
 
 /**
  * Measures of an outline -> the signs from which the server proposes words; null where none were measured.
@@ -74,7 +74,7 @@ export function signsOf(measured) {
 }
 
 /**
- * What the outline itself proposes, by descriptor.
+ * The proposals that follow from the outline itself, by descriptor.
  * @param {Measures | null} measured
  * @returns {Record<string, Proposal>}
  */
@@ -84,7 +84,7 @@ export function shapeProposal(measured) {
   return { shape: { value, why: "From the outline; it counts on transverse views only." } };
 }
 
-/** The server's Descriptors -> proposals by descriptor: the words that no reader has said. @param {any} descriptors */
+/** The server's Descriptors -> proposals by descriptor: the words that no reader has given. @param {any} descriptors */
 export function proposalsOf(descriptors) {
   /** @type {Record<string, Proposal>} */
   const found = {};

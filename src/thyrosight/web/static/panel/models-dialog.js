@@ -1,4 +1,4 @@
-// The dialog of models: which the server has, which made how many results; one is chosen, results are made again.
+// The dialog of models: lists the server's models with their numbers of results, chooses one, predicts again.
 
 import { byId, fill, h } from "../page/dom.js";
 import { confirmed } from "../page/dialogs.js";

@@ -1,4 +1,4 @@
-// The panel next to the image: all of its sections, drawn for what is open.
+// The panel next to the image: all of its sections, drawn for the open frame.
 
 import { byId } from "../page/dom.js";
 import { showExports, showHolds } from "./export-panel.js";
@@ -58,7 +58,7 @@ export class Panel {
     if (review) showIdentity(byId("identity"), review, this.models, this.predictAgain);
   }
 
-  /** What depends on the outlines and on which of them is chosen. */
+  /** Draws the sections that depend on the outlines and on the chosen one. */
   drawFindings() {
     const { review, selected, chosen } = this.here;
     if (!review) return;

@@ -1,4 +1,4 @@
-// Several readers of one frame -> each reading in a line, their outlines on demand, and how far they agree.
+// Several readers of one frame -> one line per reading, their outlines on demand, and their agreement.
 
 import { asApiError, framePath, getJson } from "../server/api.js";
 import { fill, h } from "../page/dom.js";

@@ -44,7 +44,7 @@ export class TiradsForm {
     Object.assign(this, { review, finding });
     this.parent.hidden = !finding || finding.isRemoved;
     if (!finding || this.parent.hidden) {
-      this.asking?.abort(); // an answer that comes later has no nodule to go to
+      this.asking?.abort(); // an answer that comes later belongs to no nodule
       this.asked = null;
       return;
     }
@@ -57,7 +57,7 @@ export class TiradsForm {
   }
 
   /**
-   * -> the value in force for a descriptor, the person's before the proposed; null where there is neither.
+   * -> the value of a descriptor: the person's, else the proposed one; null where there is neither.
    * @param {string} name
    */
   value(name) {
@@ -244,7 +244,7 @@ export class TiradsForm {
     );
   }
 
-  /** Whose value it is: proposed, yours (with the way back), or neither yet. @param {string} name */
+  /** The origin of the value: proposed, yours (with a button to take it back), or none yet. @param {string} name */
   origin(name) {
     const isOwn = this.finding.chosen[name] !== undefined;
     const proposal = this.proposals[name];

@@ -72,7 +72,7 @@ export class VirtualList {
     this.shown = now;
   }
 
-  /** Scrolls so far that an entry is in sight. @param {number} index */
+  /** Scrolls until an entry is in sight. @param {number} index */
   reveal(index) {
     if (index < 0) return;
     const [top, bottom] = [this.tops[index] + this.list.offsetTop, this.tops[index + 1] + this.list.offsetTop];

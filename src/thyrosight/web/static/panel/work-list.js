@@ -46,7 +46,7 @@ export class WorkList {
     /** @type {string | null} */
     this.chosen = null;
     this.isListed = false;
-    /** @type {Row[]} those that are wanted, in order */
+    /** @type {Row[]} the rows that the reader wants, in order */
     this.rows = [];
     /** @type {Map<string, number>} rows of each job, whatever is wanted */
     this.sizes = new Map();
@@ -221,7 +221,7 @@ export class WorkList {
     this.reveal();
   }
 
-  /** The row that Tab goes to: the chosen one, the first where that is not listed. */
+  /** The row that Tab goes to: the chosen row, or the first row if that one is not listed. */
   get tabbable() {
     return this.isListed ? this.chosen : (this.rows[0]?.id ?? null);
   }
@@ -237,7 +237,7 @@ export class WorkList {
     return sessionStorage.getItem(PLACE_KEY) ?? localStorage.getItem(PLACE_KEY);
   }
 
-  /** Where the reader stopped; the first that is done where that is gone. */
+  /** The row where the reader stopped; if it is gone, the first row that is done. */
   place() {
     const id = this.keptPlace ?? "";
     return this.queue.item(id) ?? this.rows.find((row) => row.state === "done") ?? this.queue.rows.find((row) => row.state === "done") ?? null; // prettier-ignore
@@ -273,7 +273,7 @@ export class WorkList {
   }
 }
 
-/** What was found, in few words. @param {Row} row @param {number} threshold */
+/** The findings, in few words. @param {Row} row @param {number} threshold */
 function wordsOf(row, threshold) {
   if (row.state === "failed") return [h("span", { class: "problem", title: row.error?.message }, faultOf(row))];
   if (row.state === "running") {
@@ -292,7 +292,7 @@ function wordsOf(row, threshold) {
   return [found, risk && " · ", risk, level && " · ", level];
 }
 
-/** What the reader has said of it. @param {Row} row */
+/** The reader's verdict. @param {Row} row */
 function readingMark(row) {
   const { reading, state, readers } = row;
   const [sign, words] = READINGS[reading] ?? READINGS.unread;
@@ -307,7 +307,7 @@ function readingMark(row) {
   return [flagMark, h("span", { class: `mark ${reading}`, "aria-hidden": "true", title: words }, sign), h("span", { class: "sr" }, `, ${words}`), others]; // prettier-ignore
 }
 
-/** The fault without the file's name, which stands above it. @param {Api.Item} item */
+/** The fault without the file's name, which is shown above it. @param {Api.Item} item */
 function faultOf({ name, error }) {
   const text = error?.message ?? "failed";
   return capitalised(text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);

@@ -1,4 +1,4 @@
-// The second reader's view: what the network says of a frame stays hidden until the reader has outlined or rated it.
+// The second reader's view: the network's result for a frame stays hidden until the reader has outlined or rated it.
 
 import { asApiError, framePath, sendJson } from "../server/api.js";
 import { isSecondReader, readerName } from "../page/reader.js";
@@ -8,13 +8,13 @@ import { isSecondReader, readerName } from "../page/reader.js";
 export const HIDDEN = "hidden until you have outlined or rated";
 const NETWORK_FLAGS = new Set(["no_nodule", "several_nodules", "touches_border", "low_probability", "no_outline"]);
 
-/** Whether a frame is to be read without the network. @param {any} reading the reader's own, null where there is none */
+/** Whether a frame must be read without the network. @param {any} reading the reader's own, null where there is none */
 export const isBlindFor = (reading) => isSecondReader() && !reading;
 
 /** Whether the server hides the network's part of a result. @param {Api.Prediction} prediction */
 export const isHidden = (prediction) => prediction.risk_reason === HIDDEN;
 
-/** A prediction -> what of it is no answer: the image and its field. @param {Api.Prediction} prediction @returns {Api.Prediction} */
+/** A prediction -> the same without its answers; the image and its field stay. @param {Api.Prediction} prediction @returns {Api.Prediction} */
 export const hiddenResult = (prediction) => ({
   ...prediction,
   nodules: [],
@@ -34,7 +34,7 @@ export const withoutNetwork = (measured) => ({
 });
 
 /**
- * One reading into the server's log of readings with and without the network; what it can't keep is told.
+ * Sends one reading to the server's log of readings with and without the network; a failure is shown.
  * @param {Review} review
  * @param {boolean} isShown whether the network was shown
  * @param {number | null} suspicion the reader's own, 0 to 1

@@ -1,4 +1,4 @@
-// A correction from start to end: start, save, cancel, discard, and what to do where another one was saved meanwhile.
+// A correction from start to end: start, save, cancel, discard, and the choice when another one was saved meanwhile.
 
 import { byId } from "../page/dom.js";
 import { asApiError, framePath, getJson } from "../server/api.js";
@@ -21,13 +21,13 @@ export class Correcting {
    * @param {import("./editor.js").Editor} editor
    * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void,
    *   saved: (item: Api.Item) => Promise<void>, mayGoOn: () => Promise<boolean>,
-   *   reveal: (review: import("./review.js").Review) => void }} page what the rest of the page does about it
+   *   reveal: (review: import("./review.js").Review) => void }} page functions of the rest of the page
    */
   constructor(here, editor, page) {
     this.here = here;
     this.editor = editor;
     this.page = page;
-    /** @type {import("./review.js").Snapshot | null} what was there when it was started */
+    /** @type {import("./review.js").Snapshot | null} state when the correction was started */
     this.before = null;
     this.numBefore = 0;
     /** @type {Promise<boolean>} the last save */
@@ -54,7 +54,7 @@ export class Correcting {
     if (this.editor.isOn) this.editor.stop();
   }
 
-  /** -> whether it was saved. One save follows the other, so that none meets the version of its own forerunner. */
+  /** -> whether it was saved. Saves run one after the other, so that none conflicts with the one before. */
   save() {
     this.saving = this.saving.then(
       () => this.saveNow(),
@@ -90,8 +90,8 @@ export class Correcting {
   }
 
   /**
-   * Somebody saved another version since this one was opened: both are shown, and the person chooses. Theirs stays in
-   * the history; what is here can be had back by undo.
+   * Somebody saved another version since this one was opened: both are shown, and the person chooses. The other version
+   * stays in the history; undo brings back the version here.
    * @param {import("./review.js").Review} review
    * @param {Api.ErrorFault[]} detail
    * @returns {Promise<boolean>}
@@ -123,13 +123,13 @@ export class Correcting {
     return false;
   }
 
-  /** What was saved since a frame without a reading was opened. @param {import("./review.js").Review} review */
+  /** The reading that was saved since a frame without a reading was opened. @param {import("./review.js").Review} review */
   async savedMeanwhile({ item, frame }) {
     const path = `${framePath(item.id, frame, "correction")}?who=${encodeURIComponent(readerName())}`;
     return [{ where: "theirs", fault: "saved meanwhile", reading: await getJson(path) }];
   }
 
-  /** The tools are closed at once; where saving fails the changes are still there, and not saved. */
+  /** The tools are closed at once. Where saving fails, the changes stay, unsaved. */
   async finish() {
     this.stop();
     await this.save();
@@ -139,7 +139,7 @@ export class Correcting {
     return (this.here.review?.past.length ?? 0) > this.numBefore;
   }
 
-  /** Escape: leaves what has no changes, asks about those that there are. */
+  /** Escape: leaves a correction without changes; asks first where there are changes. */
   async escape() {
     if (!this.hasChanges) {
       this.stop();
@@ -149,7 +149,7 @@ export class Correcting {
     if (await confirmed("Drop these changes?", details, "Drop")) this.cancel();
   }
 
-  /** Back to the outlines from before the correction; Ctrl+Z brings the changes back. */
+  /** Restores the outlines from before the correction; Ctrl+Z brings the changes back. */
   cancel() {
     const { review, selected } = this.here;
     if (!review || !this.before) return;
@@ -177,7 +177,7 @@ export class Correcting {
     this.page.drawPanel();
   }
 
-  /** Back to the saved reading, with descriptors and note; Ctrl+Z brings the changes back. */
+  /** Restores the saved reading, with descriptors and note; Ctrl+Z brings the changes back. */
   async discard() {
     const { here } = this;
     const details = "Outlines, descriptors and note go back to what was saved last. Ctrl+Z undoes it.";

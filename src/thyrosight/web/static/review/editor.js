@@ -1,4 +1,4 @@
-// A person's changes to the outlines of one frame: which nodule, which tool, and what a tool's result does.
+// A person's changes to the outlines of one frame: the chosen nodule, the tool, and the effect of a tool's result.
 
 import { announce, tell } from "../page/messages.js";
 import { asApiError } from "../server/api.js";
@@ -13,13 +13,13 @@ import { KINDS } from "./tools.js";
 /** @typedef {{ x: number, y: number }} Place on the stage, in CSS pixels */
 /** @typedef {import("./tools.js").Tool} Tool */
 /** @typedef {{ move: (at: Place, event: PointerEvent) => void, end: (at: Place) => void, cancel: () => void }} Drag */
-/** @typedef {{ point_xy?: Point, box?: Api.PixelBox }} Question where the network is to look again */
+/** @typedef {{ point_xy?: Point, box?: Api.PixelBox }} Question where the network looks again */
 /**
  * @typedef {{ scale: number, box: { width: number, height: number }, toImage: (at: Place) => Point }} View of the
  * image: what the editor needs of the viewer
  */
 /**
- * @typedef {object} Outside what the editor asks the rest of the page for
+ * @typedef {object} Outside functions of the rest of the page for the editor
  * @property {(review: Review, question: Question & { threshold: number | null }) => Promise<{ outline_xy: Ring,
  *   threshold: number }>} outline the network's outline there
  * @property {(review: Review, from: Point, to: Point) => void} scale two places on a ruler
@@ -39,7 +39,7 @@ export class Editor extends EventTarget {
     this.points = new Points(this);
     /** @type {Review} from `start` on */
     this.review = /** @type {any} */ (null);
-    /** @type {string | null} of the finding that is corrected */
+    /** @type {string | null} key of the finding that is corrected */
     this.key = null;
     this.isOn = false;
     /** @type {Tool} */
@@ -107,7 +107,7 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** One step back in the use of a tool -> whether there was one. */
+  /** Undoes one step of a tool -> whether there was one. */
   stepOut() {
     if (this.draft.length) this.draft = [];
     else if (this.active >= 0) this.active = -1;
@@ -119,7 +119,7 @@ export class Editor extends EventTarget {
   }
 
   /**
-   * Press on the stage -> a drag, or null where the press is not the editor's.
+   * Press on the stage -> a drag, or null where the press is not for the editor.
    * @param {PointerEvent} event
    * @param {Place} at
    * @returns {Drag | null}
@@ -145,7 +145,7 @@ export class Editor extends EventTarget {
   }
 
   /**
-   * A ring -> the same without what other nodules hold; null where hardly anything would be left.
+   * A ring -> the same without the pixels of other nodules; null where hardly anything is left.
    * @param {Ring} ring
    * @param {string | null} key of the nodule that it is of
    */
@@ -286,7 +286,7 @@ export class Editor extends EventTarget {
     this.outside.scale(this.review, from, to);
   }
 
-  // The network, asked at a place.
+  // Asks the network for an outline at a place.
 
   /** @param {Question} question */
   async ask(question) {
@@ -298,7 +298,7 @@ export class Editor extends EventTarget {
     });
   }
 
-  /** The last answer again, with another threshold. @param {number} by */
+  /** Asks again for the last outline, with another threshold. @param {number} by */
   async askWider(by) {
     const { asked } = this;
     if (!asked || asked.key !== this.key) return;
@@ -371,7 +371,7 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** < and >: the brush, or how tight the network's outline is. @param {number} by */
+  /** < and >: change the size of the brush, or the threshold of the network's outline. @param {number} by */
   amount(by) {
     if (this.tool === "ask") this.askWider(by);
     else if (this.tool === "brush" || this.tool === "eraser") {

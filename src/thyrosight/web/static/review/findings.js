@@ -1,4 +1,4 @@
-// The network's nodules and a person's saved reading -> findings: each nodule next to what a person made of it.
+// The network's nodules and a person's saved reading -> findings: each nodule with the person's changes.
 
 import { asApiError } from "../server/api.js";
 import { boxOverlap, sameRing } from "./rings.js";
@@ -160,7 +160,7 @@ export function lastKnown(finding) {
   return isRefused ? null : (finding.measured ?? finding.network);
 }
 
-/** Rings that could not be measured -> each knows why. @param {{ finding: Finding, ring: Ring }[]} asked @param {unknown} error */
+/** Rings that could not be measured -> the reason is stored with each. @param {{ finding: Finding, ring: Ring }[]} asked @param {unknown} error */
 export function fail(asked, error) {
   const { message } = asApiError(error);
   for (const { finding, ring } of asked)

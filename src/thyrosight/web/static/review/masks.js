@@ -161,7 +161,7 @@ function ringFrom(mask, grid) {
 /** @param {Uint8Array} part @param {Grid} grid */
 const ringOfPart = (part, grid) => simplified(averaged(traced(part, grid), SMOOTH_STEPS), 0.4);
 
-/** Each point -> the mean of its neighbours, so many times. @param {Ring} ring @param {number} times @returns {Ring} */
+/** Each point -> the mean of its neighbours, this many times. @param {Ring} ring @param {number} times @returns {Ring} */
 function averaged(ring, times) {
   let now = ring;
   for (let time = 0; time < times; time += 1) {
@@ -202,7 +202,7 @@ export function split(ring, from, to, image) {
   return [ringOfPart(first.mask, grid), ringOfPart(second.mask, grid)];
 }
 
-/** Two rings -> one ring round both; a gap between them is closed where they are nearest. @param {Ring} first @param {Ring} second @param {ImageSize} image */
+/** Two rings -> one ring around both; a gap between them is closed where they are nearest. @param {Ring} first @param {Ring} second @param {ImageSize} image */
 export function joined(first, second, image) {
   const grid = gridOf([first, second], 2, image);
   const mask = maskOf(first, grid);
@@ -251,7 +251,7 @@ export function hull(points) {
 }
 
 /**
- * Ring, other nodules -> the ring without what belongs to them, one pixel between; `ring` null where too little is left.
+ * Ring, other nodules -> the ring without their pixels, one pixel apart; `ring` null where too little is left.
  * @param {Ring} ring
  * @param {Ring[]} others
  * @param {ImageSize} image
@@ -276,7 +276,7 @@ export function apart(ring, others, image) {
   return { ring: isEnough ? ringOfPart(largest.mask, grid) : null, isCut };
 }
 
-/** Is a pixel of the mask here, or next to it? @param {Uint8Array} mask @param {Grid} grid @param {number} at */
+/** Whether a pixel of the mask is here or next to here. @param {Uint8Array} mask @param {Grid} grid @param {number} at */
 function isNear(mask, { width, height }, at) {
   const [x, y] = [at % width, Math.floor(at / width)];
   for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row += 1)
@@ -300,7 +300,7 @@ export function smoothed(ring, { width_px: width, height_px: height }) {
   return insideImage(simplified(grown, 0.3), width, height);
 }
 
-/** Ring -> so many points at equal steps along it. @param {Ring} ring @param {number} count @returns {Ring} */
+/** Ring -> this many points at equal steps along it. @param {Ring} ring @param {number} count @returns {Ring} */
 function spaced(ring, count) {
   const lengths = ring.map(([x, y], i) => {
     const [nx, ny] = ring[(i + 1) % ring.length];

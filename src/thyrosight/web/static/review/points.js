@@ -24,7 +24,7 @@ export class Points {
     this.kept = null;
   }
 
-  /** The points to drag: those of a touched ring; of the network's fine outline a few, each within a pixel of it. */
+  /** The points to drag: those of a touched ring; for the network's fine outline a few points within a pixel of it. */
   handles() {
     const { ring, network } = this.editor.finding;
     if (ring === this.kept?.of) return this.kept.points;
@@ -92,8 +92,7 @@ export class Points {
   }
 
   /**
-   * A ring that crosses itself keeps its largest loop, so that the page draws what the server measures; what belongs to
-   * another nodule is left to it. @param {Ring} before the ring if nothing is left
+   * A ring that crosses itself keeps its largest loop, so that the page draws what the server measures. Pixels of another nodule stay with that nodule. @param {Ring} before the ring if nothing is left
    */
   tidy(before) {
     const { editor } = this;

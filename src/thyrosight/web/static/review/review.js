@@ -1,4 +1,4 @@
-// One frame under review: the findings of the network, and next to each what a person made of it.
+// One frame under review: the findings of the network, and a person's changes to each.
 
 import { asApiError, framePath, isAbort, request, sendJson } from "../server/api.js";
 import { debounced } from "../page/dom.js";
@@ -121,7 +121,7 @@ export class Review extends EventTarget {
     this.changed();
   }
 
-  /** A finding that is known to be there. @param {string} key */
+  /** The finding with this key, which must exist. @param {string} key */
   known(key) {
     return /** @type {Finding} */ (this.finding(key));
   }
@@ -168,7 +168,7 @@ export class Review extends EventTarget {
     this.changed();
   }
 
-  /** Back to the network's outline, of a finding that has one. @param {string} key */
+  /** Restores the network's outline of a finding that has one. @param {string} key */
   revert(key) {
     this.remember();
     const finding = this.known(key);
@@ -184,7 +184,7 @@ export class Review extends EventTarget {
     this.changed();
   }
 
-  /** Back to what is saved, or to the network's result where nothing is; it can be undone. @param {Reading | null} reading */
+  /** Restores the saved reading, or the network's result if nothing is saved; it can be undone. @param {Reading | null} reading */
   discard(reading) {
     this.remember();
     this.findings = findingsOf(this.prediction.nodules, reading);
@@ -195,7 +195,7 @@ export class Review extends EventTarget {
   }
 
   /**
-   * Another reading becomes the one that this goes on from; what a person has here can be had back by undo.
+   * Replaces this reading by another one as its basis; undo brings back the person's changes.
    * @param {Reading} reading
    */
   takeOver(reading) {
@@ -251,7 +251,7 @@ export class Review extends EventTarget {
     this.dispatchEvent(new Event("chosen"));
   }
 
-  /** Words that are typed without a pause are one step back. @param {string} text */
+  /** Words that are typed without a pause are undone in one step. @param {string} text */
   setNote(text) {
     const now = Date.now();
     if (now - this.typedAt > TYPING_MS) this.remember();
@@ -276,7 +276,7 @@ export class Review extends EventTarget {
   }
 
   /**
-   * Measures all rings at once; where one is refused, each on its own, so that the error stays with its outline.
+   * Measures all rings at once. Where one is refused, each is measured alone, so that the error stays with its outline.
    * @param {Asked} asked
    * @param {AbortSignal} signal
    * @returns {Promise<void>}
@@ -297,7 +297,7 @@ export class Review extends EventTarget {
     }
   }
 
-  /** The outlines around those asked for: what is tissue around one nodule must not be another. @param {Asked} asked */
+  /** The other outlines of the frame, because another nodule must not count as tissue around a nodule. @param {Asked} asked */
   othersThan(asked) {
     const rings = this.kept.filter((finding) => !asked.some((one) => one.finding === finding)).map(({ ring }) => ring);
     return { others_xy: rings };
@@ -320,7 +320,7 @@ export class Review extends EventTarget {
     return { findings, ...own };
   }
 
-  /** -> the reading as the server keeps it, null where nothing is to be kept. ApiError 409: another was saved since. */
+  /** -> the reading as the server keeps it, null where there is nothing to keep. ApiError 409: another was saved since. */
   async save() {
     const text = this.asText();
     const { system } = this;
@@ -368,7 +368,7 @@ export class Review extends EventTarget {
   }
 }
 
-/** What counts as changed. @param {Finding[]} findings @param {string} note @param {Caliper[]} calipers */
+/** The values that count as changes. @param {Finding[]} findings @param {string} note @param {Caliper[]} calipers */
 function textOf(findings, note, calipers) {
   const kept = findings.filter((finding) => !finding.isRemoved);
   const told = kept.map((finding) => [finding.ring, Object.entries(finding.chosen).sort(), finding.note]);

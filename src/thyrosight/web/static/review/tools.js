@@ -110,7 +110,7 @@ function add(editor, stroke) {
 /**
  * Changes the chosen outline by a stroke of the brush.
  * @param {typeof painted} change
- * @param {string} nothing said where nothing comes of it
+ * @param {string} no message where nothing changes
  */
 const brushing = (change, nothing) => (/** @type {Editor} */ editor, /** @type {Ring} */ stroke) => {
   const { ring } = editor.finding;
@@ -119,7 +119,7 @@ const brushing = (change, nothing) => (/** @type {Editor} */ editor, /** @type {
   else announce(nothing);
 };
 
-/** A stroke with points no nearer than so many pixels. @param {Ring} stroke @param {number} apart */
+/** A stroke with points that are at least this many pixels apart. @param {Ring} stroke @param {number} apart */
 function thinned(stroke, apart) {
   /** @type {Ring} */
   const kept = [];

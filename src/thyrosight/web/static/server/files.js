@@ -61,7 +61,7 @@ async function walk(entry, found) {
   }
 }
 
-/** Files -> parcels of at most so many files and bytes: one job each. @param {File[]} files */
+/** Files -> parcels of at most this many files and bytes; each becomes one job. @param {File[]} files */
 export function parcels(files, maxFiles = 16, maxBytes = 48e6) {
   /** @type {File[][]} */
   const made = [];

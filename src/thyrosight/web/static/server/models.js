@@ -1,4 +1,4 @@
-// The models of this server: which one predicts what is sent, which made earlier results, what is predicted again.
+// The models of this server: the one that predicts new images, those of earlier results, and predicting again.
 
 import { getJson, sendJson } from "./api.js";
 

@@ -1,4 +1,4 @@
-// The work-list of this server: loads its rows, sends files, follows them, removes them, notes what a reader says.
+// The work-list of this server: loads its rows, sends files, follows and removes them, records verdicts of the reader.
 
 import { ApiError, asApiError, getJson, pause, request, sendJson } from "./api.js";
 import { chosenImages, folderOf, parcels, pathOf } from "./files.js";
@@ -108,8 +108,8 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * Sends files. Those of a folder are one group with its name, in its order; a refused parcel is sent file by file, so
-   * that each error stands at its file.
+   * Sends files. Those of a folder are one group with its name, in its order. A refused parcel is sent file by file, so
+   * that each error is shown at its file.
    * @param {File[]} files
    */
   async add(files) {
@@ -221,7 +221,7 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** The row of one item as it is now: what a reader has just saved shows there. @param {string} id */
+  /** The row of one item as it is now, with what the reader has just saved. @param {string} id */
   async follow(id) {
     const row = this.byId.get(id);
     if (!row) return;

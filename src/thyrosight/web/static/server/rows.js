@@ -1,4 +1,4 @@
-// Rows of the work-list -> those that a reader wants to see, in the order wanted, in groups; and which one comes next.
+// Rows of the work-list -> the rows that the reader wants, in their order and groups; and the next row to read.
 
 /** @typedef {Api.VerdictIn["verdict"]} Verdict */
 /** @typedef {Api.ListedItem} Row */
@@ -32,7 +32,7 @@ const RISKS = {
 };
 
 /**
- * Rows, what is wanted, the risk from which on it is high -> rows.
+ * Rows, the reader's wish, the risk from which it counts as high -> rows.
  * @param {Row[]} rows
  * @param {Wanted} wanted
  * @param {number} threshold
@@ -63,7 +63,7 @@ const upperEnd = (level) => {
   return last && /^\d+$/.test(last) ? `TR${last}` : last;
 };
 
-/** What a reading would teach; nothing where somebody has read it. @param {Row} row */
+/** How much a reading would teach; nothing where somebody has read the item. @param {Row} row */
 const gainOf = ({ teaches, reading }) => (reading === "unread" ? (teaches ?? -1) : -2);
 
 const NAMES = new Intl.Collator(undefined, { numeric: true });
@@ -90,7 +90,7 @@ export function entriesOf(rows, isGrouped) {
 }
 
 /**
- * The next row that nobody has read, from the chosen one on and round the end; null where all are read.
+ * The next row that nobody has read, after the chosen one and then from the top; null where all are read.
  * @param {Row[]} rows
  * @param {string | null} chosen
  */
