@@ -3,9 +3,9 @@
     python bench/against.py BASE [FOLDER] [--rounds 5] [--json OUT.json]
 
 BASE is a git revision (checked out into a temporary folder) or a wheel. FOLDER holds images; phantoms are drawn where
-it is not given. Each command runs once to warm the disk, then in turn for every round: a busy moment meets both.
-Processor seconds count the whole tree of processes; they hold on a busy machine, where wall seconds say little. Exits
-with 1 where today's code takes more than 10 % longer by the chosen clock.
+it is not given. Each command runs once to warm the disk, then in turn for every round, so that a busy moment affects
+both. Processor seconds count the whole tree of processes; they are reliable on a busy machine, where wall seconds are
+not. Exits with 1 where today's code takes more than 10 % longer by the chosen clock.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def run_once(command: Sequence[str], source: Path) -> tuple[float, float]:
 
 
 def tasks(folder: Path, scratch: Path) -> list[Row]:
-    """Images -> what is measured."""
+    """Images -> the tasks to measure."""
     one = next(path for path in sorted(folder.iterdir()) if path.is_file())
     program = [sys.executable, "-m", "thyrosight"]
 

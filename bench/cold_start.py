@@ -89,7 +89,10 @@ def main() -> None:
 
 
 def phantom_image(folder: Path) -> Path:
-    """A folder -> one phantom frame in it. Another process draws it: a child starts with its parent's peak memory."""
+    """A folder -> one phantom frame in it.
+
+    Another process draws it, because a child starts with its parent's peak memory.
+    """
     run_once([sys.executable, "-m", "thyrosight", "phantom", "-n", "1", "-o", str(folder / "phantom"), "--seed", "1"])
     return folder / "phantom" / "image" / "0000.png"
 

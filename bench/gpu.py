@@ -3,11 +3,11 @@
     python bench/gpu.py [--epoch 3644] [--minutes 8] [--json OUT.json]
     python bench/gpu.py --device cpu --tiny        # that it runs, in seconds
 
-One call that fits a borrowed GPU: settings are tried in the order of their worth until the minutes are over, each with
-few steps, and each line is printed when it is known. A setting that fails is a line with its reason. `eager` is what
-`train` does; `compiled` and `graph` are torch.compile and a CUDA graph of the whole step, which `train` does not use.
-The loader's lines are images per second of decode and augmentation alone, on phantoms. A GPU is fed where that figure
-is above the step's. An epoch has --epoch images. The first line names hardware and versions.
+One call that fits a borrowed GPU: settings are tried in order of importance until the minutes are over, each with few
+steps, and each line is printed at once. A setting that fails is a line with its reason. `eager` is what `train` does;
+`compiled` and `graph` are torch.compile and a CUDA graph of the whole step, which `train` does not use. The loader's
+lines are images per second of decode and augmentation alone, on phantoms. The loader keeps up with a GPU where this
+figure is above the step's. An epoch has --epoch images. The first line names hardware and versions.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Setting:
 
 
 def settings(is_tiny: bool, has_gpu: bool) -> list[Setting]:
-    """-> what is tried, the most wanted first."""
+    """-> the settings to try, the most important first."""
     if is_tiny:
         nets = [Setting("unet", "lite0", 64, 2), Setting("vnet2d", "", 64, 2)]
     else:

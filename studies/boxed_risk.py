@@ -27,11 +27,11 @@ from thyrosight.types import Box, Case, UInt8Array
 
 SHORT_RUN = 40
 MARGIN_SHARE = 0.1
-"""Of a box's sides that is painted out around it."""
+"""Margin around a box that is painted out, as a share of its sides."""
 
 
 def run_lengths(labels: Sequence[int]) -> list[int]:
-    """Labels in the set's order -> for each the length of the run of equal labels that it stands in."""
+    """Labels in the set's order -> for each the length of its run of equal labels."""
     lengths: list[int] = []
     for _, run in groupby(labels):
         number = len(list(run))
@@ -48,7 +48,7 @@ def inner_places(groups: Sequence[str], margin: int = 5) -> list[bool]:
 
 
 def painted_out(image_HW: UInt8Array, boxes: Sequence[Box]) -> UInt8Array:
-    """Picture, boxes -> the picture with boxes and a margin filled in from what surrounds them (Telea 2004)."""
+    """Picture, boxes -> the picture with boxes and a margin filled in from their surroundings (Telea 2004)."""
     hole_HW = np.zeros(image_HW.shape, np.uint8)
     for box in boxes:
         x, y = round(MARGIN_SHARE * box.width), round(MARGIN_SHARE * box.height)

@@ -1,13 +1,13 @@
-"""How good is an outline by one click? A table with masks, networks -> Dice with a click against without, and clicks.
+"""How good is an outline by one click? A table with masks, networks -> Dice with and without a click, and clicks.
 
     python studies/click_outline.py 'runs/ddti/fold{fold}/bundle' --cases cases/ddti --num 200 -o clicks.csv
     python studies/click_outline.py runs/ddti/fold0/bundle --cases cases/ddti --fold 0 --num 60
 
-With {fold} in the bundle's path each row is outlined by the network that has not seen it. Without, one bundle outlines
-all rows, or those of --fold; the first line says what it has learned from, and which fold it has not seen. The first
+With {fold} in the bundle's path each row is outlined by the network that has not seen it. Otherwise one bundle outlines
+all rows, or those of --fold; the first line states what it has learned from, and which fold it has not seen. The first
 click is at the reference's deepest point. Each further click is at the deepest point of the largest error: inside where
-the outline misses, outside where it is too large. Without a click counts the network's own nodule that overlaps the
-reference most.
+the outline misses, outside where it is too large. Without a click, the network's own nodule that overlaps the reference
+most counts.
 """
 
 from __future__ import annotations

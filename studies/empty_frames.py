@@ -2,7 +2,8 @@
 
     python studies/empty_frames.py BUNDLE --cases cases/tg3k/cases.csv --fold 0
 
-For sets that `evaluate` has no reference for, such as TG3K: its masks are of the gland, and no frame shows a nodule.
+It is for sets for which `evaluate` has no reference, such as TG3K: its masks are of the gland, and no frame shows a
+nodule.
 """
 
 from __future__ import annotations

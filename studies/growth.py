@@ -1,11 +1,11 @@
-"""Phantom nodules at two times, a bundle -> growth called right, and how often the sizes' intervals cover the truth.
+"""Phantom nodules at two times, a bundle -> how often growth is judged right, and intervals hold the true size.
 
     python studies/growth.py [--bundle BUNDLE] [--pairs 100] [--calibration 60] [--rows rows.jsonl]
 
 The error of the network's sizes (log of measured over true diameter: bias, standard deviation, correlation within an
-outline and between two of one nodule) is measured on the calibration and on all pairs but the one that it is used for.
-The truth of growth is the definition on the true diameters. A nodule that the network misses in a view has no size and
-is counted apart. With --rows, finished nodules are kept, and the next call goes on.
+outline and between two of one nodule) is measured on the calibration and on all pairs except the one for which it is
+used. The truth of growth is the definition on the true diameters. A nodule that the network misses in a view has no
+size and is counted apart. With --rows, finished nodules are kept, and the next call goes on.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Everything that the joint network needs, one step after the other: five folds, the final network, two with less.
 
-What is finished is skipped and what was stopped goes on, so that the same command may be started again at any time, on
-any machine that has the folder. One process and `--threads` threads; about 80 minutes per training on one core of 2026.
+Finished steps are skipped and a stopped step goes on, so the same command can be started again at any time, on any
+machine that has the folder. One process and `--threads` threads; about 80 minutes per training on one core of 2026.
 
     python studies/joint_queue.py OUT --tables CASES --official TN5000_BY_ITS_OWN_SPLIT --threads 2
 
 CASES holds <set>/cases.csv as `prepare` makes them (ddti, busi, busbra, tn5000, tg3k), and phantom/ (`phantom -n 240`).
-OUT/fold0 … fold4 keep one fold aside; OUT/final learns from all; OUT/without_ddti has seen no image of DDTI, and
+OUT/fold0 … fold4 each leave out one fold; OUT/final learns from all; OUT/without_ddti has seen no image of DDTI, and
 OUT/official learns from train and val of the split of TN5000's authors, in `--official` (`prepare --official-split`).
 """
 
@@ -67,7 +67,10 @@ def scores(run: Path, tables: dict[str, Path], part: Sequence[str], threads: int
 
 
 def steps(out: Path, tables: Path, official: Path | None, threads: int) -> Iterator[Step]:
-    """Folders -> every step in its order; each is made when it is its turn, as it depends on what is there."""
+    """Folders -> every step in order.
+
+    Each is made when its turn comes, because it depends on the files that are there.
+    """
     path = {name: tables / name / "cases.csv" for name in SETS}
     scored = {name: path[name] for name in ("tn5000", "ddti", *BREAST)}
     for fold in range(5):

@@ -1,13 +1,12 @@
-"""cases.csv with masks -> how many readings a network needs, when it asks for those it doubts, and in random order.
+"""cases.csv with masks -> how many readings a network needs if it asks for doubtful images first, and in random order.
 
     python studies/next_reading.py cases/ddti/cases.csv -o out [--recipe finetune] [--batches 20,40,80,160] [--fold 0]
 
-The page's list can order images by what a reading would teach. Here the masks of cases.csv are the readings: a network
-learns from the first batch, the same for both orders, then from the readings of the next images. `doubt` takes those
-whose outline is the least certain (thyrosight.web.jobs.teaching, as on the page), `random` any. After each batch the
-Dice on the held-out fold is printed. The last batch is all that there is.
-Groups stay together in a batch. With the default, 24 phantoms are drawn and a tiny network takes one epoch: it shows
-that the study runs, and nothing else.
+The page's list can order images by how much a reading would teach. Here the masks of cases.csv are the readings: a
+network learns from the first batch, the same for both orders, then from the readings of the next images. `doubt` takes
+those whose outline is the least certain (thyrosight.web.jobs.teaching, as on the page), `random` any. After each batch
+the Dice on the held-out fold is printed. The last batch is all that there is. Groups stay together in a batch. With the
+default, 24 phantoms are drawn and a tiny network takes one epoch: it shows that the study runs, and nothing else.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python studies/proposals.py runs/ddti cases/ddti/cases.csv
 
 Each fold's network outlines the images that it has not seen. The measures of the largest nodule are compared with the
-words of the same case. AUROC and its interval (bootstrap over groups) state what a measure tells at any limit;
-sensitivity and specificity state it at the limit that is set. Readings are by case, not by image.
+words of the same case. AUROC and its interval (bootstrap over groups) are over all limits; sensitivity and specificity
+are at the limit that is set. Readings are by case, not by image.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from thyrosight.types import Case
 
 
 class Question(NamedTuple):
-    """Words of a descriptor against others, the measure that could separate them, what its limit calls positive."""
+    """Words of a descriptor against others, the measure that could separate them, the positive side of its limit."""
 
     descriptor: str
     words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A cross-validation, its scores across folds, cases.csv and a second reader's masks -> who agrees with whom.
+"""A cross-validation, its scores across folds, cases.csv and a second reader's masks -> how well all agree.
 
     thyrosight evaluate runs/lite2 --cases cases/ddti/cases.csv --across-folds -o scores
     python studies/second_reader.py runs/lite2 scores cases/ddti/cases.csv DDTI/second_reader
@@ -65,7 +65,7 @@ def irregularity(mask_HW: BoolArray) -> float:
 
 
 def read(predictor: Predictor, case: Case, second_mask: Path) -> Read | None:
-    """Case that the predictor has not seen -> what all three draw; None where a reader outlined nothing."""
+    """Case that the predictor has not seen -> the outlines of all three; None where a reader outlined nothing."""
     frame = load_frame(case.image)
     set_HW, second_HW = load_mask(case, frame.size_hw), read_mask(second_mask, frame.size_hw)
     if not set_HW.any() or not second_HW.any():
@@ -94,7 +94,7 @@ def _cell(estimate: Estimate, digits: str) -> str:
 
 
 def irregularity_rows(found: list[Read]) -> list[str]:
-    """What all three drew -> a table row per reader: median, quartiles, and the median over the second reader's."""
+    """Outlines of all three -> one table row per reader: median, quartiles, and the median over the second reader's."""
     values_N3 = np.array([one.irregularity for one in found])
     values_N3 = values_N3[np.isfinite(values_N3).all(axis=1)]
     low, middle, high = np.percentile(values_N3, (25, 50, 75), axis=0)

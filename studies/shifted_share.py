@@ -2,9 +2,9 @@
 
     python studies/shifted_share.py runs/fold0/evaluation-tn5000 --bundle runs/fold0/bundle --share 0.10
 
-All benign images stay; malignant ones are drawn without return until they have the wanted share, many times. The risks
-are restated as `predict --prevalence` does. Prints the ECE as it is and after the shift, next to the ECE that a
-perfect model would have at that n (evaluation/metrics/calibration.py), and what not restating would cost.
+All benign images stay; malignant ones are drawn without replacement until they have the wanted share, many times. The
+risks are restated as `predict --prevalence` does. Prints the ECE as it is and after the shift, next to the ECE that a
+perfect model would have at that n (evaluation/metrics/calibration.py), and the ECE without restating.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ fold; the penalty's weight is chosen within the other folds. AUROC 0.5 is chance
     layout          nothing but the sizes of field and views
     image size      nothing but the sizes of the file and of the field in it
     box             place, size and shape of the nodules' boxes alone; also each of the three by itself
-Where evidence in the network's input is far above chance, a network can score well and know nothing.
+Where evidence in the network's input is far above chance, a network can score well without any knowledge of nodules.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def layout(screen: Shown) -> Rows:
 
 
 def image_size(screen: Shown) -> Rows:
-    """Sizes of the file and of the field, in pixels: what a scanner's export setting tells."""
+    """Sizes of the file and of the field, in pixels, which depend on the scanner's export setting."""
     height, width = screen.image_HW.shape
     return np.asarray([[height, width, screen.fov.height, screen.fov.width, height * width]], np.float64)
 
@@ -187,7 +187,7 @@ def _relative(screen: Shown) -> Rows:
 
 
 def grid_counts(points_xy: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Points in a field -> how many lie in each cell of the grid."""
+    """Points in a field -> how many are in each cell of the grid."""
     counts = np.zeros((GRID, GRID))
     for x, y in points_xy:
         counts[min(GRID - 1, int(GRID * y / shape[0])), min(GRID - 1, int(GRID * x / shape[1]))] += 1
@@ -243,8 +243,8 @@ OF_BOXES: dict[str, Callable[[Shown], Rows]] = {
 def held_out_scores(rows: Rows, labels: NDArray[np.int64], case_of: NDArray[np.intp], folds: NDArray[np.int64]) -> Rows:
     """Rows of features, labels and the case of each row, folds of the cases -> one score per case, the mean over rows.
 
-    A fit's intercept is left out of the score: it follows the share of high labels in the training folds, which is the
-    lower the more of them the scored fold holds, and would push the pooled AUROC below chance.
+    A fit's intercept is left out of the score: it depends on the share of high labels in the training folds. That share
+    is lower where the scored fold has more of them, so the intercept would push the pooled AUROC below chance.
     """
     scores = np.zeros(len(folds))
     for fold in np.unique(folds):

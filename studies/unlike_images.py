@@ -1,7 +1,7 @@
 """Pictures that are not ultrasound, and ultrasound that is not as it should be, by kind: photographs, pages, noise.
 
 Real pictures come from other packages (unlike_packages.py). The rest is drawn from a seed. There are two halves: KINDS
-were looked at while the statistics were made, ASIDE only afterwards.
+were used while the statistics were made, ASIDE only afterwards.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def gaussian_noise(rng: np.random.Generator) -> UInt8:
 
 
 def uniform_noise(rng: np.random.Generator) -> UInt8:
-    """Every gray level alike; or salt and pepper on gray."""
+    """All gray levels equally often; or salt and pepper on gray."""
     size = _size(rng)
     if rng.random() < 0.5:
         return rng.integers(0, 256, size, dtype=np.uint8)

@@ -1,7 +1,8 @@
-"""Phantoms and a bundle -> docs/pictures/overview.jpg: frames, the model's outlines, the truth next to its answer.
+"""Phantoms and a bundle -> docs/pictures/overview.jpg: frames, the model's outlines, the truth next to the risk.
 
 The picture shows no patient. Its phantoms were chosen because the model is right on them; the README says so.
-`--survey N` prints what the model scores on the first N phantoms of the seed: the figures of the README's caption.
+`--survey N` prints the model's scores on the first N phantoms of the seed, which are the figures of the README's
+caption.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ GAP_PX = 6
 
 
 def predicted(predictor: Predictor, index: int) -> tuple[Phantom, Frame, Prediction]:
-    """A phantom's number -> the phantom, its frame, what the model finds there."""
+    """A phantom's number -> the phantom, its frame, the model's prediction."""
     phantom = phantom_case(SEED, index, SETTINGS)
     frame = Frame(None, phantom.image_HW, None, phantom.spacing, None, "0" * 64)
     return phantom, frame, predictor.predict(frame)
@@ -49,7 +50,7 @@ def tile(picture_HW3: np.ndarray) -> np.ndarray:
 
 
 def caption(phantom: Phantom, prediction: Prediction) -> np.ndarray:
-    """-> two lines of text on white: what was drawn, and what the model answers."""
+    """-> two lines of text on white: the truth, and the model's answer."""
     (truth,), (nodule,) = phantom.nodules, prediction.nodules
     lines = (
         f"truth: {truth.longest_mm:.1f} mm, {'malignant' if truth.malignancy else 'benign'}",

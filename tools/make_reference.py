@@ -37,7 +37,10 @@ def commands_text() -> str:
 
 
 def python_text() -> str:
-    """-> what `from thyrosight import ...` offers. It is read from the source: importing `train` needs torch."""
+    """-> the names for `from thyrosight import ...`.
+
+    They are read from the source, because importing `train` needs torch.
+    """
     door = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(door) if isinstance(node, ast.ImportFrom) and node.col_offset == 4]
     parts = []
@@ -126,7 +129,7 @@ def settings_text() -> str:
 
 
 def disturbances_text() -> str:
-    """-> every disturbance of a stress test, a row a strength."""
+    """-> every disturbance of a stress test, one row per strength."""
     from thyrosight.evaluation.stress.perturb import PERTURBATIONS
 
     lines = ["| perturbation | strength | |", "|---|---|---|"]
@@ -164,7 +167,7 @@ def _choices(source: str, name: str) -> str:
 
 
 def filled(text: str) -> str:
-    """docs/reference.md -> the same with what stands between its markers made new."""
+    """docs/reference.md -> the same with new text between its markers."""
     parts = {
         "python": python_text(),
         "commands": commands_text(),

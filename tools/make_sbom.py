@@ -1,7 +1,7 @@
 """requirements.lock and this environment -> a CycloneDX 1.6 bill of materials (JSON) at the path given.
 
-One component per package of the lock, with version, licence, SHA-256 of the files that may be installed, and what it
-needs. Source: CycloneDX 1.6, JSON reference (ECMA-424); package URLs of type pypi.
+One component per package of the lock, with version, licence, SHA-256 of the files that may be installed, and the
+packages that it needs. Source: CycloneDX 1.6, JSON reference (ECMA-424); package URLs of type pypi.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def found(name: str) -> Distribution | None:
 
 
 def licences(package: Distribution | None) -> list[dict[str, Any]]:
-    """-> what the package states: an SPDX expression, else a name of its own, else nothing."""
+    """-> the licence that the package states: an SPDX expression, else another name, else nothing."""
     if package is None:
         return []
     if expression := package.metadata.get("License-Expression"):

@@ -1,4 +1,4 @@
-"""A checkout -> the results that a change of structure must leave as they are; two such folders -> what differs.
+"""A checkout -> the results that a change of structure must not change; two such folders -> the differences.
 
     python tools/same_results.py make OUT            # with the thyrosight that this Python imports
     python tools/same_results.py compare OUT OTHER   # exits 1 where anything differs
@@ -29,7 +29,7 @@ OPENAPI = "import json; from thyrosight.web.app import create_api; print(json.du
 
 
 def run(*arguments: str, cwd: Path) -> str:
-    """Arguments of this Python -> stdout of the process, which has to go well."""
+    """Arguments of this Python -> stdout of the process; an error where the process fails."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -55,7 +55,7 @@ def make(out: Path) -> None:
 
 
 def compared_files(out: Path) -> dict[str, Any]:
-    """A folder that `make` wrote -> {file: what has to stay}, bytes as their hash."""
+    """A folder that `make` wrote -> {file: content that must stay the same}, bytes as their hash."""
     kept = [*out.glob("predicted/*/*"), out / "predicted/results.csv", *out.glob("cases/*"), out / "run/metrics.csv"]
     kept += [
         out / "run/bundle/weights.safetensors",
@@ -67,7 +67,7 @@ def compared_files(out: Path) -> dict[str, Any]:
 
 
 def content_of(path: Path) -> Any:
-    """A file -> its JSON or rows without what differs anyway, the SHA-256 of a picture's pixels, or of the bytes."""
+    """A file -> its JSON or rows without values that always differ; else the SHA-256 of pixels, or of bytes."""
     if path.suffix == ".json":
         return without(json.loads(path.read_text()))
     if path.suffix == ".csv":

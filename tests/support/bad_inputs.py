@@ -1,4 +1,4 @@
-"""Inputs that break image software: pictures of every format that lie, are cut or are none, and a folder of ten."""
+"""Inputs that break image software: pictures with false headers, cut off, or none at all; and a folder of ten."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HANDLED = ("sixteen_bit", "rgba", "palette", "cmyk", "exif_rotated")
-"""Awkward but sound: these must load."""
+"""Awkward but valid files: these must load."""
 REFUSED = ("empty", "cut", "text", "one_pixel", "huge_header")
 """These must end in one clear line each."""
 _EXIF_ORIENTATION, _ROTATE_90_CLOCKWISE_TO_SHOW = 0x0112, 6

@@ -1,4 +1,4 @@
-"""The page as a person meets it: a browser's window on it, files dropped, outlines drawn, and what it complained of."""
+"""The page as a person uses it: a browser window, files dropped, outlines drawn, and the errors of its console."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PICTURES = os.environ.get("THYROSIGHT_PICTURES")
 
 
 class BrowserPage:
-    """One page, with what it complained of."""
+    """One page, and the errors of its console."""
 
     def __init__(self, browser: Any, address: str, size: str = "desk", reader: str | None = "", **options: Any) -> None:
         """reader: the name that this browser remembers; None where nobody has been asked yet."""
@@ -38,7 +38,10 @@ class BrowserPage:
         self.size = size
 
     def hear(self, kind: str, text: str) -> None:
-        """Errors and warnings; a browser also tells of each answer that is no 2xx, which the page is made for."""
+        """Records errors and warnings.
+
+        Lines about answers that are not 2xx are left out, because the page handles them.
+        """
         if kind in ("error", "warning") and "Failed to load resource" not in text:
             self.complaints.append(text)
 
@@ -65,7 +68,7 @@ class BrowserPage:
         self.page.wait_for_selector("#lines .outline", state="attached")
 
     def digest(self) -> list[str]:
-        """-> size, risk, level as they stand above the findings."""
+        """-> size, risk, level as shown above the findings."""
         return self.page.locator("#digest strong").all_text_contents()
 
     def stroke(self, points: list[tuple[float, float]]) -> None:
@@ -92,7 +95,7 @@ class BrowserPage:
         )
 
     def wait_for_paint(self) -> None:
-        """Past a whole frame: what opened or closed beside the stage has changed its size, and the image is fitted."""
+        """Waits for a whole frame. Then panels next to the stage have their new size, and the image is fitted."""
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def picture(self, name: str) -> None:
@@ -118,7 +121,7 @@ def wait_for(condition: Any, seconds: float = 180.0) -> None:
 
 
 def barriers(page: Any) -> list[str]:
-    """-> what axe calls serious or critical, with where."""
+    """-> the faults that axe calls serious or critical, with their places."""
     page.wait_for_timeout(400)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [

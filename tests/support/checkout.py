@@ -1,4 +1,4 @@
-"""Where the parts of this checkout are, and what may stand next to it."""
+"""Paths of the parts of this checkout, and of folders that may be next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM bytes -> what is shown, or the refusal."""
+"""DICOM bytes -> the picture shown, or the refusal."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def refusal(data: bytes) -> str:
 
 
 def shown(data: bytes, frame_index: int | None = None) -> Array:
-    """File -> what the frame shows: RGB where it has colour, else gray."""
+    """File -> the picture of the frame: RGB where it has colour, else gray."""
     frame = decode_frame(data, None, frame_index)
     return frame.image_HW if frame.rgb_HW3 is None else frame.rgb_HW3

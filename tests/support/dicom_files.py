@@ -48,7 +48,7 @@ def gray_picture(levels: int = 256, seed: int = 0) -> Array:
 
 
 def colour_picture() -> Array:
-    """-> RGB uint8 _HW3 of eight plain patches, each even in size, over a gray ramp: every channel is told apart."""
+    """-> RGB uint8 _HW3 of eight plain patches, each even in size, over a gray ramp, so that every channel differs."""
     height, width = SIZE_HW
     image_HW3 = np.repeat(gray_picture()[..., None], 3, axis=2)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255), (10, 20, 30)]
@@ -65,7 +65,7 @@ def to_ybr(rgb_HW3: Array) -> Array:
 
 
 def dataset(size_hw: tuple[int, int] = SIZE_HW, photometric: str = "MONOCHROME2", **elements: Any) -> Dataset:
-    """-> an ultrasound image's data set without pixels; elements are set, None takes one out."""
+    """-> an ultrasound image's data set without pixels; elements are set, None removes one."""
     found = Dataset()
     values: dict[str, Any] = {
         "SOPClassUID": US,
@@ -155,7 +155,7 @@ def without_mark(data: bytes) -> bytes:
 
 
 def region(**changes: Any) -> Dataset:
-    """-> one ultrasound region: tissue, 2-D, 0.005 cm a pixel across and 0.006 down, the whole picture but a margin."""
+    """-> one ultrasound region: tissue, 2-D, 0.005 cm per pixel across and 0.006 down, with a margin around."""
     item = Dataset()
     values = {
         "RegionSpatialFormat": 1,
@@ -185,7 +185,7 @@ def with_regions(*items: Dataset, image: Array | None = None, **elements: Any) -
 
 
 def element(group: int, number: int, vr: bytes, value: bytes, length: int | None = None) -> bytes:
-    """-> one element in explicit little endian; length: what it claims instead of its own."""
+    """-> one element in explicit little endian; length: claimed instead of the true one."""
     length = len(value) if length is None else length
     if vr in (b"OB", b"OW", b"SQ", b"UN", b"UT"):
         return struct.pack("<HH2sHI", group, number, vr, 0, length) + value
@@ -200,7 +200,7 @@ def meta(syntax: str = ExplicitVRLittleEndian) -> bytes:
 
 
 def rle_frame(segments: list[bytes], claimed: int | None = None, offsets: list[int] | None = None) -> bytes:
-    """PackBits segments -> RLE frame; claimed and offsets: what its header says instead."""
+    """PackBits segments -> RLE frame; claimed and offsets replace the true values in its header."""
     at, found = 64, []
     for segment in segments:
         found.append(at)
@@ -218,7 +218,7 @@ def packbits(data: bytes) -> bytes:
 
 
 def j2k_claiming(width: int, height: int, *, channels: int = 1, tile: int | None = None) -> bytes:
-    """-> the start of a JPEG 2000 codestream that claims such a size, and nothing behind it."""
+    """-> the start of a JPEG 2000 codestream that claims this size, and nothing after it."""
     tile_w, tile_h = (tile, tile) if tile else (width, height)
     body = struct.pack(">HIIIIIIIIH", 0, width, height, 0, 0, tile_w, tile_h, 0, 0, channels) + b"\7\1\1" * channels
     return b"\xff\x4f\xff\x51" + struct.pack(">H", len(body) + 2) + body + b"\xff\xd9"
@@ -232,7 +232,7 @@ def nested_sequences(depth: int) -> bytes:
 
 
 def deflate_bomb(num_bytes: int) -> bytes:
-    """-> raw deflate data that becomes one private element of so many zeros."""
+    """-> raw deflate data that becomes one private element of this many zeros."""
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
     parts = [packer.compress(element(9, 0x10, b"OB", b"", num_bytes))]
     block = bytes(1 << 24)

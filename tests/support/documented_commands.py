@@ -28,22 +28,22 @@ from thyrosight.types import Case
 from tiny_bundle import make_tiny_bundle
 
 SMALLER = (*("optim.epochs=1", "optim.batch_size=4", "data.size_hw=[64, 64]", "run.threads=1", "run.preview_every=0"),)
-"""All that a training line is changed by: an epoch on small inputs."""
+"""The options that make a training line small: an epoch on small inputs."""
 NOTHING_TO_CALIBRATE = "there is nothing to calibrate"
-"""What may come of an epoch that began from ImageNet: its risks are noise, and the command says so at its end."""
+"""Allowed end of an epoch that began from ImageNet: its risks are noise, and the command says so."""
 NUM_PHANTOMS = 10
 SMALL_PHANTOMS = PhantomSettings(size_hw=(128, 160))
 SEED_OF_SETS = 1000
 UID = "1.2.826.0.1.1.1"
 RUN_BARE = frozenset(("info", "serve"))
-"""Commands that need no argument: the bare name of any other in a sentence is a mention and no line."""
+"""Commands that need no argument. The bare name of any other command in a sentence is a mention, not a line."""
 CODE = re.compile(r"```.*?```|^(?: {4}|> )[^\n]*$|(?<!`)`[^`]+`(?!`)", re.DOTALL | re.MULTILINE)
 ELLIPSIS = {
     "predict": ["image.png", "-o", "in_json"],
     "pool": ["runs/fold*/evaluation/per_case.csv", "-o", "pooled_to_export"],
     "stress": ["BUNDLE", "--cases", "cases/cases.csv", "-o", "stress_of_one"],
 }
-"""What stands for `...` in a line."""
+"""Replacement of `...` in a line."""
 
 
 def lines_in(page: Path) -> list[list[str]]:
@@ -66,9 +66,9 @@ class Desk:
 
     folder: Path
     phantoms: Path
-    """cases.csv of the phantoms that stand for every set."""
+    """cases.csv of the phantoms that replace every set."""
     cross_validation: Callable[[], Path]
-    """-> a finished cross-validation of two folds, which stands for the runs that a document has from elsewhere."""
+    """-> a finished cross-validation of two folds, which replaces the runs that a document takes from elsewhere."""
     last_runs: Path | None = None
     made: list[str] = field(default_factory=list)
 
@@ -87,7 +87,10 @@ class Desk:
         return [*words, *_smaller(command, words)] if command != "phantom" else _few_phantoms(words)
 
     def label_as_predicted(self, runs: Path, table: Path) -> None:
-        """The table's labels -> what the networks say out of fold: an epoch leaves nothing else to calibrate."""
+        """Sets the table's labels to the networks' out-of-fold answers.
+
+        After one epoch nothing else can be calibrated.
+        """
         logit_of = {
             row.case_id: row.malignancy_logit or 0.0
             for path in runs.glob("fold*/evaluation/per_case.csv")
@@ -107,7 +110,7 @@ class Desk:
             write_case_scores(scores, path)
 
     def _provide(self, command: str, option: str, word: str) -> None:
-        """Makes a stand-in for what a word names, where there is nothing of that name yet."""
+        """Makes a replacement for the file that a word names, where there is none yet."""
         path = Path(word)
         if path.exists() or "*" in word:
             return
@@ -182,7 +185,7 @@ class Desk:
         ]
 
     def _phantoms_of(self, source: str) -> Path:
-        """-> cases.csv of phantoms that stand for one published set alone."""
+        """-> cases.csv of phantoms that replace one published set alone."""
         seed = SEED_OF_SETS + sorted(BY_SOURCE).index(source)
         folder = self.phantoms.parent.parent / f"phantoms_{source}"
         table = folder / "cases.csv"
@@ -266,7 +269,7 @@ def _clip() -> bytes:
 
 
 def documents() -> Iterator[Path]:
-    """-> the documents whose lines are held: what users and contributors are told to type."""
+    """-> the documents whose lines are tested: the commands that users and contributors type."""
     yield ROOT / "README.md"
     yield ROOT / "CONTRIBUTING.md"
     yield from sorted((ROOT / "docs").glob("*.md"))

@@ -1,4 +1,4 @@
-"""The child of predict_folder that dies of every image named `deadly`: a stand-in for a decoder or an allocator."""
+"""A child of predict_folder that dies at every image named `deadly`, as by a crash in a decoder or an allocator."""
 
 from __future__ import annotations
 

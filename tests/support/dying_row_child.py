@@ -1,4 +1,4 @@
-"""The child of predict_archive that dies of every image named `deadly`."""
+"""A child of predict_archive that dies at every image named `deadly`."""
 
 from __future__ import annotations
 

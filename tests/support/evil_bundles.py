@@ -1,4 +1,4 @@
-"""Bundles whose hashes are right and that mean no good: a generator, one function per bundle.
+"""Harmful bundles whose hashes are right: a generator, one function per bundle.
 
 `write_all(folder)` writes each as FOLDER/NAME or FOLDER/NAME.zip. Each begins as the sound bundle of tiny_bundle.py
 and is changed in one thing.
@@ -39,7 +39,7 @@ def evil(change: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def evil_claims(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-    """Registers a function that changes what bundle.json says."""
+    """Registers a function that changes bundle.json."""
     EVIL[change.__name__] = lambda folder: write_bundle(folder, tiny_onnx(), change=change)
     return change
 

@@ -1,7 +1,7 @@
 """More bundles of evil_bundles.py; to import this module adds them to EVIL.
 
 Types and attributes that don't fit, sizes at the edge of integers, divisions that end the process, damaged weights, zip
-files and JSON that two readers take differently.
+files and JSON that two readers read differently.
 """
 
 from __future__ import annotations

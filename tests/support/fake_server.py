@@ -1,7 +1,7 @@
 """The page's files and the API's contract, served by the standard library from a FakeService.
 
 `FakeServer(predictor).start()` -> its address. `token`, `num_busy` and `is_refusing_seg` make it ask for a token,
-answer 503 so many times to uploads, and refuse a SEG; `is_away` makes it hang up.
+answer 503 this many times to uploads, and refuse a SEG; `is_away` makes it close every connection.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Refused(Exception):
 
 @dataclass
 class FakeService:
-    """Its fields say how it behaves; tests change them while a page looks at it."""
+    """Its fields control its behaviour; tests change them while a page uses it."""
 
     predictor: Predictor
     token: str | None = None

@@ -24,7 +24,7 @@ LEVELS += ((6, "TR4", "moderately suspicious"), (99, "TR5", "highly suspicious")
 
 
 def tirads(body: dict[str, Any]) -> dict[str, Any]:
-    """ACR points of what is given; a range of levels where something is missing, told coarsely."""
+    """ACR points of what is given; a rough range of levels where something is missing."""
     names = ("composition", "echogenicity", "shape", "margin", "foci")
     sources = {name: "reader" for name in names if body[name]}
     for name, value in proposed_of(body.get("signs")).items():

@@ -1,8 +1,8 @@
 """Work in a forked child that is killed at its n-th write to the disk, or that finds the disk full there.
 
-A write is a call by which files appear, last or go: os.replace, os.rename, os.fsync, os.link, os.mkdir, os.unlink. What
-the child has written by then is on the disk as a crash would leave it, because each of these is the point at which the
-order of things may go wrong.
+A write is a call by which files appear, are kept or disappear: os.replace, os.rename, os.fsync, os.link, os.mkdir,
+os.unlink. The disk then holds what the child has written so far, as a crash would leave it. Each of these calls is a
+point at which a wrong order of steps would show.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def killed_at(number: int) -> AtWrite:
 
 
 def full_from(number: int, code: int = errno.ENOSPC) -> AtWrite:
-    """-> from that write on the system refuses each with this errno, but for removing a file, which needs no room."""
+    """-> from that write on the system refuses each write with this errno.
+
+    Removing a file is allowed, because it needs no space.
+    """
 
     def at_write(now: int, name: str) -> None:
         if now >= number and name != "unlink":

@@ -1,6 +1,6 @@
-"""Peers of the DICOM listener that lie: each is a function that gets a connection and says what it should not.
+"""Peers of the DICOM listener that break the protocol: functions that get a connection and send false messages.
 
-Messages are made by hand here, as a sound library would refuse to make them. Source: DICOM PS3.8, section 9.3.
+Messages are made by hand here, because a correct library would refuse to make them. Source: DICOM PS3.8, section 9.3.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def until_it_ends(peer: socket.socket, seconds: float = 30.0) -> bool:
 
 
 def trickle(peer: socket.socket, message: bytes, pause: float = 0.2, seconds: float = 30.0) -> None:
-    """Sends byte by byte until the other hangs up."""
+    """Sends byte by byte until the other side closes the connection."""
     end = time.monotonic() + seconds
     with suppress(OSError):
         for at in range(len(message)):

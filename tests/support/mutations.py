@@ -1,4 +1,4 @@
-"""Sound bytes, a generator of random numbers -> the bytes with something wrong."""
+"""Valid bytes, a generator of random numbers -> the bytes with a fault."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def peak_megabytes() -> float:
-    """MiB. On Linux by VmHWM: getrusage counts what the process that started this one held then."""
+    """MiB. On Linux by VmHWM: getrusage would also count the memory of the process that started this one."""
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -1,6 +1,6 @@
 """Phantom nodules with their exact truth -> DICOM files as scanners write them, and masks of the same size.
 
-Outlines, screens and clutter are the phantom's own; the tissue is plain speckle, for here only geometry is asked about.
+Outlines, screens and clutter are the phantom's own; the tissue is plain speckle, because only geometry is tested here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PhantomScreen:
 
 
 def draw_screen(rng: np.random.Generator) -> PhantomScreen:
-    """rng -> a screen of one view or two, of 30 to 60 mm; two views may lie at different depths."""
+    """rng -> a screen of one view or two, of 30 to 60 mm; two views may have different depths."""
     settings = PhantomSettings(size_hw=SIZE_HW, depth_mm=(30, 60), pixel_aspect=float(rng.uniform(0.75, 1.35)))
     layout = draw_screen_layout(rng, settings)
     image_HW = np.zeros(SIZE_HW, np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures -> the same as a leak brings them in: copied, re-encoded, cropped, mirrored, marked, a frame later."""
+"""Pictures -> the same in the forms of a leak: copied, re-encoded, cropped, mirrored, marked, one frame later."""
 
 from __future__ import annotations
 

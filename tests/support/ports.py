@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class HeldPort:
-    """While it is held nothing listens there: who connects is refused, and the system gives the port to nobody."""
+    """While it is held nothing listens there: connections are refused, and the system gives the port to nobody."""
 
     def __init__(self) -> None:
         self._socket = socket.socket()

@@ -1,4 +1,4 @@
-"""A server in this process that can be restarted, and what a reader does at it, for the tests of readings."""
+"""A server in this process that can be restarted, and a reader's actions at it, for the tests of readings."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def as_findings(nodules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @dataclass
 class Said:
-    """What one file says of the nodules: {UID: number}, {UID: level}, {UID: note}; None where it can't say it."""
+    """The nodules in one file: {UID: number}, {UID: level}, {UID: note}; None where the file can't hold it."""
 
     numbers: dict[str, int]
     levels: dict[str, str] | None = None
@@ -101,7 +101,7 @@ class Said:
 
 
 def said_by_findings(findings: list[dict[str, Any]]) -> Said:
-    """Findings of the API -> what they say."""
+    """Findings of the API -> their Said."""
     return Said(
         {one["uid"]: one["number"] for one in findings},
         {one["uid"]: one["level"] for one in findings},
@@ -110,7 +110,7 @@ def said_by_findings(findings: list[dict[str, Any]]) -> Said:
 
 
 def said_by_csv(text: str) -> Said:
-    """CSV of an item -> what the person's rows say."""
+    """CSV of an item -> Said of the person's rows."""
     rows = [row for row in csv.DictReader(io.StringIO(text)) if row["made_by"] == "person" and row["nodule_uid"]]
     return Said(
         {row["nodule_uid"]: int(row["nodule_number"]) for row in rows},
@@ -120,7 +120,7 @@ def said_by_csv(text: str) -> Said:
 
 
 def said_by_seg(content: bytes) -> Said:
-    """SEG -> what its segments say."""
+    """SEG -> Said of its segments."""
     segments = pydicom.dcmread(io.BytesIO(content)).SegmentSequence
     assert [segment.SegmentNumber for segment in segments] == list(range(1, len(segments) + 1))
     origins = {str(segment.TrackingUID): segment.SegmentAlgorithmType for segment in segments}
@@ -129,7 +129,7 @@ def said_by_seg(content: bytes) -> Said:
 
 
 def said_by_sr(content: bytes) -> Said:
-    """SR -> what its measurement groups say."""
+    """SR -> Said of its measurement groups."""
     said = Said({}, {}, {})
     assert said.levels is not None
     assert said.notes is not None
@@ -147,7 +147,7 @@ def said_by_sr(content: bytes) -> Said:
 
 
 def said_by_report(text: str) -> Said:
-    """Report of an item -> what the part about the person's outlines says."""
+    """Report of an item -> Said of the part about the person's outlines."""
     said = Said({}, {}, {})
     assert said.levels is not None
     assert said.notes is not None

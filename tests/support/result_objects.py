@@ -1,4 +1,4 @@
-"""Sources and predictions for the tests of DICOM objects, and what dciodvfy finds in an object."""
+"""Sources and predictions for the tests of DICOM objects, and the faults that dciodvfy finds in an object."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def disc(size_hw: tuple[int, int], x: float, y: float, radius: float, stretch: f
 def predicted(
     path: Path, masks: Sequence[BoolArray], frame_index: int = 0, spacing: Spacing | None = None, **changes: Any
 ) -> Prediction:
-    """A file and the nodules' masks on one frame -> a prediction that says so."""
+    """A file and the nodules' masks on one frame -> a prediction with these nodules."""
     header = pydicom.dcmread(path, stop_before_pixels=True)
     height, width = int(header.Rows), int(header.Columns)
     frame = Frame(

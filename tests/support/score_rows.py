@@ -1,4 +1,4 @@
-"""Rows of a per_case.csv that are made up, with known risks and sureness."""
+"""Invented rows of a per_case.csv, with known risks and mean probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from thyrosight.evaluation.case_scores import CaseScore
 
 
 def rows_of(num: int = 40) -> list[CaseScore]:
-    """Rows whose sureness tells their Dice and whose far risks are right; two a group."""
+    """Rows whose mean probability predicts their Dice and whose extreme risks are right; two rows per group."""
     rng = np.random.default_rng(5)
     rows = []
     for index in range(num):

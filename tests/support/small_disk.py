@@ -27,7 +27,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path, leave_bytes: int = 0) -> Path:
-    """Fills the disk that a folder is on, but for so many bytes -> the file that takes the room."""
+    """Fills the disk of a folder except for leave_bytes bytes -> the file that takes the space."""
     path = folder / "fill"
     free = os.statvfs(folder)
     with open(path, "wb") as stream:

@@ -70,7 +70,7 @@ def everything_behind(name: str) -> set[str]:
 
 
 def room_of(name: str) -> str:
-    """Module -> its room: the package at the top, or the module itself where it stands at the top."""
+    """Module -> its room: the package at the top, or the module itself if it is at the top."""
     return name.split(".")[0]
 
 

@@ -1,8 +1,8 @@
 """Work in a forked child -> killed, or refused by the system, at its n-th system call on the files below a folder.
 
 The counting is done by syscall_faults.c, which is compiled here and loaded by LD_PRELOAD; so this module drives only a
-process that was started by `preloaded`. Between two calls that change files nothing changes on the disk: to stop before
-each of them is to stop in every state that the disk goes through.
+process that was started by `preloaded`. Between two calls that change files nothing changes on the disk. So stopping
+before each of them covers every state of the disk.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Outcome:
-    """status: exit status, or minus the signal. count: calls that were seen. hits: that met the fault."""
+    """status: exit status, or minus the signal. count: calls that were seen. hits: calls that met the fault."""
 
     status: int
     count: int
@@ -89,7 +89,7 @@ class Syscalls:
         self.state = _State.from_buffer(self._map)
 
     def mend_after(self, seconds: float) -> None:
-        """Waits for the first call that meets the fault; the fault is over so long after it."""
+        """Waits for the first call that meets the fault; this many seconds later the fault is over."""
         while not self.state.hits:
             time.sleep(0.002)
         time.sleep(seconds)
@@ -98,7 +98,7 @@ class Syscalls:
     def in_child(
         self, work: Callable[[], Any], folder: Path, fault: Fault, notes: Path, log: Path | None = None
     ) -> Outcome:
-        """Work in a forked child, which the fault meets at its calls below `folder`. notes: what it says."""
+        """Work in a forked child; the fault occurs at its calls below `folder`. notes: its output."""
         state, began = self.state, time.monotonic()
         state.is_on = state.count = state.hits = state.is_late = 0
         state.jump = fault.jump

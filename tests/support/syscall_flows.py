@@ -1,7 +1,7 @@
-"""The commands and services that write, each as a flow: what it works on, what it does, what it must leave behind.
+"""The commands and services that write, each as a flow: its inputs, its work, the files that it must leave.
 
-`work` is the same command each time: the first time, and again after a fault. `said` is what must be as in a run
-without a fault, without what differs from run to run (dates, seconds, random names).
+`work` is the same command each time: the first time, and again after a fault. `said` is the content that must equal
+that of a run without a fault. Dates, seconds and random names are left out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ VOLATILE = {
     "model_id",
 }
 COUNTS = {"num_done", "num_skipped"}
-"""Of a run of `predict`: the second run counts what the first has done as skipped."""
+"""Counts in a run of `predict` that may differ: the second run counts the images of the first as skipped."""
 NUM_IMAGES = 3
 
 
@@ -84,7 +84,7 @@ def without_volatile(value: Any) -> Any:
 
 
 def files_of(folder: Path) -> Said:
-    """Folder -> {name: what the file says}; temporary files and other names too, so that leftovers are seen."""
+    """Folder -> {name: content of the file}, with temporary files and other names, so that leftovers are seen."""
     found: Said = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name, data = str(path.relative_to(folder)), path.read_bytes()
@@ -235,7 +235,7 @@ def sources() -> dict[str, bytes]:
 
 
 def note(inputs: Path, text: str) -> None:
-    """What a peer was told: it holds from now on."""
+    """Records a message that a peer got; from now on the program must keep to it."""
     descriptor = os.open(inputs / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, f"{text}\n".encode())
     os.close(descriptor)
@@ -277,7 +277,7 @@ def serve(inputs: Path, out: Path) -> None:
 
 
 def of_serve(inputs: Path, out: Path) -> Said:
-    """-> what each accepted file became, and what lies in the data folder and belongs to none."""
+    """-> the result of each accepted file, and the files in the data folder that belong to none."""
     import sqlite3
 
     found: Said = {}

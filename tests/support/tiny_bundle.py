@@ -1,6 +1,6 @@
 """A folder -> a real bundle with a tiny ONNX network in it, so that tests need no trained one.
 
-The network (any batch, any size) sees gray g in [0, 1], averages it over 5 x 5 without counting black border, and says
+The network (any batch, any size) sees gray g in [0, 1], averages it over 5 x 5 without counting black border, and gives
     mask_probability = sigmoid(40 * (0.35 - average)), so that dark blobs on bright ground are nodules;
     malignancy_map = 20 * (0.20 - average), so that darker means more malignant;
     malignancy_logit = 10 * (0.50 - mean of g over the input).

@@ -2,8 +2,9 @@
 
     torchrun --nproc-per-node 2 two_processes.py NETWORK float32|float64
 
-Both hold different numbers of outlined, rated and empty rows, classes have weights, and every part has one. Prints the
-largest difference of a parameter's gradient, relative to the largest gradient of that parameter, and fails above it.
+The two processes have different numbers of outlined, rated and empty rows. Classes have weights, and every part of the
+loss has one. Prints the largest difference of a parameter's gradient, relative to the largest gradient of that
+parameter, and fails above it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from thyrosight.training.batch import Batch
 from thyrosight.training.losses import LossSettings, multitask_loss, shared_loss
 
 LIMITS = {"float64": 1e-5, "float32": 2e-2}
-"""The losses are float32 in both, so float64 in the network leaves the rounding of the losses alone."""
+"""The losses are float32 in both, so with a float64 network only the rounding of the losses remains."""
 LOSS = LossSettings(
     mask="dice+cross_entropy", map_weight=0.5, presence_weight=0.2, label_smoothing=0.05, class_weights=(0.6, 2.5)
 )

@@ -23,7 +23,7 @@ GROUND, DARK = 150, 28
 
 
 def frame_png(seed: int = 0, size_hw: tuple[int, int] = (96, 128)) -> bytes:
-    """Seed -> PNG of bright noise with one dark ellipse, whose place follows from the seed."""
+    """Seed -> PNG of bright noise with one dark ellipse, whose place depends on the seed."""
     return encoded([noisy_frame(seed, size_hw)], "PNG")
 
 
@@ -47,7 +47,7 @@ def encoded(frames: list[np.ndarray], image_format: str) -> bytes:
 
 
 def clip_tiff(num_frames: int = 4) -> bytes:
-    """-> a TIFF of so many frames."""
+    """-> a TIFF of this many frames."""
     return encoded([noisy_frame(seed) for seed in range(num_frames)], "TIFF")
 
 
@@ -97,7 +97,7 @@ class Server:
         return [int(text.split("VmRSS:")[1].split()[0]) / 1024 for text in statuses if "VmRSS:" in text]
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
+        """Kills the server by SIGKILL."""
         self.process.kill()
         self.process.wait(10)
 

@@ -3,7 +3,9 @@
 A pair is one reader's last reading without the network and last reading with it, of one image. Each reader has an
 AUROC, because two readers use a scale differently; the result is the mean over readers. The bootstrap draws groups of
 cases, so that all readings of a patient are drawn together. Readers are fixed: the interval is for these readers and
-other patients. Legend: N pairs.
+other patients.
+
+Legend: N pairs.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 Two readers who outline one image differ. On DDTI two radiologists outlined 170 nodules of 105 patients. The logarithm
 of the ratio of their diameters has a standard deviation of 0.135 (longest) and 0.139 (perpendicular), and both
 logarithms correlate by 0.56 (`studies/reader_sizes.py`, docs/results.md). The error of one reader is that deviation
-divided by sqrt(2). Legend: `_mm` millimetres, `sd_log` standard deviation of the natural logarithm of a length.
+divided by sqrt(2).
+
+Legend: `_mm` millimetres, `sd_log` standard deviation of the natural logarithm of a length.
 """
 
 from __future__ import annotations

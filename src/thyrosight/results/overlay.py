@@ -2,7 +2,9 @@
 
 The picture is the field, enlarged or reduced to a readable size, with a strip of text below; its pixels are not those
 of the source (those of the mask are). Pixels outside the field are left out, and text inside it is filled in, because
-names and dates may be burned in. Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
+names and dates may be burned in.
+
+Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """
 
 from __future__ import annotations

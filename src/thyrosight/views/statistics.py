@@ -5,7 +5,7 @@ row (lateral), "down" along a column (axial). Level 0 of the pyramid is the work
 
 The reasons:
 - The beam smears echoes across, and the pulse keeps them short down. So changes downwards exceed changes across at
-every scale.
+  every scale.
 - After log compression, speckle is equally strong in bright and dark tissue, and nothing lit is smooth (Burckhardt,
   IEEE Trans Sonics Ultrason 25:1, 1978). A picture of surfaces has smooth and busy parts, and its differences have
   heavy tails (Field, J Opt Soc Am A 4:2379, 1987).

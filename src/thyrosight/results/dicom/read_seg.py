@@ -2,7 +2,9 @@
 
 It reads BINARY, FRACTIONAL (pixels of at least half of the maximum are inside) and LABELMAP segmentations. Their pixels
 must not be compressed, so that no decoder gets a foreign file. Nothing is resampled: a mask has the rows and columns of
-the SEG. Legend: `_HW` masks.
+the SEG.
+
+Legend: `_HW` masks.
 """
 
 from __future__ import annotations
