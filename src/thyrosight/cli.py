@@ -191,7 +191,7 @@ def _open_closed_streams() -> None:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """SIGTERM -> what Ctrl-C does."""
+    """SIGTERM -> KeyboardInterrupt, as for Ctrl-C."""
     raise KeyboardInterrupt
 
 

@@ -36,7 +36,10 @@ def ray_module() -> Any:
 
 
 class RayEngine:
-    """address: of the cluster (`auto`: that of this machine); None starts Ray on this machine alone."""
+    """The engine `ray`.
+
+    address: of the cluster (`auto`: that of this machine); None starts Ray on this machine alone.
+    """
 
     def __init__(self, address: str | None = None, *, with_dashboard: bool = False) -> None:
         self.address, self.with_dashboard = address, with_dashboard

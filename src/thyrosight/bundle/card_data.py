@@ -67,7 +67,7 @@ def _origin(entry: TrainingSet) -> str:
 
 
 def partitions_text(info: BundleInfo) -> str:
-    """-> how the rows were divided, and why no case is on two sides."""
+    """-> how the rows were divided, and why no case is in two partitions."""
     if not info.training_sets:
         return ""
     validation = {

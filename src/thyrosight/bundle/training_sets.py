@@ -52,7 +52,7 @@ def seen_sets(info: BundleInfo, sources: Collection[str], fold: int | None) -> l
 def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[TrainingSet | None]:
     """Sets whose images nobody recorded, rows -> for each row the set that holds it by name and fold, or None.
 
-    A row of the test split is in none: no run learns from it.
+    For a row of the test split it is None, because no run learns from it.
     """
     return [
         next(

@@ -50,7 +50,7 @@ def stress(
     tta: Tta = False,
     as_json: Json = False,
 ) -> None:
-    """Measure what disturbed images cost the scores.
+    """Measure how much disturbed images lower the scores.
 
     Predicts every case as it is, and with changed gain, gamma, speckle, blur, JPEG, depth, a shadow, and drawn calipers
     and text, each at strengths 1 to 5; 1 and 2 occur daily. Exit code 1 if a case could not be scored.

@@ -162,7 +162,7 @@ def without_leaks(cases: Sequence[Case]) -> tuple[list[Case], int]:
 def _usable_cases(
     cases: Sequence[Case], facts: Sequence[ImageFacts]
 ) -> tuple[list[Case], list[ImageFacts], dict[str, int]]:
-    """Cases, their facts -> (the cases that can be used, their facts, reason -> number of cases that can't)."""
+    """Cases, their facts -> (the cases that can be used, their facts, {reason: number of cases that can't})."""
     kept: list[tuple[Case, ImageFacts]] = []
     for case, one in zip(cases, facts, strict=True):
         if one.fault is None and one.mask_fault is None:

@@ -33,7 +33,7 @@ def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> 
 
 
 def _cluster_names(cases: Sequence[Case], roots: Sequence[int]) -> dict[int, str]:
-    """Cases, the first member of the cluster of each -> first member -> a name that no other cluster has."""
+    """Cases, the first member of the cluster of each -> {first member: a name that no other cluster has}."""
     names: dict[int, str] = {}
     taken: set[str] = set()
     given_first = sorted(set(roots), key=lambda root: (not cases[root].group, root))
@@ -76,7 +76,7 @@ def with_hold_out(cases: Sequence[Case], fraction: float, seed: int) -> list[Cas
 
 
 def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> dict[str, int]:
-    """Cases with groups, the share of each part -> group -> part.
+    """Cases with groups, the share of each part -> {group: part}.
 
     Greedy, as scikit-learn's StratifiedGroupKFold: the groups that are hardest to place come first (ties in random
     order), and each goes to the part that leaves the counts most even. Unevenness of a stratum is the sum over the

@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 
 
 def dataset_record(cases: Sequence[Case], facts: Mapping[Path, ImageFacts], data_set: DataSet, seed: int) -> Json:
-    """Cases, path -> ImageFacts, DataSet -> the content of dataset.json.
+    """Cases, {path: ImageFacts}, DataSet -> the content of dataset.json.
 
     The sha256 of a list is that of its sorted lines "FILE_SHA256  case_id"; it does not depend on the set's folder.
     """

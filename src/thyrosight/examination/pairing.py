@@ -71,7 +71,10 @@ def pair_gain(one: Seen, other: Seen) -> float:
 
 
 def _pairs(seen: Sequence[Seen]) -> list[tuple[int, int]]:
-    """-> pairs of places in `seen`, transverse first; outlines of an unknown view come last, the likeliest first."""
+    """-> pairs (place of the transverse outline in `seen`, place of the other).
+
+    Pairs with an outline of unknown view come last, the likeliest of them first.
+    """
     rows = [k for k, one in enumerate(seen) if one.image.view == "transverse"]
     columns = [k for k, one in enumerate(seen) if one.image.view == "longitudinal"]
     gain_RC = np.array([[pair_gain(seen[r], seen[c]) for c in columns] for r in rows]).reshape(len(rows), len(columns))

@@ -112,7 +112,7 @@ def _machine() -> str:
 def _started(pid: int) -> int:
     """-> start of a process in clock ticks since the system's start; 0 if unknown.
 
-    It is needed because numbers are reused.
+    It is needed because the system reuses process numbers.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

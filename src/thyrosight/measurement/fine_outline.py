@@ -4,9 +4,9 @@ A mask states for each pixel's centre whether it is inside, and nothing else. Th
 is a staircase: on nodules of usual size, diameters along its corners are 0.5 to 1 % too long and perimeters are too
 long by a quarter, and extents jump by whole pixels. So a parabola is fitted around every step of the staircase, over
 the widest window in which it still passes between inner and outer pixels: wide along a smooth margin, narrow at a
-notch. The outline is the mean of all parabolas over a step. Local polynomial fits with a window that follows the data:
-Katkovnik, Egiazarian and Astola, Local Approximation Techniques in Signal and Image Processing, SPIE 2006, chapters 2
-and 6.
+notch. The outline is the mean of all parabolas over a step. The method is a local polynomial fit with a window that
+follows the data: Katkovnik, Egiazarian and Astola, Local Approximation Techniques in Signal and Image Processing, SPIE
+2006, chapters 2 and 6.
 
 Legend: `_xy` points (column, row) with pixel centres at whole numbers; N steps of one outline; K points of a window.
 A step is the edge between an inner pixel and its outer neighbour; side 0 E, 1 N, 2 W, 3 S of the inner pixel.

@@ -80,9 +80,9 @@ def measure(
 def ellipsoid_volume_mm3(length_mm: float, width_mm: float, depth_mm: float) -> float:
     """Three diameters at right angles to each other, in mm -> volume of the ellipsoid, pi / 6 a b c, in mm3.
 
-    The rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981; its factor 0.479 is for
-    lobes, pi / 6 is exact for ellipsoids). Take the longest and the perpendicular diameter of one view, and the third
-    diameter from the view at right angles to it.
+    This is the rule for thyroid lobes and nodules (Brunn et al., Dtsch med Wochenschr 106:1338, 1981; its factor 0.479
+    is for lobes, pi / 6 is exact for ellipsoids). Take the longest and the perpendicular diameter of one view, and the
+    third diameter from the view at right angles to it.
     """
     diameters_mm = (length_mm, width_mm, depth_mm)
     if not all(math.isfinite(mm) and mm > 0 for mm in diameters_mm):

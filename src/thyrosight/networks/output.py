@@ -15,7 +15,7 @@ class Output(NamedTuple):
     risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where
     a network has no map. For training only, None where a network does not have them: gland_logits_B1HW, the thyroid at
     the input's size; descriptor_logits, (B, terms) per descriptor of the lexicon; question_logits_BQ, the logit of each
-    question, the first of which is that of class_logits.
+    question (the first question is that of class_logits_B2).
     """
 
     mask_logits_B1HW: Tensor

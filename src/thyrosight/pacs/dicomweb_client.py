@@ -1,8 +1,8 @@
 """A DICOMweb server: list its ultrasound images (QIDO-RS), fetch one (WADO-RS), store results (STOW-RS).
 
-It is reached only by https, or on this machine. Redirects are not followed, requests are not repeated, and every answer
-has a maximum size. Secrets come from the environment or a file, because every user of the machine can read a command
-line.
+The server is reached only by https, or on this machine. Redirects are not followed, requests are not repeated, and
+every answer has a maximum size. Secrets come from the environment or a file, because every user of the machine can read
+a command line.
 """
 
 from __future__ import annotations

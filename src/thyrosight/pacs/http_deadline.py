@@ -1,7 +1,7 @@
 """A session of requests -> the same with a deadline: a connection is cut when its answer takes too long.
 
-requests limits the time of each read, not that of a whole answer. Without a deadline, a server that sends one byte per
-minute would hold the program for ever.
+The library requests limits the time of each read, not that of a whole answer. Without a deadline, a server that sends
+one byte per minute would hold the program for ever.
 """
 
 from __future__ import annotations

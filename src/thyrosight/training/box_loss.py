@@ -41,8 +41,8 @@ def box_mask_loss(
 def ellipse_dice_loss(probability_B1HW: Tensor, ellipse_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
     """Probability and the boxes' ellipses -> 1 - soft Dice (B,). A false area costs in proportion to the nodule's area.
 
-    Without this part, a false region as large as a small nodule would cost next to nothing, because it is few among all
-    pixels outside.
+    Without this part, a false region as large as a small nodule would cost next to nothing, because it is a small share
+    of all pixels outside.
     """
     axes = (1, 2, 3)
     shared = (probability_B1HW * ellipse_B1HW).sum(dim=axes)

@@ -113,7 +113,7 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> for each level: ratio of changes down to changes across, its fall to the next level, tails, mixed changes."""
+    """-> per level: changes down over changes across, the fall of this ratio, tails, mixed changes."""
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
     for level in range(4):

@@ -218,7 +218,7 @@ def _is_mask(path: Path) -> bool:
 
 
 def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
-    """Images and masks -> (image -> its masks, the masks of no image), by folder and name, then by name alone.
+    """Images and masks -> ({image: its masks}, the masks of no image), by folder and name, then by name alone.
 
     Where no names are equal, the common beginnings of all images and of all masks are left out (bus_7, mask_7).
     """

@@ -115,7 +115,7 @@ def _rows_as_cases(
 
 
 def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Of several columns that may be the label, the only one whose values are all labels."""
+    """Columns, rows -> of several columns that may be the label, the only one whose values are all labels."""
     aliases = set(map(plain_name, ALIASES["malignancy"]))
     fitting = [name for name in header if plain_name(name) in aliases]
     plain = [name for name in fitting if all(row[name].casefold().removesuffix(".0") in LABELS for row in rows)]

@@ -95,7 +95,7 @@ def counted(paths: Iterable[Path], folder: Path) -> str:
 
 
 def by_name(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """Images -> name without ending, in lower case -> the files of that name."""
+    """Images -> {name in lower case without ending: the files of that name}."""
     found: dict[str, list[Path]] = {}
     for path in paths:
         found.setdefault(stem_without_ending(path).casefold(), []).append(path)

@@ -101,7 +101,7 @@ def _draw(shares_xy: tuple[tuple[float, float], ...], size_hw: tuple[int, int]) 
 
 
 def _class_names(folder: Path) -> dict[int, str]:
-    """data.yaml (names: [a, b], `0: a`, or `- a`) or classes.txt -> class number -> name."""
+    """data.yaml (names: [a, b], `0: a`, or `- a`) or classes.txt -> {class number: name}."""
     files = files_below(folder)
     for path in files:
         if path.suffix.casefold() in (".yaml", ".yml"):

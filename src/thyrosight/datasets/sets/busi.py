@@ -113,7 +113,7 @@ def _set_folder(folder: Path) -> Path:
 
 
 def _groups_csv(folder: Path) -> dict[str, dict[str, str]]:
-    """groups.csv in or next to the set (columns file, group, perhaps fold and conflict) -> image name -> its row."""
+    """groups.csv in or next to the set (columns file, group, perhaps fold and conflict) -> {image name: its row}."""
     path = next((place / "groups.csv" for place in (folder, folder.parent) if (place / "groups.csv").is_file()), None)
     if path is None or (path.parent == folder.parent and folder.name != FOLDER):
         return {}

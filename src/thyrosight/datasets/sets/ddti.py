@@ -110,7 +110,7 @@ def _cases_of(
     request: Request,
     counts: Counter[str],
 ) -> dict[str, Case | None]:
-    """The XML of a case -> case id -> its case (None: without its image file); InputError where the XML is faulty."""
+    """The XML of a case -> {case id: its case, or None if its image is missing}; InputError where the XML is faulty."""
     root, own_counts = _parse(xml), Counter[str]()
     found: dict[str, Case | None] = {}
     descriptors = _descriptors(root, own_counts)
@@ -245,7 +245,7 @@ def _malignancy(tirads: str | None, xml: Path) -> int | None:
 
 
 def _marks_of_images(root: Any, xml: Path, images: Mapping[str, Path]) -> dict[int, list[str]]:
-    """The XML of a case, the images of the set -> image number -> the texts of its marks (an empty list: no mark)."""
+    """The XML of a case, the images of the set -> {image number: the texts of its marks}; no text: no mark."""
     own = (stem.removeprefix(f"{xml.stem}_") for stem in images if stem.startswith(f"{xml.stem}_"))
     marks: dict[int, list[str]] = {int(index): [] for index in own if index.isdecimal()}
     for mark in root.iter("mark"):

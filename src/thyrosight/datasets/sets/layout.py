@@ -82,7 +82,7 @@ class KnownSet:
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Folder -> file stem -> image file, in natural order of the names ("2" before "10")."""
+    """Folder -> {file stem: image file}, in natural order of the names ("2" before "10")."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
@@ -99,7 +99,7 @@ def image_name_of(mask_stem: str) -> str:
 
 
 def masks_in(folder: Path | None, images: Iterable[str]) -> dict[str, Path]:
-    """Folder of masks, stems of the images -> image stem -> its mask: of the same name, or with `_mask` or the like."""
+    """Folder of masks, stems of the images -> {image stem: its mask}, by the same name, or with `_mask` or the like."""
     found = images_in(folder) if folder is not None else {}
     by_image = {image_name_of(stem).casefold(): path for stem, path in found.items()}
     masks = {stem: found.get(stem) or by_image.get(stem.casefold()) for stem in images}

@@ -79,7 +79,7 @@ def read(request: Request) -> DataSet:
 
 
 def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """CSV -> (its column names as written, its rows as column -> value); a cell without a value is an empty text."""
+    """CSV -> (its column names as written, its rows as {column: value}); a cell without a value is an empty text."""
     lines = csv_lines(table)
     if len(lines) < 2:
         raise InputError(f"{table}: no rows below the header")
@@ -170,7 +170,7 @@ def stem_of(path: Path) -> str:
 
 
 def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, where: str) -> Case:
-    """A row of a table, role -> column -> its case; files turns cells into paths."""
+    """A row of a table, {role: column} -> its case; files turns cells into paths."""
     text = {role: row[name] for role, name in columns.items()}
     if not text["image"]:
         raise InputError(f"{where}: no image file; fill the column '{columns['image']}' or remove the row")

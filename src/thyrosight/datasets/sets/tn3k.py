@@ -92,7 +92,7 @@ def _labels(path: Path) -> dict[str, int]:
 
 
 def _published_folds(folder: Path, names: list[str]) -> tuple[dict[str, int], dict[str, str], str]:
-    """Folder, file stems of trainval in natural order -> (stem -> fold, stem -> train or val, a note).
+    """Folder, file stems of trainval in natural order -> ({stem: fold}, {stem: train or val}, a note).
 
     Each JSON `…fold{K}.json` is {"train": [...], "val": [...]}; an entry is an index into the sorted files, or a name.
     Validation part K becomes fold K if all parts together hold every image exactly once. A single file gives a

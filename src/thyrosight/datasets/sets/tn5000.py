@@ -140,7 +140,7 @@ def read_annotation(path: Path) -> tuple[tuple[Box, ...], tuple[int, ...]]:
 
 
 def _files(folder: Path) -> tuple[dict[str, _File], dict[str, int]]:
-    """Set -> (stem -> its file, reason -> images left out)."""
+    """Set -> ({stem: its file}, {reason: number of images left out})."""
     image_folder, annotations = first_folder(folder, ["JPEGImages"]), first_folder(folder, ["Annotations"])
     if image_folder is None or annotations is None:
         raise InputError(f"{folder}: no JPEGImages and Annotations in it; TN5000 has both")

@@ -63,7 +63,9 @@ def read(request: Request) -> DataSet:
 
 
 def runs(labelled: list[tuple[str, int | None]], length: int = RUN_LENGTH) -> dict[str, str]:
-    """(stem, label) in the order of the numbers -> stem -> run: neighbours of one label, at most `length` of them.
+    """(stem, label) in the order of the numbers -> {stem: run}.
+
+    A run is neighbours of one label, at most `length` of them.
 
     A run also ends where more than `length` numbers are missing. A stem that is not a number is a run of its own.
     """

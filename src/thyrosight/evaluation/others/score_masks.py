@@ -63,7 +63,7 @@ class OtherResults:
 
 @dataclass(frozen=True)
 class _Found:
-    """case_id -> its mask file, case_id -> its risk, and sentences about files and rows that belong to no case."""
+    """{case_id: its mask file}, {case_id: its risk}, and sentences about files and rows that belong to no case."""
 
     masks: Mapping[str, Path]
     risks: Mapping[str, float]
@@ -224,7 +224,7 @@ def _case_of(path: Path, folder: Path, names: Mapping[str, str], *, shorten: boo
 
 
 def _risks(path: Path, names: Mapping[str, str]) -> tuple[dict[str, float], list[str]]:
-    """CSV -> (case_id -> risk, the names in rows that belong to no case)."""
+    """CSV -> ({case_id: risk}, the names in rows that belong to no case)."""
     rows = read_rows(path)
     columns = list(rows[0]) if rows else []
     written = {plain_name(column): column for column in columns}

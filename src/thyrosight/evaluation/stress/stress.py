@@ -297,7 +297,7 @@ def _write(test: StressTest, out: Path) -> None:
 
 
 def _read_scores(part: Path) -> dict[Disturbance, list[CaseScore]]:
-    """Folder of a stress test -> disturbance -> its scores."""
+    """Folder of a stress test -> {disturbance: its scores}."""
     if not _score_file(part, CLEAN).is_file():
         raise InputError(f"{part}: no per_case/clean.csv; pass the folder of a stress test")
     files = {key: _score_file(part, key) for key in (CLEAN, *disturbances())}

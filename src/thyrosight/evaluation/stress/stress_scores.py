@@ -95,7 +95,7 @@ class StressTest:
 def summarise_stress(
     scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: StressContext, failures: Sequence[UnscoredCase] = ()
 ) -> StressTest:
-    """Disturbance -> scores, with CLEAN -> StressTest; InputError without a clean score."""
+    """{disturbance: scores}, CLEAN among them -> StressTest; InputError without a clean score."""
     clean = scores[CLEAN]
     if not clean:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""

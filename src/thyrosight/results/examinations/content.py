@@ -190,7 +190,7 @@ def _row(
 
 
 def diameters_in_words(found: NoduleDimensions) -> str:
-    """Dimensions -> `20.1 × 12.0 × 8.1 mm (length × width × depth)`, or those that are known, with the reason."""
+    """Dimensions -> `20.1 × 12.0 × 8.1 mm (length × width × depth)`; if some are unknown, the others and the reason."""
     if len(found.diameters) == len(DIRECTIONS):
         return " × ".join(f"{one.mm:.1f}" for one in found.diameters) + " mm (length × width × depth)"
     if found.diameters:

@@ -241,7 +241,7 @@ class JobQueue:
             return True
 
     def queue_again(self, item_id: str) -> bool:
-        """A finished item -> queued, as if it were new -> whether it was finished."""
+        """Queues a finished item again, as if it were new -> whether it was finished."""
         statement = "UPDATE items SET state = 'queued', tries = 0, frames_done = 0, error_code = NULL"
         return self._write(f"{statement} WHERE id = ? AND state IN ('done', 'failed')", (item_id,)) == 1
 
