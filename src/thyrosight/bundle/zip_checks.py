@@ -34,7 +34,7 @@ def check_directory(path: Path) -> None:
         tail = stream.read(_END_BYTES + _MAX_COMMENT_BYTES)
     at = tail.rfind(_END_RECORD)
     if at < 0 or len(tail) - at < _END_BYTES:
-        return  # no zip: its reader says so
+        return  # no zip: its reader reports it
     num_entries, directory_bytes = struct.unpack_from("<HI", tail, at + 10)
     if (
         num_entries > MAX_ENTRIES

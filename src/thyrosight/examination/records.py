@@ -46,7 +46,7 @@ class ViewImage(Record):
     view: View | None = None
     side: Side | None = None
     pole: Pole | None = None
-    said_by: SaidBy | None = Field(default=None, description="who said view, side and pole")
+    said_by: SaidBy | None = Field(default=None, description="who stated view, side and pole")
     said_in: Line = Field(default="", description="the words in the file that state them")
     file: Line | None = None
     picture: Line | None = None

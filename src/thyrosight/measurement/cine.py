@@ -55,14 +55,12 @@ class Track(Record):
     it is seen.
     """
 
-    number: int = Field(
-        ge=1, description="of a new clip, 1 is the steady track with the largest section; then for life"
-    )
-    uid: str | None = Field(default=None, description="names the nodule for life: that of its first section")
+    number: int = Field(ge=1, description="in a new clip, 1 is the steady track with the largest section; it stays")
+    uid: str | None = Field(default=None, description="identifies the nodule: the UID of its first section")
     panel_index: int = Field(ge=0)
     frames: tuple[int, ...] = Field(description="frame_index of each frame in which it is seen")
     nodule_numbers: tuple[int, ...] = Field(description="its number within each of these frames' predictions")
-    is_steady: bool = Field(description="seen in 3 frames (or all, of fewer) and in most from its first to its last")
+    is_steady: bool = Field(description="seen in 3 frames (or in all, if fewer) and in most from its first to its last")
     largest_frame: int = Field(description="the frame with its largest area")
     largest_size: NoduleSize
     risk: Probability | None = Field(ge=0, le=1, description="sigmoid of the area-weighted mean logit of its risks")

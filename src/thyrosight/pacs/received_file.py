@@ -59,7 +59,7 @@ class ReceivedFile:
         self.close()
         self._stream = None
         with suppress(OSError):
-            os.unlink(self.name)  # at once: other files may need the room
+            os.unlink(self.name)  # at once, because other files may need the space
 
 
 class ReceivedFiles:

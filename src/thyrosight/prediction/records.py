@@ -143,13 +143,15 @@ class NoduleSigns(Record):
     compactness: float | None = Field(description="4 pi area / perimeter^2: 1 for a disc, less for all else")
     solidity: float | None = Field(description="area over that of the convex hull: 1 where nothing is dented")
     bending_energy: float | None = Field(description="mean squared curvature on the scale of a circle: 1 for a disc")
-    irregularity: float | None = Field(description="bending energy above that of the ellipse alike: 0 for an ellipse")
+    irregularity: float | None = Field(
+        description="bending energy over that of a like ellipse, minus 1: 0 for an ellipse"
+    )
     shape_reason: str | None
     echogenicity_ratio: float | None = Field(description="median gray of the nodule's tissue over its surroundings'")
     echogenicity_difference: float | None = Field(description="the same as a difference, in gray levels")
     surrounding_gray: float | None = Field(description="median gray of the tissue around the nodule")
     echogenicity_reason: str | None
-    cystic_share: float | None = Field(ge=0, le=1, description="share of the nodule's area that is next to echo-free")
+    cystic_share: float | None = Field(ge=0, le=1, description="share of the nodule's area that is nearly echo-free")
     num_foci: int | None = Field(ge=0, description="echogenic-foci candidates; provisional")
     foci: tuple[EchogenicFocus, ...] = Field(description="the candidates, the brightest first")
     inside_reason: str | None = Field(description="why there is no cystic share and no foci")
@@ -159,8 +161,10 @@ class Nodule(Record):
     """One outlined nodule. Its mask is the filled outline, border pixels included."""
 
     number: int = Field(ge=1, description="1 is the largest; of a clip, the number of its track")
-    uid: str | None = Field(default=None, description="names it for life; None in results of earlier versions")
-    panel_index: int = Field(ge=0, description="which of the prediction's panels it lies in")
+    uid: str | None = Field(
+        default=None, description="identifies the nodule in every result; None in results of earlier versions"
+    )
+    panel_index: int = Field(ge=0, description="index of the prediction's panel that holds it")
     outline_xy: tuple[tuple[int, int], ...]
     size: NoduleSize
     mean_probability: Probability = Field(ge=0, le=1, description="mean mask probability inside the outline")
@@ -174,10 +178,10 @@ class Nodule(Record):
 class RiskShare(Record):
     """The share of malignant nodules that every risk of this result assumes."""
 
-    assumed: Probability = Field(gt=0, lt=1, description="as the risks here stand")
+    assumed: Probability = Field(gt=0, lt=1, description="the share that the risks here assume")
     calibrated_at: Probability = Field(gt=0, lt=1, description="among the nodules that the model was calibrated on")
     risk_when_calibrated: Probability | None = Field(ge=0, le=1, description="the image's risk before it was restated")
-    likelihood_ratio: float | None = Field(description="how much likelier this picture is of a malignant nodule")
+    likelihood_ratio: float | None = Field(description="how much likelier such a picture is for a malignant nodule")
     sentence: str
 
 
@@ -218,7 +222,7 @@ class Prediction(Record):
     software_version: str
     seconds: float = Field(ge=0)
     risk_share: RiskShare | None = Field(
-        default=None, description="None where the model does not say at which share it was calibrated, or has no risk"
+        default=None, description="None where the model does not state at which share it was calibrated, or has no risk"
     )
 
     _picture: Callable[[], UInt8Array] | None = PrivateAttr(default=None)

@@ -22,7 +22,7 @@ class RatedNodule(Record):
 
     number: int = Field(ge=1)
     assessment: Assessment
-    uid: str | None = Field(default=None, description="names the nodule for life")
+    uid: str | None = Field(default=None, description="identifies the nodule in every result")
     note: str = ""
     outline_by: str = Field(default="", description="who drew its outline, in words")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from thyrosight.types import BoolArray, Box, FloatArray, Region, UInt8Array
 
-MIN_SIDE_PX = 24  # smaller images are returned whole: they have no room for screen text around a field
+MIN_SIDE_PX = 24  # smaller images are returned whole: they have no space for screen text around a field
 SIGNAL_LEVELS = 4  # difference from the background, in gray levels, that counts as signal; JPEG on flat ground has less
 SOLID_FRACTION = 0.5  # of a window that must be signal; screen text covers about a quarter of its surroundings
 BACKGROUND_SHARE = 0.3  # of the image's rim that must show one gray level for it to be the background

@@ -20,7 +20,7 @@ class ListedModel(Record):
     name: str | None = Field(description="None where the bundle is not on this server any more")
     risk_meaning: str | None
     created: str | None = Field(description="ISO 8601")
-    is_chosen: bool = Field(description="it predicts what is sent from now on")
+    is_chosen: bool = Field(description="whether it predicts new images")
     is_available: bool = Field(description="False: results are by it, and this server does not have it")
     num_items: int = Field(description="finished items whose results are by it")
 
@@ -65,4 +65,4 @@ class QueuedAgain(Record):
     model: ModelChoice
     num_queued: int
     num_same: int = Field(description="items that have a result of this model already, or wait for one")
-    num_left: int = Field(description="items for which the queue has no room; ask again when it has")
+    num_left: int = Field(description="items for which the queue has no place; ask again later")

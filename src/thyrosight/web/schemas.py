@@ -199,9 +199,11 @@ class PointedAtIn(Record):
 
     point_xy: PlaceXY | None = None
     inside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="further points in the nodule")
-    outside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="points that the outline shall leave out")
+    outside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="points that must be outside the outline")
     box: PixelBox | None = Field(default=None, description="instead of points")
-    threshold: float | None = Field(default=None, ge=0.01, le=0.99, description="of the mask probability; None chooses")
+    threshold: float | None = Field(
+        default=None, ge=0.01, le=0.99, description="of the mask probability; None: it is chosen"
+    )
     others_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="as in measure")
 
     @model_validator(mode="after")
@@ -215,7 +217,7 @@ class OutlineThere(Record):
     """The network's outline where a reader has pointed."""
 
     outline_xy: list[tuple[int, int]]
-    threshold: float = Field(description="that the mask probability was cut at")
+    threshold: float = Field(description="at which the mask probability was cut")
     views: list[PixelBox] = Field(description="the closer looks that were taken")
     measure: OutlineMeasure
 
@@ -240,7 +242,7 @@ class CorrectionIn(Record):
     findings: list[FindingIn] | None = Field(default=None, max_length=MAX_OUTLINES)
     outlines_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES)
     descriptors: list[DescriptorWords | None] = Field(default=[], max_length=MAX_OUTLINES)
-    system: SystemName = Field("acr", description="which TI-RADS the descriptors are rated by")
+    system: SystemName = Field("acr", description="the TI-RADS that rates the descriptors")
     calipers_xy: list[tuple[PlaceXY, PlaceXY]] = Field(default=[], max_length=MAX_OUTLINES)
     note: FrameNote = Field("", description="of the frame; a nodule has its own")
     who: ReaderName = Field("", description="name of the reader; each reader has a reading of their own")
@@ -279,7 +281,7 @@ class Correction(Record):
     saved_at: str = Field(description="ISO 8601, UTC, by the server's clock")
     findings: list[KeptFinding]
     changes_network: bool = Field(description="False where the findings are the network's own, all and untouched")
-    next_number: int = Field(description="that the next new nodule of this item gets")
+    next_number: int = Field(description="number of the next new nodule of this item")
     system: SystemName
     calipers_xy: list[tuple[PlaceXY, PlaceXY]]
     note: str
@@ -321,7 +323,7 @@ class ReaderAgreement(Record):
     who_b: str
     dice: float = Field(ge=0, le=1, description="of all outlined pixels; 1 where neither outlined anything")
     pairs: list[PairedFindings]
-    only_a: list[str] = Field(description="UIDs of nodules that b has not")
+    only_a: list[str] = Field(description="UIDs of nodules that are not in b")
     only_b: list[str]
 
 

@@ -58,7 +58,7 @@ class ListedItem(Record):
     num_nodules: int | None
     flags: list[str]
     model_id: str | None = Field(description="of the network whose result it is")
-    teaches: float | None = Field(description="what a reading would teach the network, 0 to 2: for sort=teaches")
+    teaches: float | None = Field(description="how much a reading would teach the network, 0 to 2: for sort=teaches")
 
 
 class WorkListPage(Record):

@@ -176,7 +176,7 @@ def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
         fix = f"pass at least {MIN_SIDE_PX} x {MIN_SIDE_PX}"
         raise HeaderError(f"{columns:,} x {rows:,} pixels, too small to hold a nodule", fix)
     num_frames = _number(dataset, "NumberOfFrames")
-    num_frames = num_frames or UNSAID  # some writers say 0 for a still
+    num_frames = num_frames or UNSAID  # some writers give 0 for a still
     if not UNSAID <= num_frames <= MAX_FRAMES:
         raise HeaderError(f"its header claims {num_frames:,} frames; 1 to {MAX_FRAMES:,} can be read")
     allocated = _needed(dataset, "BitsAllocated")

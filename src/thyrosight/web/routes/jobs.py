@@ -78,7 +78,7 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 async def send_files(
     request: Request,
     service: CurrentService,
-    name: Annotated[str | None, Query(max_length=200, description="of the study or folder that the files are")] = None,
+    name: Annotated[str | None, Query(max_length=200, description="of the study or folder")] = None,
 ) -> AcceptedJob:
     """Send one or more images or clips as `files`. An accepted job is on the disk and survives a restart.
 

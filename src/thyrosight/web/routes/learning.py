@@ -36,7 +36,7 @@ def get_training_set(
     service: CurrentService,
     second: SecondReader,
     scope: Annotated[
-        Scope, Query(description="read: what somebody has read; all: the network's outlines as well")
+        Scope, Query(description="read: frames that somebody has read; all: the network's outlines as well")
     ] = "read",
     who: Annotated[ReaderName | None, Query(description="this reader's alone; the newest without it")] = None,
 ) -> Response:
