@@ -22,7 +22,7 @@ SPECK_PX, MANY_SPECKS = 16, 12
 MIN_LINE_PX = 48
 """A smaller part next to a nodule is a slip of the brush, whatever its form."""
 FIELD_SHARE = 0.75
-"""Of the width and of the height of the image: an area that reaches so far and has a hole is an inverted mask."""
+"""Share of the image's width and height: an area at least this large, with a hole, is an inverted mask."""
 
 
 class NoMaskError(Exception):

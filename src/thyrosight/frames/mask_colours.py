@@ -1,4 +1,4 @@
-"""RGB with blurred edges `_HW3` -> the plain colours in it: several are several classes, which a blur mixes."""
+"""RGB with blurred edges `_HW3` -> the plain colours in it. Several colours are several classes, which a blur mixes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 BRIGHT = 127
-"""Darker pixels are the blur around a colour; what a lossy coding leaves there has any hue."""
+"""Darker pixels are the blur around a colour, where a lossy coding may leave any hue."""
 STEPS = 2
-"""A channel is none, half or all of the strongest: finer steps would take the noise of a coding for colours."""
+"""A channel is rounded to none, half or all of the strongest one, because at finer steps the noise of a coding would
+count as colours."""
 
 
 def plain_colours(rgb_HW3: NDArray[np.uint8]) -> list[str]:

@@ -73,7 +73,7 @@ def _as_array(source: object) -> NDArray[Any]:
 
 
 def _fix_of_type(source: object) -> str:
-    """-> what to give instead of a thing that is neither array nor picture; empty for all others."""
+    """-> a hint what to give instead of a thing that is neither array nor picture; empty for all other things."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "where it is the content of a file, give PIL.Image.open(io.BytesIO(...)); a path is str or Path"
     if hasattr(source, "read"):

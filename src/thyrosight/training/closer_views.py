@@ -1,7 +1,7 @@
-"""The nodules of a view, rng -> the part of the view that a closer look shows: what a second look and a click show.
+"""The nodules of a view, rng -> a closer part of the view, as a second look or a click shows it.
 
-A network that has seen whole views alone draws worse outlines in a closer view. Half a second look's gain is a nodule
-that fills more of the network's pixels.
+A network that has learned from whole views only draws worse outlines in a closer view. Half of the gain of a second
+look comes from this: the nodule fills more of the network's pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EMPTY_SHARES = (0.3, 1.0)
 """Side of the part over the shorter side of a view without a nodule, log-uniform."""
 LEAST_SIDE_PX = 48
 OFF_CENTRE = 0.8
-"""The nodule's box may lie anywhere in the part, up to this share of the way to its edge."""
+"""The nodule's box may be off the centre of the part, by up to this share of the way to its edge."""
 
 
 def closer_part(nodules: Sequence[Box], size_hw: tuple[int, int], rng: np.random.Generator) -> Box:

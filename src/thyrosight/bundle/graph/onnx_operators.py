@@ -1,4 +1,4 @@
-"""Operator, its inputs -> shape of its output and the work that it takes, for the operators that our networks have.
+"""Operator, its inputs -> shape of its output and the work that it takes, for the operators that are known here.
 
 What is not in OPERATORS is refused.
 
@@ -97,7 +97,7 @@ def _gemm(call: Call) -> Result:
 
 
 def _matrix_product(call: Call) -> Result:
-    """(..., rows, inner) times (..., inner, columns); what comes before is broadcast."""
+    """(..., rows, inner) times (..., inner, columns) -> (..., rows, columns); the axes before are broadcast."""
     one, other = call.tensor(0).shape, call.tensor(1).shape
     if min(len(one), len(other)) < 2 or one[-1] != other[-2]:
         raise call.fault(f"its inputs of {one} and {other} don't fit")

@@ -66,7 +66,7 @@ NEAR_PATIENT = re.compile(
 )
 """A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
 MAY_BE_PATIENT = re.compile(r"^(case|study|exam|examination|accession|visit)(no|nr|number|id|uid|instanceuid)?$")
-"""Columns that hold the patient in some sets; asked about where their values repeat."""
+"""Columns that hold the patient in some sets. Where their values repeat, the user is asked."""
 NEAR_MASK = re.compile(r"mask|segmentation|contour|outline")
 NEAR_LABEL = re.compile(r"cancer|carcinoma|malignan|diagnos|patholog|histolog")
 NEAR_FOLD = re.compile(r"fold")
@@ -149,7 +149,7 @@ def _refuse_incomplete(
 
 
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
-    """Where no column is named as images are: the only one whose cells are image files, as role -> column."""
+    """-> {role: column} of the only column whose cells are image files, where no name shows the image column."""
     if {plain_name(name) for name in seen} & set(map(plain_name, ALIASES["image"])):
         return {}
     taken = {plain_name(alias) for names in ALIASES.values() for alias in names}
@@ -179,7 +179,7 @@ def ask_for_columns(
 ) -> None:
     """InputError where a column that no role uses may have one by its name or its values: the user is asked.
 
-    rows: column -> value. columns: role -> column. named: the caller's choices, also "none".
+    rows: {column: value}. columns: {role: column}. named: the caller's choices, also "none".
     has_label, has_mask: whether the set has them from elsewhere, so that they are not asked about.
     """
     role_of = {plain_name(alias): role for role, names in ALIASES.items() for alias in (role, *names)}

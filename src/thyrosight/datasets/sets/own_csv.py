@@ -251,7 +251,7 @@ def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -
 
 
 def _patient_key(name: str) -> str:
-    """A patient -> the same as names are compared: 007 and 7 are one, as P1 and p1 are."""
+    """A patient -> the key by which names are compared: 007 and 7 are one patient, P1 and p1 too."""
     return (name.lstrip("0") or "0") if name.isdecimal() else name.casefold()
 
 
