@@ -42,7 +42,7 @@ class Box(NamedTuple):
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def moved(self, x: int, y: int) -> Box:
-        """Pixels to the right and down -> the box there."""
+        """Pixels to the right and pixels down -> the box moved by them."""
         return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
 
 

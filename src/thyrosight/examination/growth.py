@@ -44,7 +44,7 @@ class Change(Record):
 
     @property
     def is_beyond_error(self) -> bool:
-        """Whether the interval of the change leaves out zero."""
+        """Whether the interval of the change excludes zero."""
         return self.low > 0 or self.high < 0
 
 
@@ -52,8 +52,7 @@ class Growth(Record):
     """A nodule against its earlier self. criteria: which parts of the definition are met, in words.
 
     is_certain: the verdict is the same everywhere in the 95 % intervals that it rests on. is_beyond_error: the nodule
-    has grown, and these intervals leave out that nothing changed. earlier_number: its number in the earlier
-    examination.
+    has grown, and these intervals exclude "no change". earlier_number: its number in the earlier examination.
     """
 
     earlier_number: int
@@ -174,7 +173,7 @@ def _surely_grown(diameters: Sequence[Change], volume: Change | None) -> bool:
 
 
 def _surely_more(met: Sequence[Change], volume: Change | None) -> bool:
-    """Whether the intervals of the measures that count as growth leave out that nothing changed."""
+    """Whether the intervals of the measures that count as growth exclude "no change"."""
     by_diameters = len(met) >= MIN_DIAMETERS and sum(one.low > 0 for one in met) >= MIN_DIAMETERS
     by_volume = volume is not None and volume.share >= MIN_VOLUME_SHARE and volume.low > 0
     return by_diameters or by_volume

@@ -1,6 +1,7 @@
 """Path of an output -> it may be written, or an InputError: a file that this program did not write is never replaced.
 
-A file is ours by what is in it, never by its name alone: `report.html` and `run.json` are names that others use too.
+A file is recognised as ours by its content, never by its name alone: `report.html` and `run.json` are names that others
+use too.
 """
 
 from __future__ import annotations

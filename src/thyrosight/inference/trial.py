@@ -54,7 +54,7 @@ def survives(bundle: Path, path: Path) -> bool:
 
 
 def main() -> None:
-    """The child: predicts every frame. An exception is no failure; only the death of the process is."""
+    """The child process: predicts every frame. Only the death of the process counts as a failure, not an exception."""
     bundle, path = (Path(argument) for argument in sys.argv[1:3])
     try:
         threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -43,7 +43,7 @@ class SenderSettings:
 
 
 class Sender(BackgroundThread):
-    """Works until `stop`. Where the destination does not answer, results wait and none is lost."""
+    """Sends results until `stop`. Where the destination does not answer, results wait and none is lost."""
 
     def __init__(self, settings: SenderSettings, spool: Spool, log: Log) -> None:
         super().__init__("sender", self.step)

@@ -30,7 +30,7 @@ FOR_THE_STUDY = DicomOptions(identity="keep")
 
 
 class SpoolWorker(BackgroundThread):
-    """Works until `stop`. Neither a bad file nor a bug of ours ends it."""
+    """Predicts items until `stop`. Neither a bad file nor a bug of ours ends it."""
 
     def __init__(self, predictor: Predictor, spool: Spool, on_results: Callable[[], None], log: Log) -> None:
         super().__init__("worker", self.step)

@@ -142,7 +142,7 @@ def _write_csv(out: Path) -> tuple[Totals, list[str]]:
 
 
 def _cards(out: Path, case_ids: Iterable[str], thumbnails: Mapping[str, str]) -> Iterator[Card]:
-    """-> the cards in order, made by a thread per core; at most as many wait as threads work."""
+    """-> the cards in order, made by one thread per core; only as many wait in memory as there are threads."""
     number = default_threads()
     with ThreadPoolExecutor(number) as threads:
         waiting: deque[Future[Card | None]] = deque()

@@ -124,9 +124,10 @@ def _draw_runs(counts: list[int], height: int, width: int, size_hw: tuple[int, i
 
 
 def unpacked(text: str) -> list[int]:
-    """The packed run lengths of COCO -> numbers: 5 bits per character, differences from the count before the last.
+    """The packed run lengths of COCO -> numbers, at 5 bits per character.
 
-    As rleFrString of the COCO API (pycocotools, maskApi.c).
+    Each count is stored as its difference to the count two places before, as in rleFrString of the COCO API
+    (pycocotools, maskApi.c).
     """
     counts: list[int] = []
     place = 0

@@ -144,7 +144,7 @@ def specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0
 
 
 def roc_at(labels_N: ArrayLike, risks_N: ArrayLike, false_positive_rates_F: ArrayLike) -> Statistic:
-    """-> sensitivity at each false positive rate, linear between points of the curve: weights_DN -> values (D, F)."""
+    """-> statistic (weights_DN -> values (D, F)): sensitivity at each false positive rate, linear between points."""
     sorted_cases = levels(labels_N, risks_N)
     grid = np.asarray(false_positive_rates_F, dtype=np.float64)
 

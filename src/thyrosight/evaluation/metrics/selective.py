@@ -42,7 +42,7 @@ def kept_of(confidences_N: ArrayLike, coverage: float) -> Weighting:
 
 
 def curve_of(statistic: Statistic, confidences_N: ArrayLike, coverages_C: Sequence[float]) -> Statistic:
-    """-> the same statistic over the cases that are kept at each coverage: weights_DN -> values (D, C)."""
+    """-> statistic (weights_DN -> values (D, C)): the given one over the cases that are kept at each coverage."""
     weightings = [kept_of(confidences_N, coverage) for coverage in coverages_C]
 
     def curve(weights_DN: Float64Array) -> Float64Array:

@@ -89,7 +89,7 @@ class _TurnOverError(Exception):
 
 
 class QueueWorker(BackgroundThread):
-    """Works until `stop`. Neither a bad file nor a bug of ours ends it."""
+    """Predicts items until `stop`. Neither a bad file nor a bug of ours ends it."""
 
     def __init__(self, queue: JobQueue, store: Store, examiner: Examiner, after: AfterWork) -> None:
         super().__init__("worker", self.step)
@@ -127,8 +127,8 @@ class QueueWorker(BackgroundThread):
     def work(self, item: ItemRow) -> None:
         """A running item -> done, failed with a reason, or queued again.
 
-        Where the disk refuses, the item is queued again and the error is raised, so that accepted items wait until
-        there is room.
+        Where the disk refuses, the item is queued again and the error is raised, so that accepted items wait until the
+        disk has space.
         """
         started = time.perf_counter()
         give_back = partial(self._queue.give_back, item)

@@ -186,7 +186,7 @@ def _own_folder(item: ItemRow) -> list[str]:
 
 
 def _line(reading: Correction, example: _Example) -> str:
-    """-> a reading as one line of JSON, with the case that it is of."""
+    """-> a reading as one line of JSON, with its case."""
     case_id = example.item.id[:16] + (f"-{example.frame_index:04d}" if (example.item.num_frames or 1) > 1 else "")
     return json.dumps({"case_id": case_id} | reading.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
 
