@@ -53,7 +53,7 @@ SCALED = Spacing(0.06, 0.05)
             [region(), region(RegionDataType=4, RegionSpatialFormat=3, RegionLocationMaxY1=90)],
             {},
             None,
-            "region 2 lies",
+            "region 2 ends",
         ),
         ([region(), region(PhysicalDeltaX=0.01)], {}, None, "different scales"),
     ],
