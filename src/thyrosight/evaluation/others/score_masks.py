@@ -185,7 +185,7 @@ def _names(cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:
-    """Folder -> (case_id -> its mask file, the names of files that belong to no case).
+    """Folder -> ({case_id: its mask file}, the names of files that belong to no case).
 
     Where no name fits with the usual words for masks, what follows the name of a case is left away (c1_pred.png).
     """

@@ -76,7 +76,7 @@ export class ReadersPanel {
 /** @param {any} pair */
 const agreementOf = (pair) => h("p", { class: "small faint" }, agreementWords(pair));
 
-/** How far two readers agree: outlines, diameters, levels. @param {any} pair */
+/** The agreement of two readers: outlines, diameters, levels. @param {any} pair */
 export function agreementWords({ who_a: a, who_b: b, dice, pairs, only_a: onlyA, only_b: onlyB }) {
   const words = pairs.map((/** @type {any} */ one) => {
     const size = one.longest_difference_mm === null ? `${Math.abs(one.longest_difference_px).toFixed(0)} px` : `${Math.abs(one.longest_difference_mm).toFixed(1)} mm`; // prettier-ignore

@@ -249,7 +249,7 @@ export class WorkList {
     return chosenRows(this.queue.rows, this.wanted, this.threshold, this.chosen);
   }
 
-  /** The row that is so many from the chosen one; null at the end. @param {number} step */
+  /** The row that is `step` rows after the chosen one; null at the end. @param {number} step */
   neighbour(step) {
     const rows = this.around;
     const index = rows.findIndex((row) => row.id === this.chosen);

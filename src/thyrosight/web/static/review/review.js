@@ -45,7 +45,7 @@ export class Review extends EventTarget {
     this.calipers = reading?.calipers_xy ?? [];
     /** Which TI-RADS rates the nodules: the reading's, else the one that this browser remembers. */
     this.system = systemOf(reading);
-    /** @type {string | null} of the reading that this one goes on from, as the server names its version */
+    /** @type {string | null} version of the reading that this one is based on, as the server names it */
     this.etag = reading?.etag ?? null;
     this.highestNumber = Math.max(0, (reading?.next_number ?? 1) - 1, ...this.findings.map(({ number }) => number));
     this.saved = reading ? this.asText() : null;
@@ -344,8 +344,8 @@ export class Review extends EventTarget {
   }
 
   /**
-   * The server's identities and numbers for what was sent. It answers in the order of the numbers, not in that of the
-   * page: a nodule is found again by its identity, a new one by its outline as it was sent.
+   * Takes over the identities and numbers that the server gave to the findings sent. The server answers in the order of
+   * the numbers, not in that of the page: a nodule is found again by its identity, a new one by its outline.
    * @param {Asked} sent
    * @param {Reading} kept
    */

@@ -6,7 +6,7 @@ import { getJson, sendJson } from "./api.js";
 export class Models extends EventTarget {
   constructor() {
     super();
-    /** @type {Pick<Api.ServedModel, "id" | "name" | "risk_meaning" | "operating_points"> | null} the one for what is sent from now on */
+    /** @type {Pick<Api.ServedModel, "id" | "name" | "risk_meaning" | "operating_points"> | null} the model that predicts new images */
     this.chosen = null;
   }
 
