@@ -31,6 +31,7 @@ from thyrosight.datasets.formats.volumes import is_volume
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault, raise_shortage
+from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
 
 NAME = "folders"
@@ -213,7 +214,7 @@ def _is_mask(path: Path) -> bool:
         read_mask_image(path)
     except InputError as error:
         raise_disk_fault(error)
-        return "is inside label" in str(error)
+        return isinstance(error, NestedLabelsError)
     return True
 
 
