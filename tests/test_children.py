@@ -45,6 +45,11 @@ def test_a_child_that_can_not_start_is_one_error() -> None:
         list(replies(echo_child, {"is_broken": True}, iter([{"say": 1}]), 1))
 
 
+def test_a_child_that_was_killed_as_it_started_costs_nothing(tmp_path: Path) -> None:
+    settings = {"die_at_start_once": str(tmp_path / "mark")}
+    assert list(replies(echo_child, settings, iter([{"say": 1}]), 1)) == [{"said": 1}]
+
+
 def test_what_a_child_says_of_its_settings_is_raised_by_the_parent() -> None:
     with pytest.raises(BundleError, match="the model is another one"):
         list(replies(echo_child, {"is_refused": True}, iter([{"say": 1}]), 2))

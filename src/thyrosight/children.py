@@ -145,7 +145,7 @@ def _attend(module: ModuleType, settings: Json, work: _Work) -> None:
         while (item := work.next()) is not None:
             index, request = item
             for _ in range(MAX_TRIES):
-                child = child or _Child(module, settings)
+                child = child or _started(module, settings)
                 reply = child.ask(request)
                 if "died" not in reply:
                     break
@@ -156,6 +156,18 @@ def _attend(module: ModuleType, settings: Json, work: _Work) -> None:
     finally:
         if child is not None:
             child.end()
+
+
+class _NotStartedError(InputError):
+    """A child ended before it was ready."""
+
+
+def _started(module: ModuleType, settings: Json) -> _Child:
+    """-> a child that is ready. One that ends before is replaced once, as it may have been killed by chance."""
+    try:
+        return _Child(module, settings)
+    except _NotStartedError:
+        return _Child(module, settings)
 
 
 class _Child:
@@ -177,7 +189,7 @@ class _Child:
             self.end()
             raise FAULTS.get(answer["kind"], ThyrosightError)(answer["refused"])
         if "ready" not in answer:
-            raise InputError(f"no child process starts ({answer['died']}); free memory, or pass --threads 1")
+            raise _NotStartedError(f"no child process starts ({answer['died']}); free memory, or pass --threads 1")
 
     def ask(self, request: Json) -> Json:
         """Request -> the child's reply, or {"died": how} after which this child is gone."""

@@ -15,6 +15,9 @@ from thyrosight.errors import BundleError
 def load(settings: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     if settings.get("is_broken"):
         raise MemoryError
+    if (mark := settings.get("die_at_start_once")) and not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     if settings.get("is_refused"):
         raise BundleError("the model is another one")
 
