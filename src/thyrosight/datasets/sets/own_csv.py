@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from thyrosight.datasets.csv_file import NO_VALUE, csv_lines, number_of, whole_number
+from thyrosight.datasets.sets.cell_files import FilesNextTo, FilesOfCells, stem_of
 from thyrosight.datasets.sets.csv_columns import (
     Cut,
     ask_for_columns,
@@ -27,19 +27,17 @@ from thyrosight.datasets.sets.csv_columns import (
     parse_cut,
     plain_name,
 )
-from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES, LABEL_WORDS, DataSet, KnownSet, Request, write_mask
+from thyrosight.datasets.sets.layout import LABEL_WORDS, DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
-from thyrosight.frames.load import SUFFIXES
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.spacing import MAX_MM, MIN_MM
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
-MAX_PATH_LENGTH = 4_000
 LABELS: dict[str, int | None] = {
     **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
@@ -61,7 +59,7 @@ def read(request: Request) -> DataSet:
         raise InputError(f"{request.folder}: not a CSV, and not a folder with exactly one; name the CSV itself")
     header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
-    files = _Files(table.resolve().parent)
+    files = FilesNextTo(table.resolve().parent)
     named = {**image_by_values(header, rows, table.parent), **request.columns}
     columns = choose_columns(header, named, table, needs_label=cut is None)
     ask_for_columns(table, rows, columns, request.columns, has_label=cut is not None)
@@ -101,72 +99,6 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
         values = [cell.strip() for cell in line] + [""] * (len(header) - len(line))
         rows.append({n: "" if v.casefold() in NO_VALUE else v for n, v in zip(header, values, strict=True)})
     return header, rows
-
-
-class FilesOfCells(Protocol):
-    """Cells of a table -> paths."""
-
-    def path(self, text: str) -> Path:
-        """A cell -> the file that it means."""
-        ...
-
-
-class _Files:
-    """Cells -> files next to the table. It counts the files whose ending differs from the one in the table."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.num_other_endings = 0
-        self._there: dict[Path, dict[str, list[Path]]] = {}
-
-    def path(self, text: str) -> Path:
-        """Cell -> the file that it means; the path as written where there is no such file.
-
-        InputError where several files could be meant: one name with two endings.
-        """
-        if len(text) > MAX_PATH_LENGTH:
-            raise InputError(
-                f"{self.folder}: '{text[:40]}…' of the table is longer than any path; write the file's path"
-            )
-        path = Path(os.path.normpath(self.folder / text))
-        if not path.is_file() and "\\" in text:
-            path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
-        if path.is_file():
-            return path
-        there = self._by_stem(path.parent)
-        others = there.get(_key(path), [])
-        if not others and path.name.isdecimal():  # a spreadsheet turns 0007 into 7
-            others = [one for key, files in there.items() if key.lstrip("0") == path.name.lstrip("0") for one in files]
-        if len(others) > 1:
-            names = " or ".join(sorted(one.name for one in others)[:3])
-            raise InputError(f"{self.folder}: '{text}' of the table could be {names}; write the whole name")
-        if others:
-            self.num_other_endings += 1
-            return others[0]
-        return path
-
-    def _by_stem(self, folder: Path) -> dict[str, list[Path]]:
-        if folder not in self._there:
-            found: dict[str, list[Path]] = {}
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.suffix.lower() in SUFFIXES:
-                    found.setdefault(_key(path), []).append(path)
-            self._there[folder] = found
-        return self._there[folder]
-
-    def notes(self) -> list[str]:
-        number = self.num_other_endings
-        return [f"{number} files were found under another ending or spelling than the table writes"] if number else []
-
-
-def _key(path: Path) -> str:
-    """File -> its name as names are compared: without ending and case, accents composed (macOS stores them apart)."""
-    return unicodedata.normalize("NFC", stem_of(path)).casefold()
-
-
-def stem_of(path: Path) -> str:
-    """File -> its name without the ending of an image; a name with other dots (a UID) stays whole."""
-    return path.stem if path.suffix.lower() in SUFFIXES | set(IMAGE_SUFFIXES) else path.name
 
 
 def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, where: str) -> Case:
