@@ -66,7 +66,8 @@ def _print_bundle(loaded: Bundle) -> None:
     for name, rows in tables.items():
         typer.echo(f"\n{name.replace('_', ' ')}")
         if rows:
-            print_table(list(rows[0]), [[_short(value) for value in row.values()] for row in rows])
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            print_table(columns, [[_short(row.get(name)) for name in columns] for row in rows])
         else:
             typer.echo("-")
 

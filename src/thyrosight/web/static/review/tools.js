@@ -110,7 +110,7 @@ function add(editor, stroke) {
 /**
  * Changes the chosen outline by a stroke of the brush.
  * @param {typeof painted} change
- * @param {string} no message where nothing changes
+ * @param {string} nothing the message where nothing changes
  */
 const brushing = (change, nothing) => (/** @type {Editor} */ editor, /** @type {Ring} */ stroke) => {
   const { ring } = editor.finding;
