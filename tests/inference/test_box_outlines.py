@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thyrosight.inference.box_outlines import closer_view, outline_in_box
+from thyrosight.inference.box_outlines import closer_view, outline_in_box, stretched
+from thyrosight.measurement.outlines import bounding_box
 from thyrosight.types import Box
 
 BOX = Box(20, 10, 50, 40)
@@ -51,3 +52,13 @@ def test_the_closer_view_holds_the_box_and_stays_in_the_field() -> None:
     assert closer_view(BOX, Box(0, 0, 500, 400)) == Box(0, 0, 75, 75)
     assert closer_view(Box(200, 200, 240, 220), Box(0, 0, 500, 400)) == Box(170, 160, 270, 260)
     assert closer_view(Box(0, 0, 90, 90), Box(0, 0, 100, 95)) == Box(0, 0, 100, 95)
+
+
+def test_a_stretched_outline_touches_its_box() -> None:
+    mask_HW = np.zeros((60, 80), bool)
+    mask_HW[20:30, 22:40] = True
+    mask_HW[24:34, 30:36] = True
+    for box in (Box(18, 15, 45, 40), Box(25, 22, 33, 28), Box(60, 40, 90, 70)):
+        found_HW = stretched(mask_HW, box)
+        assert bounding_box(found_HW) == Box(box.x0, box.y0, min(box.x1, 80), min(box.y1, 60))
+    assert not stretched(mask_HW, Box(200, 200, 220, 220)).any()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from thyrosight.measurement.outlines import bounding_box, components, fill_outlines, outlines
@@ -21,6 +22,7 @@ REACH_SHARE = 0.1
 LEAST_IOU = 0.75
 """Least IoU of the outline's extent with the box. Below it the network saw something else, and the case keeps its
 box."""
+STRETCH_LEVEL = 0.5
 VIEW_SCALE = 2.5
 """Sides of the closer view, as multiples of the sides of the box."""
 
@@ -64,3 +66,19 @@ def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAS
             mask_HW[around.slices] = fill_outlines(outlines(regions[0])[:1], part_HW.shape)
             best = BoxOutline(mask_HW, threshold, iou)
     return best
+
+
+def stretched(mask_HW: BoolArray, box: Box) -> BoolArray:
+    """One region, its nodule's box -> the region stretched so that it touches all four sides of the box.
+
+    What lies outside the image is cut off.
+    """
+    extent = bounding_box(mask_HW)
+    part_HW = mask_HW[extent.slices].astype(np.float32)
+    fitted_HW = cv2.resize(part_HW, (box.width, box.height), interpolation=cv2.INTER_LINEAR) >= STRETCH_LEVEL
+    height, width = mask_HW.shape
+    inside = clipped(box, Box(0, 0, width, height))
+    result_HW = np.zeros(mask_HW.shape, np.bool_)
+    if inside is not None:
+        result_HW[inside.slices] = fitted_HW[inside.moved(-box.x0, -box.y0).slices]
+    return result_HW
