@@ -1,7 +1,6 @@
 """The nodules of a view, rng -> a closer part of the view, as a second look or a click shows it.
 
-A network that has learned from whole views only draws worse outlines in a closer view. Half of the gain of a second
-look comes from this: the nodule fills more of the network's pixels.
+A network that has learned from whole views only draws worse outlines in a closer view (docs/experiments.md 42).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thyrosight.types import Box
+from thyrosight.views.boxes import span_within
 
 SCALES = (1.5, 4.0)
 """Side of the part over the longer side of the nodule's box, log-uniform."""
@@ -40,13 +40,6 @@ def closer_part(nodules: Sequence[Box], size_hw: tuple[int, int], rng: np.random
     else:
         side = min(height, width) * math.exp(rng.uniform(*np.log(EMPTY_SHARES)))
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-    x0, x1 = _span(x, max(side, LEAST_SIDE_PX), width)
-    y0, y1 = _span(y, max(side, LEAST_SIDE_PX), height)
+    x0, x1 = span_within(x, max(side, LEAST_SIDE_PX), width)
+    y0, y1 = span_within(y, max(side, LEAST_SIDE_PX), height)
     return Box(x0, y0, x1, y1)
-
-
-def _span(centre: float, side: float, length: int) -> tuple[int, int]:
-    """-> first and last + 1 of `side` pixels about the centre, moved inside 0..length; all where side is longer."""
-    side = min(length, round(side))
-    start = min(max(0, round(centre - side / 2)), length - side)
-    return start, start + side

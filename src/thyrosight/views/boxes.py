@@ -49,6 +49,13 @@ def clipped(box: Box, view: Box) -> Box | None:
     return part if part.width > 0 and part.height > 0 else None
 
 
+def span_within(centre: float, side: float, length: int) -> tuple[int, int]:
+    """-> first and last + 1 of `side` pixels about the centre, moved inside 0..length; all where side is longer."""
+    side = min(length, round(side))
+    start = min(max(0, round(centre - side / 2)), length - side)
+    return start, start + side
+
+
 def box_iou(one: Box, other: Box) -> float:
     """Two boxes -> shared area over united area, 0 to 1."""
     part = clipped(one, other)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thyrosight.types import BoolArray, Box, FloatArray
+from thyrosight.views.boxes import span_within
 
 SHARE = 0.7
 """The box has at least this share of the view's height and width."""
@@ -34,8 +35,6 @@ def _around(found_HW: BoolArray, view: Box) -> Box | None:
     for axis, size in ((1, view.width), (0, view.height)):
         places = np.flatnonzero(found_HW.any(axis=1 - axis))
         first, last = int(places[0]), int(places[-1]) + 1
-        length = min(size, round(max(SHARE * size, ROOM * (last - first))))
-        start = min(max(0, round((first + last - length) / 2)), size - length)
-        spans.append((start, start + length))
+        spans.append(span_within((first + last) / 2, max(SHARE * size, ROOM * (last - first)), size))
     (x0, x1), (y0, y1) = spans
     return Box(view.x0 + x0, view.y0 + y0, view.x0 + x1, view.y0 + y1)
