@@ -44,7 +44,7 @@ class BundleReader:
                 _refuse_names(path, self.names)
 
     def read(self, name: str) -> bytes:
-        """A known name -> the bytes of that file, up to its limit."""
+        """A name of MAX_BYTES -> the bytes of that file; BundleError where it is larger than its limit, or no file."""
         with as_bundle_error(self.path):
             if not self.is_zip:
                 return _read_file(self.path, name, self.may_link)
@@ -68,11 +68,11 @@ def _read_file(folder: Path, name: str, may_link: bool) -> bytes:
     if status.st_size > MAX_BYTES[name]:
         raise _too_large(folder, name)
     with open(path, "rb") as stream:
-        return stream.read(status.st_size + 1)  # as many as there are: room for the limit would be set aside first
+        return stream.read(status.st_size + 1)  # not the limit + 1: Python would first set aside that much memory
 
 
 def _zip_entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Archive -> {name: entry}. The four files are at the top, or all in one folder (a zip of a folder)."""
+    """Archive -> {name: entry}. The files are at the top, or all in one folder (a zip of a folder)."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     for entry in entries:
         parts = entry.filename.split("/")

@@ -104,7 +104,7 @@ def _what(info: BundleInfo) -> str:
 
 
 def familiarity_line(info: BundleInfo) -> str:
-    """Info -> from which distance a frame is flagged as unlike the training frames, and how many of these are."""
+    """Info -> the distance above which a frame is flagged, and the share of the training frames above it, in words."""
     familiarity = info.familiarity
     if familiarity is None:
         return "no flag: the bundle has no statistics of its training images"

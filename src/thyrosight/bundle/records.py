@@ -155,7 +155,7 @@ Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS,
 class Familiarity(BaseModel):
     """Statistics of the training frames, and how far from them a frame may be.
 
-    distance of a view = |whitening z| / sqrt(S), z = (statistics - centre) / scale clipped at +-CLIP; whitening is
+    distance of a view = |whitening z| / sqrt(27), z = (27 statistics - centre) / scale, clipped at +-CLIP; whitening is
     lower triangular: row k has k + 1 numbers. The distance of a frame is the mean over its views; above `threshold` the
     frame is unlike them. flagged_held_out: the share of num_frames frames that were above the threshold while their
     group was held out.

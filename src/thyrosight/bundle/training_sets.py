@@ -84,7 +84,7 @@ def names_a_set(entry: TrainingSet) -> bool:
 
 
 def has_left_out(info: BundleInfo, folds: Collection[int]) -> bool:
-    """Whether the run of this bundle, without its starting weights, left out one of these folds."""
+    """Whether the bundle's own run, not the one that made its starting weights, left out one of these folds."""
     return any(not inherited_from(entry) and held_out_fold(entry) in folds for entry in info.training_sets)
 
 
@@ -94,7 +94,7 @@ def has_seen_the_same(one: BundleInfo, other: BundleInfo) -> bool:
 
 
 def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether `one` left out every fold that `other` left out, in the sets that the run of `other` was trained on."""
+    """Whether `other` has each set of `one` too, with the same fold left out; only sources of `other`'s own run count."""
     own = {entry.source for entry in other.training_sets if not inherited_from(entry)}
     known = {(entry.source, held_out_fold(entry)) for entry in other.training_sets}
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
@@ -155,7 +155,7 @@ def without_images(entry: TrainingSet) -> TrainingSet:
 
 
 def without_repeats(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
-    """Sets of several bundles -> each set once, by its first record; recorded where all of its records are."""
+    """Sets of several bundles -> each set once, by its first record; is_recorded only where all its records have it."""
     known: dict[tuple[str, int | None, str], TrainingSet] = {}
     for entry in entries:
         key = (entry.source, held_out_fold(entry), inherited_from(entry))

@@ -24,7 +24,10 @@ FALSE_LIMIT = 0.1
 
 @dataclass(frozen=True)
 class Froc:
-    """Free-response curve: false regions per image, and the share of boxes found (IoU 0.5), as more regions count."""
+    """FROC curve: false regions per image and the share of boxes found (IoU 0.5), one point per region more.
+
+    The regions are added by falling mean probability; the first point is without any region.
+    """
 
     false_an_image: tuple[float, ...]
     sensitivity: tuple[float, ...]
@@ -68,7 +71,7 @@ def matches(reference: Sequence[Box], predicted: Sequence[Box], min_iou: float) 
 
 
 def regions(rows: Sequence[CaseScore], min_iou: float) -> Regions:
-    """Rows with boxes -> their predicted regions, each matched or not."""
+    """Rows with boxes -> their predicted regions, and whether each matches a box at `min_iou`."""
     image, mean, is_found = [], [], []
     for place, row in enumerate(rows):
         predicted = boxes_of(row.predicted_boxes_px)
@@ -81,7 +84,7 @@ def regions(rows: Sequence[CaseScore], min_iou: float) -> Regions:
 
 @dataclass(frozen=True)
 class BoxStatistic:
-    """One score of boxes as a statistic over images; n of n_of ("boxes" or "images") take part."""
+    """One score of boxes as a statistic over images. n counts what is scored; n_of says what: "boxes" or "images"."""
 
     score: ScoreName
     higher_is_better: bool
@@ -148,7 +151,10 @@ def box_average_precision_of(part: Regions, num_boxes_N: Float64Array) -> Statis
 
 
 def froc_of(part: Regions, num_boxes_N: Float64Array, limit: float) -> Statistic:
-    """Regions, boxes per image, limit of false regions per image -> the largest share of boxes found within it."""
+    """Regions, boxes per image, limit of false regions per image -> the share of boxes found at that limit.
+
+    Regions count by falling mean probability, for as long as the false ones stay within the limit.
+    """
     order = np.argsort(-part.mean_R, kind="stable")
     image_R, found_R = part.image_R[order], part.is_found_R[order].astype(np.float64)
 

@@ -52,7 +52,7 @@ class CaseScore:
     reference_area_px 0: the reference states that there is no nodule. hd95 is None where one of the masks is empty, and
     hd95_reason states which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters of
     the nodules that were found, reference and prediction in the same order. malignancy_logit is the output of the
-    network, risk is calibrated. mean_probability is that of the mask inside its outline, None for an empty mask.
+    network, risk is calibrated. mean_probability: mean mask probability inside the predicted mask, None if it is empty.
     """
 
     case_id: str
@@ -150,7 +150,7 @@ def score_case(
 
 
 def _box_fields(case: Case, predicted: CasePrediction) -> dict[str, Any]:
-    """Boxes of reference and prediction as plain numbers; empty where an outline is known, or no reference box is."""
+    """Boxes of reference and prediction as plain numbers; {} where the case has an outline, or has no boxes."""
     if case.mask is not None or not case.boxes:
         return {}
     return {

@@ -82,7 +82,7 @@ def without_seen(
 def with_seen(
     context: EvaluationContext, seen: SeenRows, cases: Sequence[Case], even_if_seen: bool
 ) -> EvaluationContext:
-    """What is evaluated -> the same with a note on the rows that the model has seen, and their names."""
+    """Context, seen rows, all chosen cases -> the context with a note on the seen rows and their case_ids."""
     done = "scored all the same: these scores do not hold for other images" if even_if_seen else "left out"
     names = tuple(case.case_id for case in seen.of(cases))
     notes = (*context.notes, *seen.notes(cases, done))
@@ -113,7 +113,7 @@ def score_all(
 ) -> Evaluation:
     """The chosen cases, a function that scores one case -> Evaluation, written to `out`.
 
-    A case has no score where the function raises InputError.
+    A case for which the function raises InputError becomes an UnscoredCase.
     """
     refuse_other_evaluation(out, context)
     out.mkdir(parents=True, exist_ok=True)
@@ -153,8 +153,8 @@ def write_evaluation(evaluation: Evaluation, pictures: dict[str, Picture], out: 
 def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSettings) -> tuple[CaseScore, Outlines]:
     """Predictor, case -> its score against the reference, and both outlines; InputError where a file can't be used.
 
-    Sizes and pictures use the field of the table, not the part of the image that the model saw. Two models are
-    therefore scored on the same field.
+    The size of the field and the pictures use the `fov` of cases.csv where it is given, not the field that the model
+    found. Two models are therefore scored on the same field.
     """
     frame = load_image(case)
     if case.row_mm and case.column_mm:

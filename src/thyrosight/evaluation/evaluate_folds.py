@@ -56,8 +56,8 @@ def evaluate_folds(
     """Folder with foldK/bundle (of `cross-validate` or `ensemble`), cases.csv -> the pooled Evaluation, written.
 
     across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
-    model that has not learned from it; with calibrates=False the mask rule alone. InputError where a bundle does not
-    state that it left its fold of these cases out. An image of the fold that the bundle saw under another name is left
+    model that has not learned from it; with calibrates=False only the mask rule does. InputError where a bundle does
+    not state that it left its fold of these cases out. An image of the fold that it saw under another name is left
     out and named. With even_if_seen there is no InputError, and such images are scored and named. progress is called
     per fold with (cases done, cases in all).
     """
@@ -90,7 +90,7 @@ def evaluate_folds(
 
 
 def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:
-    """Predictor of each fold, all cases -> the mask rules; None where no bundle outlines or no case has an outline.
+    """Predictor of each fold, all cases -> the mask rules; None where a fold has no bundle or case with outlines.
 
     A case that can't be read is skipped here; the evaluation of its fold reports it.
     """
@@ -119,7 +119,7 @@ def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFo
 
 
 def _refuse_seen(bundle: Bundle, cases: Sequence[Case], fold: int) -> None:
-    """InputError where the bundle was trained on more of these sets than the other folds."""
+    """InputError where the bundle may have learned from this fold of a set, as far as the names of sets can tell."""
     sources = {case.source for case in cases if case.fold == fold}
     seen = sets_to_ask_by_name(bundle, sources, fold)
     if seen:
@@ -223,5 +223,5 @@ def seen_notes(known: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _evaluation_of(part: Path) -> Path:
-    """per_case.csv of a fold, or its folder -> the evaluation.json next to it; a kept table has none."""
+    """per_case.csv of a fold, or its folder -> the path of evaluation.json next to it, whether or not it exists."""
     return part / "evaluation.json" if part.is_dir() else part.with_name("evaluation.json")

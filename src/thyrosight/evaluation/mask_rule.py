@@ -42,7 +42,7 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """The rule that all images choose. by_fold: the rule with which each fold was scored; the other folds choose it.
+    """rule: chosen on the images of all folds. by_fold: the rule that scores each fold, chosen on the other folds.
 
     network_settings: settings of the networks that outlined; a bundle of another network refuses the rule.
     """

@@ -36,7 +36,10 @@ class LabelledLogits:
 
 @dataclass(frozen=True)
 class OutOfFoldPoint:
-    """A goal, the threshold on the logit that all cases choose, and the rates with thresholds of the other folds."""
+    """One operating point: its goal, the threshold on the logit (chosen on all cases), and its two rates.
+
+    For the rates, the cases of each fold are called by the threshold that was chosen on the other folds.
+    """
 
     goal: OperatingGoal
     logit: float
@@ -67,7 +70,7 @@ def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:
 
 
 def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
-    """InputError where the images are too few for a calibration, or where the other folds of a fold lack a label."""
+    """InputError where the images are too few for a calibration, or where the rest without one fold lacks a label."""
     if len(rated.labels) < MIN_CALIBRATION_IMAGES:
         raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_CALIBRATION_IMAGES}")
     if len(set(rated.folds)) < 2:
@@ -77,7 +80,7 @@ def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
 
 
 def _fold_without_others(rated: LabelledLogits) -> int | None:
-    """The first fold whose other folds lack a label; None where there is none."""
+    """-> the first fold without which the rest has one label only; None where there is no such fold."""
     for fold in sorted(set(rated.folds)):
         if {label for label, its_fold in zip(rated.labels, rated.folds, strict=True) if its_fold != fold} != {0, 1}:
             return fold
@@ -85,7 +88,7 @@ def _fold_without_others(rated: LabelledLogits) -> int | None:
 
 
 def can_choose_thresholds(rated: LabelledLogits) -> bool:
-    """Whether the other folds of each fold have both labels."""
+    """Whether there are two folds or more, and both labels remain whichever fold is left out."""
     return len(set(rated.folds)) > 1 and _fold_without_others(rated) is None
 
 
@@ -119,10 +122,7 @@ def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
 
 
 def out_of_fold_points(rated: LabelledLogits, settings: EvaluationSettings) -> tuple[OutOfFoldPoint, ...]:
-    """Labelled images -> the operating points.
-
-    All images choose the thresholds; the rates are with thresholds of other folds.
-    """
+    """Labelled images -> the operating points, one per goal of OPERATING_GOALS."""
     return tuple(_point(goal, rated, settings) for goal in OPERATING_GOALS)
 
 

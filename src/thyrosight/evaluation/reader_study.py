@@ -51,7 +51,8 @@ class ReaderScore:
 class ReaderStudy:
     """The result of a log of readings. left_out: {reason: number of readings}; faults: lines that could not be read.
 
-    by_reader: (reader, score name, without, with), each on the reader's own pairs.
+    by_reader: (reader, score name, without, with), each on the reader's own pairs. seconds_…: medians over the pairs,
+    None where no reading states its time. rated_by: what AUROC ranks by, `suspicion` or `tirads_points`.
     """
 
     log: str
@@ -137,7 +138,7 @@ def _pairs(readings: Sequence[LoggedReading], cases: dict[str, Case]) -> tuple[l
 
 
 def _scale(pairs: Sequence[_Pair]) -> str:
-    """-> the scale by which AUROC ranks all pairs: suspicion where every rating has one, else points."""
+    """-> what AUROC ranks all pairs by: `suspicion`, or `tirads_points` where more pairs have points than suspicion."""
     both = [(pair.without, pair.shown) for pair in pairs]
     num = {
         name: sum(getattr(one, name) is not None and getattr(other, name) is not None for one, other in both)
@@ -148,7 +149,7 @@ def _scale(pairs: Sequence[_Pair]) -> str:
 
 @dataclass(frozen=True)
 class _Values:
-    """Values without and with the network, one per pair that has both; labels: those of ratings."""
+    """Values without and with the network, one per pair that has both. labels: malignancy of each; 0 for Dice."""
 
     readers: list[str]
     groups: list[str]

@@ -277,7 +277,10 @@ def group_scores(rows: Rows, settings: EvaluationSettings) -> tuple[tuple[Estima
 
 
 def subgroup_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Subgroup, ...]:
-    """Rows -> scores by nodule size (tertiles here), risk label, panels, source and target, where they differ."""
+    """Rows -> scores by nodule and box size (tertiles of these rows), risk label, views, source and target.
+
+    A property that is the same for all rows makes no subgroup.
+    """
     kinds: dict[str, dict[str, list[CaseScore]]] = {
         "nodule size": size_tertiles(rows),
         "box size": box_tertiles(rows),

@@ -87,7 +87,10 @@ def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selecti
 
 
 def _of_outline(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Outlined rows by the mean probability inside the mask -> mean Dice; an empty mask counts as the least sure."""
+    """Outlined rows by the mean probability inside the mask -> mean Dice; an empty mask counts as the least sure.
+
+    None below MIN_CASES images, or where the mean probability of one of them is unknown.
+    """
     kept = [
         (row.dice, row.mean_probability if row.predicted_area_px else 0.0, row.group) for row in rows if row.is_outlined
     ]

@@ -227,7 +227,7 @@ def _window(call: Call) -> tuple[tuple[int, ...], ...]:
 
 
 def _windowed(call: Call, size_hw: Sequence[int], window: Sequence[int]) -> list[int]:
-    """Size of a map, of a window -> how many places it has along each axis."""
+    """Size of a map, size of a window -> the number of places of the window along each axis."""
     strides, pads, dilations, _ = _window(call)
     rounded_up = call.number("ceil_mode", 0)
     sides = []
@@ -279,5 +279,5 @@ OPERATORS: dict[str, tuple[Callable[[Call], Result], set[str]]] = {
     "MaxPool": (_pool, _WINDOW | {"ceil_mode", "storage_order"}),
     **{name: (_global_pool, set()) for name in ("GlobalAveragePool", "GlobalMaxPool")},
 }
-"""Operator -> (its rule, the attributes that it may have): those of our networks, and those that others often have. An
-operator's types are in onnx_types.py."""
+"""Operator -> (its rule, the attributes that it may have). The table has the operators of our networks, and some that
+other networks often have. The types of their inputs are in onnx_types.py."""

@@ -27,7 +27,8 @@ MAX_FIELDS = 2_000_000
 MAX_NAME_BYTES = 256
 MAX_RANK = 8
 MAX_KNOWN_VALUES = 1_024
-"""A constant with more values than this is never the size of a tensor, so its values are not kept."""
+"""Values are kept because they may be the sizes of a tensor. A constant with more values than this can't be, so its
+values are not kept."""
 OPSETS = range(13, 22)
 
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
@@ -337,6 +338,6 @@ def _text(value: int | memoryview) -> str:
 
 
 def _signed(number: int) -> int:
-    """64 bits -> two's complement."""
+    """64 bits, read as a number without sign -> the number that they mean in two's complement."""
     number &= (1 << 64) - 1
     return number - (1 << 64) if number >> 63 else number

@@ -15,12 +15,12 @@ from thyrosight.evaluation.metrics.ranking import roc_curve
 from thyrosight.types import Float64Array
 
 SLACK = 1e-9
-"""Rates are ratios of counts: a rate that misses its goal by less than this meets it."""
+"""Tolerance for rounding: a rate that is below its goal by less than this meets it."""
 
 
 @dataclass(frozen=True)
 class OperatingGoal:
-    """The purpose of a threshold. choose: (1 - specificity, sensitivity) of each ROC point -> the chosen point."""
+    """The purpose of a threshold. choose: (1 - specificity, sensitivity) of K ROC points -> index of the chosen one."""
 
     name: str
     meaning: str
@@ -51,7 +51,8 @@ OPERATING_GOALS = (
 def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
     """Goal, labels of both classes, finite scores -> the threshold, half-way between two of the scores.
 
-    -infinity calls every case high, +infinity none. Of several points with the best J, the most sensitive is chosen.
+    -infinity calls every case high, +infinity none. Of several points with the best sensitivity + specificity, "youden"
+    chooses the most sensitive.
     ValueError where a class is missing.
     """
     labels = np.asarray(labels_N)

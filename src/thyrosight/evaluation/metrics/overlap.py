@@ -133,7 +133,10 @@ def _bounding_slices(mask_HW: BoolArray) -> tuple[slice, slice]:
 
 
 def _corner_codes(mask_HW: BoolArray) -> NDArray[np.uint8]:
-    """Mask -> for each pixel corner (H + 1, W + 1) which of its four pixels are set: 8 above left, 4, 2, 1."""
+    """Mask -> for each pixel corner (H + 1, W + 1) a code of which of its four pixels are set.
+
+    The code is the sum of 8 (above left), 4 (above right), 2 (below left) and 1 (below right).
+    """
     padded_HW = np.pad(mask_HW, 1).astype(np.uint8)
     return np.asarray(
         8 * padded_HW[:-1, :-1] + 4 * padded_HW[:-1, 1:] + 2 * padded_HW[1:, :-1] + padded_HW[1:, 1:], dtype=np.uint8

@@ -111,7 +111,7 @@ def _best_kept(wanted_DK: Float64Array, unwanted_DK: Float64Array, allowed_share
 
 
 def f1_of(labels_N: ArrayLike, risks_N: ArrayLike, threshold: float = 0.5) -> Statistic:
-    """-> F1 = 2 TP / (2 TP + FP + FN) at the threshold; undefined without a positive case and a positive call."""
+    """-> F1 = 2 TP / (2 TP + FP + FN) at the threshold; undefined where no case is positive or called positive."""
     labels, risks = _checked(labels_N, risks_N)
     called = (risks >= threshold).astype(np.float64)
 

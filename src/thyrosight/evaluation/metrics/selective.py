@@ -1,4 +1,4 @@
-"""Confidences, losses -> the scores when the least sure cases are declined: per coverage, and the area below.
+"""Confidences, losses -> the scores when the least sure cases are declined: per coverage, and the area below the curve.
 
 Legend: N cases, D bootstrap draws, C coverages, K distinct confidences from high to low. Coverage is the share of the
 cases that are answered, the most confident first; the rest is declined (Geifman & El-Yaniv, NIPS 2017). Cases of equal

@@ -187,7 +187,8 @@ def _names(cases: Sequence[Case]) -> dict[str, str]:
 def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:
     """Folder -> ({case_id: its mask file}, the names of files that belong to no case).
 
-    Where no name fits with the usual words for masks, what follows the name of a case is left away (c1_pred.png).
+    Where no file fits by the usual words for masks (such as `_mask`), any ending after a case's name is ignored:
+    c1_pred.png belongs to c1.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; pass the folder with the masks, one file per image")

@@ -71,7 +71,7 @@ class StressRow:
 
 @dataclass(frozen=True)
 class StressTest:
-    """The scores of the clean images, all rows, and the headlines; a headline is None where it was not tried.
+    """The scores of the clean images, all rows, and the headlines; a headline is None where its kind was not tried.
 
     worst_daily: the row of strengths 1-2 with the largest drop of mean Dice. caliper_risk_change(_daily): mean |change
     of risk| when calipers are drawn, over all strengths (over 1-2). risk_sd: standard deviation of the clean risks; a
