@@ -94,7 +94,7 @@ def has_seen_the_same(one: BundleInfo, other: BundleInfo) -> bool:
 
 
 def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether `other` has each set of `one` too, with the same fold left out; only sources of `other`'s own run count."""
+    """Whether `other` has each set of `one` too, with the same fold left out, in the sources of `other`'s own run."""
     own = {entry.source for entry in other.training_sets if not inherited_from(entry)}
     known = {(entry.source, held_out_fold(entry)) for entry in other.training_sets}
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
