@@ -15,7 +15,7 @@ MAX_NUMBER = 1 << 53
 
 
 def settings_of(kind: type, tree: Mapping[str, Any], where: str) -> Any:
-    """Record of settings, nested dict -> the record filled; an unknown name is refused with the known ones."""
+    """Class of a record, nested dict -> the record with these values. ConfigError for an unknown name or wrong type."""
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{where}: {kind.__name__} is a table of settings, not {tree!r}")
     hints = get_type_hints(kind)

@@ -21,7 +21,8 @@ from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
 
 @dataclass(frozen=True)
 class CaseFindings:
-    """The facts of one row. faults: kind -> message. num_text...: numbers of text boxes.
+    """The facts of one row. faults: kind -> message. num_text...: text boxes outside
+    the field, inside it, and left after those inside are filled in.
 
     num_mask_px is None without a mask.
     """
@@ -53,7 +54,9 @@ class CaseFindings:
 
 
 def check_case(case: Case, *, with_text: bool = True) -> CaseFindings:
-    """Case -> CaseFindings; a file that can't be used becomes a fault, never an exception.
+    """Case -> CaseFindings; a file that can't be used becomes a fault.
+
+    OSError where the system is short of open files or memory.
 
     with_text: look for burned-in text as well, which takes most of the time.
     """

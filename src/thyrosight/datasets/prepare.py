@@ -86,7 +86,8 @@ def prepare(
 ) -> PrepareSummary:
     """Folder of a labelled set (or one CSV) -> cases.csv, dataset.json and contact_sheet.png in `out`.
 
-    progress is called with (images done, images in all).
+    progress is called with (images done, images in all). InputError where the layout is unknown, no image can be used,
+    or `out` holds files of these names that prepare did not write.
     """
     from thyrosight.datasets.scan import in_order, scan_case
 
@@ -184,7 +185,7 @@ def _usable_cases(
 
 
 def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
-    """-> a note on images that a tag turns or mirrors and their masks not: the sizes don't tell whether they fit."""
+    """-> a note on images with an orientation tag whose masks have none: they may not fit, which no size shows."""
     turned = [one for one in facts if one.is_turned_alone]
     return (
         [

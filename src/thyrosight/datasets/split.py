@@ -55,7 +55,7 @@ def with_folds(cases: Sequence[Case], num_folds: int, seed: int) -> list[Case]:
 
 
 def folds_that_fit(cases: Sequence[Case], most: int) -> int:
-    """Cases with groups -> how many folds make sense: a fold has about four groups and, of two labels, two of each.
+    """Cases with groups -> number of folds with, on average, at least four groups, and two of each label, per fold.
 
     At least 2 and at most `most`.
     """

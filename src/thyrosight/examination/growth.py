@@ -49,7 +49,7 @@ class Change(Record):
 
 
 class Growth(Record):
-    """A nodule against its earlier self. criteria: which parts of the definition are met, in words.
+    """A nodule compared with itself in the earlier examination. criteria: the parts of the definition that are met.
 
     is_certain: the verdict is the same everywhere in the 95 % intervals that it rests on. is_beyond_error: the nodule
     has grown, and these intervals exclude "no change". earlier_number: its number in the earlier examination.
@@ -166,7 +166,7 @@ def _is_larger(change: Change) -> bool:
 
 
 def _surely_grown(diameters: Sequence[Change], volume: Change | None) -> bool:
-    """Whether growth by the definition holds anywhere in the intervals."""
+    """Whether every value in the intervals is growth by the definition."""
     lows = [(round(one.low, DECIMALS), round(one.before * one.low, DECIMALS)) for one in diameters]
     met = [share for share, mm in lows if share >= MIN_SHARE and mm >= MIN_MM]
     return len(met) >= MIN_DIAMETERS or (volume is not None and round(volume.low, DECIMALS) >= MIN_VOLUME_SHARE)
@@ -180,7 +180,7 @@ def _surely_more(met: Sequence[Change], volume: Change | None) -> bool:
 
 
 def _surely_not(diameters: Sequence[Change], volume: Change | None) -> bool:
-    """Whether growth by the definition is outside every interval."""
+    """Whether no value in the intervals is growth by the definition."""
     could = [one for one in diameters if one.high >= MIN_SHARE and one.before * one.high >= MIN_MM]
     return len(could) < MIN_DIAMETERS and (volume is None or volume.high < MIN_VOLUME_SHARE)
 
@@ -238,7 +238,7 @@ def _matches(
 
 
 def _gain(one: ExaminedNodule, size: NoduleDimensions, other: ExaminedNodule, before: NoduleDimensions) -> float:
-    """-> how well they fit as one nodule at two times, 0 to 1: the place decides, the size ranks."""
+    """-> how well they fit as one nodule at two times, 0 to 1; 0 where sides or poles exclude it."""
     if one.side is not None and other.side is not None and one.side != other.side:
         return 0.0
     gain = 1.0

@@ -17,7 +17,7 @@ from thyrosight.files.whole_files import raise_disk_fault, write_atomic, write_f
 
 
 def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
-    """InputError where one of the paths is taken by something else than `what` (in words: "a comparison")."""
+    """InputError where a path is there and `is_ours` does not know it. what: the kind in words ("a comparison")."""
     for path in paths:
         if os.path.lexists(path) and not (path.is_file() and not path.is_symlink() and is_ours(path)):
             raise InputError(f"{path}: is there already and is not {what}, so it stays; choose another path")

@@ -1,4 +1,4 @@
-"""Path -> a temporary name that holds the writing process; folder -> removal of temporary files of dead processes.
+"""Path -> a temporary name that states the writing process; folder -> removal of temporary files of dead processes.
 
 Several programs may write into one folder at a time: the temporary files of running programs stay. A program that runs
 for weeks deletes by `Deletions`: a file that the disk refuses to delete now is deleted later.
@@ -83,7 +83,10 @@ def remove_leftovers_once(folder: Path) -> None:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether the process that made this temporary path has ended."""
+    """Whether the process that made this temporary path has ended.
+
+    Where that can't be asked (another machine, Windows): whether the path is older than FOREIGN_SECONDS.
+    """
     found = _NAME.fullmatch(path.name)
     if found is None:
         return False

@@ -15,7 +15,7 @@ from thyrosight.files.leftovers import Deletions, remove_leftovers_once, tempora
 
 _BLOCK_BYTES = 1 << 20
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
-"""What the system is short of for a while; it says nothing of the file."""
+"""Errors of a system that is short of something for a while (open files, memory); the file may be good."""
 DISK_FAULTS = SHORTAGES | {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _TEMPORARY = Deletions()
 """Temporary files of this process that the disk refused to delete; the next write deletes them."""
@@ -112,9 +112,9 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
 
 
 def raise_disk_fault(error: BaseException, path: Path | None = None) -> None:
-    """Raises what `disk_fault_of` finds: a file that the system refuses to open for now may well be there.
+    """Raises the error that `disk_fault_of` finds, if any: a file that can't be opened now may well be there.
 
-    Where the system gave it no file's name, as where a read fails, it gets that of `path`.
+    An error without a file name, as after a failed read, gets the name of `path`.
     """
     refused = disk_fault_of(error)
     if refused is not None:
@@ -129,13 +129,13 @@ def named(error: OSError, path: Path | None) -> OSError:
 
 
 def raise_shortage(error: BaseException) -> None:
-    """As raise_disk_fault, but an error of the disk passes: where each file has its own line, it is that file's."""
+    """As raise_disk_fault, for a shortage alone: the caller reports an error of the disk as that of this one file."""
     if is_shortage(error):
         raise_disk_fault(error)
 
 
 def mend_of(error: BaseException, usual: str) -> str:
-    """The system's refusal, what to do about most of them -> what to do about this one."""
+    """Error, the usual advice -> the advice for it; a shortage, a bad disk and a read-only path have their own."""
     if is_shortage(error):
         return "close other programs, then run the same command again"
     refused = disk_fault_of(error)
@@ -147,7 +147,7 @@ def mend_of(error: BaseException, usual: str) -> str:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether the system was short of something (open files, memory): it says nothing of the file."""
+    """Whether the system was short of something (open files, memory); then the file may be good."""
     refused = disk_fault_of(error)
     return refused is not None and refused.errno in SHORTAGES
 

@@ -23,7 +23,8 @@ MIN_PART_PX = 16
 
 
 def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[BoolArray]:
-    """Mask file, size of its image if there is one -> one mask per label, else one per connected part, largest first.
+    """Mask file, size of its image if there is one -> one mask per label; of a single label, one per connected
+    part, largest first.
 
     InputError for a file that is no mask, is empty, or has another size than the image.
     """
@@ -70,7 +71,8 @@ def measure_file(
     """Mask file, image file, spacing (None: the image's own), third diameter in mm -> the nodules, measured.
 
     The volume comes from the longest and the perpendicular diameter of this view and the extent in a second view
-    (ellipsoid_volume_mm3). InputError where second_view_mm is given and the mask has several nodules.
+    (ellipsoid_volume_mm3). InputError where second_view_mm is given and the mask has several nodules; ConfigError where
+    it is not between 0 and 1000.
     """
     frame = None if image_path is None else load_frame(image_path, frame_index)
     masks = read_nodules(mask_path, None if frame is None else frame.size_hw)

@@ -1,4 +1,4 @@
-"""Image, frame, outline -> the UID that names a nodule for life."""
+"""Image, frame, outline -> the UID that a nodule keeps."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Focus:
-    """A bright spot: centre (column, row), diameter of the disc of equal area, contrast to the tissue."""
+    """A bright spot: centre (column, row), diameter of a disc of its area, gray level of its peak in the top-hat."""
 
     centre_xy: tuple[float, float]
     diameter_px: float

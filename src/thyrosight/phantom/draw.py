@@ -144,7 +144,7 @@ def _shrunk(outline: Outline, grid: Grid) -> Outline:
 
 
 def _kept_inside(outline: Outline, centre_mm: NDArray[np.float64], plan: Plan, grid: Grid) -> Outline:
-    """Outline -> moved so that its curve is inside the panel, below the fat, 1 mm from every border."""
+    """Outline -> moved below the fat, and at least 1 mm away from the sides and the bottom of the panel."""
     at = replace(outline, centre_mm=(float(centre_mm[0]), float(centre_mm[1]))).vertices_mm()
     edge = grid.width_mm / 2 - 1.0
     x = centre_mm[0] + max(0.0, -edge - at[:, 0].min()) - max(0.0, at[:, 0].max() - edge)

@@ -45,7 +45,7 @@ class NoduleShape:
 
 
 def draw_shape(rng: np.random.Generator, settings: PhantomSettings = SETTINGS) -> NoduleShape:
-    """rng -> a nodule of 7 to 20 mm width whose descriptors fit its shape."""
+    """rng -> a nodule of 7 to 16 mm width whose descriptors fit its shape."""
     descriptors = draw_descriptors(rng, settings)
     width = float(rng.uniform(7, 16))
     ratio = rng.uniform(1.1, 1.3) if descriptors.shape == "taller-than-wide" else rng.uniform(0.6, 0.92)

@@ -32,7 +32,7 @@ SVG_LIMIT = 2500
 
 
 def write_layout(name: str, out: Path, num: int = 8, seed: int = 0) -> Path:
-    """A name of LAYOUTS -> the folder `out` with about num images in the layout of that set."""
+    """A name of LAYOUTS -> the folder `out` with about num images in that set's layout. InputError for num below 4."""
     if name not in LAYOUTS:
         raise InputError(f"unknown layout '{name}'; known: {', '.join(LAYOUTS)}")
     if num < 4:

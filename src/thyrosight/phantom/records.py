@@ -38,7 +38,8 @@ class PhantomSettings:
     screen: the field is part of a larger black screen with text, gray bar and ruler (else it is the whole image).
     balanced: the share `suspicious` of the nodules has at least `malignant_points` TI-RADS points and is malignant, the
     others are benign; each label is inverted with probability `label_noise`. Where it is false, descriptors are as
-    frequent as in a clinic, and malignancy follows the published risk of the nodule's level.
+    frequent as in a clinic, and malignancy follows the published risk of the nodule's level. ConfigError for a value
+    outside its range.
     """
 
     size_hw: tuple[int, int] = (360, 560)

@@ -93,7 +93,7 @@ LEVELS = {
 
 
 def points_of(signs: Signs) -> dict[str, int | None]:
-    """Descriptors -> points per category, None where one is missing; a spongiform nodule has 0 in the others."""
+    """Descriptors -> points per category, None where one is missing; a spongiform nodule has 0 in all."""
     if signs.composition == SPONGIFORM:
         return dict.fromkeys(POINTS, 0)
     one_word = {name: POINTS[name].get(getattr(signs, name)) for name in POINTS if name != "foci"}

@@ -182,7 +182,7 @@ def unknown_word(name: str, text: str) -> str:
 
 
 def is_consistent(composition: str | None, echogenicity: str | None) -> bool:
-    """Whether the chart allows both: a nodule without tissue is anechoic, and no other nodule is."""
+    """Whether both fit: only cystic and spongiform nodules are anechoic, and a cystic one is, or is undetermined."""
     if echogenicity == ANECHOIC:
         return composition in (CYSTIC, SPONGIFORM)
     return composition != CYSTIC or echogenicity == UNDETERMINED

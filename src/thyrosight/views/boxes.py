@@ -50,7 +50,7 @@ def clipped(box: Box, view: Box) -> Box | None:
 
 
 def span_within(centre: float, side: float, length: int) -> tuple[int, int]:
-    """-> first and last + 1 of `side` pixels about the centre, moved inside 0..length; all where side is longer."""
+    """-> (first, last + 1) of `side` pixels about the centre, moved inside 0..length; (0, length) for a longer side."""
     side = min(length, round(side))
     start = min(max(0, round(centre - side / 2)), length - side)
     return start, start + side

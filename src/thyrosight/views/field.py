@@ -215,7 +215,7 @@ def _is_lines_of_text(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: Bool
 def _deepen(image_HW: UInt8Array, box: Box) -> Box:
     """Box -> the same box with the rows below that still differ from the background: depths with few echoes.
 
-    Rows are only added if they are more than those of a JPEG block, because an edge rings over one block.
+    Up to 8 rows, the height of a JPEG block, are not added, because an edge leaves traces over one block.
     """
     below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
     off_HW = np.abs(below_HW - _background_level(image_HW))

@@ -68,8 +68,7 @@ def working_size(view_HW: UInt8Array, stretch: float = 1.0) -> FloatArray:
 def varied(view_HW: UInt8Array, rng: np.random.Generator) -> FloatArray:
     """View, rng -> the view at the working size, as other settings or another scanner might show it.
 
-    It gets a part of the depth and width, another aspect ratio, another gray curve and gain, and is smoothed or
-    sharpened.
+    It keeps part of the depth and width, gets another aspect ratio, gray curve and gain, and is smoothed or sharpened.
     """
     height, width = view_HW.shape
     rows, columns = (max(1, round(side * rng.uniform(0.7, 1.0))) for side in (height, width))
@@ -113,7 +112,7 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> per level: changes down over changes across, the fall of this ratio, tails, mixed changes."""
+    """-> logs, per level: changes down over across; strength over that of the finer level; tails; mixed changes."""
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
     for level in range(4):

@@ -115,7 +115,7 @@ def pair_findings(cases: Sequence[Case], found: FoundPairs) -> Iterator[PairFind
 
 
 def picture_pairs(cases: Sequence[Case], found: FoundPairs) -> tuple[PicturePair, ...]:
-    """Cases, their pairs -> every pair of one picture by name; those that are apart first."""
+    """Cases, their pairs -> a PicturePair per pair that shows one picture; those that are apart first."""
     pairs = [
         PicturePair(
             cases[i].case_id,

@@ -53,7 +53,7 @@ class Sorted:
     masks: list[Path]
     rule: str
     suffixes: tuple[str, ...] = ()
-    """What the name of a mask has more than its image's, where no usual word says so; in lower case."""
+    """Endings of masks' names, such as `_tumor` of a_tumor.png for the image a.png; in lower case."""
     is_per_folder: bool = False
     """Whether each folder holds one image and its masks, whatever their names are."""
 

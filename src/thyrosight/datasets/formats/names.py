@@ -38,11 +38,11 @@ NODULE_WORDS = frozenset(
 _MALIGNANT = MALIGNANT_WORDS | {"cancer", "carcinoma"}
 _BENIGN = BENIGN_WORDS
 CLASS_PAIRS = (("b", "m"), ("negative", "positive"), ("low", "high"), ("low risk", "high risk"))
-"""Names of two folders that are classes where both are there: benign or the like first."""
+"""Pairs of folder names that are classes only where both are there; the first is benign."""
 NOT_MALIGNANT = frozenset(
     f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
 )
-"""Names of a folder that is the other class next to one of malignant images."""
+"""Names of a folder whose images are benign where another folder is named malignant."""
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
 _BELOW_A_PATIENT = re.compile(

@@ -24,7 +24,7 @@ NAME = "nnunet"
 
 
 def recognise(folder: Path) -> bool:
-    """dataset.json with labels, next to imagesTr and labelsTr; in the folder or its only sub-folder."""
+    """Whether the folder, or its only sub-folder, holds imagesTr and a dataset.json with labels."""
     return _home(folder) is not None
 
 

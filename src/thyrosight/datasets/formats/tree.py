@@ -57,7 +57,7 @@ def may_be_a_file(name: str) -> bool:
 
 
 def stem_without_ending(path: Path) -> str:
-    """File -> its name without the ending of an image or a volume; a name that only holds dots (a UID) stays whole."""
+    """File -> its name without the ending of an image or a volume; a UID with its dots stays whole."""
     ending = ending_of(path)
     return path.name[: -len(ending)] if ending in IMAGES or ending in VOLUMES else path.name
 

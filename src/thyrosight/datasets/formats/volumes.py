@@ -15,7 +15,7 @@ from thyrosight.frames.load import MAX_PIXELS, load_frame
 
 MAX_VOLUME_BYTES = 1 << 30
 SAME_DIRECTION = 0.1
-"""Unit vectors whose parts differ by less point the same way."""
+"""Two unit vectors point the same way where no component differs by more than this."""
 
 
 def is_volume(path: Path) -> bool:

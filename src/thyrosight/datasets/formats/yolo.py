@@ -25,7 +25,7 @@ NAME = "yolo"
 _LISTS = frozenset(("classes.txt", "obj.names", "labels.txt", "train.txt", "val.txt", "test.txt", "readme.txt"))
 MAX_TRIED = 50
 _FIVE_NUMBERS = re.compile(r"\d+([.,]0+)?([ \t]+-?\d*[.,]?\d+(e-?\d+)?){4,}[ \t]*(\r?\n|$)", re.IGNORECASE)
-"""As a line of YOLO is; whether the numbers are in its range is told per file."""
+"""A line of at least five numbers. Whether they are in the range of YOLO is checked when the file is read."""
 
 
 def recognise(folder: Path) -> bool:

@@ -12,7 +12,7 @@ MIN_NEIGHBOUR_CORRELATION = 0.3
 """Least correlation of a pixel with the next one in its row. Speckle of ultrasound is some pixels wide and has 0.8 and
 more; noise has about 0."""
 FEW_PX, FEW_SHARE = 30, 0.0003
-"""A mask with fewer pixels, or a smaller share of the ultrasound field, is a slip of the mouse."""
+"""A mask with fewer pixels, or a smaller share of the ultrasound field, was probably drawn by mistake."""
 NEARLY_ALL = 0.8
 """Share of the ultrasound field; a nodule fills less of it, an inverted mask more."""
 

@@ -29,7 +29,7 @@ MAX_NAMED = 8
 
 @dataclass(frozen=True)
 class SeenRows:
-    """how: group_key/case_id of each seen row -> how that is known, in words.
+    """how: source/case_id of each seen row -> how that is known, in words.
 
     doubts: sentences on what can't be known.
     """

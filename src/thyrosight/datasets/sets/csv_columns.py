@@ -149,7 +149,7 @@ def _refuse_incomplete(
 
 
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
-    """-> {role: column} of the only column whose cells are image files, where no name shows the image column."""
+    """-> {"image": the only column whose cells are all image files}; empty where there is none or a name shows it."""
     if {plain_name(name) for name in seen} & set(map(plain_name, ALIASES["image"])):
         return {}
     taken = {plain_name(alias) for names in ALIASES.values() for alias in names}

@@ -65,7 +65,7 @@ class Shapes:
 
 
 def recognise(folder: Path) -> bool:
-    """Whether the folder, or its `original`, holds a numbered XML file with `<mark>`; one may be cut off."""
+    """Whether the folder, or its `original`, holds a numbered XML file with `<mark>`, perhaps cut off."""
     return any(b"<mark>" in _head(xml) for xml in _xml_files(folder))
 
 

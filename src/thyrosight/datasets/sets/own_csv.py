@@ -287,7 +287,7 @@ def _fold(text: str, where: str) -> int | None:
 
 
 def _spacing(text: dict[str, str], where: str) -> tuple[float | None, float | None]:
-    """Cells of row_mm and column_mm -> the two, which may be one or none; InputError for what no pixel can measure."""
+    """Cells of row_mm and column_mm -> the two, which may be one or none; InputError outside MIN_MM to MAX_MM."""
     values = []
     for role in ("row_mm", "column_mm"):
         cell = text.get(role, "")

@@ -39,7 +39,7 @@ numbers look alike and share their label."""
 
 @dataclass(frozen=True)
 class _File:
-    """One file of the set. label: None where its nodules differ or none is listed. row: its row in groups.csv."""
+    """One file of the set. labels: 0 or 1 per box. row: its row in groups.csv, empty where there is none."""
 
     image: Path
     boxes: tuple[Box, ...]

@@ -67,7 +67,7 @@ def runs(labelled: list[tuple[str, int | None]], length: int = RUN_LENGTH) -> di
 
     A run is neighbours of one label, at most `length` of them.
 
-    A run also ends where more than `length` numbers are missing. A stem that is not a number is a run of its own.
+    A run also ends where two numbers differ by more than `length`. A stem that is not a number is its own run.
     """
     group: dict[str, str] = {}
     if not labelled:
