@@ -9,6 +9,7 @@ parameter, and fails above it.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 
@@ -77,8 +78,9 @@ def main() -> None:
         print(f"{name} {sys.argv[2]}: {worst:.2e} in {where}")
     assert worst < LIMITS[sys.argv[2]], (worst, where)
     torch.distributed.barrier()
-    del shared
     torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    os._exit(0)  # PyTorch 2.13 aborts one process in ten that ends by itself: Gloo's threads outlive the interpreter
 
 
 if __name__ == "__main__":
