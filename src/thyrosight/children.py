@@ -30,14 +30,14 @@ REQUESTS_AHEAD = 8
 END_SECONDS = 20.0
 """Seconds after its stdin was closed at which a child that still runs is killed."""
 FAULTS = {kind.__name__: kind for kind in (BundleError, ConfigError, InputError, MissingExtraError)}
-"""What a child may refuse its settings with; the parent raises the same."""
+"""The errors with which a child may refuse its settings: {name: class}. The parent raises the same error."""
 
 
 def replies(module: ModuleType, settings: Json, requests: Iterable[Json], number: int) -> Generator[Json, None, None]:
     """Module with `serve`, its settings, requests, number of children -> a reply per request, in the same order.
 
-    Where the child died at both tries the reply is {"died": why, in words}. InputError where no child can be started;
-    what a child says of its settings is raised here. Ends its children when the iterator is closed.
+    Where the child died at both tries, the reply is {"died": why, in words}. InputError where no child can be started.
+    Where a child refuses the settings, its error is raised here. The children end when the iterator is closed.
     """
     work = _Work(iter(requests), number * REQUESTS_AHEAD)
     threads = [threading.Thread(target=_attend, args=(module, settings, work), daemon=True) for _ in range(number)]
@@ -163,7 +163,7 @@ class _NotStartedError(InputError):
 
 
 def _started(module: ModuleType, settings: Json) -> _Child:
-    """-> a child that is ready. One that ends before is replaced once, as it may have been killed by chance."""
+    """-> a child that is ready. A child that ends before it is ready is replaced once, by a new one."""
     try:
         return _Child(module, settings)
     except _NotStartedError:
@@ -207,7 +207,7 @@ class _Child:
         return {"died": f"signal {-code}" if code < 0 else f"code {code}"}
 
     def end(self) -> None:
-        """Lets the child end by itself, and kills it where it does not."""
+        """Closes the child's stdin, so that it ends by itself; kills it where it still runs after END_SECONDS."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()

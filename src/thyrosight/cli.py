@@ -39,8 +39,8 @@ from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
 OBJECTS_PER_SEARCH = 20_000
-"""So many are made before Python searches the new ones for cycles. The modules of a prediction make 100,000; by
-Python's own 700 they are searched 150 times while they load."""
+"""Number of new objects after which Python searches them for reference cycles. The modules of a prediction make 100,000
+objects while they load; with Python's default of 700, it would search 150 times."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are no fault of ours."""
@@ -128,9 +128,10 @@ def _options(
 
 
 def program(named: str | None = None) -> typer.Typer:
-    """-> the program with all its commands; with the named one alone, where there is a command of that name.
+    """Name of a command -> the program with this command alone; None or any other text -> with all commands.
 
-    Typer reads the options of every command it holds before it runs one: a quarter of the time of a prediction.
+    Before Typer runs a command, it reads the options of every command in the program. For all commands this takes a
+    quarter of the time of a prediction.
     """
     made = typer.Typer(
         name="thyrosight",

@@ -1,4 +1,4 @@
-"""Tools of the web server and the DICOM listener: loopback addresses, private and held folders, a work thread."""
+"""What the web server and the DICOM listener share: the loopback test, private files, a folder's lock, a thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def is_loopback(host: str) -> bool:
 
 
 def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
-    """Lock file inside a folder -> a connection that holds the folder until it is closed.
+    """Path of a lock file inside a folder -> an open connection; until it is closed, this process holds the folder.
 
-    InputError with `fix` where another process holds it.
+    InputError where another process holds the folder (its message ends with the text `fix`), and where the lock file
+    can't be used.
     """
     try:
         make_private_file(lock_path)

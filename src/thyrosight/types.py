@@ -56,8 +56,8 @@ class Spacing(NamedTuple):
 class Region(NamedTuple):
     """A part of the picture that a DICOM header describes.
 
-    kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels belong to it.
-    spacing: None where the region has no valid scale; `reason` then states why.
+    kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels belong to the
+    one with is_priority. spacing: None where the region has no valid scale; `reason` then states why.
     """
 
     box: Box
@@ -77,8 +77,8 @@ class Frame:
     """One decoded image, as the file shows it (EXIF orientation applied, 8 bit).
 
     image_HW: uint8 gray. rgb_HW3: uint8, or None where the file is gray.
-    spacing: of the whole frame; None where the file states none or where its regions differ, and spacing_reason states
-    why. `spacing_in` gives the spacing of a part.
+    spacing: of the whole frame; None where the file states none or where its regions differ. spacing_reason: why there
+    is no spacing, or where the spacing comes from. `spacing_in` gives the spacing of a part.
     modality, has_colour_data: from a DICOM header; None without one.
     other_body_part: the DICOM term of a part that is surely not the neck (EPICARDIAL, ABDOMEN); None without one.
     """
@@ -102,9 +102,10 @@ class Frame:
         return height, width
 
     def spacing_in(self, box: Box) -> tuple[Spacing | None, str | None]:
-        """Part of the frame -> (its spacing or None, the source of the spacing or the reason why there is none).
+        """Part of the frame -> (its spacing or None, the reason why there is none, or the source where it is known).
 
-        Where regions have a scale, the region that holds the part decides; of several, the one with priority.
+        Where regions have a scale, the region that holds the part gives the spacing. Where several regions hold it, the
+        one with priority does.
         """
         scaled = [region for region in self.regions if region.spacing is not None]
         if not scaled:

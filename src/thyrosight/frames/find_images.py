@@ -91,9 +91,9 @@ def _holds(path: Path, keys: set[str], **values: str) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM; False for an index (DICOMDIR), and where its user may not read it.
+    """Whether a file begins as DICOM; False for an index (DICOMDIR), and where the user may not read it.
 
-    True where the system can't read it for now: it may be an image, so it gets a line of its own.
+    True where the system can't read it now (a disk fault): it may be an image, so it is loaded and its error reported.
     """
     if path.name.upper() == "DICOMDIR":
         return False

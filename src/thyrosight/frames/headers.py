@@ -37,7 +37,7 @@ def has_dicom_preamble(head: bytes) -> bool:
 
 
 class HeaderError(ValueError):
-    """The bytes are no known or a damaged image. The message has the fault and the fix; the caller adds the file."""
+    """The image is damaged, or its format is unknown. The message has the fault and the fix; callers add the file."""
 
     def __init__(self, fault: str, fix: str = "copy or export the image again") -> None:
         super().__init__(f"{fault}; {fix}")

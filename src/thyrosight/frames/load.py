@@ -129,7 +129,7 @@ class StillFile:
 
 @contextmanager
 def open_frames(path: Path | str) -> Iterator[FrameFile]:
-    """Path -> the open file, of any format. `frame` decodes one frame."""
+    """Path -> the open file, of any format; its `frame` decodes one frame. InputError where the file can't be read."""
     path = Path(path)
     kind = kind_of(read_bounded(path, HEAD_BYTES))
     if kind is None:
@@ -217,7 +217,7 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
 
 
 def _check_cost(name: str, claim: Claim, index: int) -> None:
-    """InputError where decoding would take too much memory or time; nothing is allocated before."""
+    """InputError where decoding would take too much memory or time. The caller has allocated nothing for it yet."""
     check_size(name, claim.width, claim.height)
     if claim.format == "WEBP" and claim.width * claim.height > MAX_WEBP_PIXELS:
         size = f"{claim.width:,} x {claim.height:,}"
@@ -228,7 +228,7 @@ def _check_cost(name: str, claim: Claim, index: int) -> None:
 
 
 def check_size(name: str, width: int, height: int) -> None:
-    """InputError where an image of this size is too large to decode or too small; its text begins with the name."""
+    """InputError where an image of this size is too large to decode, or too small; the message begins with `name`."""
     size = f"{width:,} x {height:,} pixels"
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"
@@ -255,7 +255,7 @@ def _opened(data: bytes, image_format: str) -> PillowImage:
 
 
 def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8Array, UInt8Array | None]:
-    """Open image, frame -> its arrays."""
+    """Open image, index of a frame -> (gray `_HW`, RGB `_HW3` or None). Raises what Pillow raises."""
     from PIL import ImageOps
 
     if index or image_format in _ANIMATED:
@@ -316,7 +316,7 @@ def to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8A
 
 
 def on_black(image: PillowImage) -> PillowImage:
-    """Image -> the image on black, the background of ultrasound, where it is transparent; gray stays gray."""
+    """Image of any mode -> the same without transparency: on black, the background of ultrasound. Gray becomes "L"."""
     from PIL import Image
 
     is_gray = image.mode in ("1", "L", "LA", "La")

@@ -43,8 +43,8 @@ MIDDLE_FROM, MIDDLE_TO = 0.125, 0.875
 """Limits as shares of full scale. A soft mask has few pixels between them (its edges); a picture has most of its pixels
 there."""
 MAX_MIDDLE_SHARE, MAX_MIDDLE_SHARE_FLOAT = 0.5, 0.85
-"""Largest share of the pixels above the lower limit; it is larger for stored probabilities, which may be less
-certain."""
+"""Of the pixels above the lower limit, the largest share that may be between the two limits. It is larger for stored
+probabilities, because they may be less certain."""
 MAX_PARTS_PER_LEVEL = 64
 """A file with more separate parts per level is a picture: the parts are its grain."""
 NESTED_SHARE = 0.5
@@ -256,7 +256,7 @@ def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str]
 def _is_nearly_black_and_white(values_HW: NDArray[Any], levels: list[int]) -> bool:
     """Whether all values are near 0 or near 255, as a JPEG leaves them.
 
-    A single solid low level is a label, next to void.
+    False where the only high value is 255 and a low value fills an area: then that value is a label, and 255 is void.
     """
     low, high = [v for v in levels if v <= NEAR_BLACK], [v for v in levels if NEAR_WHITE <= v <= VOID]
     if len(levels) < 2 or not high or len(low) + len(high) < len(levels):
@@ -307,7 +307,8 @@ def _chosen(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], k
 def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], rule: str) -> MaskImage:
     """Levels -> one label per level.
 
-    Refused where one level is inside another: the levels are then a class and its part, or counts of readers who agree.
+    NestedLabels where one level is inside another: the levels are then a class and its part, or the numbers of readers
+    who agree. NoMaskError where the levels have too many separate parts.
     """
     labels_HW = np.zeros(values_HW.shape, np.int32)
     for label, level in enumerate(levels, start=1):

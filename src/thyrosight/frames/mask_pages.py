@@ -75,7 +75,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
 
 
 def _inverted(page: PillowImage) -> PillowImage:
-    """Page of 16 bits whose 0 is white -> the same with 0 as black, as Pillow gives those of 8 bits."""
+    """Page of 16 bits whose 0 is white -> the same with 0 as black. For pages of 8 bits, Pillow does this itself."""
     from PIL import Image
 
     if not page.mode.startswith("I;16"):
@@ -117,7 +117,7 @@ def _deep_page(data: bytes) -> PillowImage:
 
 
 def _check_size(path: Path, found_hw: tuple[int, int], size_hw: tuple[int, int] | None) -> None:
-    """Refuse a size that differs from the image's in every orientation; nothing is decoded before."""
+    """InputError where the size is too large, or differs from the image's in every orientation."""
     if found_hw[0] * found_hw[1] > MAX_PIXELS:
         raise InputError(f"{path}: {found_hw[1]:,} x {found_hw[0]:,} pixels are too many; export the mask smaller")
     if size_hw is not None and sorted(found_hw) != sorted(size_hw):

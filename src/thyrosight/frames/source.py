@@ -73,7 +73,7 @@ def _as_array(source: object) -> NDArray[Any]:
 
 
 def _fix_of_type(source: object) -> str:
-    """-> a hint what to give instead of a thing that is neither array nor picture; empty for all other things."""
+    """Object -> what to give instead, where its type is known to be no image; else an empty text."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "where it is the content of a file, give PIL.Image.open(io.BytesIO(...)); a path is str or Path"
     if hasattr(source, "read"):
@@ -133,7 +133,7 @@ def _array_parts(array: NDArray[Any], value_range: ValueRange | None) -> tuple[U
 
 
 def _fix_of_shape(array: NDArray[Any]) -> str:
-    """-> a hint how to change the likeliest other order of axes into ours; empty where there is none."""
+    """Array of a wrong shape -> a hint how the caller can likely make it an image; empty where no hint fits."""
     if array.ndim == 4:
         return "; predict one image at a time"
     if array.ndim == 3 and array.shape[0] in (1, 3, 4):

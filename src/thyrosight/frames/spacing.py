@@ -37,7 +37,8 @@ Numbers = dict[str, float | None]
 def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[Region, ...], str | None]:
     """Items of SequenceOfUltrasoundRegions, image size -> (regions, the reason why their scales are wrong, or None).
 
-    A region beyond the picture shows that the picture was cropped or resized after the scan; then no scale is right.
+    A region beyond the picture shows that the picture was cropped or resized after the scan. Then no scale is right,
+    and no region is returned.
     A region whose own scale is invalid keeps its box, with the reason.
     """
     regions = []

@@ -62,7 +62,7 @@ def read_title(text: str, option: str) -> str:
 
 
 def read_destination(text: str) -> Destination:
-    """`ORTHANC@10.1.2.3:4242`, `PACS@[::1]:104` -> Destination."""
+    """`ORTHANC@10.1.2.3:4242`, `PACS@[::1]:104` -> Destination. ConfigError where the text has another form."""
     found = _DESTINATION.fullmatch(text.strip())
     if found is None or not 0 < int(found["port"]) < 65536:
         raise ConfigError(f"--send-to {text!r}: write it as AETITLE@HOST:PORT, for instance ORTHANC@127.0.0.1:4242")

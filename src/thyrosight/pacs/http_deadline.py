@@ -30,7 +30,7 @@ class Deadline:
             }
 
     def set(self, seconds: float) -> None:
-        """From now on the request has this many seconds."""
+        """Sets the time limit anew: after this many seconds from now, the connections are cut."""
         self.clear()
         self.is_over = False
         self._timer = threading.Timer(seconds, self._cut)
@@ -38,7 +38,7 @@ class Deadline:
         self._timer.start()
 
     def clear(self) -> None:
-        """The request has ended."""
+        """Ends the time limit, because the request has ended."""
         if self._timer is not None:
             self._timer.cancel()
 

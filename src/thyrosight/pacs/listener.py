@@ -232,7 +232,8 @@ def received_into(folder: Path) -> Iterator[ReceivedFiles]:
 class _Entity(AE):
     """An application entity in which a connection takes a place only after it has requested an association.
 
-    asked: the requested associations; None: all associations count, so that all are ended.
+    asked: the associations that were requested. It is None while the listener stops: then all connections count, so
+    that pynetdicom ends all of them.
     """
 
     def __init__(self, ae_title: str) -> None:

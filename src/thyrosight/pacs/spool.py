@@ -238,7 +238,7 @@ class Spool:
         sync_folder(place.parent)
 
     def retry_failed(self) -> int:
-        """Move every failed item back to the queue; its tries count from 0 again. -> number of items."""
+        """Moves every failed item back to the queue -> number of items. Their tries count from 0 again."""
         num_back = 0
         for folder in _own(self.folder / "failed"):
             item = _read_item(folder)
@@ -312,7 +312,7 @@ def _own(folder: Path) -> list[Path]:
 
 
 def _read_item(folder: Path) -> SpoolItem | None:
-    """An item's folder -> the item; None where it is damaged. OSError as raise_disk_fault."""
+    """An item's folder -> the item; None where its record is damaged. OSError where the disk can't be read now."""
     try:
         record = json.loads((folder / ITEM_NAME).read_bytes())
         item = SpoolItem(folder.name, folder, str(record["uid"]), float(record["received"]))

@@ -63,7 +63,10 @@ class DecodeChild:
         """False after a failure that may have damaged it; it is then not used again."""
 
     def ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytearray]:
-        """Request, its bytes -> (reply, its bytes). InputError without the file's name."""
+        """Request, its bytes -> (reply, its bytes).
+
+        InputError where the file can't be decoded or the child ended; callers add the file's name to the message.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.num_files += request["op"] == "open"

@@ -29,7 +29,7 @@ GRAY = ("MONOCHROME1", "MONOCHROME2")
 PALETTE = "PALETTE COLOR"
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 OTHER_COLOURS = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
-"""Colour spaces of the standard that can't be read here. An error repeats only these words: others may be anything."""
+"""Colour spaces of the standard that can't be read here. An error names only these: any other word may be free text."""
 _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
