@@ -248,3 +248,10 @@ def test_a_nodule_has_one_number_over_the_frames() -> None:
     assert numbered_by_track(named) == named
     assert summarise_clip(named).tracks[0].uid == "1.2.0.140"
     assert track_numbers(summarise_clip(named).tracks) == {(k, n): n for k in range(4) for n in (1, 2)}
+
+
+def test_a_new_nodule_never_gets_the_number_of_a_known_one_that_is_gone() -> None:
+    """Once it did where no known nodule was left in the clip."""
+    frames = [frame(index, nodule(1, 100, 100, 30, 20)) for index in range(3)]
+    (first, *_) = numbered_by_track(frames, {"1.2.3": 1, "1.2.4": 2})
+    assert [one.number for one in first.nodules] == [3]

@@ -169,6 +169,8 @@ def with_names(prediction: Prediction, names: Mapping[int, tuple[int, str | None
 
 def _named(tracks: Sequence[Track], predictions: Sequence[Prediction], known: Mapping[str, int]) -> tuple[Track, ...]:
     """Tracks -> the same, with UID and number of known nodules; other tracks get numbers that no known nodule has."""
+    if not known:
+        return tuple(tracks)
     uid_of = {(one.image.frame_index, nodule.number): nodule.uid for one in predictions for nodule in one.nodules}
     votes: list[tuple[int, int, str]] = []
     for index, track in enumerate(tracks):
@@ -178,8 +180,6 @@ def _named(tracks: Sequence[Track], predictions: Sequence[Prediction], known: Ma
     for _, index, uid in sorted(votes, key=lambda vote: (-vote[0], vote[1])):
         if index not in names and uid not in names.values():
             names[index] = uid
-    if not names:
-        return tuple(tracks)
     found, highest = [], max(known.values())
     for index, track in enumerate(tracks):
         if index in names:
