@@ -121,8 +121,8 @@ def test_class_folders_in_other_words_give_the_label(tmp_path: Path, pair: str, 
 
 def test_numbered_folders_that_may_be_classes_are_named(tmp_path: Path) -> None:
     for number in range(4):
-        save(tmp_path / "set" / f"class{number % 2}" / f"{number}.png", picture(number))
-        save(tmp_path / "set" / f"class{number % 2}" / f"{number}_mask.png", rectangle())
+        save(tmp_path / "set" / f"class{1 + number % 2}" / f"{number}.png", picture(number))
+        save(tmp_path / "set" / f"class{1 + number % 2}" / f"{number}_mask.png", rectangle())
     _, summary = prepared(tmp_path / "set")
     assert any("if they are classes, no label is read" in note for note in summary.notes)
 

@@ -198,12 +198,12 @@ def _box(text: str, name: str, where: str) -> Box:
 def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
     seen: dict[str, int] = {}
     for number, case in enumerate(cases, start=2):
-        if case.case_id in seen:
+        if (row := seen.get(case.case_id.casefold())) is not None:
             raise InputError(
-                f"{path} row {number}: case_id '{case.case_id}' is already that of row {seen[case.case_id]}; "
+                f"{path} row {number}: case_id '{case.case_id}' is already that of row {row} (case does not count); "
                 "give every row its own"
             )
-        seen[case.case_id] = number
+        seen[case.case_id.casefold()] = number
 
 
 # Questions to a case

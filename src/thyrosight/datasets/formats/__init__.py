@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from thyrosight.datasets.formats import coco, cvat, folders, labelme, nnunet, voc, yolo
+from thyrosight.datasets.formats import coco, cvat, folders, nnunet, voc, yolo
+from thyrosight.datasets.formats.tools import labelme, supervisely, via
 from thyrosight.datasets.sets.layout import KnownSet
 
 FORMATS: dict[str, KnownSet] = {
-    known.name: known for known in (nnunet.SET, coco.SET, cvat.SET, labelme.SET, yolo.SET, folders.SET, voc.SET)
+    known.name: known
+    for known in (
+        nnunet.SET,
+        coco.SET,
+        cvat.SET,
+        via.SET,
+        supervisely.SET,
+        labelme.SET,
+        yolo.SET,
+        folders.SET,
+        voc.SET,
+    )
 }
 """Name -> format, in the order in which they are asked. Masks in folders come before boxes."""

@@ -15,12 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight.datasets.formats.found import Found, data_set_of
-from thyrosight.datasets.formats.names import classes_of, common_prefix, is_mask_folder, key_of, place_of, shorter_names
+from thyrosight.datasets.formats.content import MAX_OPENED, is_mask, without_overlays
+from thyrosight.datasets.formats.found import Found, case_names, data_set_of
+from thyrosight.datasets.formats.names import (
+    classes_of,
+    common_prefix,
+    is_mask_folder,
+    key_of,
+    place_of,
+    shorter_names,
+)
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
+from thyrosight.datasets.formats.tools.label_map import refuse_unnamed_classes
 from thyrosight.datasets.formats.tree import (
     by_name,
     counted,
+    ending_of,
     files_below,
     images_below,
     is_image,
@@ -30,18 +40,17 @@ from thyrosight.datasets.formats.tree import (
 from thyrosight.datasets.formats.volumes import is_volume
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
 from thyrosight.errors import InputError
-from thyrosight.files import raise_disk_fault, raise_shortage
-from thyrosight.frames.mask_area import NestedLabelsError
+from thyrosight.files import raise_shortage
 from thyrosight.frames.mask_image import read_mask_image
 
 NAME = "folders"
 MAX_SUFFIXES = 8
-MAX_OPENED = 6
-"""Files of a folder that are opened to tell whether it holds masks."""
 SAME_NAMES = 0.5
 """Two folders may be images and masks where at least this share of the smaller folder's files has a file of the same
 name in the other."""
 
+_LAST_NUMBER = re.compile(r"[ _.-]+\(?\d{1,2}\)?$")
+"""masks/a_1.png, masks/a_2.png: two masks of the image a."""
 Key = tuple[tuple[str, ...], str]
 
 
@@ -65,6 +74,7 @@ def recognise(folder: Path) -> bool:
     files = images_below(folder)
     if not files or (len(tables := tables_below(folder)) == 1 and has_mask_column(tables[0])):
         return False
+    files, _ = without_overlays(folder, files)
     found = sort_files(folder, files, {})
     if found is not None and found.masks:
         return True
@@ -80,10 +90,15 @@ def read(request: Request) -> DataSet:
     folder, files = request.folder, images_below(request.folder)
     if not files:
         raise InputError(f"{folder}: no images in it; {counted(files_below(folder), folder) or 'it is empty'}")
+    files, overlays = without_overlays(folder, files)
+    refuse_unnamed_classes(request)
     found = sort_files(folder, files, request.columns) or Sorted(files, [], "no masks: labels alone")
     pairs, strays = matched(folder, found)
     left_out = {}
     notes = [found.rule]
+    if overlays:
+        at = overlays[0].relative_to(folder).as_posix()
+        notes.append(f"{len(overlays)} pictures drawn over other images were passed over, e.g. {at}")
     if strays:
         left_out["mask without its image"] = len(strays)
         notes.append(f"{len(strays)} masks without an image of their name, e.g. {strays[0].name}")
@@ -95,7 +110,11 @@ def read(request: Request) -> DataSet:
     num_several = sum(len(masks) > 1 for masks in pairs.values())
     if num_several:
         notes.append(f"{num_several} images with several masks, which are united")
-    cases = [Found(image, _one_mask(image, masks, request)) for image, masks in pairs.items()]
+    ids = case_names([Found(image) for image in pairs], request)
+    cases = [
+        Found(image, _one_mask(image, masks, request, case_id))
+        for (image, masks), case_id in zip(pairs.items(), ids, strict=True)
+    ]
     others = Counter(path.suffix.casefold() for path in files_below(folder) if not is_image(path))
     passed = [f"{number} {ending or 'without ending'}" for ending, number in others.items() if ending != ".csv"]
     if passed:
@@ -115,11 +134,22 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
         return Sorted([path for path in files if path not in set(masks)], masks, f"masks: the files in {named}/")
     num_common = _num_common(list(parts.values()))
     masks = [path for path in files if is_mask_folder(parts[path][num_common:])]
+    # CVAT and VOC write each mask twice: by class and by object.
+    if any("segmentationclass" in map(str.casefold, parts[path]) for path in masks):
+        files = [path for path in files if "segmentationobject" not in map(str.casefold, parts[path])]
+        masks = [path for path in masks if path in set(files)]
     images = [path for path in files if path not in set(masks)]
-    if masks and images:
+    keys = {(path.parent, stem_without_ending(path).casefold()) for path in files}
+    if masks and images and not _holds_images(masks, keys):
+        if not any(is_mask(path) or is_volume(path) for path in masks[:MAX_OPENED]) and all(
+            is_mask(path) for path in images[:MAX_OPENED]
+        ):
+            at = images[0].parent.relative_to(folder).as_posix()
+            return Sorted(
+                masks, images, f"masks: the files in {at}, by what is in them, whatever the folders are called"
+            )
         names = list(dict.fromkeys(path.parent.relative_to(folder).as_posix() for path in masks))
         return Sorted(images, masks, f"masks: the files in {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}")
-    keys = {(path.parent, stem_without_ending(path).casefold()) for path in files}
     masks = [path for path in files if _names_another(path, keys)]
     if masks:
         words = {image_name_of(stem_without_ending(path)) for path in masks}
@@ -129,7 +159,35 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
         masks += strays
         example = f"{masks[0].name} belongs to the image {min(words)}" if len(words) == 1 else f"e.g. {masks[0].name}"
         return Sorted([path for path in files if path not in set(masks)], masks, f"masks: by their names, {example}")
-    return _by_suffix(files, keys) or _by_role(files) or _by_content(folder, files)
+    return _by_ending(files) or _by_suffix(files, keys) or _by_role(files) or _by_content(folder, files)
+
+
+def _holds_images(masks: Sequence[Path], keys: set[tuple[Path, str]]) -> bool:
+    """Whether a folder named as masks holds images with their masks next to them."""
+    named = {
+        (path.parent, image_name_of(stem_without_ending(path)).casefold())
+        for path in masks
+        if _names_another(path, keys)
+    }
+    images = [path for path in masks if (path.parent, stem_without_ending(path).casefold()) in named]
+    return bool(images) and not any(is_mask(path) for path in images[:MAX_OPENED])
+
+
+def _by_ending(files: Sequence[Path]) -> Sorted | None:
+    """a.jpg, a.png or a.png, a.seg.nrrd: one name with two endings, of which one is that of the masks."""
+    endings: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        endings[ending_of(path)].append(path)
+    for ending, masks in endings.items():
+        others = {(p.parent, stem_without_ending(p).casefold()) for p in files if ending_of(p) != ending}
+        paired = [path for path in masks if (path.parent, stem_without_ending(path).casefold()) in others]
+        opened = paired[:MAX_OPENED]
+        if len(paired) < max(1.0, SAME_NAMES * len(masks)) or not all(is_volume(p) or is_mask(p) for p in opened):
+            continue
+        images = [path for path in files if path not in set(paired)]
+        if not any(is_mask(path) for path in images[:MAX_OPENED]) and not all(map(is_volume, images)):
+            return Sorted(images, paired, f"masks: the {ending} files next to images of the same names")
+    return None
 
 
 def _by_role(files: Sequence[Path]) -> Sorted | None:
@@ -140,7 +198,7 @@ def _by_role(files: Sequence[Path]) -> Sorted | None:
     num_folders = len({path.parent for path in files})
     if num_folders < 2 or not 2 <= len(roles) <= MAX_SUFFIXES or min(map(len, roles.values())) * 2 < num_folders:
         return None
-    masks = {name for name, paths in roles.items() if all(_is_mask(path) for path in paths[:MAX_OPENED])}
+    masks = {name for name, paths in roles.items() if all(is_mask(path) for path in paths[:MAX_OPENED])}
     if not masks or len(masks) != len(roles) - 1:
         return None
     (image,) = set(roles) - masks
@@ -162,8 +220,8 @@ def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | N
     masks, suffixes = [], []
     for suffix, found in sorted(pairs.items(), key=lambda pair: -len(pair[1]))[:MAX_SUFFIXES]:
         opened = found[:MAX_OPENED]
-        are_images = not any(_is_mask(file_of[path.parent, name.casefold()]) for path, name in opened)
-        if are_images and all(_is_mask(path) for path, _ in opened):
+        are_images = not any(is_mask(file_of[path.parent, name.casefold()]) for path, name in opened)
+        if are_images and all(is_mask(path) for path, _ in opened):
             masks += [path for path, _ in found]
             suffixes.append(suffix)
     if not masks:
@@ -193,12 +251,12 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     if len(top) != 2:
         return None
     (first, ours), (second, theirs) = top.items()
-    if 1 in classes_of([place_of([first]), place_of([second])])[0]:
-        return None
     smaller = min(len(ours), len(theirs))
     if len(by_name(ours).keys() & by_name(theirs).keys()) < SAME_NAMES * smaller:
         return None
-    are_masks = [all(_is_mask(path) for path in some[:MAX_OPENED]) for some in (ours, theirs)]
+    are_masks = [all(is_mask(path) for path in some[:MAX_OPENED]) for some in (ours, theirs)]
+    if are_masks[0] == are_masks[1] and 1 in classes_of([place_of([first]), place_of([second])])[0]:
+        return None
     if are_masks[0] == are_masks[1]:
         raise InputError(
             f"{folder}: {first}/ and {second}/ hold files of the same names ({len(ours)} and {len(theirs)}), and "
@@ -209,15 +267,6 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     return Sorted(list(images), list(masks), f"masks: the files in {name}/, by what is in them")
 
 
-def _is_mask(path: Path) -> bool:
-    try:
-        read_mask_image(path)
-    except InputError as error:
-        raise_disk_fault(error)
-        return isinstance(error, NestedLabelsError)
-    return True
-
-
 def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
     """Images and masks -> ({image: its masks}, the masks of no image), by folder and name, then by name alone.
 
@@ -225,6 +274,8 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
     """
     pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
     keys = {_key(folder, image, ""): image for image in found.images}
+    # Where names differ in case alone, each mask belongs to the image that is written as it is.
+    keys.update({(_key(folder, image, "")[0], stem_without_ending(image)): image for image in found.images})
     names = by_name(found.images)
     strays = []
     if found.is_per_folder:
@@ -274,9 +325,11 @@ def _image_of(
 ) -> Path | None:
     stem = stem_without_ending(mask)
     cut = [stem[: -len(suffix)] for suffix in suffixes if stem.casefold().endswith(suffix)]
-    for name in dict.fromkeys((*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)))):
+    names_of_it = (*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)), _LAST_NUMBER.sub("", stem))
+    for name in dict.fromkeys(names_of_it):
         for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
-            found = keys.get((key_of(mask.relative_to(folder).parent.parts), written.casefold()))
+            place = key_of(mask.relative_to(folder).parent.parts)
+            found = keys.get((place, written)) or keys.get((place, written.casefold()))
             same = names.get(written.casefold(), [])
             if found is None and len(same) == 1:
                 found = same[0]
@@ -290,7 +343,7 @@ def _key(folder: Path, path: Path, prefix: str) -> Key:
     return key_of(path.relative_to(folder).parent.parts), stem.removeprefix(prefix).casefold()
 
 
-def _one_mask(image: Path, masks: Sequence[Path], request: Request) -> Path | None:
+def _one_mask(image: Path, masks: Sequence[Path], request: Request, case_id: str) -> Path | None:
     """The masks of one image -> one file.
 
     Where they can't be united, the first mask is taken; its fault is reported later.
@@ -308,8 +361,7 @@ def _one_mask(image: Path, masks: Sequence[Path], request: Request) -> Path | No
         return masks[0]
     if len({mask_HW.shape for mask_HW in found}) > 1:
         raise InputError(f"{masks[0]}: the masks of {image.name} differ in size; export them at the image's size")
-    name = "_".join((*image.relative_to(request.folder).parent.parts, stem_without_ending(image)))
-    path = request.masks / f"{name}.png"
+    path = request.masks / f"{case_id}.png"
     write_mask(path, np.logical_or.reduce(found))
     return path
 

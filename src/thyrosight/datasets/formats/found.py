@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from thyrosight.files import raise_shortage, readable
 from thyrosight.types import Box, Case
 
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
+_VERSION = re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$")
+"""The name that Roboflow gives to each version of an image that it augments."""
 CONVERTED = "converted"
 """Folder next to `masks` for images and masks of formats that are written as PNG."""
 
@@ -43,7 +46,8 @@ def data_set_of(
     places = [place_of(_parts(one, request)) for one in found]
     classes, rests, classes_said = classes_of(places)
     groups, said = patients_of(rests)
-    ids = _names(found, request)
+    ids = case_names(found, request)
+    groups, versions_said = _with_versions(groups, ids)
     faults: list[str] = []
     cases, contradicting = [], []
     for one, place, group, case_id, named in zip(found, places, groups, ids, classes, strict=True):
@@ -63,7 +67,7 @@ def data_set_of(
     if faults and not cases:
         raise InputError(f"{request.folder}: none of the {len(faults)} images can be read; the first: {faults[0]}")
     cases, table_notes, num_strays = with_table(cases, request)
-    told = [*notes, *(text for text in (classes_said, said) if text), *table_notes]
+    told = [*notes, *(text for text in (classes_said, said, versions_said) if text), *table_notes]
     if contradicting:
         told.append(
             f"{len(contradicting)} images are both benign and malignant and get no label, e.g. {contradicting[0]}"
@@ -83,13 +87,25 @@ def data_set_of(
 
 
 def _parts(one: Found, request: Request) -> tuple[str, ...]:
-    try:
-        return one.image.relative_to(request.folder).parent.parts
-    except ValueError:
-        return ()
+    for base in (request.folder, request.masks.with_name(CONVERTED)):
+        if one.image.is_relative_to(base):
+            return one.image.relative_to(base).parent.parts
+    return ()
 
 
-def _names(found: Sequence[Found], request: Request) -> list[str]:
+def _with_versions(groups: list[str], ids: Sequence[str]) -> tuple[list[str], str]:
+    """Groups, names -> (the same, with images that Roboflow made of one source in one group; what was done)."""
+    sources = [found[1] if (found := _VERSION.match(name)) else "" for name in ids]
+    number = Counter(source for source in sources if source)
+    if any(groups) or max(number.values(), default=0) < 2:
+        return groups, ""
+    return sources, (
+        f"{sum(number.values())} images are versions of {len(number)} sources (NAME.rf.HASH): those of one source stay "
+        "together"
+    )
+
+
+def case_names(found: Sequence[Found], request: Request) -> list[str]:
     """-> a name for each image: its own, with its folders where two have the same."""
     stems = [one.name or stem_without_ending(one.image) for one in found]
     twice = {stem for stem, number in Counter(stem.casefold() for stem in stems).items() if number > 1}
@@ -112,5 +128,5 @@ def _as_read(one: Found, case_id: str, request: Request) -> tuple[Path, Path | N
     image = as_png(one.image, home / f"{case_id}.png", is_mask=False) if is_volume(one.image) else one.image
     if one.mask is not None:
         refuse_turned_mask(one.image, one.mask)
-    mask = one.mask and as_png(one.mask, home / f"{case_id}_mask.png", is_mask=True)
+    mask = one.mask and as_png(one.mask, home / f"{case_id}_mask.png", is_mask=True, wanted=request.nodule_labels)
     return image, mask

@@ -37,16 +37,31 @@ NODULE_WORDS = frozenset(
 )
 _MALIGNANT = MALIGNANT_WORDS | {"cancer", "carcinoma"}
 _BENIGN = BENIGN_WORDS
-CLASS_PAIRS = (("b", "m"), ("negative", "positive"), ("low", "high"), ("low risk", "high risk"))
+OVERLAY_WORDS = frozenset(
+    re.split(
+        r"\s+",
+        "overlay overlays overlaid annotated visualization visualisation visualizations visualisations vis preview "
+        "previews drawn marked contoured blended blend heatmap heatmaps gradcam",
+    )
+)
+"""Words of pictures that somebody has drawn an outline or a map over."""
+CLASS_PAIRS = (
+    ("b", "m"),
+    ("negative", "positive"),
+    ("low", "high"),
+    ("low risk", "high risk"),
+    *((f"{word}0", f"{word}1") for word in ("", "class ", "class", "category ", "cat ")),
+)
 """Pairs of folder names that are classes only where both are there; the first is benign."""
 NOT_MALIGNANT = frozenset(
     f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
 )
 """Names of a folder whose images are benign where another folder is named malignant."""
+NO_NODULE = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
 _BELOW_A_PATIENT = re.compile(
-    r"^((study|series|exam|examination|visit|scan|session|view|clip|loop|acquisition|left|right|isthmus"
+    r"^((study|st|series|se|exam|examination|visit|scan|session|view|clip|loop|acquisition|left|right|isthmus"
     r"|transverse|longitudinal|sagittal|axial)[ _.-]*\d*|\d{4}-?\d\d-?\d\d|\d+(\.\d+){3,})$",
     re.IGNORECASE,
 )
@@ -55,7 +70,18 @@ MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
 """Folders count as patients where there are at least MIN_PATIENTS of them, and their median number of images is at most
 MAX_IMAGES_PER_PATIENT."""
 _CLASS_NUMBER = re.compile(r"^(class|label|category|cate|cat|type)?[ _.-]*[012]$", re.IGNORECASE)
-_PATIENT_NAME = re.compile(r"^(p|pt|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
+_CATEGORY = re.compile(
+    r"^((acr|eu|k|c)?[ _.-]*(ti-?rads|tr|bi-?rads|bethesda)|class|label|category|cate|cat|type|grade)"
+    r"[ _.-]*([0-6]|[iv]{1,3})[ _.-]*[abc]?$",
+    re.IGNORECASE,
+)
+"""TR4, TI-RADS 4a, class2: folders of a category, which are no patients."""
+_SIDE = re.compile(
+    r"(?<=\d)[ _.-]*(left|right|links|rechts|l|r|isthmus|lt|rt|trans(verse)?|long(itudinal)?|sag(ittal)?|axial)$",
+    re.IGNORECASE,
+)
+"""P001_left, 12R: the side or the plane behind the number of a patient."""
+_PATIENT_NAME = re.compile(r"^(p|pt|pa|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
 
 
 def words_of(name: str) -> frozenset[str]:
@@ -69,6 +95,12 @@ def malignancy_in(name: str) -> int | None:
     words = words_of(name)
     is_malignant, is_benign = bool(words & _MALIGNANT), bool(words & _BENIGN)
     return int(is_malignant) if is_malignant != is_benign and not words & _NOT else None
+
+
+def is_nodule_name(name: str) -> bool:
+    """Whether a category is a nodule by its name: nodule, lesion, benign, malignant, and no "no nodule"."""
+    words = words_of(name)
+    return malignancy_in(name) is not None or bool(words & NODULE_WORDS and not words & NO_NODULE)
 
 
 def is_mask_folder(parts: Sequence[str]) -> bool:
@@ -124,11 +156,16 @@ def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
 
     Groups are "" where folders are few and large: a centre or a device, no patient.
     """
-    names = ["/".join(rest) for rest in _up_to_patient(rests)]
+    names = [_SIDE.sub("", "/".join(rest)) for rest in _up_to_patient(rests)]
     sizes = sorted(Counter(name for name in names if name).values())
     if not sizes or all(name == names[0] for name in names):
         return [""] * len(names), ""
     shown = ", ".join(list(dict.fromkeys(name for name in names if name))[:3])
+    if len(sizes) > 2 and all(_CATEGORY.match(name.rpartition("/")[2]) for name in names if name):
+        return [""] * len(names), (
+            f"folders {shown} ... are taken for categories: no patients, and no label is read from them; a CSV with a "
+            'column for them gives labels by --malignant "COLUMN>=VALUE"'
+        )
     is_two = len(sizes) == 2 and all(_CLASS_NUMBER.match(name) for name in names if name)
     doubt = "; if they are classes, no label is read from them: call them benign and malignant" if is_two else ""
     is_numbered = all(_PATIENT_NAME.match(name.rpartition("/")[2]) for name in names if name)
@@ -168,6 +205,9 @@ def classes_of(places: Sequence[Place]) -> tuple[list[int | None], list[tuple[st
     for level in range(max(map(len, rests), default=0)):
         named = {plain_words(rest[level]) for rest in rests if len(rest) > level}
         pair = next((pair for pair in CLASS_PAIRS if named == set(pair)), None)
+        below = [rest[level + 1] for rest in rests if len(rest) > level + 1]
+        if pair is not None and pair[0].endswith("0") and any(map(_BELOW_A_PATIENT.match, below)):
+            pair = None  # 0/2021-03-01/: patients with their studies
         if pair is None and has_malignant and len(named) == 1 and named <= NOT_MALIGNANT:
             pair = (named.pop(), "")
         if pair is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thyrosight.datasets.formats.found import Found, data_set_of
-from thyrosight.datasets.formats.names import NODULE_WORDS, malignancy_in, words_of
+from thyrosight.datasets.formats.found import Found, case_names, data_set_of
+from thyrosight.datasets.formats.names import is_nodule_name
 from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_file, stem_without_ending
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
@@ -28,10 +28,11 @@ Locate = Callable[[tuple[int, int]], Box]
 OVERSHOOT_PX = 2.0
 """A box may reach this far beyond its image: tools round, and drag to the border."""
 BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
-NOT = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 MAX_POINT = 1 << 15
 MIN_INSIDE = 0.5
 """Share of an outline's area that must be inside its image."""
+RECTANGLE_FILLS = 0.96
+"""Share of the tightest turned box that a turned rectangle covers; an ellipse covers 0.79."""
 MIN_OUTLINE_PX = 16
 """An outline of a smaller area was written in other units than pixels."""
 
@@ -215,24 +216,21 @@ def data_set_of_shapes(
     nodules, lines = choose_nodules(categories, request)
     found, faults, num_boxes, num_open, num_mixed, num_rectangles = [], [], 0, 0, 0, 0
     partial = []
-    names = Counter(stem_without_ending(one.image) for one in annotated)
-    for one in annotated:
+    names = case_names([Found(one.image) for one in annotated], request)
+    for one, name in zip(annotated, names, strict=True):
         shapes = [shape for shape in one.shapes if shape.category in nodules]
         draws = [shape.draw for shape in shapes if shape.draw is not None]
         is_mixed = bool(draws) and any(shape.draw is None and shape.box is not None for shape in shapes)
         num_mixed += is_mixed
         if draws and any(shape.draw is None and shape.box is None for shape in shapes):
             partial.append(one.image.name)
-        stem = stem_without_ending(one.image)
-        if names[stem] > 1:
-            stem = "_".join((*one.image.relative_to(request.folder).parent.parts, stem))
         mask: Path | None = None
         boxes: tuple[Box, ...] = ()
         try:
             if is_mixed or (shapes and not draws):
                 boxes = _boxes(one, shapes)
             if (draws and not is_mixed) or one.is_empty:
-                mask = request.masks / f"{stem}.png"
+                mask = request.masks / f"{name}.png"
                 num_rectangles += _draw_mask(one, draws, mask)
         except InputError as error:
             raise_shortage(error)
@@ -299,11 +297,7 @@ def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str]
     elif len(real) <= 1:
         chosen = set(real)
     else:
-        chosen = {
-            name
-            for name in real
-            if malignancy_in(name) is not None or (words_of(name) & NODULE_WORDS and not words_of(name) & NOT)
-        }
+        chosen = {name for name in real if is_nodule_name(name)}
         if not chosen:
             most = max(real, key=lambda name: real[name])
             raise InputError(
@@ -336,7 +330,10 @@ def _draw_mask(one: Annotated, draws: Sequence[Draw], path: Path) -> bool:
         raise InputError(f"{one.image.name}: its outlines cover {num_px} pixels; write their points in pixels")
     write_mask(path, mask_HW)
     _, _, width, height = cv2.boundingRect(mask_HW.view(np.uint8))
-    return 0 < num_px == width * height
+    if not num_px:
+        return False
+    _, turned_wh, _ = cv2.minAreaRect(cv2.findNonZero(mask_HW.view(np.uint8)))
+    return num_px == width * height or num_px >= RECTANGLE_FILLS * (turned_wh[0] + 1) * (turned_wh[1] + 1)
 
 
 def _checked_size(one: Annotated) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
 
     Where several tables name the images, the one with a label or a patient is used; the notes name the others.
     """
-    names = by_name([case.image for case in cases])
+    names = _with_numbers(by_name([case.image for case in cases]))
     fitting = [(table, found) for table in tables_below(request.folder) if (found := image_column(table, names))]
     others = [table for table in tables_below(request.folder) if table not in [fit for fit, _ in fitting]]
     notes = (
@@ -69,6 +69,15 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
         notes.append(f"{len(bare)} images without a row in {table.name}, e.g. {bare[0]}")
     num_strays = sum(1 for row in in_rows if not row.image.is_file())
     return both, [*notes, *more_notes], num_strays
+
+
+def _with_numbers(names: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Images by name -> the same, and by the number alone where a spreadsheet turns 0007 into 7."""
+    shorter: dict[str, list[Path]] = {}
+    for name, paths in names.items():
+        if name.isdecimal():
+            shorter.setdefault(name.lstrip("0") or "0", []).extend(paths)
+    return {**shorter, **names}
 
 
 def _num_roles(table: Path) -> int:

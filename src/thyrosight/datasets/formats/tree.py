@@ -17,10 +17,14 @@ _CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
 IMAGES = SUFFIXES - _CLIPS
 MAX_NAME_BYTES = 255
 """Most bytes of one part of a path, on all systems that we know."""
-_LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini"))
+_LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini", "dicomdir"))
 _OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
 """An output folder of `prepare` or `predict` inside the set is recognised by these files. It is not part of the set."""
 ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"))
+ANNOTATIONS = frozenset(
+    (".json", ".jsonl", ".ndjson", ".xml", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".mha", ".mhd")
+)
+"""Endings of files that may hold outlines in a format that is not read."""
 ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
 
 
@@ -133,6 +137,12 @@ def what_is_in(folder: Path) -> str:
             f"{seen}; best guess: {others[0].relative_to(folder).as_posix()} and {len(others) - 1} more like it belong "
             f"to the images of their names, in a format that is not read: save masks as PNG of 0 and 255; {ASK}; to "
             f"outline the images without them: thyrosight predict {folder} -o OUT"
+        )
+    if others := [path for path in files if ending_of(path) in ANNOTATIONS]:
+        return (
+            f"{seen}; best guess: {others[0].relative_to(folder).as_posix()} holds the annotations, in a format that "
+            f"is not read: export them as COCO, CVAT for images, LabelMe, VIA or masks in PNG; {ASK}; to outline the "
+            f"images without them: thyrosight predict {folder} -o OUT"
         )
     tops = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in images if path.parent != folder))
     if len(tops) > 1 and not any(len({path.parent for path in same}) > 1 for same in names.values()):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thyrosight.datasets.formats.names import is_nodule_name
 from thyrosight.datasets.formats.tree import VOLUMES, ending_of
 from thyrosight.errors import InputError, MissingExtraError
 from thyrosight.files import write_atomic
@@ -23,13 +24,17 @@ def is_volume(path: Path) -> bool:
     return ending_of(path) in VOLUMES
 
 
-def as_png(path: Path, out: Path, *, is_mask: bool) -> Path:
+def as_png(path: Path, out: Path, *, is_mask: bool, wanted: tuple[str, ...] = ()) -> Path:
     """NIfTI, NRRD, or a DICOM mask -> `out`, a PNG of it; any other image -> itself.
 
-    InputError where the file holds several slices, or values that do not fit into 8 or 16 bits unchanged.
+    Of a mask whose header names several segments (3D Slicer), those called nodule, lesion or the like are kept,
+    unless the caller has chosen values (wanted). InputError where no name tells, where the file holds several slices,
+    or values that do not fit into 8 or 16 bits unchanged.
     """
     if is_volume(path):
         values = _checked_plane(path, _nifti(path) if ".nii" in ending_of(path) else _nrrd(path))
+        if is_mask and ending_of(path).endswith("nrrd") and not wanted:
+            values = _nodule_segments(path, values)
     elif is_mask and (path.suffix.casefold() in (".dcm", ".dicom")):
         values = load_frame(path).image_HW
     else:
@@ -43,6 +48,26 @@ def as_png(path: Path, out: Path, *, is_mask: bool) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(out, encoded.tobytes())
     return out
+
+
+def _nodule_segments(path: Path, values: NDArray[Any]) -> NDArray[Any]:
+    """Labels of a segmentation -> the same without the segments that its header calls something else than a nodule."""
+    import nrrd
+
+    header = nrrd.read_header(str(path))
+    places = [key.removesuffix("_Name") for key in header if key.startswith("Segment") and key.endswith("_Name")]
+    name_of = {int(header.get(f"{place}_LabelValue", 0)): str(header[f"{place}_Name"]) for place in places}
+    there = {value: name for value, name in name_of.items() if (values == value).any()}
+    if len(there) < 2:
+        return values
+    kept = [value for value, name in there.items() if is_nodule_name(name)]
+    if not kept:
+        first, name = next(iter(there.items()))
+        raise InputError(
+            f"{path}: which segments are nodules? There: {', '.join(there.values())}; rename it nodule, or write "
+            f"--mask-label nodule={first} for {name}"
+        )
+    return np.where(np.isin(values, kept), values, 0).astype(values.dtype)
 
 
 def refuse_turned_mask(image: Path, mask: Path) -> None:

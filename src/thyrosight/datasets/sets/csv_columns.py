@@ -62,13 +62,19 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Role -> the column names that have it, without case, blanks, `_` and `-`."""
 NEAR_PATIENT = re.compile(
     r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)"
-    r"|paciente|paziente|пациент|患者|病人|病历号|住院号|환자"
+    r"|paciente|paziente|пациент|患者|病人|病历号|住院号|门诊号|登记号|カルテ|환자|prontu|historiacl|^nhc$|dossier|cartella"
 )
 """A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
-MAY_BE_PATIENT = re.compile(r"^(case|study|exam|examination|accession|visit)(no|nr|number|id|uid|instanceuid)?$")
+MAY_BE_PATIENT = re.compile(
+    r"^(case|study|exam|examination|accession|visit|fall|caso|cas|estudio|studie|untersuchungs?|examen|esame)"
+    r"(no|nr|nummer|number|numero|número|id|uid|instanceuid)?$|病例|检查号"
+)
 """Columns that hold the patient in some sets. Where their values repeat, the user is asked."""
-NEAR_MASK = re.compile(r"mask|segmentation|contour|outline")
-NEAR_LABEL = re.compile(r"cancer|carcinoma|malignan|diagnos|patholog|histolog")
+NEAR_MASK = re.compile(r"mask|segment|contour|contorno|outline|m[áa]scara|masque|mascher|маска|掩|分割|轮廓")
+NEAR_LABEL = re.compile(
+    r"cancer|carcinoma|malignan|diagn[oó]s|patholog|patolog|histolog"
+    r"|befund|dignit|ergebnis|resultado|esito|диагноз|病理|诊断|診断|良恶性|标签|etiqueta|^benign|^gutartig|^良性"
+)
 NEAR_FOLD = re.compile(r"fold")
 PLAIN_LABELS = MALIGNANT_WORDS | BENIGN_WORDS | {"b", "m"}
 SPLIT_VALUES = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
@@ -132,6 +138,8 @@ def _refuse_incomplete(
     columns: dict[str, str], declined: set[str], seen: Sequence[str], table: Path, needs_label: bool
 ) -> None:
     listing = f"columns there: {', '.join(seen)}"
+    if "regionshapeattributes" in map(plain_name, seen):
+        raise InputError(f"{table}: a table of VIA; export the annotations as JSON (VIA or COCO) and give the folder")
     if "image" not in columns:
         raise InputError(f"{table}: which column holds the image's file? Name it: --column image=COLUMN; {listing}")
     if needs_label and not {"mask", "malignancy"} & set(columns):
@@ -189,7 +197,14 @@ def ask_for_columns(
     for role in roles:
         is_known = (role == "malignancy" and has_label) or (role == "mask" and has_mask)
         fitting = [] if is_known else [one for one in free if _may_be(role, one, rows)]
+        if role == "mask" and not is_known and not fitting:
+            fitting = [one for one in free if _names_files(one, rows, table.parent)]
         if fitting:
+            if role == "malignancy" and plain_name(fitting[0]) in BENIGN_WORDS:
+                raise InputError(
+                    f"{table}: is '{fitting[0]}' the label? Write --malignant \"{fitting[0]}=0\" where 0 there means "
+                    f"malignant, or --column malignancy=none; columns there: {', '.join(rows[0])}"
+                )
             word, why = _QUESTIONS[role]
             written = "patient" if role == "group" else role
             raise InputError(
@@ -205,6 +220,12 @@ _QUESTIONS = {
     "split": ("split", "Without it test images could be learned from"),
     "fold": ("fold", "Without it new folds are made"),
 }
+
+
+def _names_files(name: str, rows: Sequence[Mapping[str, str]], folder: Path) -> bool:
+    """Whether the filled cells of a column are image files: of no role, they may be masks, whatever its name is."""
+    cells = [row[name] for row in rows if row[name]]
+    return bool(cells) and all(_is_image_file(folder, cell) for cell in cells)
 
 
 def _may_be(role: str, name: str, rows: Sequence[Mapping[str, str]]) -> bool:

@@ -203,7 +203,25 @@ def _named_apart(cases: Sequence[Case], table: Path) -> list[Case]:
             place = Path(os.path.relpath(case.image.parent, table.resolve().parent))
             case = replace(case, case_id=_safe_id("_".join((*place.parts, stem_of(case.image)))))
         named.append(case)
-    return named
+    return _numbered_apart(named)
+
+
+def _numbered_apart(cases: Sequence[Case]) -> list[Case]:
+    """Rows -> the same; images whose names differ in case alone (A.png, a.png) are numbered: A_1, a_2."""
+    images: dict[str, list[Path]] = {}
+    for case in cases:
+        same = images.setdefault(case.case_id.casefold(), [])
+        if case.image not in same:
+            same.append(case.image)
+    result = []
+    for case in cases:
+        same = images[case.case_id.casefold()]
+        names = {path.name for path in same}
+        is_by_file = case.case_id == _safe_id(stem_of(case.image))
+        if is_by_file and len(same) > 1 and len(names) == len(same) > len({name.casefold() for name in names}):
+            case = replace(case, case_id=f"{case.case_id}_{same.index(case.image) + 1}")
+        result.append(case)
+    return result
 
 
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
@@ -314,13 +332,14 @@ def _csv(folder: Path) -> Path | None:
 def _refuse_repeats(cases: Sequence[Case], table: Path) -> None:
     seen: dict[str, Case] = {}
     for case in cases:
-        if case.case_id in seen:
+        if (other := seen.get(case.case_id.casefold())) is not None:
             raise InputError(
-                f"{table}: {seen[case.case_id].image.name} and {case.image.name} are both called '{case.case_id}'; "
+                f"{table}: {other.image.name} and {case.image.name} are both called '{other.case_id}'"
+                f"{'' if other.case_id == case.case_id else ' in upper or lower case'}; "
                 "add a case_id column with a name for each image; if the column of names holds the patient, write "
                 "--column patient=COLUMN --column case_id=none"
             )
-        seen[case.case_id] = case
+        seen[case.case_id.casefold()] = case
 
 
 SET = KnownSet(name=NAME, recognise=recognise, read=read)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
+from thyrosight.datasets.formats.found import CONVERTED
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -26,10 +27,13 @@ from thyrosight.datasets.formats.shapes import (
 from thyrosight.datasets.formats.tree import by_name
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
+from thyrosight.files import write_atomic
 from thyrosight.types import BoolArray
 
 NAME = "labelme"
 KEYS = ("shapes", "imagePath")
+HEADS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+"""The first bytes of an image -> its ending."""
 
 
 def recognise(folder: Path) -> bool:
@@ -42,11 +46,11 @@ def read(request: Request) -> DataSet:
     images = Images(request.folder)
     names = by_name(images.all)
     files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS) or path.stem.casefold() in names]
-    return data_set_of_files(request, NAME, "JSON", images, read_each(files, partial(_read_one, images)))
+    return data_set_of_files(request, NAME, "JSON", images, read_each(files, partial(_read_one, images, request)))
 
 
-def _read_one(images: Images, path: Path) -> Annotated | None:
-    """JSON -> its image with the shapes.
+def _read_one(images: Images, request: Request, path: Path) -> Annotated | None:
+    """JSON -> its image with the shapes; an image that is inside the JSON alone is written as a file.
 
     None where the image is not there, InputError where the JSON is not a whole LabelMe file.
     """
@@ -59,7 +63,26 @@ def _read_one(images: Images, path: Path) -> Annotated | None:
         image = image or images.find(str(content["imagePath"]), path.parent)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"not whole as LabelMe ({type(error).__name__} {error})") from None
+    if image is None and content.get("imageData"):
+        image = _written(str(content["imageData"]), path, request)
     return None if image is None else Annotated(image, shapes, flags, size_hw=size_hw)
+
+
+def _written(text: str, path: Path, request: Request) -> Path:
+    """The image inside a JSON, as base64 -> its file, the same bytes, below the folder of converted images."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"its image file is not there, and its imageData is no base64 ({error})") from None
+    endings = [ending for head, ending in HEADS.items() if data.startswith(head)]
+    if not endings:
+        raise InputError("its image file is not there, and its imageData is neither PNG, JPEG, BMP nor TIFF")
+    place = path.relative_to(request.folder).parent if path.is_relative_to(request.folder) else Path()
+    out = request.masks.with_name(CONVERTED) / place / f"{path.stem}{endings[0]}"
+    if not (out.is_file() and out.read_bytes() == data):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, data)
+    return out
 
 
 def _shape(one: dict[str, Any]) -> AnnotatedShape:
