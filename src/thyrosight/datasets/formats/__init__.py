@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thyrosight.datasets.formats import coco, cvat, folders, nnunet, voc, yolo
-from thyrosight.datasets.formats.tools import labelme, supervisely, via
+from thyrosight.datasets.formats.annotators import labelme, supervisely, via
 from thyrosight.datasets.sets.layout import KnownSet
 
 FORMATS: dict[str, KnownSet] = {

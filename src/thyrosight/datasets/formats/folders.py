@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thyrosight.datasets.formats.annotators.label_map import refuse_unnamed_classes
 from thyrosight.datasets.formats.content import MAX_OPENED, is_mask, without_overlays
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
 from thyrosight.datasets.formats.names import (
@@ -26,7 +27,6 @@ from thyrosight.datasets.formats.names import (
     shorter_names,
 )
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
-from thyrosight.datasets.formats.tools.label_map import refuse_unnamed_classes
 from thyrosight.datasets.formats.tree import (
     by_name,
     counted,
