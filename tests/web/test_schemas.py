@@ -12,12 +12,14 @@ pytest.importorskip("schemathesis")
 
 import schemathesis
 from hypothesis import HealthCheck, settings
+from pydantic import ValidationError
 from schemathesis.python import asgi
 
 from thyrosight.inference.predictor import Predictor
 from thyrosight.web.app import create_api, create_app
 from thyrosight.web.security import Rules
 from thyrosight.web.service import Service, ServiceLimits
+from thyrosight.web.work_list_schemas import StudyReadingIn
 from tiny_bundle import make_tiny_bundle
 from web_server import clip_tiff
 
@@ -77,3 +79,13 @@ def test_every_answer_is_a_declared_one(case: Any, item_id: str) -> None:
         if str(given.get("frame", "")).isdigit():
             given["frame"] = int(given["frame"]) % 3
     case.call_and_validate(excluded_checks=NOT_ASKED)
+
+
+@pytest.mark.parametrize("name", ["seconds", "suspicion", "tirads_points", "network_shown"])
+def test_a_number_is_no_text_and_no_truth_value(name: str) -> None:
+    """Once false was kept as 0 seconds, and "yes" as true."""
+    reading = {"reader": "a", "network_shown": True, "outlines_xy": []}
+    StudyReadingIn.model_validate(reading)
+    for wrong in ("1", "yes", 1 if name == "network_shown" else False):
+        with pytest.raises(ValidationError, match=name):
+            StudyReadingIn.model_validate(reading | {name: wrong})

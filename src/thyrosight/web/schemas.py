@@ -202,7 +202,7 @@ class PointedAtIn(Record):
     outside_xy: list[PlaceXY] = Field(default=[], max_length=32, description="points that must be outside the outline")
     box: PixelBox | None = Field(default=None, description="instead of points")
     threshold: float | None = Field(
-        default=None, ge=0.01, le=0.99, description="of the mask probability; None: it is chosen"
+        strict=True, default=None, ge=0.01, le=0.99, description="of the mask probability; None: it is chosen"
     )
     others_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="as in measure")
 
@@ -361,7 +361,7 @@ class TiradsIn(Record):
     """A nodule's descriptors in the words of the lexicon; a descriptor that is left out is not known."""
 
     system: SystemName = "acr"
-    longest_mm: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] | None = None
+    longest_mm: Annotated[float, Field(strict=True, gt=0, le=1_000, allow_inf_nan=False)] | None = None
     composition: ShortText | None = None
     echogenicity: ShortText | None = None
     shape: ShortText | None = None

@@ -85,8 +85,8 @@ class KeptVerdict(VerdictIn):
 class SpacingIn(SpacingMm):
     """Millimetres per pixel of an image whose file states none."""
 
-    row_mm: float = Field(ge=0.001, le=10)
-    column_mm: float = Field(ge=0.001, le=10)
+    row_mm: float = Field(strict=True, ge=0.001, le=10)
+    column_mm: float = Field(strict=True, ge=0.001, le=10)
     who: ReaderName = ""
 
 
@@ -94,8 +94,12 @@ class StudyReadingIn(Record):
     """A reading for a study of readers, before or after the network was shown. A value that was not given is null."""
 
     reader: Annotated[ReaderName, Field(min_length=1)]
-    network_shown: bool
+    network_shown: bool = Field(strict=True)
     outlines_xy: list[OutlineXY] | None = Field(default=None, max_length=MAX_OUTLINES, description="[]: no nodule")
-    suspicion: float | None = Field(default=None, ge=0, le=1, description="the reader's own, that it is malignant")
-    tirads_points: int | None = Field(default=None, ge=0, le=20)
-    seconds: float | None = Field(default=None, ge=0, le=1_000_000, description="from the first sight of the image")
+    suspicion: float | None = Field(
+        default=None, strict=True, ge=0, le=1, description="the reader's own, that it is malignant"
+    )
+    tirads_points: int | None = Field(default=None, strict=True, ge=0, le=20)
+    seconds: float | None = Field(
+        default=None, strict=True, ge=0, le=1_000_000, description="from the first sight of the image"
+    )
