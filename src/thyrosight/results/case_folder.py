@@ -53,7 +53,10 @@ def check_case_folder(folder: Path) -> None:
 
 
 def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
-    """Case ids -> {case id: why its folder is not written}: OUT is no results folder, and the files are not ours."""
+    """Results folder, case ids -> {case id: the error for the user}, for case folders with files of another program.
+
+    Such a folder holds names like mask.png, and no result of ours. Empty where OUT is a results folder of ours.
+    """
     if is_results_folder(out, os.listdir(out) if out.is_dir() else ()):
         return {}
     found = {}

@@ -35,7 +35,7 @@ def assign_case_ids(
     """Sources as given, their images -> one task per image in the same order; no two ids differ by letter case alone.
 
     An image of a folder gets its path below that folder as a name, `a/b.png` -> `a__b`, with the folder's own name
-    first where there are several folders. A name that is reserved or taken gets a hash of its path at the end.
+    first where there are several folders. An id that is reserved, taken or too long ends in a hash; see `ids_of_names`.
     """
     folders = [source for source in sources if source.is_dir()]
     paths = list(images)
@@ -48,9 +48,10 @@ def assign_case_ids(
 def ids_of_names(
     names: Sequence[str], places: Sequence[str] | None = None, *, suffix: str = "", reserved: Iterable[str] = ()
 ) -> list[str]:
-    """Names of images within a run, their places -> one case id each, in order; a name that is taken gets a hash.
+    """Names of images within a run, their absolute paths -> one case id per name, in the same order.
 
-    Without `places`, images of one name are counted: the second of them has the hash of `NAME 2`.
+    An id that is reserved, taken or longer than MAX_ID_LENGTH ends in a hash of the name. Where that id is taken too,
+    it ends in a hash of the absolute path. Without `places`, the third image of one name has the hash of `NAME 3`.
     """
     taken = {name.casefold() for name in reserved}
     count: Counter[str] = Counter()

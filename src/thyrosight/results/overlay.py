@@ -73,7 +73,7 @@ def strip_height(prediction: Prediction) -> int:
 
 
 def nodule_text(nodule: Nodule) -> str:
-    """-> `1   12.3 x 8.1 mm   risk 62%`; in pixels without millimetres."""
+    """-> `1   12.3 x 8.1 mm   risk 62%`; in pixels where the file states no millimetres."""
     size = nodule.size
     if size.longest_mm is None or size.perpendicular_mm is None:
         extent = f"{size.longest_px:.0f} x {size.perpendicular_px:.0f} px"

@@ -42,7 +42,7 @@ class FolderOptions:
         return ReadOptions(self.frame_index, self.every, self.spacing)
 
     def to_json(self) -> dict[str, Any]:
-        """-> the settings as run.json records them, without tta."""
+        """-> the settings for run.json, except those of the model (tta, prevalence, device), which `open_run` adds."""
         return {
             "overwrite": self.overwrite,
             "threads": self.threads,
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 def predict_case(
     predictor: Predictor, task: Task, out: Path, options: FolderOptions, *, with_thumbnail: bool = False
 ) -> Outcome:
-    """One image -> its files in OUT/case_id, unless they are there already."""
+    """One image -> its files in OUT/case_id, unless they are there already. An error becomes the Outcome's message."""
     folder = out / task.case_id
     try:
         if not options.overwrite and is_done(folder, task, options.frame_index):

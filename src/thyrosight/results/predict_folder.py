@@ -30,11 +30,12 @@ MAX_FAILED_WRITES = 3
 """After this many failed writes in a row the run stops, because then the disk is at fault and not the images."""
 
 MAX_THUMBNAILS = 2 * GALLERY_LIMIT
-"""In runs of up to this many images every overlay is reduced for the report while it is at hand. Of larger runs few are
-shown."""
+"""A run of up to this many images makes the report's small picture of each overlay when it draws the overlay. The
+report shows few images of a larger run, so their small pictures are made at its end, from the overlay files."""
 
 IMAGES_PER_PROCESS = 8
-"""Images per process that make another process worthwhile, by estimate, because each must load the network first."""
+"""One process is started per this many images. With fewer images, loading its network would cost more than it saves
+(an estimate)."""
 PROCESS_DIED = "the process that predicted it ended twice ({how}); predict it alone, or copy or export the image again"
 
 FileProgress = Callable[[int, int, str, str | None], None]
@@ -100,9 +101,9 @@ def predict_folder(
 
     bundle: "shipped" or None for the shipped model. mask.png is 0 / 255 in the source's own pixels as decoded (EXIF
     orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
-    its frames. A file that fails is one FailedFile of the summary and one call of `progress`. InputError where OUT
-    holds results of another model or other settings, unless `overwrite`. After Ctrl-C everything that is done stays,
-    also the tables.
+    its frames. A file that fails is one FailedFile of the summary, and `progress` gets its line. InputError where no
+    image is found, a source is inside OUT, or OUT holds results of another model or other settings (unless
+    `overwrite`); also after MAX_FAILED_WRITES. After Ctrl-C everything that is done stays, also the tables.
     """
     started = time.perf_counter()
     given = [sources] if isinstance(sources, Path | str) else sources
@@ -171,9 +172,9 @@ def _passed_over(found: FoundImages) -> str:
 def _model(
     bundle: Path | str | Predictor | None, options: FolderOptions, num_images: int
 ) -> tuple[Predictor | None, UsedModel]:
-    """-> (the model, loaded; None where only child processes will use it, what the run records of it).
+    """-> (the loaded model, or None where child processes load it; what the run records of the model).
 
-    Another device than the CPU is tried here first, so that the command ends before it writes where there is none.
+    A device other than the CPU is tried here, so that a missing device ends the command before it writes anything.
     """
     if isinstance(bundle, Predictor):
         return bundle, UsedModel.of(bundle)
@@ -217,7 +218,10 @@ def _outcomes(
 
 
 def _counted(tally: Tally, task: Task, outcome: Outcome) -> str | None:
-    """Counts an outcome -> the line about a failure, which names the file without the folders above; else None."""
+    """Counts an outcome -> the line about a failure, which names the file without the folders above; else None.
+
+    InputError after MAX_FAILED_WRITES failed writes in a row.
+    """
     if outcome.kind == "done":
         tally.num_failed_writes = 0
         tally.num_done += 1

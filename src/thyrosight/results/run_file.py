@@ -24,7 +24,7 @@ from thyrosight.results.layout import CSV_NAME, REPORT_NAME, RUN_NAME, FailedFil
 
 RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
 SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence", "device")
-"""Settings that may not change between two runs into one folder, next to the model and tta."""
+"""Settings that may not change between two runs into one folder. The model and tta may not change either."""
 LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
 """Key in run.json: name of the distribution."""
 
@@ -43,7 +43,7 @@ class UsedModel(NamedTuple):
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, tta: bool, prevalence: float | None) -> UsedModel:
-        """The same of a model that other processes load, on the CPU."""
+        """Loaded bundle, its settings -> UsedModel, where child processes load the model and run it on the CPU."""
         identity = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         return cls(identity, tta, ShareOfMalignant.of(bundle.info, prevalence).asked_for, CPU)
 
@@ -51,8 +51,8 @@ class UsedModel(NamedTuple):
 def open_run(out: Path, model: UsedModel, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Results folder, the run -> the content of run.json at its start; makes the folder, or checks what is in it.
 
-    InputError where the folder can't be made, or holds files of these names that are not ours. InputError too where it
-    holds results of another model or other settings, unless `overwrite` is set.
+    InputError where the folder can't be made, or holds a run.json, results.csv or report.html of another program. Also
+    where it holds results of another model or other settings, unless `overwrite` is set.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Request of a second reader -> what it may see: before their own reading of a frame, no result or reading of others.
+"""Request of a second reader -> its answer without the network's result and others' readings, until they have read.
 
-A second reader sends the header `Second-Reader` with their name, percent-encoded, as the page does; or has a token of
-`serve --second-readers`, and then can't choose otherwise. They may see a frame after they have saved a reading of it,
-or rated it in the log of readings.
+A second reader sends the header `Second-Reader` with their name, percent-encoded, as the page does. Or their token is
+one of `serve --second-readers`; then every request with it is theirs. They see everything of a frame after they have
+saved a reading of it, or rated it in the log of readings.
 """
 
 from __future__ import annotations

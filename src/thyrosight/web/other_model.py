@@ -1,7 +1,7 @@
-"""A new result of a frame that has one -> the same nodules keep UID and number, and readings stay true.
+"""New result of a frame that has one already -> the new result, in which known nodules keep their UIDs and numbers.
 
-A reader may have agreed with the old result by a key. Before another model's result replaces it, the old outlines
-become a reading of this reader.
+A reader may have agreed with the old result by one key, without a reading of their own. Before another model's result
+replaces it, the old outlines become a reading of this reader.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from thyrosight.web.review.reading_files import read_numbers, write_numbers
 
 
 def take_over(queue: JobQueue, store: Store, item: ItemRow, new: Prediction) -> Prediction:
-    """The new result of a frame that has one -> the new result, with UIDs and numbers of the old nodules.
+    """The new result of a frame that has one already -> the new result, with the UIDs and numbers of the old nodules.
 
     A nodule that overlaps a known one is the same nodule, and keeps its UID and number. Any other gets a number that no
     nodule of the item ever had. The result of another model stays among the earlier ones, and an agreement with it by a
-    key becomes a reading of its outlines.
+    key becomes a reading of its outlines. InputError where the item was deleted meanwhile.
     """
     index = new.image.frame_index
     old = store.prediction(item, index)

@@ -85,7 +85,7 @@ def rules_for(host: str, token: str | None, allowed_hosts: Iterable[str] = ()) -
 
 
 def read_token(path: Path) -> str:
-    """File -> the token in it: one line of 16 to 512 printable ASCII characters."""
+    """File -> the token in it: one line of 16 to 512 printable ASCII characters. InputError where it holds no such."""
     try:
         with open(path, encoding="ascii") as stream:
             token = stream.read(MAX_TOKEN_LENGTH + 2).strip()

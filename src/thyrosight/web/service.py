@@ -25,10 +25,9 @@ from thyrosight.web.review.item_facts import index_item
 
 MAX_FILES = 200
 MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
-"""Uploads at the same time, in all and per address of another machine; each may take as much of the disk as one upload
-may."""
+"""Uploads at the same time, in all and per address of another machine. Each may fill max_upload_bytes of the disk."""
 STOP_SECONDS = 30.0
-"""Seconds that the frame in work has when the server stops."""
+"""When the server stops, it waits at most this many seconds for the frame that is being predicted."""
 SPARE_BYTES = 256 << 20
 """Bytes of the disk that stay free for results."""
 

@@ -70,7 +70,7 @@ class WorkListPage(Record):
 
 
 class VerdictIn(Record):
-    """A reader's verdict on a whole item, by one key."""
+    """A reader's verdict on a whole item."""
 
     who: ReaderName = ""
     verdict: Verdict

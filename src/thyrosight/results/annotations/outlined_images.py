@@ -70,7 +70,7 @@ def images_of_predictions(predictions: Iterable[Prediction]) -> list[OutlinedIma
 def images_of_results(folder: Path) -> list[OutlinedImage]:
     """Results folder -> its images. In a case with a reading the outlines are those of the person.
 
-    InputError without a case.
+    InputError where the folder holds no result, or a damaged one.
     """
     found = []
     for name in case_folders(folder):

@@ -1,4 +1,4 @@
-"""Source, picture -> DICOM Secondary Capture: the overlay as any viewer shows it.
+"""Source, picture -> DICOM Secondary Capture: the overlay as a picture that any viewer shows.
 
 The overlay shows the ultrasound field only, with the text in it filled in. No person checks this, and the field may be
 too large, so the picture may still hold text. Therefore Burned In Annotation is left out. The pixels of the picture are
@@ -17,7 +17,7 @@ SERIES_NUMBER = 9903
 
 
 def capture(source: Source, picture_HW3: UInt8Array, *, frame_index: int = 0) -> Dataset:
-    """Source, RGB picture of one of its frames -> Secondary Capture, in a series of its own; frames are instances."""
+    """Source, RGB picture of one of its frames -> Secondary Capture, one instance per frame, in a series of its own."""
     dataset = new_instance(
         source,
         sop_class=SecondaryCaptureImageStorage,

@@ -1,4 +1,4 @@
-"""The coded concepts of our SEG and SR, by codes of the standard where it has one, else of our scheme 99THYROSIGHT.
+"""The codes of all concepts in our SEG and SR: codes of the standard, and where it has none, of 99THYROSIGHT (ours).
 
 Codes of the standard come from DICOM PS3.16; comments name the context groups. Our scheme holds concepts that no group
 has: the calibrated risk, the extents along the frame's axes, the TI-RADS lexicon, the flags.
@@ -37,7 +37,7 @@ YES = Code("373066001", "SCT", "Yes")
 NO = Code("373067005", "SCT", "No")
 COMMENT = Code("121106", "DCM", "Comment")
 
-# Of an examination: CID 12130 and 12131 parts of the thyroid, CID 244 laterality, CID 2 modifiers, CID 7472 volumes.
+# SR of an examination: CID 12130 and 12131 parts of the thyroid, CID 244 laterality, CID 2 modifiers, CID 7472 volumes.
 RIGHT_LOBE = Code("29565003", "SCT", "Right lobe of thyroid")
 LEFT_LOBE = Code("79163004", "SCT", "Left lobe of thyroid")
 ISTHMUS = Code("40867004", "SCT", "Thyroid isthmus")
@@ -62,7 +62,7 @@ SQUARE_MILLIMETRE = Code("mm2", "UCUM", "square millimeter")
 PIXELS = Code("{pixels}", "UCUM", "pixels")
 NO_UNITS = Code("1", "UCUM", "no units")
 
-# Our own.
+# Codes of our scheme.
 ANTEROPOSTERIOR = Code("anteroposterior", SCHEME, "Anteroposterior extent (vertical in the frame)")
 TRANSVERSE = Code("transverse", SCHEME, "Transverse extent (horizontal in the frame)")
 TALLER_THAN_WIDE = Code("taller_than_wide", SCHEME, "Taller than wide (counts on transverse views only)")

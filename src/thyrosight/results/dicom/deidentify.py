@@ -1,4 +1,4 @@
-"""Header of a DICOM source -> the same without its patient and study: a pseudonym, and other UIDs.
+"""Header of a DICOM source -> the same header without patient and study, with a pseudonym and new UIDs.
 
 Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by a new one,
 always the same for one UID. The Basic Application Level Confidentiality Profile requires this (DICOM PS3.15 annex E,
@@ -27,7 +27,10 @@ def uid_of_digest(digest: bytes) -> str:
 
 
 def remove_identity(header: Dataset, key: bytes) -> None:
-    """Removes the identity from a header: UIDs by keyed hash, a pseudonym, no other value of patient and study."""
+    """Changes a header in place: UIDs become keyed hashes, the patient a pseudonym; patient and study are else removed.
+
+    key: secret of the hashes; the same key gives the same UIDs and pseudonym.
+    """
     patient = str(header.get("PatientID") or header.StudyInstanceUID)
     for name in MAPPED_UIDS:
         if name in header:

@@ -29,7 +29,7 @@ TITLE = "Ultrasound of the thyroid"
 class ExamDicomOptions:
     """identity, uid_key, written: as in read_source.
 
-    Without a key it is made of all files, so that they stay one study.
+    Where uid_key is None, the key is a hash of all files together, so that they stay one study.
     """
 
     identity: Identity = "none"

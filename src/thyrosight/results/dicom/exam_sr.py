@@ -2,8 +2,8 @@
 
 One planar group (TID 1410) per nodule and image, which names the segment in that image's SEG. All groups of a nodule
 have its tracking UID; the group of its leading section also holds its three diameters, its volume, its TI-RADS and its
-growth. The finding site is the lobe or the isthmus, with laterality and third, in the codes of the standard. Without a
-nodule, one group (TID 1501) states it.
+growth. The finding site is the lobe or the isthmus, with laterality and third, in the codes of the standard. Where no
+nodule is outlined, one group (TID 1501) states this.
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ def findings_of(
 ) -> Findings:
     """Predictions of one source, one per frame -> Findings; nodules are linked over frames where no tracks are given.
 
-    InputError where the predictions are of several files or models, or one frame has several.
+    InputError where there is no prediction, where they are of several files or models, or where a frame has several.
+    Also where the given tracks lack a nodule, hold two nodules of one frame, or have a number below 1.
     """
     ordered = tuple(sorted(predictions, key=lambda prediction: prediction.image.frame_index))
     _check_one_source(ordered)

@@ -37,7 +37,7 @@ class SegmentMask:
     """One segment in one frame.
 
     source_uid, source_frame: UID and frame (from 0) of the image that it was drawn on; None where the file does not
-    state them.
+    state them. algorithm: the SEG's word for who outlined it (AUTOMATIC, SEMIAUTOMATIC, MANUAL), or empty.
     """
 
     number: int
@@ -70,7 +70,7 @@ def read_segments(path: Path) -> list[SegmentMask]:
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether the file is DICOM and states that it is a segmentation."""
+    """Whether the file is DICOM and states that it is a segmentation. OSError as raise_disk_fault."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -154,7 +154,7 @@ def _segments_in(
 def _source_of(group: Dataset, dataset: Dataset) -> tuple[str | None, int | None]:
     """-> UID and frame (from 0) of the image that the frame was drawn on.
 
-    Where no frame states it, it is the only source of the SEG.
+    Where the frame does not state it, it is the only source of the SEG; (None, None) where the SEG has several.
     """
     for derivation in group.get("DerivationImageSequence") or ():
         for source in derivation.get("SourceImageSequence") or ():

@@ -40,7 +40,8 @@ DESCRIPTOR_NAMES = {**{name: name for name in LEXICON}, "foci": "echogenic foci"
 class NoduleRow:
     """One nodule of the report.
 
-    read, proposed: descriptors of the reader, of the measures; measured: how each length was made.
+    read: descriptors that the reader chose. proposed: descriptors that the measures propose. measured: who measured
+    each length, on which image.
     """
 
     number: int
@@ -306,7 +307,7 @@ def _numbers(numbers: tuple[int, ...]) -> str:
 
 
 def _risk_sentences(examination: ThyroidExam) -> Iterable[str]:
-    """-> what a risk means and which share of malignant nodules it assumes; once per kind, none without a risk."""
+    """-> what a risk means, and which share of malignant nodules it assumes; equal sentences once."""
     rated = {
         section.image
         for nodule in examination.nodules

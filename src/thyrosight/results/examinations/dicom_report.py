@@ -48,7 +48,8 @@ def dicom_report(
     """Examination, an earlier one, {image key: DICOM file} -> {file name: bytes}.
 
     The SR holds gland, lymph nodes, remarks and impression as comments. Without identity, neither the label of the
-    patient nor the reader's name is in any file, nor in the PDF.
+    patient nor the reader's name is in any file, nor in the PDF. InputError as `examination_dicom_files`,
+    MissingExtraError as `report_pdf`.
     """
     one, other = loaded.examination, None if earlier is None else earlier.examination
     if identity == "none":

@@ -73,7 +73,7 @@ def propose_examination(
             f"{results}: {len(images)} images with {len(seen)} outlines; an examination has at most {MAX_IMAGES} and "
             f"{MAX_NODULES}. Predict the images of one patient and day into a folder of their own"
         )
-    uids = [_uid_for_life(one) for one in seen]
+    uids = [_nodule_uid(one) for one in seen]
     return ThyroidExam(
         uid=derived_uid("examination", *sorted(image.prediction.image.sha256 for image in images)),
         date=date,
@@ -89,7 +89,7 @@ def derived_uid(*parts: str) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def _uid_for_life(one: Seen) -> str:
+def _nodule_uid(one: Seen) -> str:
     """-> the UID of the nodule in the result; where the result has none, a UID computed from image and number."""
     if one.nodule.uid and _UID.fullmatch(one.nodule.uid):
         return one.nodule.uid

@@ -49,7 +49,10 @@ def read_examination(path: Path) -> Loaded:
 def report_files(
     loaded: Loaded, earlier: Loaded | None = None, *, with_pdf: bool = False, with_json: bool = False
 ) -> dict[str, bytes]:
-    """Examination, an earlier one -> {file name: content} of the report: HTML and text; PDF and JSON where asked."""
+    """Examination, an earlier one -> {file name: content} of the report: HTML and text; PDF and JSON where asked.
+
+    MissingExtraError as `report_pdf`.
+    """
     other = None if earlier is None else earlier.examination
     html = examination_html(
         loaded.examination, other, home=loaded.home, earlier_home=None if earlier is None else earlier.home

@@ -29,7 +29,7 @@ NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low
 
 @dataclass(frozen=True)
 class ImportedReading:
-    """The case folder that was written, its prediction, and what was changed on the way, in words."""
+    """The case folder that was written, its prediction, and one sentence per outline that was changed."""
 
     folder: Path
     prediction: Prediction
@@ -66,7 +66,10 @@ def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "
 
 
 def prediction_of_outlines(network: Prediction, frame: Frame, found: Sequence[ImportedOutline]) -> Prediction:
-    """The network's prediction, its frame, outlines -> the same with these, the largest first, without a risk."""
+    """The network's prediction, its frame, imported outlines -> a copy whose nodules are these outlines alone.
+
+    The largest nodule comes first. Neither nodules nor image have a risk, because the network has not rated them.
+    """
     masks = [_mask(one.outline_xy, frame.size_hw) for one in found]
     panels = [panel.box for panel in network.panels]
     order = sorted(range(len(found)), key=lambda k: -int(np.count_nonzero(masks[k])))

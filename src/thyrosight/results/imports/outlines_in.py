@@ -20,7 +20,7 @@ from thyrosight.types import BoolArray
 
 @dataclass(frozen=True)
 class ImportedOutline:
-    """One outline in whole pixels. uid: of the nodule, where the file gives one.
+    """One outline in whole pixels. uid: the nodule's UID, where the file gives one.
 
     num_filled_px: pixels of its holes, which are filled. made_by: in the words of DICOM (AUTOMATIC, SEMIAUTOMATIC,
     MANUAL), else empty.
@@ -38,7 +38,8 @@ def outlines_in(
 ) -> list[ImportedOutline]:
     """File, size of the image, its SOP Instance UID where it is DICOM, its frame -> outlines, in the file's order.
 
-    InputError where the file is neither, has another size, is of another image, or outlines nothing on this frame.
+    InputError where the file is neither a mask image nor a SEG, has another size than the image, was drawn on another
+    image, or outlines nothing on this frame.
     """
     if is_segmentation(path):
         found = _of_seg(path, size_hw, source_uid, frame_index)

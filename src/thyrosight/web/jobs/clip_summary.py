@@ -24,7 +24,7 @@ def clip_frame(prediction: Prediction) -> ClipFrame:
 
 
 def highest_risk(prediction: Prediction) -> float | None:
-    """-> the highest risk of its nodules, for lists of images. None without a nodule that has a risk."""
+    """Prediction -> the highest risk of its nodules, for lists of images; None where no nodule has a risk."""
     return max((nodule.risk for nodule in prediction.nodules if nodule.risk is not None), default=None)
 
 

@@ -1,6 +1,6 @@
 """The models, shared by the worker and by requests about single frames.
 
-One uses them at a time, to bound the memory.
+Only one thread uses a model at any time, to bound the memory.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class Examiner:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The worker's turn: it waits as long as necessary."""
+        """The worker's turn: within the block nobody else uses a model. It waits as long as necessary."""
         with self._turn:
             yield
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A request's turn.
+        """A request's turn: within the block nobody else uses a model.
 
-        ApiError 503 where too many requests wait, or this one waits for longer than WAIT_SECONDS.
+        ApiError 503 where more than MAX_WAITING requests wait, or this one has waited for WAIT_SECONDS.
         """
         if not self._waiting.acquire(blocking=False):
             raise try_later("busy", "too many requests wait for the network", 2)
@@ -84,7 +84,10 @@ class Examiner:
             raise ApiError(409, "other_model", " ".join(str(error).split())) from error
 
     def examination(self, item: ItemRow, frame_index: int) -> tuple[Predictor, Examination]:
-        """Item, frame index -> the model of its result, and its examination by it. Call it within a turn."""
+        """Item, frame index -> the model that made the frame's result, and the frame's examination by this model.
+
+        Call it within a turn. ApiError 409 as `model_of`.
+        """
         predictor = self.model_of(item, frame_index)
         key = (item.id, frame_index, predictor.model.id)
         found = self._kept.pop(key, None) or predictor.examine(self.frame(item, frame_index))

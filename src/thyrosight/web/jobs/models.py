@@ -60,7 +60,10 @@ def bundles_in(source: Path) -> list[Path]:
 
 
 def chosen_before(data: Path) -> str | None:
-    """Data folder -> id of the model that was chosen there last; None where nobody has chosen. OSError: not for now."""
+    """Data folder -> id of the model that was chosen last in it; None where nobody has chosen one.
+
+    OSError where the disk can't give the file now (see raise_disk_fault); nobody knows then whether there is a choice.
+    """
     try:
         found = json.loads((data / CHOICE_NAME).read_bytes())["id"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,8 +1,8 @@
 """Jobs and their items in one SQLite file, so that an accepted job survives a crash and a restart.
 
-An item is queued, running, done or failed. Each time the worker takes it counts as a try. An item that was running when
-the server stopped is queued again. After MAX_TRIES it is suspect, and a child process tries it first. So a file can't
-stop the server again and again, and an innocent file is not lost.
+An item is queued, running, done or failed. Each time that the worker takes an item counts as one try. An item that was
+running when the server stopped is queued again. After MAX_TRIES it is suspect, and a child process tries it first.
+So a bad file can't stop the server again and again, and a good file that was running at each stop is not lost.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from thyrosight.web.jobs.work_list_table import WORK_LIST_SCHEMA
 
 MAX_TRIES = 2
 MAX_TRIES_AFTER_TRIAL = 6
-"""A file that survives its trial, but was in work each time when the server ended, is given up after this many
-tries."""
+"""A file that the child process reads without harm, and that still was running each time the server ended, fails after
+this many tries."""
 BUSY_SECONDS = 20.0
 SCHEMA_VERSION = 2
 ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
@@ -86,7 +86,7 @@ class JobRow:
 
     @property
     def state(self) -> str:
-        """queued: none has started; running: some are unfinished; failed: all failed; done: all others."""
+        """queued: no item has started; running: some are unfinished; failed: all failed; done: all ended, some well."""
         states = {item.state for item in self.items}
         if states in ({"queued"}, {"failed"}):
             return states.pop()
@@ -280,7 +280,7 @@ class JobQueue:
         return [JobRow(job_id, created, tuple(found[job_id]), name) for job_id, created, name in jobs if found[job_id]]
 
     def read(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """A question in SQL, its values -> the rows."""
+        """A SELECT statement, its values -> the rows."""
         with self._lock:
             return list(self._db.execute(statement, values).fetchall())
 

@@ -248,7 +248,10 @@ class Store:
             write_folder_atomic(folder, files)
 
     def write_result(self, item: ItemRow, frame_index: int, text: str) -> None:
-        """Writes a frame's result anew; its overlay, which shows numbers, is drawn again. StoreError as write_frame."""
+        """Writes a frame's result anew, and deletes its overlay, which shows the old numbers and is drawn on request.
+
+        StoreError as write_frame.
+        """
         with _as_store_error(item):
             self.frame_file(item, frame_index, OVERLAY_NAME).unlink(missing_ok=True)
             write_atomic(self.frame_file(item, frame_index, RESULT_NAME), text)

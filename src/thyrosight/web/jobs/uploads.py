@@ -92,7 +92,7 @@ async def receive_files(request: Request, folder: Path, limits: UploadLimits) ->
 
 
 def check_usable(uploads: Sequence[Upload]) -> None:
-    """Refuses an upload in which no file can be an image.
+    """ApiError 422 where an upload has no file, 415 where none of its files can be an image.
 
     A bad file next to good ones is accepted, and fails on its own.
     """

@@ -1,4 +1,4 @@
-"""Filter, order, place -> a page of the work-list; facts and readers' states of an item -> its rows in the tables.
+"""Filter, order, cursor -> one page of the work-list; facts and readers' states of an item -> its rows in the tables.
 
 The list is read by SQL alone and opens no file, so it stays quick with many thousands of items.
 """
@@ -63,7 +63,10 @@ class ListedRow:
 
 @dataclass(frozen=True)
 class Facts:
-    """The network's findings in an item. risk: the highest of its nodules. teaches: see `teaching_score`."""
+    """The network's findings in an item.
+
+    risk: of a still, the highest of its nodules; of a clip, that of the leading nodule. teaches: see `teaching_score`.
+    """
 
     risk: float | None
     level: str | None
@@ -175,7 +178,7 @@ def seen_frames(queue: JobQueue, item_id: str, who: str) -> set[int]:
 
 
 def agreed_readers(queue: JobQueue, item_id: str) -> list[str]:
-    """-> the readers who agreed with the whole item by one key."""
+    """-> the readers whose last verdict on the whole item is that they agree with the network's result."""
     rows = queue.read("SELECT who FROM reader_states WHERE item_id = ? AND verdict = 'agreed'", (item_id,))
     return [row[0] for row in rows]
 
@@ -194,7 +197,7 @@ def items_by_model(queue: JobQueue) -> dict[str, list[str]]:
 
 
 def items_without_facts(queue: JobQueue, limit: int = 1) -> list[str]:
-    """-> ids of finished items that are not in the list yet: those of earlier versions."""
+    """-> ids of finished items whose findings are not in the table yet, because an earlier version predicted them."""
     rows = queue.read(
         """SELECT i.id FROM items i LEFT JOIN facts f ON f.item_id = i.id
         WHERE i.state = 'done' AND f.model_id IS NULL ORDER BY i.number DESC LIMIT ?""",

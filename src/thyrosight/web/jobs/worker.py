@@ -172,7 +172,10 @@ class QueueWorker(BackgroundThread):
         return isinstance(error, sqlite3.Error) or disk_fault_of(error) is not None
 
     def _check_trial(self, item: ItemRow) -> None:
-        """Tries a suspect item in a child process. _DeadlyError where that ends too."""
+        """Tries a suspect item once in a child process.
+
+        _DeadlyError where the child ends too, or after MAX_TRIES_AFTER_TRIAL tries.
+        """
         if item.tries <= MAX_TRIES or item.id in self._cleared:
             return
         is_hopeless = item.tries > MAX_TRIES_AFTER_TRIAL

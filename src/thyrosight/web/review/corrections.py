@@ -74,7 +74,7 @@ def write_correction(
     """What a reader sent -> the reading, now the newest version.
 
     ApiError 422 where it is not valid, 428 where it would replace a reading without If-Match, 409 where another version
-    came in between.
+    or another result came in between, 404 where the item was deleted meanwhile, 503 as `Examiner.turn`.
     """
     prediction = store.prediction(item, frame_index)
     if prediction is None:
@@ -156,9 +156,9 @@ def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str)
 
 
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
-    """Withdraw a reader's reading; the history keeps it. -> whether there was one.
+    """Withdraws a reader's reading -> whether there was one. The history keeps it.
 
-    who None: the newest reading of anybody.
+    who None: the newest reading of anybody. ApiError 428 or 409 as `check_version`.
     """
     present = read_correction(store, item, frame_index, who)
     if present is None:

@@ -39,7 +39,7 @@ def export_sr(exported: ExportItem) -> Download:
 
 def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
     _check_source(exported)
-    # CurrentService, so that a server starts without waiting for highdicom.
+    # Imported here, so that a server starts without waiting for highdicom.
     from thyrosight.results.dicom.files import DicomOptions, case_dicom_files
 
     source = exported.store.source(exported.item)

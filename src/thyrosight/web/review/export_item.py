@@ -91,7 +91,10 @@ class ExportItem:
         return picture_png(draw_overlay(frame, prediction))
 
     def main_frame(self) -> int:
-        """-> the requested frame, else the one with the largest section, else the first."""
+        """-> the requested frame, else the one with the largest section, else the first.
+
+        ApiError 404 where the requested frame does not exist.
+        """
         if self.frame_index is not None:
             if self.frame_index >= self.num_frames:
                 raise ApiError(
@@ -110,9 +113,9 @@ class ExportItem:
         return sorted(list(dict.fromkeys(wanted))[:MAX_PICTURES])
 
     def chosen_prediction(self, frame_index: int) -> tuple[Prediction, Reader]:
-        """-> (the frame's prediction by `reader`, whose it is).
+        """-> (the frame's prediction with the outlines that `reader` asks for, whose outlines these are).
 
-        ApiError 409 where a person's is requested and there is none.
+        ApiError 409 where a person's outlines are requested and there are none.
         """
         correction = None if self.reader == "network" else self.correction(frame_index)
         if correction is not None:

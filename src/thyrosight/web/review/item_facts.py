@@ -16,11 +16,16 @@ from thyrosight.web.review.corrections import present_readings
 from thyrosight.web.schemas import ClipSummary, Correction
 
 _indexing = threading.Lock()
-"""Lock, so that a later index never writes older facts than an earlier one."""
+"""Lock that is held from the reading of the files to the writing of their row, so that an older state of the files
+never replaces a newer one."""
 
 
 def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[float] = ()) -> None:
-    """Writes both rows of a finished item. doubts: of the outlines of its frames, where they are known."""
+    """Writes a finished item's rows of the work-list: what the network found, and who has read the item.
+
+    doubts: `outline_doubt` of each frame that was just predicted; where empty, the list has no `teaches` for the item.
+    Nothing is written where no frame has a result.
+    """
     predictions = [found for index in range(item.num_frames or 1) if (found := store.prediction(item, index))]
     if predictions:
         note_facts(queue, item.id, network_facts(predictions, clip_of(store, item), doubts))

@@ -1,4 +1,4 @@
-"""Findings as they were sent, the network's nodules -> for each who drew it, which nodule it is, and its number."""
+"""Findings as they were sent, the network's nodules -> per finding: which nodule it is, its number, who outlined it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin
 
 LEAST_IOU = 0.1
-"""An outline without a UID that overlaps known nodules by less than this is a new nodule (clients of earlier
-versions)."""
+"""An outline is that of a known nodule only where their intersection over union is above this. It is used where the
+outline has no UID of its own."""
 
 
 def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int, int]) -> list[FindingIn]:
@@ -40,7 +40,10 @@ def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int
 
 
 def uid_of(finding: FindingIn, measured: Nodule, network: Sequence[Nodule], taken: set[str]) -> str:
-    """Finding, its measures -> its UID: as given, else the network's of an untouched outline, else a new one."""
+    """Finding, its measures -> its UID: as given, else that of the network's nodule with this outline, else a new one.
+
+    taken: UIDs that other findings have.
+    """
     if finding.uid is not None:
         return finding.uid
     for nodule in network:

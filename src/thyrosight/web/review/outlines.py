@@ -26,7 +26,7 @@ SEEN_SHARE = 0.5
 """Share of an outline's pixels that the network must have outlined, so that its malignancy map holds for this
 nodule."""
 SAME_SHARE = 0.5
-"""Share of the smaller of two outlines that both must share, so that a person's outline replaces the network's."""
+"""A person's outline replaces one of the network where both share more than this part of the smaller one's pixels."""
 NOT_SEEN = "the network sees no nodule here, so it has no risk for it"
 NO_MAP = "the model has no malignancy map: it rates the image, and no single nodule"
 

@@ -98,7 +98,7 @@ def entry_of(file: VersionFile) -> ReadingVersion | None:
 def add_version(folder: Path, version: int, who: str, saved_at: str, correction: Correction | None) -> None:
     """Writes a new version next to the others; correction None: the reader removed theirs. InputError as write_atomic.
 
-    The item's folder must exist, because the folder of a deleted job must not come back.
+    FileNotFoundError where the item's folder is gone, because the folder of a deleted job must not come back.
     """
     folder.parent.mkdir(exist_ok=True)
     folder.mkdir(exist_ok=True)
@@ -119,6 +119,6 @@ def read_numbers(readings_folder: Path) -> dict[str, int]:
 
 
 def write_numbers(readings_folder: Path, numbers: dict[str, int]) -> None:
-    """Writes {UID: number} of the item. InputError as write_atomic."""
+    """Writes {UID: number} of the item. InputError as write_atomic; FileNotFoundError where the item is deleted."""
     readings_folder.mkdir(exist_ok=True)
     write_atomic(readings_folder / NUMBERS_NAME, json.dumps(numbers) + "\n")

@@ -61,7 +61,7 @@ def track_assessments(
 ) -> dict[int, Assessment]:
     """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section.
 
-    A section with words of the reader counts before one that only measures rate.
+    A section for which a reader chose words counts before one that is rated by measures alone.
     """
     found: dict[int, tuple[tuple[bool, int], Assessment]] = {}
     for frame_index, reading in readings.items():

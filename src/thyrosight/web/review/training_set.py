@@ -181,7 +181,7 @@ def _group(item: ItemRow) -> str:
 
 
 def _own_folder(item: ItemRow) -> list[str]:
-    """-> the folders of the file below the uploaded one: a patient's, where they are named so; empty without one."""
+    """-> names of the folders between the uploaded folder and the file, often one per patient; empty where none."""
     return item.path.split("/")[1:-1]
 
 

@@ -1,1 +1,1 @@
-"""HTTP requests -> the service's answers; one file per path."""
+"""HTTP requests -> the service's answers; one file per family of paths."""

@@ -174,7 +174,7 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> JobPage:
-    """Jobs, newest first, a page at a time."""
+    """One page of the jobs, newest first."""
     rows, total = service.queue.jobs(limit, offset)
     end = offset + limit
     return JobPage(jobs=[job_of(row) for row in rows], total=total, next_offset=end if end < total else None)

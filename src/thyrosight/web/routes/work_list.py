@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1", tags=["worklist"])
 def get_work_list(
     service: CurrentService, wanted: Annotated[WorkListQuery, Query()], second: SecondReader
 ) -> WorkListPage:
-    """The items that fit the filter, a page at a time; ask again with `next_cursor` for the next page."""
+    """One page of the items that fit the filter. `cursor`: the `next_cursor` of the page before, for the next page."""
     check_question(second, wanted)
     try:
         rows, following, total = list_items(service.queue, wanted)
@@ -43,7 +43,7 @@ def get_work_list(
 
 @router.put("/items/{item_id}/verdict", responses=refusals(404, 409, 413))
 def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, second: SecondReader) -> KeptVerdict:
-    """State by one key that an item is read, agreed with or skipped; earlier verdicts are kept."""
+    """State that a whole item is read, agreed with or skipped, without outlines; earlier verdicts are kept."""
     check_who(second, given.who)
     item = service.finished_item(item_id)
     if given.verdict == "agreed":
