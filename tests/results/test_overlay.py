@@ -10,7 +10,7 @@ import pytest
 
 from thyrosight.inference.predictor import Predictor
 from thyrosight.prediction import HIGH_RISK, LOW_RISK, risk_colour
-from thyrosight.results.overlay import draw_overlay, legend_lines, strip_height
+from thyrosight.results.overlay import MIN_WIDTH_PX, _font, draw_overlay, legend_lines, strip_height
 from thyrosight.types import Frame, Spacing
 from thyrosight.views.shown_frame import BLANK
 from tiny_bundle import make_tiny_bundle
@@ -76,11 +76,23 @@ def test_colours_and_words_follow_the_risk_and_the_spacing(tiny: Predictor, scre
     assert nodule.size.longest_mm is not None
     texts = [text for _, text in legend_lines(prediction)]
     assert any(f"{nodule.size.longest_mm:.1f} x " in text and "mm" in text for text in texts)
-    assert texts[-1].endswith("research use only")
+    assert texts[-2].endswith("research use only")
+    assert texts[-1] == f"model: {prediction.model.name}"
     high = nodule.model_copy(update={"risk": 0.99})
     picture_HW3 = draw_overlay(screen, prediction.model_copy(update={"nodules": (high,)}))
     assert HIGH_RISK in colours_of(picture_HW3)
     assert LOW_RISK not in colours_of(picture_HW3)
+
+
+def test_a_long_name_of_a_model_is_cut_before_the_edge_and_hides_no_other_words(tiny: Predictor, screen: Frame) -> None:
+    """Once "research use only" stood behind the name, and was cut at the edge of a narrow picture."""
+    prediction = tiny.predict(screen)
+    named = prediction.model_copy(update={"model": prediction.model.model_copy(update={"name": "W" * 60})})
+    picture_HW3 = draw_overlay(screen, named)
+    assert picture_HW3[-strip_height(named) :, -8:].max() <= max(BLANK)
+    assert "research use only" in legend_lines(named)[-2][1]
+    lengths = [_font().getlength(text) for _, text in legend_lines(prediction)[:-1]]
+    assert max(lengths) + 32 < MIN_WIDTH_PX
 
 
 @pytest.mark.parametrize("size_hw", [(32, 32), (40, 700), (2000, 1500)])

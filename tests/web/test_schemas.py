@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, cast, get_args
 
 import pytest
 
@@ -11,8 +12,9 @@ pytest.importorskip("fastapi")
 pytest.importorskip("schemathesis")
 
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, settings
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from schemathesis.python import asgi
 
 from thyrosight.inference.predictor import Predictor
@@ -89,3 +91,35 @@ def test_a_number_is_no_text_and_no_truth_value(name: str) -> None:
     for wrong in ("1", "yes", 1 if name == "network_shown" else False):
         with pytest.raises(ValidationError, match=name):
             StudyReadingIn.model_validate(reading | {name: wrong})
+
+
+def routes_of(router: Any) -> Iterator[APIRoute]:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif inner := getattr(route, "original_router", None):
+            yield from routes_of(inner)
+
+
+def lax_parts(kind: Any, name: str, is_strict: bool = False) -> Iterator[str]:
+    """Type of a field -> the names of its numbers and truth values that pydantic would make out of other values."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for field, info in kind.model_fields.items():
+            strict = any(getattr(mark, "strict", False) for mark in info.metadata)
+            yield from lax_parts(info.annotation, f"{kind.__name__}.{field}", strict)
+    elif marks := getattr(kind, "__metadata__", ()):
+        inner = [each for mark in marks for each in (mark, *getattr(mark, "metadata", ()))]
+        yield from lax_parts(kind.__origin__, name, is_strict or any(getattr(each, "strict", False) for each in inner))
+    elif kind in (int, float, bool):
+        yield from [] if is_strict else [name]
+    else:
+        for part in get_args(kind):
+            yield from lax_parts(part, name, is_strict and type(None) in get_args(kind))
+
+
+def test_every_number_of_a_request_is_taken_as_it_is() -> None:
+    """Strict, so that no text, true or false is kept as a number. Descriptors are a union that says `bool` itself."""
+    bodies = [body for route in routes_of(create_api(cast("Service", None))) for body in route.dependant.body_params]
+    assert len(bodies) > 8
+    lax = {name for body in bodies for name in lax_parts(body.field_info.annotation, body.name)}
+    assert {name for name in lax if not name.endswith(".descriptors")} == set()

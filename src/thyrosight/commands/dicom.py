@@ -38,7 +38,7 @@ def dicom(
     predicted from the source, and every predicted frame of a clip. Without a nodule there is no SEG, and the SR states
     that none was found.
     """
-    from thyrosight.files.earlier_files import refuse_strangers
+    from thyrosight.files.earlier_files import write_set
     from thyrosight.results.dicom.files import SEG_NAME, Corrections, DicomOptions, case_dicom_files
     from thyrosight.results.layout import results_of
     from thyrosight.tirads.reading import read_reading
@@ -59,9 +59,7 @@ def dicom(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: can't be a folder ({error.strerror}); choose another") from error
-    if not overwrite:
-        refuse_strangers([out / name for name in files], lambda path: False, "replaced without --overwrite")
-    _write_all(out, files)
+    write_set(out, files, overwrite=overwrite)
     if (seg or is_all) and SEG_NAME not in files:
         remark("no nodule was outlined: there is no SEG to write")
     if as_json:
@@ -69,18 +67,3 @@ def dicom(
         return
     for name in files:
         typer.echo(out / name)
-
-
-def _write_all(out: Path, files: dict[str, bytes]) -> None:
-    """Writes all files. Where one can't be written, no new file stays, so that the command can be repeated."""
-    from thyrosight.files import write_atomic
-
-    begun: list[Path] = []
-    try:
-        for name, content in files.items():
-            begun += [] if (out / name).exists() else [out / name]
-            write_atomic(out / name, content)
-    except BaseException:
-        for path in begun:
-            path.unlink(missing_ok=True)
-        raise

@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.errors import InputError
-from thyrosight.files.whole_files import raise_disk_fault, write_atomic, write_folder_atomic
+from thyrosight.files.leftovers import Deletions
+from thyrosight.files.whole_files import (
+    raise_disk_fault,
+    sha256_of,
+    sha256_of_bytes,
+    write_atomic,
+    write_files_atomic,
+    write_folder_atomic,
+)
+
+UNFINISHED = ".thyrosight-unfinished.json"
+"""Checksums of the files that `write_set` writes into the folder; there only until it has written them all."""
 
 
 def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
@@ -48,6 +59,31 @@ def write_new_folder(path: Path, contents: Mapping[str, bytes]) -> None:
         write_folder_atomic(path, contents)
     elif not _holds_exactly(path, contents):
         refuse_strangers([path], lambda there: False, "what this command would write")
+
+
+def write_set(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool = False) -> None:
+    """Folder, {file name: bytes} -> the files, for a set whose bytes differ at each run (new UIDs, another time).
+
+    The same command may be given again after it was stopped: a file whose checksum the stopped run noted is replaced.
+    Where one can't be written, no new file stays. InputError where a path holds anything else and `overwrite` is not
+    set.
+    """
+    notes, paths, deletions = folder / UNFINISHED, [folder / name for name in contents], Deletions()
+    noted = set(json_table(notes).get("sha256", []))
+    old = [path for path in paths if os.path.lexists(path) and not (path.is_file() and sha256_of(path) in noted)]
+    if not overwrite:
+        refuse_strangers(old, lambda path: False, "replaced without --overwrite")
+    noted.update(sha256_of_bytes(content) for content in contents.values())
+    write_atomic(notes, json.dumps({"sha256": sorted(noted)}))
+    try:
+        write_files_atomic(folder, contents)
+    except BaseException:
+        for path in paths:
+            if path not in old:
+                deletions.delete(path)
+        raise
+    finally:
+        deletions.delete(notes)
 
 
 def _holds_exactly(folder: Path, contents: Mapping[str, bytes]) -> bool:

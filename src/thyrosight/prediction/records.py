@@ -60,14 +60,14 @@ class SpacingMm(Record):
 class PixelBox(Record):
     """A half-open rectangle in source pixels: columns x0..x1-1, rows y0..y1-1."""
 
-    x0: int
-    y0: int
-    x1: int
-    y1: int
+    x0: int = Field(strict=True)
+    y0: int = Field(strict=True)
+    x1: int = Field(strict=True)
+    y1: int = Field(strict=True)
 
     @classmethod
     def of(cls, box: Box) -> PixelBox:
-        return cls(x0=box.x0, y0=box.y0, x1=box.x1, y1=box.y1)
+        return cls(x0=int(box.x0), y0=int(box.y0), x1=int(box.x1), y1=int(box.y1))
 
     @property
     def box(self) -> Box:

@@ -58,12 +58,12 @@ def draw_overlay(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | N
 
 
 def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
-    """-> (nodule or None, line of text) for each line below the picture."""
+    """-> (nodule or None, line of text) for each line below the picture; the last holds the model's name alone."""
     lines: list[tuple[Nodule | None, str]] = [(nodule, nodule_text(nodule)) for nodule in prediction.nodules]
     if not lines:
         lines.append((None, "no nodule found"))
     risk = "" if prediction.risk is None else f"image: risk {prediction.risk:.0%}   "
-    lines.append((None, f"{risk}{prediction.model.name}, research use only"))
+    lines += [(None, f"{risk}research use only"), (None, f"model: {prediction.model.name}")]
     return lines
 
 
@@ -166,8 +166,19 @@ def _with_text(picture_HW3: UInt8Array, prediction: Prediction, place: _Place, t
         if nodule_or_none is not None:
             draw.rectangle((MARGIN_PX, y - 6, MARGIN_PX + 12, y + 6), fill=risk_colour(nodule_or_none.risk, threshold))
         x, colour = (MARGIN_PX + 22, TEXT) if nodule_or_none is not None else (MARGIN_PX, FAINT)
-        draw.text((x, y), text, fill=colour, font=font, anchor="lm")
+        draw.text((x, y), _cut(text, canvas.width - x - MARGIN_PX), fill=colour, font=font, anchor="lm")
     return np.array(canvas)
+
+
+def _cut(text: str, width_px: int) -> str:
+    """-> the text, or as much of its beginning as fits, with `...` behind it."""
+    font = _font()
+    if font.getlength(text) <= width_px:
+        return text
+    shown = len(text) - 1
+    while shown and font.getlength(text[:shown] + "...") > width_px:
+        shown -= 1
+    return text[:shown] + "..."
 
 
 def _number(draw: ImageDraw, font: FreeTypeFont | ImageFont, nodule: Nodule, place: _Place, colour: Colour) -> None:

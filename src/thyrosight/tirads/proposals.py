@@ -35,10 +35,10 @@ class MeasuredSigns(Record):
     cystic_share: share of the nodule's area that is cystic. num_foci: echogenic spots that may be foci.
     """
 
-    taller_than_wide: bool | None = None
-    echogenicity_ratio: float | None = Field(default=None, ge=0)
-    cystic_share: float | None = Field(default=None, ge=0, le=1)
-    num_foci: int | None = Field(default=None, ge=0)
+    taller_than_wide: bool | None = Field(default=None, strict=True)
+    echogenicity_ratio: float | None = Field(default=None, strict=True, ge=0)
+    cystic_share: float | None = Field(default=None, strict=True, ge=0, le=1)
+    num_foci: int | None = Field(default=None, strict=True, ge=0)
 
 
 class Limits(Record):
