@@ -1,9 +1,9 @@
 """One image, a fresh process: seconds and peak memory of `thyrosight predict` next to `python -c "import torch"`.
 
-All commands are measured in turn on this machine: best and median of several rounds, by the wall's clock and the
-processor's; on a busy machine the latter holds. Only the ratios hold elsewhere. Bytecode is written into a temporary
-folder first, as pip leaves it for what it installs: an editable checkout may have none. Without torch that row is left
-out. Without --bundle the shipped model is used.
+All commands are measured in turn: best and median of several rounds, in wall seconds and processor seconds. On a busy
+machine only the processor seconds are reliable, and on another machine only the ratios hold. Bytecode is first written
+into a temporary folder, because an editable checkout may have none, where pip writes it for an installed package.
+Where torch is not installed, its row is left out. Without --bundle the shipped model is used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def run_once(command: list[str]) -> tuple[float, float, float]:
 
 
 def measure_in_turn(commands: dict[str, list[str]], rounds: int) -> dict[str, Measured]:
-    """Run each command once for the disk's cache, then `rounds` times in turn: a busy moment then meets all of them."""
+    """Runs each command once for the disk's cache, then `rounds` times in turn, so that a busy moment slows them all.
+
+    -> {name of the command: its times and memory}.
+    """
     runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():

@@ -1,7 +1,7 @@
 """Seconds of a training step and of an epoch on this machine's GPU (or CPU), by network, size, precision and layout.
 
     python bench/gpu.py [--epoch 3644] [--minutes 8] [--json OUT.json]
-    python bench/gpu.py --device cpu --tiny        # that it runs, in seconds
+    python bench/gpu.py --device cpu --tiny        # shows in seconds that it runs
 
 One call that fits a borrowed GPU: settings are tried in order of importance until the minutes are over, each with few
 steps, and each line is printed at once. A setting that fails is a line with its reason. `eager` is what `train` does;

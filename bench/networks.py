@@ -58,7 +58,7 @@ def gflop_of(network: nn.Module, size_hw: tuple[int, int]) -> float:
 
 
 def prediction(network: nn.Module, size_hw: tuple[int, int], threads: int) -> Callable[[], object]:
-    """Network -> a call that runs its exported form on one image; its threads sleep where they wait."""
+    """Network -> a call that runs its exported form on one image, with threads that sleep while they wait."""
     import onnxruntime
 
     from thyrosight.export.onnx import to_onnx
@@ -119,7 +119,7 @@ def row_of(path: Path, size_hw: tuple[int, int], threads: int, batch_size: int) 
 
 
 def measure(rows: list[Row], rounds: int, train_rounds: int) -> None:
-    """Time the rows in turn, after one call to warm up: a busy moment then meets all of them."""
+    """Times the rows in turn, after one call of each to warm up, so that a busy moment slows them all."""
     for number in range(max(rounds, train_rounds) + 1):
         for row in rows:
             taken = timed(row.predict) if number <= rounds else None
@@ -132,7 +132,7 @@ def measure(rows: list[Row], rounds: int, train_rounds: int) -> None:
 
 def table_of(rows: list[Row]) -> str:
     """Measured rows -> a table in Markdown; ratios to the first row."""
-    lines = ["| configuration | parameters | GFLOP | predict s, wall | CPU | ratio | train CPU s an image | ratio |"]
+    lines = ["| configuration | parameters | GFLOP | predict s, wall | CPU | ratio | train CPU s per image | ratio |"]
     lines.append("|---|---|---|---|---|---|---|---|")
     middle = [[statistics.median(part) for part in zip(*row.predict_times, strict=True)] for row in rows]
     steps = [statistics.median(cpu for _, cpu in row.train_times) if row.train_times else None for row in rows]

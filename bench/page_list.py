@@ -42,7 +42,7 @@ def repeated(db: sqlite3.Connection, table: str, key: str, new_key: str, changes
 
 
 def seed(data: Path, num_items: int) -> None:
-    """Data folder with one finished item -> the same with so many in its job."""
+    """Data folder with one finished item -> the same folder, with copies of the item until its job has num_items."""
     rng = random.Random(0)
     db = sqlite3.connect(data / "queue.sqlite")
     ((item, job),) = db.execute("SELECT id, job_id FROM items").fetchall()
@@ -61,7 +61,10 @@ def seed(data: Path, num_items: int) -> None:
 
 
 def make_data(data: Path, num_items: int) -> None:
-    """-> the data folder of a server that has finished so many items; made next to its place first."""
+    """Makes the data folder of a server that has finished num_items items.
+
+    It gets its name at the end, so that a stopped run leaves no half folder under that name.
+    """
     unfinished = data.with_name(f"{data.name}, unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     with serving(unfinished, SHIPPED_BUNDLE) as server, server.client() as client:
@@ -72,7 +75,10 @@ def make_data(data: Path, num_items: int) -> None:
 
 
 def seconds_until(page: Any, action: str, condition: str) -> float:
-    """JavaScript that acts, JavaScript that becomes true -> seconds between, by the page's own clock, painted."""
+    """JavaScript of an action, JavaScript of a condition -> seconds from the action to the paint after it is true.
+
+    The clock is the page's own.
+    """
     script = f"""() => new Promise((resolve) => {{
       const start = performance.now();
       const holds = () => {condition};
@@ -88,7 +94,7 @@ PRESS = "document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', b
 
 
 def measured(browser: Any, server: Server, num_items: int, rounds: int) -> dict[str, list[float]]:
-    """-> seconds of each round, and the page's memory in MiB, by what was measured."""
+    """-> {what was measured: its values}: seconds; for memory MiB, and for "rows drawn" a count."""
     found: dict[str, list[float]] = {"first rows": [], "all rows": [], "next image": [], "filter": [], "search": []}
     for _ in range(rounds):
         start = time.perf_counter()

@@ -21,7 +21,10 @@ TAKEN_OVER = ("config.json", "rows.json", "metrics.csv", "set_audit.json", "star
 
 
 def averaged(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    """Two sets of weights of one network, the share of the second, 0 to 1 -> their weighted mean; counts stay."""
+    """Two sets of weights of one network, the share of the second, 0 to 1 -> their weighted mean.
+
+    Whole numbers (counts of batches) are those of the second.
+    """
     if first.keys() != second.keys():
         raise SystemExit("the two runs are not of one network: their weights have other names")
     return {

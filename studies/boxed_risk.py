@@ -1,7 +1,8 @@
 """Risks of a set with boxes (TN5000), each by a network that has not seen its fold: does the risk come from the nodule?
 
-AUROC as it is; within thirds of box size; where classes interleave (numbers whose run of one class is shorter than 40);
-away from the ends of the groups; and with the nodules painted out. Prints a table with n and grouped intervals.
+AUROC of all cases; within thirds of box size; of cases that are in a run of fewer than 40 of one class, in the order of
+the set; of cases away from the ends of their group; and with the nodules painted out. Prints a table with n, and with
+intervals by resampling groups.
 
     python studies/boxed_risk.py RUNS --cases cases/tn5000/cases.csv --fold 0
 """

@@ -5,9 +5,9 @@
 
 With {fold} in the bundle's path each row is outlined by the network that has not seen it. Otherwise one bundle outlines
 all rows, or those of --fold; the first line states what it has learned from, and which fold it has not seen. The first
-click is at the reference's deepest point. Each further click is at the deepest point of the largest error: inside where
-the outline misses, outside where it is too large. Without a click, the network's own nodule that overlaps the reference
-most counts.
+click is at the reference's deepest point, which is the pixel farthest from its border. Each further click is at the
+deepest point of the largest error: inside where the outline misses, outside where it is too large. Without a click, the
+network's own nodule with the highest Dice counts.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def with_clicks(predictor: Predictor, case: Case, raw: RawPrediction, reference_
 
 
 def rows_of(cases: Sequence[Case], bundle: str, threads: int) -> list[dict[str, object]]:
-    """Cases, path of the bundle or of the folds' -> one row per case."""
+    """Cases, path of a bundle (with {fold} in it: one per fold) -> one row per case that has a nodule."""
     predictors: dict[str, Predictor] = {}
     rows = []
     for case in cases:

@@ -1,11 +1,11 @@
-"""Phantom nodules at two times, a bundle -> how often growth is judged right, and intervals hold the true size.
+"""Phantom nodules at two times, a bundle -> how often growth is judged right, and how often intervals hold the truth.
 
     python studies/growth.py [--bundle BUNDLE] [--pairs 100] [--calibration 60] [--rows rows.jsonl]
 
 The error of the network's sizes (log of measured over true diameter: bias, standard deviation, correlation within an
 outline and between two of one nodule) is measured on the calibration and on all pairs except the one for which it is
 used. The truth of growth is the definition on the true diameters. A nodule that the network misses in a view has no
-size and is counted apart. With --rows, finished nodules are kept, and the next call goes on.
+size and is counted apart. With --rows, each finished nodule is a line of that file, and the next call goes on from it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ def dimensions_of(sizes: Sizes, error: SizeError) -> NoduleDimensions:
 
 
 def error_of(rows: list[dict[str, Sizes | None]]) -> SizeError:
-    """Rows of the calibration -> bias, standard deviation, correlation of width and depth."""
+    """Measured rows -> SizeError: bias and standard deviation of the logarithms, and their correlations.
+
+    Width and depth are of one outline; length is of the other.
+    """
     logs = np.array([[math.log(row["measured"][name] / row["true"][name]) for name in DIRECTIONS] for row in rows])  # type: ignore[index]
     correlation = np.corrcoef(logs.T)
     return SizeError(
@@ -107,7 +110,7 @@ def wilson(k: int, n: int) -> str:
 
 
 def main() -> None:
-    """Calibration, then pairs, then the counts."""
+    """Draws and measures the calibration, then the pairs; prints the counts."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--pairs", type=int, default=100)

@@ -1,4 +1,4 @@
-"""Everything that the joint network needs, one step after the other: five folds, the final network, two with less.
+"""Runs all trainings, exports and evaluations of the joint network: five folds, the final network, two with less data.
 
 Finished steps are skipped and a stopped step goes on, so the same command can be started again at any time, on any
 machine that has the folder. One process and `--threads` threads; about 80 minutes per training on one core of 2026.
@@ -47,16 +47,17 @@ def training(run: Path, tables: Sequence[Path], fold: int | None, threads: int) 
 
 
 def questions(run: Path) -> Iterator[Step]:
-    """Run folder -> the bundles that answer the breast's question and the reading's."""
+    """Run folder -> the exports of two more bundles: for the risk of the breast sets, and for that of readings."""
     for name in ("breast", "reading"):
         bundle = run / f"bundle-{name}"
         yield Step(("export", str(run), "--question", name, "-o", str(bundle)), bundle / "bundle.json")
 
 
 def scores(run: Path, tables: dict[str, Path], part: Sequence[str], threads: int) -> Iterator[Step]:
-    """Run folder, set -> table, which rows -> an evaluation of each set by the bundle that answers its question.
+    """Run folder, {set: table}, which rows -> an evaluation of each set by the bundle that answers its question.
 
-    The thyroid's pathology rates DDTI as well (evaluation-ddti); what was taught of its reading has its own folder.
+    DDTI has two: by the bundle for the thyroid's pathology (evaluation-ddti), and by the bundle for readings
+    (evaluation-ddti-reading).
     """
     for name, table in tables.items():
         kinds = [("bundle-breast" if name in BREAST else "bundle", f"evaluation-{name}")]

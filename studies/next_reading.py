@@ -89,7 +89,7 @@ def follow(
 
 
 def main() -> None:
-    """The table of both orders."""
+    """Prints the table of both orders."""
     parser = argparse.ArgumentParser()
     parser.add_argument("cases", type=Path, nargs="?")
     parser.add_argument("-o", "--out", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""A table with boxes and a network -> the same table with outlines where the network's fits the box: a second round.
+"""A table with boxes, a network -> the same table with the network's outlines where they fit the boxes.
 
     python studies/outline_boxes.py OUT/fold0/bundle --cases cases/tn5000/cases.csv -o second/fold0/tn5000
 
@@ -61,7 +61,7 @@ def outlined(predictor: Predictor, case: Case, least_iou: float, is_stretched: b
 def with_masks(
     predictor: Predictor, cases: Sequence[Case], masks: Path, least_iou: float, is_stretched: bool
 ) -> tuple[list[Case], Counter[str]]:
-    """Cases -> (the same, with a mask where every box has its outline; how many of each)."""
+    """Cases -> (the same, with a mask where every box has its outline; counts of both, and a sum of thresholds)."""
     counts: Counter[str] = Counter()
     result = []
     for case in cases:

@@ -25,7 +25,7 @@ MIN_PX = 16
 
 
 def main() -> None:
-    """The table of means, standard deviations, 95 % ranges and correlations."""
+    """Prints the table of means, standard deviations, 95 % ranges and correlations."""
     cases_csv, second = Path(sys.argv[1]), Path(sys.argv[2])
     logs, groups = [], set()
     for case in read_cases(cases_csv):

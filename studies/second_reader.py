@@ -52,8 +52,8 @@ class Read(NamedTuple):
 def irregularity(mask_HW: BoolArray) -> float:
     """Mask -> of its largest region, length of the outline over that of the convex hull, less 1; NaN without a region.
 
-    Length is that of the polygon through the pixels of the border, smoothed over five of them against the steps of the
-    grid.
+    Length is that of the polygon through the pixels of the border. Each of its points is the mean of five pixels, which
+    removes the steps of the grid.
     """
     found, _ = cv2.findContours(mask_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not found:
@@ -65,7 +65,7 @@ def irregularity(mask_HW: BoolArray) -> float:
 
 
 def read(predictor: Predictor, case: Case, second_mask: Path) -> Read | None:
-    """Case that the predictor has not seen -> the outlines of all three; None where a reader outlined nothing."""
+    """Case that the predictor has not seen -> scores of the three outlines; None where a reader outlined nothing."""
     frame = load_frame(case.image)
     set_HW, second_HW = load_mask(case, frame.size_hw), read_mask(second_mask, frame.size_hw)
     if not set_HW.any() or not second_HW.any():
@@ -94,7 +94,7 @@ def _cell(estimate: Estimate, digits: str) -> str:
 
 
 def irregularity_rows(found: list[Read]) -> list[str]:
-    """Outlines of all three -> one table row per reader: median, quartiles, and the median over the second reader's."""
+    """Images -> one table row per reader: median, quartiles, and its median divided by that of the second reader."""
     values_N3 = np.array([one.irregularity for one in found])
     values_N3 = values_N3[np.isfinite(values_N3).all(axis=1)]
     low, middle, high = np.percentile(values_N3, (25, 50, 75), axis=0)
@@ -106,7 +106,7 @@ def irregularity_rows(found: list[Read]) -> list[str]:
 
 
 def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -> list[str]:
-    """Cases, the set's groups.csv, out-of-fold risks -> how well both separate the set's low from its high."""
+    """Cases, groups.csv with the second reader's levels, {case: risk} -> lines with the AUROC of both for the label."""
     with groups_csv.open(newline="", encoding="utf-8") as file:
         level_of = {row["image_id"]: float(row["tirads_second_reader"] or "nan") for row in csv.DictReader(file)}
     known = [case for case in cases if case.malignancy is not None and case.case_id in risk_of]
@@ -121,7 +121,7 @@ def risk_lines(cases: list[Case], groups_csv: Path, risk_of: dict[str, float]) -
 
 
 def networks(runs: Path, evaluated: dict[str, Any]) -> dict[int, Predictor]:
-    """Cross-validation, its record of scores -> fold's network, with the rule that outlined its images."""
+    """Cross-validation, its record of scores -> {fold: its network, with the mask rule of the scores}."""
     rules = (evaluated["mask_rule"] or {}).get("by_fold")
     found = {}
     for fold, path in fold_bundles(runs).items():

@@ -148,13 +148,13 @@ def image_size(screen: Shown) -> Rows:
 
 
 def box_place(screen: Shown) -> Rows:
-    """Centre of each box in shares of the field, and its products."""
+    """Centre (x, y) of each box in shares of the field, its squares and product, and its distance from the middle."""
     x, y = _relative(screen)[:, :2].T
     return np.column_stack([x, y, x * x, y * y, x * y, np.abs(x - 0.5)])
 
 
 def box_size(screen: Shown) -> Rows:
-    """Width and height of each box in shares of the field, as logarithms, and their squares."""
+    """Logarithm of each box's area in shares of the field, and its square."""
     sides = np.log(_relative(screen)[:, 2:])
     return np.column_stack([sides.sum(axis=1), sides.sum(axis=1) ** 2])
 
@@ -260,7 +260,7 @@ def held_out_scores(rows: Rows, labels: NDArray[np.int64], case_of: NDArray[np.i
 
 
 def inner_loss(rows: Rows, labels: NDArray[np.int64], folds: NDArray[np.int64], penalty: float) -> float:
-    """-> cross entropy of each fold by a fit of the others."""
+    """-> sum over the folds of the cross entropy of each fold by a fit of the others."""
     total = 0.0
     for fold in np.unique(folds):
         score, intercept = fit(rows[folds != fold], labels[folds != fold], penalty)
@@ -272,8 +272,8 @@ def inner_loss(rows: Rows, labels: NDArray[np.int64], folds: NDArray[np.int64], 
 def fit(rows: Rows, labels: NDArray[np.int64], penalty: float) -> tuple[Callable[[Rows], NDArray[np.float64]], float]:
     """Rows, labels, weight of the squared coefficients -> (score without intercept, intercept), by Newton's method.
 
-    Features are centred, scaled by their own deviation and rotated onto the rows' principal axes, so that a step costs
-    by the number of rows even where there are more features than rows.
+    Features are centred, scaled by their own deviation and rotated onto the rows' principal axes. So the cost of a step
+    depends on the number of rows, even where there are more features than rows.
     """
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
     scale = np.where(scale > 1e-9, scale, np.inf) * np.sqrt(max(1, np.count_nonzero(scale > 1e-9)))

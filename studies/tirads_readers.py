@@ -30,7 +30,7 @@ LEVELS = {
 
 
 def descriptors_of(case: Case) -> Descriptors:
-    """A case's descriptors, several foci apart."""
+    """Case -> its descriptors; each of several foci is a term of its own."""
     words = {name: case.descriptors.get(name) for name in LEXICON if name != "foci"}
     foci = tuple(filter(None, case.descriptors.get("foci", "").split("; ")))
     return Descriptors(**words, foci=foci)
@@ -62,7 +62,7 @@ def with_interval(first: list[int], second: list[int], draws: int = 2000) -> str
 
 
 def table(title: str, levels: tuple[str, ...], found: list[str], read: list[str]) -> None:
-    """Levels and categories -> the cross table, its n and Spearman's rho."""
+    """Levels and categories -> prints the cross table, its n and Spearman's rho."""
     counts = Counter(zip(found, read, strict=True))
     score = with_interval([levels.index(level) for level in found], [READERS.index(category) for category in read])
     print(f"\n{title}: n = {len(found)}, Spearman's rho {score}")
@@ -72,7 +72,7 @@ def table(title: str, levels: tuple[str, ...], found: list[str], read: list[str]
 
 
 def main(cases_csv: Path) -> None:
-    """The table of each system, over the groups that a reader has rated and described."""
+    """Prints the table of each system, over the groups that a reader has rated and described."""
     first_of = {case.group: case for case in reversed(read_cases(cases_csv))}
     cases = [case for case in first_of.values() if case.descriptors.get("tirads") in READERS]
     described = [case for case in cases if {"composition", "echogenicity"} <= case.descriptors.keys()]

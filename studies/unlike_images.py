@@ -44,7 +44,7 @@ def _size(rng: np.random.Generator) -> tuple[int, int]:
 
 
 def gaussian_noise(rng: np.random.Generator) -> UInt8:
-    """White, of some mean and spread, sometimes smoothed."""
+    """White noise of a random mean and spread, sometimes smoothed."""
     noise = rng.normal(0, 1, _size(rng))
     blur = rng.choice([0.0, 0.0, 1.0, 2.0, 4.0])
     noise = cv2.GaussianBlur(noise, (0, 0), blur) if blur else noise

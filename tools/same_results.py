@@ -38,7 +38,7 @@ def run(*arguments: str, cwd: Path) -> str:
 
 
 def make(out: Path) -> None:
-    """Write all six results into the folder `out`."""
+    """Writes all six results into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     thyrosight = ("-m", "thyrosight")
     places = ("src/thyrosight/recipes/phantoms.toml", "configs/demo/phantoms.toml", "configs/phantom_demo.toml")
@@ -86,7 +86,7 @@ def without(value: Any) -> Any:
 
 
 def compare(one: Path, other: Path) -> int:
-    """Print each file that differs; -> 1 where any does."""
+    """Prints each file that differs -> 1 where any does, else 0."""
     before, after = compared_files(one), compared_files(other)
     differing = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     for name in differing:

@@ -36,7 +36,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def fake(predictor: Any) -> Iterator[FakeServer]:
-    server = FakeServer(predictor, mm_a_pixel=0.09)
+    server = FakeServer(predictor, mm_per_pixel=0.09)
     server.address = server.start()  # type: ignore[attr-defined]
     yield server
     server.stop()

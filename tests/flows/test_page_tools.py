@@ -156,7 +156,7 @@ def test_an_outline_is_cut_where_another_nodule_lies(browser: Any, fake: FakeSer
 
 
 def test_two_clicks_on_the_ruler_set_the_scale(browser: Any, fake: FakeServer, images: list[Path]) -> None:
-    fake.mm_a_pixel = None
+    fake.mm_per_pixel = None
     sight = opened(browser, fake, images[:1])
     page = sight.page
     assert "px" in sight.digest()[0]

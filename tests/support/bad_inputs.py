@@ -1,4 +1,4 @@
-"""Inputs that break image software: pictures with false headers, cut off, or none at all; and a folder of ten."""
+"""Files that break image software: pictures that are cut off or have false headers, files that are no pictures."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ CLAIMING = {
 
 
 def bad_pictures() -> dict[str, bytes]:
-    """-> {file name: bytes} of pictures, videos and strangers that must be refused, one clear line each."""
+    """-> {file name: bytes} of pictures, videos and other files that must be refused, one clear line each."""
     gray = Image.fromarray(speckle())
     whole = {kind: encode(gray, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF")}
     found = {f"claims.{suffix}": claiming(60_000, 50_000) for suffix, claiming in CLAIMING.items()}

@@ -72,7 +72,7 @@ class BrowserPage:
         return self.page.locator("#digest strong").all_text_contents()
 
     def stroke(self, points: list[tuple[float, float]]) -> None:
-        """Draws on the stage: shares of its width and height."""
+        """Draws a line through points on the stage, which are shares of its width and height."""
         box = self.page.locator("#stage").bounding_box()
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
         self.page.mouse.move(*places[0])

@@ -1,4 +1,4 @@
-"""Pictures -> bytes of DICOM files of every kind that can be encoded here, and of the forty that must be refused."""
+"""Pictures -> bytes of DICOM files of every kind that can be encoded here, and of those that must be refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def gray_picture(levels: int = 256, seed: int = 0) -> Array:
 
 
 def colour_picture() -> Array:
-    """-> RGB uint8 _HW3 of eight plain patches, each even in size, over a gray ramp, so that every channel differs."""
+    """-> RGB uint8 _HW3 of eight plain patches with even sides, over a gray ramp, so that every channel differs."""
     height, width = SIZE_HW
     image_HW3 = np.repeat(gray_picture()[..., None], 3, axis=2)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255), (10, 20, 30)]
@@ -181,7 +181,7 @@ def with_regions(*items: Dataset, image: Array | None = None, **elements: Any) -
     return native(image, SequenceOfUltrasoundRegions=Sequence(list(items)), **elements)
 
 
-# The forty that must be refused.
+# Files that must be refused.
 
 
 def element(group: int, number: int, vr: bytes, value: bytes, length: int | None = None) -> bytes:

@@ -111,7 +111,7 @@ def constant(model: Any, name: str, values: Any, dtype: Any = np.int64) -> str:
 
 
 def into_logit(model: Any, name: str, *nodes: Any) -> None:
-    """Adds nodes whose last gives `name`, and adds that to the network's logit, so that it must be worked out."""
+    """Adds nodes, the last of which gives `name`, and adds `name` to the network's logit, so that it is computed."""
     logit = next(node for node in model.graph.node if node.output[0] == "malignancy_logit")
     logit.output[0] = "logit_before"
     model.graph.node.extend(nodes)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Conflict(Exception):
-    """Another version was saved since: both readings."""
+    """Another version was saved meanwhile. detail: both readings, as the API shows them."""
 
     def __init__(self, theirs: dict[str, Any] | None, yours: dict[str, Any]) -> None:
         super().__init__("another reading was saved meanwhile")

@@ -45,8 +45,8 @@ class FakeService:
     num_busy: int = 0
     is_refusing_seg: bool = True
     num_frames: int = 1
-    seconds_an_item: float = 0.0
-    mm_a_pixel: float | None = None
+    seconds_per_item: float = 0.0
+    mm_per_pixel: float | None = None
     has_signs: bool = False
     is_away: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class FakeService:
         return {key[:2]: reading for key, reading in newest}
 
     def accept(self, files: list[tuple[str, bytes]], name: str = "", job_id: str | None = None) -> dict[str, Any]:
-        """Files -> their job; of files that are added to a job, that job."""
+        """Files -> their new job; with job_id the job that they are added to."""
         if job_id is None:
             job_id = f"job{len(self.jobs)}"
             created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -88,14 +88,14 @@ class FakeService:
     def _work(self, items: list[dict[str, Any]], contents: list[bytes]) -> None:
         for item, data in zip(items, contents, strict=True):
             item["state"] = "running"
-            time.sleep(self.seconds_an_item)
+            time.sleep(self.seconds_per_item)
             if item["name"].startswith("broken"):
                 message = f"{item['name']}: the file ends in the middle of its pixels; send it again"
                 item.update(state="failed", error={"code": "unusable", "message": message})
                 continue
             frame = decode_frame(data, Path(item["name"]))
-            if self.mm_a_pixel:
-                frame = replace(frame, spacing=Spacing(self.mm_a_pixel, self.mm_a_pixel), spacing_reason=None)
+            if self.mm_per_pixel:
+                frame = replace(frame, spacing=Spacing(self.mm_per_pixel, self.mm_per_pixel), spacing_reason=None)
             self.examined[item["id"]] = self.predictor.examine(frame)
             item.update(state="done", num_frames=self.num_frames, frames_done=self.num_frames, seconds=0.2)
 

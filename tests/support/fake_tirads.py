@@ -60,7 +60,7 @@ def tirads(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def proposed_of(signs: dict[str, Any] | None) -> dict[str, str]:
-    """Measured signs -> words, by rules of the fake's own."""
+    """Measured signs -> words, by simple rules: composition and echogenicity are always the same."""
     if signs is None:
         return {}
     shape = "taller-than-wide" if signs["taller_than_wide"] else "wider-than-tall"

@@ -53,7 +53,7 @@ def in_child(work: Callable[[], Any], at_write: AtWrite | None = None) -> tuple[
 
 
 def killed_at(number: int) -> AtWrite:
-    """-> at that write (counted from 1) the process dies, as by `kill -9`."""
+    """-> a function for `in_child`: at that write (counted from 1) the process dies, as by `kill -9`."""
 
     def at_write(now: int, name: str) -> None:
         if now == number:
@@ -63,7 +63,7 @@ def killed_at(number: int) -> AtWrite:
 
 
 def full_from(number: int, code: int = errno.ENOSPC) -> AtWrite:
-    """-> from that write on the system refuses each write with this errno.
+    """-> a function for `in_child`: from that write on the system refuses each write with this errno.
 
     Removing a file is allowed, because it needs no space.
     """

@@ -26,7 +26,7 @@ PATIENT_WORDS = ("Roentgen", "W4711", "19700102")
 def us_dataset(
     seed: int = 0, num_frames: int | None = None, size_hw: tuple[int, int] = (96, 128), **changes: Any
 ) -> Dataset:
-    """Seed -> an ultrasound image, or a clip of frames alike, with one dark ellipse, a patient and a study."""
+    """Seed -> an ultrasound image, or a clip of equal frames, with one dark ellipse, a patient and a study."""
     dataset = Dataset()
     values: dict[str, Any] = {
         "SpecificCharacterSet": "ISO_IR 100",
@@ -79,7 +79,7 @@ def file_bytes(dataset: Dataset) -> bytes:
 def send(
     port: int, datasets: Sequence[Dataset | Path], *, calling: str = "SCANNER", uids: Sequence[str] | None = None
 ) -> list[int | None]:
-    """Port of a listener, instances -> the status of each; None where it is not taken at all, [] where we are refused.
+    """Port of a listener, instances -> the status of each, None for one that it can't take; [] where it refuses us.
 
     uids: SOP Instance UIDs to send them under, whatever they say themselves.
     """

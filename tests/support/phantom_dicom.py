@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class PhantomScreen:
-    """One screen: its picture, the panels with their spacing, and in each one nodule at most, with mask and truth."""
+    """One screen: its picture, the panels with their spacing, and per panel one nodule as (whole mask, truth)."""
 
     image_HW: Array
     panels: tuple[tuple[Box, Spacing], ...]

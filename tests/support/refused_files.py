@@ -14,7 +14,7 @@ import pytest
 
 @contextmanager
 def refused(name: str, code: int) -> Iterator[None]:
-    """Opens and listings of paths that end so fail with this errno."""
+    """Within the block, to open or list a path that ends in `name` fails with this errno."""
 
     def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Any = ".", *given: Any, **named: Any) -> Any:

@@ -8,7 +8,7 @@ from thyrosight.evaluation.case_scores import CaseScore
 
 
 def rows_of(num: int = 40) -> list[CaseScore]:
-    """Rows whose mean probability predicts their Dice and whose extreme risks are right; two rows per group."""
+    """Rows whose mean probability sets their Dice, and whose label is drawn with their risk; two rows per group."""
     rng = np.random.default_rng(5)
     rows = []
     for index in range(num):

@@ -47,7 +47,7 @@ class _State(ctypes.Structure):
 class Fault:
     """From call `first` to `last` (counted from 1; 0: none) of these kinds: SIGKILL, or this errno.
 
-    jump: seconds by which the clock is set at `first`, instead.
+    jump: seconds by which the clock is moved at call `first`, in place of an error.
     """
 
     first: int = 0

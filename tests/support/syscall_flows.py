@@ -119,7 +119,7 @@ def _dicom(path: Path) -> tuple[str, str]:
 
 
 def in_another_process(work: Callable[[], None]) -> None:
-    """Without what it prints."""
+    """Runs `work` in a forked child, without its output. AssertionError where it fails."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -138,7 +138,7 @@ def in_another_process(work: Callable[[], None]) -> None:
 
 
 def phantoms(folder: Path, number: int = NUM_IMAGES) -> Path:
-    """-> a folder with drawn cases, a tiny bundle, and one DICOM image with its prediction."""
+    """-> a folder with drawn cases and a tiny bundle."""
     from thyrosight.phantom.cohort import write_phantoms
     from thyrosight.phantom.records import PhantomSettings
 
@@ -161,14 +161,14 @@ def folds(folder: Path) -> Path:
 
 
 def a_run(folder: Path) -> Path:
-    """-> as `folds`, and a finished run of fold 0."""
+    """-> as `folds`, and a finished run that kept fold 0 out."""
     folds(folder)
     in_another_process(lambda: train(folder, folder / "run"))
     return folder
 
 
 def images(folder: Path) -> Path:
-    """-> drawn images, a clip, a DICOM image; and a tiny bundle."""
+    """-> as `phantoms`, and among the images a DICOM image and a DICOM clip."""
     from pacs_peers import us_dataset
 
     phantoms(folder)
@@ -178,7 +178,7 @@ def images(folder: Path) -> Path:
 
 
 def a_prediction(folder: Path) -> Path:
-    """-> a DICOM image and its results, made in another process."""
+    """-> as `images`, and the images' results, made in another process."""
     images(folder)
     in_another_process(lambda: predict(folder, folder / "results"))
     return folder

@@ -24,7 +24,7 @@ NUM_FOLDS = 2
 
 
 def scores(folder: Path) -> Path:
-    """-> per_case.csv of two folds, a bundle of all rows, another of one evaluation."""
+    """-> per_case.csv of two folds, the same pooled, and a tiny bundle that states that it learned from all rows."""
     from score_rows import rows_of
     from thyrosight.evaluation.case_scores import write_case_scores
 
@@ -119,7 +119,7 @@ def learn(inputs: Path, out: Path) -> None:
 
 
 def of_learn(inputs: Path, out: Path) -> Said:
-    """As `files_of`, without the plan's times and the names of the network's measured steps."""
+    """As `files_of`, but of learn.json the keys alone, because its times differ, and without the files of locks."""
     found = files_of(out)
     found["learn.json"] = sorted(json.loads((out / "learn.json").read_bytes()))
     return {name: said for name, said in found.items() if not name.endswith((".lock", ".lock-journal"))}

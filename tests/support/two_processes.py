@@ -4,7 +4,7 @@
 
 The two processes have different numbers of outlined, rated and empty rows. Classes have weights, and every part of the
 loss has one. Prints the largest difference of a parameter's gradient, relative to the largest gradient of that
-parameter, and fails above it.
+parameter, and fails where it is above LIMITS.
 """
 
 from __future__ import annotations

@@ -44,7 +44,10 @@ class BundleReader:
                 _refuse_names(path, self.names)
 
     def read(self, name: str) -> bytes:
-        """A name of MAX_BYTES -> the bytes of that file; BundleError where it is larger than its limit, or no file."""
+        """Name of one of the bundle's files (a key of MAX_BYTES) -> its bytes.
+
+        BundleError where it is larger than MAX_BYTES allows, is cut off, is no regular file, or can't be read.
+        """
         with as_bundle_error(self.path):
             if not self.is_zip:
                 return _read_file(self.path, name, self.may_link)

@@ -153,12 +153,12 @@ Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS,
 
 
 class Familiarity(BaseModel):
-    """Statistics of the training frames, and how far from them a frame may be.
+    """Statistics of the training frames, and the distance from them above which a frame is flagged as unlike them.
 
-    distance of a view = |whitening z| / sqrt(27), z = (27 statistics - centre) / scale, clipped at +-CLIP; whitening is
-    lower triangular: row k has k + 1 numbers. The distance of a frame is the mean over its views; above `threshold` the
-    frame is unlike them. flagged_held_out: the share of num_frames frames that were above the threshold while their
-    group was held out.
+    The distance of a view is |whitening z| / sqrt(27), with z = (the view's 27 statistics - centre) / scale, clipped at
+    +-CLIP (inference/familiarity.py). whitening is lower triangular: row k has k + 1 numbers. The distance of a frame
+    is the mean over its views. flagged_held_out: share of the num_frames training frames that were above `threshold`
+    while the fit left their group out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -21,7 +21,11 @@ MAX_HEAD = 20_000
 
 
 def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
-    """CSV with a header -> one dict per row; column names in lower case, values without blanks around them."""
+    """CSV with a header -> one dict per row; column names in lower case, values without blanks around them.
+
+    errors: as `bytes.decode` takes it. InputError as `csv_lines`, and where the file is empty or a row has more values
+    than the header has names.
+    """
     lines = csv_lines(path, errors=errors)
     if not lines:
         raise InputError(f"{path}: empty; the first line must name the columns")
@@ -48,7 +52,10 @@ def whole_number(text: str) -> str:
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
-    """CSV in UTF-8 or UTF-16 -> its lines that are not blank, each split at `,`, `;`, tab or `|`."""
+    """CSV in UTF-8 or UTF-16 -> its lines that are not blank, each split at `,`, `;`, tab or `|`.
+
+    InputError where the file can't be read, is a spreadsheet (xlsx, ods, xls), or is no text or no CSV.
+    """
     text = _text_of(path, errors)
     declared = re.match(r"sep=(.)\r?\n", text)
     if declared:  # Excel's own first line

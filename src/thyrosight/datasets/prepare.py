@@ -129,7 +129,7 @@ def prepare(
 
 
 def read_set(request: Request, source: str | None) -> DataSet:
-    """Request, name of a set or None -> the set named or recognised."""
+    """Request, name of a set (None: it is recognised) -> the set. InputError where name or layout are unknown."""
     if source is not None and source not in KNOWN_SETS:
         raise InputError(f"unknown source '{source}'; known: {', '.join(KNOWN_SETS)}")
     if not request.folder.exists():
@@ -139,7 +139,7 @@ def read_set(request: Request, source: str | None) -> DataSet:
 
 
 def recognise(folder: Path) -> str:
-    """Folder or CSV -> the name of its layout."""
+    """Folder or CSV -> the name of its layout. InputError, which names what is there, where no layout fits."""
     for name, known in KNOWN_SETS.items():
         if known.recognise(folder):
             return name

@@ -81,7 +81,7 @@ def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> 
     Greedy, as scikit-learn's StratifiedGroupKFold: the groups that are hardest to place come first (ties in random
     order), and each goes to the part that leaves the counts most even. Unevenness of a stratum is the sum over the
     parts of count² / share; it is smallest where counts are proportional to shares. The number of images counts as one
-    more stratum.
+    more stratum. InputError where there are fewer than 2 shares or more than MAX_FOLDS, or fewer groups than shares.
     """
     strata = _strata(cases)
     if not 2 <= len(shares) <= MAX_FOLDS:

@@ -99,14 +99,14 @@ def box_statistics(rows: Sequence[CaseScore]) -> tuple[BoxStatistic, ...]:
     at_50, at_30 = regions(rows, 0.5), regions(rows, 0.3)
     found_50, found_30 = _found_by_image(at_50, len(rows)), _found_by_image(at_30, len(rows))
     num_regions = np.bincount(at_50.image_R, minlength=len(rows)).astype(np.float64)
-    froc_title = f"Boxes found at {FALSE_LIMIT:g} other regions an image at most, IoU 0.5"
+    froc_title = f"Boxes found at {FALSE_LIMIT:g} other regions per image at most, IoU 0.5"
     of_boxes = (
         (ScoreName("box_recall_50", "Boxes found, IoU 0.5"), ratio_of(found_50, num_boxes)),
         (ScoreName("box_recall_30", "Boxes found, IoU 0.3"), ratio_of(found_30, num_boxes)),
         (ScoreName("box_ap_50", "AP50 of boxes"), box_average_precision_of(at_50, num_boxes)),
         (ScoreName("box_froc", froc_title), froc_of(at_50, num_boxes, FALSE_LIMIT)),
     )
-    other = ScoreName("box_false_an_image", "Other regions an image")
+    other = ScoreName("box_false_an_image", "Other regions per image")
     return (
         *(BoxStatistic(name, True, statistic, int(num_boxes.sum()), "boxes") for name, statistic in of_boxes),
         BoxStatistic(other, False, mean_of(num_regions - found_50), len(rows), "images"),

@@ -90,9 +90,10 @@ def evaluate_folds(
 
 
 def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:
-    """Predictor of each fold, all cases -> the mask rules; None where a fold has no bundle or case with outlines.
+    """{fold: its predictor}, all cases -> a mask rule per fold, chosen on the outlines of the other folds.
 
-    A case that can't be read is skipped here; the evaluation of its fold reports it.
+    None where a fold has no case with an outline, or a predictor that gives no outlines. A case that can't be read is
+    skipped here; the evaluation of its fold reports it.
     """
     dices: dict[int, NDArray[np.float64]] = {}
     has_empty = False

@@ -120,7 +120,7 @@ def detection_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate
     return (
         replace(sensitivity, n=sum(reference), n_of="nodules"),
         _over(
-            ScoreName("false_positives_an_image", "False positives an image"),
+            ScoreName("false_positives_an_image", "False positives per image"),
             known,
             lambda row: float(row.num_false),
             mean_of,

@@ -39,7 +39,10 @@ class SizeError(Record):
     source: str
 
     def interval(self, mm: float, num_sd: float = 1.0) -> tuple[float, float]:
-        """A measured length in mm -> its 95 % interval. num_sd > 1: for a product of lengths."""
+        """A length in mm, with bias_log taken out -> (low, high) in mm, the 95 % interval of the true length.
+
+        num_sd: factor on sd_log, for values whose error is larger than that of one length.
+        """
         return mm * math.exp(-Z95 * self.sd_log * num_sd), mm * math.exp(Z95 * self.sd_log * num_sd)
 
 

@@ -47,7 +47,7 @@ class Labels(NamedTuple):
 def labels_in(*texts: str) -> Labels:
     """Texts of one image, such as file name and series -> Labels. A word counts as a whole, whatever its case.
 
-    The first text that states something decides, so give the most specific text first.
+    View, side and pole are each taken from the first text that states them, so give the most specific text first.
     """
     view, side, pole, words = None, None, None, []
     for text in texts:

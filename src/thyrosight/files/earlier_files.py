@@ -35,9 +35,9 @@ def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], wha
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """As `write_atomic`, for a file that only this content may replace: the same command may be given again.
+    """Writes a file as `write_atomic` does, where there is none yet; a file with this content stays as it is.
 
-    InputError where the path holds anything else.
+    So the same command can be given twice. InputError where the path holds anything else.
     """
     if is_other(path, content):
         refuse_strangers([path], lambda there: False, "what this command would write")
@@ -51,9 +51,9 @@ def is_other(path: Path, content: bytes) -> bool:
 
 
 def write_new_folder(path: Path, contents: Mapping[str, bytes]) -> None:
-    """As `write_folder_atomic`, for a folder that only these files may replace: the same command may be given again.
+    """Writes a folder as `write_folder_atomic` does, where there is none yet; a folder of exactly these files stays.
 
-    InputError where the path holds anything else.
+    So the same command can be given twice. InputError where the path holds anything else.
     """
     if not os.path.lexists(path):
         write_folder_atomic(path, contents)

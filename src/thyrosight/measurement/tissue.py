@@ -120,9 +120,10 @@ def echogenic_foci(
 
     White top-hat (Meyer 1979; Serra, Image Analysis and Mathematical Morphology, 1982): the lightly smoothed image
     minus its opening by a disc of FOCUS_MM (FOCUS_SHARE of the equivalent diameter without millimetres). It keeps spots
-    smaller than the disc and brighter than their surroundings. A spot exceeds FOCUS_CONTRAST of the surroundings'
-    gray and FOCUS_NOISE robust deviations of the nodule's own top-hat, its peak reaches the surroundings' gray (so
-    specks in fluid do not count), and it is not on the margin.
+    smaller than the disc and brighter than their surroundings. A spot counts where its top-hat reaches FOCUS_CONTRAST
+    times the gray of the tissue around the nodule. It must also be FOCUS_NOISE robust deviations above the median
+    top-hat of the nodule. Its brightest pixel is at least as bright as the tissue around, so specks in fluid do not
+    count. The rim of the nodule (FOCUS_RIM_SHARE) is left out. At most MAX_FOCI are given.
     """
     width = FOCUS_SHARE * equivalent_diameter(mask_HW)
     sizes = (width, width) if spacing is None else (FOCUS_MM / spacing.column_mm, FOCUS_MM / spacing.row_mm)

@@ -66,7 +66,10 @@ def draw_plan(rng: np.random.Generator, view: View, grid: Grid, nodule_half_mm: 
 
 
 def draw_tissue(rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline]) -> Tissue:
-    """Plan, outlines of the nodules inside the gland -> Tissue of the neck: the gland bulges, nodules are not drawn."""
+    """Plan, outlines of the nodules inside the gland -> Tissue of the neck without the nodules.
+
+    The gland's capsule bulges over each nodule.
+    """
     relief_W = wander(rng, grid, 0.5, grid.width_mm * 0.9)
     tissue = _deep(rng, grid, plan, relief_W)
     tissue = _muscles(rng, grid, plan, relief_W, tissue)

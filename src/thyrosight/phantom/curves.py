@@ -112,7 +112,10 @@ def wander(rng: np.random.Generator, grid: Grid, amplitude_mm: float, wavelength
 
 
 def bent(rng: np.random.Generator, grid: Grid, amplitude_mm: float, length_mm: float) -> Grid:
-    """Grid -> its coordinates moved by about amplitude_mm over length_mm; a shape drawn on it has uneven borders."""
+    """Grid -> the same with each point moved by smooth noise: about amplitude_mm far, over lengths of about length_mm.
+
+    A shape that is drawn on it has an uneven border.
+    """
     down_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
     across_HW = smooth_noise(rng, grid, length_mm, length_mm) * np.float32(amplitude_mm)
     return Grid(grid.x_HW + across_HW, grid.y_HW + down_HW, grid.spacing)

@@ -208,7 +208,10 @@ def _by_role(files: Sequence[Path]) -> Sorted | None:
 
 
 def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | None:
-    """a.png, a_tumor.png: where the files with one ending to their name are masks and their images are none."""
+    """Files, (folder, name) of each -> masks by the ends of their names (a_tumor.png next to a.png); None without any.
+
+    An end counts where the files with it are masks by their content, and the images that they belong to are not.
+    """
     pairs: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for path in files:
         stem = stem_without_ending(path)
@@ -242,7 +245,11 @@ def _names_another(path: Path, keys: set[tuple[Path, str]]) -> bool:
 
 
 def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
-    """Two folders of the same names, also inside folders of classes and splits -> the one of masks, by its content."""
+    """A set of two folders with files of the same names -> which of the two holds the masks, by their content.
+
+    The two may be inside folders of classes and splits. None where there are not two such folders. InputError where
+    both hold masks by their content, or neither does.
+    """
     top: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         parts = path.relative_to(folder).parent.parts

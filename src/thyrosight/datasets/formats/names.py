@@ -91,7 +91,10 @@ def words_of(name: str) -> frozenset[str]:
 
 
 def malignancy_in(name: str) -> int | None:
-    """A class or folder name -> 1 where it says malignant, 0 where it says benign, None where neither or both."""
+    """A class or folder name -> 1 where it says malignant, 0 where it says benign, None where neither or both.
+
+    None too where it holds a negation (`not malignant`), because nobody can tell then what else it is.
+    """
     words = words_of(name)
     is_malignant, is_benign = bool(words & _MALIGNANT), bool(words & _BENIGN)
     return int(is_malignant) if is_malignant != is_benign and not words & _NOT else None

@@ -89,7 +89,11 @@ class Images:
 
 
 def _same_part(path: Path, near: Path, folder: Path) -> bool:
-    """Whether two files are in folders of the same last name: images/train/a.png, labels/train/a.txt."""
+    """Image, folder of an annotation file, the set's folder -> whether both are in one part of the set.
+
+    They are where their folders have the same name (images/train/a.png, labels/train/a.txt), and where the image is
+    below the annotation file's folder or the folder above it. The set's own folder is no part.
+    """
     return near != folder and (path.parent.name == near.name or near in path.parents or near.parent in path.parents)
 
 
@@ -286,6 +290,7 @@ def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str]
     """Categories of a set with their numbers -> (those that are nodules, what was done in words).
 
     The caller's choice counts; else the only category; else those whose name says nodule, lesion, benign or malignant.
+    InputError where the set has none of the caller's categories, or where no name of several says what it is.
     """
     real = {name: number for name, number in categories.items() if name.casefold() not in BACKGROUND}
     listing = ", ".join(f"{name} ({number})" for name, number in sorted(real.items()))

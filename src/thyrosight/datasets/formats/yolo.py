@@ -118,7 +118,7 @@ def _class_names(folder: Path) -> dict[int, str]:
 
 
 def _numbered(entries: list[str]) -> dict[int, str]:
-    """`0: a`, `2: b` by their numbers; `- a`, `b` by their order."""
+    """Entries of a list of classes -> {number: name}. `2: a` states its number; `- a` and `a` count from 0 by place."""
     found = {}
     for place, entry in enumerate(entries):
         match = re.match(r"^\s*(?:-\s*|(\d+)\s*:\s*)?(.*?)\s*$", entry)

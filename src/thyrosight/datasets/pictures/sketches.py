@@ -31,7 +31,8 @@ BLUR_SIDE, FINE_PX, COARSE_PX = 96, 1.5, 6.0
 EARLY_WORDS, EARLY_SHARE = 4, 0.36
 """A pair that differs in more than this share of the first words is not looked at further."""
 SPREAD = 389
-"""Odd: bit k of a window is taken from place 389 k, so that the first words are spread over the picture."""
+"""Bit k of a window is its cell SPREAD * k modulo NUM_BITS, so that the first words hold cells of the whole picture.
+SPREAD is odd and NUM_BITS a power of two, so each cell comes once."""
 MAX_PAIRS_WITH_CROPS = 12_000**2
 NUM_ROWS, NUM_COLUMNS = 128, 4096
 """Size of a block of the search; it bounds the memory."""

@@ -247,7 +247,11 @@ Cut = tuple[str, Callable[[str], bool]]
 
 
 def parse_cut(text: str, header: Sequence[str]) -> Cut:
-    """`tirads>=4b`, `ki67>15`, `histology=papillary,medullary` -> (column, whether a value of it is malignant)."""
+    """`tirads>=4b`, `ki67>15`, `histology=papillary,medullary` -> (column, a function: value -> whether malignant).
+
+    InputError where the text has another form, names no column of the header, or compares with what has no order. The
+    function raises it too, for a value without a place in the order.
+    """
     found = _CUT.match(text)
     written = {plain_name(name): name for name in header}
     if found is None or plain_name(found["column"]) not in written:

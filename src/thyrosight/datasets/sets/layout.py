@@ -82,7 +82,10 @@ class KnownSet:
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Folder -> {file stem: image file}, in natural order of the names ("2" before "10")."""
+    """Folder -> {file stem: image file}, in natural order of the names ("2" before "10").
+
+    InputError where two images have one stem.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):

@@ -147,10 +147,10 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
 
 
 def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -> tuple[list[Case], list[str]]:
-    """One case per row -> (the same, spellings of one patient made one; notes). InputError where cells were merged.
+    """One case per row, {role: column}, the table -> (the cases with one spelling per patient, notes in words).
 
-    Where cells were merged in a spreadsheet, only the first of their rows has the value in the CSV, so the other images
-    would lose their patient.
+    InputError where cells were merged in a spreadsheet: only the first of their rows has the value in the CSV, so the
+    other images would lose their patient. InputError too where it shortened a long number of a patient to `1.2E+09`.
     """
     if "group" not in columns:
         return list(cases), []

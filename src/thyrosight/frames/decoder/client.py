@@ -28,7 +28,7 @@ from thyrosight.errors import InputError
 MAX_MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 60
 WALL_SECONDS = 180.0
-MAX_FILES_A_CHILD = 200
+MAX_FILES_PER_CHILD = 200
 MAX_IDLE_CHILDREN = 2
 MAX_LINE_BYTES = 1 << 20
 MAX_REPLY_BYTES = 64 << 20
@@ -160,7 +160,7 @@ def _idle_child() -> DecodeChild | None:
 
 def _give_back(child: DecodeChild) -> None:
     with _lock:
-        is_kept = child.is_fit and child.num_files < MAX_FILES_A_CHILD and len(_idle) < MAX_IDLE_CHILDREN
+        is_kept = child.is_fit and child.num_files < MAX_FILES_PER_CHILD and len(_idle) < MAX_IDLE_CHILDREN
         if is_kept:
             _idle.append(child)
     if not is_kept:
