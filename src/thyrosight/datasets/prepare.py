@@ -89,6 +89,7 @@ def prepare(
     progress is called with (images done, images in all). InputError where the layout is unknown, no image can be used,
     or `out` holds files of these names that prepare did not write.
     """
+    from thyrosight.datasets.pictures.alpha_masks import with_alpha_masks
     from thyrosight.datasets.scan import in_order, scan_case
 
     folder, out = Path(folder), Path(out)
@@ -113,6 +114,7 @@ def prepare(
         replace(case, image=case.image.resolve(), mask=case.mask.resolve() if case.mask else None)
         for case in data_set.cases
     ]
+    absolute, in_alpha, cut_out = with_alpha_masks(absolute, out)
     keep = frozenset(options.nodule_labels) or None
     facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
     refuse_unnamed_labels(facts)
@@ -123,8 +125,9 @@ def prepare(
     if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
-    everything_out = {why: number for why, number in {**data_set.left_out, **left_out}.items() if number}
-    data_set = replace(data_set, left_out=everything_out, notes=(*data_set.notes, *turned, *notes, *more_notes))
+    everything_out = {why: number for why, number in {**data_set.left_out, **cut_out, **left_out}.items() if number}
+    all_notes = (*data_set.notes, *in_alpha, *turned, *notes, *more_notes)
+    data_set = replace(data_set, left_out=everything_out, notes=all_notes)
     return _write(out, cases, facts, data_set, options.seed)
 
 

@@ -2,6 +2,7 @@
 
 The content decides the format. Size and cost are checked before decoding. A bad file is one InputError.
 A frame has eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles ignored.
+An image whose transparency is a mask is refused (alpha.py).
 Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats reliably states how many millimetres a pixel has: PNG
 pHYs and JPEG or TIFF resolution describe a printed page. So `spacing` is None.
 """
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from thyrosight.errors import InputError
 from thyrosight.files import mend_of, named
 from thyrosight.files.plain_text import printable
+from thyrosight.frames.alpha import AlphaMaskError, has_alpha, refuse_alpha_mask, refuse_alpha_mask_of
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, read_claim
@@ -101,6 +103,8 @@ class StillFile:
             image_HW, rgb_HW3 = self._decode(index)
         except MemoryError:
             raise InputError(f"{self._name}: not enough memory to decode it; export it smaller") from None
+        except AlphaMaskError as error:
+            raise InputError(f"{self._name}: {error}") from None
         except Exception as error:  # Pillow raises a dozen types on damaged files, which mean the same
             self._image = None
             kind = type(error).__name__
@@ -286,6 +290,7 @@ def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | No
         return None
     colour_HW3: NDArray[Any] = decoded[..., 2::-1].astype(np.uint32)
     if decoded.shape[2] == 4:  # over black
+        refuse_alpha_mask_of(decoded)
         colour_HW3 = colour_HW3 * decoded[..., 3:] // 65535
     height, width = colour_HW3.shape[:2]
     eight_HW3 = scale_to_uint8(colour_HW3.reshape(height, -1).astype(np.uint16)).reshape(height, width, 3)
@@ -305,7 +310,8 @@ def is_white_zero(image: PillowImage) -> bool:
 
 
 def to_arrays(image: PillowImage, is_inverted: bool) -> tuple[UInt8Array, UInt8Array | None]:
-    """Pillow image of any mode -> (gray, RGB or None), 8 bit."""
+    """Pillow image of any mode -> (gray, RGB or None), 8 bit. AlphaMaskError where its transparency is a mask."""
+    refuse_alpha_mask(image)
     if image.mode in _DEEP_MODES:
         gray_HW = scale_to_uint8(np.asarray(image))
         return (255 - gray_HW if is_inverted else gray_HW), None
@@ -320,7 +326,7 @@ def on_black(image: PillowImage) -> PillowImage:
     from PIL import Image
 
     is_gray = image.mode in ("1", "L", "LA", "La")
-    if "transparency" not in image.info and image.mode not in ("RGBA", "RGBa", "LA", "La", "PA"):
+    if not has_alpha(image):
         return image.convert("L") if is_gray else image
     layered = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     flat = Image.new("RGB", image.size)

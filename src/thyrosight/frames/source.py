@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
+from thyrosight.frames.alpha import AlphaMaskError, refuse_alpha_mask
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.load import (
     check_size,
@@ -100,10 +101,13 @@ def _pillow_parts(
             image.seek(chosen)
         if value_range is not None:
             upright = ImageOps.exif_transpose(image)
+            refuse_alpha_mask(upright)
             return _array_parts(np.asarray(upright if len(upright.getbands()) == 1 else on_black(upright)), value_range)
         if (deep := deep_colour(image)) is not None:
             return deep
         return to_arrays(ImageOps.exif_transpose(image), is_white_zero(image))
+    except AlphaMaskError as error:
+        raise InputError(f"a Pillow image of mode {image.mode}: {error}") from None
     except (ValueError, OSError) as error:
         fault = f"a Pillow image of mode {image.mode} can't be read ({error})"
         raise InputError(f"{fault}; convert it to L or RGB") from None
@@ -128,7 +132,10 @@ def _array_parts(array: NDArray[Any], value_range: ValueRange | None) -> tuple[U
     if array.ndim == 3 and array.shape[2] == 4:
         from PIL import Image
 
-        return to_arrays(Image.fromarray(array), False)
+        try:
+            return to_arrays(Image.fromarray(array), False)
+        except AlphaMaskError as error:
+            raise InputError(f"an array of shape {array.shape}: {error}") from None
     return (array, None) if array.ndim == 2 else gray_and_rgb(array)
 
 

@@ -38,6 +38,7 @@ from thyrosight.datasets.formats.tree import (
     tables_below,
 )
 from thyrosight.datasets.formats.volumes import is_volume
+from thyrosight.datasets.pictures.alpha_masks import layers_of
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage
@@ -68,7 +69,7 @@ class Sorted:
 
 
 def recognise(folder: Path) -> bool:
-    """Images with masks, folders of benign and malignant images, or sub-folders of images with a table."""
+    """Images with masks or masks in their alpha channel, folders of classes, or sub-folders of images with a table."""
     if not folder.is_dir():
         return False
     files = images_below(folder)
@@ -81,6 +82,8 @@ def recognise(folder: Path) -> bool:
     places = [place_of(path.relative_to(folder).parent.parts) for path in files]
     if {0, 1} <= {place.malignancy for place in places} | set(classes_of(places)[0]):
         return True
+    if all(layers_of(path) for path in files[:MAX_OPENED]):
+        return True
     names = by_name(path for path in files if path.parent != folder)
     return any(image_column(table, names) for table in tables)
 
@@ -92,7 +95,7 @@ def read(request: Request) -> DataSet:
         raise InputError(f"{folder}: no images in it; {counted(files_below(folder), folder) or 'it is empty'}")
     files, overlays = without_overlays(folder, files)
     refuse_unnamed_classes(request)
-    found = sort_files(folder, files, request.columns) or Sorted(files, [], "no masks: labels alone")
+    found = sort_files(folder, files, request.columns) or Sorted(files, [], "no mask files: labels alone")
     pairs, strays = matched(folder, found)
     left_out = {}
     notes = [found.rule]
@@ -202,6 +205,8 @@ def _by_role(files: Sequence[Path]) -> Sorted | None:
     if not masks or len(masks) != len(roles) - 1:
         return None
     (image,) = set(roles) - masks
+    if len(roles[image]) < 2:
+        return None
     rule = f"masks: the files called {', '.join(sorted(masks))}, by their content, of the image {image} in their folder"
     of_masks = [path for path in files if stem_without_ending(path).casefold() in masks]
     return Sorted(roles[image], of_masks, rule, is_per_folder=True)

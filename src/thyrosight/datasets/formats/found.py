@@ -12,7 +12,7 @@ from thyrosight.datasets.formats.names import classes_of, malignancy_in, patient
 from thyrosight.datasets.formats.side_table import with_table
 from thyrosight.datasets.formats.tree import stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
-from thyrosight.datasets.sets.layout import DataSet, Request, without_masks
+from thyrosight.datasets.sets.layout import CONVERTED, DataSet, Request, without_masks
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage, readable
 from thyrosight.types import Box, Case
@@ -20,8 +20,6 @@ from thyrosight.types import Box, Case
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
 _VERSION = re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$")
 """The name that Roboflow gives to each version of an image that it augments."""
-CONVERTED = "converted"
-"""Folder next to `masks` for images and masks of formats that are written as PNG."""
 
 
 @dataclass(frozen=True)

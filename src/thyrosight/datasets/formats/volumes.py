@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from thyrosight.datasets.formats.names import is_nodule_name
 from thyrosight.datasets.formats.tree import VOLUMES, ending_of
+from thyrosight.datasets.sets.layout import write_pixels
 from thyrosight.errors import InputError, MissingExtraError
-from thyrosight.files import write_atomic
 from thyrosight.frames.load import MAX_PIXELS, load_frame
 
 MAX_VOLUME_BYTES = 1 << 30
@@ -39,14 +39,7 @@ def as_png(path: Path, out: Path, *, is_mask: bool, wanted: tuple[str, ...] = ()
         values = load_frame(path).image_HW
     else:
         return path
-    import cv2
-
-    done, encoded = cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)
-    if not done:
-        raise InputError(f"{path}: can't be written as PNG; export it as PNG")
-    if not (out.is_file() and out.read_bytes() == encoded.tobytes()):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(out, encoded.tobytes())
+    write_pixels(out, values)
     return out
 
 

@@ -6,12 +6,17 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from thyrosight.bundle.records import Origin
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_disk_fault, readable, write_atomic
 from thyrosight.types import BoolArray, Case
 
+CONVERTED = "converted"
+"""Folder next to `masks` for images and masks of formats that are written as PNG."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _MASK_WORD = (
     r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
@@ -129,12 +134,18 @@ def image_size_hw(path: Path) -> tuple[int, int]:
 
 def write_mask(path: Path, mask_HW: BoolArray) -> None:
     """Boolean mask `_HW` -> one-channel PNG of 0 and 255; a file that already holds these bytes is left as it is."""
-    import cv2
     import numpy as np
 
-    done, encoded = cv2.imencode(".png", mask_HW.astype(np.uint8) * 255)
+    write_pixels(path, mask_HW.astype(np.uint8) * np.uint8(255))
+
+
+def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
+    """Gray `_HW` or RGB `_HW3` of 8 or 16 bits -> PNG; a file that already holds these bytes is left as it is."""
+    import cv2
+
+    done, encoded = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)
     if not done:
-        raise RuntimeError(f"mask of shape {mask_HW.shape} did not encode")
+        raise RuntimeError(f"an image of shape {pixels.shape} did not encode")
     if path.is_file() and path.read_bytes() == encoded.tobytes():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

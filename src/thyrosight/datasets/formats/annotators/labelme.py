@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
-from thyrosight.datasets.formats.found import CONVERTED
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -25,7 +24,7 @@ from thyrosight.datasets.formats.shapes import (
     read_each,
 )
 from thyrosight.datasets.formats.tree import by_name
-from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
+from thyrosight.datasets.sets.layout import CONVERTED, DataSet, KnownSet, Request
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.types import BoolArray
