@@ -55,9 +55,10 @@ class ArchivePlan:
 def plan_archive(
     sources: list[str], settings: RowSettings, *, num_nodes: int = 1, num_sampled: int = 40
 ) -> ArchivePlan:
-    """Sources as predict takes them -> ArchivePlan. The sample is spread evenly. InputError without images.
+    """Sources as predict takes them -> ArchivePlan. The sample is spread evenly.
 
-    Processor time of this process counts, so other work on the machine disturbs it little.
+    The processor time of this process is measured, so other work on the machine disturbs the result little. InputError
+    where there are no images, or where none of the sample can be predicted.
     """
     items = find_items(sources).items
     step = max(1, len(items) // num_sampled)
@@ -88,7 +89,8 @@ def _cost(
 ) -> Cost:
     core_hours = num_images * core_seconds / 3600
     listed_gib = num_images * BYTES_PER_ITEM / 2**30
-    shard_gib = DEFAULT_SHARD_ROWS * row_bytes * 20 / 2**30  # rows before compression, as text
+    # Rows in memory, as text and not compressed, take about 20 times as much as in the file.
+    shard_gib = DEFAULT_SHARD_ROWS * row_bytes * 20 / 2**30
     return Cost(
         num_images,
         core_hours,

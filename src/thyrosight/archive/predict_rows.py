@@ -53,7 +53,8 @@ class RowSettings(NamedTuple):
 def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) -> Row:
     """One image -> {"image": row, "nodules": rows}; no fault of one file can stop the run.
 
-    Where the system was short of open files or memory, the row is also {"is_shortage": True}: it must not stay.
+    Where the system was short of open files or memory, the result also has {"is_shortage": True}: it must not be
+    stored, because a second try may succeed.
     """
     fault: Exception
     try:

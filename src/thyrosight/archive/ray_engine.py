@@ -125,7 +125,7 @@ class ShardMaker:
 
 
 def _absolute(rows: RowSettings) -> RowSettings:
-    """-> the same settings for an actor, whose working folder is another."""
+    """-> the same settings with the absolute path of the bundle, because an actor has another working folder."""
     return rows if rows.bundle is None else rows._replace(bundle=rows.bundle.resolve())
 
 

@@ -15,7 +15,7 @@ from thyrosight.files import write_atomic
 from thyrosight.files.leftovers import remove_leftovers
 
 OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
-"""Object stores have no folders. In them fsspec would make a new bucket for a mistyped name."""
+"""Object stores have no folders, so none are made in them. For a mistyped name fsspec would make a new bucket."""
 
 
 class TableStore(Protocol):
@@ -32,7 +32,7 @@ class TableStore(Protocol):
         ...
 
     def names(self, folder: str) -> list[str]:
-        """-> names of the files right in the folder, sorted."""
+        """-> names of the files directly in the folder, sorted."""
         ...
 
 

@@ -141,9 +141,10 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: Eva
 
 
 def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: BundleInfo, path: Path) -> dict[str, Any]:
-    """evaluation.json -> scores, subgroups, failures, and the models that they are of.
+    """evaluation.json -> fields of a BundleInfo: scores and what they are of, subgroups, failures, mask rule if any.
 
-    InputError where its cases differ.
+    InputError where it does not fit the bundle or the rows: other cases, --tta, images seen in training, another
+    meaning of the risk, or the mask rule of another network.
     """
     if {case["case_id"] for case in record["cases"]} != {row.case_id for row in rows}:
         raise InputError(f"{path}: has other cases than the per_case.csv; pass the two of one cross-validation")

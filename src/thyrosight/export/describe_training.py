@@ -46,7 +46,7 @@ def with_training_facts(
 
 
 def _fitted_rows(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
-    """-> the fitted rows of this entry; none where an earlier run has seen it."""
+    """-> the rows of this set that the run was fitted on; none where it was inherited, or their number differs."""
     if inherited_from(entry):
         return []
     rows = [case for case in fit_cases if case.source == entry.source]

@@ -35,9 +35,9 @@ from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case
 
 LAST_OF_RISK = ("malignancy.local_logit.", "malignancy.whole_logit.", "malignancy.rate.2.")
-"""How the names of those parameters begin whose first axis counts the questions."""
+"""Parameters whose names begin so have one entry per question along their first axis."""
 OWN_QUESTION = "own"
-"""The name of the network's own question where another one is first."""
+"""The name that the network's own question gets when another question is put first."""
 
 
 def kept_network(run: Path, config: Config) -> nn.Module:
@@ -50,7 +50,11 @@ def kept_network(run: Path, config: Config) -> nn.Module:
 
 
 def ask(network: nn.Module, config: Config, question: str) -> Config:
-    """Put one of several questions first, in place, so that the bundle answers it -> its configuration."""
+    """Network, one of network.questions -> the configuration of a network that answers this question.
+
+    The network's weights are reordered in place, so that this question is the first. ConfigError where the run was not
+    taught it.
+    """
     known = config.network.questions
     if question not in known:
         raise ConfigError(f"--question {question}: this run was taught {', '.join(known) or 'one question alone'}")

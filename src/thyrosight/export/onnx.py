@@ -120,7 +120,7 @@ def parity(network: nn.Module, onnx_bytes: bytes, images_B1HW: Sequence[np.ndarr
 
 
 def checked_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
-    """Network -> ONNX bytes that agree with torch on noise of two sizes; BundleError where they do not."""
+    """Network -> ONNX bytes; BundleError where their mask probability differs from torch's on noise of two sizes."""
     onnx_bytes = to_onnx(network, size_hw)
     rng = np.random.default_rng(0)
     larger_hw = (size_hw[0] + 32, size_hw[1] + 64)

@@ -1,4 +1,4 @@
-"""Labelled logits, their calibration -> a bundle's operating points, with rates at thresholds of other images."""
+"""Labelled logits, their calibration -> a bundle's operating points, with rates at thresholds chosen on others."""
 
 from __future__ import annotations
 

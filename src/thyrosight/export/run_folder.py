@@ -105,7 +105,7 @@ def keep_start_images(out: Path, start: Bundle | None) -> None:
 
 
 def start_images(run: Path) -> SeenImages | None:
-    """Run -> the images that its starting weights had seen; None where the run kept none."""
+    """Run -> the images that its starting weights had seen; None where the run has no such file that can be read."""
     try:
         return SeenImages.from_bytes((run / START_IMAGES).read_bytes())
     except (OSError, ValueError) as error:

@@ -111,7 +111,9 @@ def chosen_rule(
 ) -> dict[str, Any]:
     """Dice per validation image and rule, source of each -> fields of a BundleInfo: the best rule, its mean Dice.
 
-    The best rule has the best mean of the sources' means. Its score is the mean over all images.
+    dices_NTL: N images, T thresholds, L least mean probabilities (LEAST_MEANS). The best rule has the best mean of the
+    sources' means. Its score is the mean over all images. may_drop: whether a rule may drop regions by their mean
+    probability.
     """
     is_of = [np.array([one == source for one in sources]) for source in dict.fromkeys(sources)]
     means_STL = np.array([dices_NTL[rows].mean(axis=0) for rows in is_of])

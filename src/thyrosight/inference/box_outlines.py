@@ -24,7 +24,7 @@ LEAST_IOU = 0.75
 box."""
 STRETCH_LEVEL = 0.5
 VIEW_SCALE = 2.5
-"""Sides of the closer view, as multiples of the sides of the box."""
+"""Side of the closer view, as a multiple of the longer side of the box."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ class BoxOutline:
 
 
 def closer_view(box: Box, field: Box) -> Box:
-    """A nodule's box and the field -> the view around the box, VIEW_SCALE times as large, kept inside the field."""
+    """A nodule's box and the field -> a square view around the box, VIEW_SCALE times its longer side, inside the field.
+
+    Where the field is smaller than the square, the view ends with the field.
+    """
     width, height = min(field.width, round(VIEW_SCALE * box.width)), min(field.height, round(VIEW_SCALE * box.height))
     side = max(width, height)
     width, height = min(field.width, side), min(field.height, side)
@@ -47,7 +50,10 @@ def closer_view(box: Box, field: Box) -> Box:
 
 
 def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAST_IOU) -> BoxOutline | None:
-    """Mask probability in source pixels, a box -> the largest region in it at the threshold that fits best; or None."""
+    """Mask probability in source pixels, a box -> the largest region in it at the threshold that fits best.
+
+    None where the region's extent has an IoU below least_iou with the box at every threshold.
+    """
     height, width = probability_HW.shape
     x, y = round(REACH_SHARE * box.width), round(REACH_SHARE * box.height)
     around = clipped(Box(box.x0 - x, box.y0 - y, box.x1 + x, box.y1 + y), Box(0, 0, width, height))

@@ -5,8 +5,9 @@ It is a one-class method: the fit uses ultrasound alone, so it needs no examples
   brought to a robust scale and clipped. The covariance is shrunk (Ledoit and Wolf, J Multivar Anal 88:365, 2004).
 - Varied copies: the fit also gets each training view as other settings or another scanner might show it. Directions in
   which the copies differ count for less.
-- Threshold: FLAGGED_SHARE of the varied held-out frames exceed it; fewer of the unchanged ones do. Each group is left
-  out of the fit in turn (cross-conformal prediction: Vovk, Ann Math Artif Intell 74:9, 2015).
+- Threshold: FLAGGED_SHARE of the varied held-out frames exceed it; fewer of the unchanged ones do. The groups are dealt
+  into NUM_FOLDS folds. Each fold is measured by a fit without it (cross-conformal prediction: Vovk, Ann Math Artif
+  Intell 74:9, 2015).
 
 Legend: N views, S statistics.
 """
@@ -28,11 +29,12 @@ FLAGGED_SHARE = 0.02
 MIN_FRAMES = 50
 """Fewer frames do not show what is usual: nothing is fitted."""
 MAX_FRAMES_PER_SOURCE = 1000
-"""More frames cost time and change nothing; and a large set does not outweigh a small one."""
+"""More frames would cost time and change nothing. The limit also keeps a large set from outweighing a small one."""
 NUM_VARIED = 3
 NUM_FOLDS = 5
 CLIP = 8.0
-"""In robust standard deviations. A deviation beyond it counts as this one: its exact amount carries no information."""
+"""Largest deviation from the centre that counts, in robust standard deviations. Every larger one counts as this one, so
+that one wild statistic does not decide the distance alone."""
 SCALE_FLOOR = 0.01
 
 Values = NDArray[np.floating[Any]]
@@ -138,7 +140,7 @@ def shrunk_moments(z_NS: Values) -> Values:
 
 
 def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed: int) -> tuple[Values, Values]:
-    """-> distances of the unchanged frames, and of the varied ones, each by a fit without its group."""
+    """-> (distances of the unchanged frames, distances of the varied ones), each by a fit without the frame's group."""
     names = sorted(set(groups))
     order = np.random.default_rng([seed, 1]).permutation(len(names))
     fold_of = {names[index]: place % NUM_FOLDS for place, index in enumerate(order)}

@@ -42,7 +42,7 @@ def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info
 
 
 def other_part_flags(frame: Frame) -> list[Flag]:
-    """-> a flag where a DICOM header states a part of the body that is not the thyroid; it needs no measure."""
+    """-> a flag where a DICOM header states another part of the body than the thyroid, whatever the pixels show."""
     if frame.other_body_part is None:
         return []
     message = (

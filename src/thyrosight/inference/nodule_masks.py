@@ -18,7 +18,8 @@ def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolA
     """Mask probability of one view, the model's declaration -> its nodules' masks, the largest first.
 
     A region is above mask_threshold. Its holes are filled, and its outline is smoothed where the model states so. It
-    counts if it then covers min_area_fraction of the view and has a mean probability of min_mean_probability.
+    counts if it then covers at least min_area_fraction of the view and its mean probability is at least
+    min_mean_probability.
     """
     if not info.has_mask:
         return ()

@@ -135,18 +135,18 @@ def open_session(onnx_bytes: bytes, threads: int | None = None, provider: str = 
     """
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # the tracing events of Windows, which the variable leaves on
+    onnxruntime.disable_telemetry_events()  # Windows' trace events, which ORT_DISABLE_TELEMETRY leaves on
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads keep their cores busy
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else waiting threads use their cores
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     _register_shared_arena()
     options.add_session_config_entry("session.use_env_allocators", "1")
     if provider == PROVIDERS["directml"]:
-        options.enable_mem_pattern = False  # it refuses to start with it
+        options.enable_mem_pattern = False  # DirectML does not start with memory patterns
     providers = list(dict.fromkeys((provider, PROVIDERS[CPU])))
     session = onnxruntime.InferenceSession(onnx_bytes, options, providers=providers)
     session.disable_fallback()
@@ -169,7 +169,10 @@ def _register_shared_arena() -> None:
 
 
 def default_threads() -> int:
-    """-> physical cores that this process may use, at least 1; hyper-threads count once where the system lists them."""
+    """-> physical cores that this process may use, at least 1.
+
+    Linux lists the hyper-threads of a core. Windows and macOS do not; there it is half of the logical cores.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return max(1, (os.cpu_count() or 2) // 2)
     cores = set()

@@ -23,7 +23,7 @@ VIEW_SHARES = (0.35, 0.5, 0.7)
 """Sides of the closer views around a point, as shares of the panel's longer side. Where the network has found the
 nodule already, one view around that nodule is used instead, because views of these sides cut large nodules."""
 PEAK_SHARE = 0.5
-"""The threshold is this share of the mask probability at the point, where that is below the bundle's threshold."""
+"""This share of the mask probability at the point is the threshold where it is below the bundle's threshold."""
 LEAST_THRESHOLD = 0.05
 """Below this mask probability the network sees nothing."""
 NEAR_SHARE = 0.02
@@ -53,9 +53,10 @@ class PointOutline:
 def outline_where(
     predictor: Predictor, frame: Frame, raw: RawPrediction, pointed: PointedAt, threshold: float | None = None
 ) -> PointOutline | None:
-    """Frame, the network's maps of it, a place -> the outline there; None where the network sees nothing.
+    """Frame, the network's maps of it, a place -> the outline there.
 
-    threshold: of the mask probability; None: it is chosen. The network's risk of the whole picture is not used.
+    None where the network sees nothing there, the place is outside all panels, or the bundle does not outline nodules.
+    threshold: of the mask probability; None: it is chosen (see `region_at`).
     """
     panel = _panel_with(raw.panels, pointed)
     if panel is None or not predictor.info.has_mask:
@@ -86,7 +87,7 @@ def looked_at(predictor: Predictor, frame: Frame, raw: RawPrediction, views: Seq
     """Frame, its maps, closer views -> mask probability: the mean over the whole view and the closer views."""
     total_HW, num_HW = raw.probability_HW.copy(), np.ones(raw.probability_HW.shape, np.float32)
     if predictor.info.preprocessing.crop == "none":
-        return total_HW  # the bundle's network knows whole frames alone
+        return total_HW  # this network was trained on whole frames only
     for view in views:
         near_HW = predictor.run(frame, fov=view, panels=(view,)).probability_HW
         total_HW[view.slices] += near_HW[view.slices]
@@ -101,11 +102,12 @@ def region_at(
     usual_threshold: float,
     threshold: float | None = None,
 ) -> tuple[BoolArray | None, float]:
-    """Mask probability, the panel, points -> (mask of the region with the points inside, its threshold); or (None, _).
+    """Mask probability, the panel, points -> (mask of the region with the inside points, its threshold).
 
-    Where no threshold is given, it is the usual one, or PEAK_SHARE of the lowest probability at an inside point if that
-    is lower. It is raised until no outside point is in the region. Where an inside point would be lost by this, the
-    pixels nearer to an outside point than to any inside point are cut off instead.
+    The mask is None where the network sees nothing at one of the inside points. A given threshold is used as it is. A
+    chosen one starts as usual_threshold, or as PEAK_SHARE of the lowest probability at an inside point if that is
+    lower, and is raised until no outside point is in the region. Where no threshold separates the points, the pixels
+    nearer to an outside point than to any inside point are cut off instead.
     """
     reach = max(1, round(NEAR_SHARE * max(panel.width, panel.height)))
     peaks = [_highest_near(probability_HW, point, panel, reach) for point in pointed.inside_xy]
@@ -142,7 +144,7 @@ def _united(
 
 
 def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
-    """-> the mask without the pixels nearer to an outside point than to any inside point; only the points' part."""
+    """-> the mask without pixels nearer to an outside point than to an inside one; only parts with an inside point."""
     rows, columns = np.nonzero(mask_HW)
 
     def nearest(points: Sequence[PointXY]) -> FloatArray:

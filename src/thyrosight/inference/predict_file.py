@@ -31,7 +31,8 @@ CLIP_KIND = "thyrosight clip"
 class ReadOptions:
     """How a file is read.
 
-    frame_index: this frame alone. every: each n-th frame of a clip (None: as many as MAX_CLIP_FRAMES allows).
+    frame_index: this frame alone. every: n, to read every n-th frame of a clip (None: the smallest n that
+    MAX_CLIP_FRAMES allows).
     spacing: replaces the one that the file states.
     """
 
@@ -50,9 +51,9 @@ class CaseResult:
 
 
 def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> CaseResult:
-    """File -> CaseResult. A clip is read whole unless a frame is chosen.
+    """File -> CaseResult. Of a clip all frames, or every n-th, are predicted unless a frame is chosen.
 
-    For any other file of several frames a frame must be chosen.
+    InputError where the file can't be read, or where it has several frames, is no clip, and no frame is chosen.
     """
     with open_frames(path) as file:
         return _examine_open(predictor, file, path, options)
@@ -89,9 +90,9 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: Re
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:
-    """Number of frames, `every` as given -> n, to read each n-th frame.
+    """Number of frames, the n asked for (None: not asked) -> n, to read every n-th frame.
 
-    None: the smallest n that MAX_CLIP_FRAMES allows.
+    Not asked: the smallest n that MAX_CLIP_FRAMES allows. InputError where the n asked for is smaller than that.
     """
     needed = -(-num_frames // MAX_CLIP_FRAMES)
     if every is not None and every < needed:

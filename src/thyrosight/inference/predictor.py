@@ -48,7 +48,7 @@ from thyrosight.views.shown_frame import shown_picture
 
 NO_INTERVAL = "the model's bundle does not carry the uncertainty of its calibration"
 ROUNDING = 1e-3
-"""The mean of an ensemble's probabilities may exceed 0 and 1 by this much, because of rounding."""
+"""The mean of an ensemble's probabilities may be below 0 or above 1 by this much, because of rounding."""
 INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images); it knows nothing of the network's own"
 
 
@@ -231,12 +231,12 @@ class Predictor:
             raise BundleError(f"model {self.info.name}: its network {error}; use another bundle") from None
         try:
             outputs = tuple(self._session.run(list(OUTPUT_NAMES), {INPUT_NAME: image_V1HW}))
-        except Exception as error:  # ONNX Runtime has a dozen types of its own
+        except Exception as error:  # ONNX Runtime has a dozen error types of its own
             raise BundleError(
                 f"model {self.info.name}: its network can't be run ({type(error).__name__}); use another bundle"
             ) from error
         is_probability = outputs[0].min(initial=0) >= -ROUNDING and outputs[0].max(initial=0) <= 1 + ROUNDING
-        if not is_probability:  # nor where it is not a number
+        if not is_probability:  # NaN fails both comparisons too
             raise BundleError(f"model {self.info.name}: its mask is no probability; use another bundle")
         return outputs
 
@@ -254,10 +254,10 @@ class Predictor:
     def nodule(
         self, frame: Frame, raw: RawPrediction, mask_HW: BoolArray, panel_index: int, image_risk: float | None
     ) -> Nodule:
-        """A nodule's mask in source pixels -> its record; its logit is the mean of the map, if there is a map.
+        """A nodule's mask in source pixels -> its record. The mask may be the network's or a person's.
 
-        The network's own nodules and a person's are measured here. The panel is the view: pixels outside it have no
-        part in the signs. raw.mask_HW holds the other nodules, which are no tissue around this one.
+        Its risk comes from the mean of the malignancy map under the mask; without a map it is image_risk. The signs use
+        pixels of the panel alone, and no pixel of the other nodules, which raw.mask_HW holds.
         """
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:

@@ -17,15 +17,15 @@ from thyrosight.prediction import RiskShare
 
 
 def odds(probability: float) -> float:
-    """0 to 1 -> probability against its opposite; infinite at 1."""
+    """Probability, 0 to 1 -> probability / (1 - probability); infinite at 1."""
     return math.inf if probability >= 1.0 else probability / (1.0 - probability)
 
 
 def likelihood_ratio(risk: float, share: float) -> float:
-    """Risk, share of malignant nodules that it assumes -> how much likelier such a picture is for a malignant nodule.
+    """Risk, share of malignant nodules that it assumes -> likelihood ratio.
 
-    The result does not depend on the share. 1 carries no information; above 10 or below 0.1 the evidence is strong
-    (Jaeschke et al., JAMA 1994).
+    It states how many times likelier such a picture is for a malignant nodule than for a benign one. It does not depend
+    on the share. 1 carries no information; above 10 or below 0.1 the evidence is strong (Jaeschke et al., JAMA 1994).
     """
     return odds(risk) / odds(checked_share(share))
 

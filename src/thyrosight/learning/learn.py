@@ -42,6 +42,7 @@ from thyrosight.training.train import train
 from thyrosight.types import Case, Progress
 
 LAST_OF_EVALUATION = "report.html"
+"""The file that an evaluation writes last: where it exists, the evaluation is finished."""
 NUM_TIMED = 3
 
 

@@ -22,12 +22,12 @@ MIN_EPOCHS = {"shipped": 4, "imagenet": 12, "random": 12}
 MIN_STEPS = 600
 """Where an epoch has few steps, a run may have more epochs than the recipe, up to this number of steps."""
 FEW_VIEWS, MANY_VIEWS = 64, 2000
-"""With fewer images than the first number a batch has 4, so that an epoch has several steps; with more than the second
-it has 16."""
+"""A batch has 8 views. With fewer views than the first number it has 4, so that an epoch has several steps; with more
+than the second number it has 16."""
 MIN_GROUPS_TO_VALIDATE = 100
 """With fewer groups a validation share tells little, and the training lacks its images."""
 MIN_PER_LABEL = 4
-"""Groups of each label without which a risk can't be learned and scored."""
+"""With fewer images of one of the two labels no risk is learned."""
 MAX_SEEN_SHARE = 0.2
 """Up to this share, images that the shipped network has seen are used to train only. Beyond it the run starts from
 other weights."""

@@ -38,11 +38,11 @@ class LearnOptions:
 
 @dataclass(frozen=True)
 class SetFacts:
-    """The facts that decide the plan: counts over the rows outside the test split.
+    """The facts that decide the plan: counts of the rows outside the test split.
 
-    num_views: number of inputs of the network.
-
-    num_seen: rows that the shipped network has learned from. num_groups_of_label: groups with label 0 and with label 1.
+    num_views: inputs of the network; a split screen has several per image. num_boxed: rows with boxes and no outline.
+    num_low, num_high: rows with label 0 and with label 1. num_test: rows of the test split, which the other numbers
+    leave out. num_seen: rows that the shipped network has learned from.
     """
 
     num_images: int

@@ -22,7 +22,10 @@ def network_from_bundle(bundle: Bundle) -> nn.Module:
 
 
 def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
-    """`network.start_from` -> the shipped bundle, the bundle at that path, or that of `fold` in a cross-validation."""
+    """`network.start_from` -> the shipped bundle, the bundle at that path, or that of `fold` in a cross-validation.
+
+    ConfigError where the cross-validation has no finished bundle of this fold.
+    """
     if start_from == SHIPPED:
         return load_bundle(SHIPPED)
     folds = fold_bundles(Path(start_from))
@@ -60,7 +63,10 @@ def _toml(value: object) -> str:
 
 
 def _rows_of_questions(settings: NetworkConfig, bundle: Bundle) -> list[int]:
-    """-> per question of the network, its own first: the bundle's row of it, else row 0, the bundle's own question."""
+    """-> for each question of the network, its own first: the row of the bundle's weights from which it begins.
+
+    A question that the bundle does not have begins from row 0, the bundle's own question.
+    """
     found = list(bundle.info.network_settings.get("questions", ()))
     return [0] + [1 + found.index(name) if name in found else 0 for name in settings.questions]
 

@@ -1,4 +1,4 @@
-"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net, with equal numbers.
+"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net; equal weights give equal outputs.
 
 Shapes: B batch, C channels, H rows, W columns of the input (padded inside to a multiple of 32, cropped back).
 Source: V-Net (Milletari et al. 2016, arXiv:1606.04797) in two dimensions with group normalisation (Wu and He 2018,

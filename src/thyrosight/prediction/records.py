@@ -272,7 +272,7 @@ class Prediction(Record):
         """-> one row per nodule, the largest first, for pandas.DataFrame; no row where there is no nodule.
 
         Columns: image, frame, nodule, risk and its interval, mean probability, all sizes (px, mm or None with
-        mm_reason), the measured signs, then risk and flags of the whole image.
+        mm_reason), the measured signs, then risk and flags of the whole image, and the model's name.
         """
         return [self._row(nodule) for nodule in self.nodules]
 

@@ -1,7 +1,7 @@
 """cases.csv, configuration -> a run folder with the trained network and its bundle.
 
 Importing this package keeps matplotlib's list of fonts out of the home folder: nothing of ours is written outside the
-output folder. It happens here because lightning imports matplotlib (by torchmetrics).
+output folder. It happens here because lightning imports matplotlib (through torchmetrics).
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
 
 
 def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """Flip, zoom, rotate, shift and bend in one resampling; the masks (7 at most) by nearest neighbour."""
+    """Flip, zoom, rotate, shift and bend in one resampling; the masks (8 at most) by nearest neighbour."""
     image_HW, *masks = view
     height, width = image_HW.shape
     columns, rows = _sampling_grid(height, width, settings, rng)
@@ -109,7 +109,7 @@ def random_time_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) ->
 
 
 def random_speckle(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Multiplies by noise whose grain is wider than deep, like speckle."""
+    """Multiplies the image by noise whose grain is wider than deep, like speckle."""
     if settings.speckle <= 0 or rng.random() < 0.5:
         return image_HW
     noise_HW = rng.standard_normal(image_HW.shape, dtype=np.float32)
@@ -142,7 +142,7 @@ def random_blur(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
 
 
 def random_calipers(image_HW: FloatArray, mask_HW: BoolArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Draws measurement crosses, with or without dots between them, on a nodule as often as elsewhere."""
+    """Draws measurement crosses, with or without dots between them; half of the time on a nodule, if there is one."""
     if settings.calipers <= 0 or rng.random() >= settings.calipers:
         return image_HW
     parts = components(mask_HW, MIN_MEASURED_PX)

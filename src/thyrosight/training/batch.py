@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class Sample:
     """One view of one case, letterboxed to the network's input.
 
-    image_HW float32 in [0, 1]; mask_HW bool (all False where has_mask is False); valid_HW bool, False on the letterbox
-    border; malignancy 1, 0 or -1 (not labelled); risk: the target, which is the label, a grade between 0 and 1, or -1;
-    gland_HW bool, the thyroid, None where it is not outlined; descriptors: per descriptor of the lexicon, in its order,
-    the index of the term or -1; view_index counts the views of the case.
+    image_HW: float32 in [0, 1]. mask_HW: bool; all False where has_mask is False. has_mask: whether mask_HW teaches; an
+    image of data.healthy_sources teaches an empty mask. valid_HW: bool, False on the letterbox border. malignancy: the
+    label, 1 or 0, or -1 where it does not teach the network's own question. risk: the target, which is the label, a
+    grade between 0 and 1, or -1. gland_HW: bool, the thyroid; None where it is not outlined. descriptors: the index of
+    the term of each descriptor, in the order of the lexicon, or -1. view_index: number of the view within its case.
     """
 
     image_HW: FloatArray
@@ -40,10 +41,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked samples: image_B1HW in [0, 1] and mask_B1HW 0/1 float32, has_mask_B bool, malignancy_B int64 or -1.
+    """B samples, stacked by `collate`, which fills every field. Where a field is None, it teaches nothing.
 
-    risk_B float32: the target of the risk, 0 to 1, or -1. For auxiliary tasks, None where no row teaches them:
-    gland_B1HW 0/1 float32 with has_gland_B bool; descriptors_BD int64, the term of each of D descriptors or -1.
+    image_B1HW: float32 in [0, 1]. mask_B1HW, gland_B1HW: float32, 0 or 1. valid_B1HW, has_mask_B, has_gland_B,
+    has_box_B: bool. malignancy_B: int64, 1, 0 or -1. risk_B: float32, the target of the risk, 0 to 1, or -1.
+    descriptors_BD: int64, the index of the term of each of D descriptors, or -1.
     """
 
     image_B1HW: Tensor
@@ -56,7 +58,7 @@ class Batch:
     has_gland_B: Tensor | None = None
     descriptors_BD: Tensor | None = None
     box_B3HW: Tensor | None = None
-    """0/1 float32: in a box, in its ellipse, in its core (as BoxMasks)."""
+    """float32, 0 or 1: whether a pixel is in a box, in its ellipse, in its core (as BoxMasks)."""
     has_box_B: Tensor | None = None
     question_B: Tensor | None = None
-    """int64: index of the network's question that risk_B answers; None where there is only one."""
+    """int64: index of the network's question that risk_B answers. None: all answer the network's own question."""

@@ -1,9 +1,10 @@
 """Mask logits and boxes -> loss, so that outlines are learned from boxes (BoxInst: Tian et al., CVPR 2021).
 
-Shapes: B batch (only rows with boxes), H rows, W columns. Everything in float32. It has four parts. The mask should be
-about the ellipse inscribed in a box. The core of a box is nodule, and pixels outside all boxes are not; the latter has
-a small weight, because a nodule may be unlisted. The projections of the mask on both axes must be those of the box.
-Neighbours that look alike belong together.
+Shapes: B batch (only rows with boxes), H rows, W columns. Everything is computed in float32. The loss has four parts:
+- ellipse_dice_loss: the mask is about the ellipse inscribed in a box.
+- zone_cross_entropy: the core of a box is nodule, and pixels outside all boxes are not.
+- projection_loss: the projections of the mask on both axes are those of the box.
+- pairwise_loss: neighbours that look alike are both nodule, or both not.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from torch.nn import functional as F
 
 PAIRWISE_WEIGHT = 0.2
 OUTSIDE_WEIGHT = 0.5
-"""Weight of a pixel outside the boxes, where one in a core has 1: not every nodule is listed."""
+"""Weight of a pixel outside the boxes; a pixel in a core has 1. It is smaller because not every nodule has a box."""
 STRIDE = 4
-"""Neighbours are means over cells with this many pixels per side, because single pixels differ by speckle alone."""
+"""Side of a cell in pixels. Cells are compared, and not single pixels, which differ by speckle alone."""
 ALIKE = 0.04
 """Largest difference in gray, as a share of full scale, of two neighbours that look alike."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
@@ -67,7 +68,7 @@ def projection_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float
 def zone_cross_entropy(logits_B1HW: Tensor, inside_B1HW: Tensor, core_B1HW: Tensor) -> Tensor:
     """Cross-entropy to 1 in the cores and, with OUTSIDE_WEIGHT, to 0 outside the boxes: mean over these pixels (B,).
 
-    Pixels between core and side are left to the other parts.
+    Pixels that are inside a box and outside its core do not count here.
     """
     outside = OUTSIDE_WEIGHT * (1.0 - inside_B1HW)
     loss = F.softplus(-logits_B1HW) * core_B1HW + F.softplus(logits_B1HW) * outside

@@ -37,8 +37,8 @@ SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12
 STEPS_OF_ESTIMATE = 6
-"""After this many steps a run prints how long it will take. The first step does not count: it also decodes and warms
-up."""
+"""A run prints how long it will take after one step more than this. The first two steps are not timed, because they
+also decode images and warm up."""
 REFERENCE_BGR, PREDICTION_BGR = (80, 220, 80), (60, 140, 255)
 
 
@@ -81,7 +81,7 @@ class Checkpoints(Callback):
         is_best = score > self.best_score and has_validated(trainer)
         if is_best:
             self.best_score, self.best_epoch = score, trainer.current_epoch + 1
-            # First: last.ckpt records this score, and a run that resumes from it never writes best.ckpt for it.
+            # Before last.ckpt: that file records this score, so a run that resumes from it would not write best.ckpt.
             self._save(trainer, BEST_NAME)
         self._save(trainer, LAST_NAME)
 
@@ -241,7 +241,10 @@ class ProgressBar(Callback):
 
 
 class StopOnNan(Callback):
-    """Ends the run where the gradient is not finite, and states what to change; the earlier checkpoints stay."""
+    """Ends the run where the gradient is not finite, and states what to change; the earlier checkpoints stay.
+
+    Not with float16: there Lightning skips such a step and lowers the scale of the gradient.
+    """
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
@@ -255,7 +258,7 @@ class StopOnNan(Callback):
 
 
 class Interrupt(Callback):
-    """Ctrl-C or SIGTERM ends the run after this step, and the run becomes a bundle; a second one ends it at once.
+    """Ctrl-C or SIGTERM ends the run after this step; a second one ends it at once. `train` decides what is kept.
 
     Lightning replaces the handler of SIGTERM when a fit begins; this class sets its own again when the training starts.
     """

@@ -70,7 +70,7 @@ def _train_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tel
     if (run / "bundle" / "bundle.json").exists():
         refuse_other_settings(run, run_record(config, cases, run, fold))
     else:
-        # What the audit found has been accepted above, for all folds.
+        # even_if_invalid: `cross_validate` has checked the set once for all folds.
         resume = run.exists()
         train(config, cases, run, fold, resume=resume, tell=tell, keep_stopped=False, even_if_invalid=True)
 

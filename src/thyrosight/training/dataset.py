@@ -40,7 +40,7 @@ class ViewRef:
 
 
 def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
-    """Case -> the boxes that become inputs. Reads the image only where cases.csv has no boxes."""
+    """Case -> the boxes of its views. Reads the image only where cases.csv has no field, or data.crop is "none"."""
     if settings.crop == "none" or case.fov is None:
         frame = load_image(case)
         height, width = frame.size_hw
@@ -60,7 +60,10 @@ def _field(case: Case, ref: ViewRef) -> Box:
 
 
 def size_at(settings: DataConfig, progress: float) -> tuple[int, int]:
-    """Progress of the run, 0 to 1 -> rows and columns of a training input; multiples of 32 where it is scaled."""
+    """Share of the epochs that are done, 0 to 1 -> (rows, columns) of a training input, by data.size_steps.
+
+    A scaled size is rounded to multiples of 32.
+    """
     for share, scale in settings.size_steps:
         if progress < share:
             rows, columns = (max(32, round(side * scale / 32) * 32) for side in settings.size_hw)
@@ -136,7 +139,7 @@ class ViewDataset(Dataset[Sample]):
         )
 
     def _part(self, case: Case, view: Box, mask_HW: BoolArray, rng: np.random.Generator) -> Box:
-        """-> the part of a view that the sample shows, in the view's own pixels: all of it, or a closer look."""
+        """-> the part of a view that the sample shows, in the view's own pixels: all of it, or one around a nodule."""
         height, width = mask_HW.shape
         if not self.augment.enabled or rng.random() >= self.augment.closer:
             return Box(0, 0, width, height)

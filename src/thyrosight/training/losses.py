@@ -1,7 +1,8 @@
 """Output and Batch -> losses: the formulas of the original recipe and our own, and the table of all parts.
 
 Shapes: B batch, H rows, W columns. Everything is computed in float32, whatever autocast chose for the network.
-The letterbox border counts as background. Without this rule a network marks the border as nodule, and pools over it.
+The original recipe is that of the original network (networks/vnet2d.py). The letterbox border counts as background:
+without this rule a network outlines the border, and rates the risk by it.
 A new part is one entry of PARTS and its weight in config.LossConfig.
 """
 

@@ -80,9 +80,10 @@ class TrainingModule(L.LightningModule):
         return Batch(**there)
 
     def on_before_zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
-        """After each step, update the moving average.
+        """Adds the weights of the last finished step to the moving average.
 
-        Its decay rises with the steps, so that it forgets the first weights.
+        The decay rises with the steps, so that the average forgets the first weights. Lightning calls this within the
+        next step, before its backward pass.
         """
         if self.ema is None or self.global_step == 0:
             return
@@ -146,14 +147,18 @@ class TrainingModule(L.LightningModule):
         settings = self.config.optim
         groups = parameter_groups(self.network, settings.lr, settings.encoder_lr_share, settings.weight_decay)
         kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-        # A fused step takes a quarter of the time on a CPU. Before it, float16's scaled gradients could not be clipped.
+        # A fused step takes a quarter of the time on a CPU. Not with float16: there the fused step itself removes the
+        # scale of the gradients, and they must be clipped before it.
         is_fused = self.trainer.precision != "16-mixed"
         optimizer = kind(groups, lr=settings.lr, eps=settings.eps, fused=is_fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._lr_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _lr_share(self, step: int) -> float:
-        """Share of lr at a step: up from 0.01, then half a cosine to final_lr_share (Loshchilov & Hutter 2017)."""
+        """Step -> factor of lr. A straight rise from 0.01 to 1, then half a cosine down to final_lr_share.
+
+        Source: Loshchilov & Hutter 2017. With the schedule "constant" it is always 1.
+        """
         settings = self.config.optim
         warmup = settings.warmup_share * self.num_steps
         if settings.schedule == "constant":
@@ -187,7 +192,10 @@ def parameter_groups(
 
 
 def loss_settings(config: Config, rows: Sequence[Case]) -> LossSettings:
-    """The configured losses, with class weights counted on the training rows where the configuration asks for them."""
+    """The configured losses; with loss.balance_classes, weights of the classes by their counts in the training rows.
+
+    ConfigError where the training rows lack one of the classes.
+    """
     weights: tuple[float, float] | None = None
     if config.loss.balance_classes:
         counts = [sum(case.malignancy == label for case in rows) for label in (0, 1)]

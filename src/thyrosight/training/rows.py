@@ -14,7 +14,7 @@ from thyrosight.types import Case
 
 
 class RunRows(NamedTuple):
-    """The rows of a run. reference: rows that teach nothing, whose frames only fit the flag `unlike_training`."""
+    """The rows of a run. reference: rows that teach nothing; the flag `unlike_training` is fitted on them too."""
 
     fit: list[Case]
     validation: list[Case]

@@ -229,7 +229,10 @@ def choose_accelerator(config: Config) -> str:
 
 
 def choose_precision(config: Config, accelerator: str) -> str:
-    """Lightning's name of the precision; `auto` is bfloat16 only where the hardware multiplies it."""
+    """-> Lightning's name of the precision. ConfigError for float16 on a CPU.
+
+    `auto` is bfloat16 where the hardware multiplies it; elsewhere float16 on a GPU, float32 on a CPU.
+    """
     named = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     if config.run.precision != "auto":
         if config.run.precision == "16" and accelerator == "cpu":
