@@ -119,8 +119,11 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a title above the header": ("Table 1,,,\n" + PLAIN, "which column holds the image's file"),
     "a fold in words": (PLAIN.replace("patient", "fold").replace(",a", ",1 of 5"), "fold '1 of 5'"),
     "a row with a comma too many": (PLAIN.replace(",1,", ",1,seen twice,"), "5 values for 4 columns.*quotes"),
-    "the patient in another language": (PLAIN.replace("patient", "Paciente"), "is .Paciente. the patient"),
-    "the patient in another script": (PLAIN.replace("patient", "\u60a3\u8005ID"), '--column "patient=\u60a3\u8005ID"'),
+    "the patient in another language": (PLAIN.replace("patient", "Prontuário"), "is .Prontuário. the patient"),
+    "the patient in another script": (
+        PLAIN.replace("patient", "\u4f4f\u9662\u53f7"),
+        '--column "patient=\u4f4f\u9662\u53f7"',
+    ),
     "a study that repeats": (
         PLAIN.replace("patient", "StudyInstanceUID").replace(",b", ",a"),
         'is .StudyInstanceUID. the patient.*"patient=StudyInstanceUID".*patient=none',

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from thyrosight.datasets.masks import read_mask
-from thyrosight.datasets.sets import csv_columns, own_csv
+from thyrosight.datasets.sets import own_csv, words
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.errors import InputError
 
@@ -38,7 +38,7 @@ def groups(found: DataSet) -> list[str]:
 
 
 def test_every_alias_is_one_roles_alone() -> None:
-    names = [csv_columns.plain_name(name) for names in csv_columns.ALIASES.values() for name in names]
+    names = [words.plain_name(name) for names in words.ALIASES.values() for name in names]
     assert len(names) == len(set(names))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.sets.layout import BENIGN_WORDS, MALIGNANT_WORDS
+from thyrosight.datasets.sets.words import BENIGN_WORDS, MALIGNANT_WORDS
 
 MASK_WORDS = frozenset(
     re.split(

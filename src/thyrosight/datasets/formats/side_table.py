@@ -8,9 +8,10 @@ from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
-from thyrosight.datasets.sets.csv_columns import ALIASES, ask_for_columns, choose_columns, parse_cut, plain_name
+from thyrosight.datasets.sets.csv_columns import ask_for_columns, choose_columns, parse_cut
 from thyrosight.datasets.sets.layout import Request
-from thyrosight.datasets.sets.own_csv import LABELS, case_of_row, table_rows, united, with_patients
+from thyrosight.datasets.sets.own_csv import case_of_row, table_rows, united, with_patients
+from thyrosight.datasets.sets.words import ALIASES, is_label, plain_name
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
@@ -82,7 +83,7 @@ def _with_numbers(names: dict[str, list[Path]]) -> dict[str, list[Path]]:
 
 def _num_roles(table: Path) -> int:
     names = {plain_name(name) for name in csv_lines(table)[0]}
-    return sum(bool(names & set(map(plain_name, ALIASES[role]))) for role in ("malignancy", "group", "fold", "tirads"))
+    return sum(bool(names & set(ALIASES[role])) for role in ("malignancy", "group", "fold", "tirads"))
 
 
 class _Images:
@@ -125,9 +126,9 @@ def _rows_as_cases(
 
 def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Columns, rows -> of several columns that may be the label, the only one whose values are all labels."""
-    aliases = set(map(plain_name, ALIASES["malignancy"]))
+    aliases = set(ALIASES["malignancy"])
     fitting = [name for name in header if plain_name(name) in aliases]
-    plain = [name for name in fitting if all(row[name].casefold().removesuffix(".0") in LABELS for row in rows)]
+    plain = [name for name in fitting if all(is_label(row[name].removesuffix(".0")) for row in rows)]
     return {"malignancy": plain[0]} if len(plain) == 1 else {}
 
 

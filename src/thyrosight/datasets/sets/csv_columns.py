@@ -1,65 +1,22 @@
 """Names of the columns of a table -> their roles; "tirads>=4b" -> which values are malignant.
 
-Names are compared without case, blanks, `_` and `-`. An ambiguous name is an error that shows the option to write.
+Names are compared without case, accents, blanks, `_` and `-` (words.py). An ambiguous name is an error that shows the
+option to write.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
-from thyrosight.datasets.sets.layout import BENIGN_WORDS, MALIGNANT_WORDS
+from thyrosight.datasets.sets.words import ALIASES, BENIGN_WORDS, MALIGNANT_WORDS, plain_name
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.frames.load import SUFFIXES
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    "image": (
-        "image",
-        "imagepath",
-        "img",
-        "imgpath",
-        "imagefile",
-        "filename",
-        "file",
-        "path",
-        "imagename",
-        "filepath",
-        "imagefilename",
-    ),
-    "mask": ("mask", "maskpath", "maskfile", "maskname", "segmentation", "annotation", "gt", "label mask"),
-    "malignancy": (
-        "malignancy",
-        "malignant",
-        "label",
-        "cate",
-        "class",
-        "diagnosis",
-        "pathology",
-        "histology",
-        "classification",
-        "cancer",
-    ),
-    "group": ("group", "patient", "patientid", "subject", "subjectid"),
-    "case_id": ("caseid", "id", "imageid"),
-    "source": ("source", "dataset"),
-    "split": ("split", "subset"),
-    "fold": ("fold",),
-    "row_mm": ("rowmm",),
-    "column_mm": ("columnmm",),
-    "target": ("target",),
-    "composition": ("composition",),
-    "echogenicity": ("echogenicity",),
-    "shape": ("shape",),
-    "margin": ("margin", "margins"),
-    "foci": ("foci", "echogenicfoci", "calcifications", "calcification"),
-    "tirads": ("tirads", "acrtirads"),
-}
-"""Role -> the column names that have it, without case, blanks, `_` and `-`."""
 NEAR_PATIENT = re.compile(
     r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)"
     r"|paciente|paziente|пациент|患者|病人|病历号|住院号|门诊号|登记号|カルテ|환자|prontu|historiacl|^nhc$|dossier|cartella"
@@ -76,7 +33,7 @@ NEAR_LABEL = re.compile(
     r"|befund|dignit|ergebnis|resultado|esito|диагноз|病理|诊断|診断|良恶性|标签|etiqueta|^benign|^gutartig|^良性"
 )
 NEAR_FOLD = re.compile(r"fold")
-PLAIN_LABELS = MALIGNANT_WORDS | BENIGN_WORDS | {"b", "m"}
+PLAIN_LABELS = {"b", "m"} | MALIGNANT_WORDS | BENIGN_WORDS
 SPLIT_VALUES = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
 """Columns that are never used, not even as the split key, because they identify a person."""
@@ -84,12 +41,6 @@ _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _CATEGORIES = ("1", "2", "3", "4", "4a", "4b", "4c", "5", "6")
 """TI-RADS categories in their order; "4" without a letter counts as the lowest of the fours."""
-
-
-def plain_name(name: str) -> str:
-    """Column name -> the same without case, blanks and punctuation; names are compared in this form."""
-    seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")  # of no width
-    return re.sub(r"[^0-9a-z\u0080-\uffff]+", "", seen.casefold())
 
 
 def choose_columns(
@@ -157,11 +108,15 @@ def _refuse_incomplete(
 
 
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
-    """-> {"image": the only column whose cells are all image files}; empty where there is none or a name shows it."""
-    if {plain_name(name) for name in seen} & set(map(plain_name, ALIASES["image"])):
+    """-> {"image": the only column whose cells are all image files}; empty where there is none or a name shows it.
+
+    Where several columns are called image, file or the like, only these are looked at.
+    """
+    called = [name for name in seen if plain_name(name) in set(ALIASES["image"])]
+    if len(called) == 1 or any(plain_name(name) == "image" for name in called):
         return {}
     taken = {plain_name(alias) for names in ALIASES.values() for alias in names}
-    free = [name for name in seen if plain_name(name) not in taken]
+    free = called or [name for name in seen if plain_name(name) not in taken]
     num_files = {name: sum(_is_image_file(folder, row[name]) for row in rows) for name in free}
     fitting = [name for name, number in num_files.items() if number]
     return {"image": fitting[0]} if len(fitting) == 1 and num_files[fitting[0]] == len(rows) else {}
@@ -237,7 +192,7 @@ def _may_be(role: str, name: str, rows: Sequence[Mapping[str, str]]) -> bool:
     if role == "mask":
         return bool(NEAR_MASK.search(plain)) and not all(number.isdecimal() for number in values)
     if role == "malignancy":
-        return bool(NEAR_LABEL.search(plain)) or set(values) <= PLAIN_LABELS
+        return bool(NEAR_LABEL.search(plain)) or {plain_name(value) for value in values} <= PLAIN_LABELS
     if role == "split":
         return set(values) <= SPLIT_VALUES and len(set(values)) > 1
     return bool(NEAR_FOLD.search(plain)) and all(whole_number(number).isdecimal() for number in values)

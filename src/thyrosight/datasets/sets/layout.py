@@ -27,16 +27,6 @@ _MASK_NAME = re.compile(
 )
 
 
-MALIGNANT_WORDS = frozenset(
-    re.split(
-        r"\s+", "malignant malign malignancy maligno maligna malin maligne bösartig boesartig maligni 恶性 惡性 悪性"
-    )
-)
-BENIGN_WORDS = frozenset(re.split(r"\s+", "benign benigno benigna bénin bénigne benin gutartig benigni 良性"))
-"""What people call the two in names of folders and categories, and in tables."""
-LABEL_WORDS = dict.fromkeys(MALIGNANT_WORDS, 1) | dict.fromkeys(BENIGN_WORDS, 0)
-
-
 @dataclass(frozen=True)
 class Request:
     """What a reader is given: the set (a folder, or one CSV), the folder for new masks, and the names of columns."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,10 +24,10 @@ from thyrosight.datasets.sets.csv_columns import (
     choose_columns,
     image_by_values,
     parse_cut,
-    plain_name,
 )
-from thyrosight.datasets.sets.layout import LABEL_WORDS, DataSet, KnownSet, Request, write_mask
+from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.lexicon import to_lexicon
+from thyrosight.datasets.sets.words import LABELS, is_label, label_of, plain_name
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
@@ -38,11 +37,6 @@ from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.types import Case
 
 NAME = "table"
-LABELS: dict[str, int | None] = {
-    **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
-    **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
-    **dict.fromkeys(("", "normal", "unknown", "-1"), None),
-}
 _CUT_OFF = re.compile(r"^\d([.,]\d+)?e\+?\d+$", re.IGNORECASE)
 _SPLIT_WORDS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 
@@ -135,15 +129,13 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
     if cut is not None:
         return int(cut[1](row[cut[0]])) if row[cut[0]] else None
     label = whole_number(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
-    if label not in LABELS and (said := unicodedata.normalize("NFC", label)) in LABEL_WORDS:
-        return LABEL_WORDS[said]
-    if label not in LABELS:
+    if not is_label(label):
         known = ", ".join(value for value in LABELS if value)
         raise InputError(
             f"{where}: label '{label}' in column '{columns['malignancy']}'; known: {known}, or empty; "
             f'or say which values are malignant: --malignant "{columns["malignancy"]}={label}"'
         )
-    return LABELS[label]
+    return label_of(label)
 
 
 def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -> tuple[list[Case], list[str]]:

@@ -20,8 +20,8 @@ from thyrosight.datasets.formats.names import shorter_names
 from thyrosight.datasets.formats.tree import files_below, is_image, stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.sets.csv_columns import plain_name
 from thyrosight.datasets.sets.layout import image_name_of
+from thyrosight.datasets.sets.words import plain_name
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
