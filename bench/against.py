@@ -43,7 +43,7 @@ class Row:
         return statistics.median(run[clock] for run in self.runs[side])
 
     def ratio(self, clock: int) -> float | None:
-        """-> seconds of the base over seconds of today: above 1 is faster than before."""
+        """-> seconds of the base over seconds of today: above 1 is faster than before. None where today ran alone."""
         return self.median("base", clock) / self.median("today", clock) if self.runs["base"] else None
 
 

@@ -1,4 +1,4 @@
-"""familiarity.py, view_statistics.py: statistics by hand, the formula of the measure, what it flags and lets pass."""
+"""familiarity.py, statistics.py: statistics by hand, the formula of the measure, what it flags and lets pass."""
 
 from __future__ import annotations
 

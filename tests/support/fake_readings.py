@@ -26,7 +26,7 @@ class Readings:
     highest: dict[str, int] = field(default_factory=dict)
 
     def of(self, item_id: str, frame: int, who: str | None) -> dict[str, Any] | None:
-        """-> the reader's reading; without a name the newest of anybody."""
+        """-> the reader's reading; without a name the newest of anybody; None where there is none."""
         if who is not None:
             return self.kept.get((item_id, frame, who))
         own = [reading for key, reading in self.kept.items() if key[:2] == (item_id, frame)]

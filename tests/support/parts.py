@@ -35,6 +35,9 @@ class Part:
     get: str
 
 
+# Each function below gives None where the part is absent.
+
+
 def browser_path() -> Path | None:
     """-> a Chromium that playwright can drive."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)

@@ -21,10 +21,10 @@ from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
 
 @dataclass(frozen=True)
 class CaseFindings:
-    """The facts of one row. faults: kind -> message. num_text...: text boxes outside
-    the field, inside it, and left after those inside are filled in.
+    """The facts of one row of cases.csv. faults: {kind: message}.
 
-    num_mask_px is None without a mask.
+    num_text_outside, num_text_inside: boxes of text outside the field and inside it. num_text_left: those that are
+    still found inside after the text is filled in. num_mask_px: None where the row has no mask.
     """
 
     faults: Mapping[str, str] = field(default_factory=dict)

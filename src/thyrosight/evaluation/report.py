@@ -284,7 +284,10 @@ def _diameter_chart(evaluation: Evaluation) -> tuple[str, str, str] | None:
 
 
 def _coverage_chart(selective: Selective) -> tuple[str, str, str] | None:
-    """Selective -> the chart of its scores against coverage, without Brier, which is in the JSON."""
+    """Selective -> (title, caption, SVG) of the chart of its scores against coverage; None where no score has a value.
+
+    The Brier score is left out; it is in the JSON.
+    """
     shown = [curve for curve in selective.curves if curve.name != "brier"]
     values = [value for curve in shown for part in (curve.values, curve.low, curve.high) for value in part]
     known = [value for value in values if value is not None]

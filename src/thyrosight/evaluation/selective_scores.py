@@ -64,7 +64,7 @@ def selective_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) ->
 
 
 def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC.
+    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC; None below MIN_CASES rows.
 
     The loss is 1 on the wrong side, else 0.
     """

@@ -178,7 +178,7 @@ class Spool:
         return item, True
 
     def next_to_predict(self) -> SpoolItem | None:
-        """-> the item that has waited longest for the network.
+        """-> the item that has waited longest for the network; None where no item waits.
 
         An item that the system refused more often comes later, so that a bad place on the disk delays no other item.
         Suspect items come last.

@@ -97,7 +97,7 @@ def _composition(signs: MeasuredSigns, limits: Limits) -> Proposal | None:
 
 
 def _echogenicity(signs: MeasuredSigns, limits: Limits, composition: Proposal | None) -> Proposal | None:
-    """-> the proposal; a nodule proposed as cystic has no tissue to compare and is anechoic."""
+    """-> the proposal; a nodule proposed as cystic has no tissue to compare and is anechoic. None without a measure."""
     if composition is not None and composition[0] == CYSTIC:
         return ANECHOIC, composition[1]
     ratio = signs.echogenicity_ratio

@@ -28,7 +28,7 @@ def closer_views(probability_HW: FloatArray, views: Sequence[Box]) -> tuple[Box,
 
 
 def _around(found_HW: BoolArray, view: Box) -> Box | None:
-    """-> the box around the found pixels: inside the view, and centred on them where the view's border allows."""
+    """-> the box around the found pixels, inside the view; centred on them where it can be. None without any."""
     if not found_HW.any():
         return None
     spans = []

@@ -145,7 +145,7 @@ def _host_fault(headers: Headers, rules: Rules) -> ApiError | None:
 
 
 def _origin_fault(headers: Headers, method: str) -> ApiError | None:
-    """-> the refusal where a page of another site made the request.
+    """-> the refusal where a page of another site made the request, else None.
 
     A request that changes something and has an Origin needs ours.
     """

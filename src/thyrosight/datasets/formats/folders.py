@@ -356,7 +356,7 @@ def _key(folder: Path, path: Path, prefix: str) -> Key:
 
 
 def _one_mask(image: Path, masks: Sequence[Path], request: Request, case_id: str) -> Path | None:
-    """The masks of one image -> one file.
+    """The masks of one image -> one file; None where there is no mask.
 
     Where they can't be united, the first mask is taken; its fault is reported later.
     """

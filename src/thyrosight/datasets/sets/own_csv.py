@@ -250,7 +250,7 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
 
 
 def _united_mask(first: Case, rows: Sequence[Case], masks: Path) -> Path | None:
-    """Rows of one image -> one mask file: the union of their masks, or their common file."""
+    """Rows of one image -> one mask file: the union of their masks, or their common file; None without any mask."""
     paths = list(dict.fromkeys(row.mask for row in rows if row.mask is not None))
     if len(paths) < 2 or not all(path.is_file() for path in paths):
         return paths[0] if paths else None

@@ -213,7 +213,7 @@ def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path]
 
 
 def _case_of(path: Path, folder: Path, names: Mapping[str, str], *, shorten: bool = False) -> str | None:
-    """Mask file -> the case of its name, or of the folder that holds it as `mask.png` (the results of `predict`)."""
+    """Mask file -> the case of its name, or of the folder that holds it as `mask.png` (of `predict`); or None."""
     stem = stem_without_ending(path)
     is_in_its_folder = stem.casefold() == "mask" and path.parent != folder
     wanted = (

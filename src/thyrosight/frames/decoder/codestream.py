@@ -99,7 +99,7 @@ def _read_jpeg(data: bytes) -> Codestream:
 
 
 def _jpeg_colours(frame: bytes, channels: int, adobe: int | None, is_jfif: bool) -> str | None:
-    """Body of the frame's segment, Adobe's transform, JFIF -> the colours that the frame itself states."""
+    """Body of the frame's segment, Adobe's transform, JFIF -> RGB or YBR, as the frame states; None else."""
     components = [struct.unpack_from("BBB", frame, 6 + 3 * index) for index in range(channels)]
     if adobe is not None:
         return "YBR" if adobe else "RGB"

@@ -78,7 +78,10 @@ def examination_dicom_files(
 def _segmented(
     examination: ThyroidExam, image: ViewImage, source: Source, path: Path, place: int
 ) -> tuple[SegmentedImage, bytes | None]:
-    """One image -> its SEG with the numbers and UIDs of the examination's nodules, and the SEG's bytes."""
+    """One image -> its SEG with the numbers and UIDs of the examination's nodules, and the SEG's bytes.
+
+    Both are None where no nodule is outlined in the image.
+    """
     outlined = [
         (nodule, section) for nodule in examination.nodules for section in nodule.sections if section.image == image.key
     ]

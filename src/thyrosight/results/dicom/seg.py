@@ -78,7 +78,7 @@ def packed(masks: Iterable[BoolArray]) -> bytes:
 
 
 def creator_name(source: Source, findings: Findings) -> str | None:
-    """-> name of the person who drew or changed outlines, where there is one and identity is kept."""
+    """-> name of the person who drew or changed outlines; None where there is none, or identity is not kept."""
     return findings.reader if source.identity == "keep" else None
 
 

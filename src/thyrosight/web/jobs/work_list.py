@@ -82,7 +82,7 @@ f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flag
 
 
 def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow], str | None, int]:
-    """-> (at most `limit` items after the cursor, the next cursor, number of all items that fit).
+    """-> (at most `limit` items after the cursor, the next cursor or None, number of all items that fit).
 
     ValueError where the cursor does not belong to this order.
     """

@@ -74,7 +74,7 @@ def highest_level(nodules: Iterable[Nodule]) -> str | None:
 
 
 def said_by_reading(correction: Correction) -> tuple[float | None, str | None, int]:
-    """Reading -> (the highest risk, the highest level, the number of its nodules)."""
+    """Reading -> (the highest risk, the highest level, the number of its nodules); None where none has one."""
     risks = [finding.nodule.risk for finding in correction.findings if finding.nodule.risk is not None]
     levels = [finding.level for finding in correction.findings if finding.level is not None]
     return max(risks, default=None), max(levels, key=lambda level: level[-3:], default=None), len(correction.findings)
