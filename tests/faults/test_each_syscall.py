@@ -26,6 +26,7 @@ SHORT = [
     ("dicom", "--error EMFILE", 4, 1),
     ("calibrate", "--error EROFS", 9, 2),
     ("archive", "--error EDQUOT --once", 12, 4),
+    ("stress", "", 30, 5),
     ("serve", "", 90, 30),
     ("serve", "--error ENOSPC", 90, 60),
     ("serve", "--jump=-86400", 300, 150),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,9 +120,11 @@ def learn(inputs: Path, out: Path) -> None:
 
 
 def of_learn(inputs: Path, out: Path) -> Said:
-    """As `files_of`, but of learn.json the keys alone, because its times differ, and without the files of locks."""
+    """As `files_of`, without times, seconds of a step, the folder's own path and files of locks; learn.json: its keys."""
     found = files_of(out)
     found["learn.json"] = sorted(json.loads((out / "learn.json").read_bytes()))
+    text = json.dumps(found).replace(str(out), "OUT")
+    found = json.loads(re.sub(r"a step takes [0-9.]+ s", "a step takes SECONDS", text))
     return {name: said for name, said in found.items() if not name.endswith((".lock", ".lock-journal"))}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
@@ -232,6 +233,9 @@ def test_pooled_folds_are_the_test_of_all_cases(cases: list[Case], tmp_path: Pat
     assert pooled.rows == whole.rows
     assert (pooled.dice, pooled.auroc, pooled.num_images) == (whole.dice, whole.auroc, 8)
     assert (tmp_path / "pooled" / "stress.csv").read_text() == (tmp_path / "whole" / "stress.csv").read_text()
+    shutil.rmtree(tmp_path / "pooled" / "per_case")
+    (tmp_path / "pooled" / "stress.csv").unlink()  # as if it had been stopped after its first file
+    assert pool_stress(parts, tmp_path / "pooled", QUICK).rows == whole.rows
     with pytest.raises(InputError, match="case c0 is in another part as well"):
         pool_stress([parts[0], tmp_path / "whole"], tmp_path / "twice")
     run(cases, tmp_path / "less", shaken_by_calipers, chosen=chosen[:1], fold=1)

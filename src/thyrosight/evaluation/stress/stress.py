@@ -149,10 +149,11 @@ def pool_stress(parts: Sequence[Path], out: Path, settings: EvaluationSettings =
     is_repeated = _subject_of(out)[:2] == subject
     refuse_strangers([out / name for name in RESULTS] * (not is_repeated), lambda path: False, "of these stress tests")
     test = summarise_stress(scores, stressed)
-    (out / "per_case").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(test, out)  # before the rows, so that the same command recognises what it began
+    (out / "per_case").mkdir(exist_ok=True)
     for key, rows in scores.items():
         write_case_scores(rows, _score_file(out, key))
-    _write(test, out)
     return test
 
 
@@ -279,8 +280,9 @@ def _continue_or_refuse(out: Path, stressed: StressContext) -> None:
         raise InputError(f"{out}: holds the stress test of another model, or on other cases; choose another folder")
     if not path.exists():
         refuse_strangers([out / name for name in RESULTS], lambda there: False, "of this stress test")
-    (out / "per_case").mkdir(parents=True, exist_ok=True)
-    write_atomic(path, text)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text)  # before anything else, so that the same command recognises what it began
+    (out / "per_case").mkdir(exist_ok=True)
 
 
 def _subject_of(out: Path) -> tuple[str, str, tuple[str, ...]]:
@@ -292,8 +294,8 @@ def _subject_of(out: Path) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _write(test: StressTest, out: Path) -> None:
-    write_atomic(out / "stress.csv", stress_csv(test))
     write_atomic(out / "stress.json", stress_json(test))
+    write_atomic(out / "stress.csv", stress_csv(test))
 
 
 def _read_scores(part: Path) -> dict[Disturbance, list[CaseScore]]:
