@@ -64,7 +64,7 @@ export class Opening {
     }
   }
 
-  /** An earlier call that still waits is dropped, with its picture and its "Loading…". */
+  /** -> the number of this call. An earlier call that still waits is dropped, with its picture and its "Loading…". */
   newTurn() {
     clearTimeout(this.slow);
     this.parts.clip.isLoading = false;
@@ -73,7 +73,7 @@ export class Opening {
   }
 
   /**
-   * Without an answer the earlier image stays open; else the stage states why there is none.
+   * Where the server does not answer, the earlier image stays open; else the stage states why there is no image.
    * @param {Api.Item} item
    * @param {number} frame
    * @param {import("./server/api.js").ApiError} error

@@ -71,7 +71,7 @@ export class Work {
     this.drawVerdicts();
   }
 
-  /** The reader's verdict on the open image. */
+  /** Shows the reader's verdict on the open image. */
   drawVerdicts() {
     const { row } = this;
     const isDone = row?.state === "done";
@@ -111,7 +111,7 @@ export class Work {
     }
   }
 
-  /** A second reader's reading with the network shown. */
+  /** Logs a second reader's reading with the network shown. */
   async logShown() {
     const { review, revealed } = this.parts.here;
     if (!review || !isSecondReader() || !revealed.has(`${review.item.id}/${review.frame}`)) return;
@@ -136,13 +136,13 @@ export class Work {
     opening.drawPanel();
   }
 
-  /** The next image that is not read. */
+  /** Opens the next image that is not read. */
   goOn(next = this.parts.list.nextUnread()) {
     if (next) this.parts.opening.open(next);
     else announce("All images of this list are read.");
   }
 
-  /** Asked once in this browser -> whether the reader goes on. */
+  /** Asks for the reader's name, once per browser -> whether the reader goes on. */
   async nameKnown() {
     return hasAsked() || (await this.askName());
   }
@@ -208,7 +208,7 @@ export class Work {
     if (review) await this.workAgain(review, () => models.predictAgain({ items: [review.item.id] }));
   }
 
-  /** Items of the list wait again, so the results shown for them are outdated. */
+  /** Loads the list again after items of it were queued again; their results that are shown are outdated. */
   async readAgain() {
     const { frames, queue, here, opening, correcting } = this.parts;
     if (here.review?.isChanged) await correcting.save();

@@ -5,7 +5,7 @@ import { byId, svg, targetOf } from "../page/dom.js";
 import { percent } from "../page/format.js";
 import { riskClass } from "./drawing.js";
 
-const FRAMES_A_SECOND = 12;
+const FRAMES_PER_SECOND = 12;
 
 /** Events: `frame` (detail: which). */
 export class ClipBar extends EventTarget {
@@ -97,7 +97,7 @@ export class ClipBar extends EventTarget {
     this.setButton(true);
     this.timer = setInterval(() => {
       if (!this.isLoading) this.go(this.frame === this.count - 1 ? 0 : this.frame + 1);
-    }, 1000 / FRAMES_A_SECOND);
+    }, 1000 / FRAMES_PER_SECOND);
   }
 
   pause() {

@@ -1,4 +1,4 @@
-// Item, frame -> prediction, picture, correction, map from the server. The last frames stay, so that a clip can play.
+// Item, frame -> prediction, picture, correction, map from the server. Those used last are kept, for clips.
 
 import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
 import { readerName } from "../page/reader.js";

@@ -7,7 +7,7 @@ import { KINDS } from "../review/tools.js";
 
 /** @typedef {import("../review/review.js").Review} Review */
 /** @typedef {import("./drawing.js").Shown} Shown */
-/** @typedef {{ action?: Node | null, isBusy?: boolean, mark?: Node | null }} Extras of a line where no image is */
+/** @typedef {{ action?: Node | null, isBusy?: boolean, mark?: Node | null }} Extras of the text where there is no image */
 
 /** @type {Array<Shown["compare"]>} */
 const STEPS = ["network", "yours", "both"];
@@ -189,7 +189,7 @@ export class Stage extends EventTarget {
     byId("map-legend").hidden = !map;
   }
 
-  /** The map is shown inside the outlines only, because only there it counts. */
+  /** The rings inside which the map is shown: a nodule's risk comes from the map inside its outline alone. */
   mapRings() {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }

@@ -58,7 +58,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * The coloured map, or null, and the rings under which it is shown.
+   * Shows the coloured map inside these rings; null removes the map.
    * @param {OffscreenCanvas | null} map
    * @param {Ring[]} rings
    */

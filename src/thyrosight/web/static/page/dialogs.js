@@ -58,8 +58,8 @@ function answer(dialog, value) {
 }
 
 /**
- * Calls back when the dialog is closed. The event comes late, so one of an earlier showing must not count as an answer
- * to this one.
+ * Calls back when the dialog is closed. The event `close` comes late: where the dialog is open again by then, the event
+ * belongs to the earlier question and is ignored.
  * @param {HTMLDialogElement} dialog
  * @param {() => void} then
  */

@@ -133,7 +133,7 @@ export const targetOf = (event) => /** @type {any} */ (event.target);
 export const detailOf = (event) => /** @type {CustomEvent} */ (event).detail;
 
 /**
- * A name that starts an icon of the sprite in index.html -> the icon, silent to screen readers.
+ * Name of an icon in index.html, without its `i-` -> the icon, silent to screen readers.
  * @param {string} name
  */
 export function icon(name) {

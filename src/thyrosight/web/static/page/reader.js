@@ -1,4 +1,4 @@
-// The reader, as this browser remembers them: name, second reader's view, order of the list.
+// The reader, as this browser remembers them: their name, and whether they read as second reader.
 
 const NAME_KEY = "thyrosight-reader";
 const BLIND_KEY = "thyrosight-second-reader";

@@ -122,8 +122,8 @@ async function save(button, review, kind, problem) {
 }
 
 /**
- * The query of an export: whose outlines, and for a picture of a clip which frame. A reader gets the network's and their
- * own: without a name the server would add the newest of anybody.
+ * The query of an export: whose outlines, and for a picture of a clip which frame. `who` asks for the network's and the
+ * reader's own outlines; without it the server would add the newest reading of anybody.
  * @param {Pick<Review, "saved" | "frame" | "prediction">} review
  * @param {string} kind
  */

@@ -36,7 +36,7 @@ export class Panel {
     });
   }
 
-  /** Every section. */
+  /** Draws every section. */
   draw() {
     const { review } = this.here;
     if (!review) return;
@@ -70,7 +70,7 @@ export class Panel {
     this.tirads.show(review, finding);
   }
 
-  /** Whether there is anything to save. */
+  /** Draws whether there is anything to save, and the note. */
   drawSaved() {
     const { review } = this.here;
     if (!review) return;

@@ -17,7 +17,7 @@ export class ReadersPanel {
     this.shown = null;
   }
 
-  /** The section, hidden where nobody else has read the frame. @param {Review} review @param {boolean} isOther another frame */
+  /** Draws the section; hidden where nobody else has read the frame. @param {Review} review @param {boolean} isOther another frame */
   async show(review, isOther) {
     if (isOther) {
       this.shown = null;

@@ -243,7 +243,7 @@ export class WorkList {
     return this.queue.item(id) ?? this.rows.find((row) => row.state === "done") ?? this.queue.rows.find((row) => row.state === "done") ?? null; // prettier-ignore
   }
 
-  /** What is wanted, and the chosen one at its place where it has just left that. */
+  /** The listed rows, with the chosen row at its place even where the filter no longer lists it. */
   get around() {
     if (this.isListed) return this.rows;
     return chosenRows(this.queue.rows, this.wanted, this.threshold, this.chosen);

@@ -57,7 +57,7 @@ export class Editor extends EventTarget {
     this.isAsking = false;
   }
 
-  /** The finding that is corrected; read only where there is one. */
+  /** The finding that is corrected. Ask for it only where `key` names one. */
   get finding() {
     return this.review.known(/** @type {string} */ (this.key));
   }
@@ -107,7 +107,7 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** Undoes one step of a tool -> whether there was one. */
+  /** Escape: leaves the draft, else the chosen point, else the tool -> whether there was anything to leave. */
   stepOut() {
     if (this.draft.length) this.draft = [];
     else if (this.active >= 0) this.active = -1;
@@ -331,7 +331,7 @@ export class Editor extends EventTarget {
 
   // By keys.
 
-  /** Arrows: the point or the outline with the tool for points, else the cross. @param {number} dx @param {number} dy */
+  /** Arrows: move the point or the outline with the tool `points`, else the cross. @param {number} dx @param {number} dy */
   nudge(dx, dy) {
     if (this.tool === "points") {
       if (this.canEdit()) this.points.nudge(dx, dy);
@@ -354,7 +354,7 @@ export class Editor extends EventTarget {
     if (this.canEdit()) this.points.insertHere();
   }
 
-  /** Enter. */
+  /** Enter: uses the tool at the cross, or in the middle of the stage where there is no cross. */
   press() {
     if (this.tool === "points") return;
     const { width, height } = this.viewer.box;
@@ -362,7 +362,7 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** Delete: the point; a tool's last place; the last caliper. */
+  /** Delete: removes the last place of the draft; else the last caliper, or the chosen point, as the tool is. */
   deleteActive() {
     if (this.draft.length) this.draft = this.draft.slice(0, -1);
     else if (this.tool === "caliper" && this.review.calipers.length)

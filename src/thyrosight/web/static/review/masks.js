@@ -123,7 +123,7 @@ export function partsOf(mask, { width, height }) {
   return parts.sort((a, b) => b.size - a.size);
 }
 
-/** Clockwise from the right. */
+/** Steps to the eight neighbours of a pixel, clockwise from the right. */
 const AROUND = [[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]]; // prettier-ignore
 
 /** One connected part -> the ring through the centres of its border pixels (Moore's tracing). @param {Uint8Array} mask @param {Grid} grid @returns {Ring} */
@@ -161,7 +161,7 @@ function ringFrom(mask, grid) {
 /** @param {Uint8Array} part @param {Grid} grid */
 const ringOfPart = (part, grid) => simplified(averaged(traced(part, grid), SMOOTH_STEPS), 0.4);
 
-/** Each point -> the mean of its neighbours, this many times. @param {Ring} ring @param {number} times @returns {Ring} */
+/** Each point -> half itself, a quarter of each neighbour, this many times. @param {Ring} ring @param {number} times @returns {Ring} */
 function averaged(ring, times) {
   let now = ring;
   for (let time = 0; time < times; time += 1) {
@@ -286,7 +286,7 @@ function isNear(mask, { width, height }, at) {
 }
 
 /**
- * Ring -> the same without its small corners: points every pixel, averaged over a share of its length, of equal area.
+ * Ring -> the same without its small corners: points at equal steps, averaged with their neighbours, of equal area.
  * @param {Ring} ring
  * @param {ImageSize} image
  * @returns {Ring}

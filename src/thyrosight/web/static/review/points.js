@@ -24,7 +24,7 @@ export class Points {
     this.kept = null;
   }
 
-  /** The points to drag: those of a touched ring; for the network's fine outline a few points within a pixel of it. */
+  /** The points to drag: the ring's own; for the network's outline, or one of many points, fewer that are near it. */
   handles() {
     const { ring, network } = this.editor.finding;
     if (ring === this.kept?.of) return this.kept.points;

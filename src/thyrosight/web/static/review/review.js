@@ -75,7 +75,7 @@ export class Review extends EventTarget {
     return this.asText() !== (this.saved ?? this.untouched) || this.isRatedAnew;
   }
 
-  /** What is saved was rated by another TI-RADS. Without a reading nothing is kept of the choice. */
+  /** Whether the saved reading was rated by another TI-RADS. Without a saved reading the choice is no change. */
   get isRatedAnew() {
     return this.saved !== null && this.system !== this.savedSystem;
   }

@@ -146,7 +146,7 @@ const sideLengths = (ring) =>
   ring.map(([x, y], i) => Math.hypot(ring[(i + 1) % ring.length][0] - x, ring[(i + 1) % ring.length][1] - y));
 
 /**
- * Ring, number -> the same ring with points added on its long sides, so that none is longer than its share.
+ * Ring, number -> the same ring with points added, so that no side is longer than the ring's length / numSides.
  * @param {Ring} ring
  * @param {number} numSides
  * @returns {Ring}
@@ -227,7 +227,7 @@ function crossingOf([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
 }
 
 /**
- * Centre, half axes -> a ring of 24 points.
+ * Centre, half axes -> a ring of `count` points.
  * @param {Point} centre
  * @param {number} halfWidth
  * @param {number} halfHeight

@@ -120,7 +120,7 @@ async function send(path, options, token) {
   /** @type {Record<string, string>} */
   const headers = { ...options.headers };
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (isSecondReader()) headers["Second-Reader"] = encodeURIComponent(readerName()); // the server hides, too
+  if (isSecondReader()) headers["Second-Reader"] = encodeURIComponent(readerName()); // the server hides the result too
   try {
     const response = await fetch(new URL(path, ROOT), { cache: "no-store", ...options, headers });
     setOnline(true);

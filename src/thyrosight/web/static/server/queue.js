@@ -5,7 +5,7 @@ import { chosenImages, folderOf, parcels, pathOf } from "./files.js";
 import { readerName } from "../page/reader.js";
 import { plural } from "../page/format.js";
 
-const POLL_MS = { busy: 500, patient: 4000, aRow: 2 };
+const POLL_MS = { busy: 500, patient: 4000, perRow: 2 };
 const PAGE = { first: 200, more: 500 };
 
 /** @typedef {import("./rows.js").Row} Row */
@@ -27,9 +27,9 @@ export class Queue extends EventTarget {
     /** @type {number | null} seconds until a full server is asked again */
     this.wait = null;
     this.turn = 0;
-    /** @type {Set<string>} jobs that are known better than a list that is on its way */
+    /** @type {Set<string>} jobs whose rows here are newer than those of a list that is being loaded */
     this.fresh = new Set();
-    /** @type {Array<(row: Row) => boolean>} what was removed */
+    /** @type {Array<(row: Row) => boolean>} one test per removal: whether the row was removed by it */
     this.gone = [];
   }
 
@@ -44,7 +44,7 @@ export class Queue extends EventTarget {
     return counts;
   }
 
-  /** Loads every row: the first page is shown at once. A job that is sent or removed meanwhile stays so. */
+  /** Loads every row: the first page is shown at once. What is sent or removed meanwhile stays sent or removed. */
   async load() {
     const turn = ++this.turn;
     this.fresh = new Set();
@@ -185,7 +185,7 @@ export class Queue extends EventTarget {
       for (let open = this.openJobs; open.length; open = this.openJobs) {
         const wanted = new Set(open);
         const size = this.rows.filter((row) => wanted.has(row.job_id)).length;
-        await pause(document.hidden ? POLL_MS.patient : Math.max(POLL_MS.busy, POLL_MS.aRow * size));
+        await pause(document.hidden ? POLL_MS.patient : Math.max(POLL_MS.busy, POLL_MS.perRow * size));
         for (const id of open) await this.refresh(id);
         this.changed();
       }
@@ -235,7 +235,7 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** What the reader says of an item, by one key. A corrected one stays so, as the server counts. @param {Row} row @param {Verdict} verdict */
+  /** What the reader says of an item, by one key. A corrected item stays corrected, as on the server. @param {Row} row @param {Verdict} verdict */
   async judge(row, verdict) {
     await sendJson("PUT", `items/${encodeURIComponent(row.id)}/verdict`, { who: readerName(), verdict });
     this.note(row.id, { reading: row.reading === "corrected" ? "corrected" : verdict });

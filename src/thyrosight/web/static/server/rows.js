@@ -32,7 +32,7 @@ const RISKS = {
 };
 
 /**
- * Rows, the reader's wish, the risk from which it counts as high -> rows.
+ * Rows, what the reader wants, the risk from which a row counts as high -> the rows to list.
  * @param {Row[]} rows
  * @param {Wanted} wanted
  * @param {number} threshold
