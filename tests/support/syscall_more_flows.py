@@ -120,7 +120,7 @@ def learn(inputs: Path, out: Path) -> None:
 
 
 def of_learn(inputs: Path, out: Path) -> Said:
-    """As `files_of`, without times, seconds of a step, the folder's own path and files of locks; learn.json: its keys."""
+    """As `files_of`, without times, a step's seconds, the folder's own path and locks; of learn.json its keys."""
     found = files_of(out)
     found["learn.json"] = sorted(json.loads((out / "learn.json").read_bytes()))
     text = json.dumps(found).replace(str(out), "OUT")
