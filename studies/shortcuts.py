@@ -4,10 +4,10 @@ Logistic regression on each kind of evidence, over the folds of cases.csv. The f
 fold; the penalty's weight is chosen within the other folds. AUROC 0.5 is chance. Evidence:
     margin          the raw capture with the ultrasound field blanked: what a network without the crop could see
     margin's text   its longest line of text, which names the diagnosis on some captures
-    border shown    the outer ring of each view after the field's text is filled in: a part of the network's input
+    border shown    the outer ring of each view after the field's text is filled in, a part of the network's input
     fill-in shown   the same, only where text was filled in
     calipers, text  how many marks are drawn into the field, and where, before anything is filled in
-    layout          nothing but the sizes of field and views
+    layout          nothing but place and size of the field, number of views, shape of the first view
     image size      nothing but the sizes of the file and of the field in it
     box             place, size and shape of the nodules' boxes alone; also each of the three by itself
 Where evidence in the network's input is far above chance, a network can score well without any knowledge of nodules.
@@ -91,7 +91,7 @@ def _blanked(screen: Shown) -> UInt8Array:
 
 
 def border(screen: Shown) -> Rows:
-    """The outer ring of every view, as the network gets it, and the view's shape."""
+    """The outer ring of every view, as the network gets it, on a grid of VIEW_HW."""
     rows = []
     for panel in screen.panels:
         view_HW = cv2.resize(screen.filled_HW[panel.slices], VIEW_HW[::-1], interpolation=cv2.INTER_AREA)
@@ -134,7 +134,7 @@ def marks(screen: Shown) -> Rows:
 
 
 def layout(screen: Shown) -> Rows:
-    """Sizes of field and views, nothing of their content."""
+    """Place and size of the field, number of views, shape of the first view; nothing of their content."""
     height, width = screen.image_HW.shape
     fov, first = screen.fov, screen.panels[0]
     numbers = [fov.x0 / width, fov.y0 / height, fov.width / width, fov.height / height, len(screen.panels)]

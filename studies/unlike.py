@@ -94,7 +94,7 @@ def real_frames(cases, pictures: Path | None = None) -> Images:  # type: ignore[
 
 
 def distorted(cases, change) -> Images:  # type: ignore[no-untyped-def]
-    """Rows, a change -> the views of their fields, each changed and shown alone."""
+    """Rows, a change -> the first view of each, changed and shown alone."""
     from thyrosight.frames.load import load_frame
 
     for case in cases:

@@ -1,4 +1,4 @@
-"""A child of children.py: answers {"say": x} with {"said": x}, and dies, or prints, where it is asked to."""
+"""A child of children.py: answers {"say": x} with {"said": x}, prints each time, and dies where it is asked to."""
 
 from __future__ import annotations
 

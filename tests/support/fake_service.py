@@ -154,7 +154,7 @@ class FakeService:
         }
 
     def outline(self, item_id: str, question: dict[str, Any]) -> dict[str, Any]:
-        """An ellipse about the point, or in the box: smaller with a higher threshold."""
+        """An ellipse about the point, smaller with a higher threshold; or an ellipse in the box."""
         threshold = question.get("threshold", 0.5)
         if "box" in question:
             box = question["box"]

@@ -69,7 +69,7 @@ class Outcome:
 
 
 def preloaded(folder: Path, command: list[str], **options: Any) -> subprocess.CompletedProcess[str] | None:
-    """Runs a command with the library -> its end; None where no C compiler is here."""
+    """Runs a command with the library -> its end; None on other systems than Linux, and without a C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         return None

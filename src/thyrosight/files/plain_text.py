@@ -74,10 +74,7 @@ class PrintableStream:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Keep the first fault.
-
-        From now on all text goes to the null device, also the text that the stream still holds.
-        """
+        """Stores the first error of the stream. All text after it goes to the null device, also text in the stream."""
         self.fault = self.fault or error
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())

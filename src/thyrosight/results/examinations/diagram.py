@@ -1,8 +1,8 @@
 """Examination -> an SVG of the gland from the front, the patient's right on the left, with numbered nodules.
 
 A nodule is drawn in the third of the lobe that the reader or the file stated. Within the third its place is chosen so
-that nodules do not cover each other. Circles are as large as the longest diameter, on the scale of a lobe of 50 mm. A
-nodule whose side is not stated is drawn below the gland.
+that nodules do not cover each other. Circles are as large as the longest diameter, on the scale of a lobe of 50 mm, but
+never smaller than MIN_RADIUS or larger than MAX_RADIUS. A nodule whose side is not stated is drawn below the gland.
 """
 
 from __future__ import annotations
