@@ -32,6 +32,7 @@ MANIFEST_NAME, KIND = "manifest.json", "thyrosight archive"
 IMAGES, NODULES = "images", "nodules"
 DEFAULT_SHARD_ROWS = 1000
 SAME = ("format_version", "kind", "model", "settings", "shard_rows", "num_images", "images_sha256")
+"""Fields of the manifest that all runs into one place must share."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from thyrosight.errors import InputError
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+"""Errors of the system by which it refuses to write a file. The user can mend them; any other error is a bug."""
 LAST_NAME, BEST_NAME = "last.ckpt", "best.ckpt"
 
 

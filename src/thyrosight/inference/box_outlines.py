@@ -23,6 +23,7 @@ LEAST_IOU = 0.75
 """Least IoU of the outline's extent with the box. Below it the network saw something else, and the case keeps its
 box."""
 STRETCH_LEVEL = 0.5
+"""A pixel of the resized region belongs to it from this value on, between 0 (outside) and 1 (inside)."""
 VIEW_SCALE = 2.5
 """Side of the closer view, as a multiple of the longer side of the box."""
 

@@ -26,7 +26,7 @@ BORDER_PX = 1
 
 
 def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info: BundleInfo) -> tuple[Flag, ...]:
-    """Frame, its maps and nodules, the model's declaration -> flags of the image, then flags of the nodules."""
+    """Frame, its maps and nodules, the bundle's info -> flags of the image, then flags of the nodules."""
     unlike = other_part_flags(frame) or unlike_flags(frame, raw, info)
     flags = unlike + header_flags(frame) + image_flags(frame, raw.fov, raw.panels)
     if raw.text:

@@ -15,7 +15,7 @@ MAX_NODULES_PER_PANEL = 16
 
 
 def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
-    """Mask probability of one view, the model's declaration -> its nodules' masks, the largest first.
+    """Mask probability of one view, the bundle's info -> its nodules' masks, the largest first.
 
     A region is above mask_threshold. Its holes are filled, and its outline is smoothed where the model states so. It
     counts if it then covers at least min_area_fraction of the view and its mean probability is at least

@@ -52,14 +52,14 @@ def interval_of(logit: float, fit: Fit) -> tuple[float, float]:
 
 
 def calibrated_risk(info: BundleInfo, malignancy_logit: float) -> float | None:
-    """The model's declaration, logit -> risk to six digits; None where the model does not rate malignancy."""
+    """The bundle's info, logit -> risk to six digits; None where the model does not rate malignancy."""
     if not info.has_malignancy:
         return None
     return round(risk_of(malignancy_logit, info.calibration.scale, info.calibration.offset), 6)
 
 
 def risk_interval(info: BundleInfo, malignancy_logit: float) -> tuple[float, float] | None:
-    """The model's declaration, logit -> 95 % interval of the risk; None where the bundle has no covariance or risk."""
+    """The bundle's info, logit -> 95 % interval of the risk; None where the bundle has no covariance or risk."""
     calibration = info.calibration
     if not info.has_malignancy or calibration.covariance is None:
         return None
@@ -68,7 +68,7 @@ def risk_interval(info: BundleInfo, malignancy_logit: float) -> tuple[float, flo
 
 
 def risk_map(raw: RawPrediction, info: BundleInfo) -> UInt8Array:
-    """The network's maps, the model's declaration -> uint8 _HW: round(255 x risk) in the panels, 0 outside."""
+    """The network's maps, the bundle's info -> uint8 _HW: round(255 x risk) in the panels, 0 outside."""
     risk_HW = np.zeros(raw.malignancy_map_HW.shape, np.uint8)
     scale, offset = info.calibration.scale, info.calibration.offset
     for panel in raw.panels:

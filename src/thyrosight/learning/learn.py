@@ -2,7 +2,7 @@
 
 OUT/  learn.json  cases/  audit.json  untouched/  folds/  across/  comparison.json  final/  bundle/  report.html
 Each step writes its last file when it is finished, and is then not repeated. After a stop at any point the same call
-goes on, and ends with the result of an uninterrupted one.
+goes on, and ends with the same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SILENT = Watch()
 class Learned:
     """The result.
 
-    comparison: out of fold, the new networks first, the shipped network second; None where no network is shipped.
+    comparison: scores out of fold, the new networks first, the shipped one second; None where no network is shipped.
 
     why_not_calibrated: empty where the risk is calibrated, or where no risk was learned.
     """

@@ -1,7 +1,7 @@
 """Options of `learn`, facts of the set, the plan: frozen records, and their JSON in OUT/learn.json.
 
 The file is written twice: when the folder is begun (the options), and when the plan is made. The plan depends on a
-measured time, and a second measurement would give another plan. So the stored plan is kept from then on.
+measured time, and a second measurement would give another plan. So a later call uses the stored plan.
 """
 
 from __future__ import annotations
