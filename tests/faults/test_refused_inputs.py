@@ -14,9 +14,10 @@ from refused_files import refused
 from score_rows import rows_of
 from tables import bytes_in
 from thyrosight.datasets.audit_case import check_case
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.annotation_files import json_of, starts_as_json, xml_below, xml_root
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
-from thyrosight.datasets.formats.tree import files_below, is_image
+from thyrosight.datasets.formats.tree import is_image
 from thyrosight.datasets.pictures.seen_rows import image_print
 from thyrosight.datasets.prepare import PrepareOptions, prepare
 from thyrosight.datasets.scan import scan_case

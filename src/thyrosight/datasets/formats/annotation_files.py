@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thyrosight.datasets.formats.tree import files_below
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.types import Json

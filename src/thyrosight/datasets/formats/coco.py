@@ -63,7 +63,7 @@ def read(request: Request) -> DataSet:
     if others := len(set(images.all) - seen):
         notes.append(f"{others} images that no JSON lists were passed over")
     inside = replace(request, folder=home)
-    return data_set_of_shapes(inside, NAME, found, left_out, notes)
+    return data_set_of_shapes(inside, NAME, found, left_out, [*notes, *images.notes()])
 
 
 def _entries(path: Path) -> tuple[list[tuple[Json, list[AnnotatedShape]]], int]:

@@ -58,7 +58,7 @@ def read(request: Request) -> DataSet:
     notes = []
     if others := len(set(images.all) - {one.image for one in found}):
         notes.append(f"{others} images that the XML does not list were passed over")
-    return data_set_of_shapes(request, NAME, found, left_out, notes)
+    return data_set_of_shapes(request, NAME, found, left_out, [*notes, *images.notes()])
 
 
 def _shape(child: Any) -> AnnotatedShape | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.annotators.label_map import refuse_unnamed_classes
 from thyrosight.datasets.formats.content import MAX_OPENED, is_mask, without_overlays
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
@@ -31,7 +32,6 @@ from thyrosight.datasets.formats.tree import (
     by_name,
     counted,
     ending_of,
-    files_below,
     images_below,
     is_image,
     stem_without_ending,

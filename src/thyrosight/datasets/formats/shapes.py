@@ -14,6 +14,7 @@ import numpy as np
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
 from thyrosight.datasets.formats.names import is_nodule_name
 from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_file, stem_without_ending
+from thyrosight.datasets.sets.cell_files import Moved, nearest
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage
@@ -65,11 +66,13 @@ class Images:
         self.folder = folder
         self.all = images_below(folder)
         self._names = by_name(self.all)
+        self._moved = Moved(folder)
 
     def find(self, written: str, near: Path) -> Path | None:
         """A name as an annotation file writes it, the folder of that file -> the image; None where it is not there.
 
-        InputError where several images have that name, and the folders don't tell which is meant.
+        InputError where several images have that name and the folders don't tell which is meant, or where two names
+        would be one image.
         """
         name = written.replace("\\", "/")
         if not may_be_a_file(name):
@@ -78,14 +81,19 @@ class Images:
             if name and (place / name).is_file() and self.folder.resolve() in (place / name).resolve().parents:
                 return place / name
         found = self._names.get(stem_without_ending(Path(name)).casefold(), [])
-        tail = "/".join(Path(name).with_suffix("").parts[-2:])
-        fitting = [path for path in found if path.with_suffix("").as_posix().endswith(f"/{tail}")] or found
+        fitting = nearest(written, found)
         fitting = [path for path in fitting if _same_part(path, near, self.folder)] or fitting
         if len(fitting) > 1:
             raise InputError(
                 f"{self.folder}: '{written}' could be {fitting[0]} or {fitting[1]}; give each its own name"
             )
+        if fitting:
+            self._moved.add(written, fitting[0])
         return fitting[0] if fitting else None
+
+    def notes(self) -> list[str]:
+        """-> a sentence on images in other folders than written; empty where there is none."""
+        return self._moved.notes()
 
 
 def _same_part(path: Path, near: Path, folder: Path) -> bool:
@@ -204,7 +212,7 @@ def data_set_of_files(
     others = [path for path in images.all if path not in taken and path.stem.casefold() not in faulty]
     if others:
         notes = [*notes, f"{len(others)} images that have no {kind} were passed over"]
-    return data_set_of_shapes(request, source, files.found, left_out, notes)
+    return data_set_of_shapes(request, source, files.found, left_out, [*notes, *images.notes()])
 
 
 def data_set_of_shapes(

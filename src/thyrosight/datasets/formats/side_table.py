@@ -8,6 +8,7 @@ from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
+from thyrosight.datasets.sets.cell_files import Moved, nearest, parts_of
 from thyrosight.datasets.sets.csv_columns import ask_for_columns, choose_columns, parse_cut
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import case_of_row, table_rows, united, with_patients
@@ -90,17 +91,22 @@ class _Images:
     """Cells -> images by their name alone, whatever folder and ending the table writes."""
 
     def __init__(self, names: Mapping[str, list[Path]], folder: Path) -> None:
-        self._names, self._folder = names, folder
+        self._names, self._folder, self._moved = names, folder, Moved(folder)
 
     def path(self, text: str) -> Path:
         found = self._names.get(_name_in(text), [])
         if len(found) > 1:
-            written = text.replace("\\", "/")
-            inside = [path for path in found if path.as_posix().endswith(f"/{written}")]
+            inside = nearest(text, found)
             if len(inside) != 1:
                 raise InputError(f"{self._folder}: '{text}' of the table could be {found[0]} or {found[1]}; rename one")
-            return inside[0]
+            found = inside
+        if found and len(parts_of(text)) > 1:
+            self._moved.add(text, found[0])
         return found[0] if found else self._folder / text
+
+    def notes(self) -> list[str]:
+        """-> a sentence on images in other folders than written; empty where there is none."""
+        return self._moved.notes()
 
 
 def _rows_as_cases(
@@ -117,7 +123,7 @@ def _rows_as_cases(
     cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
     cases, patients = with_patients(cases, columns, table)
     cases, notes = united(cases, table, request.masks)
-    notes = [*patients, *notes]
+    notes = [*patients, *files.notes(), *notes]
     used = set(columns.values()) | ({cut[0]} if cut else set())
     left = [name for name in header if name not in used]
     sentences = [f"columns of {table.name}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from thyrosight.files import natural_key, raise_disk_fault
+from thyrosight.datasets.folder_files import files_below
+from thyrosight.files import raise_disk_fault
 from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.frames.load import SUFFIXES
 
@@ -17,34 +17,12 @@ _CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
 IMAGES = SUFFIXES - _CLIPS
 MAX_NAME_BYTES = 255
 """Most bytes of one part of a path, on all systems that we know."""
-_LEFT_BEHIND = frozenset(("thumbs.db", "desktop.ini", "dicomdir"))
-_OURS = ({"cases.csv", "dataset.json"}, {"results.csv", "run.json"})
-"""An output folder of `prepare` or `predict` inside the set is recognised by these files. It is not part of the set."""
 ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"))
 ANNOTATIONS = frozenset(
     (".json", ".jsonl", ".ndjson", ".xml", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".mha", ".mhd")
 )
 """Endings of files that may hold outlines in a format that is not read."""
 ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
-
-
-def files_below(folder: Path) -> list[Path]:
-    """Folder -> its files in natural order; linked folders are followed once, hidden files are not looked at."""
-    if not folder.is_dir():
-        return []
-    found: list[Path] = []
-    seen: set[str] = set()
-    for here, folders, files in os.walk(folder, onerror=raise_disk_fault, followlinks=True):
-        if (real := os.path.realpath(here)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        if Path(here) != folder and any(marks <= set(files) for marks in _OURS):
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if name[0] != "." and not name.startswith("__")]
-        found += [Path(here, name) for name in files if name[0] != "." and name.casefold() not in _LEFT_BEHIND]
-    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
 def ending_of(path: Path) -> str:

@@ -1,17 +1,85 @@
-"""A cell of a table -> the file that it means, where spreadsheets and people have changed its name."""
+"""A path as a table or an annotation file writes it -> the file that it means, here.
+
+Spreadsheets and people change names; a path of another computer (`C:\\data\\img\\1.png`, `\\\\server\\share\\1.png`)
+names a file that may lie here under the same name.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES
 from thyrosight.errors import InputError
 from thyrosight.frames.load import SUFFIXES
 
 MAX_PATH_LENGTH = 4_000
+
+
+def parts_of(written: str) -> tuple[str, ...]:
+    """A path of any system -> its folders and its name, without the drive or `file:`; `.` and `..` are left away."""
+    plain = re.sub(r"^(file:)?[/\\]*([A-Za-z]:)?", "", written.strip())
+    return tuple(part for part in re.split(r"[/\\]+", plain) if part not in ("", ".", ".."))
+
+
+def nearest(written: str, found: Sequence[Path]) -> list[Path]:
+    """A written path, files of its name -> those that have the most of its last folders in common with it.
+
+    Of several, the one whose name is written with its ending.
+    """
+    *folders, name = ("", *parts_of(written))
+
+    def num_common(path: Path) -> int:
+        pairs = zip(reversed(folders), reversed(path.parent.parts), strict=False)
+        same = [a.casefold() == b.casefold() for a, b in pairs]
+        return [*same, False].index(False)
+
+    most = max(map(num_common, found), default=0)
+    best = [path for path in found if num_common(path) == most]
+    return [path for path in best if path.name == name] or best
+
+
+class Moved:
+    """Files, each by the path that names it; those in other folders than written are counted."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._written: dict[Path, str] = {}
+        self._moved: dict[Path, str] = {}
+
+    def add(self, written: str, path: Path, *, is_moved: bool = True) -> None:
+        """Remember that `written` is `path` here.
+
+        InputError where a file that was found by its name has been meant by a path with other folders too.
+        """
+        if is_moved and _parts_differ(parts_of(written)[:-1], path.parent.parts, at_length=True):
+            self._moved.setdefault(path, written)
+        other = self._written.setdefault(path, written)
+        if path in self._moved and _parts_differ(parts_of(other), parts_of(written)):
+            raise InputError(
+                f"{self.home}: '{other}' and '{written}' would both be {path}, the only file of that name; correct "
+                "the paths to where the files are"
+            )
+
+    def notes(self) -> list[str]:
+        """-> a sentence that counts them and shows the first; empty where there is none."""
+        if not self._moved:
+            return []
+        path, written = next(iter(self._moved.items()))
+        at = path.relative_to(self.home).as_posix() if path.is_relative_to(self.home) else path.name
+        number = len(self._moved)
+        return [f"{number} files were found by their names, in other folders than written, e.g. '{written}' is {at}"]
+
+
+def _parts_differ(first: Sequence[str], second: Sequence[str], *, at_length: bool = False) -> bool:
+    """Whether two paths differ from their ends on, as far as the shorter one reaches; at_length: the first one."""
+    pairs = [a.casefold() == b.casefold() for a, b in zip(reversed(first), reversed(second), strict=False)]
+    return not all(pairs) or (at_length and len(pairs) < len(first))
 
 
 class FilesOfCells(Protocol):
@@ -29,6 +97,8 @@ class FilesNextTo:
         self.folder = folder
         self.num_other_endings = 0
         self._there: dict[Path, dict[str, list[Path]]] = {}
+        self._below: dict[str, list[Path]] | None = None
+        self._moved = Moved(folder)
 
     def path(self, text: str) -> Path:
         """Cell -> the file that it means; the path as written where there is no such file.
@@ -43,6 +113,7 @@ class FilesNextTo:
         if not path.is_file() and "\\" in text:
             path = Path(os.path.normpath(self.folder / text.replace("\\", "/")))
         if path.is_file():
+            self._moved.add(text, path, is_moved=False)
             return path
         there = self._by_stem(path.parent)
         others = there.get(_key(path), [])
@@ -54,7 +125,26 @@ class FilesNextTo:
         if others:
             self.num_other_endings += 1
             return others[0]
-        return path
+        return path if path.parent.is_dir() else self._moved_here(text) or path
+
+    def _moved_here(self, text: str) -> Path | None:
+        """A path whose folder is not there -> the file of its name below the table's folder; None where none is."""
+        if not (parts := parts_of(text)):
+            return None
+        if self._below is None:
+            self._below = {}
+            for path in files_below(self.folder):
+                if path.suffix.lower() in SUFFIXES:
+                    self._below.setdefault(_key(path), []).append(path)
+        found = nearest(text, self._below.get(_key(Path(parts[-1])), []))
+        if len(found) > 1:
+            raise InputError(
+                f"{self.folder}: '{text}' of the table is not there, and could be {found[0]} or {found[1]}; write the "
+                "path from the table's folder"
+            )
+        if found:
+            self._moved.add(text, found[0])
+        return found[0] if found else None
 
     def _by_stem(self, folder: Path) -> dict[str, list[Path]]:
         if folder not in self._there:
@@ -67,7 +157,8 @@ class FilesNextTo:
 
     def notes(self) -> list[str]:
         number = self.num_other_endings
-        return [f"{number} files were found under another ending or spelling than the table writes"] if number else []
+        said = [f"{number} files were found under another ending or spelling than the table writes"] if number else []
+        return said + self._moved.notes()
 
 
 def _key(path: Path) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.names import shorter_names
-from thyrosight.datasets.formats.tree import files_below, is_image, stem_without_ending
+from thyrosight.datasets.formats.tree import is_image, stem_without_ending
 from thyrosight.datasets.formats.volumes import as_png, is_volume
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.sets.layout import image_name_of

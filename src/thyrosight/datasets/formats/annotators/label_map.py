@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.names import is_nodule_name
-from thyrosight.datasets.formats.tree import files_below
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.errors import InputError
 

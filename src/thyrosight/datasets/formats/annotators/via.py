@@ -54,7 +54,7 @@ def read(request: Request) -> DataSet:
     left_out = {"entry of the JSON without its image": num_missing} if num_missing else {}
     others = len(set(images.all) - seen)
     notes = [f"{others} images that no JSON lists were passed over"] if others else []
-    return data_set_of_shapes(request, NAME, found, left_out, notes)
+    return data_set_of_shapes(request, NAME, found, left_out, [*notes, *images.notes()])
 
 
 def _annotated(image: Path, one: Json, path: Path) -> Annotated:
