@@ -20,7 +20,7 @@ WRITTEN = {
     "drive": "C:\\data\\img\\{}.png",
     "server": "\\\\server\\share\\img\\{}.png",
     "both slashes": "D:/data\\img/{}.png",
-    "another home": "/home/nobody/data/img/{}.png",
+    "another home": "/export/nobody/data/img/{}.png",
     "URL": "file:///C:/data/img/{}.png",
     "one folder too many": "..\\elsewhere\\img\\{}.png",
 }

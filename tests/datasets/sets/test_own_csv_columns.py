@@ -29,7 +29,7 @@ def test_patients_given_in_a_csv_are_kept_though_their_images_are_alike(tmp_path
     save(tmp_path / "i1.png", picture(0))
     prepare(table, tmp_path / "out", PrepareOptions(folds=2))
     assert [case.group for case in read_cases(tmp_path / "out")] == ["p1", "p2"], "the audit tells of the likeness"
-    with pytest.raises(InputError, match="1 groups can't fill 2 parts"):
+    with pytest.raises(InputError, match=r"1 groups can't fill 2 parts; ask for fewer folds \(--folds 0 for none\)"):
         prepare(table, tmp_path / "out", PrepareOptions(folds=2, refold=True))
 
 
