@@ -89,8 +89,8 @@ def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> 
     if len(strata) < len(shares):
         raise InputError(
             f"{len(strata)} groups can't fill {len(shares)} parts; ask for fewer folds "
-            f"(--folds {len(strata) if len(strata) > 1 else '0 for none'}), or check the group column (it should differ "
-            "from patient to patient)"
+            f"(--folds {len(strata) if len(strata) > 1 else '0 for none'}), or check the group column (it should "
+            "differ from patient to patient)"
         )
     totals: Counter[str] = sum(strata.values(), Counter())
     groups = sorted(strata)
