@@ -226,7 +226,7 @@ class Tried:
 
     def says_what_to_do(self, line: str) -> bool:
         """Whether it names something that the flow reads or writes, and gives the mend after a semicolon."""
-        what, _, mend = line.partition("; ")
+        what, _, mend = line.rpartition("; ")
         return bool(mend) and ": " in what and any(str(path) in what for path in (self.folder, *self.names))
 
     @property

@@ -106,6 +106,13 @@ def test_an_image_on_a_bad_place_of_the_disk_is_left_out_and_named(folder: Path,
     assert any(IMAGE in reason or "0001" in reason for reason in [*summary.left_out, *summary.notes])
 
 
+def test_too_few_groups_after_an_image_was_left_out_name_the_image(folder: Path, tmp_path: Path) -> None:
+    """Once the error was of groups and folds alone."""
+    wanted = rf"2 groups can't fill 3 parts.*1 images were left out before, the first: .*{IMAGE}.*; check the disk"
+    with refused(f"image/{IMAGE}", errno.EIO), pytest.raises(InputError, match=wanted):
+        prepare(folder / "cases", tmp_path / "out", PrepareOptions(folds=3, refold=True), workers=1)
+
+
 @pytest.mark.parametrize("name", [f"image/{IMAGE}", MASK, "cases.csv", "dataset.json"])
 def test_no_set_is_prepared_without_what_could_not_be_opened(name: str, folder: Path, tmp_path: Path) -> None:
     with refused(name, errno.EMFILE), pytest.raises((InputError, OSError), match="Too many open files"):

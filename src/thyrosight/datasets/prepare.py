@@ -116,12 +116,15 @@ def prepare(
     ]
     absolute, in_alpha, cut_out = with_alpha_masks(absolute, out)
     keep = frozenset(options.nodule_labels) or None
-    facts = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
-    refuse_unnamed_labels(facts)
-    cases, facts, left_out = _usable_cases(absolute, facts)
+    every_fact = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
+    refuse_unnamed_labels(every_fact)
+    cases, facts, left_out = _usable_cases(absolute, every_fact)
     turned = _turned_alone(facts)
     cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
-    cases, more_notes = _in_folds_and_splits(cases, options)
+    try:
+        cases, more_notes = _in_folds_and_splits(cases, options)
+    except InputError as error:
+        raise InputError(f"{error}{_lost_before(every_fact)}") from None
     if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
@@ -185,6 +188,12 @@ def _usable_cases(
         why = str(one.mask_fault).replace(str(mask), readable(mask.name) if mask else "")
         left_out[f"image whose mask can't be used, e.g. {why}"] = len(bad_masks)
     return [case for case, _ in kept], [one for _, one in kept], left_out
+
+
+def _lost_before(facts: Sequence[ImageFacts]) -> str:
+    """-> the end of an error that may come from images that can't be used; empty where all can."""
+    faults = [one.fault or one.mask_fault for one in facts if one.fault or one.mask_fault]
+    return f"; {len(faults)} images were left out before, the first: {faults[0]}" if faults else ""
 
 
 def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:

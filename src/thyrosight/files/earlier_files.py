@@ -15,6 +15,7 @@ from typing import Any
 from thyrosight.errors import InputError
 from thyrosight.files.leftovers import Deletions
 from thyrosight.files.whole_files import (
+    named,
     raise_disk_fault,
     sha256_of,
     sha256_of_bytes,
@@ -66,7 +67,7 @@ def write_set(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool = 
 
     The same command may be given again after it was stopped: a file whose checksum the stopped run noted is replaced.
     Where one can't be written, no new file stays. InputError where a path holds anything else and `overwrite` is not
-    set.
+    set; where the disk refuses.
     """
     notes, paths, deletions = folder / UNFINISHED, [folder / name for name in contents], Deletions()
     noted = set(json_table(notes).get("sha256", []))
@@ -81,9 +82,12 @@ def write_set(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool = 
         for path in paths:
             if path not in old:
                 deletions.delete(path)
-        raise
-    finally:
         deletions.delete(notes)
+        raise
+    try:
+        notes.unlink()
+    except OSError as error:
+        raise named(error, notes) from None
 
 
 def _holds_exactly(folder: Path, contents: Mapping[str, bytes]) -> bool:
