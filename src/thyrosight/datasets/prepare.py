@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.csv_file import csv_lines
+from thyrosight.datasets.formats.content import holds_masks_alone
 from thyrosight.datasets.formats.tree import what_is_in
 from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
@@ -149,6 +150,11 @@ def recognise(folder: Path) -> str:
     for name, known in KNOWN_SETS.items():
         if known.recognise(folder):
             return name
+    if holds_masks_alone(folder):
+        raise InputError(
+            f"{folder}: holds masks and no images; point at the folder that holds both, or write a CSV with the "
+            "columns image, mask, malignancy, patient and give it to prepare"
+        )
     raise InputError(f"{folder}: not a layout that is known ({', '.join(KNOWN_SETS)}); {what_is_in(folder)}")
 
 

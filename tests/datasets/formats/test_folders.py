@@ -94,3 +94,11 @@ def test_words_of_a_folder_that_all_files_share_tell_nothing(tmp_path: Path) -> 
     found = folders.read(Request(tmp_path, tmp_path / "out"))
     assert [case.mask and case.mask.parent.name for case in found.cases] == ["Ground Truth"] * 2
     assert [(case.split, case.group) for case in found.cases] == [("train", "")] * 2
+
+
+@pytest.mark.parametrize("place", ["masks", ""])
+def test_masks_without_their_images_are_called_so(tmp_path: Path, place: str) -> None:
+    for number in range(3):
+        save(tmp_path / place / f"{number}.png", rectangle())
+    with pytest.raises(InputError, match="holds masks and no images; point at the folder that holds both"):
+        prepare(tmp_path, tmp_path.with_name("out"))

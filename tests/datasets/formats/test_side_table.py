@@ -47,3 +47,14 @@ def test_a_label_that_contradicts_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,label,patient\nu0,1,a\nu1,1,b\n")
     with pytest.raises(InputError, match=r"u0.png is malignant here and benign by its folder"):
         folders.read(Request(tmp_path, tmp_path / "out"))
+
+
+def test_a_table_that_cant_be_read_stops_where_nothing_else_gives_a_label(tmp_path: Path) -> None:
+    read(tmp_path, "image,label,patient\nu0,1,a\n")
+    (tmp_path / "t.csv").write_bytes("Bild;Diagnose\nu0;b\u00f6sartig\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"t.csv: can't be read as UTF-8 text.*save it as UTF-8 CSV"):
+        folders.read(Request(tmp_path, tmp_path / "out"))
+    (tmp_path / "u.csv").write_text("image,label,patient\nu0,1,a\n")
+    found = folders.read(Request(tmp_path, tmp_path / "out"))
+    assert found.cases[0].malignancy == 1
+    assert any("table not used, because it can't be read" in note for note in found.notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thyrosight.datasets.formats.names import MASK_WORDS, OVERLAY_WORDS, words_of
-from thyrosight.datasets.formats.tree import stem_without_ending
+from thyrosight.datasets.formats.tree import images_below, stem_without_ending
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.frames.mask_area import NestedLabelsError
@@ -25,6 +25,12 @@ def is_mask(path: Path) -> bool:
         raise_disk_fault(error)
         return isinstance(error, NestedLabelsError)
     return True
+
+
+def holds_masks_alone(folder: Path) -> bool:
+    """Whether the images of a folder, the first of them, are all masks: the images themselves are elsewhere."""
+    files = images_below(folder) if folder.is_dir() else []
+    return bool(files) and all(is_mask(path) for path in files[:MAX_OPENED])
 
 
 def without_overlays(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

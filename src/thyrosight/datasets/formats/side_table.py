@@ -48,15 +48,17 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     """Cases -> (the same with what a table next to them says, notes, rows without an image).
 
     Where several tables name the images, the one with a label or a patient is used; the notes name the others.
+    InputError where a table can't be read and no case has a label: the table may hold the labels.
     """
     names = _with_numbers(by_name([case.image for case in cases]))
     fitting = [(table, found) for table in tables_below(request.folder) if (found := image_column(table, names))]
     others = [table for table in tables_below(request.folder) if table not in [fit for fit, _ in fitting]]
-    notes = (
-        [f"tables not used, because no column names the images: {', '.join(path.name for path in others)}"]
-        if others
-        else []
-    )
+    faults = {table: fault for table in others if (fault := _fault_of(table))}
+    if faults and not fitting and all(case.malignancy is None for case in cases):
+        raise InputError(next(iter(faults.values())))
+    notes = [f"table not used, because it can't be read: {fault}" for fault in faults.values()]
+    if unfit := [table.name for table in others if table not in faults]:
+        notes.append(f"tables not used, because no column names the images: {', '.join(unfit)}")
     if not fitting:
         return list(cases), notes, 0
     fitting.sort(key=lambda fit: (-_num_roles(fit[0]), -fit[1][1]))
@@ -71,6 +73,16 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
         notes.append(f"{len(bare)} images without a row in {table.name}, e.g. {bare[0]}")
     num_strays = sum(1 for row in in_rows if not row.image.is_file())
     return both, [*notes, *more_notes], num_strays
+
+
+def _fault_of(table: Path) -> str:
+    """Table -> why it can't be read; empty where it can."""
+    try:
+        table_rows(table)
+    except InputError as error:
+        raise_disk_fault(error)
+        return str(error)
+    return ""
 
 
 def _with_numbers(names: dict[str, list[Path]]) -> dict[str, list[Path]]:
