@@ -12,6 +12,7 @@ from thyrosight.training.speech import (
     epoch_in_words,
     header,
     kept_in_words,
+    num_labelled,
     rows_in_words,
     run_name,
     score_before,
@@ -47,6 +48,13 @@ def test_an_auroc_of_few_images_says_so() -> None:
     values = {"val_dice": 0.7, "val_auroc": 0.75}
     assert score_before(values, 4).endswith("Dice 0.700, AUROC 0.750 of 4 images, which says little")
     assert score_before(values, 40).endswith("AUROC 0.750")
+
+
+def test_a_label_of_another_question_is_not_counted() -> None:
+    cases = [ONE, replace(ONE, source="breast"), replace(ONE, source="weak"), replace(ONE, malignancy=None)]
+    data = replace(CONFIG.data, malignancy_sources=("own", "breast"), question_of_source={"breast": "breast"})
+    assert num_labelled(cases, replace(CONFIG, data=data)) == 1
+    assert num_labelled(cases, CONFIG) == 3
 
 
 def test_what_is_kept_and_why() -> None:

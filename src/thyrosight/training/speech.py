@@ -55,8 +55,9 @@ def rows_in_words(cases: Sequence[Case]) -> str:
 
 def num_labelled(cases: Sequence[Case], config: Config) -> int:
     """-> the rows whose label answers the network's own question."""
-    sources = config.data.malignancy_sources
-    return sum(case.malignancy is not None and (not sources or case.source in sources) for case in cases)
+    sources, others = config.data.malignancy_sources, config.data.question_of_source
+    labelled = [case for case in cases if case.malignancy is not None and case.source not in others]
+    return sum(not sources or case.source in sources for case in labelled)
 
 
 def epoch_in_words(values: Mapping[str, Any], epoch: int, num_epochs: int | None) -> str:
