@@ -12,6 +12,7 @@ relative.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("second", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--share", type=float, default=0.5, help="of the second run's weights")
+    parser.add_argument("--about", help="what the bundle says of its training; the second run's own words without it")
     arguments = parser.parse_args()
     first, second = (
         torch.load(run / "best.ckpt", map_location="cpu", weights_only=True)
@@ -51,6 +53,11 @@ def main() -> None:
     for name in TAKEN_OVER:
         if (arguments.second / name).exists():
             shutil.copy(arguments.second / name, arguments.out / name)
+    if arguments.about:
+        record = arguments.out / "config.json"
+        run = json.loads(record.read_text(encoding="utf-8"))
+        run["config"]["about"] = arguments.about
+        record.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     torch.save(second, arguments.out / "best.ckpt")
     shutil.copy(arguments.out / "best.ckpt", arguments.out / "last.ckpt")
 
