@@ -115,6 +115,17 @@ ASKED = (
 )
 
 
+def test_trainings_in_between_are_counted() -> None:
+    """Once each named the next, so that the column said one name four times."""
+    for split, said in (
+        ("all rows", "all rows"),
+        ("before, by a: all rows", "before, by a: all rows"),
+        ("before, by c: before, by b: before, by a: all rows", "3 trainings before, by a: all rows"),
+    ):
+        text = card(training_sets=({"source": "ddti", "num_images": 1, "sha256": "", "split": split},))
+        assert f"| ddti | 1 | {said} |" in text
+
+
 def test_the_sections_that_a_reviewer_asks_for_are_there_in_order() -> None:
     titles = [line.removeprefix("## ") for line in card(notes="").splitlines() if line.startswith("## ")]
     assert titles == list(ASKED)

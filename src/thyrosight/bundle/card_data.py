@@ -47,10 +47,18 @@ def _counts(entry: TrainingSet) -> tuple[str, ...]:
     return (
         entry.source,
         f"{entry.num_images:,}",
-        entry.split or NOT_SAID,
+        _part(entry.split),
         *(NOT_RECORDED if number is None else f"{number:,}" for number in numbers),
         f"`{entry.sha256[:12]}`" if entry.sha256 else "",
     )
+
+
+def _part(split: str) -> str:
+    """-> which rows of a set, and how many trainings ago; of the trainings in between only their number is said."""
+    *starts, part = split.split("before, by ")
+    if len(starts) < 2:
+        return split or NOT_SAID
+    return f"{len(starts)} trainings before, by {part}"
 
 
 def _origin(entry: TrainingSet) -> str:
