@@ -105,7 +105,7 @@ def _pipeline(
 
 
 class ShardMaker:
-    """The actor: {index, items} of one shard -> its files, and what became of its images."""
+    """The actor, one per worker process: writes the files of one shard, and reports its images and failures."""
 
     def __init__(self, settings: Json) -> None:
         self._settings = RowSettings.of_json(settings["rows"])

@@ -116,8 +116,8 @@ def selected_rows(shards: str, where: str | None) -> Iterator[Row]:
 def write_selection(shards: str, where: str | None, out: Path, images: Sequence[str] = (), limit: int = 1000) -> Path:
     """Shards, condition -> OUT with case folders, results.csv and report.html of the images; returns the report.
 
-    images: the sources of the run. With them overlays are drawn, because shards hold none. InputError where nothing
-    fulfils the condition, or more than `limit` images do.
+    images: the sources of the run. Overlays need them, because shards hold no pictures; without them there are none.
+    InputError where no image fulfils the condition, or more than `limit` images do.
     """
     places = {item.name: item for item in find_items(list(images)).items} if images else {}
     failures: list[FailedFile] = []

@@ -70,7 +70,10 @@ def read_place(place: Place) -> bytes:
 
 
 def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
-    """One source -> (name within it, place) of each image."""
+    """One source -> (name within it, its Place) per image; `passed_over` counts the files that are no images.
+
+    InputError where the source is missing.
+    """
     if is_address(source):
         yield from _in_store(source, passed_over)
         return

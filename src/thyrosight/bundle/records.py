@@ -90,7 +90,7 @@ class TrainingSet(_Record):
 
     held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both in `split` alone.
     is_recorded: whether seen_images.bin holds every image of it, also the images that only chose settings.
-    label_meaning, left_out (reason -> images) and notes come from its dataset.json.
+    label_meaning, left_out ({reason: number of images}) and notes come from its dataset.json.
     """
 
     source: str

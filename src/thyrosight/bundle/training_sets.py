@@ -1,9 +1,11 @@
-"""Training sets of a bundle -> which rows it may have seen. Every score and every start asks this module.
+"""Training sets of a bundle -> which rows the bundle may have seen.
 
-Each training set has `held_out_fold`: the fold that the bundle has not seen. A set that only the starting weights have
-seen also has `inherited_from`: the name of the bundle of these weights. Where a set `is_recorded`, its images are in
-seen_images.bin, and datasets/pictures/seen_rows.py asks for the images themselves; the name of the set is then not
-used.
+An evaluation asks this before it scores a bundle, and a run before it starts from the weights of a bundle.
+
+held_out_fold of a training set: the fold that the bundle has not seen.
+inherited_from: the bundle whose weights had seen the set before the run began; empty where the run itself saw it.
+is_recorded: the images of the set are in seen_images.bin. Then datasets/pictures/seen_rows.py compares the images
+themselves, and the name of the set does not count.
 """
 
 from __future__ import annotations
@@ -107,7 +109,7 @@ def sets_to_ask_by_name(bundle: Bundle, sources: Collection[str], fold: int | No
 
 
 def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> None:
-    """ConfigError where a run must not begin with this bundle: it may have seen rows that the run keeps out."""
+    """ConfigError where the bundle may have seen a row that the run must not learn from (`kept_out`)."""
     seen = sets_to_ask_by_name(bundle, {case.source for case in kept_out}, fold)
     if seen:
         source, part = seen[0].source, seen[0].split

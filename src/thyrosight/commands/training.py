@@ -91,7 +91,7 @@ def learn(
 ) -> None:
     """Labelled folder -> a network of your own.
 
-    Prepares and audits the set, scores the shipped network on it untouched, fine-tunes one network per fold and a final
+    Prepares and audits the set, scores the shipped network on it as it is, fine-tunes one network per fold and a final
     one on all rows, and calibrates it across the folds. The plan is printed before anything is trained. The same
     command goes on after a stop. The last lines are the report and the commands that come next.
     """

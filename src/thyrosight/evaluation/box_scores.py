@@ -24,9 +24,9 @@ FALSE_LIMIT = 0.1
 
 @dataclass(frozen=True)
 class Froc:
-    """FROC curve: false regions per image and the share of boxes found (IoU 0.5), one point per region more.
+    """FROC curve: false regions per image, and the share of boxes found (IoU 0.5), at each of its points.
 
-    The regions are added by falling mean probability; the first point is without any region.
+    The first point is without any region. Each next point adds one region, the most probable first.
     """
 
     false_an_image: tuple[float, ...]

@@ -153,8 +153,8 @@ def write_evaluation(evaluation: Evaluation, pictures: dict[str, Picture], out: 
 def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSettings) -> tuple[CaseScore, Outlines]:
     """Predictor, case -> its score against the reference, and both outlines; InputError where a file can't be used.
 
-    The size of the field and the pictures use the `fov` of cases.csv where it is given, not the field that the model
-    found. Two models are therefore scored on the same field.
+    The ultrasound field is the `fov` of cases.csv where it is given, else the one that the model found. With a `fov`,
+    two models are scored on the same field.
     """
     frame = load_image(case)
     if case.row_mm and case.column_mm:

@@ -49,10 +49,11 @@ class Change(Record):
 
 
 class Growth(Record):
-    """A nodule compared with itself in the earlier examination. criteria: the parts of the definition that are met.
+    """A nodule compared with itself in the earlier examination. earlier_number: its number there.
 
-    is_certain: the verdict is the same everywhere in the 95 % intervals that it rests on. is_beyond_error: the nodule
-    has grown, and these intervals exclude "no change". earlier_number: its number in the earlier examination.
+    criteria: the parts of the definition of growth that are met, in words (`50 % of volume: ...`).
+    is_certain: every value inside the 95 % intervals of the changes gives the same verdict.
+    is_beyond_error: the nodule has grown, and the intervals of the changes that count as growth exclude "no change".
     """
 
     earlier_number: int

@@ -49,8 +49,9 @@ class LoggedReading(Record):
 def append_reading(log: Path, reading: LoggedReading) -> None:
     """Log, a reading -> the log with one more line, on the disk before this returns; a missing file is made.
 
-    The line is written at once, so readers that write at the same time don't mix. Where a crash left a half line, that
-    line is closed first, and `read_log` names it. InputError where the disk refuses.
+    One call of the system writes the whole line, so readers that write at the same time don't mix. Where a crash left
+    half a line, the new reading begins on a line of its own, and `read_log` names the half one. InputError where the
+    disk refuses.
     """
     line = (json.dumps(reading.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n").encode()
     try:

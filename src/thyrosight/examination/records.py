@@ -157,7 +157,7 @@ class ThyroidExam(Record):
         return self
 
     def image(self, key: str) -> ViewImage:
-        """Key -> its image; KeyError for another name."""
+        """Key of one of the examination's images -> this image."""
         return next(image for image in self.images if image.key == key)
 
     def to_json(self) -> str:

@@ -220,7 +220,10 @@ def _area(section: Section) -> int:
 
 
 def _section_lengths(nodule: ExaminedNodule, sections: dict[View, Section]) -> list[float]:
-    """-> the longest diameters of the outlines that no caliper replaces; of all outlines where no view is known."""
+    """Nodule, {view: its section} -> longest diameters in mm of the sections that no caliper of the reader replaces.
+
+    Where no view is known, all sections count, or none where the reader measured with calipers.
+    """
     by_hand = nodule.calipers
     if not sections:
         counted = [] if any(by_hand.model_dump().values()) else list(nodule.sections)

@@ -129,7 +129,7 @@ def named(error: OSError, path: Path | None) -> OSError:
 
 
 def raise_shortage(error: BaseException) -> None:
-    """As raise_disk_fault, for a shortage alone: the caller reports an error of the disk as that of this one file."""
+    """As raise_disk_fault, for a shortage alone: the caller reports an error of the disk as a fault of this file."""
     if is_shortage(error):
         raise_disk_fault(error)
 

@@ -70,7 +70,10 @@ def read_claim(data: bytes) -> Claim:
 
 
 def _read_png(data: bytes) -> Claim:
-    """Checks the CRC of every chunk, and inflates the pixels: decoders accept a flipped bit and missing rows."""
+    """PNG file -> Claim, after a check of every CRC and of the number of rows.
+
+    Decoders accept a flipped bit and missing rows, so the pixels are inflated here.
+    """
     view = memoryview(data)
     pixels: list[memoryview] = []
     num_frames, position = 1, 8
@@ -125,7 +128,7 @@ def _inflates_to(parts: list[memoryview], num_bytes: int) -> bool:
 
 
 def _read_jpeg(data: bytes) -> Claim:
-    """Reads the segments up to the first scan; num_scans is the number of scan markers in the whole file."""
+    """JPEG file -> Claim, from the segments before the first scan; num_scans: scan markers in the whole file."""
     position = 2
     width = height = 0
     for _ in range(MAX_JPEG_SEGMENTS):
@@ -151,7 +154,7 @@ def _read_jpeg(data: bytes) -> Claim:
 
 
 def _read_tiff(data: bytes) -> Claim:
-    """Follows the chain of image file directories; the size is the largest of all frames and tiles."""
+    """TIFF file -> Claim, from the chain of image file directories; the size is the largest of all frames and tiles."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
     if is_big and order == ">":
@@ -182,7 +185,7 @@ def _read_tiff(data: bytes) -> Claim:
 
 
 def _read_gif(data: bytes) -> Claim:
-    """Reads the blocks; the size is the canvas that holds every frame."""
+    """GIF file -> Claim, from its blocks; the size is the canvas that holds every frame."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + _gif_table_bytes(flags)
     num_frames = num_blocks = 0

@@ -144,7 +144,10 @@ def _united(
 
 
 def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
-    """-> the mask without pixels nearer to an outside point than to an inside one; only parts with an inside point."""
+    """-> the mask without the pixels that are nearer to an outside point than to every inside point.
+
+    Of the rest, the connected parts with an inside point are kept; where no part has one, the whole rest is kept.
+    """
     rows, columns = np.nonzero(mask_HW)
 
     def nearest(points: Sequence[PointXY]) -> FloatArray:

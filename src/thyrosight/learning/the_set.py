@@ -52,9 +52,10 @@ def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
 
 
 def set_aside(table: Path, memory: Memory) -> None:
-    """Take the groups that the bundle has seen out of the folds of a cases.csv. They are trained on and not scored.
+    """Rewrite a cases.csv: a group that the bundle has seen gets no fold, so it is trained on and not scored.
 
-    Where more than MAX_SEEN_SHARE of the rows were seen, nothing changes: the run then starts from other weights.
+    Where these groups have more than MAX_SEEN_SHARE of the rows outside the test split, the file stays as it is, and
+    the run starts from other weights.
     """
     cases = read_cases(table)
     inside = [case for case in cases if case.split != "test"]

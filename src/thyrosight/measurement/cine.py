@@ -141,7 +141,7 @@ def numbered_by_track(
 
     So a nodule has one number over the frames, in every file that is made of them. A second call changes nothing.
     known: {UID: number} of nodules that another model found in the clip. A track gets UID and number of the known
-    nodule that most of its sections have; without one it gets a number that no known nodule has.
+    nodule to which most of its sections belong. A track of a new nodule gets a number that no known nodule has.
     """
     tracks = _named(summarise_clip(predictions).tracks, predictions, known or {})
     by_key = {key: track for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}

@@ -100,7 +100,10 @@ def staircases(mask_HW: BoolArray) -> list[Steps]:
 
 
 def _sides_between() -> IntArray:
-    """-> (8, 8, 4): the outer sides of a border pixel, by the headings to the pixel before it and to the one after."""
+    """-> table (8, 8, 4): [heading to the pixel before, heading to the pixel after] -> outer sides of a border pixel.
+
+    Headings are the values of _HEADINGS. Sides are indices of _SIDE_XY in the order of the border, then -1.
+    """
     table = np.full((8, 8, 4), -1, np.int64)
     for back in range(8):
         for out in range(8):

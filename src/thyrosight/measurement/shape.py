@@ -32,7 +32,7 @@ SEVERAL_PARTS = "the mask has several parts, which have no one margin"
 def shape_of(mask_HW: BoolArray, spacing: Spacing | None, outline: NoduleOutline | None = None) -> Shape | str:
     """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or why there is none.
 
-    outline: that of the mask, where the caller has it already.
+    outline: the outline of the mask, where the caller has it already.
     """
     if np.count_nonzero(mask_HW) < MIN_AREA_PX:
         return TOO_SMALL

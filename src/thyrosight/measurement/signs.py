@@ -44,7 +44,7 @@ def nodule_signs(
 ) -> NoduleSigns:
     """Mask of one nodule, gray image, view (None: the image), pixels without tissue (nodules, text) -> NoduleSigns.
 
-    outline: that of the mask, where the caller has it already. InputError where the mask is empty.
+    outline: the outline of the mask, where the caller has it already. InputError where the mask is empty.
     """
     if not mask_HW.any():
         raise InputError("the mask is empty, so there is nothing to measure")

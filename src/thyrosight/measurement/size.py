@@ -4,8 +4,8 @@ Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel cent
 (3, 5) covers columns 2.5 to 3.5 and rows 4.5 to 5.5; `_px`, `_mm` units.
 
 A pixel is a square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7 down, not 11 and 6.
-Lengths come from the outline finer than a pixel (fine_outline.py). The outline of a rectangle is the rectangle. That of
-a smooth margin favours no direction and does not jump by whole pixels.
+Lengths come from an outline finer than a pixel (fine_outline.py). The outline of a rectangle is the rectangle. The
+outline of a smooth margin favours no direction and does not jump by whole pixels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def measure(
 ) -> NoduleSize:
     """Mask of one nodule, spacing or the reason why there is none -> its size; several parts are measured as one.
 
-    outline: that of the mask, where the caller has it already.
+    outline: the outline of the mask, where the caller has it already.
 
     longest: the largest distance between two points of the outline. perpendicular: the extent at right angles to it.
     With a spacing both are searched in millimetres, and `_px` is the length of the same line in pixels. Where two

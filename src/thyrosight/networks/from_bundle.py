@@ -22,7 +22,7 @@ def network_from_bundle(bundle: Bundle) -> nn.Module:
 
 
 def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
-    """`network.start_from` -> the shipped bundle, the bundle at that path, or that of `fold` in a cross-validation.
+    """`network.start_from` -> the shipped bundle, the bundle at this path, or in a cross-validation the one of `fold`.
 
     ConfigError where the cross-validation has no finished bundle of this fold.
     """

@@ -50,7 +50,7 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 def dropped(features: Tensor, probability: float) -> Tensor:
-    """Each value is 0 with that probability, else divided by 1 - probability (Srivastava et al. 2014).
+    """Dropout: a value becomes 0 with this `probability`, else value / (1 - probability) (Srivastava et al. 2014).
 
     On a CPU torch draws one number per value on one thread, which takes a third of a training step. This draws one 64
     bit number for four values, so the probability is rounded to a multiple of 1 / 65536 (0.5 is exact).
@@ -91,10 +91,10 @@ def _mean_by_rows(rows: Tensor) -> Tensor:
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's own group norm; in an exported graph it is written out as `norm_by_rows`.
+    """torch's own group norm; an exported graph holds the single operations of `norm_by_rows` instead.
 
-    Else it would become ONNX's InstanceNormalization, whose sums in ONNX Runtime lose digits: the mask's probability
-    differed by up to 2e-4 on ultrasound and by 7e-4 on a constant image.
+    Otherwise it would be exported as ONNX's InstanceNormalization, whose sums in ONNX Runtime lose digits: the mask's
+    probability differed by up to 2e-4 on ultrasound and by 7e-4 on a constant image.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ NUM_BLOCKS = (1, 3, 4, 6, 6, 6, 6)
 class InstanceNorm(nn.InstanceNorm2d):
     """torch's own instance norm, also for maps of 1 x 1.
 
-    In an exported graph it is written out (see layers.GroupNorm).
+    An exported graph holds the single operations of `norm_by_rows` instead; layers.GroupNorm states the reason.
     """
 
     def forward(self, input: Tensor) -> Tensor:

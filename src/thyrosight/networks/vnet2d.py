@@ -114,7 +114,7 @@ def initialise(network: VNet2d, init: str) -> None:
     the factor of a ReLU.
 
     "he": normal with variance 2 / inputs (He et al. 2015), 1 / inputs before an output; biases 0. For a transposed
-    convolution of stride 2 the inputs are a quarter of those of its kernel.
+    convolution of stride 2 the inputs are a quarter of the inputs of its kernel.
     """
     if init not in INITS:
         raise ConfigError(f"unknown init {init!r}; known: {', '.join(INITS)}")

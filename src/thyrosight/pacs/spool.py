@@ -3,7 +3,7 @@
 SPOOL/incoming/           instances that are being received; emptied at the start
 SPOOL/items/KEY/          one accepted instance: item.json, and source.dcm or the results that are still to be sent
 SPOOL/failed/KEY/         the same after the last try, and reason.txt with one line
-SPOOL/done/KEY            an empty file: this file under this UID is done
+SPOOL/done/KEY            an empty file: the instance with this KEY is done
 
 KEY is a hash of the SOP Instance UID and the file, 64 hexadecimal digits. So no name comes from a sender, and the same
 instance sent twice is one item. An item has a source to predict or results to send, never both: the source is deleted

@@ -53,7 +53,10 @@ class SpoolWorker(BackgroundThread):
         return 0
 
     def work(self, item: SpoolItem) -> None:
-        """Predicts an item. Afterwards it has results to send, or is done (a file of our own), or has failed."""
+        """Predicts an item. Afterwards it has results to send or has failed. An image of this program's own is done.
+
+        An error of the system is raised; the item then stays and is tried again.
+        """
         is_deadly = item.is_suspect and not survives(self._predictor.bundle_path, item.source)
         if is_deadly or not self._spool.start(item):
             self._fail(item, "the service stopped each time it worked on this file; export the image again")

@@ -70,7 +70,10 @@ def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> Dra
 
 
 def _draw_together(rng: np.random.Generator, table: dict[str, Weights]) -> DrawnDescriptors:
-    """Tables -> descriptors that agree: a cyst is anechoic, comet tails need fluid or a spongiform inside."""
+    """{category: {term: its chance}} -> descriptors that agree.
+
+    A cyst is anechoic, and comet tails need fluid or a spongiform inside.
+    """
     picked = {name: _pick(rng, weights) for name, weights in table.items()}
     foci: tuple[str, ...] = (picked["foci"],)
     if picked["composition"] in (*FLUID, "spongiform"):

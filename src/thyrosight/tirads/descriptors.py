@@ -189,7 +189,7 @@ def is_consistent(composition: str | None, echogenicity: str | None) -> bool:
 
 
 def completions(signs: Signs) -> Iterator[Signs]:
-    """Descriptors with gaps -> every consistent way to fill the gaps; the descriptors themselves where there is none.
+    """Descriptors with gaps -> every consistent way to fill the gaps; without a gap, the descriptors themselves.
 
     `Cannot be determined` fills no gap. A reader's words stay, consistent or not.
     """

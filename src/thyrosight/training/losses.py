@@ -98,12 +98,12 @@ def classification_cross_entropy(
     class_weights: tuple[float, float] | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Logits (benign, malignant) and risks 0 to 1 or -1 -> mean softmax cross-entropy of the labelled images, a scalar.
+    """Logits (benign, malignant), risks -> mean softmax cross-entropy of the labelled images, a scalar.
 
-    A label is the risk 0 or 1; a grade between them is divided between both classes. With class_weights the loss is the
-    weighted mean, sum(w loss) / sum(w). Label smoothing (Szegedy et al. 2016, arXiv:1512.00567) divides that share of
-    the target evenly between the classes. Unlabelled rows change neither value nor gradient, whatever their logits;
-    where no image is labelled, the loss and its gradient are exactly 0.
+    risk_B: 0 or 1 is a label, a grade between them is divided between both classes, and -1 is no label. With
+    class_weights the loss is the weighted mean, sum(w loss) / sum(w). label_smoothing: the share of the target that is
+    divided evenly between the classes (Szegedy et al. 2016, arXiv:1512.00567). Unlabelled rows change neither value nor
+    gradient, whatever their logits; where no image is labelled, the loss and its gradient are exactly 0.
     """
     labelled_B = risk_B != UNLABELLED
     logits, risk = class_logits_B2[labelled_B].float(), risk_B[labelled_B].float()

@@ -139,7 +139,7 @@ def _signal(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> BoolArray:
 
 
 def _solid(signal_HW: BoolArray) -> BoolArray:
-    """Signal -> pixels around which most of a window is signal, without parts that are thinner than two windows."""
+    """Signal -> solid pixels: most of the window around each is signal, in parts at least two windows thick."""
     window_px = max(5, min(signal_HW.shape) // 40) | 1
     share_HW = cv2.blur(signal_HW.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
     solid_HW = (share_HW > SOLID_FRACTION).astype(np.uint8)

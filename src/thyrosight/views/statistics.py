@@ -97,7 +97,10 @@ def _levels(values_HW: FloatArray) -> tuple[float, float]:
 
 
 def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
-    """-> log shares of the variance between rows and between columns; two numbers for the level over depth."""
+    """-> (log share of the variance between rows, between columns, top - bottom, middle - mean of top and bottom).
+
+    top, middle, bottom: mean level of each third of the rows, in standard deviations of the view.
+    """
     rows, columns = values_HW.mean(axis=1), values_HW.mean(axis=0)
     variance = float(values_HW.var()) + 0.25
     third = len(rows) // 3
@@ -112,7 +115,11 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> logs, per level: changes down over across; strength over that of the finer level; tails; mixed changes."""
+    """-> logs over a pyramid of four levels, each at half the size of the one before; 0 is the finest.
+
+    Per level: changes down over changes across. Levels 2, 3: strength of changes over the strength at the level before.
+    Levels 1 to 3, across and down: mean square over squared mean of changes. Levels 1, 2: mixed changes (`_cross`).
+    """
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
     for level in range(4):

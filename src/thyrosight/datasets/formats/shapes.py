@@ -274,10 +274,10 @@ def data_set_of_shapes(
 
 
 def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:
-    """Shapes of one image -> a box for each.
+    """Shapes of one image -> one box per shape; equal boxes count once.
 
-    A shape without a box gets the one around its drawn pixels; where a shape has neither, the result is empty.
-    InputError where a box is not inside the image.
+    A shape without a box gets the one around its drawn pixels. Where one shape has neither, the image gets no box at
+    all. InputError where a box is not inside the image.
     """
     size_hw = _checked_size(one)
     boxes = []

@@ -100,9 +100,9 @@ def rows_seen_by(info: BundleInfo, seen: SeenImages, cases: Sequence[Case], work
 
 
 def refuse_start(bundle: Bundle, kept_out: Sequence[Case]) -> None:
-    """ConfigError where a run must not begin with this bundle: it has seen an image that the run keeps out.
+    """ConfigError where the bundle has seen an image that the run must not learn from (`kept_out`).
 
-    Pictures that are only nearly the same don't count here; the evaluation leaves them out.
+    Only the same file or the same pixels count here. The evaluation leaves out pictures that are nearly the same.
     """
     if not len(bundle.seen):
         return

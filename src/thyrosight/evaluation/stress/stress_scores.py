@@ -73,9 +73,10 @@ class StressRow:
 class StressTest:
     """The scores of the clean images, all rows, and the headlines; a headline is None where its kind was not tried.
 
-    worst_daily: the row of strengths 1-2 with the largest drop of mean Dice. caliper_risk_change(_daily): mean |change
-    of risk| when calipers are drawn, over all strengths (over 1-2). risk_sd: standard deviation of the clean risks; a
-    change of risk is judged against it, because a model that gives all images the same risk changes none of them.
+    `daily`: strengths 1 and 2, which occur daily. worst_daily: the daily row with the largest drop of mean Dice.
+    caliper_risk_change: mean |change of risk| when calipers are drawn, over all strengths; _daily: over strengths 1, 2.
+    risk_sd: standard deviation of the clean risks. A change of risk is judged against it, because a model that gives
+    all images the same risk changes none of them.
     """
 
     schema_version: int

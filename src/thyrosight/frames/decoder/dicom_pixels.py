@@ -290,7 +290,7 @@ def _rescaled(layout: Layout, dataset: Any, values_V: NDArray[np.int64]) -> NDAr
 
 
 def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """First VOI table (C.11.2.1.1) -> shares of its full range; None without one."""
+    """Rescaled values _V -> their shares of the full range by the first VOI table (C.11.2.1.1); None without one."""
     from pydicom.pixels.processing import apply_voi
 
     if not dataset.get("VOILUTSequence") or values_V.dtype.kind not in "iu":
@@ -301,7 +301,10 @@ def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
 
 
 def _by_window(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """First window (C.11.2.1.2, C.11.2.1.3) -> shares of the full range; None without a valid one."""
+    """Rescaled values _V -> their shares of the full range by the first window (C.11.2.1.2, C.11.2.1.3), not clipped.
+
+    None without a valid window.
+    """
     centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or not (math.isfinite(centre) and math.isfinite(width)):
         return None

@@ -27,8 +27,9 @@ def uid_of_digest(digest: bytes) -> str:
 
 
 def remove_identity(header: Dataset, key: bytes) -> None:
-    """Changes a header in place: UIDs become keyed hashes, the patient a pseudonym; patient and study are else removed.
+    """Change a header in place: UIDs become keyed hashes, and name and ID of the patient become a pseudonym.
 
+    All other attributes of patient and study are removed, and free text is emptied.
     key: secret of the hashes; the same key gives the same UIDs and pseudonym.
     """
     patient = str(header.get("PatientID") or header.StudyInstanceUID)

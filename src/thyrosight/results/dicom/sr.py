@@ -71,7 +71,7 @@ def comprehensive_sr(
 ) -> hd.ComprehensiveSR:
     """Source, content, the instances that it refers to -> Comprehensive SR, complete and not verified.
 
-    kind: the purpose of which its UID is made, with the source. description: that of the series.
+    kind: what the report is for; its UID is made of the source and this word. description: the series description.
     """
     dataset = hd.ComprehensiveSR(
         evidence=evidence,

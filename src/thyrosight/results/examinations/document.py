@@ -33,10 +33,11 @@ def examination_html(
     home: Path | None = None,
     earlier_home: Path | None = None,
 ) -> str:
-    """Examination, an earlier one -> HTML text. home, earlier_home: the folders that their pictures' paths start from.
+    """Examination, an earlier one -> HTML text.
 
-    The pictures of today come first, then those of the earlier examination: the images that show a nodule, at most
-    MAX_PICTURES of each. An examination without a folder has no pictures.
+    home, earlier_home: the folder of each examination, to which the paths of its pictures are relative. Without a
+    folder there are no pictures. The pictures of today come first, then the earlier ones: the images that show a
+    nodule, at most MAX_PICTURES per examination.
     """
     content = report_content(examination, earlier)
     pictures = [*_pictures(examination, home, "")]

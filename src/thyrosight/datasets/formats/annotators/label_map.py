@@ -1,4 +1,4 @@
-"""labelmap.txt of CVAT: the colours of its classes -> an error that asks for those of nodules, where not all are."""
+"""labelmap.txt of CVAT: the colours of its classes -> an error that asks which are nodules, where not all are."""
 
 from __future__ import annotations
 

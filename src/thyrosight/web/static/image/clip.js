@@ -7,7 +7,7 @@ import { riskClass } from "./drawing.js";
 
 const FRAMES_PER_SECOND = 12;
 
-/** Events: `frame` (detail: which). */
+/** Events: `frame` (detail: index of the frame, from 0). */
 export class ClipBar extends EventTarget {
   /** @param {HTMLElement} parent */
   constructor(parent) {

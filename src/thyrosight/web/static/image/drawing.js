@@ -140,7 +140,7 @@ function fociMarks(viewer, foci) {
 }
 
 /**
- * The length, beyond the end that is farther right (or lower), turned away from the nodule.
+ * The length as text, next to the right end of the line (the second end of a vertical one), outside the nodule.
  * @param {Viewer} viewer
  * @param {Ring} ends
  * @param {string} text

@@ -90,8 +90,8 @@ export class Correcting {
   }
 
   /**
-   * Somebody saved another version since this one was opened: both are shown, and the person chooses. The other version
-   * stays in the history; undo brings back the version here.
+   * Somebody saved another version since this one was opened: both are shown, and the person chooses. Their version
+   * stays in the server's history in any case. Where the person takes it, undo brings back the version of this page.
    * @param {import("./review.js").Review} review
    * @param {Api.ErrorFault[]} detail
    * @returns {Promise<boolean>}

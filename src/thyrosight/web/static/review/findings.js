@@ -54,8 +54,8 @@ export function emptyFinding(key, number, network, ring) {
 }
 
 /**
- * The network's nodules and a saved reading -> findings. A saved outline belongs to the nodule of its UID; where the
- * reading holds none, to the nodule that it overlaps most.
+ * The network's nodules and a saved reading -> findings. A saved outline with a UID belongs to the nodule with this
+ * UID; one without, to the nodule whose box it overlaps most. With a reading, a nodule without an outline is removed.
  * @param {Api.Nodule[]} nodules
  * @param {Reading | null} reading
  */
