@@ -60,6 +60,16 @@ def test_a_cluster_that_does_not_answer_is_one_line() -> None:
         RayEngine("10.0.0.9:6379")._start(SimpleNamespace(init=init), None)
 
 
+def test_a_node_that_does_not_start_is_one_line() -> None:
+    """Ray raises a bare Exception there; once it was an internal error."""
+
+    def init(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    with pytest.raises(InputError, match=r"did not start on this machine \(The current node timed.*; run the same"):
+        RayEngine()._start(SimpleNamespace(init=init), 1)
+
+
 def made(source: Path, out: Path, bundle: Path) -> list[dict[str, Any]]:
     """Images, a folder -> what the actor says of each shard of four images, without Ray."""
     plan = ShardPlan(find_items([str(source)]).items, 4)

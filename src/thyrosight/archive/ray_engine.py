@@ -60,7 +60,9 @@ class RayEngine:
                 if "refused" in done:
                     raise InputError(done["refused"])
                 yield done["index"], done["num_images"], done["failures"]
-        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+        except ThyrosightError:
+            raise
+        except Exception as error:  # where a part of Ray dies, it raises a dozen types, bare Exception among them
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise InputError(f"Ray gave up ({reason}); run the same command again to go on") from error
         finally:
@@ -76,10 +78,13 @@ class RayEngine:
                 cores = threads or default_threads()
                 here = {"dashboard_host": "127.0.0.1", "_node_ip_address": "127.0.0.1"}
                 ray.init(num_cpus=cores, include_dashboard=self.with_dashboard, **here, **quiet)
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            where = f"--address {self.address}" if self.address else "Ray on this machine"
+        except Exception as error:  # as above; a node that does not start is a bare Exception
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"{where}: no connection ({reason}); start the cluster, or leave --address out") from error
+            if self.address is None:
+                raise InputError(f"Ray did not start on this machine ({reason}); run the same command again") from error
+            raise InputError(
+                f"--address {self.address}: no connection ({reason}); start the cluster, or leave --address out"
+            ) from error
 
 
 def _pipeline(
