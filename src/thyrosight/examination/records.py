@@ -157,8 +157,8 @@ class ThyroidExam(Record):
         return self
 
     def image(self, key: str) -> ViewImage:
-        """Key of one of the examination's images -> this image."""
-        return next(image for image in self.images if image.key == key)
+        """Key of one of the examination's images -> this image. KeyError where it has none of this key."""
+        return {image.key: image for image in self.images}[key]
 
     def to_json(self) -> str:
         """-> indented JSON text, which `ThyroidExam.model_validate_json` reads back."""
