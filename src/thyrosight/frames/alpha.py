@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +78,8 @@ def alpha_mask(rgba_HW4: NDArray[Any]) -> AlphaMask | None:
     A mask has two values, of which one covers the four borders. All of one value, a margin, a letterbox and a cover
     over a corner are no masks. An area that is hidden, while the rest shows, is an inverted mask.
     """
+    import cv2
+
     alpha_HW = rgba_HW4[..., 3]
     low, high = int(alpha_HW.min()), int(alpha_HW.max())
     if low == high:
@@ -123,6 +124,8 @@ def _region(alpha_HW: NDArray[Any], low: int, high: int) -> BoolArray | None:
 
 def _is_picture(gray_HW: NDArray[Any], region_HW: BoolArray, *, is_hidden: bool) -> bool:
     """Whether the picture goes on where it is hidden: below the region itself, or in a ring around it."""
+    import cv2
+
     hidden_HW = region_HW
     if not is_hidden:
         kernel = np.ones((2 * RING_PX + 1, 2 * RING_PX + 1), np.uint8)
@@ -134,6 +137,8 @@ def _is_picture(gray_HW: NDArray[Any], region_HW: BoolArray, *, is_hidden: bool)
 
 
 def _is_rectangle(region_HW: BoolArray) -> bool:
+    import cv2
+
     _, _, width, height = cv2.boundingRect(region_HW.view(np.uint8))
     return bool(np.count_nonzero(region_HW) >= RECTANGLE_FILLS * width * height)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from thyrosight.errors import InputError
@@ -53,11 +52,15 @@ def covers_borders(mask_HW: BoolArray) -> bool:
 
 def has_inside(region_HW: BoolArray) -> bool:
     """Whether the region is at least 3 pixels wide somewhere. A softened edge is nowhere so wide."""
+    import cv2
+
     return bool(cv2.erode(region_HW.astype(np.uint8), np.ones((3, 3), np.uint8)).any())
 
 
 def refuse_no_area(mask_HW: BoolArray) -> None:
     """NoMaskError where the mask is a background, a frame, a line, a hatching or specks; an empty mask passes."""
+    import cv2
+
     area_px = np.count_nonzero(mask_HW)
     if not area_px:
         return
@@ -87,6 +90,8 @@ def _refuse_no_area_part(
     part_HW: BoolArray, image_hw: tuple[int, ...], corner_xy: tuple[int, int], *, is_largest: bool
 ) -> None:
     """NoMaskError where one connected part of a mask, cut out by its box, is a line, a ring, or a field with a hole."""
+    import cv2
+
     area_px = np.count_nonzero(part_HW)
     padded = np.pad(part_HW.astype(np.uint8), 1)
     contours, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
