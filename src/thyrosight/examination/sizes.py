@@ -38,12 +38,9 @@ class SizeError(Record):
     between_outlines: float = Field(default=0.0, ge=0, le=1)
     source: str
 
-    def interval(self, mm: float, num_sd: float = 1.0) -> tuple[float, float]:
-        """A length in mm, with bias_log taken out -> (low, high) in mm, the 95 % interval of the true length.
-
-        num_sd: factor on sd_log, for values whose error is larger than that of one length.
-        """
-        return mm * math.exp(-Z95 * self.sd_log * num_sd), mm * math.exp(Z95 * self.sd_log * num_sd)
+    def interval(self, mm: float) -> tuple[float, float]:
+        """A length in mm, with bias_log taken out -> (low, high) in mm, the 95 % interval of the true length."""
+        return mm * math.exp(-Z95 * self.sd_log), mm * math.exp(Z95 * self.sd_log)
 
 
 READER_ERROR = SizeError(

@@ -270,6 +270,16 @@ def test_unknown_choices_are_told_what_there_is() -> None:
         disturbances([], [1, 6])
 
 
+def test_calipers_without_outlines_say_why_their_rows_are_empty(cases: list[Case], tmp_path: Path) -> None:
+    bare = [replace(case, mask=None) for case in cases]
+    test, _ = run(
+        bare, tmp_path / "out", lambda case, image_HW: (np.zeros(SHAPE, bool), 0.5), chosen=(("calipers", 1),)
+    )
+    stream = StringIO()
+    print_stress(test, Console(file=stream, width=250))
+    assert "nothing to disturb by calipers: no case has an outline to draw it on" in stream.getvalue()
+
+
 def test_the_table_names_every_row_and_both_headlines(cases: list[Case], tmp_path: Path) -> None:
     test, _ = run(cases, tmp_path / "out", shaken_by_calipers, chosen=disturbances(["gain", "calipers"], [1, 2]))
     stream = StringIO()
