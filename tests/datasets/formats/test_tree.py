@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import dicom_files
 from drawn_images import picture, save
 from thyrosight.datasets.prepare import prepare
 from thyrosight.errors import InputError
@@ -23,6 +24,18 @@ def test_what_was_seen_is_told(tmp_path: Path) -> None:
     assert "seen: 12 png in a/, 12 json in b/; best guess: " in text
     assert f"thyrosight predict {folder} -o OUT" in text
     assert "\n" not in text
+
+
+def test_a_dicom_segmentation_is_named(tmp_path: Path) -> None:
+    """Once the guess was that one folder of images holds the masks of the other."""
+    for number in range(2):
+        folder = tmp_path / f"patient{number}"
+        folder.mkdir()
+        (folder / "image.dcm").write_bytes(dicom_files.native(dicom_files.gray_picture()))
+        segmentation = dicom_files.dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4")
+        (folder / "outline.dcm").write_bytes(dicom_files.file_of(segmentation, b""))
+    with pytest.raises(InputError, match=r"patient0/outline\.dcm holds outlines as a DICOM segmentation.*as PNG"):
+        prepare(tmp_path, tmp_path.parent / "out")
 
 
 def test_an_empty_folder_and_one_without_images(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from thyrosight.datasets.formats.tree import (
     ending_of,
     images_below,
     is_image,
+    segmentation_in,
     stem_without_ending,
     tables_below,
 )
@@ -270,6 +271,8 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     if are_masks[0] == are_masks[1] and 1 in classes_of([place_of([first]), place_of([second])])[0]:
         return None
     if are_masks[0] == are_masks[1]:
+        if segmentation_in(files):
+            return None  # what_is_in names it
         raise InputError(
             f"{folder}: {first}/ and {second}/ hold files of the same names ({len(ours)} and {len(theirs)}), and "
             f"{'both look like masks' if are_masks[0] else 'neither looks like masks'}; if {second}/ holds the masks: "

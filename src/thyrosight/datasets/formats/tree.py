@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,8 @@ ANNOTATIONS = frozenset(
     (".json", ".jsonl", ".ndjson", ".xml", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".mha", ".mhd")
 )
 """Endings of files that may hold outlines in a format that is not read."""
+_SEGMENTATION_CLASS, _META_BYTES = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.66\.4(?![\d.])"), 1_024
+"""The class of a DICOM segmentation (PS3.4 section B.5), which stands in the first bytes of its file."""
 ASK = "or write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
 
 
@@ -90,6 +93,21 @@ def tables_below(folder: Path) -> list[Path]:
     return [path for path in found if len(path.relative_to(folder).parts) <= 2]
 
 
+def segmentation_in(images: Iterable[Path]) -> Path | None:
+    """-> the first DICOM segmentation among the files; None where there is none."""
+    return next(filter(_is_segmentation, images), None)
+
+
+def _is_segmentation(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_META_BYTES)
+    except OSError as error:
+        raise_disk_fault(error, path)
+        return False
+    return has_dicom_preamble(head) and _SEGMENTATION_CLASS.search(head) is not None
+
+
 def what_is_in(folder: Path) -> str:
     """Folder or file -> one sentence for an error: what was seen, the guess, the exact command."""
     if folder.is_file():
@@ -109,6 +127,12 @@ def what_is_in(folder: Path) -> str:
         return f"{seen}; best guess: {guess}: thyrosight prepare {tables[0]} -o OUT --column image=COLUMN"
     if not images:
         return f"{seen}; best guess: the images are elsewhere, no file here is one; point at the set's top folder"
+    if outlined := segmentation_in(images):
+        name = outlined.relative_to(folder).as_posix()
+        return (
+            f"{seen}; best guess: {name} holds outlines as a DICOM segmentation, which is not read: save each as "
+            f"PNG of 0 and 255 with its image's name, one image per frame; {ASK}"
+        )
     names = by_name(images)
     if others := [path for path in files if not is_image(path) and path.stem.casefold() in names]:
         return (
