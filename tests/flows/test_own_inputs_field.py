@@ -181,20 +181,28 @@ def table(folder: Path, header: str, benign: str = "0", malignant: str = "1") ->
     return folder
 
 
-@pytest.mark.parametrize("name", ["máscara", "masque", "maschera", "маска", "掩码", "Datei 2", "ROI", "contorno"])
+@pytest.mark.parametrize("name", ["Datei 2", "ROI", "contorno", "轮廓", "masque 2"])
 def test_a_column_of_files_is_asked_about_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"is '{name}' the mask"):
         prepared(table(tmp_path / "set", f"image,{name},label,patient"))
 
 
-@pytest.mark.parametrize("name", ["病理", "Befund", "Dignität", "resultado", "诊断", "esito", "диагноз"])
+@pytest.mark.parametrize("name", ["病理", "Dignität", "诊断", "диагноз"])
+def test_words_of_a_known_label_column_that_are_not_known_are_asked_about(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"label '结节' in column '{name}'.*--malignant \"{name}=结节\""):
+        prepared(table(tmp_path / "set", f"image,mask,{name},patient", "结节", "乳头状癌"))
+
+
+@pytest.mark.parametrize(
+    "name", ["病理类型", "Befund", "Dignitätsgrad", "resultado", "诊断意见", "esito", "диагноз врача"]
+)
 def test_a_label_in_another_language_is_asked_about(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"is '{name}' the label"):
         prepared(table(tmp_path / "set", f"image,mask,{name},patient", "结节", "乳头状癌"))
 
 
 @pytest.mark.parametrize(
-    "name", ["Fallnummer", "Prontuário", "患者ID", "病例号", "门诊号", "Dossier n°", "NHC", "caso"]
+    "name", ["Fallnummer", "Prontuário", "患者代号", "病例号", "门诊号", "Dossier n°", "NHC", "caso"]
 )
 def test_a_patient_in_another_language_is_asked_about(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"is '{name}' the patient"):
