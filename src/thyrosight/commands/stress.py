@@ -120,7 +120,7 @@ def print_stress(test: StressTest, console: Console) -> None:
     for note in stressed.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     console.print(_table(test))
-    if idle := sorted({row.perturbation for row in test.rows if not row.num_images}):
+    if idle := sorted({row.perturbation for row in test.rows if test.num_images and not row.num_images}):
         console.print(
             Text(f"nothing to disturb by {', '.join(idle)}: no case has an outline to draw it on", style="yellow")
         )

@@ -58,11 +58,15 @@ def has_alpha(image: PillowImage) -> bool:
     return image.mode in MODES or "transparency" in image.info
 
 
+def to_rgba(image: PillowImage) -> PillowImage:
+    """Pillow image of any mode -> RGBA. Pillow does not convert from `La` in one step."""
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+
+
 def refuse_alpha_mask(image: PillowImage) -> None:
     """AlphaMaskError where the transparency of a decoded image is a mask, and the rest of the picture is below it."""
     if has_alpha(image):
-        rgba_HW4 = np.asarray((image.convert("LA") if image.mode == "La" else image).convert("RGBA"))
-        refuse_alpha_mask_of(rgba_HW4)
+        refuse_alpha_mask_of(np.asarray(to_rgba(image)))
 
 
 def refuse_alpha_mask_of(rgba_HW4: NDArray[Any]) -> None:

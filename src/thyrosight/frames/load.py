@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from thyrosight.errors import InputError
 from thyrosight.files import mend_of, named
 from thyrosight.files.plain_text import printable
-from thyrosight.frames.alpha import AlphaMaskError, has_alpha, refuse_alpha_mask, refuse_alpha_mask_of
+from thyrosight.frames.alpha import AlphaMaskError, has_alpha, refuse_alpha_mask, refuse_alpha_mask_of, to_rgba
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, read_claim
@@ -328,7 +328,7 @@ def on_black(image: PillowImage) -> PillowImage:
     is_gray = image.mode in ("1", "L", "LA", "La")
     if not has_alpha(image):
         return image.convert("L") if is_gray else image
-    layered = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    layered = to_rgba(image)
     flat = Image.new("RGB", image.size)
     flat.paste(layered, mask=layered.getchannel("A"))
     return flat.convert("L") if is_gray else flat

@@ -17,6 +17,7 @@ from thyrosight.datasets.formats.shapes import (
     Images,
     box_of,
     data_set_of_shapes,
+    ellipse,
     polygon,
     run_lengths,
 )
@@ -69,11 +70,7 @@ def _shape(child: Any) -> AnnotatedShape | None:
         return AnnotatedShape(label, polygon(corners_xy))
     if child.tag == "ellipse":
         x, y, a, b = (float(child.get(name)) for name in ("cx", "cy", "rx", "ry"))
-        turn = math.radians(float(child.get("rotation") or 0))
-        angles = [2 * math.pi * k / 180 for k in range(180)]
-        points = [(a * math.cos(t), b * math.sin(t)) for t in angles]
-        cos, sin = math.cos(turn), math.sin(turn)
-        return AnnotatedShape(label, polygon([(x + u * cos - v * sin, y + u * sin + v * cos) for u, v in points]))
+        return AnnotatedShape(label, ellipse(x, y, a, b, math.radians(float(child.get("rotation") or 0))))
     if child.tag == "mask":
         counts = [int(n) for n in child.get("rle", "").split(",")]
         left, top, width, height = (int(child.get(name)) for name in ("left", "top", "width", "height"))

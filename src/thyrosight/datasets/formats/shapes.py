@@ -105,6 +105,14 @@ def _same_part(path: Path, near: Path, folder: Path) -> bool:
     return near != folder and (path.parent.name == near.name or near in path.parents or near.parent in path.parents)
 
 
+def ellipse(x: float, y: float, a: float, b: float, turn: float = 0.0) -> Draw | None:
+    """Centre, half axes in pixels, turn of the first axis in radians, clockwise -> as `polygon`."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    angles = [2 * math.pi * k / 180 for k in range(180)]
+    points = [(a * math.cos(angle), b * math.sin(angle)) for angle in angles]
+    return polygon([(x + u * cos - v * sin, y + u * sin + v * cos) for u, v in points])
+
+
 def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
     """Points _xy -> a function that draws the filled polygon; None where they have no area or are no numbers."""
     try:

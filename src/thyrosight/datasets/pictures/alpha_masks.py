@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from thyrosight.datasets.sets.layout import CONVERTED, write_mask, write_pixels
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage, readable
-from thyrosight.frames.alpha import AlphaMask, alpha_mask, has_alpha
+from thyrosight.frames.alpha import AlphaMask, alpha_mask, has_alpha, to_rgba
 from thyrosight.frames.dicom import HEAD_BYTES, kind_of
 from thyrosight.frames.headers import HeaderError, read_claim
 from thyrosight.frames.load import MAX_PIXELS, is_deep_colour, read_bounded, scale_to_uint8
@@ -80,8 +80,7 @@ def _rgba_of(data: bytes) -> NDArray[Any] | None:
                 return np.asarray(decoded[..., [2, 1, 0, 3]]) if is_rgba else None
             if not has_alpha(image):
                 return None
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray((upright.convert("LA") if upright.mode == "La" else upright).convert("RGBA"))
+            return np.asarray(to_rgba(ImageOps.exif_transpose(image)))
 
 
 def _has_unnamed_sample(image: PillowImage) -> bool:

@@ -20,6 +20,7 @@ from thyrosight.datasets.formats.shapes import (
     Images,
     box_of,
     data_set_of_files,
+    ellipse,
     polygon,
     read_each,
 )
@@ -92,8 +93,7 @@ def _shape(one: dict[str, Any]) -> AnnotatedShape:
     elif kind == "circle" and len(points) == 2:
         (x, y), (edge_x, edge_y) = points
         radius = math.hypot(edge_x - x, edge_y - y)
-        turns = [2 * math.pi * k / 180 for k in range(180)]
-        draw = polygon([(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns])
+        draw = ellipse(x, y, radius, radius)
     elif kind == "mask":
         draw = partial(_draw_part, str(one.get("mask")), float(points[0][0]), float(points[0][1]))
     box = None

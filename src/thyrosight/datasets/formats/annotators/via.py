@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from thyrosight.datasets.formats.shapes import (
     Images,
     box_of,
     data_set_of_shapes,
+    ellipse,
     polygon,
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
@@ -76,11 +76,8 @@ def _shape(region: Json) -> AnnotatedShape:
         return AnnotatedShape(category, polygon(list(zip(form["all_points_x"], form["all_points_y"], strict=True))))
     if kind in ("circle", "ellipse"):
         a, b = (float(form[name]) for name in (("r", "r") if kind == "circle" else ("rx", "ry")))
-        x, y, turn = float(form["cx"]), float(form["cy"]), float(form.get("theta") or 0)
-        turns = [2 * math.pi * k / 180 for k in range(180)]
-        points = [(a * math.cos(angle), b * math.sin(angle)) for angle in turns]
-        cos, sin = math.cos(turn), math.sin(turn)
-        return AnnotatedShape(category, polygon([(x + u * cos - v * sin, y + u * sin + v * cos) for u, v in points]))
+        drawn = ellipse(float(form["cx"]), float(form["cy"]), a, b, float(form.get("theta") or 0))
+        return AnnotatedShape(category, drawn)
     if kind == "rect":
         x, y, width, height = (float(form[name]) for name in ("x", "y", "width", "height"))
         return AnnotatedShape(category, None, box_of(x, y, x + width, y + height))
