@@ -22,7 +22,7 @@ from thyrosight.evaluation.evaluate_folds import pool
 from thyrosight.evaluation.mask_rule import MaskRule, OutOfFoldRule
 from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
 from thyrosight.evaluation.metrics.operating_points import OPERATING_GOALS, called_out_of_fold, threshold_for
-from thyrosight.evaluation.out_of_fold import labelled_logits, out_of_fold_points, recalibrated
+from thyrosight.evaluation.out_of_fold import NUM_PARTS, labelled_logits, out_of_fold_points, recalibrated, with_parts
 from thyrosight.export.calibrate import recalibrate
 from thyrosight.inference.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
@@ -217,7 +217,7 @@ def test_declared_scores_are_the_cross_validations_but_for_the_calibration(made:
     brier = declared["Brier score"]
     assert brier.value == pytest.approx(np.mean([(a - (b or 0)) ** 2 for a, b in zip(risks, labels, strict=True)]))
     assert brier.value < told["Brier score"], "the folds' own risks were twice too sure"
-    assert brier.split == "phantom, each fold calibrated on the others"
+    assert brier.split == "phantom, each calibrated on other folds"
     assert len(declared) == len(info.scores), "no title is there twice"
     assert {group.by for group in info.subgroups} == {"nodule size", "risk label"} or info.subgroups
     assert info.failures[0].of == 80
@@ -229,6 +229,32 @@ def test_pooling_across_folds_gives_the_same_risks(made: tuple[Path, Path, Path]
     declared = {score.name: score.value for score in load_bundle(made[2]).info.scores}
     assert again.score("brier").value == declared["Brier score"]
     assert "other folds" in again.evaluated.notes[0]
+
+
+def test_one_fold_calibrates_and_its_groups_choose_for_each_other(
+    made: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    rows = [replace(one, fold=2) for one in pooled_rows()]
+    with pytest.raises(InputError, match="one fold only"):
+        recalibrated(rows, "evaluate --across-folds has no other fold")
+    (tmp_path / "one").mkdir()
+    write_case_scores(rows, tmp_path / "one" / "per_case.csv")
+    pool([tmp_path / "one" / "per_case.csv"], tmp_path / "scored", QUICK)
+    info = load_bundle(recalibrate(made[0], tmp_path / "scored" / "per_case.csv", tmp_path / "x", settings=QUICK)).info
+    assert info.calibration.scale == pytest.approx(load_bundle(made[2]).info.calibration.scale), "the same logits"
+    assert info.calibration.fitted_on == (
+        "out-of-fold logits of a model by the same recipe that had not seen them (phantom, fold 2)"
+    )
+    assert info.scores_meaning.startswith("scores of a model by the same recipe, on the one fold it had not seen")
+    assert "by thresholds that the other groups choose" in info.operating_points[0].meaning
+    parts = with_parts(rows)
+    parts_of_groups = {(one.group, one.fold) for one in parts}
+    assert {part for _, part in parts_of_groups} == set(range(NUM_PARTS))
+    assert len(parts_of_groups) == len({one.group for one in rows}), "no group chooses for itself"
+    brier = next(score for score in info.scores if score.name == "Brier score")
+    risks = recalibrated(parts, "x")
+    assert brier.value == pytest.approx(np.mean([((a.risk or 0) - (a.malignancy or 0)) ** 2 for a in risks]))
+    assert brier.split == "phantom, each calibrated on other groups"
 
 
 def test_the_mask_rule_is_the_out_of_fold_one(made: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def calibrate(
     ],
     per_case: Annotated[
         Path,
-        typer.Option("--from", help="Pooled per_case.csv of `evaluate --across-folds`.", exists=True),
+        typer.Option("--from", help="per_case.csv of one fold, or pooled by `evaluate --across-folds`.", exists=True),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")],
     scores: Annotated[
@@ -158,8 +158,8 @@ def calibrate(
     """Final bundle, scores of its folds -> calibrated bundle.
 
     A network that was trained on all rows has seen every label. Calibration, operating points, mask rule and scores
-    therefore come from models of the same recipe, each on the fold that it had not seen. The mask rule is set only if
-    --across-folds chose one. The weights do not change.
+    therefore come from models of the same recipe, each on the fold that it had not seen. One fold's scores will do. The
+    mask rule is set only if --across-folds chose one. The weights do not change.
     """
     from thyrosight.export.calibrate import recalibrate
 

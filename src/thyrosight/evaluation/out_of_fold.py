@@ -23,6 +23,9 @@ from thyrosight.evaluation.metrics.operating_points import (
 from thyrosight.evaluation.metrics.ranking import sensitivity_of, specificity_of
 from thyrosight.inference.risk import Fit, risk_of
 
+NUM_PARTS = 5
+"""Parts into which groups are dealt where there are no folds that could choose for each other."""
+
 
 @dataclass(frozen=True)
 class LabelledLogits:
@@ -45,6 +48,25 @@ class OutOfFoldPoint:
     logit: float
     sensitivity: Estimate
     specificity: Estimate
+
+
+def dealt(groups: Sequence[str]) -> tuple[int, ...]:
+    """Group of each image -> its part, 0 to NUM_PARTS - 1: the sorted groups are dealt in turn, none is split."""
+    place = {group: number % NUM_PARTS for number, group in enumerate(sorted(set(groups)))}
+    return tuple(place[group] for group in groups)
+
+
+def is_one_fold(rows: Sequence[CaseScore]) -> bool:
+    """Whether all rows that have a fold have the same one."""
+    return len({row.fold for row in rows} - {None}) == 1
+
+
+def with_parts(rows: Sequence[CaseScore]) -> list[CaseScore]:
+    """Rows -> the same. If all are of one fold, each gets the part of its group as its fold (`dealt`)."""
+    if not is_one_fold(rows):
+        return list(rows)
+    parts = dealt([f"{row.source}/{row.group}" for row in rows])
+    return [row if row.fold is None else replace(row, fold=part) for row, part in zip(rows, parts, strict=True)]
 
 
 def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:

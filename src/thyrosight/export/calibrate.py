@@ -1,7 +1,8 @@
 """Bundle of a final network, out-of-fold scores of its recipe -> the bundle with calibration, thresholds and scores.
 
 A network that was trained on all rows has seen every label, so its own output on these rows must choose no setting. All
-settings here come from models of the same recipe, each on the fold that it had not seen.
+settings here come from models of the same recipe, each on the fold that it had not seen. What a setting is worth is
+measured on a fold by the others. If one fold alone was scored, its groups are dealt into parts that stand for folds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from thyrosight.environment import utc_now
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, read_case_scores
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.evaluation.out_of_fold import fit_of, labelled_logits, recalibrated
+from thyrosight.evaluation.out_of_fold import fit_of, is_one_fold, labelled_logits, recalibrated, with_parts
 from thyrosight.evaluation.scores import risk_scores
 from thyrosight.evaluation.selective_scores import selective_scores
 from thyrosight.evaluation.summary import read_evaluation
@@ -43,7 +44,7 @@ def recalibrate(
     calibrates: bool = True,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
 ) -> Path:
-    """Bundle of `train --fold all`, pooled per_case.csv of the cross-validation -> `out`, a new bundle, verified.
+    """Bundle of `train --fold all`, per_case.csv of one fold or of several pooled -> `out`, a new bundle, verified.
 
     scores: evaluation.json of the cross-validation (None: the one next to per_case.csv, if any); its mask rule is taken
     too, where it has one. stress: a stress.json to quote. calibrates=False: the risk stays as it is. InputError where
@@ -95,34 +96,49 @@ def _refuse_strangers(info: BundleInfo, rows: Sequence[CaseScore], bundle: Path,
 
 def _calibration(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> dict[str, Any]:
     """Rows -> fields of a BundleInfo: calibration and operating points."""
-    rated = labelled_logits(rows, str(per_case))
+    rated = labelled_logits(with_parts(rows), str(per_case))
     fit = fit_of(rated.logits, rated.labels, str(per_case))
-    folds = sorted(set(rated.folds))
-    sources = sorted({row.source for row in rows if row.malignancy is not None})
     return {
         "calibration": Calibration(
             scale=fit.scale,
             offset=fit.offset,
             covariance=fit.covariance,
             n=len(rated.labels),
-            fitted_on=f"out-of-fold logits of {len(folds)} models by the same recipe, each on the fold that it had not "
-            f"seen ({', '.join(sources)}, folds {', '.join(map(str, folds))})",
+            fitted_on=_fitted_on(rows),
             prevalence=sum(rated.labels) / len(rated.labels),
             sha256=sha256_of(per_case / "per_case.csv" if per_case.is_dir() else per_case),
         ),
         "operating_points": operating_points(
-            rated, fit, settings, "Out of fold, by thresholds that the other folds choose"
+            rated, fit, settings, f"Out of fold, by thresholds that the other {_chosen_by(rows)} choose"
         ),
     }
 
 
+def _fitted_on(rows: Sequence[CaseScore]) -> str:
+    """-> of which models on which rows the logits are, in words."""
+    labelled = [row for row in rows if row.malignancy is not None]
+    folds = sorted({row.fold for row in labelled if row.fold is not None})
+    sources = ", ".join(sorted({row.source for row in labelled}))
+    if is_one_fold(labelled):
+        return f"out-of-fold logits of a model by the same recipe that had not seen them ({sources}, fold {folds[0]})"
+    return (
+        f"out-of-fold logits of {len(folds)} models by the same recipe, each on the fold that it had not seen "
+        f"({sources}, folds {', '.join(map(str, folds))})"
+    )
+
+
+def _chosen_by(rows: Sequence[CaseScore]) -> str:
+    """-> "folds", or "groups" where all rows are of one fold."""
+    return "groups" if is_one_fold(rows) else "folds"
+
+
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:
-    """Rows -> Brier score, ECE, a perfect model's ECE and AURC of risks that are calibrated on the other folds.
+    """Rows -> Brier score, ECE, a perfect model's ECE and AURC of risks, each calibrated on the other folds or parts.
 
     These scores estimate the calibration of this bundle. The scores in evaluation.json estimate the calibrations of the
     folds.
     """
-    risks = recalibrated(rows, str(per_case))
+    risks = recalibrated(with_parts(rows), str(per_case))
     return tuple(
         Score(
             name=estimate.title,
@@ -130,7 +146,7 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: Eva
             low=estimate.low,
             high=estimate.high,
             n=estimate.n,
-            split=f"{', '.join(sorted({row.source for row in rows}))}, each fold calibrated on the others",
+            split=f"{', '.join(sorted({row.source for row in rows}))}, each calibrated on other {_chosen_by(rows)}",
         )
         for estimate in (*risk_scores(risks, settings), *(part.aurc for part in selective_scores(risks, settings)))
         if estimate.name in OF_CALIBRATION and estimate.value is not None
@@ -156,14 +172,16 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
     if meaning and meaning != info.risk_meaning:
         raise InputError(f"{path}: its risk means {meaning!r}, the bundle's {info.risk_meaning!r}")
     num_models = len({row.fold for row in rows})
+    of = f"{num_models} models by the same recipe, each on the fold it had not seen"
+    if num_models == 1:
+        of = "a model by the same recipe, on the one fold it had not seen"
     rule = record["evaluated"].get("mask_rule")
     if rule and _settings(rule["network_settings"]) != _settings(info.network_settings):
         raise InputError(f"{path}: its mask rule is that of another network; pass the cross-validation of this recipe")
     but = f" but {info.num_validation_images} kept for validation" if info.num_validation_images else ""
     return {
         "scores": scores_of(record),
-        "scores_meaning": f"scores of {num_models} models by the same recipe, each on the fold it had not seen; this "
-        f"bundle's network was trained on all rows{but}",
+        "scores_meaning": f"scores of {of}; this bundle's network was trained on all rows{but}",
         "subgroups": subgroups_of(record),
         "failures": failures_of(record),
         **(_mask_rule(rule) if rule else {}),

@@ -19,7 +19,7 @@ from thyrosight.datasets.masks import load_mask
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS
 from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, best_rule, dices_of
 from thyrosight.evaluation.metrics.calibration import MIN_CALIBRATION_IMAGES, fit_platt, platt_covariance
-from thyrosight.evaluation.out_of_fold import LabelledLogits, can_choose_thresholds
+from thyrosight.evaluation.out_of_fold import LabelledLogits, can_choose_thresholds, dealt
 from thyrosight.export.operating_points import operating_points
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.risk import Fit
@@ -30,8 +30,6 @@ BOXED_DICE = "Dice, validation; where there are boxes alone, of the ellipses ins
 MANY_IMAGES = 200
 """With this many validation images the least mean probability is chosen even if each image has a nodule; with fewer it
 would fit noise."""
-NUM_FOLDS = 5
-"""Folds into which the validation groups are dealt for the rates of the operating points."""
 
 
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
@@ -78,11 +76,10 @@ def reference_mask(case: Case, size_hw: tuple[int, int]) -> BoolArray:
 def risk_settings(rows: Sequence[tuple[int, float, str]]) -> dict[str, Any]:
     """(label, logit, group) of each rated row -> fields of a BundleInfo: calibration and operating points.
 
-    The rates of an operating point come from thresholds that other groups choose: the groups are dealt into folds.
+    The rates of an operating point come from thresholds that other groups choose.
     """
     labels, logits, groups = zip(*rows, strict=True)
-    place = {group: number % NUM_FOLDS for number, group in enumerate(sorted(set(groups)))}
-    rated = LabelledLogits(labels, logits, groups, tuple(place[group] for group in groups))
+    rated = LabelledLogits(labels, logits, groups, dealt(groups))
     scale, offset = fit_platt(logits, labels)
     covariance = platt_covariance(logits, scale, offset)
     calibration = Calibration(
