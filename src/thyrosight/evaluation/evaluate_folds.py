@@ -7,7 +7,7 @@ come from the images of the other folds instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,14 @@ def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
     write_atomic(path, compact_case_scores(rows))
 
 
+def _selection(folds: Collection[int], num_tables: int) -> str:
+    """Folds of the rows, number of tables -> which cases these are, in words."""
+    if not folds:
+        return f"{num_tables} tables, pooled"
+    names = ", ".join(map(str, sorted(folds)))
+    return f"fold {names}" if len(folds) == 1 else f"folds {names}, pooled"
+
+
 def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> EvaluationContext:
     """Tables of the folds, their rows -> what was evaluated, from the evaluation.json next to each table."""
     own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
@@ -188,14 +196,16 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
     folds = {row.fold for row in rows if row.fold is not None}
     note = "Each fold's risk was calibrated on the logits of the other folds, not as its own model gave it."
     return EvaluationContext(
-        model_name=f"{len(folds) or len(parts)} models, each on the fold that it has not seen",
+        model_name="a model, on the fold that it has not seen"
+        if len(folds) == 1
+        else f"{len(folds) or len(parts)} models, each on the fold that it has not seen",
         model_id="",
         trained_on=(),
         risk_meaning=meanings.pop() if len(meanings) == 1 and len(known) == len(parts) else "",
         operating_points=(),
         cases=", ".join(sorted({row.source for row in rows})),
         cases_sha256="",
-        selection=f"folds {', '.join(map(str, sorted(folds)))}, pooled" if folds else f"{len(parts)} tables, pooled",
+        selection=_selection(folds, len(parts)),
         created=utc_now_for_people(),
         hardware=hardware(),
         notes=(*((note,) if across_folds else ()), *seen_notes(known)),

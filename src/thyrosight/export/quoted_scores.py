@@ -20,6 +20,9 @@ QUOTED_SCORES = (
     "nodule_sensitivity",
     "false_positives_an_image",
     "empty_left_empty",
+    "box_recall_50",
+    "box_ap_50",
+    "box_false_an_image",
     "longest_percent_lower_limit",
     "longest_percent_upper_limit",
     "auroc",
@@ -29,7 +32,7 @@ QUOTED_SCORES = (
     "ece_of_perfect_model",
 )
 """The scores of an evaluation that a bundle quotes."""
-QUOTED_OF_SUBGROUPS = ("dice", "nodule_sensitivity", "auroc")
+QUOTED_OF_SUBGROUPS = ("dice", "nodule_sensitivity", "box_recall_50", "auroc")
 POOR_DICE, ELSEWHERE_DICE = 0.5, 0.05
 
 Json = Mapping[str, Any]
@@ -58,7 +61,7 @@ def split_of(record: Json) -> str:
 
 
 def subgroups_of(record: Json) -> tuple[SubgroupScores, ...]:
-    """Evaluation -> Dice, nodules found and AUROC of each subgroup that has one of these scores."""
+    """Evaluation -> Dice, nodules found, boxes found and AUROC of each subgroup that has one of these scores."""
     made = [
         SubgroupScores(
             by=part["by"],
