@@ -76,6 +76,13 @@ SAME_TABLE: dict[str, bytes] = {
     "signs of no width in the header": PLAIN.replace("image", "ima\u200bge").encode(),
     "an image column of any name": PLAIN.replace("image", "Foto").encode(),
     "labels yes and no in a column cancer": PLAIN.replace("label", "Cancer").replace(",1,", ",yes,").encode(),
+    "a column per class": b"image,mask,benign,malignant,patient\ni0.png,m0.png,0,1,a\ni1.png,m1.png,1,0,b\n",
+    "the meaning in the column's name": (
+        b'image,mask,"class (0=malignant, 1=benign)",patient\ni0.png,m0.png,0,a\ni1.png,m1.png,1,b\n'
+    ),
+    "the meaning of 1 and 2": (
+        b"image,mask,Class 1: benign; 2: malignant,patient\ni0.png,m0.png,2,a\ni1.png,m1.png,1,b\n"
+    ),
     "paths with ./ and a detour": PLAIN.replace("i0", "./i0").replace("m1", "../set/m1").encode(),
 }
 
@@ -140,6 +147,17 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "a fold under another name": ("image,label,cv_fold\ni0.png,1,0\ni1.png,0,1\n", "is .cv_fold. the fold"),
     "a title of one cell above the header": ("Table 1\n" + PLAIN, "first line is no header.*remove the lines above"),
+    "a formula's error as the patient": (PLAIN.replace(",a", ",#N/A"), "row 2: '#N/A' in column 'patient'.*empty the"),
+    "a formula's error as the label": (PLAIN.replace(",1,", ",#VALUE!,"), "'#VALUE!' in column 'label'.*correct it"),
+    "both classes in a row": ("image,benign,malignant\ni0.png,1,0\ni1.png,1,1\n", "row 3: both benign and malignant"),
+    "labels -1 and 1": (PLAIN.replace(",0,", ",-1,"), r'holds -1 and 1 alone.*--malignant "label=1"'),
+    "run lengths": ("image,label,EncodedPixels\ni0.png,1,1 5 9 2\n", "'EncodedPixels' holds outlines.*COCO"),
+    "boxes": ("image,class,xmin,ymin,xmax,ymax\ni0.png,benign,1,2,30,40\n", "'xmin' holds outlines or boxes"),
+    "polygons": ('image,label,polygon\ni0.png,1,"[[1,2],[9,9],[1,9]]"\n', "'polygon' holds.*mask=none"),
+    "a second image per row": (
+        "image,image2,label\ni0.png,i1.png,1\n",
+        "'image2'.*a second mask or image is a row of its own",
+    ),
     "benign as the only label": ("image,benign\ni0.png,1\n", "neither a mask nor a label column"),
 }
 
@@ -239,6 +257,33 @@ def test_categories_are_cut(folder: Path, written: str, cut: str) -> None:
 def test_rows_without_a_patient_are_counted(folder: Path) -> None:
     _, summary = read(folder, "image,label,patient\ni0.png,1,P1\ni1.png,1,P1\ni2.png,0,\n")
     assert any("1 rows have no patient" in note for note in summary.notes)
+
+
+def test_neither_of_two_classes_is_no_label(folder: Path) -> None:
+    cases, summary = read(folder, "image,normal,benign,malignant\ni0.png,1,0,0\ni1.png,0,1,0\ni2.png,0,0,1\n")
+    assert [case.malignancy for case in cases] == [None, 0, 1]
+    assert any("malignancy = malignant, benign = benign" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("name", ["benign", "is_benign", "gutartig"])
+def test_a_column_that_says_benign_is_never_the_label_as_it_is(folder: Path, name: str) -> None:
+    table = f"image,{name}\ni0.png,0\ni1.png,1\n"
+    with pytest.raises(InputError, match=f'says what is benign; write --malignant "{name}=0"'):
+        read(folder, table, PrepareOptions(folds=0, columns={"malignancy": name}))
+    cases, _ = read(folder, table, PrepareOptions(folds=0, malignant=f"{name}=0"))
+    assert [case.malignancy for case in cases] == [1, 0]
+
+
+def test_run_lengths_beside_a_folder_of_images_are_not_passed_over(folder: Path) -> None:
+    (folder / "images").mkdir()
+    for number in range(2):
+        (folder / f"i{number}.png").rename(folder / "images" / f"i{number}.png")
+        (folder / f"m{number}.png").unlink()
+    for path in folder.glob("*.png"):
+        path.unlink()
+    (folder / "train.csv").write_text("ImageId,EncodedPixels\ni0.png,1 5 9 2\ni1.png,1 3\n")
+    with pytest.raises(InputError, match=r"train\.csv: 'EncodedPixels' holds outlines"):
+        prepare(folder, folder.parent / "out", NO_FOLDS, workers=1)
 
 
 # Layouts.

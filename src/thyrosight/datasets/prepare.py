@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.csv_file import csv_lines
-from thyrosight.datasets.formats.content import holds_masks_alone
+from thyrosight.datasets.formats.content import holds_masks_alone, unpaired_masks
 from thyrosight.datasets.formats.tree import what_is_in
 from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
@@ -154,6 +154,12 @@ def recognise(folder: Path) -> str:
         raise InputError(
             f"{folder}: holds masks and no images; point at the folder that holds both, or write a CSV with the "
             "columns image, mask, malignancy, patient and give it to prepare"
+        )
+    if (pair := unpaired_masks(folder)) is not None:
+        image, mask = (path.relative_to(folder).as_posix() for path in pair)
+        raise InputError(
+            f"{folder}: {mask} is a mask, and its name tells no image ({image}); rename each mask as its image, or "
+            "write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
         )
     raise InputError(f"{folder}: not a layout that is known ({', '.join(KNOWN_SETS)}); {what_is_in(folder)}")
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
-from thyrosight.datasets.formats.names import MASK_WORDS, OVERLAY_WORDS, words_of
+import numpy as np
+
+from thyrosight.datasets.formats.names import MASK_WORDS, NODULE_WORDS, ORGAN_WORDS, OVERLAY_WORDS, words_of
 from thyrosight.datasets.formats.tree import images_below, stem_without_ending
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.types import BoolArray
 
 MAX_OPENED = 6
 """Files of a folder that are opened to tell whether it holds masks."""
+MAX_FOLDERS = 12
+"""More names of folders than this are patients; they are not opened one by one."""
+SAME_PLACE = 0.5
+"""Two masks show one thing where they share at least this part of the smaller one."""
 
 
 def is_mask(path: Path) -> bool:
@@ -30,7 +39,73 @@ def is_mask(path: Path) -> bool:
 def holds_masks_alone(folder: Path) -> bool:
     """Whether the images of a folder, the first of them, are all masks: the images themselves are elsewhere."""
     files = images_below(folder) if folder.is_dir() else []
-    return bool(files) and all(is_mask(path) for path in files[:MAX_OPENED])
+    spread = files[:: max(1, (len(files) - 1) // (MAX_OPENED - 1))]
+    return bool(files) and all(is_mask(path) for path in spread)
+
+
+def masks_among(images: Sequence[Path]) -> list[Path]:
+    """Images -> those in folders that hold masks alone, next to folders that don't: of a model, or a second reader."""
+    folders: dict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        folders[path.parent.name].append(path)
+    if not 2 <= len(folders) <= MAX_FOLDERS:
+        return []
+    of_masks = [paths for paths in folders.values() if all(_is_drawn(path) for path in paths[:MAX_OPENED])]
+    return [path for paths in of_masks for path in paths] if len(of_masks) < len(folders) else []
+
+
+def _is_drawn(path: Path) -> bool:
+    """Whether the file is a mask with something in it."""
+    try:
+        return bool(read_mask_image(path).mask_HW.any())
+    except InputError as error:
+        raise_disk_fault(error)
+        return isinstance(error, NestedLabelsError)
+
+
+def organs_among(folder: Path, pairs: Mapping[Path, Sequence[Path]]) -> list[Path]:
+    """Folder, {image: its masks} -> the masks of a gland, an artery or the like by their names.
+
+    None of them where all masks are such: then the gland is what the set outlines.
+    """
+    organs, others = [], 0
+    for image, masks in pairs.items():
+        known = _words_of_path(image.relative_to(folder))
+        for mask in masks:
+            words = _words_of_path(mask.relative_to(folder)) - known
+            if words & ORGAN_WORDS and not words & NODULE_WORDS:
+                organs.append(mask)
+            else:
+                others += 1
+    return organs if others else []
+
+
+def _words_of_path(path: Path) -> frozenset[str]:
+    return frozenset(word for part in path.with_name(stem_without_ending(path)).parts for word in words_of(part))
+
+
+def refuse_one_place(paths: Sequence[Path], masks: Sequence[BoolArray]) -> None:
+    """InputError where two different masks of one image lie on one another: then they are not two nodules."""
+    for (path, mask_HW), (other, other_HW) in combinations(zip(paths, masks, strict=True), 2):
+        common_px = np.count_nonzero(mask_HW & other_HW)
+        smaller_px = min(np.count_nonzero(mask_HW), np.count_nonzero(other_HW))
+        if smaller_px and common_px >= SAME_PLACE * smaller_px and not np.array_equal(mask_HW, other_HW):
+            folder, name = (
+                other.parent.name,
+                path.name if path.parent == other.parent else f"{path.parent.name}/{path.name}",
+            )
+            choice = "" if path.parent == other.parent else f": --source folders --column mask={folder}"
+            raise InputError(
+                f"{other}: lies on {name}, so they are two readers' outlines, or a gland and its nodule, and no two "
+                f"nodules; keep one of them{choice}"
+            )
+
+
+def unpaired_masks(folder: Path) -> tuple[Path, Path] | None:
+    """-> (an image, a mask) of a folder where some folders hold masks alone; None where there are none."""
+    files = images_below(folder) if folder.is_dir() else []
+    masks = masks_among(files)
+    return (next(path for path in files if path not in set(masks)), masks[0]) if masks else None
 
 
 def without_overlays(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -7,27 +7,33 @@ patient.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.annotators.label_map import refuse_unnamed_classes
-from thyrosight.datasets.formats.content import MAX_OPENED, is_mask, without_overlays
+from thyrosight.datasets.formats.content import (
+    MAX_OPENED,
+    is_mask,
+    masks_among,
+    organs_among,
+    refuse_one_place,
+    without_overlays,
+)
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
 from thyrosight.datasets.formats.names import (
+    Sorted,
     classes_of,
-    common_prefix,
     is_mask_folder,
-    key_of,
+    matched,
     place_of,
     shorter_names,
 )
-from thyrosight.datasets.formats.side_table import has_mask_column, image_column
+from thyrosight.datasets.formats.side_table import has_mask_column, image_column, split_lists
 from thyrosight.datasets.formats.tree import (
     by_name,
     counted,
@@ -41,8 +47,9 @@ from thyrosight.datasets.formats.tree import (
 from thyrosight.datasets.formats.volumes import is_volume
 from thyrosight.datasets.pictures.alpha_masks import layers_of
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_name_of, write_mask
+from thyrosight.datasets.sets.own_csv import recognise as is_table
 from thyrosight.errors import InputError
-from thyrosight.files import raise_shortage
+from thyrosight.files import raise_shortage, readable
 from thyrosight.frames.mask_image import read_mask_image
 
 NAME = "folders"
@@ -51,30 +58,14 @@ SAME_NAMES = 0.5
 """Two folders may be images and masks where at least this share of the smaller folder's files has a file of the same
 name in the other."""
 
-_LAST_NUMBER = re.compile(r"[ _.-]+\(?\d{1,2}\)?$")
-"""masks/a_1.png, masks/a_2.png: two masks of the image a."""
-Key = tuple[tuple[str, ...], str]
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """The images of a set, and its masks. rule: by which rule they were separated, in words."""
-
-    images: list[Path]
-    masks: list[Path]
-    rule: str
-    suffixes: tuple[str, ...] = ()
-    """Endings of masks' names, such as `_tumor` of a_tumor.png for the image a.png; in lower case."""
-    is_per_folder: bool = False
-    """Whether each folder holds one image and its masks, whatever their names are."""
-
 
 def recognise(folder: Path) -> bool:
     """Images with masks or masks in their alpha channel, folders of classes, or sub-folders of images with a table."""
     if not folder.is_dir():
         return False
     files = images_below(folder)
-    if not files or (len(tables := tables_below(folder)) == 1 and has_mask_column(tables[0])):
+    tables = tables_below(folder)
+    if not files or (tables and all(map(has_mask_column, tables)) and is_table(folder)):
         return False
     files, _ = without_overlays(folder, files)
     found = sort_files(folder, files, {})
@@ -111,19 +102,43 @@ def read(request: Request) -> DataSet:
             f"{folder}: no mask has the name of an image ({found.images[0].name}, {found.masks[0].name}); rename them, "
             "or write a CSV with the columns image and mask"
         )
-    num_several = sum(len(masks) > 1 for masks in pairs.values())
+    if found.others:
+        name = found.others[0].parent.relative_to(folder).as_posix()
+        notes.append(f"{len(found.others)} further masks were passed over; to take those: --column mask={name}")
+    if organs := set(organs_among(folder, pairs)):
+        pairs = {image: [mask for mask in masks if mask not in organs] for image, masks in pairs.items()}
+        notes.append(f"{len(organs)} masks of no nodule by their names were passed over, e.g. {min(organs).name}")
+    cases, faults, num_several = _cases_of(pairs, request)
     if num_several:
         notes.append(f"{num_several} images with several masks, which are united")
-    ids = case_names([Found(image) for image in pairs], request)
-    cases = [
-        Found(image, _one_mask(image, masks, request, case_id))
-        for (image, masks), case_id in zip(pairs.items(), ids, strict=True)
-    ]
-    others = Counter(path.suffix.casefold() for path in files_below(folder) if not is_image(path))
+    if faults:
+        left_out[f"image whose masks can't be united, e.g. {readable(faults[0])}"] = len(faults)
+    lists = split_lists(folder)
+    others = Counter(path.suffix.casefold() for path in files_below(folder) if not is_image(path) and path not in lists)
     passed = [f"{number} {ending or 'without ending'}" for ending, number in others.items() if ending != ".csv"]
     if passed:
         notes.append(f"files passed over: {', '.join(passed)}")
     return data_set_of(request, NAME, cases, left_out, notes)
+
+
+def _cases_of(pairs: dict[Path, list[Path]], request: Request) -> tuple[list[Found], list[str], int]:
+    """{image: its masks} -> (images with one mask each, why others can't be used, images with several masks).
+
+    InputError where no image can be used.
+    """
+    ids = case_names([Found(image) for image in pairs], request)
+    cases, faults, num_several = [], list[str](), 0
+    for (image, masks), case_id in zip(pairs.items(), ids, strict=True):
+        try:
+            cases.append(Found(image, _one_mask(image, masks, request, case_id)))
+        except InputError as error:
+            raise_shortage(error)
+            faults.append(str(error).replace(f"{request.folder}/", ""))
+            continue
+        num_several += len(masks) > 1
+    if faults and not cases:
+        raise InputError(f"{request.folder}: none of the {len(faults)} images can be used; the first: {faults[0]}")
+    return cases, faults, num_several
 
 
 def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sorted | None:
@@ -131,6 +146,15 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
 
     chosen: the folders that the caller calls image and mask. InputError where two folders could be either.
     """
+    found = _sorted(folder, files, chosen)
+    if found is None or not found.masks or found.is_per_folder:
+        return found
+    others = tuple(masks_among(found.images))
+    return replace(found, images=[path for path in found.images if path not in set(others)], others=others)
+
+
+def _sorted(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sorted | None:
+    """As sort_files, with masks of further folders among the images."""
     parts = {path: path.relative_to(folder).parent.parts for path in files}
     named = chosen.get("mask", "").strip("/\\")
     if named and any(named in ("/".join(parts[path]), *parts[path]) for path in files):
@@ -257,8 +281,9 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     both hold masks by their content, or neither does.
     """
     top: dict[str, list[Path]] = defaultdict(list)
+    num_common = _num_common([path.relative_to(folder).parent.parts for path in files])
     for path in files:
-        parts = path.relative_to(folder).parent.parts
+        parts = path.relative_to(folder).parent.parts[num_common:]
         told = [part for part in parts if (place := place_of([part])).malignancy is None and not place.split]
         top[told[0] if told else "."].append(path)
     if len(top) != 2:
@@ -282,82 +307,6 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     return Sorted(list(images), list(masks), f"masks: the files in {name}/, by what is in them")
 
 
-def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
-    """Images and masks -> ({image: its masks}, the masks of no image), by folder and name, then by name alone.
-
-    Where no names are equal, the common beginnings of all images and of all masks are left out (bus_7, mask_7).
-    """
-    pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
-    keys = {_key(folder, image, ""): image for image in found.images}
-    # Where names differ in case alone, each mask belongs to the image that is written as it is.
-    keys.update({(_key(folder, image, "")[0], stem_without_ending(image)): image for image in found.images})
-    names = by_name(found.images)
-    strays = []
-    if found.is_per_folder:
-        image_in = {image.parent: image for image in found.images}
-        for mask in found.masks:
-            if mask.parent in image_in:
-                pairs[image_in[mask.parent]].append(mask)
-            else:
-                strays.append(mask)
-        return pairs, strays
-    for mask in found.masks:
-        image = _image_of(folder, mask, keys, names, found.suffixes)
-        if image is None:
-            strays.append(mask)
-        else:
-            pairs[image].append(mask)
-    if found.masks and len(strays) == len(found.masks):
-        cut = common_prefix([stem_without_ending(path) for path in found.images])
-        cut_mask = common_prefix([stem_without_ending(path) for path in found.masks])
-        shorter = {_key(folder, image, cut): image for image in found.images}
-        numbers = Counter(map(_number_key, found.images))
-        numbered = {_number_key(image): image for image in found.images if numbers[_number_key(image)] == 1}
-        strays = []
-        for mask in found.masks:
-            image = shorter.get(_key(folder, mask, cut_mask)) or next(
-                (names[name.casefold()][0] for name in _names_of_one(mask, names)), numbered.get(_number_key(mask))
-            )
-            if image is None:
-                strays.append(mask)
-            else:
-                pairs[image].append(mask)
-    return pairs, strays
-
-
-def _number_key(path: Path) -> str:
-    """us7.png, US007.png -> us7."""
-    return re.sub(r"0*(\d+)", r"\1", stem_without_ending(path).casefold())
-
-
-def _names_of_one(mask: Path, names: dict[str, list[Path]]) -> list[str]:
-    """masks/a_tumor.png -> a, where one image alone has that name."""
-    return [name for name in shorter_names(stem_without_ending(mask)) if len(names.get(name.casefold(), [])) == 1]
-
-
-def _image_of(
-    folder: Path, mask: Path, keys: dict[Key, Path], names: dict[str, list[Path]], suffixes: Sequence[str]
-) -> Path | None:
-    stem = stem_without_ending(mask)
-    cut = [stem[: -len(suffix)] for suffix in suffixes if stem.casefold().endswith(suffix)]
-    names_of_it = (*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)), _LAST_NUMBER.sub("", stem))
-    for name in dict.fromkeys(names_of_it):
-        for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
-            place = key_of(mask.relative_to(folder).parent.parts)
-            found = keys.get((place, written)) or keys.get((place, written.casefold()))
-            same = names.get(written.casefold(), [])
-            if found is None and len(same) == 1:
-                found = same[0]
-            if found is not None:
-                return found
-    return None
-
-
-def _key(folder: Path, path: Path, prefix: str) -> Key:
-    stem = stem_without_ending(path)
-    return key_of(path.relative_to(folder).parent.parts), stem.removeprefix(prefix).casefold()
-
-
 def _one_mask(image: Path, masks: Sequence[Path], request: Request, case_id: str) -> Path | None:
     """The masks of one image -> one file; None where there is no mask.
 
@@ -376,6 +325,7 @@ def _one_mask(image: Path, masks: Sequence[Path], request: Request, case_id: str
         return masks[0]
     if len({mask_HW.shape for mask_HW in found}) > 1:
         raise InputError(f"{masks[0]}: the masks of {image.name} differ in size; export them at the image's size")
+    refuse_one_place(masks, found)
     path = request.masks / f"{case_id}.png"
     write_mask(path, np.logical_or.reduce(found))
     return path

@@ -1,4 +1,4 @@
-"""Names of files and folders -> what they say: mask or image, benign or malignant, train or test, which patient."""
+"""Names of files and folders -> what they say: mask or image, class, split, patient, which masks are of which image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.sets.words import BENIGN_WORDS, MALIGNANT_WORDS
+from thyrosight.datasets.formats.tree import by_name, stem_without_ending
+from thyrosight.datasets.sets.layout import image_name_of
+from thyrosight.datasets.sets.words import BENIGN_WORDS, MALIGNANT_WORDS, SPLIT_WORDS
 
 MASK_WORDS = frozenset(
     re.split(
@@ -27,11 +29,6 @@ IMAGE_WORDS = frozenset(
     )
 )
 _SURELY_IMAGES = frozenset(("image", "images", "img", "imgs", "imagestr", "jpegimages", "originals"))
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 NODULE_WORDS = frozenset(
     ("nodule", "nodules", "nodulo", "lesion", "lesions", "tumor", "tumors", "tumour", "tumours", "mass", "masses")
 )
@@ -57,6 +54,14 @@ NOT_MALIGNANT = frozenset(
     f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
 )
 """Names of a folder whose images are benign where another folder is named malignant."""
+ORGAN_WORDS = frozenset(
+    re.split(
+        r"\s+",
+        "gland glands thyroid thyroids lobe lobes isthmus trachea carotid artery arteries vein veins jugular vessel "
+        "vessels muscle muscles esophagus oesophagus",
+    )
+)
+"""Words of masks of something else than a nodule."""
 NO_NODULE = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
@@ -82,6 +87,9 @@ _SIDE = re.compile(
 )
 """P001_left, 12R: the side or the plane behind the number of a patient."""
 _PATIENT_NAME = re.compile(r"^(p|pt|pa|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"[ _.-]+\(?\d{1,2}\)?$")
+"""masks/a_1.png, masks/a_2.png: two masks of the image a."""
+Key = tuple[tuple[str, ...], str]
 
 
 def words_of(name: str) -> frozenset[str]:
@@ -149,7 +157,7 @@ def key_of(parts: Sequence[str]) -> tuple[str, ...]:
     """The folders above a file -> the same without words of masks and images. An image and its mask have equal keys."""
     keys = []
     for part in parts:
-        words = [word for word in re.split(r"[\W_]+", part.casefold()) if word]
+        words = [word for word in re.split(r"[\W_]+", unicodedata.normalize("NFC", part).casefold()) if word]
         keys.append(" ".join(word for word in words if word not in MASK_WORDS | IMAGE_WORDS))
     return tuple(key for key in keys if key)
 
@@ -245,3 +253,94 @@ def shorter_names(stem: str) -> list[str]:
 def safe_name(path: Path, stem: str) -> str:
     """A path inside the set, its stem -> a name of letters, digits, `_`, `-` and inner dots, folders included."""
     return re.sub(r"[^\w.-]+", "_", "_".join((*path.parent.parts, stem))).strip("._") or "_"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The images of a set, and its masks. rule: by which rule they were separated, in words."""
+
+    images: list[Path]
+    masks: list[Path]
+    rule: str
+    suffixes: tuple[str, ...] = ()
+    """Endings of masks' names, such as `_tumor` of a_tumor.png for the image a.png; in lower case."""
+    is_per_folder: bool = False
+    """Whether each folder holds one image and its masks, whatever their names are."""
+    others: tuple[Path, ...] = ()
+    """Masks in further folders (of a model, of a second reader), which are passed over."""
+
+
+def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
+    """Images and masks -> ({image: its masks}, the masks of no image), by folder and name, then by name alone.
+
+    Where no names are equal, the common beginnings of all images and of all masks are left out (bus_7, mask_7).
+    """
+    pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
+    keys = {_key(folder, image, ""): image for image in found.images}
+    # Where names differ in case alone, each mask belongs to the image that is written as it is.
+    keys.update({(_key(folder, image, "")[0], stem_without_ending(image)): image for image in found.images})
+    names = by_name(found.images)
+    strays = []
+    if found.is_per_folder:
+        image_in = {image.parent: image for image in found.images}
+        for mask in found.masks:
+            if mask.parent in image_in:
+                pairs[image_in[mask.parent]].append(mask)
+            else:
+                strays.append(mask)
+        return pairs, strays
+    for mask in found.masks:
+        image = _image_of(folder, mask, keys, names, found.suffixes)
+        if image is None:
+            strays.append(mask)
+        else:
+            pairs[image].append(mask)
+    if found.masks and len(strays) == len(found.masks):
+        cut = common_prefix([stem_without_ending(path) for path in found.images])
+        cut_mask = common_prefix([stem_without_ending(path) for path in found.masks])
+        shorter = {_key(folder, image, cut): image for image in found.images}
+        numbers = Counter(map(_number_key, found.images))
+        numbered = {_number_key(image): image for image in found.images if numbers[_number_key(image)] == 1}
+        strays = []
+        for mask in found.masks:
+            image = shorter.get(_key(folder, mask, cut_mask)) or next(
+                (names[name.casefold()][0] for name in _names_of_one(mask, names)), numbered.get(_number_key(mask))
+            )
+            if image is None:
+                strays.append(mask)
+            else:
+                pairs[image].append(mask)
+    return pairs, strays
+
+
+def _number_key(path: Path) -> str:
+    """us7.png, US007.png -> us7."""
+    return re.sub(r"0*(\d+)", r"\1", stem_without_ending(path).casefold())
+
+
+def _names_of_one(mask: Path, names: dict[str, list[Path]]) -> list[str]:
+    """masks/a_tumor.png -> a, where one image alone has that name."""
+    return [name for name in shorter_names(stem_without_ending(mask)) if len(names.get(name.casefold(), [])) == 1]
+
+
+def _image_of(
+    folder: Path, mask: Path, keys: dict[Key, Path], names: dict[str, list[Path]], suffixes: Sequence[str]
+) -> Path | None:
+    stem = stem_without_ending(mask)
+    cut = [stem[: -len(suffix)] for suffix in suffixes if stem.casefold().endswith(suffix)]
+    names_of_it = (*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)), _LAST_NUMBER.sub("", stem))
+    for name in dict.fromkeys(names_of_it):
+        for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
+            place = key_of(mask.relative_to(folder).parent.parts)
+            found = keys.get((place, written)) or keys.get((place, written.casefold()))
+            same = names.get(written.casefold(), [])
+            if found is None and len(same) == 1:
+                found = same[0]
+            if found is not None:
+                return found
+    return None
+
+
+def _key(folder: Path, path: Path, prefix: str) -> Key:
+    stem = stem_without_ending(path)
+    return key_of(path.relative_to(folder).parent.parts), stem.removeprefix(prefix).casefold()

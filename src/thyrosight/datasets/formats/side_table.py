@@ -1,4 +1,4 @@
-"""A CSV next to the images -> labels, patients, folds of the cases that the folders gave."""
+"""CSV files and lists next to the images -> labels, patients, splits of the cases that the folders gave."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
+from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
 from thyrosight.datasets.sets.cell_files import Moved, nearest, parts_of
-from thyrosight.datasets.sets.csv_columns import ask_for_columns, choose_columns, parse_cut
+from thyrosight.datasets.sets.csv_columns import (
+    ask_for_columns,
+    choose_columns,
+    parse_cut,
+    refuse_drawn_columns,
+    with_opposite,
+)
 from thyrosight.datasets.sets.layout import Request
-from thyrosight.datasets.sets.own_csv import case_of_row, table_rows, united, with_patients
+from thyrosight.datasets.sets.own_csv import cases_of_rows, table_rows, united, with_patients
+from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table, split_in
 from thyrosight.datasets.sets.words import ALIASES, is_label, plain_name
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
@@ -45,12 +53,14 @@ def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int
 
 
 def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], list[str], int]:
-    """Cases -> (the same with what a table next to them says, notes, rows without an image).
+    """Cases -> (the same with what tables and lists next to them say, notes, rows without an image).
 
-    Where several tables name the images, the one with a label or a patient is used; the notes name the others.
-    InputError where a table can't be read and no case has a label: the table may hold the labels.
+    Where several tables name the images, those of splits or classes are all used (train.csv, test.csv), and of the
+    others the one with a label or a patient; the notes name the rest. InputError where a table can't be read and no
+    case has a label: the table may hold the labels.
     """
     names = _with_numbers(by_name([case.image for case in cases]))
+    listed, list_notes = _with_lists(cases, names, request.folder)
     fitting = [(table, found) for table in tables_below(request.folder) if (found := image_column(table, names))]
     others = [table for table in tables_below(request.folder) if table not in [fit for fit, _ in fitting]]
     faults = {table: fault for table in others if (fault := _fault_of(table))}
@@ -60,19 +70,80 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     if unfit := [table.name for table in others if table not in faults]:
         notes.append(f"tables not used, because no column names the images: {', '.join(unfit)}")
     if not fitting:
-        return list(cases), notes, 0
-    fitting.sort(key=lambda fit: (-_num_roles(fit[0]), -fit[1][1]))
-    if len(fitting) > 1:
-        notes.append(f"tables not used next to {fitting[0][0].name}: {', '.join(path.name for path, _ in fitting[1:])}")
-    table, (column, _) = fitting[0]
-    has_label = any(case.malignancy is not None for case in cases)
-    in_rows, more_notes = _rows_as_cases(table, column, names, request, has_label)
+        return listed, [*list_notes, *notes], 0
+    parts = parts_of_table([table for table, _ in fitting], request.folder)
+    in_parts = {part.path for part in parts}
+    alone = sorted(
+        (fit for fit in fitting if fit[0] not in in_parts), key=lambda fit: (-_num_roles(fit[0]), -fit[1][1])
+    )
+    if len(alone) > 1:
+        notes.append(f"tables not used next to {alone[0][0].name}: {', '.join(path.name for path, _ in alone[1:])}")
+    column_of = {table: column for table, (column, _) in fitting}
+    both, num_strays = listed, 0
+    for some in (parts, [TablePart(table) for table, _ in alone[:1]]):
+        if some:
+            both, more_notes, num = _with_rows(both, some, column_of, names, request)
+            notes, num_strays = [*notes, *more_notes], num_strays + num
+    return both, [*list_notes, *notes], num_strays
+
+
+def _with_rows(
+    cases: Sequence[Case],
+    parts: Sequence[TablePart],
+    column_of: Mapping[Path, str],
+    names: Mapping[str, list[Path]],
+    request: Request,
+) -> tuple[list[Case], list[str], int]:
+    """Cases, the parts of one table -> (the cases with what its rows say, notes, rows without an image)."""
+    in_rows, notes = list[Case](), list[str]()
+    for part in parts:
+        more, more_notes = _rows_as_cases(part, column_of[part.path], names, request, cases)
+        in_rows, notes = [*in_rows, *more], [*notes, *more_notes]
+    in_rows, more_notes = united(in_rows, parts[0].path, request.masks)
     rows = {row.image: row for row in in_rows}
-    both = [_merged(case, rows.get(case.image), table) for case in cases]
+    named = " and ".join(part.path.relative_to(request.folder).as_posix() for part in parts)
+    both = [_merged(case, rows.get(case.image), parts[0].path) for case in cases]
     if bare := [case.image.name for case in cases if case.image not in rows]:
-        notes.append(f"{len(bare)} images without a row in {table.name}, e.g. {bare[0]}")
-    num_strays = sum(1 for row in in_rows if not row.image.is_file())
-    return both, [*notes, *more_notes], num_strays
+        notes.append(f"{len(bare)} images without a row in {named}, e.g. {bare[0]}")
+    return both, [*notes, *more_notes], sum(1 for row in in_rows if not row.image.is_file())
+
+
+def split_lists(folder: Path) -> dict[Path, str]:
+    """Folder -> {its text files that are called by a split (train.txt, ImageSets/Main/val.txt): that split}."""
+    texts = [path for path in files_below(folder) if path.suffix.casefold() == ".txt"] if folder.is_dir() else []
+    return {path: split for path in texts if (split := split_in(path.stem))}
+
+
+def _with_lists(cases: Sequence[Case], names: Mapping[str, list[Path]], folder: Path) -> tuple[list[Case], list[str]]:
+    """Cases -> (the same with the splits of lists of images, where they have none; notes)."""
+    splits: dict[Path, set[str]] = {}
+    used = []
+    for path, split in split_lists(folder).items():
+        lines = [line.split()[0] for line in _lines(path) if line.strip()]
+        named = [names[name][0] for line in lines if len(names.get(name := _name_in(line), [])) == 1]
+        if len(named) < max(1.0, MIN_SHARE * len(lines)):
+            continue
+        used.append(path.relative_to(folder).as_posix())
+        for image in named:
+            splits.setdefault(image, set()).add(split)
+    if not used or any(case.split for case in cases):
+        return list(cases), []
+    said = ", ".join(used[:4])
+    if twice := [image.name for image, found in splits.items() if len(found) > 1]:
+        return list(cases), [
+            f"lists not used, because they put {len(twice)} images into several splits, e.g. {twice[0]}: {said}"
+        ]
+    both = [replace(case, split=next(iter(splits.get(case.image, {""})))) for case in cases]
+    bare = sum(not case.split for case in both)
+    return both, [f"splits: as the lists {said} say" + (f"; {bare} images are in none of them" if bare else "")]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise_disk_fault(error, path)
+        return []
 
 
 def _fault_of(table: Path) -> str:
@@ -122,24 +193,30 @@ class _Images:
 
 
 def _rows_as_cases(
-    table: Path, column: str, names: Mapping[str, list[Path]], request: Request, has_label: bool
+    part: TablePart, column: str, names: Mapping[str, list[Path]], request: Request, known: Sequence[Case]
 ) -> tuple[list[Case], list[str]]:
+    """One table -> (one case per row, notes). known: the cases so far; what they have is not asked about."""
+    table = part.path
     header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
     written = {plain_name(name) for name in header} | {"", "none"}
     chosen = {role: name for role, name in request.columns.items() if plain_name(name) in written}
     named = {"image": column, "mask": "none", **_label_by_values(header, rows), **chosen}
     columns = choose_columns(header, named, table, needs_label=False)
-    ask_for_columns(table, rows, columns, request.columns, has_label=has_label or cut is not None, has_mask=True)
+    has_label = cut is not None or part.malignancy is not None or any(case.malignancy is not None for case in known)
+    ask_for_columns(table, rows, columns, request.columns, has_label=has_label, has_mask=True)
+    if not any(case.mask or case.boxes for case in known) and "mask" not in request.columns:
+        refuse_drawn_columns(table, [name for name in header if name not in columns.values()])
+    columns = with_opposite(columns, rows, table)
     files = _Images(names, table.parent)
-    cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
-    cases, patients = with_patients(cases, columns, table)
-    cases, notes = united(cases, table, request.masks)
-    notes = [*patients, *files.notes(), *notes]
+    cases, patients = with_patients(cases_of_rows(rows, columns, files, cut, part), columns, table)
     used = set(columns.values()) | ({cut[0]} if cut else set())
     left = [name for name in header if name not in used]
-    sentences = [f"columns of {table.name}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
-    return cases, sentences + ([f"columns not used: {', '.join(left)}"] if left else []) + notes
+    at = table.relative_to(request.folder).as_posix()
+    sentences = [f"columns of {at}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
+    sentences[0] += part.in_words
+    sentences += [f"columns not used: {', '.join(left)}"] if left else []
+    return cases, [*sentences, *patients, *files.notes()]
 
 
 def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,9 +43,13 @@ def may_be_a_file(name: str) -> bool:
 
 
 def stem_without_ending(path: Path) -> str:
-    """File -> its name without the ending of an image or a volume; a UID with its dots stays whole."""
+    """File -> its name without the ending of an image or a volume; a UID with its dots stays whole.
+
+    Accents are composed, because macOS stores them apart: names compare as they are seen.
+    """
     ending = ending_of(path)
-    return path.name[: -len(ending)] if ending in IMAGES or ending in VOLUMES else path.name
+    name = path.name[: -len(ending)] if ending in IMAGES or ending in VOLUMES else path.name
+    return unicodedata.normalize("NFC", name)
 
 
 def is_image(path: Path) -> bool:

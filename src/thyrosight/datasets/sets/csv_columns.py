@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
-from thyrosight.datasets.sets.words import ALIASES, BENIGN_WORDS, MALIGNANT_WORDS, plain_name
+from thyrosight.datasets.sets.words import (
+    ALIASES,
+    BENIGN_WORDS,
+    MALIGNANT_WORDS,
+    SPLIT_WORDS,
+    is_label,
+    label_of,
+    plain_name,
+)
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.frames.load import SUFFIXES
@@ -33,8 +41,11 @@ NEAR_LABEL = re.compile(
     r"|befund|dignit|ergebnis|resultado|esito|диагноз|病理|诊断|診断|良恶性|标签|etiqueta|^benign|^gutartig|^良性"
 )
 NEAR_FOLD = re.compile(r"fold")
+DRAWN = re.compile(r"polygon|polyline|vertices|encodedpixels|runlength|^rle|rle$|bbox|boundingbox|^[xy](min|max|1|2)$")
+"""Columns with outlines or boxes as numbers, which no table is read for."""
+_MEANING = re.compile(r"(\w+)\s*(?:[=:>\u2013\u2192]|->|-(?=\s))+\s*(\w+)")
+"""`0 = benign` in the name of a column."""
 PLAIN_LABELS = {"b", "m"} | MALIGNANT_WORDS | BENIGN_WORDS
-SPLIT_VALUES = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
 PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|given)?names?$|birth|^dob$|^address$")
 """Columns that are never used, not even as the split key, because they identify a person."""
 _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>.+?)\s*$")
@@ -67,6 +78,7 @@ def choose_columns(
         if plain_name(name) not in written:
             raise InputError(f"{table}: no column '{name.strip()}' for {role}; {listing}")
         columns[role] = written[plain_name(name)]
+    _refuse_turned_label(columns.get("malignancy", ""), table)
     if "group" in columns and PERSONAL.search(plain_name(columns["group"])):
         raise InputError(f"{table}: '{columns['group']}' names people; give the column of a pseudonym as the patient")
     for role, names in ALIASES.items():
@@ -81,8 +93,18 @@ def choose_columns(
             )
         if fitting:
             columns[role] = (exact or fitting)[0]
+    if "malignancy" not in columns and "malignancy" not in declined:
+        told = [name for name in seen if meaning_in_name(name) and name not in columns.values()]
+        columns.update({"malignancy": told[0]} if len(told) == 1 else {})
     _refuse_incomplete(columns, declined, seen, table, needs_label)
     return columns
+
+
+def _refuse_turned_label(name: str, table: Path) -> None:
+    """InputError where the column that the caller calls the label says benign: its 1 would become malignant."""
+    words = {plain_name(word) for word in re.split(r"[\W_]+", name)}
+    if words & BENIGN_WORDS and not words & MALIGNANT_WORDS and not meaning_in_name(name):
+        raise InputError(f"{table}: '{name}' says what is benign; write --malignant \"{name}=0\" where 0 is malignant")
 
 
 def _refuse_incomplete(
@@ -105,6 +127,46 @@ def _refuse_incomplete(
             f"{table}: is '{near[0]}' the patient? Images of one patient have to stay together: write "
             f'--column "patient={near[0]}", or --column patient=none where no column says the patient; {listing}'
         )
+
+
+def meaning_in_name(name: str) -> dict[str, int]:
+    """`class (0=malignant, 1=benign)` -> {"0": 1, "1": 0}: what a column's name says of its values; empty: nothing."""
+    found: dict[str, int] = {}
+    for first, second in _MEANING.findall(name.casefold()):
+        for value, word in ((first, second), (second, first)):
+            if value.isdecimal() and plain_name(word) in MALIGNANT_WORDS | BENIGN_WORDS:
+                found[value] = int(plain_name(word) in MALIGNANT_WORDS)
+    return found if set(found.values()) == {0, 1} else {}
+
+
+def with_opposite(columns: dict[str, str], rows: Sequence[Mapping[str, str]], table: Path) -> dict[str, str]:
+    """{role: column}, rows -> the same, with the role benign where the label has one column per class.
+
+    InputError where a label column holds -1 and 1 alone, because -1 may be benign or unknown.
+    """
+    label = columns.get("malignancy", "")
+    values = {whole_number(row[label]) for row in rows} - {""} if label else set()
+    if values == {"-1", "1"}:
+        raise InputError(
+            f"{table}: column '{label}' holds -1 and 1 alone: write --malignant \"{label}=1\" where -1 is benign; "
+            "empty the cells where it is unknown"
+        )
+    if plain_name(label) not in MALIGNANT_WORDS:
+        return columns
+    free = [name for name in rows[0] if plain_name(name) in BENIGN_WORDS and name not in columns.values()]
+    fitting = [name for name in free if all(is_label(whole_number(row[name].lower())) for row in rows)]
+    return {**columns, "benign": fitting[0]} if len(fitting) == 1 else columns
+
+
+def label_of_pair(malignant: str, benign: str, where: str) -> int | None:
+    """Cells of the columns malignant and benign of one row -> its label; None where neither holds.
+
+    InputError where both hold.
+    """
+    is_malignant, is_benign = label_of(malignant), label_of(whole_number(benign.lower()))
+    if is_malignant and is_benign:
+        raise InputError(f"{where}: both benign and malignant; correct the row")
+    return 1 if is_malignant else 0 if is_benign else None
 
 
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
@@ -153,6 +215,7 @@ def ask_for_columns(
         is_known = (role == "malignancy" and has_label) or (role == "mask" and has_mask)
         fitting = [] if is_known else [one for one in free if _may_be(role, one, rows)]
         if role == "mask" and not is_known and not fitting:
+            refuse_drawn_columns(table, free)
             fitting = [one for one in free if _names_files(one, rows, table.parent)]
         if fitting:
             if role == "malignancy" and plain_name(fitting[0]) in BENIGN_WORDS:
@@ -168,9 +231,18 @@ def ask_for_columns(
             )
 
 
+def refuse_drawn_columns(table: Path, free: Sequence[str]) -> None:
+    """InputError where a column that no role uses holds outlines or boxes as numbers: they would be lost."""
+    if drawn := [name for name in free if DRAWN.search(plain_name(name))]:
+        raise InputError(
+            f"{table}: '{drawn[0]}' holds outlines or boxes inside the table, which are not read; export them as COCO, "
+            "VOC or masks in PNG, or write --column mask=none to go on without them"
+        )
+
+
 _QUESTIONS = {
     "group": ("patient", "Images of one patient have to stay together"),
-    "mask": ("mask", "Without it nothing is outlined; several masks of one image are several rows"),
+    "mask": ("mask", "Without it nothing is outlined; a second mask or image is a row of its own"),
     "malignancy": ("label", "Without it no risk is learned"),
     "split": ("split", "Without it test images could be learned from"),
     "fold": ("fold", "Without it new folds are made"),
@@ -194,7 +266,7 @@ def _may_be(role: str, name: str, rows: Sequence[Mapping[str, str]]) -> bool:
     if role == "malignancy":
         return bool(NEAR_LABEL.search(plain)) or {plain_name(value) for value in values} <= PLAIN_LABELS
     if role == "split":
-        return set(values) <= SPLIT_VALUES and len(set(values)) > 1
+        return set(values) <= SPLIT_WORDS.keys() and len(set(values)) > 1
     return bool(NEAR_FOLD.search(plain)) and all(whole_number(number).isdecimal() for number in values)
 
 

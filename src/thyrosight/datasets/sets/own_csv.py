@@ -23,11 +23,14 @@ from thyrosight.datasets.sets.csv_columns import (
     ask_for_columns,
     choose_columns,
     image_by_values,
+    label_of_pair,
+    meaning_in_name,
     parse_cut,
+    with_opposite,
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, write_mask
-from thyrosight.datasets.sets.lexicon import to_lexicon
-from thyrosight.datasets.sets.words import LABELS, is_label, label_of, plain_name
+from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table
+from thyrosight.datasets.sets.words import LABELS, SPLIT_WORDS, is_label, label_of, plain_name, to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
@@ -38,32 +41,41 @@ from thyrosight.types import Case
 
 NAME = "table"
 _CUT_OFF = re.compile(r"^\d([.,]\d+)?e\+?\d+$", re.IGNORECASE)
-_SPLIT_WORDS = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+_SPREADSHEET_ERROR = re.compile(r"^#([\w/¡]+[!?]|N/A|NV)$", re.IGNORECASE)
+"""#N/A, #REF!, #NAME?: a formula that found nothing."""
 
 
 def recognise(folder: Path) -> bool:
-    """A CSV file, or a folder with exactly one in it."""
-    return _csv(folder) is not None
+    """A CSV file, or a folder with exactly one in it, or with one per split or class."""
+    return bool(_tables(folder))
 
 
 def read(request: Request) -> DataSet:
     """CSV -> one case per image; paths are relative to the CSV. Rows of one image are united."""
-    table = _csv(request.folder)
-    if table is None:
+    parts = _tables(request.folder)
+    if not parts:
         raise InputError(f"{request.folder}: not a CSV, and not a folder with exactly one; name the CSV itself")
-    header, rows = table_rows(table)
-    cut = None if request.malignant is None else parse_cut(request.malignant, header)
-    files = FilesNextTo(table.resolve().parent)
-    named = {**image_by_values(header, rows, table.parent), **request.columns}
-    columns = choose_columns(header, named, table, needs_label=cut is None)
-    ask_for_columns(table, rows, columns, request.columns, has_label=cut is not None)
-    cases = [case_of_row(row, columns, files, cut, f"{table} row {number}") for number, row in enumerate(rows, start=2)]
-    cases, patients = with_patients(cases, columns, table)
-    cases, notes = united(cases, table, request.masks)
-    notes = [*patients, *notes]
-    used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
-    first = "columns: " + ", ".join(f"{role} = {name}" for role, name in columns.items())
-    notes = [first, *_unused(header, used), *_groups_in_words(columns), *files.notes(), *notes]
+    files = FilesNextTo(parts[0].path.resolve().parent)
+    cases, said, has_patients = list[Case](), list[str](), False
+    for part in parts:
+        table = part.path
+        header, rows = table_rows(table)
+        cut = None if request.malignant is None else parse_cut(request.malignant, header)
+        named = {**image_by_values(header, rows, table.parent), **request.columns}
+        has_label = cut is not None or part.malignancy is not None
+        columns = choose_columns(header, named, table, needs_label=not has_label)
+        ask_for_columns(table, rows, columns, request.columns, has_label=has_label)
+        columns = with_opposite(columns, rows, table)
+        read_here = cases_of_rows(rows, columns, files, cut, part)
+        read_here, patients = with_patients(read_here, columns, table)
+        cases += read_here
+        has_patients |= "group" in columns
+        used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
+        of_table = f" of {table.name}" if len(parts) > 1 else ""
+        first = f"columns{of_table}: " + ", ".join(f"{role} = {name}" for role, name in columns.items()) + part.in_words
+        said += [first, *_unused(header, used), *patients]
+    cases, notes = united(cases, parts[0].path, request.masks)
+    notes = [*said, *_groups_in_words(has_patients), *files.notes(), *notes]
     meaning = "as the table's own column says: 1 = malignant or high, 0 = benign or low"
     if request.malignant is not None:
         meaning = f"1 where {request.malignant}, else 0"
@@ -95,13 +107,29 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     return header, rows
 
 
+def cases_of_rows(
+    rows: Sequence[dict[str, str]], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, part: TablePart
+) -> list[Case]:
+    """Rows of a table, {role: column} -> one case per row, with what the name of the table says."""
+    cases = []
+    for number, row in enumerate(rows, start=2):
+        where = f"{part.path} row {number}"
+        cases.append(part.with_name_of(case_of_row(row, columns, files, cut, where), where))
+    return cases
+
+
 def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, where: str) -> Case:
     """A row of a table, {role: column} -> its case; files turns cells into paths."""
     text = {role: row[name] for role, name in columns.items()}
+    for role, cell in text.items():
+        if role != "image" and _SPREADSHEET_ERROR.match(cell):
+            raise InputError(
+                f"{where}: '{cell}' in column '{columns[role]}' is an error of a formula; correct it, or empty the cell"
+            )
     if not text["image"]:
         raise InputError(f"{where}: no image file; fill the column '{columns['image']}' or remove the row")
     split = text.get("split", "").lower()
-    split = _SPLIT_WORDS.get(split, split)
+    split = SPLIT_WORDS.get(split, split)
     if split not in SPLITS:
         raise InputError(f"{where}: split '{split}'; write train, val, test or nothing")
     target = text.get("target") or "nodule"
@@ -129,13 +157,15 @@ def _label(row: dict[str, str], columns: dict[str, str], cut: Cut | None, where:
     if cut is not None:
         return int(cut[1](row[cut[0]])) if row[cut[0]] else None
     label = whole_number(row[columns["malignancy"]].lower()) if "malignancy" in columns else ""
-    if not is_label(label):
+    if (meaning := meaning_in_name(columns.get("malignancy", ""))) and label in meaning:
+        return meaning[label]
+    if not is_label(label) or (meaning and label.isdecimal()):
         known = ", ".join(value for value in LABELS if value)
         raise InputError(
             f"{where}: label '{label}' in column '{columns['malignancy']}'; known: {known}, or empty; "
             f'or say which values are malignant: --malignant "{columns["malignancy"]}={label}"'
         )
-    return label_of(label)
+    return label_of_pair(label, row[columns["benign"]], where) if "benign" in columns else label_of(label)
 
 
 def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -> tuple[list[Case], list[str]]:
@@ -219,7 +249,7 @@ def _numbered_apart(cases: Sequence[Case]) -> list[Case]:
 def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case], list[str]]:
     """One case per row -> (one case per image, with the masks of its nodules united; notes).
 
-    InputError where rows of one image name two patients, or two images have one name.
+    InputError where rows of one image name two patients or two splits, or two images have one name.
     """
     rows_of: dict[Path, list[Case]] = {}
     for case in _named_apart(cases, table):
@@ -231,6 +261,11 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
             names = ", ".join(sorted({row.group for row in rows}))
             raise InputError(
                 f"{table}: {image.name} is in {len(rows)} rows of different patients ({names}); correct it"
+            )
+        places = sorted({row.split or f"fold {row.fold}" for row in rows if row.split or row.fold is not None})
+        if len(places) > 1:
+            raise InputError(
+                f"{table}: {image.name} is in {len(rows)} rows of different splits ({', '.join(places)}); correct it"
             )
         if len(rows) > 1:
             labels = {row.malignancy for row in rows} - {None}
@@ -267,8 +302,8 @@ def _unused(header: Sequence[str], used: set[str]) -> list[str]:
     return [f"columns not used: {', '.join(left)}"] if left else []
 
 
-def _groups_in_words(columns: dict[str, str]) -> list[str]:
-    if "group" in columns:
+def _groups_in_words(has_patients: bool) -> list[str]:
+    if has_patients:
         return []
     return ["no column says the patient: each image counts as a patient of its own, joined where images look alike"]
 
@@ -314,11 +349,15 @@ def _spacing(text: dict[str, str], where: str) -> tuple[float | None, float | No
     return values[0], values[1]
 
 
-def _csv(folder: Path) -> Path | None:
+def _tables(folder: Path) -> list[TablePart]:
+    """A CSV, or a folder -> its only CSV, or those of its splits or classes; empty where it has none or others too."""
     if folder.is_file():
-        return folder if folder.suffix.lower() in (".csv", ".tsv") else None
+        return [TablePart(folder)] if folder.suffix.lower() in (".csv", ".tsv") else []
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv") and path.name[0] != ".")
-    return found[0] if len(found) == 1 else None
+    if len(found) == 1:
+        return [TablePart(found[0])]
+    parts = parts_of_table(found, folder)
+    return parts if len(parts) == len(found) else []
 
 
 def _refuse_repeats(cases: Sequence[Case], table: Path) -> None:

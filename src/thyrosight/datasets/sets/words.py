@@ -1,9 +1,11 @@
-"""The words of tables in thirteen languages: names of columns -> their role; cells -> malignant, benign, neither."""
+"""The words of tables in thirteen languages: names of columns -> their role; cells -> a label, a term of TI-RADS."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+from thyrosight.tirads.descriptors import LEXICON
 
 _WORDS: dict[str, str] = {
     "image": """image, image path, img, img path, image file, filename, file, path, image name, file path,
@@ -93,6 +95,12 @@ def _as_written_and_plain(text: str) -> frozenset[str]:
 MALIGNANT_WORDS = _as_written_and_plain(_MALIGNANT)
 BENIGN_WORDS = _as_written_and_plain(_BENIGN)
 """What people call the two in names of folders and categories, and in tables."""
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What people call the parts of a set -> their names in cases.csv."""
 LABELS: dict[str, int | None] = {
     **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
@@ -114,3 +122,52 @@ def is_label(text: str) -> bool:
 def label_of(text: str) -> int | None:
     """A cell for which is_label is True -> 1 malignant, 0 benign, None where it says neither."""
     return LABELS[text.casefold()] if text.casefold() in LABELS else _LABEL_WORDS[plain_name(text)]
+
+
+_SAME_AS: dict[str, dict[str, str]] = {
+    "composition": {
+        "cystic": "cystic or almost completely cystic",
+        "predominantly cystic": "mixed cystic and solid",
+        "predominantly solid": "mixed cystic and solid",
+        "solid": "solid or almost completely solid",
+    },
+    "echogenicity": {
+        "hyperechogenicity": "hyperechoic or isoechoic",
+        "isoechogenicity": "hyperechoic or isoechoic",
+        "hyperechoic": "hyperechoic or isoechoic",
+        "isoechoic": "hyperechoic or isoechoic",
+        "hypoechogenicity": "hypoechoic",
+        "marked hypoechogenicity": "very hypoechoic",
+        "markedly hypoechoic": "very hypoechoic",
+    },
+    "shape": {},
+    "margin": {
+        "well defined smooth": "smooth",
+        "ill defined": "ill-defined",
+        "microlobulated": "lobulated or irregular",
+        "macrolobulated": "lobulated or irregular",
+        "lobulated": "lobulated or irregular",
+        "irregular": "lobulated or irregular",
+        "spiculated": "lobulated or irregular",
+    },
+    "foci": {
+        "non": "none or large comet-tail artifacts",
+        "none": "none or large comet-tail artifacts",
+        "macrocalcification": "macrocalcifications",
+        "microcalcification": "punctate echogenic foci",
+        "microcalcifications": "punctate echogenic foci",
+    },
+}
+
+
+def to_lexicon(name: str, words: str) -> str | None:
+    """Descriptor name, the words of a set -> the term of the lexicon, or None where none or several could be meant.
+
+    Not translated: "dense", and "well defined", because such a margin may be smooth or lobulated.
+    """
+    plain = re.sub(r"\s+", " ", words.strip().lower())
+    spaced = re.sub(r"[\s\-_]+", " ", plain)
+    for term in LEXICON[name]:
+        if spaced == re.sub(r"[\s\-_]+", " ", term):
+            return term
+    return _SAME_AS[name].get(spaced)
