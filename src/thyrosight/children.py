@@ -34,10 +34,11 @@ FAULTS = {kind.__name__: kind for kind in (BundleError, ConfigError, InputError,
 
 
 def replies(module: ModuleType, settings: Json, requests: Iterable[Json], number: int) -> Generator[Json, None, None]:
-    """Module with `serve`, its settings, requests, number of children -> a reply per request, in the same order.
+    """Module of the child's program, settings for it, requests, number of children -> one reply per request, in order.
 
-    Where the child died at both tries, the reply is {"died": why, in words}. InputError where no child can be started.
-    Where a child refuses the settings, its error is raised here. The children end when the iterator is closed.
+    A request whose child died is sent to a second child. If that dies too, the reply is {"died": the reason in words}.
+    InputError where no child can be started. Where a child refuses the settings, its error is raised here. The children
+    end when the iterator is closed.
     """
     work = _Work(iter(requests), number * REQUESTS_AHEAD)
     threads = [threading.Thread(target=_attend, args=(module, settings, work), daemon=True) for _ in range(number)]

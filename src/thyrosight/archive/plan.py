@@ -26,9 +26,9 @@ BYTES_PER_ITEM = 700
 
 @dataclass(frozen=True)
 class Cost:
-    """What num_images images cost. hours: with all cores of all nodes busy.
+    """What the prediction of num_images images costs. hours: the time when all cores of all nodes work.
 
-    node_gib: memory of one node, for one process per core and the list of images.
+    node_gib: memory that one node needs for the list of images and one process per core.
     """
 
     num_images: int
@@ -40,7 +40,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class ArchivePlan:
-    """What was measured of the sample, and the costs that follow for the images found and for SIZES."""
+    """What the sample measured, and the costs that follow for the images found and for each number in SIZES."""
 
     num_found: int
     num_sampled: int

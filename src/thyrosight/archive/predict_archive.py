@@ -71,7 +71,7 @@ class ArchiveSummary:
 
 
 Engine = Callable[[TableStore, ShardPlan, Sequence[int], ArchiveOptions, str], ShardsDone]
-"""(store, plan, shards to do, options, the model) -> the shards as they are done."""
+"""(store, plan, shards to do, options, the model) -> each shard when it is done."""
 
 
 def predict_archive(
@@ -82,10 +82,10 @@ def predict_archive(
     engine: Engine | None = None,
     progress: FileProgress | None = None,
 ) -> ArchiveSummary:
-    """Files, folders, archives, lists and addresses -> tables in OUT, a folder or an address.
+    """Files, folders, archives, lists and addresses -> tables in `out`, which is a folder or an address.
 
     Shards that are done are left as they are, unless options.overwrite. A file that fails is a row with its reason.
-    InputError where OUT holds another run.
+    InputError where `out` holds another run.
     """
     started = time.perf_counter()
     pyarrow()

@@ -1,4 +1,4 @@
-"""One image -> its rows, or a row with the reason why it has none. As a program: the child of predict_archive.py."""
+"""One image -> its rows, or a row with the reason why it has none. predict_archive.py runs it as a child process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thyrosight.types import Spacing
 
 
 class RowSettings(NamedTuple):
-    """What is the same for all images of a run: the model's and the reader's settings."""
+    """The settings that all images of a run share: those of the model, and how files are read."""
 
     bundle: Path | None = None
     tta: bool = False
@@ -46,7 +46,7 @@ class RowSettings(NamedTuple):
         )
 
     def with_own_device(self) -> RowSettings:
-        """-> the same with the device that `auto` finds here. MissingExtraError, ConfigError as Predictor.load."""
+        """-> the same settings with the device that `auto` finds here. Raises the errors of Predictor.load."""
         return self if self.device == CPU else self._replace(device=self.predictor(1).device)
 
 

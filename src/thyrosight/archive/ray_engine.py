@@ -2,8 +2,8 @@
 
 A row of the dataset is a shard's number and its images. The actor predicts them in a child process, as the local engine
 does, so an image that kills the child does not kill the actor. The actor writes the shard's files itself, so that no
-row travels back. Where a node is lost, Ray gives the shards that it had not written to another actor. Ray reports
-nothing home: RAY_USAGE_STATS_ENABLED is 0 before it is imported.
+row travels back. Where a node is lost, Ray gives the shards that it had not written to another actor. Ray reports no
+usage: RAY_USAGE_STATS_ENABLED is set to 0 before the import of ray.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thyrosight.inference.onnx_runtime import default_threads
 
 
 def ray_module() -> Any:
-    """-> ray, which will send nothing home. MissingExtraError where it is not installed."""
+    """-> the module ray, set to report no usage. MissingExtraError where it is not installed."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         importlib.import_module("ray.data")
@@ -38,7 +38,8 @@ def ray_module() -> Any:
 class RayEngine:
     """The engine `ray`.
 
-    address: of the cluster (`auto`: that of this machine); None starts Ray on this machine alone.
+    address: the address of the cluster (`auto`: the one that this machine belongs to); None starts Ray on this machine
+    alone.
     """
 
     def __init__(self, address: str | None = None, *, with_dashboard: bool = False) -> None:
@@ -92,8 +93,9 @@ def _pipeline(
 ) -> Any:
     """-> the dataset of finished shards. Nothing runs before it is iterated.
 
-    Each actor has one shard at a time, so that none waits behind another one. There are --threads actors, or one per
-    core that the cluster has now; fewer at the end, so that the actors of a lost node find a core elsewhere.
+    Each actor has one shard at a time, so that no shard waits behind another one. There are --threads actors, or one
+    per core that the cluster has now. At the end there are fewer, so that the actors of a lost node find a core
+    elsewhere.
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the command shows its own

@@ -92,7 +92,7 @@ def rows_of_case(case_id: str, file: str, result: CaseResult) -> Row:
 
 
 def failed_rows(case_id: str, file: str, error: str) -> Row:
-    """A file without a result -> its row, which holds the reason."""
+    """A file that could not be predicted, and the error -> its row, which holds the error."""
     row: Row = dict.fromkeys(IMAGE_COLUMNS)
     return {"image": row | {"case_id": case_id, "file": file, "status": FAILED, "error": error}, "nodules": []}
 
@@ -125,7 +125,7 @@ def _nodule_row(case_id: str, file: str, nodule: Nodule) -> Row:
 
 
 def prediction_of(row: Row) -> Prediction:
-    """Row of the images table -> its Prediction; its seconds are 0, because tables hold no times."""
+    """Row of the images table -> its Prediction; its `seconds` are 0, because tables hold no times."""
     return Prediction.model_validate(json.loads(row["prediction"]) | {"seconds": 0.0})
 
 

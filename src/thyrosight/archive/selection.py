@@ -114,9 +114,9 @@ def selected_rows(shards: str, where: str | None) -> Iterator[Row]:
 
 
 def write_selection(shards: str, where: str | None, out: Path, images: Sequence[str] = (), limit: int = 1000) -> Path:
-    """Shards, condition -> OUT with case folders, results.csv and report.html of the images; returns the report.
+    """Shards, condition -> OUT with case folders, results.csv and report.html of the chosen images; returns the report.
 
-    images: the sources of the run. Overlays need them, because shards hold no pictures; without them there are none.
+    images: the sources of the run. Shards hold no pictures, so overlays are drawn only where the sources are given.
     InputError where no image fulfils the condition, or more than `limit` images do.
     """
     places = {item.name: item for item in find_items(list(images)).items} if images else {}
@@ -139,7 +139,7 @@ def write_selection(shards: str, where: str | None, out: Path, images: Sequence[
 
 
 def _case_files(row: Row, item: ListedImage | None) -> dict[str, bytes]:
-    """Row -> the files of its case folder, without an overlay where the image is not at hand."""
+    """Row -> the files of its case folder; without `item`, the place of the image, there is no overlay."""
     prediction = prediction_of(row)
     files = {MASK_NAME: mask_png(mask_of(row["mask"]))}
     if item is not None:
@@ -150,7 +150,7 @@ def _case_files(row: Row, item: ListedImage | None) -> dict[str, bytes]:
 
 
 def _frame(item: ListedImage, prediction: Prediction) -> Frame:
-    """Image of a run, its prediction -> the frame that was predicted. InputError where it is another file now."""
+    """Image of a run, its prediction -> the frame that was predicted. InputError where the file has changed."""
     data = read_place(item.place)
     if sha256_of_bytes(data) != prediction.image.sha256:
         raise InputError(f"{item.name}: is another file than the one that was predicted; give its folder as it was")

@@ -1,7 +1,7 @@
 """Rows of some images -> one shard: images/part-00000.parquet and nodules/part-00000.parquet, whole or absent.
 
-The images' file is written last: a shard is done when it is there. The manifest states the run; a second run into the
-same place must have the same settings and images, and makes the shards that are missing.
+The file in images/ is written last: a shard is done when this file is there. The manifest states the run; a second run
+into the same place must have the same settings and images, and makes the shards that are missing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ShardPlan:
 
 
 def images_sha256(items: Iterable[ListedImage]) -> str:
-    """-> the SHA-256 of all names and case ids, by which a run notices that its list of images has changed."""
+    """-> the SHA-256 of all names and case ids; it shows whether the list of images has changed."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(f"{item.name}\0{item.case_id}\n".encode(errors="surrogateescape"))
@@ -102,7 +102,7 @@ def _parquet(rows: list[Row], columns: dict[str, str], model: str) -> bytes:
 def open_manifest(store: TableStore, manifest: dict[str, Any], *, overwrite: bool) -> None:
     """Write the run's manifest.json.
 
-    InputError where the manifest of another run is there, or tables without a manifest.
+    InputError where the store holds the manifest of another run, or tables without a manifest.
 
     overwrite: another run's manifest is replaced.
     """
@@ -126,7 +126,7 @@ def write_manifest(store: TableStore, manifest: dict[str, Any]) -> None:
 
 
 def read_manifest(store: TableStore) -> dict[str, Any] | None:
-    """-> the manifest; None where there is none. InputError for a file of that name that is not ours."""
+    """-> the manifest; None where there is none. InputError where this program did not write the file."""
     content = store.read(MANIFEST_NAME)
     if content is None:
         return None

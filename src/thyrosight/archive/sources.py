@@ -70,7 +70,7 @@ def read_place(place: Place) -> bytes:
 
 
 def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
-    """One source -> (name within it, its Place) per image; `passed_over` counts the files that are no images.
+    """One source -> (name within it, its Place) per image; `passed_over` counts the files that are not images.
 
     InputError where the source is missing.
     """
@@ -208,7 +208,7 @@ class _Archive:
 
 
 def _own_name(source: str) -> str:
-    """-> the last part of a source, which tells several sources apart."""
+    """Source -> the last part of its path or address; a run of several sources names them by it."""
     if is_address(source):
         return readable(PurePosixPath(source.rstrip("/")).name)
     return readable(Path(source).resolve().name)

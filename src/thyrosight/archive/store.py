@@ -1,7 +1,7 @@
 """Folder on this machine, or an address that fsspec reads (s3://, gs://, az://, memory://) -> a place for files.
 
-A file is whole or absent in both: on this machine by a temporary file and a rename, in an object store because the
-store takes whole files only.
+Both write a file whole or not at all. On this machine a temporary file is renamed; an object store takes whole files
+only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"}
 
 
 class TableStore(Protocol):
-    """A place for files, by names with `/`."""
+    """A place that stores files under names such as `images/part-00000.parquet`."""
 
     name: str
 
@@ -28,7 +28,7 @@ class TableStore(Protocol):
         ...
 
     def write(self, name: str, content: bytes) -> None:
-        """Bytes -> the file, whole or absent. InputError where it is refused."""
+        """Stores the bytes as a file, whole or not at all. InputError where the store refuses."""
         ...
 
     def names(self, folder: str) -> list[str]:

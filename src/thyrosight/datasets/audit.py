@@ -1,8 +1,8 @@
 """cases.csv -> AuditReport: what would make training or its scores wrong, and how to fix it.
 
 An error makes a set invalid for training: a file that can't be used, a box outside its image, a group or an identical
-picture on both sides of a split or fold (scores would be too good), or nothing to learn from. A warning is what may be
-intended: near-duplicates are a guess, and two readers may contradict each other.
+picture on both sides of a split or fold (scores would be too good), or nothing to learn from. A warning may be wrong,
+or what it reports may be intended: near-duplicates are a guess, and two readers may contradict each other.
 """
 
 from __future__ import annotations

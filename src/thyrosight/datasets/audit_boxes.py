@@ -1,4 +1,4 @@
-"""Cases with boxes of nodules -> what is wrong with them, before they teach or score."""
+"""Cases with boxes of nodules -> what is wrong with the boxes, before a network uses them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def box_findings(cases: Sequence[Case], sizes_hw: Sequence[tuple[int, int] | Non
 
 
 def _labels_of_one_file(cases: Sequence[Case]) -> Iterator[BoxFinding]:
-    """Findings for image files with rows of label 0 and of label 1: one picture would teach both risks."""
+    """Findings for image files with rows of label 0 and of label 1: these labels contradict each other."""
     labels: dict[str, set[int]] = {}
     for case in cases:
         if case.malignancy is not None:

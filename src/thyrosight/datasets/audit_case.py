@@ -23,8 +23,8 @@ from thyrosight.types import BoolArray, Box, Case, Frame, UInt8Array
 class CaseFindings:
     """The facts of one row of cases.csv. faults: {kind: message}.
 
-    num_text_outside, num_text_inside: boxes of text outside the field and inside it. num_text_left: those that are
-    still found inside after the text is filled in. num_mask_px: None where the row has no mask.
+    num_text_outside, num_text_inside: boxes of text outside the field and inside it. num_text_left: boxes that are
+    still found inside the field after the text there is filled in. num_mask_px: None where the row has no mask.
     """
 
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class CaseFindings:
     num_text_left: int = 0
     num_mask_px: int | None = None
     mask_rule: str = ""
-    """How the mask was read, where it has more than one value on black."""
+    """How the mask file was read; stated where it holds more than one value besides black."""
     is_background: bool = False
     """The mask covers all four borders of the ultrasound field."""
     outside_share: float = 0.0
@@ -50,7 +50,7 @@ class CaseFindings:
     mask_oddity: str = ""
     """few pixels, nearly all, or nothing."""
     mask_sha256: str = ""
-    """SHA-256 of the mask's pixels; empty text without a mask, and where no pixel is set."""
+    """SHA-256 of the mask's pixels; an empty text where there is no mask or no pixel of it is set."""
 
 
 def check_case(case: Case, *, with_text: bool = True) -> CaseFindings:
@@ -98,7 +98,7 @@ def _sha256(pixels_HW: UInt8Array | BoolArray) -> str:
 
 
 def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
-    """Frame, field -> numbers of text boxes: outside the field, inside it, inside it after they are filled in."""
+    """Frame, field -> numbers of text boxes: outside the field, inside it, and inside it once the text is filled in."""
     from thyrosight.views.screen_text import find_text, mask_text
 
     everywhere = find_text(frame.image_HW)
@@ -111,7 +111,7 @@ def _text(frame: Frame, box: Box) -> tuple[int, int, int]:
 
 
 def _mask(case: Case, frame: Frame, box: Box, faults: dict[str, str]) -> dict[str, Any]:
-    """-> the fields of CaseFindings about the mask, none of them where it can't be read; adds to `faults`."""
+    """-> the fields of CaseFindings about the mask; empty where the mask can't be read, and `faults` then says why."""
     if case.mask is None:
         return {}
     if not case.mask.is_file():

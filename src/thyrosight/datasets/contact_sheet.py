@@ -31,7 +31,7 @@ def contact_sheet(cases: Sequence[Case]) -> bytes:
 
 
 def tile_of(case: Case) -> UInt8Array:
-    """One case -> its picture _HW3 of fixed size; a case that can't be read is a black tile with that remark."""
+    """One case -> its picture _HW3 of fixed size; where the case can't be read, a black tile that says so."""
     tile_HW3 = np.zeros((TILE_PX + TEXT_PX, TILE_PX, 3), np.uint8)
     try:
         frame = load_frame(case.image)

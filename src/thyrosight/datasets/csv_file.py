@@ -23,8 +23,8 @@ MAX_HEAD = 20_000
 def read_rows(path: Path, *, errors: str = "strict") -> list[dict[str, str]]:
     """CSV with a header -> one dict per row; column names in lower case, values without blanks around them.
 
-    errors: as `bytes.decode` takes it. InputError as `csv_lines`, and where the file is empty or a row has more values
-    than the header has names.
+    errors: passed to `bytes.decode`. InputError where `csv_lines` raises it, where the file is empty, or where a row
+    has more values than the header has names.
     """
     lines = csv_lines(path, errors=errors)
     if not lines:
@@ -47,14 +47,14 @@ def number_of(text: str) -> float:
 
 
 def whole_number(text: str) -> str:
-    """A whole number that pandas wrote as 3.0 (its column has empty cells) -> 3; anything else as it is."""
+    """`3.0` -> `3`; any other text as it is. pandas writes whole numbers so where the column has empty cells."""
     return text[:-2] if re.fullmatch(r"-?\d+[.,]0", text) else text
 
 
 def csv_lines(path: Path, *, errors: str = "strict") -> list[list[str]]:
     """CSV in UTF-8 or UTF-16 -> its lines that are not blank, each split at `,`, `;`, tab or `|`.
 
-    InputError where the file can't be read, is a spreadsheet (xlsx, ods, xls), or is no text or no CSV.
+    InputError where the file can't be read, or is a spreadsheet (xlsx, ods, xls) or anything else that is not a CSV.
     """
     text = _text_of(path, errors)
     declared = re.match(r"sep=(.)\r?\n", text)
@@ -93,7 +93,7 @@ def _text_of(path: Path, errors: str) -> str:
 def _delimiter_of(text: str) -> str:
     """-> the delimiter that divides the first lines into the same number of cells.
 
-    Where several do, the one with the most cells. Quoted text doesn't count.
+    Where several delimiters do, the one that gives the most cells. A delimiter inside quotes doesn't divide.
     """
     head = text[:MAX_HEAD]
 

@@ -1,4 +1,4 @@
-"""A folder -> its files, links followed; what systems leave behind and our own outputs are not part of a set."""
+"""A folder -> the files of the set in it. Links are followed; files of the system and our own outputs are left out."""
 
 from __future__ import annotations
 

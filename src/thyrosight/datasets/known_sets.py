@@ -1,4 +1,4 @@
-"""Every set and format that `prepare` reads, in the order in which they are asked whether they recognise a folder."""
+"""Every set and format that `prepare` reads, in the order in which `prepare` tries them on a folder."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from thyrosight.types import BoolArray, Case
 def load_mask(case: Case, shape_hw: tuple[int, int]) -> BoolArray:
     """Case, size of its image -> mask_HW (all False where the case has none).
 
-    `case.mask is not None` states whether the case has an annotation. InputError where the file is missing, damaged, no
-    mask, or not of the image's size: a mask is never resized.
+    `case.mask is not None` states whether the case has an annotation. InputError where the file is missing, damaged,
+    not a mask, or of another size than the image: a mask is never resized.
     """
     if case.mask is None:
         return np.zeros(shape_hw, dtype=np.bool_)

@@ -52,7 +52,7 @@ class PrepareOptions:
     folds: int = 5
     """Folds, made of whole groups; 0: none. Folds that the set gives are kept."""
     fewer_folds: bool = False
-    """Make fewer folds where the groups are few."""
+    """Make fewer folds than `folds` where there are too few groups."""
     hold_out: float = 0.0
     """Share of the images that becomes the test split, in whole groups; a test split that the set gives is kept."""
     seed: int = 0
@@ -74,7 +74,7 @@ class PrepareOptions:
 
 DEFAULT_OPTIONS = PrepareOptions()
 CONTACT_SHEET = "contact_sheet.png"
-"""File of images with their outlines, to look at before anything learns from them."""
+"""A picture of the images with their outlines; look at it before a training."""
 
 
 def prepare(
@@ -146,7 +146,7 @@ def read_set(request: Request, source: str | None) -> DataSet:
 
 
 def recognise(folder: Path) -> str:
-    """Folder or CSV -> the name of its layout. InputError, which names what is there, where no layout fits."""
+    """Folder or CSV -> the name of its layout. InputError where no layout fits; it names what is there."""
     for name, known in KNOWN_SETS.items():
         if known.recognise(folder):
             return name
@@ -203,13 +203,13 @@ def _usable_cases(
 
 
 def _lost_before(facts: Sequence[ImageFacts]) -> str:
-    """-> the end of an error that may come from images that can't be used; empty where all can."""
+    """-> a last sentence for errors that unusable images may have caused; empty where all images can be used."""
     faults = [one.fault or one.mask_fault for one in facts if one.fault or one.mask_fault]
     return f"; {len(faults)} images were left out before, the first: {faults[0]}" if faults else ""
 
 
 def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
-    """-> a note on images with an orientation tag whose masks have none: they may not fit, which no size shows."""
+    """-> a note on images with an orientation tag whose masks have none: they may not fit, although the sizes agree."""
     turned = [one for one in facts if one.is_turned_alone]
     return (
         [
@@ -222,7 +222,7 @@ def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
 
 
 def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
-    """InputError where a label encloses another one in some masks and is alone in other masks.
+    """InputError where a label encloses another label in some masks and is the only label in others.
 
     Such a label may be the gland, which would pass as a nodule.
     """
@@ -236,7 +236,7 @@ def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:
 
 
 def refuse_a_table_of_others(path: Path) -> None:
-    """InputError where `path` holds a table that prepare did not write, or its folder is a file: it would be lost."""
+    """InputError where `path` is a table that `prepare` did not write, or where its folder is a file."""
     if path.parent.exists() and not path.parent.is_dir():
         raise InputError(f"{path.parent}: a file, where a folder is needed; choose another path with -o")
     if not path.exists():
@@ -255,12 +255,12 @@ def refuse_a_table_of_others(path: Path) -> None:
 
 
 def is_dataset_record(path: Path) -> bool:
-    """Whether prepare wrote the file as its dataset.json."""
+    """Whether the file is a dataset.json that `prepare` wrote."""
     return {"format_version", "counts", "class_balance", "sizes"} <= json_table(path).keys()
 
 
 def _in_groups(cases: list[Case], facts: Sequence[ImageFacts], join_duplicates: bool) -> tuple[list[Case], list[str]]:
-    """Cases -> (the same, each with a group; notes). facts: those of all images, in the order of the cases."""
+    """Cases -> (the same, each with a group; notes). facts: one ImageFacts per case, in the same order."""
     from thyrosight.datasets.split import with_groups
 
     if all(case.group for case in cases) and not join_duplicates:

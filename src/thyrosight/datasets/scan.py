@@ -45,11 +45,11 @@ class ImageFacts:
     mask_fault: str | None = None
     """Why the mask can't be used; None: it can, or there is none."""
     mask_levels: tuple[str, ...] = ()
-    """The values that the mask file has, as it has them."""
+    """The values in the mask file, as written there."""
     is_turned_alone: bool = False
-    """The image is shown turned or mirrored by an orientation tag, and its mask has none."""
+    """The image has an orientation tag that turns or mirrors it, and its mask has none."""
     outer_label: str | None = None
-    """The label that encloses another one, where the mask can't be used for this reason."""
+    """The label that encloses another one; given where this is why the mask can't be used."""
 
 
 def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path | None = None) -> ImageFacts:
@@ -84,7 +84,7 @@ def scan_case(case: Case, keep_labels: frozenset[str] | None = None, masks: Path
 def _with_mask(
     facts: ImageFacts, case: Case, frame: Frame, keep_labels: frozenset[str] | None, masks: Path | None
 ) -> ImageFacts:
-    """-> the facts with those of the case's mask: the file to use, its pixels, what is wrong with it."""
+    """-> the facts, completed by those of the case's mask: the file to use, its pixels, what is wrong with it."""
     if case.mask is None:
         return facts
     if masks is not None and masks.resolve() in case.mask.resolve().parents:

@@ -16,7 +16,7 @@ MAX_FOLDS = 1000
 
 
 def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> list[Case]:
-    """Cases, fingerprints -> the cases with groups: near-duplicates join the groups that the cases already have.
+    """Cases, fingerprints -> the cases with groups: groups that share near-duplicates become one.
 
     A case without group and near-duplicate gets a group of its own, named after its id.
     """
@@ -33,7 +33,7 @@ def with_groups(cases: Sequence[Case], prints: Sequence[Fingerprint | None]) -> 
 
 
 def _cluster_names(cases: Sequence[Case], roots: Sequence[int]) -> dict[int, str]:
-    """Cases, the first member of the cluster of each -> {first member: a name that no other cluster has}."""
+    """Cases, and per case the first member of its cluster -> {first member: a name that no other cluster has}."""
     names: dict[int, str] = {}
     taken: set[str] = set()
     given_first = sorted(set(roots), key=lambda root: (not cases[root].group, root))
@@ -55,7 +55,7 @@ def with_folds(cases: Sequence[Case], num_folds: int, seed: int) -> list[Case]:
 
 
 def folds_that_fit(cases: Sequence[Case], most: int) -> int:
-    """Cases with groups -> number of folds with, on average, at least four groups, and two of each label, per fold.
+    """Cases with groups -> number of folds such that a fold has on average four groups or more, two of them per label.
 
     At least 2 and at most `most`.
     """
@@ -79,9 +79,10 @@ def assign_groups(cases: Sequence[Case], shares: Sequence[float], seed: int) -> 
     """Cases with groups, the share of each part -> {group: part}.
 
     Greedy, as scikit-learn's StratifiedGroupKFold: the groups that are hardest to place come first (ties in random
-    order), and each goes to the part that leaves the counts most even. Unevenness of a stratum is the sum over the
-    parts of count² / share; it is smallest where counts are proportional to shares. The number of images counts as one
-    more stratum. InputError where there are fewer than 2 shares or more than MAX_FOLDS, or fewer groups than shares.
+    order), and each goes to the part that leaves the counts most even. The unevenness of a stratum (a label, for
+    example) is the sum over the parts of count² / share. It is smallest where counts are proportional to shares. All
+    images together are one more stratum. InputError where there are fewer than 2 shares or more than MAX_FOLDS, or
+    fewer groups than shares.
     """
     strata = _strata(cases)
     if not 2 <= len(shares) <= MAX_FOLDS:
@@ -117,7 +118,10 @@ def _strata(cases: Sequence[Case]) -> dict[str, Counter[str]]:
 
 
 def _unevenness(counts: Counter[str], totals: Counter[str]) -> float:
-    """-> the largest share of a stratum that is in the group; a group with a large share is hard to place."""
+    """-> over all strata, the largest share of a stratum that is in this group.
+
+    A large share makes it hard to place.
+    """
     return max(number / totals[stratum] for stratum, number in counts.items())
 
 

@@ -19,7 +19,7 @@ DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads
 REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
 OPTIONAL = ("split", "fold", "row_mm", "column_mm", "fov", "panels", "target", "image_sha256")
 LAST = ("boxes",)
-"""Columns after the descriptors; they are last so that the columns of an earlier table keep their places."""
+"""Columns after the descriptors. New columns are added here, so that those of an earlier table keep their places."""
 COLUMNS = REQUIRED + OPTIONAL + DESCRIPTORS + LAST
 SPLITS = ("", "train", "val", "test")
 TARGETS = ("nodule", "lesion", "gland")
@@ -147,7 +147,7 @@ def _case(row: dict[str, str], folder: Path, where: str) -> Case:
 
 
 def _path(text: str, folder: Path, where: str) -> Path:
-    """-> the path, joined as text, so that links stay as they are. A missing file is reported by the audit."""
+    """-> the path, joined as text, so that links are not resolved. The audit reports a missing file."""
     if "\0" in text:
         raise InputError(f"{where}: a path with a NUL character; write the file's path")
     return Path(os.path.normpath(folder / text))
@@ -210,7 +210,7 @@ def _refuse_repeated_ids(cases: list[Case], path: Path) -> None:
 
 
 def group_key(case: Case) -> str:
-    """-> the split key over several sets; a group name alone may occur in two sets."""
+    """-> the key that keeps a group together in a split of several sets: two sets may use one group name."""
     return f"{case.source}/{case.group}"
 
 

@@ -46,9 +46,10 @@ def recalibrate(
 ) -> Path:
     """Bundle of `train --fold all`, per_case.csv of one fold or of several pooled -> `out`, a new bundle, verified.
 
-    scores: evaluation.json of the cross-validation (None: the one next to per_case.csv, if any); its mask rule is taken
-    too, where it has one. stress: a stress.json to quote. calibrates=False: the risk stays as it is. InputError where
-    these do not belong together, or where the bundle was trained without one of the folds.
+    scores: evaluation.json of the cross-validation (None: the one next to per_case.csv, if there is one). If it has a
+    mask rule, the bundle gets this rule too. stress: a stress.json to quote. calibrates=False: the calibration of the
+    risk stays as it is. InputError where these files do not belong together, or where the bundle was trained without
+    one of the folds.
     """
     if out.resolve() == bundle.resolve():
         raise InputError(f"{out}: is the bundle itself; write the new one to another path")
@@ -133,7 +134,7 @@ def _chosen_by(rows: Sequence[CaseScore]) -> str:
 
 
 def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: EvaluationSettings) -> tuple[Score, ...]:
-    """Rows -> Brier score, ECE, a perfect model's ECE and AURC of risks, each calibrated on the other folds or parts.
+    """Rows -> Brier score, ECE, a perfect model's ECE, AURC; each risk is calibrated on the other folds or parts.
 
     These scores estimate the calibration of this bundle. The scores in evaluation.json estimate the calibrations of the
     folds.
@@ -157,10 +158,10 @@ def _calibration_scores(rows: Sequence[CaseScore], per_case: Path, settings: Eva
 
 
 def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: BundleInfo, path: Path) -> dict[str, Any]:
-    """evaluation.json -> fields of a BundleInfo: scores and what they are of, subgroups, failures, mask rule if any.
+    """evaluation.json -> fields of a BundleInfo: scores, their meaning, subgroups, failures; its mask rule if any.
 
-    InputError where it does not fit the bundle or the rows: other cases, --tta, images seen in training, another
-    meaning of the risk, or the mask rule of another network.
+    InputError where the file does not fit the bundle or the rows: it has other cases, it was scored with --tta or on
+    images seen in training, its risk has another meaning, or its mask rule is that of another network.
     """
     if {case["case_id"] for case in record["cases"]} != {row.case_id for row in rows}:
         raise InputError(f"{path}: has other cases than the per_case.csv; pass the two of one cross-validation")
@@ -192,7 +193,7 @@ def _declared(record: Mapping[str, Any], rows: Sequence[CaseScore], info: Bundle
 
 
 def _settings(network_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Network settings of a bundle -> the same, completed by the defaults of the settings that it does not have."""
+    """Network settings of a bundle -> the same, with the default of each setting that it does not have."""
     return asdict(NetworkConfig()) | dict(network_settings)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoint of a run <-> its contents: written whole or not at all, refused in one line where it is damaged."""
+"""Checkpoint of a run <-> its contents. The file is written whole or not at all; a damaged one gives one error line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from thyrosight.errors import InputError
 
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-"""Errors of the system by which it refuses to write a file. The user can mend them; any other error is a bug."""
+"""System errors that refuse to write a file. The user can remove their cause; any other error is a bug."""
 LAST_NAME, BEST_NAME = "last.ckpt", "best.ckpt"
 
 
@@ -35,10 +35,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def kept_checkpoint(run: Path, keep: str) -> dict[str, Any]:
-    """Run folder, "best" or "last" -> the checkpoint whose weights the run keeps.
+    """Run folder, "best" or "last" -> the checkpoint whose weights go into the bundle.
 
-    Without validation there is no best one, so the last is taken. InputError where last.ckpt names a best checkpoint
-    that is missing, because the bundle must not silently get other weights.
+    A run without validation has no best checkpoint, so the last one is taken. InputError where last.ckpt names a best
+    checkpoint that is missing, because the bundle must not silently get other weights.
     """
     last, best = run / LAST_NAME, run / BEST_NAME
     if keep == "best" and best.exists():
@@ -58,11 +58,11 @@ def best_score_in(checkpoint: dict[str, Any]) -> float:
 
 
 def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -> None:
-    """`write` makes a temporary file next to `path`; then this file replaces `path`.
+    """Calls `write` with the path of a temporary file next to `path`; this file then replaces `path`.
 
-    is_mine: this process does the replacing.
+    is_mine: whether this process is the one of the run's processes that replaces `path`.
 
-    InputError where the system refuses: the older file is still there, and the run can continue from it.
+    InputError where the system refuses to write. The older file is then still there, and the run can continue from it.
     """
     temporary = path.parent / f".{path.name}.tmp"  # the same for all processes of a run: they save it together
     with full_disk_in_one_line(path):
@@ -79,7 +79,7 @@ def replace_whole(path: Path, write: Callable[[Path], None], *, is_mine: bool) -
 
 @contextmanager
 def full_disk_in_one_line(path: Path) -> Iterator[None]:
-    """Error of the system in the block, while a run writes -> InputError that says how to continue."""
+    """Block that writes a file of a run: an error of REFUSALS in it -> InputError that says how to continue."""
     try:
         yield
     except OSError as error:

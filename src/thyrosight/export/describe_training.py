@@ -1,4 +1,4 @@
-"""Run, its rows and configuration -> facts of data and training in its bundle: counts, origins, time."""
+"""Run, its rows and configuration -> what its bundle states about data and training: counts, origins, time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def with_training_facts(
 
 
 def _fitted_rows(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
-    """-> the rows of this set that the run was fitted on; none where it was inherited, or their number differs."""
+    """-> the rows of this set that the run was fitted on.
+
+    Empty for a set of the starting weights, or where the number of rows differs.
+    """
     if inherited_from(entry):
         return []
     rows = [case for case in fit_cases if case.source == entry.source]
@@ -54,7 +57,10 @@ def _fitted_rows(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
 
 
 def _with_set_facts(entry: TrainingSet, rows: Sequence[Case], datasets: dict[str, dict[str, Any]]) -> TrainingSet:
-    """Training set, its fitted rows (none: of an earlier run), dataset.json by source -> the set with its facts."""
+    """Training set, its fitted rows, dataset.json by source -> the set with its facts.
+
+    `rows` is empty where an earlier run learned the set.
+    """
     known = BY_SOURCE.get(entry.source)
     changes: dict[str, Any] = {"origin": (known and known.origin) or entry.origin}
     if rows:
@@ -72,7 +78,7 @@ def _with_set_facts(entry: TrainingSet, rows: Sequence[Case], datasets: dict[str
 
 
 def _dataset_records(run: Path, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Run, its tables -> the dataset.json next to each table, by source; one that can't be read is left out."""
+    """Run, its tables -> the dataset.json next to each table, by source; an unreadable dataset.json is left out."""
     found = {}
     for table in tables:
         try:

@@ -61,7 +61,7 @@ def ensemble(bundles: Sequence[Path], out: Path) -> Path:
     """Two or more bundles, or folders of cross-validations -> `out`: their ensemble, or one ensemble per fold.
 
     For cross-validations OUT/foldK/bundle is the ensemble of the bundles that have not seen fold K. InputError where
-    members differ in input, outputs, the meaning of the risk or the rows that they left out.
+    members differ in their input, their outputs, the meaning of the risk, or the rows that they left out.
     """
     if len(bundles) < 2:
         raise InputError("an ensemble needs two bundles or more; name them all")

@@ -35,13 +35,16 @@ from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case
 
 LAST_OF_RISK = ("malignancy.local_logit.", "malignancy.whole_logit.", "malignancy.rate.2.")
-"""Parameters whose names begin so have one entry per question along their first axis."""
+"""Parameters whose names begin with this have one entry per question along their first axis."""
 OWN_QUESTION = "own"
 """The name that the network's own question gets when another question is put first."""
 
 
 def kept_network(run: Path, config: Config) -> nn.Module:
-    """Run folder -> its network with the weights that it keeps: last or best, the moving average where there is one."""
+    """Run folder -> its network.
+
+    It has the weights of the last or the best epoch, as configured, or their moving average if the run has one.
+    """
     state = kept_checkpoint(run, config.run.keep)["state_dict"]
     prefix = "ema." if config.optim.ema_decay > 0 else "network."
     network = build_network(config.network, with_pretrained=False)
@@ -52,8 +55,8 @@ def kept_network(run: Path, config: Config) -> nn.Module:
 def ask(network: nn.Module, config: Config, question: str) -> Config:
     """Network, one of network.questions -> the configuration of a network that answers this question.
 
-    The network's weights are reordered in place, so that this question is the first. ConfigError where the run was not
-    taught it.
+    The network's weights are reordered in place, so that this question is the first. ConfigError where the run did not
+    learn this question.
     """
     known = config.network.questions
     if question not in known:
@@ -113,9 +116,12 @@ def export_run(run: Path, out: Path | None = None, evaluation: Path | None = Non
 
 
 def calibrated_sources(config: Config, sources: Sequence[str]) -> list[str]:
-    """Sources that were learned from -> those on whose labels the risk is calibrated, so that it has their meaning.
+    """Sources of the training -> those on whose labels the risk is calibrated.
 
-    Other sources in malignancy_sources taught the risk as weak labels. Without validation_sources all sources count.
+    The risk then has the meaning of these labels.
+
+    Other sources in malignancy_sources taught the risk as weak labels. Where validation_sources is empty, all sources
+    are used.
     """
     taught = [source for source in sources if source in (config.data.malignancy_sources or sources)]
     return [source for source in taught if source in config.run.validation_sources] or taught
@@ -158,7 +164,7 @@ def run_info(config: Config, network: nn.Module, fit_cases: Sequence[Case], reco
 
 
 def list_hash(cases: Sequence[Case]) -> str:
-    """Rows -> SHA-256 of their sorted names, labels and groups: it identifies the list without any path."""
+    """Rows -> SHA-256 of their sorted names, labels and groups: it identifies the list and holds no path."""
     import hashlib
 
     lines = sorted(f"{case.source}/{case.case_id} {case.malignancy} {case.group}" for case in cases)

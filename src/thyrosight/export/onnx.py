@@ -1,4 +1,4 @@
-"""torch network -> ONNX bytes that agree with it, and its weights as safetensors.
+"""torch network -> ONNX bytes that compute the same, and its weights as safetensors.
 
 The kernels of a bundle are rounded to float16 before export, and both files store them as float16. In the ONNX file a
 Cast to float32 follows each kernel; ONNX Runtime computes it once, when it loads the network. So it computes with the
@@ -27,7 +27,7 @@ MIN_VALUES = 256
 
 
 def with_half_kernels(onnx_bytes: bytes) -> bytes:
-    """ONNX bytes -> the same with each float32 tensor of several axes as float16, where that changes no value."""
+    """ONNX bytes -> the same, with float32 tensors of two or more axes as float16 where this changes no value."""
     model = onnx.load_from_string(onnx_bytes)
     casts = []
     for tensor in model.graph.initializer:
@@ -66,8 +66,8 @@ class OnnxForm(nn.Module):
 def to_onnx(network: nn.Module, size_hw: tuple[int, int]) -> bytes:
     """Network -> ONNX bytes with free batch, height and width, weights inside, kernels as float16 where possible.
 
-    The network is traced. With free sizes torch's newer exporter takes minutes for the V-Net (it solves for the
-    padding), tracing takes seconds. `checked_onnx` compares the result with torch at sizes that were not traced. Norms
+    The network is traced. With free sizes torch's newer exporter takes minutes for the V-Net, because it solves for the
+    padding; tracing takes seconds. `checked_onnx` compares the result with torch at sizes that were not traced. Norms
     are not folded into the kernels: folded kernels would not be float16. ONNX Runtime folds them when it loads the
     network.
     """

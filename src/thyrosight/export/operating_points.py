@@ -1,4 +1,4 @@
-"""Labelled logits, their calibration -> a bundle's operating points, with rates at thresholds chosen on others."""
+"""Labelled logits, their calibration -> a bundle's operating points; each fold is rated at thresholds of the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from thyrosight.inference.risk import Fit, risk_of
 def operating_points(
     rated: LabelledLogits, fit: Fit, settings: EvaluationSettings, where: str
 ) -> tuple[OperatingPoint, ...]:
-    """Logits by fold, their fit -> points. where: how the rates were measured, in words ("Out of fold, by ...")."""
+    """Labelled logits with their folds, the fitted calibration -> operating points.
+
+    `where` begins the sentence on the rates: it states how they were measured ("Out of fold, by ...").
+    """
     num_high = sum(rated.labels)
     return tuple(
         OperatingPoint(
@@ -26,7 +29,7 @@ def operating_points(
 
 
 def _meaning(point: OutOfFoldPoint, where: str) -> str:
-    """-> the purpose of the threshold and its result, in words."""
+    """-> a sentence: the purpose of the threshold, how its rates were measured, and the rates."""
     return (
         f"{point.goal.meaning}. {where}: sensitivity {_in_words(point.sensitivity)}, "
         f"specificity {_in_words(point.specificity)}"

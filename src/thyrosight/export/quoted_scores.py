@@ -56,7 +56,7 @@ def scores_of(record: Json) -> tuple[Score, ...]:
 
 
 def split_of(record: Json) -> str:
-    """Evaluation -> its cases, in words."""
+    """Evaluation -> a phrase that says which cases it scored."""
     return f"{record['evaluated']['cases']}, {record['evaluated']['selection']}"
 
 
@@ -75,7 +75,7 @@ def subgroups_of(record: Json) -> tuple[SubgroupScores, ...]:
 
 
 def failures_of(record: Json) -> tuple[Count, ...]:
-    """Evaluation -> how often its outlines fail, by kind of failure; a kind without any case is left out."""
+    """Evaluation -> how often its outlines fail, by kind of failure; a kind that no case can show is left out."""
     cases: Sequence[Json] = record["cases"]
     outlined = [row for row in cases if row["dice"] is not None and row["reference_area_px"]]
     known = [row for row in cases if row["num_reference"] is not None]
@@ -98,7 +98,7 @@ def failures_of(record: Json) -> tuple[Count, ...]:
 
 
 def robustness_of(path: Path) -> tuple[Score, ...]:
-    """stress.json -> largest loss of Dice at daily strengths, and how much drawn calipers change the risk."""
+    """stress.json -> largest loss of Dice at everyday strengths, and how much drawn calipers change the risk."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         worst, stressed = record["worst_daily"], record["stressed"]

@@ -49,7 +49,10 @@ def _name_reference_sources(record: dict[str, Any]) -> None:
 
 
 def finished_run(run: Path) -> dict[str, Any]:
-    """As `read_run`; InputError where a part that an export needs is missing, as in a run of an older version."""
+    """As `read_run`.
+
+    InputError where config.json lacks something that an export needs, as in runs of older versions.
+    """
     record = read_run(run)
     missing = [name for name in ("config", "fold", "cases", "started_with") if name not in record]
     if missing or not (run / "rows.json").exists():
@@ -99,13 +102,13 @@ def prepare_run(out: Path, resume: bool, record: dict[str, Any], rows: dict[str,
 
 
 def keep_start_images(out: Path, start: Bundle | None) -> None:
-    """Run, the bundle that it starts from -> keeps the images that this bundle has seen, for the bundle of the run."""
+    """Stores in the run which images its starting bundle has seen: the run's own bundle counts them as seen too."""
     if start is not None and len(start.seen):
         write_atomic(out / START_IMAGES, start.seen.to_bytes())
 
 
 def start_images(run: Path) -> SeenImages | None:
-    """Run -> the images that its starting weights had seen; None where the run has no such file that can be read."""
+    """Run -> the images that its starting weights had seen; None where the run has no readable file of them."""
     try:
         return SeenImages.from_bytes((run / START_IMAGES).read_bytes())
     except (OSError, ValueError) as error:
@@ -122,7 +125,7 @@ def _read_rows(run: Path) -> Any:
 
 
 def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
-    """ConfigError where the run differs from `record` in a setting; it names each of them."""
+    """ConfigError where the run and `record` differ in a setting; the error names each of these settings."""
     before = read_run(run)
     # A setting that did not exist then had the effect of its default.
     before["config"] = config_to_dict(config_from_dict(before["config"], where=str(run / "config.json")))

@@ -1,7 +1,7 @@
-"""Tables of a run -> the run may begin, or InputError: training refuses a set that `audit` calls invalid.
+"""Tables of a run -> nothing, or InputError: training refuses a set in which `audit` finds an error.
 
-The result is kept in RUN/set_audit.json, and the model card quotes it. Where tables and files are unchanged, an earlier
-result is used: that of the run, or that of its cross-validation.
+The result is kept in RUN/set_audit.json, and the model card quotes it. Where tables and files are unchanged, the
+earlier result in the folder of the run or its cross-validation is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ IN_THE_CARD = ("near-duplicates apart", "conflicting labels", "one mask twice", 
 def check_set(tables: Sequence[Path], out: Path, reference_sources: Sequence[str], even_if_invalid: bool) -> None:
     """cases.csv of a run, its folder -> OUT/set_audit.json; InputError where the audit finds an error.
 
-    Rows of reference_sources teach nothing and are left out. even_if_invalid: the errors are kept for the card instead.
+    Rows of reference_sources are left out, because the network does not learn from them. even_if_invalid: no error is
+    raised; the model card lists what the audit found.
     """
     tables = [table_path(path) for path in tables]
     cases = [case for path in tables for case in read_cases(path) if case.source not in reference_sources]
@@ -47,7 +48,10 @@ def check_set(tables: Sequence[Path], out: Path, reference_sources: Sequence[str
 
 
 def audit_notes(run: Path) -> str:
-    """Run -> sentences about its tables for the card; empty where there is nothing to state, or no audit was made."""
+    """Run -> sentences about its tables for the model card.
+
+    Empty where there is nothing to state, or there was no audit.
+    """
     record = json_table(run / AUDIT_NAME)
     errors, warnings = (list(map(str, record.get(name) or ())) for name in ("errors", "warnings"))
     parts = [f"Trained although the audit calls the set invalid: {'; '.join(errors)}."] if errors else []
@@ -72,7 +76,10 @@ def _earlier(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def _key(tables: Sequence[Path], cases: Sequence[Case]) -> str:
-    """-> a key that changes with every table and its files: contents of the tables; sizes and times of the files."""
+    """-> a hash of the tables' contents and of the sizes and times of their files.
+
+    The hash changes when one of these changes.
+    """
     digest = hashlib.sha256("".join(map(sha256_of, tables)).encode())
     for case in cases:
         for path in (case.image, case.mask):

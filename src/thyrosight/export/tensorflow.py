@@ -73,7 +73,7 @@ def _named(network: VNet2d) -> Iterator[tuple[str, Tensor]]:
 def vnet2d_from_tensorflow(variables: Mapping[str, NDArray[Any]]) -> VNet2d:
     """{name: variable in TensorFlow's layout} -> VNet2d in evaluation mode.
 
-    Raises InputError that names the variables which are missing, unknown, of the wrong shape or not finite.
+    InputError names the variables that are missing, unknown, of the wrong shape, or not finite.
     """
     network = VNet2d()
     parameters = dict(_named(network))
@@ -127,7 +127,9 @@ def _listed(names: list[str]) -> str:
 
 
 def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
-    """Prefix of a checkpoint, one of its files, or its folder -> variables by name, without the optimiser's.
+    """Prefix of a checkpoint, one of its files, or its folder -> variables by name.
+
+    The optimiser's variables are left out.
 
     Raises MissingExtraError without TensorFlow, InputError where there is no readable checkpoint, or several.
     """
@@ -150,7 +152,10 @@ def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
 
 
 def _checkpoint_prefix(path: Path) -> Path:
-    """-> the prefix of the checkpoint's files; TensorFlow's first format is one file, which is its own prefix."""
+    """-> the prefix of the checkpoint's files. TensorFlow's first format is a single file.
+
+    The prefix is then its path.
+    """
     if path.is_dir():
         found = sorted(path.glob("*.index"))
         if not found:

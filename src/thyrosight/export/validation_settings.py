@@ -33,7 +33,7 @@ would fit noise."""
 
 
 def with_validation_settings(info: BundleInfo, bundle: Path, cases: Sequence[Case], config: Config) -> BundleInfo:
-    """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score of these rows.
+    """Info, its bundle, validation rows -> info with calibration, operating points, mask rule and score.
 
     Where a row has boxes and no outline, the reference of the mask rule is the ellipses inscribed in its boxes. All
     sources have the same weight in the choice of the mask rule, whatever their numbers of rows.
@@ -76,7 +76,8 @@ def reference_mask(case: Case, size_hw: tuple[int, int]) -> BoolArray:
 def risk_settings(rows: Sequence[tuple[int, float, str]]) -> dict[str, Any]:
     """(label, logit, group) of each rated row -> fields of a BundleInfo: calibration and operating points.
 
-    The rates of an operating point come from thresholds that other groups choose.
+    `dealt` puts the groups into folds. An operating point's rates on one fold are taken at the threshold that the
+    other folds choose.
     """
     labels, logits, groups = zip(*rows, strict=True)
     rated = LabelledLogits(labels, logits, groups, dealt(groups))

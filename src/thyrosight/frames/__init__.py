@@ -1,1 +1,1 @@
-"""File or array -> Frame: recognised by content, within bounds, DICOM and video decoded in a child process."""
+"""File or array -> Frame. The content tells the format, sizes have limits, a child process decodes DICOM and video."""

@@ -1,7 +1,7 @@
-"""Decoded image with an alpha channel -> the mask in that channel, where it is one, and whether a picture is below it.
+"""Decoded image with an alpha channel -> the mask in that channel, if it is a mask, and whether a picture is below it.
 
-Some tools store an outline as the transparency of the image itself. Shown on black, as other transparency is, such an
-image is its nodule alone, or its image without the nodule.
+Some tools store an outline as the transparency of the image itself. On black, as transparent images are usually shown,
+such an image shows only the nodule, or all but the nodule.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 MAX_SHARE = 0.5
 """A larger visible area is the ultrasound field in a transparent margin, not a nodule."""
 MAX_CUT_SHARE = 0.2
-"""The same where nothing is below the transparency: a sector on a clear margin may fill a third of a screen."""
+"""The same limit where no picture is below the transparency: the sector of a probe may fill a third of a screen."""
 MAX_PARTS = 8
-"""Transparency of more parts is a colour that was made transparent, wherever it is: black, mostly."""
+"""Where the transparency has more parts, a colour was made transparent wherever it occurs, mostly black."""
 RECTANGLE_FILLS = 0.98
 MAX_STEP = 31
-"""Values up to this one may be label numbers that were written into the channel: 0 and 1, not 0 and 255."""
+"""Values up to this one may be label numbers in the channel (0 and 1) in place of transparency (0 and 255)."""
 RING_PX = 7
 NEAR_BLACK = 8
-"""A margin that is hidden is darker than this."""
+"""A hidden margin is darker than this."""
 MAX_SAME = 0.9
 """Where this share of the hidden pixels has one value, there is no picture below the transparency."""
 MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
 class AlphaMaskError(ValueError):
-    """The image's transparency is a mask, so the image as its file shows it is not the image."""
+    """The image's transparency is a mask, so a viewer would not show the whole image."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,7 +47,7 @@ class AlphaMaskError(ValueError):
 
 @dataclass(frozen=True)
 class AlphaMask:
-    """The mask in an alpha channel. has_picture: whether the pixels that are hidden hold the rest of the picture."""
+    """The mask in an alpha channel. has_picture: whether the hidden pixels hold the rest of the picture."""
 
     mask_HW: BoolArray
     has_picture: bool
@@ -79,8 +79,8 @@ def refuse_alpha_mask_of(rgba_HW4: NDArray[Any]) -> None:
 def alpha_mask(rgba_HW4: NDArray[Any]) -> AlphaMask | None:
     """Colour and alpha `_HW4` of 8 or 16 bits -> the mask in the alpha channel, or None where it is none.
 
-    A mask has two values, of which one covers the four borders. All of one value, a margin, a letterbox and a cover
-    over a corner are no masks. An area that is hidden, while the rest shows, is an inverted mask.
+    A mask has two values, one of which covers the four borders. A channel of one value, a margin, a letterbox and a
+    cover over a corner are no masks. Where an area is hidden and the rest is visible, the mask is inverted.
     """
     import cv2
 
@@ -110,9 +110,9 @@ def alpha_mask(rgba_HW4: NDArray[Any]) -> AlphaMask | None:
 
 
 def _region(alpha_HW: NDArray[Any], low: int, high: int) -> BoolArray | None:
-    """-> the pixels that differ from the value of the four borders; None where no value covers these.
+    """-> the pixels that differ from the value of the four borders; None where no single value covers the borders.
 
-    Only a soft edge, nowhere 3 pixels wide, may be between the two values.
+    Values between the two may only be in a soft edge, which is nowhere 3 pixels wide.
     """
     ground = next((value for value in (low, high) if covers_borders(np.asarray(alpha_HW == value))), None)
     if ground is None:
@@ -127,7 +127,7 @@ def _region(alpha_HW: NDArray[Any], low: int, high: int) -> BoolArray | None:
 
 
 def _is_picture(gray_HW: NDArray[Any], region_HW: BoolArray, *, is_hidden: bool) -> bool:
-    """Whether the picture goes on where it is hidden: below the region itself, or in a ring around it."""
+    """Whether the hidden pixels continue the picture: those of the region itself, or those in a ring around it."""
     import cv2
 
     hidden_HW = region_HW

@@ -1,4 +1,4 @@
-"""DICOM or video file -> Frames, from the replies of the decoding child; images that are not ultrasound are refused.
+"""DICOM or video file -> Frames, decoded by a child process; images that are not ultrasound are refused.
 
 The parent process parses no DICOM itself. It recognises the kind of a file by its first bytes, and checks each reply of
 the child against the header that the child sent first. The child reads nothing that identifies the patient.
@@ -42,7 +42,8 @@ _VIDEO_BRANDS = (b"ftyp", b"moov", b"mdat", b"wide")
 def kind_of(head: bytes) -> str | None:
     """First HEAD_BYTES of a file -> "dicom", "video", or None for anything else.
 
-    DICOM without a preamble is recognised by its first element: group 2 or 8, low number, and a type or short length.
+    DICOM without a preamble is recognised by its first element: its group is 2 or 8, its number is low, and a value
+    representation or a short length follows.
     """
     if has_dicom_preamble(head):
         return "dicom"
@@ -93,9 +94,11 @@ class DecodedFile:
 
 @contextmanager
 def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Iterator[DecodedFile]:
-    """Kind from kind_of, path, bytes of the file (None: read the path) -> the open file; errors name the path.
+    """Kind from `kind_of`, path, bytes of the file (None: they are read from the path) -> the open file.
 
-    InputError where the file is damaged, too large, or no ultrasound.
+    Errors name the path.
+
+    InputError where the file is damaged, too large, or not ultrasound.
     """
     name = str(path) if path is not None else "image"
     sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))

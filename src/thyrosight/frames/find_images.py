@@ -1,7 +1,7 @@
 """Files and folders -> the images in them, and the number of other files by kind.
 
-Links are followed, each real folder once. Our own results folders are recognised by the content of their files, not by
-the names: annotation tools also write a result.json.
+Links are followed; each real folder is visited once. Our own results folders are recognised by the content of their
+files, not by their names: annotation tools also write a result.json.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class FoundImages:
 
 
 def find_images(paths: Iterable[Path | str]) -> FoundImages:
-    """Files and folders -> their images, in the order given, folders recursively in natural order, each file once.
+    """Files and folders -> their images, each once, in the order given; folders with sub-folders, in natural order.
 
-    A file that the user names is kept, even if it is missing (load_frame raises the error). In folders: files with a
-    known suffix, and DICOM of any other name, recognised by its first bytes (a DICOMDIR is no image). Hidden files and
-    folders, `__MACOSX` and our own results are skipped; all other files are counted as passed over.
+    A file that the user names is kept, even if it is missing (load_frame raises the error). In folders, images are
+    files with a known suffix, and files of other names whose first bytes are those of DICOM (a DICOMDIR is no image).
+    Hidden files and folders, `__MACOSX` and our own results are skipped; all other files are counted as passed over.
     """
     found: dict[str, Path] = {}
     passed_over: Counter[str] = Counter()
@@ -93,7 +93,7 @@ def _holds(path: Path, keys: set[str], **values: str) -> bool:
 def _is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM; False for an index (DICOMDIR), and where the user may not read it.
 
-    True where the system can't read it now (a disk fault): it may be an image, so it is loaded and its error reported.
+    True where a disk fault hides its first bytes: it may be an image, so it is loaded later, which reports the error.
     """
     if path.name.upper() == "DICOMDIR":
         return False

@@ -37,7 +37,10 @@ def has_dicom_preamble(head: bytes) -> bool:
 
 
 class HeaderError(ValueError):
-    """The image is damaged, or its format is unknown. The message has the fault and the fix; callers add the file."""
+    """The image is damaged, or its format is unknown. The message has the fault and the fix.
+
+    Callers add the file's name.
+    """
 
     def __init__(self, fault: str, fix: str = "copy or export the image again") -> None:
         super().__init__(f"{fault}; {fix}")
@@ -45,7 +48,10 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """The claims of a header. Size in pixels as stored, before EXIF orientation; num_scans counts decoding passes."""
+    """The claims of a header.
+
+    Size: in pixels as stored, before EXIF orientation. num_scans: number of decoding passes.
+    """
 
     format: str
     width: int
@@ -72,7 +78,7 @@ def read_claim(data: bytes) -> Claim:
 def _read_png(data: bytes) -> Claim:
     """PNG file -> Claim, after a check of every CRC and of the number of rows.
 
-    Decoders accept a flipped bit and missing rows, so the pixels are inflated here.
+    Decoders accept a flipped bit and missing rows, so the pixels are inflated here and counted.
     """
     view = memoryview(data)
     pixels: list[memoryview] = []

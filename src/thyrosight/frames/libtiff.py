@@ -1,4 +1,4 @@
-"""Error messages of libtiff while Pillow decodes a TIFF -> an error; Pillow itself ignores them.
+"""Error messages that libtiff writes while Pillow decodes a TIFF -> an exception; Pillow itself ignores them.
 
 libtiff writes these messages to the process's standard error and continues with guessed pixels. So standard error is
 redirected while a TIFF is decoded; other text on it is passed on afterwards.
@@ -22,7 +22,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def complaints_raised() -> Iterator[None]:
-    """Lets one thread at a time decode in the block. ValueError at its end where libtiff called the pixels damaged."""
+    """For a block that decodes a TIFF; one thread at a time.
+
+    ValueError at its end where libtiff found damaged pixels.
+    """
     with _lock:
         try:
             before = os.dup(_STDERR)

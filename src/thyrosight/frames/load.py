@@ -1,10 +1,11 @@
 """Image file -> Frame: PNG, JPEG, TIFF, BMP, GIF and WebP here; DICOM and video by a child process (dicom.py).
 
 The content decides the format. Size and cost are checked before decoding. A bad file is one InputError.
-A frame has eight bits as the file shows them: EXIF orientation applied, transparency on black, colour profiles ignored.
-An image whose transparency is a mask is refused (alpha.py).
-Gray is ITU-R BT.601 luma (Pillow's "L"). None of these formats reliably states how many millimetres a pixel has: PNG
-pHYs and JPEG or TIFF resolution describe a printed page. So `spacing` is None.
+A frame has eight bits. EXIF orientation is applied, transparent pixels are black, colour profiles are ignored. An image
+whose transparency is a mask is refused (alpha.py).
+Gray is ITU-R BT.601 luma (Pillow's "L"). Deep gray and deep colour have more than 8 bits per channel. None of these
+formats reliably states how many millimetres a pixel has: PNG pHYs and JPEG or TIFF resolution describe a printed page.
+So `spacing` is None.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ MAX_PIXELS = 40_000_000
 MAX_WEBP_PIXELS = 28_000_000
 """A lossless WebP takes 29 bytes per pixel."""
 MAX_DECODED_PIXELS = 2_000_000_000
-"""Pixels that one load may decode, with frames before the chosen one (GIF, WebP) and scans of a progressive JPEG."""
+"""Pixels that one load may decode; frames before the chosen one (GIF, WebP) and scans of a progressive JPEG count
+too."""
 MIN_SIDE_PX = 32
 """A smaller image is an icon or a mistake; it could not show a nodule."""
 
@@ -80,7 +82,7 @@ class FrameFile(Protocol):
 class StillFile:
     """A file in one of Pillow's formats, whole in memory.
 
-    Where it has several frames it is no clip: the user chooses one frame.
+    A file of several frames is not a clip here: the user chooses one frame.
     """
 
     is_clip = False
@@ -145,7 +147,7 @@ def open_frames(path: Path | str) -> Iterator[FrameFile]:
 
 @contextmanager
 def frames_of(data: bytes, path: Path | None = None) -> Iterator[FrameFile]:
-    """Bytes of a file -> the open file, as open_frames; the path is recorded and named in errors, but not opened."""
+    """As `open_frames`, from the bytes of a file; the path is recorded and named in errors, but not opened."""
     kind = kind_of(data[:HEAD_BYTES])
     if kind is None:
         yield StillFile(data, path)
@@ -164,7 +166,7 @@ def load_frame(path: Path | str, frame_index: int | None = None) -> Frame:
 
 
 def decode_frame(data: bytes, path: Path | None = None, frame_index: int | None = None) -> Frame:
-    """Bytes of an image file -> Frame, as load_frame; the path is recorded and named in errors, but not opened.
+    """As `load_frame`, from the bytes of a file; the path is recorded and named in errors, but not opened.
 
     For tests, which make files in memory.
     """
@@ -275,7 +277,7 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 
 
 def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:
-    """Colour of 16 bits per channel -> (gray, RGB or None), scaled as deep gray is; None for any other image.
+    """Image with 16 bits per colour channel -> (gray, RGB or None), scaled by `scale_to_uint8`; None for other images.
 
     Pillow keeps only the upper eight bits of such files, so a picture of 12 bits would become black.
     """
@@ -298,13 +300,16 @@ def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | No
 
 
 def is_deep_colour(image: PillowImage) -> bool:
-    """Whether an image that is not decoded yet has colour, or gray and alpha, of 16 bits per channel."""
+    """Whether an undecoded image has 16 bits per channel, and colour or gray with alpha."""
     is_deep = any(";16" in str(part) for tile in getattr(image, "tile", ()) for part in tile[3:])
     return is_deep and image.mode in ("RGB", "RGBA", "LA")
 
 
 def is_white_zero(image: PillowImage) -> bool:
-    """Whether a TIFF of more than 8 bits has 0 as white (PhotometricInterpretation 0); Pillow inverts others itself."""
+    """Whether a TIFF of more than 8 bits has 0 as white (PhotometricInterpretation 0).
+
+    Pillow itself inverts TIFFs of up to 8 bits.
+    """
     tags: Any = getattr(image, "tag_v2", {})
     return bool(tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO) and image.mode in _DEEP_MODES
 
@@ -338,9 +343,9 @@ def scale_to_uint8(values_HW: NDArray[Any]) -> UInt8Array:
     """Deep gray (16 or 32 bit, float) -> 8 bit; black stays black. ValueError where a value is not finite.
 
     Integers: divided by the full range of the smallest of 8, 10, 12, 14, 16, 24, 32 bits that holds the largest value.
-    So 8-bit values in a 16-bit file do not change, and a 12-bit image is not too dark.
-    Floats: times 255 if all are in 0..1, unchanged if all are in 0..255. Negative values or larger floats: from the
-    image's own minimum..maximum to 0..255; a constant image has no such range and becomes 0.
+    So 8-bit values in a 16-bit file do not change, and 12-bit values become bright enough.
+    Floats: times 255 if all are in 0..1, unchanged if all are in 0..255. Where values are negative or floats are
+    larger, the image's own minimum..maximum becomes 0..255; a constant image has no such range and becomes 0.
     """
     if not np.isfinite(values_HW).all():
         raise ValueError("holds values that are not finite")

@@ -1,4 +1,4 @@
-"""Mask -> whether it is an area as a nodule is; a background, a line, a frame and specks are refused."""
+"""Mask -> an error where its form can't be a nodule: a background, a line, a frame, or specks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FRAME_PX = 8
 LINE_FILLS = 1.5
 """The area that a closed line encloses, the line included, is at least this many times the area of the line."""
 LINE_WIDTH_SHARE, MIN_LINE_WIDTH_PX = 0.02, 6.0
-"""Largest width of a line, as a share of the image's longer side; a line is seldom drawn wider."""
+"""Lines are seldom drawn wider than this share of the image's longer side, or than this many pixels."""
 LINE_LENGTH = 8.0
 """A thin line is at least this many times longer than wide, a broad line twice as many times. A nodule is not."""
 SPECK_PX, MANY_SPECKS = 16, 12
 MIN_LINE_PX = 48
-"""A smaller part next to a nodule is a slip of the brush, whatever its form."""
+"""A part of fewer pixels, next to a nodule, is a slip of the brush; its form is not checked."""
 FIELD_SHARE = 0.75
 """Share of the image's width and height: an area at least this large, with a hole, is an inverted mask."""
 
@@ -89,7 +89,7 @@ def refuse_no_area(mask_HW: BoolArray) -> None:
 def _refuse_no_area_part(
     part_HW: BoolArray, image_hw: tuple[int, ...], corner_xy: tuple[int, int], *, is_largest: bool
 ) -> None:
-    """NoMaskError where one connected part of a mask, cut out by its box, is a line, a ring, or a field with a hole."""
+    """One connected part of a mask, cut out by its box -> NoMaskError if a line, a ring, or a field with a hole."""
     import cv2
 
     area_px = np.count_nonzero(part_HW)

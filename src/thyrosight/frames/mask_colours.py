@@ -1,4 +1,4 @@
-"""RGB with blurred edges `_HW3` -> the plain colours in it. Several colours are several classes, which a blur mixes."""
+"""RGB with blurred edges `_HW3` -> the plain colours in it: each is a class of the mask, and blur mixes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BRIGHT = 127
-"""Darker pixels are the blur around a colour, where a lossy coding may leave any hue."""
+"""Darker pixels are the blur around a colour; there a lossy coding may leave any hue."""
 STEPS = 2
 """A channel is rounded to none, half or all of the strongest one, because at finer steps the noise of a coding would
 count as colours."""

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 MAX_LABEL = 31
-"""Whole numbers up to this value are labels, not brightness. A file with more gray levels than this has no labels."""
+"""Whole numbers up to this value are labels; larger ones are brightness. A file with more levels has no labels."""
 VOID = 255
 """Value of pixels that the annotator left undecided, in files with labels (Pascal VOC). They count as background."""
 ONE_VALUE = "one value"
 LEAST_LOSSY_LEVEL = 64
-"""A lossy file whose brightest pixel is darker than this holds blurred label numbers, or nothing."""
+"""A lossy file whose brightest pixel is darker than this holds blurred label numbers, or is empty."""
 MIDDLE_FROM, MIDDLE_TO = 0.125, 0.875
 """Limits as shares of full scale. A soft mask has few pixels between them (its edges); a picture has most of its pixels
 there."""
@@ -46,13 +46,14 @@ MAX_MIDDLE_SHARE, MAX_MIDDLE_SHARE_FLOAT = 0.5, 0.85
 """Of the pixels above the lower limit, the largest share that may be between the two limits. It is larger for stored
 probabilities, because they may be less certain."""
 MAX_PARTS_PER_LEVEL = 64
-"""A file with more separate parts per level is a picture: the parts are its grain."""
+"""A file with more separate parts per level is a picture: the parts are the grain of its texture."""
 NESTED_SHARE = 0.5
 """A region is inside another label, like a nodule in a gland, if this share of its border touches that label."""
 FRINGE_PX = 9
 """A lossy coding blurs an edge over less than one of its blocks of 8 pixels."""
 NEAR_BLACK, NEAR_WHITE = 10, 245
-"""A mask that once was a JPEG has values up to the first instead of 0, and from the second instead of 255."""
+"""A mask that was once a JPEG has values up to the first limit in place of 0, and from the second on in place of
+255."""
 FULL_SCALES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 """White levels of whole numbers. The smallest one that holds all values is white, as in load.scale_to_uint8."""
 ROUNDING = 1e-4
@@ -65,8 +66,8 @@ Labels = NDArray[np.int32]
 class MaskImage:
     """The content of a mask file. labels_HW: 0 background, 1..num_labels the nodules or classes in the file.
 
-    levels: the value in the file behind each label, as the file has it (a number, or a colour "#rrggbb"). rule: how
-    the file was read, in words.
+    levels: for each label, its value in the file (a number, or a colour "#rrggbb"). rule: a phrase that says how the
+    file was read.
     """
 
     labels_HW: Labels
@@ -92,8 +93,8 @@ def read_mask_image(
 ) -> MaskImage:
     """Mask file, its image's size where known, the levels to keep (None: all) -> MaskImage.
 
-    InputError, which names the file and the fix, where it has another size than its image or is no mask. With
-    is_prediction, a mask that is a line or covers everything is taken as it is.
+    InputError, which names the file and the fix, where the file has another size than its image or is no mask. With
+    is_prediction, a mask that is a line or covers everything is accepted.
     """
     pages, is_lossy = mask_pages(path, size_hw)
     try:
@@ -106,7 +107,7 @@ def read_mask_image(
 
 
 def _united(pages: list[MaskImage]) -> MaskImage:
-    """One mask per page -> one MaskImage: each page is a nodule; where pages overlap, the later page counts."""
+    """One mask per page -> one MaskImage: each page is a nodule; where pages overlap, the later page has the pixel."""
     if len({page.labels_HW.shape for page in pages}) > 1:
         raise NoMaskError("its pages differ in size; save one page per nodule, all of the image's size")
     labels_HW = np.zeros_like(pages[0].labels_HW)
@@ -138,7 +139,7 @@ def _mask_of(page: PillowImage, is_lossy: bool, keep: frozenset[str] | None, is_
 
 
 def _refuse_lossy_levels(values_HW: NDArray[Any]) -> None:
-    """Only white on black survives a lossy coding: neither labels 0 and 1 nor several gray levels do."""
+    """Refuses a lossy file with labels 0 and 1 or several gray levels: a lossy coding only keeps white on black."""
     brightest = int(values_HW.max(initial=0))
     if 0 < brightest < LEAST_LOSSY_LEVEL:
         raise NoMaskError(
@@ -197,7 +198,7 @@ def _colour_values(rgb_HW3: NDArray[Any]) -> tuple[NDArray[Any], dict[int, str]]
 
 
 def _palette_values(page: PillowImage) -> tuple[NDArray[Any], dict[int, str]]:
-    """Palette image -> its indices where black is 0 and every index has its own colour; else its gray levels."""
+    """Palette image -> its indices if index 0 is black and every index has its own colour; else its gray levels."""
     index_HW, rgb_HW3 = np.asarray(page), np.asarray(page.convert("RGB"))
     indices = np.unique(index_HW)
     packed_HW = _packed(rgb_HW3)
@@ -256,7 +257,8 @@ def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str]
 def _is_nearly_black_and_white(values_HW: NDArray[Any], levels: list[int]) -> bool:
     """Whether all values are near 0 or near 255, as a JPEG leaves them.
 
-    False where the only high value is 255 and a low value fills an area: then that value is a label, and 255 is void.
+    False where the only high value is 255 and a low value fills an area: the low value is then a label, and 255 is
+    void.
     """
     low, high = [v for v in levels if v <= NEAR_BLACK], [v for v in levels if NEAR_WHITE <= v <= VOID]
     if len(levels) < 2 or not high or len(low) + len(high) < len(levels):
@@ -266,12 +268,15 @@ def _is_nearly_black_and_white(values_HW: NDArray[Any], levels: list[int]) -> bo
 
 
 def _ground_of(values_HW: NDArray[Any], levels: list[int]) -> int | None:
-    """-> the level that is the background where no pixel is black: it covers the four borders; None where none does."""
+    """Levels of a file without black -> the level of its background, which covers the four borders.
+
+    None without a background.
+    """
     return next((level for level in levels if covers_borders(np.asarray(values_HW == level))), None)
 
 
 def _strength(values_HW: NDArray[Any], levels: list[int], names: dict[int, str]) -> NDArray[np.uint8] | None:
-    """One solid colour and the colours of its softened edge -> brightness 0 to 255; None for other colours."""
+    """One solid colour with a softened edge -> brightness 0 to 255; None where the colours are anything else."""
     solid = [level for level in levels if has_inside(values_HW == level)]
     if len(solid) == len(levels) or any(level not in names for level in levels):
         return None
@@ -295,7 +300,7 @@ def _channels(colour: str) -> tuple[int, int, int]:
 
 
 def _chosen(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], keep: frozenset[str]) -> MaskImage:
-    """Only the levels that the caller names, by number or colour."""
+    """-> the MaskImage of the levels that the caller names, by number or colour."""
     kept = [level for level in levels if names.get(level, str(level)) in keep]
     labels_HW = np.zeros(values_HW.shape, np.int32)
     for label, level in enumerate(kept, start=1):
@@ -307,8 +312,8 @@ def _chosen(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], k
 def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str], rule: str) -> MaskImage:
     """Levels -> one label per level.
 
-    NestedLabels where one level is inside another: the levels are then a class and its part, or the numbers of readers
-    who agree. NoMaskError where the levels have too many separate parts.
+    NestedLabels where one level is inside another: the levels are then a structure and a part of it, or they count the
+    readers who agree. NoMaskError where the levels have too many separate parts.
     """
     labels_HW = np.zeros(values_HW.shape, np.int32)
     for label, level in enumerate(levels, start=1):
@@ -331,7 +336,10 @@ def _labelled(values_HW: NDArray[Any], levels: list[int], names: dict[int, str],
 
 
 def _nested(labels_HW: Labels) -> tuple[int, int] | None:
-    """Labels -> (inner, outer) where most of the border of one label touches one other; None without such a pair."""
+    """Labels -> (inner, outer) where most of the inner label's border touches the outer label.
+
+    None without such a pair.
+    """
     kernel = np.ones((3, 3), np.uint8)
     for inner in range(1, int(labels_HW.max(initial=0)) + 1):
         region_HW = (labels_HW == inner).astype(np.uint8)

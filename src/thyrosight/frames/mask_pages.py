@@ -75,7 +75,7 @@ def mask_pages(path: Path, size_hw: tuple[int, int] | None) -> tuple[list[Pillow
 
 
 def _inverted(page: PillowImage) -> PillowImage:
-    """Page of 16 bits whose 0 is white -> the same with 0 as black. For pages of 8 bits, Pillow does this itself."""
+    """16-bit page in which 0 is white -> the same with 0 as black. Pillow itself does this for 8-bit pages."""
     from PIL import Image
 
     if not page.mode.startswith("I;16"):

@@ -32,15 +32,15 @@ Source: TypeAlias = "Path | str | NDArray[Any] | PillowImage | Frame"
 ValueRange: TypeAlias = tuple[float, float]
 NO_SPACING = "an array carries no pixel spacing"
 MAX_BEYOND = 1 / 255
-"""Values may exceed the range by this share of it, because of rounding; they become black or white."""
+"""Values may be outside the range by this share of it, because of rounding; they become black or white."""
 
 
 def as_frame(source: Source, frame_index: int | None = None, value_range: ValueRange | None = None) -> Frame:
     """File, array (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, Pillow image of any mode, or Frame -> Frame.
 
-    value_range: the values of black and white. An array that is not uint8 needs it: nothing in an array states its
-    scale. A Pillow image is read in the same way as its file, also with 16 bits or more. Arrays and Pillow images state
-    no millimetres.
+    value_range: the values of black and white. An array that is not uint8 needs it, because arrays do not state their
+    scale. A Pillow image, also one of 16 bits or more, is read as its file would be. Arrays and Pillow images state no
+    millimetres.
     """
     if isinstance(source, Frame | str | os.PathLike):
         if value_range is not None:
@@ -74,7 +74,7 @@ def _as_array(source: object) -> NDArray[Any]:
 
 
 def _fix_of_type(source: object) -> str:
-    """Object -> what to give instead, where its type is known to be no image; else an empty text."""
+    """Object of a type that is not an image -> what to pass in its place; an empty text for an unknown type."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "where it is the content of a file, give PIL.Image.open(io.BytesIO(...)); a path is str or Path"
     if hasattr(source, "read"):

@@ -17,12 +17,12 @@ DATA_TYPES = {1: "tissue", 2: "colour flow", 3: "spectral Doppler", 4: "spectral
 BARS = frozenset({0xD, 0xE})
 """Region data types of the gray and the colour bar."""
 MIN_MM, MAX_MM = 0.005, 2.0
-"""Possible sizes of a pixel: the smallest is far below the resolution of any probe, the largest is 1 m on 500 rows."""
+"""Smallest and largest possible size of a pixel: far below the resolution of any probe, and 1 m on 500 rows."""
 MAX_RATIO = 4.0
 MIN_VIEW_MM, MAX_VIEW_MM = 10.0, 300.0
-"""Possible sizes of a view: no probe shows less than 10 mm, and the deepest abdominal view has 300 mm."""
+"""Smallest and largest possible size of a view: no probe shows less than 10 mm, the deepest abdominal view 300 mm."""
 WHOLE_VIEW_PX = 200
-"""A region of fewer pixels may be a part of a view, so a small size is possible."""
+"""A region with fewer pixels may be a part of a view; it may have a smaller size in mm."""
 SCREEN_DPI = (72, 75, 90, 96, 100, 110, 120, 144, 150, 200, 300, 400, 600)
 """Dots per inch of screens and printers. 25.4 mm divided by one of these is the size of a dot, not of tissue."""
 SAME_PITCH = 5e-4
@@ -35,7 +35,7 @@ Numbers = dict[str, float | None]
 
 
 def read_regions(items: list[Numbers], width: int, height: int) -> tuple[tuple[Region, ...], str | None]:
-    """Items of SequenceOfUltrasoundRegions, image size -> (regions, the reason why their scales are wrong, or None).
+    """Items of SequenceOfUltrasoundRegions, image size -> (regions, None or the reason why their scales are wrong).
 
     A region beyond the picture shows that the picture was cropped or resized after the scan. Then no scale is right,
     and no region is returned.
@@ -98,7 +98,7 @@ def checked_spacing(row_mm: float | None, column_mm: float | None, what: str) ->
 
 
 def unlikely_view(spacing: Spacing, width_px: float, height_px: float, what: str) -> str | None:
-    """Spacing, size of the view or frame with this spacing -> why no probe shows this size, or None."""
+    """Spacing, size in pixels of the view or frame with it -> the reason why no probe shows this size, or None."""
     width_mm, height_mm = width_px * spacing.column_mm, height_px * spacing.row_mm
     is_whole = max(width_px, height_px) >= WHOLE_VIEW_PX
     if max(width_mm, height_mm) > MAX_VIEW_MM or (is_whole and max(width_mm, height_mm) < MIN_VIEW_MM):
@@ -108,14 +108,14 @@ def unlikely_view(spacing: Spacing, width_px: float, height_px: float, what: str
 
 
 def screen_pitch(spacing: Spacing) -> int | None:
-    """Spacing -> the dots per inch of a screen or printer whose dots have this size; None where there is none."""
+    """Spacing -> the number in SCREEN_DPI of which it is the size of a dot; None where it fits no screen or printer."""
     if abs(spacing.row_mm - spacing.column_mm) > SAME_PITCH * spacing.row_mm:
         return None
     return next((dpi for dpi in SCREEN_DPI if abs(spacing.row_mm * dpi / 25.4 - 1) < SAME_PITCH), None)
 
 
 def _tissue_spacing(pixel_spacing: list[float | None], size_hw: tuple[int, int]) -> tuple[Spacing | None, str | None]:
-    """PixelSpacing, size of the picture -> (Spacing, None), or (None, why that is not the size of tissue)."""
+    """PixelSpacing, size of the picture -> (Spacing, None), or (None, why this can't be a size in tissue)."""
     spacing, reason = checked_spacing(pixel_spacing[0], pixel_spacing[1], "PixelSpacing")
     if spacing is None:
         return None, reason
@@ -130,9 +130,9 @@ def _tissue_spacing(pixel_spacing: list[float | None], size_hw: tuple[int, int])
 def frame_spacing(
     regions: tuple[Region, ...], fault: str | None, pixel_spacing: list[float | None] | None, size_hw: tuple[int, int]
 ) -> tuple[Spacing | None, str]:
-    """Regions, fault of the header, PixelSpacing -> (spacing of the whole frame or None, its source or the reason).
+    """Regions, fault of the header, PixelSpacing -> (spacing of the whole frame, its source), or (None, the reason).
 
-    None where the regions differ: each part of the picture then has the scale of its own region (Frame.spacing_in).
+    Also None where the regions have different scales: Frame.spacing_in then gives the scale of a part of the picture.
     """
     if fault is not None:
         return None, fault

@@ -25,4 +25,4 @@ COMPRESSED = (RLE, *JPEG, *PLUGINS)
 VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 """MPEG-2, H.264 and H.265: one stream for all frames."""
 RECEIVED = tuple(syntax for syntax in (*NATIVE, *COMPRESSED, *VIDEO) if syntax != DEFLATED)
-"""The syntaxes that the listener accepts: all but the deflated one, whose size is unknown before it is inflated."""
+"""The syntaxes that the listener accepts: all but the deflated one; a deflated file does not show its size."""

@@ -1,7 +1,7 @@
 """One case of a results folder -> its files: mask.png, overlay.png, result.json, and clip.json for a clip.
 
-result.json is written last: a case is done when it is there. Every file appears whole or not at all, so a run can be
-stopped at any moment and continued.
+result.json is written last: a case is done when this file is there. Every file appears whole or not at all, so a run
+can be stopped at any moment and continued.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def check_case_folder(folder: Path) -> None:
 def files_of_others(out: Path, case_ids: Iterable[str]) -> dict[str, str]:
     """Results folder, case ids -> {case id: the error for the user}, for case folders with files of another program.
 
-    Such a folder holds names like mask.png, and no result of ours. Empty where OUT is a results folder of ours.
+    Such a folder holds a file like mask.png, but no result of ours. Empty where `out` is a results folder of ours.
     """
     if is_results_folder(out, os.listdir(out) if out.is_dir() else ()):
         return {}

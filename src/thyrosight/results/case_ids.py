@@ -50,8 +50,8 @@ def ids_of_names(
 ) -> list[str]:
     """Names of images within a run, their absolute paths -> one case id per name, in the same order.
 
-    An id that is reserved, taken or longer than MAX_ID_LENGTH ends in a hash of the name. Where that id is taken too,
-    it ends in a hash of the absolute path. Without `places`, the third image of one name has the hash of `NAME 3`.
+    An id that is reserved, taken or longer than MAX_ID_LENGTH gets a hash of the name at its end. If that id is taken
+    too, it gets a hash of the absolute path. Without `places`, the third image of one name gets the hash of `NAME 3`.
     """
     taken = {name.casefold() for name in reserved}
     count: Counter[str] = Counter()

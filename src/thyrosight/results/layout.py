@@ -24,16 +24,16 @@ CSV_NAME, REPORT_NAME, RUN_NAME = "results.csv", "report.html", "run.json"
 
 @dataclass(frozen=True)
 class FailedFile:
-    """A file without a result: its name within the run, and the line for the user, which names the file too."""
+    """A file without a result: its name within the run, and the error line, which also names the file."""
 
     file: str
     message: str
 
 
 def read_result(case_folder: Path) -> Prediction | None:
-    """Case folder -> its prediction; None where there is none, or it is damaged or of another version.
+    """Case folder -> its prediction; None where result.json is missing, damaged or of another version.
 
-    OSError as raise_disk_fault.
+    OSError where the disk fails (raise_disk_fault).
     """
     try:
         return Prediction.model_validate_json((case_folder / RESULT_NAME).read_bytes())

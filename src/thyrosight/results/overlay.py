@@ -1,8 +1,8 @@
 """Frame, Prediction -> a picture for people: the ultrasound field with outlines, diameters and a legend.
 
-The picture is the field, enlarged or reduced to a readable size, with a strip of text below; its pixels are not those
-of the source (those of the mask are). Pixels outside the field are left out, and text inside it is filled in, because
-names and dates may be burned in.
+The picture is the field, enlarged or reduced to a readable size, with a strip of text below. So its pixels are not the
+pixels of the source, unlike those of mask.png. Pixels outside the field are left out, and text in the field is filled
+in, because names and dates may be burned in.
 
 Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """
@@ -44,7 +44,7 @@ _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
 def draw_overlay(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | None = None) -> UInt8Array:
-    """Frame, its Prediction, the boxes of the text in its field (None: found here) -> RGB picture _HW3."""
+    """Frame, its Prediction, boxes of text in its field (None: they are found here) -> RGB picture _HW3."""
     place, base_HW3 = _shown(frame, prediction, text)
     threshold = risk_threshold(prediction)
     if len(prediction.panels) > 1:
@@ -58,7 +58,7 @@ def draw_overlay(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | N
 
 
 def legend_lines(prediction: Prediction) -> list[tuple[Nodule | None, str]]:
-    """-> (nodule or None, line of text) for each line below the picture; the last holds the model's name alone."""
+    """-> (nodule or None, line of text) for each line below the picture; the last line is the model's name."""
     lines: list[tuple[Nodule | None, str]] = [(nodule, nodule_text(nodule)) for nodule in prediction.nodules]
     if not lines:
         lines.append((None, "no nodule found"))
@@ -171,7 +171,7 @@ def _with_text(picture_HW3: UInt8Array, prediction: Prediction, place: _Place, t
 
 
 def _cut(text: str, width_px: int) -> str:
-    """-> the text, or as much of its beginning as fits, with `...` behind it."""
+    """-> the text, or as much of its beginning as fits, followed by `...`."""
     font = _font()
     if font.getlength(text) <= width_px:
         return text

@@ -62,7 +62,7 @@ def write_pdf(report: Path) -> Path:
 
 
 def pdf_of(html: str) -> bytes:
-    """HTML with everything inside it -> PDF; nothing is fetched from outside. MissingExtraError as `pdf_writer`."""
+    """HTML that refers to no other file -> PDF; nothing is fetched. MissingExtraError as `pdf_writer`."""
     weasyprint = pdf_writer()
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
     return bytes(weasyprint.HTML(string=html, url_fetcher=fetcher).write_pdf())

@@ -43,7 +43,7 @@ def mask_png(mask_HW: BoolArray) -> bytes:
 
 
 def _png(lines: UInt8Array, width: int, colour: int) -> bytes:
-    """Rows, each after the number of its filter -> the file (PNG specification, third edition, 5 and 11)."""
+    """Rows, each after the number of its filter -> the PNG file (PNG specification, third edition, 5 and 11)."""
     header = struct.pack(">IIBBBBB", width, len(lines), 8, colour, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", compress(lines, LEVEL)), (b"IEND", b""))
     return SIGNATURE + b"".join(

@@ -1,4 +1,4 @@
-"""One image -> its case folder, or the line about its failure. As a program: the child process of predict_folder.py."""
+"""One image -> its case folder, or an error line. predict_folder.py runs this module as a child process."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from thyrosight.types import Spacing
 class FolderOptions:
     """How a folder is predicted.
 
-    tta, threads, prevalence: settings of a model that is loaded here; a Predictor has its own. prevalence: the share of
-    malignant nodules for which risks are restated. device: where the network runs, as for Predictor.load. overwrite:
-    predict images again that have results, also results of another model or other settings. frame_index: the frame to
-    take of files with several. every: each n-th frame of a clip. spacing: replaces that of the files.
+    tta, threads, prevalence and device are settings for Predictor.load; they have no effect where a Predictor is
+    passed. prevalence: the share of malignant nodules to which risks are adjusted. overwrite: predict images again that
+    have results, also results of another model or other settings. frame_index: the frame that is predicted of a file
+    with several frames. every: n, to predict every n-th frame of a clip. spacing: replaces the spacing of the files.
     """
 
     tta: bool = False
@@ -53,7 +53,7 @@ class FolderOptions:
 
 
 class Outcome(NamedTuple):
-    """The outcome for one image. message: the line for the user, where it has no result; else empty.
+    """The outcome for one image. message: the error line where the image has no result, else empty.
 
     thumbnail: its picture for the report, where one was asked for; else empty.
     """

@@ -1,4 +1,6 @@
-"""Images and folders -> a results folder. The model is loaded once; finished cases are skipped; a bad file is one line.
+"""Images and folders -> a results folder.
+
+The model is loaded once, finished cases are skipped, a bad file stops nothing.
 
 Nothing outside the results folder is written.
 """
@@ -39,7 +41,7 @@ IMAGES_PER_PROCESS = 8
 PROCESS_DIED = "the process that predicted it ended twice ({how}); predict it alone, or copy or export the image again"
 
 FileProgress = Callable[[int, int, str, str | None], None]
-"""Called after each image: (images finished, images in all, its name, the line about its failure or None)."""
+"""Called after each image: (images finished, images in all, its name, its error line or None)."""
 
 
 DEFAULT_OPTIONS = FolderOptions()
@@ -101,9 +103,10 @@ def predict_folder(
 
     bundle: "shipped" or None for the shipped model. mask.png is 0 / 255 in the source's own pixels as decoded (EXIF
     orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
-    its frames. A file that fails is one FailedFile of the summary, and `progress` gets its line. InputError where no
-    image is found, a source is inside OUT, or OUT holds results of another model or other settings (unless
-    `overwrite`); also after MAX_FAILED_WRITES. After Ctrl-C everything that is done stays, also the tables.
+    its frames. A file that fails is a FailedFile in the summary, and `progress` gets its error line. InputError where
+    no image is found, a source is inside OUT, or OUT holds results of another model or other settings (unless
+    `overwrite`); also after MAX_FAILED_WRITES failed writes in a row. After Ctrl-C all finished results stay, and the
+    tables list them.
     """
     started = time.perf_counter()
     given = [sources] if isinstance(sources, Path | str) else sources
@@ -174,7 +177,7 @@ def _model(
 ) -> tuple[Predictor | None, UsedModel]:
     """-> (the loaded model, or None where child processes load it; what the run records of the model).
 
-    A device other than the CPU is tried here, so that a missing device ends the command before it writes anything.
+    A device other than the CPU is tested here: a missing device ends the command before it writes anything.
     """
     if isinstance(bundle, Predictor):
         return bundle, UsedModel.of(bundle)
@@ -199,7 +202,10 @@ def _outcomes(
     bundle: Path | str | Predictor | None,
     options: FolderOptions,
 ) -> Generator[Outcome, None, None]:
-    """-> the outcome of each image, in order: by this process where it has loaded the model, else by children."""
+    """-> the outcome of each image, in order.
+
+    Predicted by this process if it has loaded the model, else by children.
+    """
     with_thumbnails = len(tasks) <= MAX_THUMBNAILS
     if predictor is not None:
         for task in tasks:
@@ -218,7 +224,9 @@ def _outcomes(
 
 
 def _counted(tally: Tally, task: Task, outcome: Outcome) -> str | None:
-    """Counts an outcome -> the line about a failure, which names the file without the folders above; else None.
+    """Counts an outcome -> its error line, which names the file without the folders above the sources.
+
+    None without a failure.
 
     InputError after MAX_FAILED_WRITES failed writes in a row.
     """

@@ -36,7 +36,7 @@ from thyrosight.results.table import CSV_COLUMNS, csv_row
 from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
-"""Cases on the page; of more cases those with the highest risk are shown, and the page states it."""
+"""Most cases on the page. Where there are more, those with the highest risk are shown, and the page states this."""
 NUM_RISK_BINS = 10
 
 UNREADABLE = "result.json is damaged or of another version; run again with --overwrite"
@@ -84,12 +84,12 @@ class Card:
 
     @property
     def said(self) -> dict[int, RatedNodule]:
-        """-> {number of a nodule: the person's words on it}."""
+        """-> {number of a nodule: the person's note on the nodule}."""
         return {rated.number: rated for rated in self.reading.nodules} if self.reading else {}
 
     @property
     def tirads(self) -> dict[int, str]:
-        """-> {number of a nodule: its TI-RADS in words}, by a person's reading, else as the measures propose."""
+        """-> {number of a nodule: its TI-RADS in words}, from a person's reading, else as measures propose it."""
         reading = self.reading or Reading()
         rated = ((nodule, reading.assessment(nodule.number)) for nodule in self.prediction.nodules)
         return {nodule.number: in_words(assessment or assess_nodule(nodule)) for nodule, assessment in rated}
@@ -100,7 +100,7 @@ def write_results(
 ) -> Path:
     """Results folder -> path of its report.html; writes it and results.csv anew from every result.json.
 
-    thumbnails: {case id: reduced overlay}, of cases that were just drawn; those of others are read from their overlays.
+    thumbnails: {case id: reduced overlay} of cases just drawn. For other cases the overlay file is read.
     """
     totals, shown = _write_csv(out)
     failures = [*failures, *(FailedFile(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
@@ -142,7 +142,7 @@ def _write_csv(out: Path) -> tuple[Totals, list[str]]:
 
 
 def _cards(out: Path, case_ids: Iterable[str], thumbnails: Mapping[str, str]) -> Iterator[Card]:
-    """-> the cards in order, made by one thread per core; only as many wait in memory as there are threads."""
+    """-> the cards in order, made by one thread per core; at most one finished card per thread waits in memory."""
     number = default_threads()
     with ThreadPoolExecutor(number) as threads:
         waiting: deque[Future[Card | None]] = deque()

@@ -26,7 +26,7 @@ RUN_FILES = frozenset({CSV_NAME, REPORT_NAME, RUN_NAME})
 SAME_SETTINGS = ("frame", "every", "mm_per_pixel", "prevalence", "device")
 """Settings that may not change between two runs into one folder. The model and tta may not change either."""
 LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "opencv": "opencv-python-headless", "pillow": "pillow"}
-"""Key in run.json: name of the distribution."""
+"""Key in run.json -> name of the Python distribution."""
 
 
 class UsedModel(NamedTuple):
@@ -43,13 +43,13 @@ class UsedModel(NamedTuple):
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, tta: bool, prevalence: float | None) -> UsedModel:
-        """Loaded bundle, its settings -> UsedModel, where child processes load the model and run it on the CPU."""
+        """Bundle, settings -> UsedModel of child processes, which load the model themselves and run it on the CPU."""
         identity = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         return cls(identity, tta, ShareOfMalignant.of(bundle.info, prevalence).asked_for, CPU)
 
 
 def open_run(out: Path, model: UsedModel, num_images: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """Results folder, the run -> the content of run.json at its start; makes the folder, or checks what is in it.
+    """Results folder, the run -> the content of run.json at the run's start; makes the folder or checks its content.
 
     InputError where the folder can't be made, or holds a run.json, results.csv or report.html of another program. Also
     where it holds results of another model or other settings, unless `overwrite` is set.
@@ -85,7 +85,7 @@ def open_run(out: Path, model: UsedModel, num_images: int, settings: dict[str, A
 
 
 def earlier_failures(out: Path, tried: Collection[str]) -> list[FailedFile]:
-    """Results folder, the files of this run -> the failures of other runs into it, which this run did not try again."""
+    """Results folder, the files of this run -> failures of earlier runs that this run did not try again."""
     found = []
     for failure in json_table(out / RUN_NAME).get("failures") or ():
         try:
@@ -110,7 +110,7 @@ def _versions() -> dict[str, str]:
 
 
 def _earlier_run(out: Path) -> dict[str, Any] | None:
-    """-> run.json of an earlier run, None in a fresh folder; InputError where the file is of another program."""
+    """-> run.json of an earlier run; None in a new folder. InputError where another program wrote the file."""
     present = sorted(name for name in RUN_FILES if os.path.lexists(out / name))
     if not present:
         return None

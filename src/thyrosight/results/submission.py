@@ -29,7 +29,7 @@ TABLES = {"submission.csv": ("ID", "CATE"), "probability.csv": ("ID", "CATE", "p
 
 @dataclass(frozen=True)
 class SubmissionSummary:
-    """The result of a submission; with failures it is not complete."""
+    """The result of a submission; it is complete if `failures` is empty."""
 
     out: Path
     num_done: int
@@ -38,10 +38,10 @@ class SubmissionSummary:
 
 
 def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Path | str) -> SubmissionSummary:
-    """Images and folders -> masks and tables in OUT; a file that fails is left out and is one FailedFile.
+    """Images and folders -> masks and tables in `out`; a file that fails is left out and becomes a FailedFile.
 
-    The mask of an image that is no PNG has `.png` at the end of its name. InputError where two images have one name,
-    because the challenge could not distinguish them; also where the model has no outlines or no risk.
+    The mask of an image that is not a PNG gets `.png` at the end of its name. InputError where two images have one
+    name, because the challenge could not distinguish them; also where the model has no outlines or no risk.
     """
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")

@@ -14,7 +14,8 @@ CSV_COLUMNS = (
     *SIGN_COLUMNS,
     *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
 )
-"""One row per image; the columns from nodule_risk to mean_probability are of its largest nodule, empty without one."""
+"""One row per image. The columns from nodule_risk to mean_probability describe the largest nodule; empty without
+one."""
 NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
 
 

@@ -22,7 +22,7 @@ JSON_NAME, TABLE_NAME, SHEET_NAME = "audit.json", "pairs.csv", "pairs.png"
 
 
 def refuse_other_audit(out: Path, cases_csv: Path) -> None:
-    """InputError where `out` holds the audit of another table, or files of these names that are no audit."""
+    """InputError where `out` holds the audit of another table, or files of these names that are not an audit's."""
     was = json_table(out / JSON_NAME)
     if not ({"cases_csv", "findings", "pairs"} <= was.keys() and was["cases_csv"] == str(cases_csv)):
         names = (JSON_NAME, TABLE_NAME, SHEET_NAME)

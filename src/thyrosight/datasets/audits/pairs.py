@@ -31,7 +31,7 @@ class PicturePair:
 
 @dataclass(frozen=True)
 class FoundPairs:
-    """Pairs (i < j) of places in the table. kind_of: pairs that show one picture, and how that is known.
+    """Pairs (i < j) of row numbers in the table. kind_of: {pair that shows one picture: how this is known}.
 
     of_one_mask: pairs of different pictures with the same mask.
     """
@@ -132,7 +132,7 @@ def picture_pairs(cases: Sequence[Case], found: FoundPairs) -> tuple[PicturePair
 def are_apart(one: Case, other: Case) -> bool:
     """Whether a network may learn from one of the two and be scored on the other.
 
-    Every fold learns from a row that has no fold, outside the test split.
+    A row outside the test split that has no fold is in the training of every fold.
     """
     if not (is_labelled(one) and is_labelled(other)):
         return False

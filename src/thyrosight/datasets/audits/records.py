@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The findings in one cases.csv. is_valid: no finding is an error, so a training on it makes sense."""
+    """The findings in one cases.csv. is_valid: no finding is an error, so the set can be used for training."""
 
     cases_csv: str
     is_valid: bool

@@ -20,4 +20,4 @@ FORMATS: dict[str, KnownSet] = {
         voc.SET,
     )
 }
-"""Name -> format, in the order in which they are asked. Masks in folders come before boxes."""
+"""Name -> format, in the order in which `prepare` tries them on a folder. Masks in folders come before boxes."""

@@ -1,4 +1,4 @@
-"""Folder -> the JSON and XML files of annotation tools in it, their kind, and their content within bounds."""
+"""Folder -> the JSON and XML files of annotation tools in it, their kind, and their content up to a largest size."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def json_of(path: Path) -> Json:
 
 
 def xml_below(folder: Path, root: bytes) -> list[Path]:
-    """Folder or file -> its XML files whose first kilobyte opens this element."""
+    """Folder or file -> its XML files with the opening tag of this element in the first kilobyte."""
     files = [folder] if folder.is_file() else files_below(folder)
     return [path for path in files if path.suffix.casefold() == ".xml" and b"<" + root + b">" in _head(path)]
 

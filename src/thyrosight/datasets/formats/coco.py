@@ -95,7 +95,7 @@ def _entries(path: Path) -> tuple[list[tuple[Json, list[AnnotatedShape]]], int]:
 
 
 def _box(bbox: Any) -> Locate | None:
-    """[x, y, width, height] -> what gives the box; None where the annotation has none."""
+    """[x, y, width, height] -> a function that gives the box; None where the annotation has no box."""
     if not bbox:
         return None
     x, y, width, height = (float(number) for number in bbox)
@@ -103,7 +103,7 @@ def _box(bbox: Any) -> Locate | None:
 
 
 def _draw(segmentation: Any) -> Draw | None:
-    """Polygons (lists x, y, x, y ...) or run lengths (plain or packed) -> what draws them."""
+    """Polygons (lists x, y, x, y ...) or run lengths (plain or packed) -> a function that draws them."""
     if isinstance(segmentation, dict):
         try:
             height, width = (int(n) for n in segmentation["size"])

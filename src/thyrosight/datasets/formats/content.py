@@ -1,4 +1,4 @@
-"""Image files -> whether they are masks, or pictures drawn over other images, by what is in them."""
+"""Image files -> whether they are masks, or other images with something drawn over them, by their pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAME_PLACE = 0.5
 
 
 def is_mask(path: Path) -> bool:
-    """Whether the file can be read as a mask; labels inside one another are one too."""
+    """Whether the file can be read as a mask; a mask with one label inside another also counts."""
     try:
         read_mask_image(path)
     except InputError as error:
@@ -37,7 +37,7 @@ def is_mask(path: Path) -> bool:
 
 
 def holds_masks_alone(folder: Path) -> bool:
-    """Whether the images of a folder, the first of them, are all masks: the images themselves are elsewhere."""
+    """Whether the first MAX_OPENED images of a folder are all masks; then the images themselves are elsewhere."""
     files = images_below(folder) if folder.is_dir() else []
     spread = files[:: max(1, (len(files) - 1) // (MAX_OPENED - 1))]
     return bool(files) and all(is_mask(path) for path in spread)
@@ -109,9 +109,9 @@ def unpaired_masks(folder: Path) -> tuple[Path, Path] | None:
 
 
 def without_overlays(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Images -> (the same without pictures that are drawn over another one of them, those pictures).
+    """Images -> (the images without overlays, the overlays). An overlay is another image with something drawn over it.
 
-    overlays/a.png next to images/a.png, or a_overlay.png next to a.png; a file that is a mask stays.
+    Overlays are named overlays/a.png next to images/a.png, or a_overlay.png next to a.png. A mask is no overlay.
     """
     drawn: dict[Path, str] = {}
     for path in files:

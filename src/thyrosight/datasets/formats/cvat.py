@@ -64,7 +64,7 @@ def read(request: Request) -> DataSet:
 
 
 def _shape(child: Any) -> AnnotatedShape | None:
-    """An element below <image> -> its shape; None for tags. Lines and points are no area."""
+    """An element below <image> -> its shape; None for tags. Lines and points have no area."""
     label = child.get("label", "")
     if child.tag == "polygon":
         corners_xy = [[float(n) for n in pair.split(",")] for pair in child.get("points", "").split(";")]

@@ -1,8 +1,8 @@
 """Folders of images and masks, as people keep them -> their cases.
 
-Masks are in a folder of their own (masks, labels, gt, ...), next to their image with `_mask` or the like, or in one of
-two folders of the same file names, of which the content decides. Folders above the files may say class, split and
-patient.
+Masks are recognised in three places: in a folder named so (masks, labels, gt, ...), next to their image with `_mask` or
+the like in the name, or in one of two folders with the same file names; then their content decides which. Folders above
+the files may say class, split and patient.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ from thyrosight.frames.mask_image import read_mask_image
 NAME = "folders"
 MAX_SUFFIXES = 8
 SAME_NAMES = 0.5
-"""Two folders may be images and masks where at least this share of the smaller folder's files has a file of the same
-name in the other."""
+"""Two folders may hold images and masks if at least this share of the smaller folder's files has a file of the same
+name in the other folder."""
 
 
 def recognise(folder: Path) -> bool:
@@ -191,7 +191,7 @@ def _sorted(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sort
 
 
 def _holds_images(masks: Sequence[Path], keys: set[tuple[Path, str]]) -> bool:
-    """Whether a folder named as masks holds images with their masks next to them."""
+    """Whether a folder whose name says masks holds images with their masks next to them."""
     named = {
         (path.parent, image_name_of(stem_without_ending(path)).casefold())
         for path in masks
@@ -202,7 +202,7 @@ def _holds_images(masks: Sequence[Path], keys: set[tuple[Path, str]]) -> bool:
 
 
 def _by_ending(files: Sequence[Path]) -> Sorted | None:
-    """a.jpg, a.png or a.png, a.seg.nrrd: one name with two endings, of which one is that of the masks."""
+    """Finds masks that differ from their image in the ending alone: a.jpg and a.png, or a.png and a.seg.nrrd."""
     endings: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         endings[ending_of(path)].append(path)
@@ -219,7 +219,7 @@ def _by_ending(files: Sequence[Path]) -> Sorted | None:
 
 
 def _by_role(files: Sequence[Path]) -> Sorted | None:
-    """case1/us.png, case1/nodule.png: folders with files of the same names, of which all but one are masks."""
+    """Finds masks in folders that all hold the same file names, one for the image: case1/us.png, case1/nodule.png."""
     roles: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         roles[stem_without_ending(path).casefold()].append(path)
@@ -238,9 +238,11 @@ def _by_role(files: Sequence[Path]) -> Sorted | None:
 
 
 def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | None:
-    """Files, (folder, name) of each -> masks by the ends of their names (a_tumor.png next to a.png); None without any.
+    """Files, (folder, name) of each -> masks by the ends of their names (a_tumor.png next to a.png).
 
-    An end counts where the files with it are masks by their content, and the images that they belong to are not.
+    None if there are none.
+
+    An end marks masks if the files that have it are masks by their content, and the images that they belong to are not.
     """
     pairs: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for path in files:
@@ -264,7 +266,7 @@ def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | N
 
 
 def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
-    """-> how many folders, from the top, all files share: such a folder does not separate images from masks."""
+    """-> number of top folders that all files have in common; these do not tell images from masks."""
     first, last = min(parts), max(parts)
     return next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
@@ -277,8 +279,8 @@ def _names_another(path: Path, keys: set[tuple[Path, str]]) -> bool:
 def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     """A set of two folders with files of the same names -> which of the two holds the masks, by their content.
 
-    The two may be inside folders of classes and splits. None where there are not two such folders. InputError where
-    both hold masks by their content, or neither does.
+    The two may be inside folders of classes and splits. None where there are no two such folders. InputError where, by
+    their content, both folders hold masks or neither does.
     """
     top: dict[str, list[Path]] = defaultdict(list)
     num_common = _num_common([path.relative_to(folder).parent.parts for path in files])

@@ -19,14 +19,14 @@ from thyrosight.types import Box, Case
 
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
 _VERSION = re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$")
-"""The name that Roboflow gives to each version of an image that it augments."""
+"""The form of the names that Roboflow gives to the augmented versions of an image."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One image that a format names. labels: words that may hold benign or malignant.
+    """One image that an annotation names. labels: words, among which benign or malignant may be.
 
-    name: empty means the file's name. boxes: of its nodules, in pixels of the image, where the format gives no outline.
+    name: empty for the file's own name. boxes: boxes of its nodules in pixels of the image, where it has no outlines.
     """
 
     image: Path
@@ -40,7 +40,10 @@ class Found:
 def data_set_of(
     request: Request, source: str, found: Sequence[Found], left_out: dict[str, int], notes: Sequence[str]
 ) -> DataSet:
-    """Found images -> their DataSet. Folders and labels say class, split and patient; a table completes them."""
+    """Found images -> their DataSet. Class, split and patient come from folders and labels.
+
+    A table next to them adds what these do not say.
+    """
     places = [place_of(_parts(one, request)) for one in found]
     classes, rests, classes_said = classes_of(places)
     groups, said = patients_of(rests)
@@ -92,7 +95,7 @@ def _parts(one: Found, request: Request) -> tuple[str, ...]:
 
 
 def _with_versions(groups: list[str], ids: Sequence[str]) -> tuple[list[str], str]:
-    """Groups, names -> (the same, with images that Roboflow made of one source in one group; what was done)."""
+    """Groups, names -> (the groups, with all versions that Roboflow made of one image in one group; a note on this)."""
     sources = [found[1] if (found := _VERSION.match(name)) else "" for name in ids]
     number = Counter(source for source in sources if source)
     if any(groups) or max(number.values(), default=0) < 2:

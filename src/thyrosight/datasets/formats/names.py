@@ -49,7 +49,7 @@ CLASS_PAIRS = (
     ("low risk", "high risk"),
     *((f"{word}0", f"{word}1") for word in ("", "class ", "class", "category ", "cat ")),
 )
-"""Pairs of folder names that are classes only where both are there; the first is benign."""
+"""Pairs of folder names that are classes only if both folders exist; the first is benign."""
 NOT_MALIGNANT = frozenset(
     f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
 )
@@ -70,7 +70,7 @@ _BELOW_A_PATIENT = re.compile(
     r"|transverse|longitudinal|sagittal|axial)[ _.-]*\d*|\d{4}-?\d\d-?\d\d|\d+(\.\d+){3,})$",
     re.IGNORECASE,
 )
-"""A study, a series, a date, a UID, a view: folders that a patient has several of."""
+"""Names of folders inside a patient's folder: a study, a series, a date, a UID, a view."""
 MIN_PATIENTS, MAX_IMAGES_PER_PATIENT = 3, 30
 """Folders count as patients where there are at least MIN_PATIENTS of them, and their median number of images is at most
 MAX_IMAGES_PER_PATIENT."""
@@ -80,12 +80,12 @@ _CATEGORY = re.compile(
     r"[ _.-]*([0-6]|[iv]{1,3})[ _.-]*[abc]?$",
     re.IGNORECASE,
 )
-"""TR4, TI-RADS 4a, class2: folders of a category, which are no patients."""
+"""TR4, TI-RADS 4a, class2: names of folders that state a category, not a patient."""
 _SIDE = re.compile(
     r"(?<=\d)[ _.-]*(left|right|links|rechts|l|r|isthmus|lt|rt|trans(verse)?|long(itudinal)?|sag(ittal)?|axial)$",
     re.IGNORECASE,
 )
-"""P001_left, 12R: the side or the plane behind the number of a patient."""
+"""P001_left, 12R: the end of a name that states side or plane, after the patient's number."""
 _PATIENT_NAME = re.compile(r"^(p|pt|pa|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"[ _.-]+\(?\d{1,2}\)?$")
 """masks/a_1.png, masks/a_2.png: two masks of the image a."""
@@ -101,7 +101,7 @@ def words_of(name: str) -> frozenset[str]:
 def malignancy_in(name: str) -> int | None:
     """A class or folder name -> 1 where it says malignant, 0 where it says benign, None where neither or both.
 
-    None too where it holds a negation (`not malignant`), because nobody can tell then what else it is.
+    Also None where it holds a negation: `not malignant` does not say what it is instead.
     """
     words = words_of(name)
     is_malignant, is_benign = bool(words & _MALIGNANT), bool(words & _BENIGN)
@@ -109,15 +109,15 @@ def malignancy_in(name: str) -> int | None:
 
 
 def is_nodule_name(name: str) -> bool:
-    """Whether a category is a nodule by its name: nodule, lesion, benign, malignant, and no "no nodule"."""
+    """Whether the name of a category means a nodule: it says nodule, lesion, benign or malignant, not "no nodule"."""
     words = words_of(name)
     return malignancy_in(name) is not None or bool(words & NODULE_WORDS and not words & NO_NODULE)
 
 
 def is_mask_folder(parts: Sequence[str]) -> bool:
-    """The folders above a file -> whether it is a mask.
+    """Names of the folders above a file -> whether the file is a mask.
 
-    Of the folders named as masks or images, the last one decides.
+    Where several of them say mask or image, the last one decides.
     """
     for part in reversed(parts):
         if words_of(part) & MASK_WORDS:
@@ -129,9 +129,9 @@ def is_mask_folder(parts: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """What the folders above a file state.
+    """What the names of the folders above a file state: its class, its split, and the rest.
 
-    rest: the parts that state nothing of this kind: a patient, a centre, a device.
+    rest: the names that state neither of these, nor image or mask: a patient, a centre, a device.
     """
 
     malignancy: int | None
@@ -140,7 +140,7 @@ class Place:
 
 
 def place_of(parts: Sequence[str]) -> Place:
-    """The folders between the set's folder and a file -> what they say."""
+    """Names of the folders between the set's folder and a file -> what they state."""
     malignancy, split, rest = None, "", []
     for part in parts:
         words = words_of(part)
@@ -154,7 +154,7 @@ def place_of(parts: Sequence[str]) -> Place:
 
 
 def key_of(parts: Sequence[str]) -> tuple[str, ...]:
-    """The folders above a file -> the same without words of masks and images. An image and its mask have equal keys."""
+    """Names of the folders above a file -> a key without words for mask and image; an image and its mask share it."""
     keys = []
     for part in parts:
         words = [word for word in re.split(r"[\W_]+", unicodedata.normalize("NFC", part).casefold()) if word]
@@ -163,9 +163,9 @@ def key_of(parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
-    """The rest of each image's place -> (a group for each image, what was taken for patients in words).
+    """Per image, the folder names in Place.rest -> (a group per image, a note on which folders became patients).
 
-    Groups are "" where folders are few and large: a centre or a device, no patient.
+    All groups are "" where the folders are few and large: such a folder is a centre or a device, not a patient.
     """
     names = [_SIDE.sub("", "/".join(rest)) for rest in _up_to_patient(rests)]
     sizes = sorted(Counter(name for name in names if name).values())
@@ -186,10 +186,10 @@ def patients_of(rests: Sequence[tuple[str, ...]]) -> tuple[list[str], str]:
 
 
 def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The rest of each image's place -> the same without the studies and series below a patient.
+    """Per image, the folder names in Place.rest -> these names without the studies and series below the patient.
 
-    Where all folders of one level are numbered as patients are, that level is the patient's; else what stands for a
-    study, a series or a view is cut off the end.
+    If all folders of one level have names like P001, this level is the patient. Otherwise names of a study, a series or
+    a view are cut off at the end.
     """
     depth = max(map(len, rests), default=0)
     for level in range(depth - 1):
@@ -207,9 +207,9 @@ def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def classes_of(places: Sequence[Place]) -> tuple[list[int | None], list[tuple[str, ...]], str]:
-    """The place of each image -> (its class or None, its rest without the class, what was taken in words).
+    """Place per image -> (its class or None, its `rest` without the class, a note on folders that became classes).
 
-    Some folders are classes only as a pair: B and M, negative and positive, cancer and non-cancer.
+    It finds the classes of CLASS_PAIRS and NOT_MALIGNANT, such as B and M: one such folder alone states no class.
     """
     rests = [place.rest for place in places]
     has_malignant = any(place.malignancy == 1 for place in places)
@@ -246,7 +246,7 @@ def common_prefix(stems: Sequence[str]) -> str:
 
 
 def shorter_names(stem: str) -> list[str]:
-    """`case1_tumor_2` -> case1_tumor, case1: what is left where a name is cut at its separators, longest first."""
+    """`case1_tumor_2` -> case1_tumor, case1: the beginnings of a name, cut at its separators, longest first."""
     return [stem[: found.start()] for found in re.finditer(r"[ _.-]+", stem) if found.start()][::-1]
 
 

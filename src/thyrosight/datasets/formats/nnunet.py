@@ -76,7 +76,7 @@ def _annotated(
 
 
 def _values(path: Path) -> list[int]:
-    """Label image -> its values but 0."""
+    """Label image -> its values except 0."""
     from PIL import Image
 
     try:
@@ -94,7 +94,7 @@ def _draw(path: Path, value: int, size_hw: tuple[int, int]) -> BoolArray:
 def _label_names(home: Path) -> dict[int, str]:
     """dataset.json -> {value: name}. Version 2 writes name: value, version 1 writes value: name.
 
-    Regions are left out.
+    Regions (one name for several values) are left out.
     """
     labels = json_of(home / "dataset.json").get("labels")
     found: dict[int, str] = {}

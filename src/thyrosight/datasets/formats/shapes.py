@@ -40,7 +40,7 @@ MIN_OUTLINE_PX = 16
 
 @dataclass(frozen=True)
 class AnnotatedShape:
-    """One annotated thing. draw: None where the file gives a box alone, or something that is no area. box: its box."""
+    """One annotated thing. draw: None where the file gives only a box, or a shape without an area. box: its box."""
 
     category: str
     draw: Draw | None
@@ -49,7 +49,7 @@ class AnnotatedShape:
 
 @dataclass(frozen=True)
 class Annotated:
-    """One image with its shapes. size_hw: as the file states it. is_empty: the file states that nothing is there."""
+    """One image with its shapes. size_hw: as the file states it. is_empty: the file states that there is no nodule."""
 
     image: Path
     shapes: tuple[AnnotatedShape, ...]
@@ -60,7 +60,7 @@ class Annotated:
 
 
 class Images:
-    """Names of images in annotation files -> the files, anywhere below the set's folder."""
+    """Names of images in annotation files -> the image files, wherever they are below the set's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -69,10 +69,12 @@ class Images:
         self._moved = Moved(folder)
 
     def find(self, written: str, near: Path) -> Path | None:
-        """A name as an annotation file writes it, the folder of that file -> the image; None where it is not there.
+        """A name as an annotation file writes it, the folder of this file -> the image.
 
-        InputError where several images have that name and the folders don't tell which is meant, or where two names
-        would be one image.
+        None where there is no such image.
+
+        InputError where several images have this name and the folders don't tell which is meant, or where two names
+        lead to the same image.
         """
         name = written.replace("\\", "/")
         if not may_be_a_file(name):
@@ -99,14 +101,14 @@ class Images:
 def _same_part(path: Path, near: Path, folder: Path) -> bool:
     """Image, folder of an annotation file, the set's folder -> whether both are in one part of the set.
 
-    They are where their folders have the same name (images/train/a.png, labels/train/a.txt), and where the image is
-    below the annotation file's folder or the folder above it. The set's own folder is no part.
+    It is True if their folders have the same name (images/train/a.png, labels/train/a.txt), or if the image is below
+    the annotation file's folder or its parent folder. The set's own folder does not count as a part.
     """
     return near != folder and (path.parent.name == near.name or near in path.parents or near.parent in path.parents)
 
 
 def ellipse(x: float, y: float, a: float, b: float, turn: float = 0.0) -> Draw | None:
-    """Centre, half axes in pixels, turn of the first axis in radians, clockwise -> as `polygon`."""
+    """Centre, half axes in pixels, clockwise turn of the first in radians -> a function that draws the ellipse."""
     cos, sin = math.cos(turn), math.sin(turn)
     angles = [2 * math.pi * k / 180 for k in range(180)]
     points = [(a * math.cos(angle), b * math.sin(angle)) for angle in angles]
@@ -114,7 +116,7 @@ def ellipse(x: float, y: float, a: float, b: float, turn: float = 0.0) -> Draw |
 
 
 def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
-    """Points _xy -> a function that draws the filled polygon; None where they have no area or are no numbers."""
+    """Points _xy -> a function that draws the filled polygon; None where they enclose no area or are not numbers."""
     try:
         array = np.rint(np.asarray(points_xy, dtype=np.float64)).reshape(-1, 2)
     except (TypeError, ValueError):
@@ -175,18 +177,18 @@ def run_lengths(counts: Sequence[int], height: int, width: int, *, by_column: bo
 
 @dataclass(frozen=True)
 class FilesRead:
-    """Annotation files of one image each, read. faults: file that could not be read -> why."""
+    """Content of annotation files that describe one image each. faults: {file that could not be read: why}."""
 
     found: list[Annotated] = field(default_factory=list)
     num_missing: int = 0
-    """Files whose image is not there."""
+    """Number of files whose image is missing."""
     faults: dict[Path, str] = field(default_factory=dict)
 
 
 def read_each(files: Sequence[Path], read_one: Callable[[Path], Annotated | None]) -> FilesRead:
     """Files of one image each -> their content.
 
-    read_one: file -> its image with shapes, None where the image is not there. A file for which `read_one` raises
+    read_one: file -> its image with shapes; None where the image is missing. A file for which `read_one` raises
     InputError is left out.
     """
     found: list[Annotated] = []
@@ -303,10 +305,11 @@ def _boxes(one: Annotated, shapes: Sequence[AnnotatedShape]) -> tuple[Box, ...]:
 
 
 def choose_nodules(categories: Counter[str], request: Request) -> tuple[set[str], list[str]]:
-    """Categories of a set with their numbers -> (those that are nodules, what was done in words).
+    """Categories of a set with their numbers -> (those that are nodules, a note on the choice).
 
-    The caller's choice counts; else the only category; else those whose name says nodule, lesion, benign or malignant.
-    InputError where the set has none of the caller's categories, or where no name of several says what it is.
+    The caller's choice comes first, then the only category, then those whose name says nodule, lesion, benign or
+    malignant. InputError where the set has none of the caller's categories, or several categories of which no name says
+    what it is.
     """
     real = {name: number for name, number in categories.items() if name.casefold() not in BACKGROUND}
     listing = ", ".join(f"{name} ({number})" for name, number in sorted(real.items()))

@@ -41,7 +41,7 @@ def has_mask_column(table: Path) -> bool:
 
 
 def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int] | None:
-    """Table, images by name -> (the column that names the images, rows in which it does), or None."""
+    """Table, images by name -> (the column that names the images, the rows whose image exists), or None."""
     try:
         header, rows = table_rows(table)
     except InputError as error:
@@ -157,7 +157,7 @@ def _fault_of(table: Path) -> str:
 
 
 def _with_numbers(names: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    """Images by name -> the same, and by the number alone where a spreadsheet turns 0007 into 7."""
+    """Images by name -> the same, with a second entry `7` for the name 0007, which a spreadsheet turns into 7."""
     shorter: dict[str, list[Path]] = {}
     for name, paths in names.items():
         if name.isdecimal():
@@ -171,7 +171,7 @@ def _num_roles(table: Path) -> int:
 
 
 class _Images:
-    """Cells -> images by their name alone, whatever folder and ending the table writes."""
+    """Cells -> images. Only the name in the cell counts; its folder and its ending may differ from the file's."""
 
     def __init__(self, names: Mapping[str, list[Path]], folder: Path) -> None:
         self._names, self._folder, self._moved = names, folder, Moved(folder)
@@ -220,7 +220,7 @@ def _rows_as_cases(
 
 
 def _label_by_values(header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Columns, rows -> of several columns that may be the label, the only one whose values are all labels."""
+    """Columns, rows -> the one column, of several that may be the label, whose values are all labels."""
     aliases = set(ALIASES["malignancy"])
     fitting = [name for name in header if plain_name(name) in aliases]
     plain = [name for name in fitting if all(is_label(row[name].removesuffix(".0")) for row in rows)]

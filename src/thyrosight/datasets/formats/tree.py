@@ -18,7 +18,7 @@ TABLES = (".csv", ".tsv")
 _CLIPS = frozenset((".mp4", ".m4v", ".mov", ".avi"))
 IMAGES = SUFFIXES - _CLIPS
 MAX_NAME_BYTES = 255
-"""Most bytes of one part of a path, on all systems that we know."""
+"""A part of a path has at most this many bytes on all common systems."""
 ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"))
 ANNOTATIONS = frozenset(
     (".json", ".jsonl", ".ndjson", ".xml", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".mha", ".mhd")
@@ -36,7 +36,7 @@ def ending_of(path: Path) -> str:
 
 
 def may_be_a_file(name: str) -> bool:
-    """Whether a system can have a file of this name: not empty, no NUL, no part that is too long."""
+    """Whether a file can have this name: it is not empty, has no NUL, and no part of it is too long."""
     parts = Path(name).parts if "\0" not in name else ()
     sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
     return bool(Path(name).name) and max(sizes, default=0) <= MAX_NAME_BYTES
@@ -73,7 +73,7 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def counted(paths: Iterable[Path], folder: Path) -> str:
-    """Files -> `12 png in a/, 12 json in b/`: how many of which ending in which folder."""
+    """Files -> `12 png in a/, 12 json in b/`: the number of files per ending and folder."""
     kinds = Counter(
         (path.parent.relative_to(folder).as_posix(), ending_of(path).lstrip(".") or "file without ending")
         for path in paths
@@ -114,7 +114,7 @@ def _is_segmentation(path: Path) -> bool:
 
 
 def what_is_in(folder: Path) -> str:
-    """Folder or file -> one sentence for an error: what was seen, the guess, the exact command."""
+    """Folder or file -> one sentence for an error: what is there, what it probably is, and the exact command for it."""
     if folder.is_file():
         if ending_of(folder) in ARCHIVES:
             return f"it is packed: unpack it and point at the folder; {ASK}"

@@ -38,7 +38,10 @@ def read(request: Request) -> DataSet:
 
 
 def _shape(thing: Element) -> AnnotatedShape:
-    """<object> -> its shape; corners as in TN5000, x from the left border, the second corner outside the box."""
+    """<object> -> its shape.
+
+    Its corners are read as in TN5000: x counts from the left border, and the second corner is outside the box.
+    """
     texts = [thing.findtext(f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax")]
     try:
         x0, y0, x1, y1 = (float(text or "") for text in texts)

@@ -27,9 +27,9 @@ def is_volume(path: Path) -> bool:
 def as_png(path: Path, out: Path, *, is_mask: bool, wanted: tuple[str, ...] = ()) -> Path:
     """NIfTI, NRRD, or a DICOM mask -> `out`, a PNG of it; any other image -> itself.
 
-    Of a mask whose header names several segments (3D Slicer), those called nodule, lesion or the like are kept,
-    unless the caller has chosen values (wanted). InputError where no name tells, where the file holds several slices,
-    or values that do not fit into 8 or 16 bits unchanged.
+    Where the header of a mask names several segments (3D Slicer), those called nodule, lesion or the like are kept, or
+    the values that the caller chose (wanted). InputError where no name says nodule, where the file holds several
+    slices, or where a value does not fit into 16 bits unchanged.
     """
     if is_volume(path):
         values = _checked_plane(path, _nifti(path) if ".nii" in ending_of(path) else _nrrd(path))
@@ -44,7 +44,7 @@ def as_png(path: Path, out: Path, *, is_mask: bool, wanted: tuple[str, ...] = ()
 
 
 def _nodule_segments(path: Path, values: NDArray[Any]) -> NDArray[Any]:
-    """Labels of a segmentation -> the same without the segments that its header calls something else than a nodule."""
+    """Labels of a segmentation -> the same without the segments to which its header gives names of other things."""
     import nrrd
 
     header = nrrd.read_header(str(path))
@@ -66,7 +66,8 @@ def _nodule_segments(path: Path, values: NDArray[Any]) -> NDArray[Any]:
 def refuse_turned_mask(image: Path, mask: Path) -> None:
     """InputError where image and mask are of one format and state axes that point in different directions.
 
-    Both are read in the order of their values: a mask whose left is its image's right would lie on the other side.
+    The readers ignore these axes and keep the order in which the pixels are stored. So such a mask would be mirrored or
+    turned against its image.
     """
     if not (is_volume(image) and is_volume(mask)) or (".nii" in ending_of(image)) != (".nii" in ending_of(mask)):
         return
@@ -139,7 +140,7 @@ def _nrrd(path: Path) -> NDArray[Any]:
 
 
 def _check_claim(path: Path, shape: Any, *, has_colours: bool) -> None:
-    """Refuse what is too large, or has several slices, before its pixels are read."""
+    """Refuses a file that is too large or has several slices, before its pixels are read."""
     sizes = [int(n) for n in shape if int(n) != 1]
     if len(sizes) != 2 + has_colours:
         text = " x ".join(map(str, shape))

@@ -82,7 +82,7 @@ def _numbers(line: str) -> tuple[int, list[float]]:
 
 
 def _shape(line: str, names: dict[int, str]) -> AnnotatedShape:
-    """A line -> its shape; 4 values are a box (a 5th its confidence), 6 and more a polygon."""
+    """A line -> its shape. After the class, 4 values are a box (a 5th is its confidence), 6 and more are a polygon."""
     number, values = _numbers(line)
     if names and number not in names:
         raise InputError(f"class {number}, which data.yaml or classes.txt does not name")

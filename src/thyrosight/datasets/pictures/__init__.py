@@ -1,1 +1,1 @@
-"""What images look like: sketches that know a picture again, odd pictures, rows that a bundle has seen."""
+"""What images look like: sketches that recognise a picture again, odd pictures, rows that a bundle has seen."""

@@ -1,4 +1,4 @@
-"""Cases -> the same, where an image that holds its mask in its own alpha channel is two files: image and mask."""
+"""Cases -> the same; an image with its mask in the alpha channel is written as two files, image and mask."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _TIFF_EXTRA_SAMPLES, _UNSPECIFIED = 338, 0
 
 @dataclass(frozen=True)
 class Layers:
-    """An image file with an alpha channel that is a mask. picture: `_HW` or `_HW3`, RGB, 8 bits, nothing hidden."""
+    """An image file whose alpha channel is a mask. picture: `_HW` or `_HW3` (RGB), 8 bits, without that channel."""
 
     picture: NDArray[np.uint8]
     alpha: AlphaMask
 
 
 def layers_of(path: Path) -> Layers | None:
-    """Image file -> its picture and the mask in its alpha channel; None where no mask is there or nothing is readable.
+    """Image file -> its picture and the mask in its alpha channel; None where it has no such mask, or can't be read.
 
-    What can't be read is reported where the image is read.
+    `load_frame` reports an image that can't be read.
     """
     try:
         data = read_bounded(path)
@@ -84,16 +84,16 @@ def _rgba_of(data: bytes) -> NDArray[Any] | None:
 
 
 def _has_unnamed_sample(image: PillowImage) -> bool:
-    """Whether a TIFF has a sample per pixel besides its colours of which it does not say what it is."""
+    """Whether the pixels of a TIFF have a sample besides their colours whose meaning the file does not state."""
     tags: Any = getattr(image, "tag_v2", {})
     return _UNSPECIFIED in tuple(tags.get(_TIFF_EXTRA_SAMPLES, ()))
 
 
 def with_alpha_masks(cases: Sequence[Case], out: Path) -> tuple[list[Case], list[str], dict[str, int]]:
-    """Cases -> (the same, each such image and its mask as files below `out`, notes, {reason: images left out}).
+    """Cases -> (the same, with each such image and its mask as files below `out`; notes; {reason: images left out}).
 
-    A case that has a mask file keeps it. A picture that is empty where it is transparent is left out, because it shows
-    the nodule alone, or all but the nodule. InputError where no image is left.
+    A case that has a mask file keeps it. A picture without content where it is transparent is left out: it shows only
+    the nodule, or all but the nodule. InputError where no image is left.
     """
     kept: list[Case] = []
     read: list[Case] = []

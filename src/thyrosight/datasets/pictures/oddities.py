@@ -1,4 +1,4 @@
-"""Pixels -> what makes an image or a mask useless, in words: nothing drawn, noise alone, a few pixels, nearly all."""
+"""Pixels -> a word for what makes an image or a mask useless: blank, noise, few pixels, nearly all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Bundle, rows of cases.csv -> which of their images the bundle has seen, and how that is known.
 
-A bundle that recorded its images is asked by image: the same file, the same pixels, nearly the same picture, or another
-image of the same patient. Sets that nobody recorded are asked by name and fold (bundle/training_sets).
+A row is compared with the images that the bundle recorded: it was seen if it is the same file, the same pixels, nearly
+the same picture, or another image of the same patient. Where the images of a set were not recorded, the set's name and
+fold decide (bundle/training_sets).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MAX_NAMED = 8
 class SeenRows:
     """how: source/case_id of each seen row -> how that is known, in words.
 
-    doubts: sentences on what can't be known.
+    doubts: sentences on the rows for which it can't be known.
     """
 
     how: dict[str, str] = field(default_factory=dict)
@@ -46,7 +47,10 @@ class SeenRows:
         return [case for case in cases if self.reason(case) is not None]
 
     def notes(self, cases: Sequence[Case], what_is_done: str) -> tuple[str, ...]:
-        """Rows, what is done with the seen ones in words -> sentences for a report; none where none was seen."""
+        """Rows, a phrase that says what is done with seen rows -> sentences for a report.
+
+        Empty where no row was seen.
+        """
         seen = self.of(cases)
         if not seen:
             return self.doubts
@@ -100,7 +104,7 @@ def rows_seen_by(info: BundleInfo, seen: SeenImages, cases: Sequence[Case], work
 
 
 def refuse_start(bundle: Bundle, kept_out: Sequence[Case]) -> None:
-    """ConfigError where the bundle has seen an image that the run must not learn from (`kept_out`).
+    """ConfigError where the bundle has seen an image of `kept_out`, the rows that the run must not learn from.
 
     Only the same file or the same pixels count here. The evaluation leaves out pictures that are nearly the same.
     """

@@ -1,9 +1,9 @@
-"""Images -> small sketches, by which a picture is known again after a crop, a mirror, another coding or drawn marks.
+"""Images -> small sketches, which recognise a picture after a crop, a mirror, another coding or drawn marks.
 
 A sketch has one bit per cell of a 48 x 48 grid: whether the cell is brighter than what is around it (the sign of a
 difference of Gaussians of the logarithm; D. Marr and E. Hildreth, "Theory of edge detection", 1980). Gain, gamma and
-a lossy coding hardly change a sign, and a drawn mark changes those below it. A crop is found by comparing windows of
-one sketch with the whole of the other.
+a lossy coding hardly change a sign, and a drawn mark changes those below it. To find a crop, windows of one sketch are
+compared with the whole of the other.
 
 Measured on 400 images each of DDTI, BUSI, BUS-BRA and TN5000: two images of different groups that are not copies agree
 by at most 0.53 (99.99 % of them by at most 0.41). An image and its copy agree by at least 0.63, where the copy is saved
@@ -29,9 +29,9 @@ MIN_AGREEMENT, MIN_AGREEMENT_OF_CROP = 0.58, 0.53
 where all are equal."""
 BLUR_SIDE, FINE_PX, COARSE_PX = 96, 1.5, 6.0
 EARLY_WORDS, EARLY_SHARE = 4, 0.36
-"""A pair that differs in more than this share of the first words is not looked at further."""
+"""A pair that differs in more than this share of the first words of its bits is not compared further."""
 SPREAD = 389
-"""Bit k of a window is its cell SPREAD * k modulo NUM_BITS, so that the first words hold cells of the whole picture.
+"""Bit k of a window is its cell number SPREAD * k modulo NUM_BITS, so that the first words hold cells from everywhere.
 SPREAD is odd and NUM_BITS a power of two, so each cell comes once."""
 MAX_PAIRS_WITH_CROPS = 12_000**2
 NUM_ROWS, NUM_COLUMNS = 128, 4096
@@ -53,7 +53,7 @@ def sketch(image_HW: UInt8Array) -> UInt8Array:
 
 
 def windows() -> tuple[Window, ...]:
-    """-> (x0, y0, x1, y1) as shares: the whole first, then what is left after a crop of all, one or two sides."""
+    """-> (x0, y0, x1, y1) as shares of the picture: the whole, then what a crop of all, one or two sides leaves."""
     found: list[Window] = [(0.0, 0.0, 1.0, 1.0)]
     found += [(m, m, 1 - m, 1 - m) for m in (0.04, 0.08, 0.12, 0.16)]
     for m in (0.06, 0.12, 0.18):
@@ -69,8 +69,7 @@ WINDOWS = windows()
 def alike(one_NK: UInt8Array, other_MK: UInt8Array) -> set[tuple[int, int]]:
     """Sketches (N, 288), sketches (M, 288) -> every (i, j) where one[i] and other[j] show one picture.
 
-    Crops are found as well (for up to MAX_PAIRS_WITH_CROPS pairs), and mirrored pictures. A blank picture
-    is like no other.
+    Mirrored pictures are found too, and crops for up to MAX_PAIRS_WITH_CROPS pairs. A blank picture is never in a pair.
     """
     one, other = _cells(one_NK), _cells(other_MK)
     is_itself = one_NK is other_MK  # then a window of i on j has been compared as one of j on i
@@ -93,7 +92,7 @@ def alike(one_NK: UInt8Array, other_MK: UInt8Array) -> set[tuple[int, int]]:
 
 
 def looks_for_crops(num_one: int, num_other: int) -> bool:
-    """Whether crops are looked for among so many images: each window costs as much as the whole."""
+    """Whether crops are looked for among this many images: each window costs as much time as the whole pictures."""
     return num_one * num_other <= MAX_PAIRS_WITH_CROPS
 
 
@@ -116,7 +115,7 @@ def _is_blank(cells_NHW: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _words(cells_NHW: NDArray[np.bool_], window: Window) -> Words:
-    """Cells, window -> the bits of the window on a grid of 32 x 32, uint64 (N, 16)."""
+    """Cells of N sketches, a window -> its cells, sampled on a grid of 32 x 32, as the bits of uint64 (N, 16)."""
     x0, y0, x1, y1 = window
     centres = (np.arange(WINDOW_SIDE) + 0.5) / WINDOW_SIDE * SKETCH_SIDE
     rows = (y0 * SKETCH_SIDE + centres * (y1 - y0)).astype(np.int64)
@@ -127,7 +126,7 @@ def _words(cells_NHW: NDArray[np.bool_], window: Window) -> Words:
 
 
 def _close(one: Words, other: Words, least: float) -> Iterator[tuple[int, int]]:
-    """Words (N, 16), words (M, 16) -> every (i, j) whose bits agree at least that much."""
+    """Words (N, 16), words (M, 16) -> every (i, j) where the bits of one[i] and other[j] agree by at least `least`."""
     most = int((1 - least) / 2 * NUM_BITS)
     early = int(EARLY_SHARE * 64 * EARLY_WORDS)
     for row in range(0, len(one), NUM_ROWS):

@@ -1,1 +1,1 @@
-"""Images -> pairs that show the same picture: counted bits, fingerprints, the search for near-duplicates."""
+"""Images -> pairs that show the same picture: fingerprints, the number of bits that differ, the search."""

@@ -1,4 +1,4 @@
-"""Words of 64 bits -> how many bits are set: the distance of two hashes or sketches after an exclusive or."""
+"""Words of 64 bits -> how many bits are set. Of the exclusive or of two hashes this number is their distance."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ A fingerprint is a 128-bit difference hash (signs of the differences across and 
 "Kind of like that", 2013) and a 32 x 32 thumbnail. Hashes propose pairs and thumbnails decide, because ultrasound
 frames have so much layout in common that different images may have equal hashes.
 
-On the breast set BUSI, whose duplicates were grouped by hand, this finds all 143 pairs and 28 more, which show the same
-lesion at another moment or with another crop.
+On the breast set BUSI, whose duplicates were grouped by hand, this finds all 143 pairs. It finds 28 more, whose images
+show one lesion at two moments or with two crops.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from thyrosight.types import FloatArray, UInt8Array
 HASH_SIDE, THUMBNAIL_SIDE = 8, 32
 NUM_WORDS = 2 * HASH_SIDE * HASH_SIDE // 64
 MAX_BITS = 31
-"""Hashes of a pair differ in at most this many of 128 bits; those of different images in 64, rarely in under 35."""
+"""Hashes of a pair differ in at most this many of 128 bits; hashes of different images differ in about 64, rarely in
+fewer than 35."""
 MIN_CORRELATION = 0.95
 """Thumbnails of a pair correlate at least this much."""
 NUM_ROWS, NUM_COLUMNS = 256, 8192
-"""Size of a block of the search, so that 2 million pairs of hashes are in memory at once."""
+"""Size of a block of the search; with it 2 million pairs of hashes are in memory at once."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """bits: uint64 (2,), the hash; mirrored: the hash of the mirror image; thumbnail_HW: uint8 (32, 32)."""
+    """bits: the hash, uint64 (2,). mirrored: the hash of the mirror image. thumbnail_HW: uint8 (32, 32)."""
 
     bits: NDArray[np.uint64]
     mirrored: NDArray[np.uint64]
@@ -88,7 +89,7 @@ def clusters(num_items: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def close_pairs(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Hashes (N, 2), hashes (N, 2) -> pairs (i, j), i < j; one[i] and other[j] differ in at most MAX_BITS.
+    """Hashes (N, 2), hashes (N, 2) -> pairs (i, j), i < j, where one[i] and other[j] differ in at most MAX_BITS bits.
 
     All pairs are compared, in blocks that bound the memory. For 100,000 images this takes 1 to 2 minutes; their
     decoding takes 10.

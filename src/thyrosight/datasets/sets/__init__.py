@@ -19,7 +19,7 @@ SETS: dict[str, KnownSet] = {
         own_csv.SET,
     )
 }
-"""Name -> set, in the order in which they are asked whether they recognise a folder."""
+"""Name -> set, in the order in which `prepare` tries them on a folder."""
 
 BY_SOURCE: dict[str, KnownSet] = {known.source or known.name: known for known in SETS.values()}
 """The value of the column `source` in cases.csv -> set."""

@@ -34,7 +34,7 @@ def recognise(folder: Path) -> bool:
 
 
 def read(request: Request) -> DataSet:
-    """BUS-BRA folder -> one case per image, its lesion outlined; the patient is the group."""
+    """BUS-BRA folder -> one case per image with the mask of its lesion; the patient is the group."""
     folder = request.folder
     image_folder, mask_folder = first_folder(folder, ["Images"]), first_folder(folder, ["Masks"])
     if image_folder is None or mask_folder is None:

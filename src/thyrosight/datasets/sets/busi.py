@@ -1,4 +1,4 @@
-"""BUSI (Al-Dhabyani et al., Data in Brief 28, 2020): breast lesions, several masks per image -> one mask per case."""
+"""BUSI (Al-Dhabyani et al., Data in Brief 28, 2020): breast lesions, perhaps with several masks -> one mask each."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _images_and_masks(folder: Path) -> list[tuple[Path, list[Path]]]:
 
 
 def _mask_file(image: Path, masks: list[Path], is_normal: bool, folder: Path) -> Path | None:
-    """Image, its masks -> its mask file: the only mask, or a new file with the union of several, or an empty one."""
+    """Image, its masks -> its mask file: its only mask, a new union of several, or a new empty mask if normal."""
     if len(masks) == 1:
         return masks[0]
     if not masks and not is_normal:

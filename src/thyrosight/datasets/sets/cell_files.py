@@ -1,7 +1,7 @@
-"""A path as a table or an annotation file writes it -> the file that it means, here.
+"""A path as a table or an annotation file writes it -> the file that it means on this computer.
 
-Spreadsheets and people change names; a path of another computer (`C:\\data\\img\\1.png`, `\\\\server\\share\\1.png`)
-names a file that may lie here under the same name.
+Spreadsheets and people change names. A path of another computer (`C:\\data\\img\\1.png`, `\\\\server\\share\\1.png`)
+may mean a file that has the same name here.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ MAX_PATH_LENGTH = 4_000
 
 
 def parts_of(written: str) -> tuple[str, ...]:
-    """A path of any system -> its folders and its name, without the drive or `file:`; `.` and `..` are left away."""
+    """A path of any system -> its folders and its name, without the drive or `file:`; `.` and `..` are left out."""
     plain = re.sub(r"^(file:)?[/\\]*([A-Za-z]:)?", "", written.strip())
     return tuple(part for part in re.split(r"[/\\]+", plain) if part not in ("", ".", ".."))
 
 
 def nearest(written: str, found: Sequence[Path]) -> list[Path]:
-    """A written path, files of its name -> those that have the most of its last folders in common with it.
+    """A written path, files of its name -> the files whose last folders agree with those of the path the furthest.
 
-    Of several, the one whose name is written with its ending.
+    Among several such files, the one whose name and ending are as written, if there is one.
     """
     *folders, name = ("", *parts_of(written))
 
@@ -45,7 +45,7 @@ def nearest(written: str, found: Sequence[Path]) -> list[Path]:
 
 
 class Moved:
-    """Files, each by the path that names it; those in other folders than written are counted."""
+    """Records which file each written path means, and counts the files that are in other folders than written."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -53,9 +53,9 @@ class Moved:
         self._moved: dict[Path, str] = {}
 
     def add(self, written: str, path: Path, *, is_moved: bool = True) -> None:
-        """Remember that `written` is `path` here.
+        """Records that the path `written` means the file `path`.
 
-        InputError where a file that was found by its name has been meant by a path with other folders too.
+        InputError where two written paths with different folders lead to this one file.
         """
         if is_moved and _parts_differ(parts_of(written)[:-1], path.parent.parts, at_length=True):
             self._moved.setdefault(path, written)
@@ -67,7 +67,10 @@ class Moved:
             )
 
     def notes(self) -> list[str]:
-        """-> a sentence that counts them and shows the first; empty where there is none."""
+        """-> a sentence that counts the files in other folders and shows the first.
+
+        Empty where there is no such file.
+        """
         if not self._moved:
             return []
         path, written = next(iter(self._moved.items()))
@@ -77,7 +80,10 @@ class Moved:
 
 
 def _parts_differ(first: Sequence[str], second: Sequence[str], *, at_length: bool = False) -> bool:
-    """Whether two paths differ from their ends on, as far as the shorter one reaches; at_length: the first one."""
+    """Whether the last folders of two paths differ, compared over the length of the shorter.
+
+    at_length: they also differ where the first path is longer.
+    """
     pairs = [a.casefold() == b.casefold() for a, b in zip(reversed(first), reversed(second), strict=False)]
     return not all(pairs) or (at_length and len(pairs) < len(first))
 
@@ -128,7 +134,10 @@ class FilesNextTo:
         return path if path.parent.is_dir() else self._moved_here(text) or path
 
     def _moved_here(self, text: str) -> Path | None:
-        """A path whose folder is not there -> the file of its name below the table's folder; None where none is."""
+        """A path whose folder does not exist -> the file of its name below the table's folder.
+
+        None where there is no such file.
+        """
         if not (parts := parts_of(text)):
             return None
         if self._below is None:
@@ -162,7 +171,7 @@ class FilesNextTo:
 
 
 def _key(path: Path) -> str:
-    """File -> its name as names are compared: without ending and case, accents composed (macOS stores them apart)."""
+    """File -> its name as compared: without ending and case, accents composed (macOS separates them)."""
     return unicodedata.normalize("NFC", stem_of(path)).casefold()
 
 

@@ -29,7 +29,7 @@ NEAR_PATIENT = re.compile(
     r"patient|subject|person|participant|^pid$|^mrn$|^pat(nr|no|id)?$|hospital(no|nr|number|id)"
     r"|paciente|paziente|пациент|患者|病人|病历号|住院号|门诊号|登记号|カルテ|환자|prontu|historiacl|^nhc$|dossier|cartella"
 )
-"""A column with such a name may hold the patient. The user is asked: groups decide whether a score is honest."""
+"""A column of such a name may hold the patient. The user is asked, because wrong groups make scores too good."""
 MAY_BE_PATIENT = re.compile(
     r"^(case|study|exam|examination|accession|visit|fall|caso|cas|estudio|studie|untersuchungs?|examen|esame)"
     r"(no|nr|nummer|number|numero|número|id|uid|instanceuid)?$|病例|检查号"
@@ -51,7 +51,7 @@ PERSONAL = re.compile(r"^(patient|subject|person)?s?(full|first|last|family|give
 _CUT = re.compile(r"^\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|>|<|=)\s*(?P<value>.+?)\s*$")
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _CATEGORIES = ("1", "2", "3", "4", "4a", "4b", "4c", "5", "6")
-"""TI-RADS categories in their order; "4" without a letter counts as the lowest of the fours."""
+"""TI-RADS categories in their order; "4" without a letter counts as 4a."""
 
 
 def choose_columns(
@@ -170,9 +170,11 @@ def label_of_pair(malignant: str, benign: str, where: str) -> int | None:
 
 
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
-    """-> {"image": the only column whose cells are all image files}; empty where there is none or a name shows it.
+    """-> {"image": the only column whose cells are all image files}.
 
-    Where several columns are called image, file or the like, only these are looked at.
+    Empty where there is no such column, or where a column's name already states that it holds images.
+
+    Where several columns are called image, file or the like, only these are checked.
     """
     called = [name for name in seen if plain_name(name) in set(ALIASES["image"])]
     if len(called) == 1 or any(plain_name(name) == "image" for name in called):
@@ -202,10 +204,10 @@ def ask_for_columns(
     has_label: bool = False,
     has_mask: bool = False,
 ) -> None:
-    """InputError where a column that no role uses may have one by its name or its values: the user is asked.
+    """InputError, which asks the user, where a column without a role may have one by its name or its values.
 
     rows: {column: value}. columns: {role: column}. named: the caller's choices, also "none".
-    has_label, has_mask: whether the set has them from elsewhere, so that they are not asked about.
+    has_label, has_mask: whether the set has labels or masks from elsewhere; then the user is not asked for them.
     """
     role_of = {plain_name(alias): role for role, names in ALIASES.items() for alias in (role, *names)}
     said = {role_of.get(plain_name(name), name) for name in named}
@@ -250,7 +252,7 @@ _QUESTIONS = {
 
 
 def _names_files(name: str, rows: Sequence[Mapping[str, str]], folder: Path) -> bool:
-    """Whether the filled cells of a column are image files: of no role, they may be masks, whatever its name is."""
+    """Whether the filled cells of a column name image files. A column without a role may then hold masks."""
     cells = [row[name] for row in rows if row[name]]
     return bool(cells) and all(_is_image_file(folder, cell) for cell in cells)
 
@@ -276,8 +278,8 @@ Cut = tuple[str, Callable[[str], bool]]
 def parse_cut(text: str, header: Sequence[str]) -> Cut:
     """`tirads>=4b`, `ki67>15`, `histology=papillary,medullary` -> (column, a function: value -> whether malignant).
 
-    InputError where the text has another form, names no column of the header, or compares with what has no order. The
-    function raises it too, for a value without a place in the order.
+    InputError where the text has another form, names a column that the header lacks, or compares with a value that has
+    no order. The returned function raises InputError for such a value.
     """
     found = _CUT.match(text)
     written = {plain_name(name): name for name in header}
@@ -301,7 +303,7 @@ def parse_cut(text: str, header: Sequence[str]) -> Cut:
 
 
 def _rank(value: str, where: str) -> float:
-    """Number or category (4a, "TI-RADS 4b", "TR5 (highly suspicious)", "Bethesda VI") -> its place in the order."""
+    """Number or category (4a, "TI-RADS 4b", "TR5 (highly suspicious)", "Bethesda VI") -> a number to order it by."""
     text = re.sub(r"\s*\(.*\)$", "", value.strip().casefold())
     text = re.sub(r"^((acr|eu|k|c)[ -]?)?(ti-?rads|tr|bi-?rads|bethesda|category)[\s:-]*(category)?[\s:-]*", "", text)
     text = _ROMAN.get(text, text)

@@ -4,8 +4,8 @@ The faults of the files: a mark may be empty; its JSON may be cut off, with whol
 are arrows; words have several spellings; the TI-RADS category may be missing.
 
 A mark that is cut off has lost at least a part of its last outline, often the nodule in the other view of a split
-screen. Its whole outlines are drawn into `masks/partial` and are not the mask of the case: the network would learn the
-lost nodule as background.
+screen. The outlines that are whole are drawn into a file in `masks/partial`. The case has no mask, because a network
+would learn the lost nodule as background.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DESCRIPTOR_TAGS = {
 }
 MAX_XML_BYTES = 4 << 20
 MAX_NAMED = 5
-"""Faulty cases that a note names."""
+"""A note names at most this many faulty cases."""
 CUT = "images with a mark cut off in the file, outlines lost: mask left open (what is whole: masks/partial)"
 
 
@@ -193,7 +193,7 @@ def _point(point: Any) -> tuple[int, int] | None:
 
 
 def _count_faults(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -> None:
-    """The marks of one image -> the counts of what was found, which become notes."""
+    """Adds to `counts` what the marks of one image hold; the counts become notes."""
     is_cut = any(mark.is_cut for mark in shapes)
     found = {
         "images with an empty mark or none: nothing was outlined, mask left open": not any(svg.strip() for svg in svgs),
@@ -206,7 +206,7 @@ def _count_faults(shapes: list[Shapes], svgs: list[str], counts: Counter[str]) -
 
 
 def _mask_file(shapes: list[Shapes], image: Path, request: Request) -> Path | None:
-    """The marks of one image -> its mask file, or None where there is no outline or some are lost."""
+    """The marks of one image -> its mask file; None where there is no outline, or where some outlines are lost."""
     outlines = tuple(outline for mark in shapes for outline in mark.outlines)
     mask_HW = draw_outlines(outlines, image_size_hw(image))
     if not mask_HW.any():
@@ -245,7 +245,10 @@ def _malignancy(tirads: str | None, xml: Path) -> int | None:
 
 
 def _marks_of_images(root: Any, xml: Path, images: Mapping[str, Path]) -> dict[int, list[str]]:
-    """The XML of a case, the images of the set -> {image number: the texts of its marks}; no text: no mark."""
+    """The XML of a case, the images of the set -> {image number: the texts of its marks}.
+
+    The list is empty where an image has no mark.
+    """
     own = (stem.removeprefix(f"{xml.stem}_") for stem in images if stem.startswith(f"{xml.stem}_"))
     marks: dict[int, list[str]] = {int(index): [] for index in own if index.isdecimal()}
     for mark in root.iter("mark"):

@@ -1,4 +1,7 @@
-"""The records of a set (KnownSet: how it is recognised and read; Request -> DataSet), and what the readers share."""
+"""The records of a set, and functions that all readers use.
+
+KnownSet states how a set is recognised; its reader turns a Request into a DataSet.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,13 @@ class Request:
     masks: Path
     columns: dict[str, str] = field(default_factory=dict)
     keep_partial: bool = False
-    """Whether a mask is used even where some of its outlines are known to be lost."""
+    """Whether a mask is used although some of its outlines are known to be lost."""
     official_split: bool = False
     """Whether the split of the publication is taken for a set that also has folds (tn5000)."""
     malignant: str | None = None
-    """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
+    """For a CSV: which values of a column are malignant ("tirads>=4b"); it replaces the label column."""
     nodule_labels: tuple[str, ...] = ()
-    """Categories, or values of mask files, that are nodules, in lower case; empty: as the set itself states."""
+    """Categories, or values of mask files, that mean nodules, in lower case; empty: the set itself states them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class DataSet:
     """Reason -> number of images of the set that are not in cases.csv."""
     notes: tuple[str, ...] = ()
     join_duplicates: bool = False
-    """Whether near-duplicates join groups although every case has a group: for sets whose groups are a guess."""
+    """Whether groups that share near-duplicates are joined although every case has a group: for guessed groups."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ class KnownSet:
     """Folder or file -> whether it has the layout of this set."""
     read: Callable[[Request], DataSet]
     source: str = ""
-    """The value of the column `source` in cases.csv; empty: the name."""
+    """The value of the column `source` in cases.csv; empty: the same as `name`."""
     risk_meaning: str = ""
-    """The meaning of the risk in a model that learned these labels, in words; empty: the label 1 of the set."""
+    """The meaning of the risk in a model that learned these labels, in words; empty: it means what label 1 means in the
+    set."""
     origin: Origin | None = None
     """Published facts of the set; None: there are none, or the set is not public."""
 
@@ -97,7 +101,10 @@ def image_name_of(mask_stem: str) -> str:
 
 
 def masks_in(folder: Path | None, images: Iterable[str]) -> dict[str, Path]:
-    """Folder of masks, stems of the images -> {image stem: its mask}, by the same name, or with `_mask` or the like."""
+    """Folder of masks, stems of the images -> {image stem: its mask}.
+
+    A mask has the name of its image, perhaps with `_mask` or the like.
+    """
     found = images_in(folder) if folder is not None else {}
     by_image = {image_name_of(stem).casefold(): path for stem, path in found.items()}
     masks = {stem: found.get(stem) or by_image.get(stem.casefold()) for stem in images}

@@ -119,7 +119,7 @@ def cases_of_rows(
 
 
 def case_of_row(row: dict[str, str], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, where: str) -> Case:
-    """A row of a table, {role: column} -> its case; files turns cells into paths."""
+    """A row of a table, {role: column} -> its case. `files` turns cells into paths, `cut` values into labels."""
     text = {role: row[name] for role, name in columns.items()}
     for role, cell in text.items():
         if role != "image" and _SPREADSHEET_ERROR.match(cell):
@@ -172,7 +172,8 @@ def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -
     """One case per row, {role: column}, the table -> (the cases with one spelling per patient, notes in words).
 
     InputError where cells were merged in a spreadsheet: only the first of their rows has the value in the CSV, so the
-    other images would lose their patient. InputError too where it shortened a long number of a patient to `1.2E+09`.
+    other images would lose their patient. InputError also where the spreadsheet shortened a patient's long number to
+    `1.2E+09`.
     """
     if "group" not in columns:
         return list(cases), []
@@ -210,7 +211,9 @@ def _patient_key(name: str) -> str:
 
 
 def _named_apart(cases: Sequence[Case], table: Path) -> list[Case]:
-    """Rows -> the same; images of one name in several folders, without an id of their own, are named with the folders.
+    """Rows -> the same.
+
+    Where images in several folders have one name and no id, the folders become part of their names.
 
     p1/1.png and p2/1.png become p1_1 and p2_1.
     """
@@ -332,7 +335,7 @@ def _fold(text: str, where: str) -> int | None:
 
 
 def _spacing(text: dict[str, str], where: str) -> tuple[float | None, float | None]:
-    """Cells of row_mm and column_mm -> the two, which may be one or none; InputError outside MIN_MM to MAX_MM."""
+    """Cells of a row -> (row_mm, column_mm); None for an empty cell. InputError outside MIN_MM to MAX_MM."""
     values = []
     for role in ("row_mm", "column_mm"):
         cell = text.get(role, "")

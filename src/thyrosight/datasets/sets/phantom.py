@@ -11,7 +11,7 @@ from thyrosight.files import raise_disk_fault
 
 NAME = "cases"
 GUESSED_GROUPS = frozenset({"readings"})
-"""Sources whose groups are a guess: the page knows the patient only by the name of a folder."""
+"""Sources whose groups are a guess: sets exported from the page, which knows a patient only by a folder's name."""
 RISK_MEANING = "probability that the phantom was drawn as malignant"
 ORIGIN = Origin(
     citation="drawn by `thyrosight phantom`",
@@ -29,7 +29,7 @@ def recognise(folder: Path) -> bool:
 def read(request: Request) -> DataSet:
     """Folder with cases.csv -> its cases; groups, folds, splits, fields and panels that it gives are kept.
 
-    Near-duplicates join groups that are a guess.
+    Groups that are a guess are joined where they share near-duplicates.
     """
     cases = tuple(read_cases(request.folder))
     sources = sorted({case.source for case in cases})

@@ -1,4 +1,4 @@
-"""TN5000 (Zhang et al., Scientific Data, 2025): thyroid nodules, a box and pathology each -> one case per picture.
+"""TN5000 (Zhang et al., Scientific Data, 2025): thyroid nodules, each with box and pathology -> one case per picture.
 
 Pascal VOC layout: JPEGImages/NNNNNN.jpg, Annotations/NNNNNN.xml, ImageSets/Main/{train,val,test}.txt. A picture with
 two listed nodules is two files of the set. An optional groups.csv next to the set names such files by `same_picture`,
@@ -49,7 +49,7 @@ class _File:
 
 
 def recognise(folder: Path) -> bool:
-    """Whether it holds `JPEGImages` and `Annotations` whose first file has the classes 0 and 1 of this set."""
+    """Whether it holds `JPEGImages`, and `Annotations` whose first file has a class of this set, 0 or 1."""
     annotations = first_folder(folder, ["Annotations"])
     if annotations is None or first_folder(folder, ["JPEGImages"]) is None:
         return False
@@ -175,7 +175,7 @@ def _given(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _splits(folder: Path) -> dict[str, str]:
-    """ImageSets/Main -> the publication's part of each image."""
+    """ImageSets/Main -> {image: the split that the publication gives it}."""
     found: dict[str, str] = {}
     for split in ("train", "val", "test"):
         path = folder / "ImageSets" / "Main" / f"{split}.txt"
@@ -187,7 +187,7 @@ def _splits(folder: Path) -> dict[str, str]:
 def _latest(splits: Iterable[str]) -> str:
     """Splits of the files of one picture -> the last of train, val, test.
 
-    So a picture in the test split trains nothing.
+    So a network never learns from a picture that is also in the test split.
     """
     order = ("", "train", "val", "test")
     return max(splits, key=order.index, default="")

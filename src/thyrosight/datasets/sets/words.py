@@ -69,7 +69,7 @@ _NEITHER = """unbekannt, inconnu, desconocido, desconhecido, sconosciuto, onbeke
 
 
 def plain_name(name: str) -> str:
-    """Text -> the same without case, accents, blanks and punctuation; names and words are compared in this form."""
+    """Text -> its plain form for comparisons: lower case, without accents, blanks and punctuation."""
     seen = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")  # of no width
     apart = unicodedata.normalize("NFKD", seen.casefold().replace("ı", "i").replace("ł", "l"))
     bare = unicodedata.normalize("NFC", "".join(sign for sign in apart if unicodedata.category(sign) != "Mn"))
@@ -83,11 +83,11 @@ def _words(text: str) -> tuple[str, ...]:
 ALIASES: dict[str, tuple[str, ...]] = {
     role: tuple(dict.fromkeys(map(plain_name, _words(text)))) for role, text in _WORDS.items()
 }
-"""Role -> the names of columns that have it, as plain_name gives them."""
+"""Role -> the names of columns with this role, in the plain form of `plain_name`."""
 
 
 def _as_written_and_plain(text: str) -> frozenset[str]:
-    """-> the words in lower case and in their plain form: folders are compared with their accents, cells without."""
+    """-> the words in lower case (folders are compared with accents) and in their plain form (cells without)."""
     words = [unicodedata.normalize("NFC", word).casefold() for word in _words(text)]
     return frozenset(words) | frozenset(map(plain_name, words))
 
@@ -106,7 +106,7 @@ LABELS: dict[str, int | None] = {
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
     **dict.fromkeys(("", "normal", "unknown", "-1"), None),
 }
-"""Cells of a label, in lower case, as an error lists them."""
+"""Values of a label cell in lower case; errors list them."""
 _LABEL_WORDS: dict[str, int | None] = {
     **dict.fromkeys(map(plain_name, _words(_NEITHER)), None),
     **dict.fromkeys((*map(plain_name, _words(_YES)), *MALIGNANT_WORDS), 1),

@@ -1,8 +1,8 @@
-"""Codes of a DICOM header -> the part of the body that they state, if it is surely not the neck; else nothing.
+"""Codes of a DICOM header -> the body part that they state, if it is certainly not the neck; else an empty text.
 
 Only terms of the standard pass, so that no free text of a header is passed on: value 3 of Image Type (PS3.3
 C.8.5.6.1.1) and Body Part Examined (PS3.16 Annex L). SMALL PARTS, NECK and unknown words give nothing. BREAST gives
-nothing either, because networks learn from such images as well, and a reader sees at once what they show.
+nothing either: networks also learn from breast images, and a reader sees at once what they show.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ BODY_PARTS = frozenset(_BODY_PARTS.split())
 
 
 def other_body_part(image_type_3: str, body_part: str) -> str:
-    """Value 3 of Image Type, Body Part Examined ("" where absent) -> the term that states another part; "" for none."""
+    """Value 3 of Image Type, Body Part Examined ("" where absent) -> the term for a part other than the neck.
+
+    "" without one.
+    """
     if image_type_3.upper() in IMAGE_TYPES:
         return image_type_3.upper()
     return body_part.upper() if body_part.upper() in BODY_PARTS else ""

@@ -2,11 +2,12 @@
 
 This is the parent's side; worker.py is the child's.
 
-Large C libraries decode these files, and they were not written for hostile input. So they run in a child that may take
-MAX_MEMORY_BYTES and CPU_SECONDS and may write no file. It is killed after WALL_SECONDS, and a new child is started.
-Starting a child takes most of a second, so a child serves many files, one at a time.
+Large C libraries decode these files; they were not written for hostile input. So they run in a child process that may
+use MAX_MEMORY_BYTES and CPU_SECONDS and may not write a file. It is killed after WALL_SECONDS, and a new child is
+started. Starting a child takes most of a second, so a child serves many files, one at a time.
 
-The protocol: one line of JSON in each direction; `num_bytes` in it counts the bytes that follow. Nothing is pickled.
+The protocol: one line of JSON in each direction; its `num_bytes` is the number of bytes that follow. Nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -128,7 +129,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def borrowed_child() -> Iterator[DecodeChild]:
-    """-> a child for this caller alone, idle or new; it becomes idle again if it is still fit."""
+    """-> a child for this caller alone: an idle one, or a new one.
+
+    After the block it is idle again, unless it has ended.
+    """
     child = _idle_child() or DecodeChild()
     try:
         yield child

@@ -1,4 +1,4 @@
-"""Bytes of a compressed frame -> the claims of its own header: size, channels, depth. No pixel is decoded, except RLE.
+"""Bytes of a compressed frame -> the claims of its own header: size, channels, depth. Only RLE is decoded here.
 
 A DICOM file states its size twice: in its header, and in each compressed frame. Decoders trust the frame and allocate
 what it claims, so both are compared first. An RLE frame makes no claim. It is decoded here, to exactly as many bytes as
@@ -46,7 +46,7 @@ class Codestream:
 
 
 def read_codestream(data: bytes) -> Codestream:
-    """One compressed frame -> Codestream. HeaderError where it is damaged, or no JPEG, JPEG-LS or JPEG 2000."""
+    """One compressed frame -> Codestream. HeaderError where it is damaged, or is not JPEG, JPEG-LS or JPEG 2000."""
     try:
         if data.startswith(_SOI):
             return _read_jpeg(data)
@@ -99,7 +99,7 @@ def _read_jpeg(data: bytes) -> Codestream:
 
 
 def _jpeg_colours(frame: bytes, channels: int, adobe: int | None, is_jfif: bool) -> str | None:
-    """Body of the frame's segment, Adobe's transform, JFIF -> RGB or YBR, as the frame states; None else."""
+    """Body of the frame's segment, Adobe's transform, JFIF -> RGB or YBR, as the frame states; else None."""
     components = [struct.unpack_from("BBB", frame, 6 + 3 * index) for index in range(channels)]
     if adobe is not None:
         return "YBR" if adobe else "RGB"

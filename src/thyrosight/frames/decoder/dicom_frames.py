@@ -1,8 +1,8 @@
 """DICOM stream -> facts of its header, and its frames one at a time; runs in the decoding child (worker.py).
 
 Only the elements in ELEMENTS (dicom_header.py) are read; none of them identifies a patient. The pixel data stays in the
-file. The bytes of a frame are found by their position (native), or from the list of fragments (compressed), and are
-checked against the header before they are decoded.
+file. The bytes of an uncompressed frame are found by their position, those of a compressed one by the list of
+fragments. They are checked against the header before they are decoded.
 
 Source: DICOM PS3.5 annex A (transfer syntaxes, fragments, offset tables), PS3.3 C.7.6.3 (image pixel).
 """
@@ -58,7 +58,10 @@ class DicomFrames:
 
 
 def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
-    """Stream of a DICOM file -> its frames, or the video inside it. HeaderError where it is no image or damaged."""
+    """Stream of a DICOM file -> its frames, or the video inside it.
+
+    HeaderError where the file is no image or is damaged.
+    """
     stream, encoding, dataset = read_dataset(Bounded(source))
     at, num_bytes, vr = _pixel_data(stream, encoding, dataset)
     header = header_facts(dataset)
@@ -89,10 +92,12 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
 
 
 def as_stored(layout: Layout, num_bytes: int) -> Layout:
-    """Layout of uncompressed pixels, their length -> the layout that fits the length, where the header contradicts it.
+    """The header's layout of uncompressed pixels, their length -> a layout that fits the length.
 
-    Some writers unpack 4:2:2 colour and leave the header unchanged; others do the reverse. Where the header states no
-    number of frames, it is the number that the data holds.
+    Where the header contradicts the length, another sampling of the colours may fit it:
+
+    some writers unpack 4:2:2 colour and leave the header unchanged, others do the reverse. Where the header states no
+    number of frames, the length gives it. Where nothing fits, the header's layout is returned.
     """
     for photometric in (layout.photometric, *_OTHER_SAMPLING.get(layout.photometric, ())):
         as_said = replace(layout, photometric=photometric)
@@ -106,7 +111,10 @@ def as_stored(layout: Layout, num_bytes: int) -> Layout:
 
 
 def _frames_of_a_still(layout: Layout, num_bytes: int) -> int:
-    """-> 1; HeaderError where the data of one image is several times as long as its header states."""
+    """-> 1, the number of frames.
+
+    HeaderError where the data is several times as long as the header states for one image.
+    """
     times, over = divmod(num_bytes, layout.frame_bytes)
     if times > 1 and over <= 1 and layout.photometric not in _OTHER_SAMPLING:
         raise HeaderError(
@@ -210,8 +218,8 @@ def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
 def frame_places(stream: Bounded, items: list[tuple[int, int]], num_frames: int, dataset: Any) -> Places:
     """Offset table and fragments -> the fragments of each frame.
 
-    Where there are as many fragments as frames, each is a frame. A single frame has all fragments. Else the offset
-    table decides, basic or extended; else the starts of compressed frames do.
+    Where there are as many fragments as frames, each fragment is a frame. A single frame has all fragments. Otherwise
+    the offset table (basic or extended) decides; without a table, the places where compressed frames begin.
     """
     (table_at, table_bytes), fragments = items[0], items[1:]
     if len(fragments) == num_frames:

@@ -1,4 +1,4 @@
-"""DICOM stream -> its encoding, its image module, and the facts that the parent may get; runs in the child.
+"""DICOM stream -> its encoding, its image module, and the facts that the parent process may get; runs in the child.
 
 A false length costs no memory, and each value is checked. Nothing that identifies a patient is read or passed on.
 
@@ -57,7 +57,7 @@ _REGION_NUMBERS = {
 
 
 UNSAID = 0
-"""Number of frames where the header does not state it; then the frames in the pixel data are counted."""
+"""Stands for a number of frames that the header does not state; then the frames in the pixel data are counted."""
 
 
 class Bounded:
@@ -150,7 +150,7 @@ def read_encoding(stream: Bounded) -> Encoding:
 
 
 def inflated(stream: Bounded, start: int) -> bytes:
-    """The deflated data set (PS3.5 A.5) -> inflated, at most MAX_INFLATED_BYTES."""
+    """Stream at a deflated data set (PS3.5 A.5) -> the data set inflated, at most MAX_INFLATED_BYTES."""
     stream.seek(start)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -166,7 +166,7 @@ def inflated(stream: Bounded, start: int) -> bytes:
 
 
 def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
-    """Data set -> its image pixel module, each value checked; HeaderError names the wrong one."""
+    """Data set -> its image pixel module, each value checked; HeaderError names the value that is wrong."""
     photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
     rows, columns = (_needed(dataset, name) for name in ("Rows", "Columns"))
     if rows * columns > MAX_PIXELS:

@@ -1,8 +1,9 @@
 """Bytes of one frame, the header's image module -> 8-bit gray or RGB as a viewer shows it; runs in the decoding child.
 
-Gray is rescaled, windowed by the file's first window or look-up table, and inverted where the file states it. One table
-does all this, from stored value to gray level, for every frame of a clip. Colour always becomes RGB.
-Legend: `_HW` arrays (rows, columns), `_V` one value per stored value.
+Gray is rescaled, windowed by the file's first window or look-up table, and inverted where the file states this. One
+table from stored value to gray level does all of it, for every frame of a clip. Colour always becomes RGB. Deep gray
+has more than 8 bits.
+Legend: `_HW` arrays (rows, columns), `_V` table with one entry per stored value.
 
 Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, palettes), C.11.2 (windows), PS3.5 8.2 (compressed colours).
 """
@@ -84,7 +85,7 @@ class FrameDecoder:
         self._gray_V = gray_table(layout, dataset) if layout.photometric in GRAY else None
 
     def learn_range(self, bytes_of: Callable[[int], bytes]) -> None:
-        """Sets the range of deep gray without a window, from the first, middle and last frame."""
+        """Sets the range of values for deep gray without a window, from the first, middle and last frame."""
         if self._layout.photometric not in GRAY or self._gray_V is not None:
             return
         low, high = 0, 1
@@ -177,7 +178,7 @@ def checked_claim(layout: Layout, data: bytes) -> Codestream:
 def jpeg_samples(layout: Layout, data: bytes, claim: Codestream, declared: str) -> tuple[Values, str]:
     """JPEG frame of 8 bits -> (samples, colours).
 
-    The frame's own statement counts more than the header's: "RGB" in the header of a JFIF frame is a common mistake of
+    Where frame and header differ, the frame is followed: "RGB" in the header of a JFIF frame is a common mistake of
     software that compressed the frame and kept the header.
     """
     from PIL import Image
@@ -243,7 +244,10 @@ def ybr_to_rgb(ybr_HW3: UInt8Array) -> UInt8Array:
 
 
 def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
-    """Stored value -> gray level _V, by rescaling and the first window or table; None for deep gray without one."""
+    """-> table stored value -> gray level _V, by rescaling and the first window or look-up table.
+
+    None for deep gray without a window or table.
+    """
     values_V = _rescaled(layout, dataset, stored_values(layout))
     shown_V = _by_lut(dataset, values_V)
     if shown_V is None:
@@ -256,10 +260,10 @@ def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
 
 
 def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
-    """Lowest and highest stored value -> gray level _V.
+    """Lowest and highest stored value of the frames -> table stored value -> gray level _V.
 
-    Gray goes from 0 to the full range of the smallest of 8, 10, 12, 14, 16 bits that holds the highest value, as in
-    load.py. With negative values it goes from the lowest to the highest value.
+    Black is 0. White is the largest value of 8, 10, 12, 14 or 16 bits: the smallest of these that is not below `high`,
+    as in load.py. With negative values black is the lowest value and white the highest.
     """
     values_V = stored_values(layout).astype(np.float64)
     if low >= 0 and layout.bits_stored > 8:
@@ -268,7 +272,7 @@ def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
 
 
 def stored_values(layout: Layout) -> NDArray[np.int64]:
-    """-> the number _V that each pattern of the stored bits means."""
+    """-> table _V: the number that each pattern of the stored bits means."""
     patterns_V = np.arange(2**layout.bits_stored, dtype=np.int64)
     half = 2 ** (layout.bits_stored - 1)
     return np.where(patterns_V >= half, patterns_V - 2 * half, patterns_V) if layout.is_signed else patterns_V
@@ -290,7 +294,10 @@ def _rescaled(layout: Layout, dataset: Any, values_V: NDArray[np.int64]) -> NDAr
 
 
 def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Rescaled values _V -> their shares of the full range by the first VOI table (C.11.2.1.1); None without one."""
+    """Rescaled values _V -> shares of the full range (0 black, 1 white) by the first VOI table (C.11.2.1.1).
+
+    None where the file has no such table.
+    """
     from pydicom.pixels.processing import apply_voi
 
     if not dataset.get("VOILUTSequence") or values_V.dtype.kind not in "iu":
@@ -301,7 +308,7 @@ def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
 
 
 def _by_window(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Rescaled values _V -> their shares of the full range by the first window (C.11.2.1.2, C.11.2.1.3), not clipped.
+    """Rescaled values _V -> shares of the full range by the first window (C.11.2.1.2, C.11.2.1.3), not clipped to 0..1.
 
     None without a valid window.
     """
@@ -328,7 +335,7 @@ def _first(value: Any) -> float | None:
 
 
 def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
-    """Stored value -> RGB _V3 by the file's palette.
+    """-> table stored value -> RGB _V3, from the file's palette.
 
     Entries of 16 bits are cut to their upper eight bits. Where no entry exceeds 255, the file has 8-bit colours in
     16-bit entries, a common mistake, and they stay unchanged.
@@ -348,7 +355,7 @@ def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
 
 
 def _index(layout: Layout, samples_HW: Values) -> NDArray[Any]:
-    """Samples as stored -> the pattern of their stored bits; the other bits may hold an overlay."""
+    """Samples as stored -> their stored bits alone; the other bits of a sample may hold an overlay."""
     shift = layout.high_bit + 1 - layout.bits_stored
     return np.asarray((samples_HW >> shift if shift else samples_HW) & (2**layout.bits_stored - 1))
 
@@ -358,7 +365,7 @@ def _aligned(layout: Layout, samples_HW: Values) -> NDArray[np.int64]:
 
 
 def _eight_bits(layout: Layout, samples_HW3: Values) -> UInt8Array:
-    """Colour samples of any depth -> their upper eight bits; fewer than eight are scaled up."""
+    """Colour samples of any depth -> their upper eight bits; samples of fewer bits are scaled up to eight."""
     if layout.bits_stored == 8 and samples_HW3.dtype == np.uint8:
         return np.asarray(samples_HW3)
     index_HW3 = _index(layout, samples_HW3).astype(np.uint32)

@@ -20,7 +20,10 @@ MIN_SIDE_PX = 32
 
 
 class VideoFrames:
-    """An open video. Every frame before the chosen one is decoded; for an earlier frame it starts again."""
+    """An open video. Frames are decoded in order up to the chosen one.
+
+    For an earlier frame, decoding starts again at the first.
+    """
 
     def __init__(self, stream: BinaryIO, facts: dict[str, Any] | None = None) -> None:
         self._stream = stream

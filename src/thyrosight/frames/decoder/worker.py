@@ -1,4 +1,4 @@
-"""The child process: requests on stdin -> decoded frames on stdout, within limits that it first sets for itself.
+"""The child process: sets limits for itself, then turns requests on stdin into decoded frames on stdout.
 
 client.py runs it as `python -m thyrosight.frames.decoder.worker MEMORY_BYTES CPU_SECONDS` and describes the protocol.
 The fault of a file becomes one line for the user. Text from the file never gets into that line, because it may name a
@@ -90,14 +90,14 @@ def fault(error: BaseException) -> str:
 
 
 def _is_behind(error: BaseException | None, kind: type[BaseException]) -> bool:
-    """Whether the error is of this kind, or was raised while an error of this kind was handled."""
+    """Whether the error is of this kind, or was raised while the program handled an error of this kind."""
     while error is not None and not isinstance(error, kind):
         error = error.__context__
     return error is not None
 
 
 def set_limits(memory_bytes: int) -> None:
-    """Limits the address space, forbids files and core dumps; where the system can (not on Windows)."""
+    """Limits the address space and forbids files and core dumps, where the system can do this (not on Windows)."""
     try:
         import resource
     except ImportError:

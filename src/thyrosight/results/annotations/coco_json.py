@@ -1,7 +1,7 @@
 """OutlinedImages -> COCO JSON (images, annotations, categories) with masks as run lengths, exact to the pixel.
 
 Format: cocodataset.org/#format-data. Run lengths go down the columns and start with pixels outside, as in
-pycocotools. `outlined_by`, `attributes` and `score` are additional keys, which readers pass over.
+pycocotools. `outlined_by`, `attributes` and `score` are additional keys; programs that don't know them ignore them.
 """
 
 from __future__ import annotations

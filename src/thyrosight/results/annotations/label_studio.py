@@ -16,7 +16,7 @@ PIXEL_CENTRE = 0.5
 
 
 def label_studio_json(images: Sequence[OutlinedImage], root: str = "") -> str:
-    """Images, the folder's address in Label Studio such as `/data/local-files/?d=images/` -> JSON text."""
+    """Images, address of their folder in Label Studio, such as `/data/local-files/?d=images/` -> JSON text."""
     return json.dumps([_task(image, root) for image in images], ensure_ascii=False) + "\n"
 
 

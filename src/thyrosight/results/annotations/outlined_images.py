@@ -68,7 +68,7 @@ def images_of_predictions(predictions: Iterable[Prediction]) -> list[OutlinedIma
 
 
 def images_of_results(folder: Path) -> list[OutlinedImage]:
-    """Results folder -> its images. In a case with a reading the outlines are those of the person.
+    """Results folder -> its images. Where a person has corrected a case, the outlines are those of this person.
 
     InputError where the folder holds no result, or a damaged one.
     """

@@ -1,8 +1,8 @@
 """Source, picture -> DICOM Secondary Capture: the overlay as a picture that any viewer shows.
 
-The overlay shows the ultrasound field only, with the text in it filled in. No person checks this, and the field may be
-too large, so the picture may still hold text. Therefore Burned In Annotation is left out. The pixels of the picture are
-not those of the source; those of SEG are.
+The overlay shows only the ultrasound field, and text in the field is filled in. No person checks this, and the field
+may be too large, so the picture may still hold text. Therefore Burned In Annotation is left out. The picture has its
+own pixel grid; SEG has that of the source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The codes of all concepts in our SEG and SR: codes of the standard, and where it has none, of 99THYROSIGHT (ours).
+"""The codes of all concepts in our SEG and SR, from the standard, or from our own scheme 99THYROSIGHT.
 
 Codes of the standard come from DICOM PS3.16; comments name the context groups. Our scheme holds concepts that no group
 has: the calibrated risk, the extents along the frame's axes, the TI-RADS lexicon, the flags.
@@ -107,11 +107,11 @@ SHORT_TERMS = {
     "peripheral (rim) calcifications": "rim",
     "punctate echogenic foci": "punctate",
 }
-"""Codes of long terms of the lexicon: a Code Value has 16 characters, and few programs read Long Code Value."""
+"""Short codes for long terms of the lexicon: a Code Value has 16 characters, and few programs read Long Code Value."""
 
 
 def own_code(value: str, meaning: str | None = None) -> Code:
-    """Value in our scheme -> its code. Where no meaning is given, it is the words of the value."""
+    """Value in our scheme, its meaning -> its code. Without a meaning, the words of the value become the meaning."""
     return Code(value, SCHEME, (meaning or value.replace("_", " "))[:MAX_MEANING])
 
 

@@ -1,8 +1,8 @@
 """Header of a DICOM source -> the same header without patient and study, with a pseudonym and new UIDs.
 
-Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by a new one,
-always the same for one UID. The Basic Application Level Confidentiality Profile requires this (DICOM PS3.15 annex E,
-actions Z, X and U).
+Patient and study stay empty, except for a pseudonym per patient. Every UID of the source is replaced by a new one;
+equal UIDs get equal replacements. The Basic Application Level Confidentiality Profile requires this (DICOM PS3.15 annex
+E, actions Z, X and U).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ IDENTITY_REMOVED = "Patient pseudonymous, study empty, UIDs replaced consistentl
 
 
 def uid_of_digest(digest: bytes) -> str:
-    """128 bits of a digest -> a UID below 2.25, as ITU-T X.667 derives one from a UUID."""
+    """128 bits of a digest -> a UID that begins with 2.25, as ITU-T X.667 derives a UID from a UUID."""
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def remove_identity(header: Dataset, key: bytes) -> None:
-    """Change a header in place: UIDs become keyed hashes, and name and ID of the patient become a pseudonym.
+    """Changes a header in place: UIDs become keyed hashes, and the patient's name and ID become a pseudonym.
 
     All other attributes of patient and study are removed, and free text is emptied.
     key: secret of the hashes; the same key gives the same UIDs and pseudonym.

@@ -27,9 +27,9 @@ TITLE = "Ultrasound of the thyroid"
 
 @dataclass(frozen=True)
 class ExamDicomOptions:
-    """identity, uid_key, written: as in read_source.
+    """identity, uid_key and written have the meaning that they have in `read_source`.
 
-    Where uid_key is None, the key is a hash of all files together, so that they stay one study.
+    Where uid_key is None, the key is a hash of all source files together, so that the outputs stay one study.
     """
 
     identity: Identity = "none"
@@ -46,10 +46,10 @@ def examination_dicom_files(
     pdf: bytes | None = None,
     options: ExamDicomOptions | None = None,
 ) -> dict[str, bytes]:
-    """Examination, {image key: DICOM file} -> {name: bytes}: seg_1.dcm ..., sr.dcm; report.dcm where a PDF is given.
+    """Examination, {image key: DICOM file} -> {name: bytes}: seg_1.dcm ..., sr.dcm, and report.dcm if there is a PDF.
 
-    texts: lines of the report that the SR holds as comments. InputError where no image has a DICOM file, or a file is
-    not the one that was predicted. Nodules outlined in none of the files are named in a comment.
+    texts: lines of the report that the SR holds as comments. InputError where no image has a DICOM file, or where a
+    file is not the one that was predicted. A comment in the SR names the nodules that none of these files shows.
     """
     options = options or ExamDicomOptions()
     keys = [image.key for image in examination.images if image.key in sources]

@@ -45,7 +45,7 @@ DIRECTION_CODES = {"length": codes.LENGTH, "width": codes.WIDTH, "depth": codes.
 
 @dataclass(frozen=True)
 class SegmentedImage:
-    """One image of the examination: its DICOM source, its finished SEG (None: no outline), {nodule's uid: segment}."""
+    """One image of the examination: its DICOM source, its SEG (None without an outline), {nodule uid: segment}."""
 
     source: Source
     seg: Dataset | None
@@ -91,7 +91,10 @@ def examination_sr(
 
 
 def finding_site(nodule: ExaminedNodule) -> hd.FindingSite:
-    """Nodule -> the lobe or the isthmus, with laterality and third; the thyroid where its side is not stated."""
+    """Nodule -> its lobe with side and third, or the isthmus.
+
+    The thyroid where the side of the nodule is not stated.
+    """
     return hd.FindingSite(
         anatomic_location=SITES.get(nodule.side or "", codes.THYROID),
         laterality=LATERALITIES.get(nodule.side or ""),
@@ -114,7 +117,7 @@ def _nodule_group(
     image: SegmentedImage,
     compared: ExamComparison | None,
 ) -> hd.PlanarROIMeasurementsAndQualitativeEvaluations:
-    """-> TID 1410: one nodule in one image, by its segment."""
+    """-> the group (TID 1410) of one nodule in one image; it refers to the nodule's segment."""
     view_image = examination.image(section.image)
     numbers = [measurement(*number) for number in size_numbers(section.nodule.size)]
     answers: list[tuple[Code, Code]] = [(codes.OUTLINE_ORIGIN, codes.OUTLINE_ORIGINS[section.outlined_by])]
@@ -204,7 +207,7 @@ def _nodule_comments(
 
 
 def _empty_group(examination: ThyroidExam, images: Mapping[str, SegmentedImage]) -> Any:
-    """-> TID 1501: no nodule is outlined."""
+    """-> the group (TID 1501) which states that no nodule is outlined."""
     source = of_todays_class(next(iter(images.values())).source)
     return hd.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.TrackingIdentifier(uid=examination.uid, identifier="ThyroidExam"),

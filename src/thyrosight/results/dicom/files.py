@@ -35,7 +35,7 @@ class Corrections:
 
 @dataclass(frozen=True)
 class DicomOptions:
-    """Which files to write, and whether they hold the source's identity; uid_key and written as in read_source."""
+    """Which files to write, and whether they hold the patient's identity. uid_key, written: see `read_source`."""
 
     seg: bool = True
     sr: bool = True
@@ -55,7 +55,8 @@ def case_dicom_files(
     """DICOM file, predictions of its frames -> {file name: bytes of a DICOM file}.
 
     seg.dcm, where a nodule was outlined; sr.dcm; capture.dcm, or capture_0001.dcm and so on for the frames of a clip,
-    from `pictures` (_HW3, by frame_index). InputError where the file is no DICOM image or not that of the predictions.
+    from `pictures` (_HW3, by frame_index). InputError where the file is no DICOM image, or not the one that was
+    predicted.
     """
     options, added = options or DicomOptions(), corrections or Corrections()
     source = read_source(source_path, identity=options.identity, uid_key=options.uid_key, written=options.written)

@@ -15,16 +15,17 @@ from thyrosight.measurement.cine import NoduleKey, summarise_clip, track_numbers
 from thyrosight.prediction import Nodule, Prediction
 
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
-"""The words of DICOM: drawn by the software, by the software and then changed by a person, by a person."""
+"""Who drew an outline, in words of DICOM: the software; the software, then changed by a person; a person."""
 
 
 @dataclass(frozen=True)
 class Findings:
     """The predictions of one source, in the order of its frames, with the tracks and ratings of their nodules.
 
-    tracks: the track of each nodule. Its number is that of the nodule in every other file, so there may be gaps.
-    outlined_by: origin of the outlines that a person drew or changed. assessments: TI-RADS by track. notes: a person's
-    notes by frame; nodule_notes: on one nodule. reader: name of the person, if any.
+    tracks: {key of a nodule: its track}. A track has the number that the nodule has in every other file, so numbers may
+    be missing. outlined_by: {key of a nodule that a person drew or changed: who drew it}. assessments: TI-RADS by
+    track. notes: a person's notes by frame. nodule_notes: a person's notes by nodule. reader: name of the person, if
+    any.
     """
 
     predictions: tuple[Prediction, ...]
@@ -40,7 +41,7 @@ class Findings:
         return tuple(sorted(set(self.tracks.values())))
 
     def segment_number(self, track: int) -> int:
-        """Track -> its segment in SEG, where numbers have no gap (PS3.3 C.8.20.4)."""
+        """Track -> the number of its segment in SEG; numbers of segments have no gap (PS3.3 C.8.20.4)."""
         return self.track_numbers.index(track) + 1
 
     def track_uid(self, track: int) -> str | None:
@@ -74,10 +75,11 @@ def findings_of(
     nodule_notes: Mapping[NoduleKey, str] | None = None,
     reader: str | None = None,
 ) -> Findings:
-    """Predictions of one source, one per frame -> Findings; nodules are linked over frames where no tracks are given.
+    """Predictions of one source, one per frame -> Findings. Without given tracks, nodules are linked over frames here.
 
-    InputError where there is no prediction, where they are of several files or models, or where a frame has several.
-    Also where the given tracks lack a nodule, hold two nodules of one frame, or have a number below 1.
+    InputError where there is no prediction, where predictions are of several files or models, or where a frame has
+    several predictions. Also where the given tracks lack a nodule, where a track holds two nodules of one frame, or
+    where a track's number is below 1.
     """
     ordered = tuple(sorted(predictions, key=lambda prediction: prediction.image.frame_index))
     _check_one_source(ordered)

@@ -1,8 +1,8 @@
 """DICOM SEG that anybody made -> one mask per segment and source frame, with label, tracking identifier and UID.
 
-It reads BINARY, FRACTIONAL (pixels of at least half of the maximum are inside) and LABELMAP segmentations. Their pixels
-must not be compressed, so that no decoder gets a foreign file. Nothing is resampled: a mask has the rows and columns of
-the SEG.
+It reads BINARY, FRACTIONAL (pixels of at least half of the maximum are inside) and LABELMAP segmentations. Compressed
+pixels are refused, so that no decoder has to read a file of unknown origin. Nothing is resampled: a mask has the rows
+and columns of the SEG.
 
 Legend: `_HW` masks.
 """
@@ -51,9 +51,9 @@ class SegmentMask:
 
 
 def read_segments(path: Path) -> list[SegmentMask]:
-    """SEG file -> its masks, in the order of its frames; empty ones are left out.
+    """SEG file -> its masks, in the order of its frames; empty masks are left out.
 
-    InputError where it is no SEG, is compressed, contradicts itself or holds more pixels than MAX_PIXELS.
+    InputError where the file is no SEG, is compressed, contradicts itself, or holds more than MAX_PIXELS pixels.
     """
     dataset = _dataset(path)
     if dataset.get("SOPClassUID") not in SEG_CLASSES:
@@ -70,7 +70,10 @@ def read_segments(path: Path) -> list[SegmentMask]:
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether the file is DICOM and states that it is a segmentation. OSError as raise_disk_fault."""
+    """Whether the file is DICOM and states that it is a segmentation.
+
+    OSError where the disk fails (raise_disk_fault).
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -154,7 +157,8 @@ def _segments_in(
 def _source_of(group: Dataset, dataset: Dataset) -> tuple[str | None, int | None]:
     """-> UID and frame (from 0) of the image that the frame was drawn on.
 
-    Where the frame does not state it, it is the only source of the SEG; (None, None) where the SEG has several.
+    Where the frame does not state its image, this is the only source image of the SEG. (None, None) where the SEG has
+    several source images.
     """
     for derivation in group.get("DerivationImageSequence") or ():
         for source in derivation.get("SourceImageSequence") or ():

@@ -78,7 +78,7 @@ def packed(masks: Iterable[BoolArray]) -> bytes:
 
 
 def creator_name(source: Source, findings: Findings) -> str | None:
-    """-> name of the person who drew or changed outlines; None where there is none, or identity is not kept."""
+    """-> name of the person who drew or changed outlines; None without a person, or where identity is not kept."""
     return findings.reader if source.identity == "keep" else None
 
 
@@ -106,7 +106,7 @@ def _set_image(dataset: Dataset, source: Source) -> None:
 
 
 def _set_dimensions(dataset: Dataset, source: Source) -> None:
-    """Gives each frame an index: its segment and, in a clip, its place in time among the frames with a nodule."""
+    """Gives each frame two indices: its segment and, in a clip, its position in time among the frames with a nodule."""
     organization = source.uid("dimensions")
     item = Dataset()
     item.DimensionOrganizationUID = organization
@@ -156,7 +156,7 @@ def _set_references(dataset: Dataset, source: Source) -> None:
 
 
 def _set_frames(dataset: Dataset, source: Source, findings: Findings) -> None:
-    """Writes all frames, segment by segment, each segment in the order of time, without empty frames."""
+    """Writes all frames that are not empty: segment by segment, and within a segment in the order of time."""
     with_nodule = sorted({frame for frame, _ in findings.tracks})
     places = {frame: place for place, frame in enumerate(with_nodule, start=1)}
     groups = []

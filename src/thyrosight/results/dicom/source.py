@@ -1,7 +1,7 @@
 """DICOM file -> Source: the header values for SEG, SR and capture, with or without identity; Source -> new instances.
 
 Identity "keep" copies the attributes of patient and study, so that a PACS files the outputs next to their source.
-Identity "none" removes them (deidentify.py). The date of writing is our own, so it stays.
+Identity "none" removes them (deidentify.py). The date of writing is that of our outputs, so it is kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GEOMETRY = ("Rows", "Columns", "NumberOfFrames", "FrameOfReferenceUID", "Positio
 
 MANUFACTURER = "Thyrosight"
 _METHOD = re.compile(r"[A-Z]{2,5}(_\d{1,6}){1,2}")
-"""`ISO_10918_1` and its like (PS3.3 C.7.6.1.1.5.1)."""
+"""The form of names of compression methods, such as `ISO_10918_1` (PS3.3 C.7.6.1.1.5.1)."""
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -44,7 +44,7 @@ class Source:
     """The DICOM image of the predictions.
 
     header: patient, study and references as the outputs may state them, text in UTF-8, without pixels.
-    is_multiframe: whether the source has numbered frames, which references then name. written: date of the outputs.
+    is_multiframe: whether the source has numbered frames; references then name the frame. written: date of the outputs.
     """
 
     header: Dataset
@@ -66,9 +66,9 @@ def read_source(
 ) -> Source:
     """DICOM file -> Source. Pixels are not read. InputError where the file is no DICOM image.
 
-    Under identity "none" the new UIDs and the pseudonym are keyed hashes of the old ones. Without uid_key the key is
-    the hash of the file, so only somebody who has the file can compute them again. With one uid_key for several files,
-    the images of a study stay one study.
+    Under identity "none" the new UIDs and the pseudonym are keyed hashes of the old ones. Without uid_key the key of
+    these hashes is the hash of the file, so only somebody who has the file can compute them again. With the same
+    uid_key for several files, the images of a study stay one study.
     """
     path = Path(path)
     header = _header(path)
@@ -188,7 +188,7 @@ def _plain(name: str, vr: str, value: Any) -> Any:
 
 
 def _checked_geometry(path: Path, header: Dataset) -> tuple[int, int, int]:
-    """Header -> (rows, columns, frames). InputError where it is no image, or has no UIDs to refer to."""
+    """Header -> (rows, columns, frames). InputError where the file is no image, or has no UIDs to refer to."""
     for name in REFERENCE:
         if not _UID.fullmatch(str(header.get(name) or "")):
             raise InputError(f"{path}: its {name} is missing or no UID, so nothing could refer to it; export it again")

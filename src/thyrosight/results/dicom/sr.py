@@ -1,9 +1,9 @@
 """Source, Findings -> DICOM SR after TID 1500: one group per nodule and frame (TID 1410), or per frame (TID 1501).
 
 The group of a nodule holds its outline on the source frame, sizes, risk and descriptors. The group of a frame's largest
-nodule also holds the frame's risk and flags. Where no nodule was found at all, every frame has a group that states it.
-One SR holds only one of the two kinds of group, because validators decide on the kind by all groups together. Lengths
-are in millimetres where the prediction has them, else in pixels. SEG and SR use the same tracking identifiers.
+nodule also holds the frame's risk and flags. Where no frame has a nodule, every frame has a group that states this. One
+SR holds only one of the two kinds of group: validators take all groups of an SR to be of one kind. Lengths are in
+millimetres where the prediction has them, else in pixels. SEG and SR use the same tracking identifiers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TODAYS_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.3": "1.2.840.10008.5.1.4.1.1.3.1",
     "1.2.840.10008.5.1.4.1.1.6": "1.2.840.10008.5.1.4.1.1.6.1",
 }
-"""Retired classes of ultrasound -> their successors. highdicom's tables hold the successors only."""
+"""Retired SOP classes of ultrasound -> their successors. The tables of highdicom hold only the successors."""
 
 Number = tuple[Code, float, Code]
 Answer = tuple[Code, Code]
@@ -69,9 +69,10 @@ def report(source: Source, findings: Findings) -> Dataset:
 def comprehensive_sr(
     source: Source, content: hd.MeasurementReport, evidence: Sequence[Dataset], kind: str, description: str
 ) -> hd.ComprehensiveSR:
-    """Source, content, the instances that it refers to -> Comprehensive SR, complete and not verified.
+    """Source, content, the instances that the content refers to -> Comprehensive SR, complete and not verified.
 
-    kind: what the report is for; its UID is made of the source and this word. description: the series description.
+    kind: a word for the purpose of the report; the report's UID is made of the source and this word. description: the
+    series description.
     """
     dataset = hd.ComprehensiveSR(
         evidence=evidence,
@@ -101,7 +102,7 @@ def of_todays_class(source: Source) -> Source:
 
 
 def name_class(dataset: Dataset, instance_uid: str, sop_class: str) -> None:
-    """Puts the instance's true class into every reference to it, at any depth."""
+    """Writes the instance's true SOP class into every reference to the instance, at any depth."""
     for element in dataset.iterall():
         for item in element.value if element.VR == "SQ" else ():
             if item.get("ReferencedSOPInstanceUID") == instance_uid:
@@ -152,7 +153,7 @@ def _system(assessment: Any) -> str:
 
 
 def _advice(assessment: Any) -> list[str]:
-    """TI-RADS Assessment -> its advice and warnings, as comments; none where measures alone propose the level."""
+    """TI-RADS Assessment -> its advice and warnings, as comments; empty where only measures propose the level."""
     if len(getattr(assessment, "proposed", ())) + len(getattr(assessment, "missing", ())) >= len(codes.LEXICON):
         return []
     words = getattr(getattr(assessment, "advice", None), "words", None)
@@ -161,7 +162,7 @@ def _advice(assessment: Any) -> list[str]:
 
 
 def evidence_of(source: Source) -> Dataset:
-    """-> the source's UIDs; patient and study are copied separately, so that the library does not check them."""
+    """-> a data set with only the source's UIDs: highdicom would check patient and study, which are copied later."""
     evidence = Dataset()
     for name in (*PATIENT, *STUDY):
         setattr(evidence, name, None)
@@ -178,7 +179,7 @@ def _nodules(findings: Findings) -> Iterator[tuple[int, Prediction, Nodule]]:
 
 
 def _observers(source: Source, findings: Findings) -> hd.ObservationContext:
-    """-> the software as a device, and the person who corrected it, by name where identity is kept."""
+    """-> the software as a device, and the person who corrected its outlines, with a name where identity is kept."""
     model = findings.predictions[0].model
     device = hd.DeviceObserverIdentifyingAttributes(
         uid=source.uid("device", model.id),
@@ -192,7 +193,7 @@ def _observers(source: Source, findings: Findings) -> hd.ObservationContext:
 
 
 def observed_by(device: hd.DeviceObserverIdentifyingAttributes, person_name: str | None) -> hd.ObservationContext:
-    """The software, the name of a person (None: nobody took part) -> the observers of a report."""
+    """The software, the name of a person (None: no person took part) -> the observers of a report."""
     person = None
     if person_name is not None:
         identity = hd.PersonObserverIdentifyingAttributes(person_name)

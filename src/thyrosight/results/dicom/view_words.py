@@ -1,7 +1,6 @@
-"""DICOM file -> the words in its header that may state view, side and pole: of the image first, then of its series.
+"""DICOM file -> texts in its header that may state view, side and pole; those of the image come before the series'.
 
-It reads labels of the image and the series, never of the patient or the study, because their free texts may hold
-anything.
+Only texts about the image and its series are read. Free texts about patient and study may hold anything, also names.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MAX_LENGTH = 200
 
 
 def view_words(path: Path) -> tuple[str, ...]:
-    """File -> its texts, the most specific first; none where it is no DICOM file or can't be read."""
+    """File -> these texts, the most specific first; empty where the file is not DICOM or can't be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -40,8 +40,8 @@ DESCRIPTOR_NAMES = {**{name: name for name in LEXICON}, "foci": "echogenic foci"
 class NoduleRow:
     """One nodule of the report.
 
-    read: descriptors that the reader chose. proposed: descriptors that the measures propose. measured: who measured
-    each length, on which image.
+    read: descriptors that the reader chose. proposed: descriptors that the measures propose. measured: for each length,
+    who measured it and on which image.
     """
 
     number: int
@@ -74,7 +74,7 @@ class NoduleRow:
 class ReportContent:
     """The texts of the report in their order.
 
-    Every format leaves out empty texts, except where they state an absence.
+    Every format leaves out a text that is empty, unless its absence must be stated.
     """
 
     title: str
@@ -242,7 +242,7 @@ def _match(growth: Growth) -> str:
 
 
 def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: ThyroidExam) -> Iterable[str]:
-    """-> who measured what on which image, and who paired the views."""
+    """-> for each length, who measured it on which image; and who stated that the views show one nodule."""
     for one in found.diameters:
         where = "calipers by the reader" if one.image is None else f"outline in {one.image}"
         yield f"{one.direction}: {where}"
@@ -307,7 +307,7 @@ def _numbers(numbers: tuple[int, ...]) -> str:
 
 
 def _risk_sentences(examination: ThyroidExam) -> Iterable[str]:
-    """-> what a risk means, and which share of malignant nodules it assumes; equal sentences once."""
+    """-> sentences on what a risk means and which share of malignant nodules it assumes; each sentence once."""
     rated = {
         section.image
         for nodule in examination.nodules

@@ -78,7 +78,7 @@ def _title(one: ExaminedNodule, longest_mm: float | None) -> str:
 def _free_place(one: ExaminedNodule, radius: float, placed: list[Spot]) -> tuple[float, float]:
     """-> the place nearest to the middle of the third where the circle covers no other.
 
-    Where there is none, the place where it covers least.
+    Where every place covers another circle, the place that covers least.
     """
     middle_x = LOBE_X[one.side or "right"]
     middle_y = ISTHMUS_Y if one.side == "isthmus" and one.pole is None else POLE_Y[one.pole or "middle"]

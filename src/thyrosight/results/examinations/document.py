@@ -35,9 +35,9 @@ def examination_html(
 ) -> str:
     """Examination, an earlier one -> HTML text.
 
-    home, earlier_home: the folder of each examination, to which the paths of its pictures are relative. Without a
-    folder there are no pictures. The pictures of today come first, then the earlier ones: the images that show a
-    nodule, at most MAX_PICTURES per examination.
+    home, earlier_home: the folders of the two examinations; the paths of pictures are relative to them. Without a
+    folder there are no pictures. Pictures show the images with a nodule, at most MAX_PICTURES per examination; those of
+    today come first.
     """
     content = report_content(examination, earlier)
     pictures = [*_pictures(examination, home, "")]
@@ -86,7 +86,10 @@ def _pictures(examination: ThyroidExam, home: Path | None, lead: str) -> Iterato
 
 
 def _caption(image: ViewImage, examination: ThyroidExam) -> str:
-    """-> key, view, place, and which nodules are in it: the overlay has the numbers of the image's own result."""
+    """-> key, view, place and nodules of the image.
+
+    In the overlay nodules have the numbers of the image's own result.
+    """
     views: dict[View, str] = {"transverse": "transverse", "longitudinal": "longitudinal"}
     parts = [image.key, views[image.view] if image.view else "view not stated", image.side, image.pole]
     for nodule in examination.nodules:

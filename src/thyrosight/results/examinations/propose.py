@@ -1,7 +1,7 @@
 """Results folder of one patient and day -> a proposed Examination, for a reader to complete and sign.
 
 View, side and pole are taken from the file's name or its DICOM header, and marked as stated by the file. Everything
-else is left open. The words of headers are read by results/dicom/view_words.py.
+else is left open. results/dicom/view_words.py reads the texts of headers.
 """
 
 from __future__ import annotations
@@ -84,20 +84,20 @@ def propose_examination(
 
 
 def derived_uid(*parts: str) -> str:
-    """Text parts -> a DICOM UID below 2.25; the same parts give the same UID."""
+    """Text parts -> a DICOM UID that begins with 2.25; the same parts give the same UID."""
     digest = hashlib.sha256("\0".join(("thyrosight", *parts)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def _nodule_uid(one: Seen) -> str:
-    """-> the UID of the nodule in the result; where the result has none, a UID computed from image and number."""
+    """-> the UID that the result gives the nodule; without one, a UID computed from image and number."""
     if one.nodule.uid and _UID.fullmatch(one.nodule.uid):
         return one.nodule.uid
     return derived_uid("nodule", one.image.prediction.image.sha256, str(one.nodule.number))
 
 
 def _relative(path: Path | None, home: Path | None) -> str | None:
-    """-> the path from the JSON's folder, with forward slashes; None without either."""
+    """-> the path from `home`, the folder of the JSON, with forward slashes; None where one of the two is None."""
     if path is None or home is None:
         return None
     return Path(os.path.relpath(path, home)).as_posix()

@@ -22,7 +22,7 @@ MAX_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class Loaded:
-    """An examination and the folder from which its pictures and files are named."""
+    """An examination and its folder; the paths of its pictures and files are relative to this folder."""
 
     examination: ThyroidExam
     home: Path

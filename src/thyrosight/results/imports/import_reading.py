@@ -39,7 +39,7 @@ class ImportedReading:
 def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "") -> ImportedReading:
     """Mask or SEG file, case folder of `predict`, the image's file -> ImportedReading in out/CASE.
 
-    InputError where the case or the masks are of another image, or the folder is there with other files.
+    InputError where the case or the masks are of another image, or where the folder exists and holds other files.
     """
     network = read_result(case)
     if network is None:
@@ -68,7 +68,8 @@ def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "
 def prediction_of_outlines(network: Prediction, frame: Frame, found: Sequence[ImportedOutline]) -> Prediction:
     """The network's prediction, its frame, imported outlines -> a copy whose nodules are these outlines alone.
 
-    The largest nodule comes first. Neither nodules nor image have a risk, because the network has not rated them.
+    The largest nodule comes first. Neither the nodules nor the image have a risk, because the network has not rated
+    these outlines.
     """
     masks = [_mask(one.outline_xy, frame.size_hw) for one in found]
     panels = [panel.box for panel in network.panels]

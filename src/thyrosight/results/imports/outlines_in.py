@@ -1,7 +1,7 @@
 """Mask image or DICOM SEG, the image that it belongs to -> outlines for a reading.
 
-A mask image is read by frames/mask_image.py: each label is a nodule, or each connected part where there is one label.
-In a SEG the segments of the image's frame count. Nothing is resized.
+A mask image is read by frames/mask_image.py: each label is a nodule; where there is only one label, each connected part
+is a nodule. From a SEG, the segments on the image's frame are read. Nothing is resized.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from thyrosight.types import BoolArray
 class ImportedOutline:
     """One outline in whole pixels. uid: the nodule's UID, where the file gives one.
 
-    num_filled_px: pixels of its holes, which are filled. made_by: in the words of DICOM (AUTOMATIC, SEMIAUTOMATIC,
-    MANUAL), else empty.
+    num_filled_px: pixels of its holes, which are filled. made_by: who drew it, in words of DICOM (AUTOMATIC,
+    SEMIAUTOMATIC, MANUAL), or empty.
     """
 
     outline_xy: tuple[tuple[int, int], ...]
@@ -72,7 +72,7 @@ def _of_seg(path: Path, size_hw: tuple[int, int], source_uid: str | None, frame_
 
 
 def _parts(mask_HW: BoolArray, label: str, uid: str | None, made_by: str) -> list[ImportedOutline]:
-    """A mask -> an outline per part; the largest one keeps the UID, and specks next to a larger part are left out."""
+    """A mask -> one outline per part. The largest part keeps the UID; specks next to a larger part are left out."""
     parts = components(mask_HW, MIN_PART_PX) or components(mask_HW)[:1]
     found = []
     for place, part_HW in enumerate(parts):

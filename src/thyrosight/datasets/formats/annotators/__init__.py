@@ -1,1 +1,1 @@
-"""Exports of annotation tools whose shapes are in JSON, or named by a list of colours -> cases: one file per tool."""
+"""Exports of annotation tools, as JSON or as masks with a list of colours -> cases: one file per tool."""

@@ -1,4 +1,4 @@
-"""labelmap.txt of CVAT: the colours of its classes -> an error that asks which are nodules, where not all are."""
+"""CVAT's labelmap.txt (colours of classes) -> an error that asks which classes are nodules, unless all of them are."""
 
 from __future__ import annotations
 

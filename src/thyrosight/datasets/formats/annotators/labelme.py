@@ -50,7 +50,7 @@ def read(request: Request) -> DataSet:
 
 
 def _read_one(images: Images, request: Request, path: Path) -> Annotated | None:
-    """JSON -> its image with the shapes; an image that is inside the JSON alone is written as a file.
+    """JSON -> its image with the shapes. Where only the JSON holds the image, the image is written as a file.
 
     None where the image is not there, InputError where the JSON is not a whole LabelMe file.
     """

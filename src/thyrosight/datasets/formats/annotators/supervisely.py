@@ -32,7 +32,7 @@ MAX_BITMAP_BYTES = 64 << 20
 
 
 def recognise(folder: Path) -> bool:
-    """A folder with JSON files of objects, size and tags, called as an image with `.json` behind it."""
+    """A folder with JSON files that hold objects, size and tags, named `a.png.json` for the image a.png."""
     return folder.is_dir() and any(starts_as_json(path, KEYS) for path in json_below(folder))
 
 
@@ -81,7 +81,7 @@ def _draw_with_holes(outer: Draw, holes: list[Draw], size_hw: tuple[int, int]) -
 
 
 def _draw_bitmap(text: str, x: int, y: int, size_hw: tuple[int, int]) -> BoolArray:
-    """A packed PNG as base64 and its corner -> mask_HW; of a PNG with four channels the last one counts."""
+    """A packed PNG as base64 and its corner -> mask_HW; of a PNG with four channels the last one is the mask."""
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_BITMAP_BYTES)
     except (binascii.Error, ValueError, zlib.error) as error:

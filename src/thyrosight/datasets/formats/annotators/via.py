@@ -85,7 +85,7 @@ def _shape(region: Json) -> AnnotatedShape:
 
 
 def _texts(attributes: Any) -> list[str]:
-    """{attribute: text, or {choice: True}} -> the texts and the choices."""
+    """{attribute: text, or {choice: True}} -> all texts, and all choices that are made."""
     found: list[str] = []
     for value in (attributes or {}).values():
         chosen = [name for name, is_set in value.items() if is_set] if isinstance(value, dict) else [value]
