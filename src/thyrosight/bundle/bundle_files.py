@@ -1,4 +1,4 @@
-"""Path of a bundle, a folder or a zip -> the bytes of its files, after their names, kinds and sizes are checked."""
+"""Path of a bundle (folder or zip) -> the bytes of its files, after a check of their names, kinds and sizes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thyrosight.files import mend_of
 INFO_NAME, ONNX_NAME, WEIGHTS_NAME, CARD_NAME = "bundle.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 SEEN_NAME = "seen_images.bin"
 MAX_BYTES = {INFO_NAME: 1 << 20, CARD_NAME: 1 << 20, ONNX_NAME: 1 << 30, WEIGHTS_NAME: 1 << 30, SEEN_NAME: 1 << 29}
-"""The files of a bundle, and how large each may be."""
+"""Name of each file of a bundle -> how large it may be."""
 NEEDED = MAX_BYTES.keys() - {SEEN_NAME}
 
 IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what file managers leave behind

@@ -54,7 +54,7 @@ def _counts(entry: TrainingSet) -> tuple[str, ...]:
 
 
 def _part(split: str) -> str:
-    """-> which rows of a set, and how many trainings ago; of the trainings in between only their number is said."""
+    """-> which rows of a set the weights have seen, and how many trainings ago."""
     *starts, part = split.split("before, by ")
     if len(starts) < 2:
         return split or NOT_SAID
@@ -135,7 +135,7 @@ def training_text(info: BundleInfo) -> str:
 
 
 def compute_text(info: BundleInfo) -> str:
-    """-> epochs, steps, hours and processor of the training, where they are recorded."""
+    """-> epochs, steps, hours and processor of the training, as far as they are recorded."""
     counted = {name: value for name, value in info.compute.items() if name != "processor"}
     text = ", ".join(f"{one_line(value)} {one_line(name)}" for name, value in counted.items()) or NOT_RECORDED
     on = f", on {one_line(info.compute['processor'])}" if "processor" in info.compute else ""

@@ -86,11 +86,11 @@ class Origin(_Record):
 
 
 class TrainingSet(_Record):
-    """A set that the weights have seen. sha256: of its list of cases; split: which part of it was seen, in words.
+    """A set that the weights have seen. sha256: of its list of cases. split: a phrase that says which part was seen.
 
-    held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both in `split` alone.
-    is_recorded: whether seen_images.bin holds every image of it, also the images that only chose settings.
-    label_meaning, left_out ({reason: number of images}) and notes come from its dataset.json.
+    held_out_fold and inherited_from: see bundle/training_sets.py; an older bundle states both only in `split`.
+    is_recorded: whether seen_images.bin holds every image of the set, also the images that served only to choose
+    settings. label_meaning, left_out ({reason: number of images}) and notes come from its dataset.json.
     """
 
     source: str
@@ -111,7 +111,7 @@ class TrainingSet(_Record):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the later fields where they are empty: such a record stays as it was before they existed."""
+        """Leaves out fields of later versions where they are empty, so that an older record is written as it was."""
         record: dict[str, Any] = serialise(self)
         later = {"held_out_fold": None, "inherited_from": "", "is_recorded": False}
         return {name: value for name, value in record.items() if name not in later or value != later[name]}
@@ -138,7 +138,7 @@ class SubgroupScores(_Record):
 
 
 class Count(_Record):
-    """A count: `number` out of `of`; `name` states what is counted."""
+    """A count: `number` of `of` cases; `name` states what is counted."""
 
     name: str
     number: int = Field(ge=0)
@@ -180,14 +180,13 @@ class Familiarity(BaseModel):
 
 
 class BundleInfo(_Record):
-    """All of bundle.json. files ({name: SHA-256}) and sha256 are filled when it is written.
+    """The content of bundle.json. files ({name: SHA-256}) and sha256 are filled in when the bundle is written.
 
-    mask_threshold is on mask_probability. min_area_fraction: smallest nodule as a fraction of its view's area.
+    mask_threshold: applies to mask_probability. min_area_fraction: smallest nodule as a fraction of its view's area.
     min_mean_probability: a region with a lower mean probability is dropped; 0 drops none. smooth_outlines: whether each
-    region is drawn without spurs and ragged edges. scores_meaning: which models
-    the scores are of, where they are not of this network. recipe: the training configuration. robustness: scores on
-    disturbed images. failures: how often outlines fail, and how. compute: {what: value} in words. sha256: of
-    bundle.json itself, with these 64 digits set to 0.
+    region is drawn without spurs and ragged edges. scores_meaning: which models were scored, where it was not this
+    network. recipe: the training configuration. robustness: scores on disturbed images. failures: how often outlines
+    fail, and how. compute: {what: value} in words. sha256: of bundle.json itself, with these 64 digits set to 0.
     """
 
     format_version: Literal[1] = 1

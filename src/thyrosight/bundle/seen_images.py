@@ -1,8 +1,9 @@
 """The images that a network has learned from <-> seen_images.bin: two hashes and a sketch of each, and no picture.
 
-A row is 304 bytes: the first 8 of the SHA-256 of the file, the first 8 of that of the decoded gray pixels (the same
-after a lossless re-encoding), and the sketch of datasets/pictures/sketches.py. A person who has an image can find out
-by this file whether the network learned from it. Nobody can find out from the file what an image shows.
+A row has 304 bytes: the first 8 bytes of the SHA-256 of the file, the first 8 bytes of the SHA-256 of the decoded gray
+pixels (which a lossless re-encoding does not change), and the sketch of datasets/pictures/sketches.py. A person who has
+an image can find out by this file whether the network learned from it. Nobody can find out from the file what an image
+shows.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class ImagePrint:
 
 @dataclass(frozen=True)
 class SeenImages:
-    """rows_NB: uint8 (N, 304), each row once; they are sorted, so their order tells nothing of the training."""
+    """rows_NB: uint8 (N, 304), each row once. Rows are sorted, so their order tells nothing about the training."""
 
     rows_NB: UInt8Array
 
@@ -80,7 +81,7 @@ class SeenImages:
 
 
 def short_hash(sha256: str) -> bytes:
-    """SHA-256 as 64 hexadecimal digits -> its first 8 bytes, as a print holds them; an empty text gives no bytes."""
+    """SHA-256 as 64 hexadecimal digits -> its first 8 bytes, as a print holds them; of an empty text, no bytes."""
     return bytes.fromhex(sha256)[:HASH_BYTES]
 
 

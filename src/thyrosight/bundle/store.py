@@ -53,7 +53,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 SHIPPED = "shipped"
-"""The name of the bundle inside the package, where a bundle is named by text."""
+"""The text that means the bundle inside the package, wherever a bundle is given as text."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Bundle:
     graph: GraphChecker = field(compare=False, repr=False)
     """Checks how many views may be predicted at once."""
     seen: SeenImages = field(default=SeenImages.from_bytes(b""), compare=False, repr=False)
-    """The images that it learned from; none where nobody recorded them."""
+    """The images that it learned from; empty where they were not recorded."""
 
     @property
     def weights_bytes(self) -> bytes:
@@ -83,9 +83,9 @@ def default_bundle_path() -> Path:
 
 
 def bundle_path(bundle: Path | str | None) -> Path:
-    """A path, the text "shipped" or None -> where the bundle is; None and "shipped" are the shipped model.
+    """A path, the text "shipped" or None -> path of the bundle; None and "shipped" mean the shipped model.
 
-    Path("shipped") and "./shipped" are a folder of that name instead.
+    Path("shipped") and "./shipped" mean a folder of that name.
     """
     return default_bundle_path() if bundle in (None, SHIPPED) else Path(bundle or "")
 
@@ -110,8 +110,8 @@ def write_bundle(
 ) -> Path:
     """Path (ending in .zip: one file, else a folder), info and contents -> the path, written whole or not at all.
 
-    An older bundle at that path is replaced; anything else there stays, with a BundleError. BundleError too where the
-    contents would not load.
+    An older bundle at that path is replaced. BundleError where anything else is there, which stays as it is, or where
+    the contents would not load.
     """
     path = Path(folder_or_zip)
     _check_contents(path, info, onnx_bytes, weights_bytes)
@@ -134,7 +134,7 @@ def write_bundle(
 
 
 def refuse_other_network(path: Path, weights_bytes: bytes) -> None:
-    """BundleError where a bundle with other weights is at the path: a trained network would be lost."""
+    """BundleError where the path holds a bundle with other weights, because a trained network would be lost."""
     if not os.path.lexists(path):
         return
     _refuse_stranger(path)
@@ -146,7 +146,7 @@ def refuse_other_network(path: Path, weights_bytes: bytes) -> None:
 
 
 def _check_contents(path: Path, info: BundleInfo, onnx_bytes: bytes, weights_bytes: bytes) -> GraphChecker:
-    """Contents of a bundle -> the checker of its network, after a check of one view.
+    """Contents of a bundle -> the checker of its network, which has already passed for one view.
 
     BundleError where anything is wrong.
     """
@@ -178,7 +178,7 @@ def _render_info(info: BundleInfo, files: Mapping[str, str]) -> bytes:
 
 
 def _refuse_stranger(path: Path) -> None:
-    """BundleError where something that is no bundle is at the path: it is not replaced."""
+    """BundleError where the path holds something that is not a bundle, because it would be replaced."""
     if not os.path.lexists(path):
         return
     fault = BundleError(f"{path}: exists and is not a bundle, so it is not replaced; choose another path")
@@ -259,7 +259,7 @@ def _loaded(path: Path) -> Bundle:
 
 
 def _parse_info(path: Path, data: bytes) -> BundleInfo:
-    """bundle.json -> info; the version is checked first, so that a newer bundle is not called damaged."""
+    """bundle.json -> info. The version is checked first, so that a bundle of a newer version is not called damaged."""
     try:
         table = json.loads(data.decode(), object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

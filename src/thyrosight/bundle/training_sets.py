@@ -5,7 +5,7 @@ An evaluation asks this before it scores a bundle, and a run before it starts fr
 held_out_fold of a training set: the fold that the bundle has not seen.
 inherited_from: the bundle whose weights had seen the set before the run began; empty where the run itself saw it.
 is_recorded: the images of the set are in seen_images.bin. Then datasets/pictures/seen_rows.py compares the images
-themselves, and the name of the set does not count.
+themselves, and the name of the set is not used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DRAWN = "phantom"
 """The source of phantoms: each seed draws another set under this same name."""
 _OLD_FOLD = re.compile(r"(?:^|: )folds other than (\d+), but validation$")
 _OLD_ORIGIN = re.compile(r"before, by (.+?): ")
-"""How an older bundle states the two fields in its text `split`."""
+"""How an older bundle states held_out_fold and inherited_from in its text `split`."""
 
 
 def held_out_fold(entry: TrainingSet) -> int | None:
@@ -52,9 +52,9 @@ def seen_sets(info: BundleInfo, sources: Collection[str], fold: int | None) -> l
 
 
 def seen_by_name(entries: Sequence[TrainingSet], cases: Sequence[Case]) -> list[TrainingSet | None]:
-    """Sets whose images nobody recorded, rows -> for each row the set that holds it by name and fold, or None.
+    """Sets whose images are not recorded, rows -> for each row the set that has its source and fold, or None.
 
-    For a row of the test split it is None, because no run learns from it.
+    None for a row of the test split, because no run learns from such rows.
     """
     return [
         next(
@@ -81,12 +81,15 @@ def without_record(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
 
 
 def names_a_set(entry: TrainingSet) -> bool:
-    """Whether the name of the source means one published set: `folders` or `phantom` may be anybody's images."""
+    """Whether the source is the name of one published set; `folders` or `phantom` may be anybody's images."""
     return entry.source != DRAWN and entry.origin is not None and bool(entry.origin.citation)
 
 
 def has_left_out(info: BundleInfo, folds: Collection[int]) -> bool:
-    """Whether the bundle's own run, not the one that made its starting weights, left out one of these folds."""
+    """Whether the bundle's own run left out one of these folds.
+
+    The run that made its starting weights does not count.
+    """
     return any(not inherited_from(entry) and held_out_fold(entry) in folds for entry in info.training_sets)
 
 
@@ -96,7 +99,7 @@ def has_seen_the_same(one: BundleInfo, other: BundleInfo) -> bool:
 
 
 def _has_seen_no_more(one: BundleInfo, other: BundleInfo) -> bool:
-    """Whether `other` has each set of `one` too, with the same fold left out, in the sources of `other`'s own run."""
+    """Whether `other` too has each set of `one` that is a source of its own run, with the same fold left out."""
     own = {entry.source for entry in other.training_sets if not inherited_from(entry)}
     known = {(entry.source, held_out_fold(entry)) for entry in other.training_sets}
     return all((entry.source, held_out_fold(entry)) in known for entry in one.training_sets if entry.source in own)
@@ -124,7 +127,7 @@ def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> N
 
 
 def own_set(source: str, rows: Sequence[Case], sha256: str, fold: int | None) -> TrainingSet:
-    """Fitted rows of one source, hash of their list, fold that the run keeps out -> their record."""
+    """Fitted rows of one source, hash of their list, fold that the run leaves out -> the record of this set."""
     part = "all rows but test and validation" if fold is None else f"folds other than {fold}, but validation"
     return TrainingSet(
         source=source, num_images=len(rows), sha256=sha256, split=part, held_out_fold=fold, is_recorded=True
@@ -137,7 +140,7 @@ def start_record(bundle: Bundle) -> dict[str, Any]:
 
 
 def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
-    """start_record (None: the run began with fresh weights) -> the sets that those weights have seen."""
+    """Record by `start_record` (None: no starting weights) -> the sets that the starting weights have seen."""
     if start is None:
         return
     for record in start["training_sets"]:
@@ -152,12 +155,18 @@ def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
 
 
 def without_images(entry: TrainingSet) -> TrainingSet:
-    """-> the set; one that only an earlier run saw counts as not recorded, because its images are gone."""
+    """-> the set.
+
+    If only an earlier run saw it, is_recorded becomes False, because the list of its images is gone.
+    """
     return entry.model_copy(update={"is_recorded": False}) if inherited_from(entry) else entry
 
 
 def without_repeats(entries: Sequence[TrainingSet]) -> tuple[TrainingSet, ...]:
-    """Sets of several bundles -> each set once, by its first record; is_recorded only where all its records have it."""
+    """Sets of several bundles -> each set once, as its first record states it.
+
+    is_recorded only if all its records say so.
+    """
     known: dict[tuple[str, int | None, str], TrainingSet] = {}
     for entry in entries:
         key = (entry.source, held_out_fold(entry), inherited_from(entry))

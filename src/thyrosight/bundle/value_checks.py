@@ -1,7 +1,7 @@
-"""Values of bundle.json -> refused where a text could steer a terminal, or where a value is far too large.
+"""Values of bundle.json -> an error where a text could control a terminal, or where a value is far too large.
 
-records.py checks what these values mean. Here they are bounded, because they are shown in tables, reports, results and
-on the screen.
+records.py checks what the values mean. This module limits their size, because tables, reports, results and the screen
+show them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def check_values(path: Path, value: Any, where: str = "", depth: int = 0) -> Non
 
 
 def printable_values(value: Any) -> Any:
-    """A value to write -> the same with printable texts only: the words of a data set may hold anything."""
+    """A value that is to be written -> the same with all texts printable: texts of a data set may hold anything."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

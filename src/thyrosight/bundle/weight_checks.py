@@ -1,4 +1,4 @@
-"""Bytes of safetensors or ONNX -> refused unless whole, finite and self-contained; read with numpy alone.
+"""Bytes of safetensors or ONNX -> an error unless whole, finite and self-contained. Only numpy is needed.
 
 Neither format can run code, but a file can be false: offsets beyond the file, weights that are NaN, ONNX tensors in
 another file on the reader's disk. Sources: the safetensors format description (github.com/huggingface/safetensors),
@@ -31,7 +31,7 @@ _EXPONENT_MASKS: dict[str, tuple[str, int]] = {
     "F16": ("<u2", 0x7C00),
     "BF16": ("<u2", 0x7F80),
 }
-"""Float type -> (unsigned type of its width, its exponent bits): all of these set means infinity or NaN (IEEE 754)."""
+"""Float type -> (unsigned type of its width, its exponent bits). All exponent bits set: infinity or NaN (IEEE 754)."""
 
 _ONNX_FLOATS = {1: "F32", 10: "F16", 11: "F64", 16: "BF16"}
 _ONNX_MESSAGES: dict[str, dict[int, str]] = {
@@ -43,7 +43,7 @@ _ONNX_MESSAGES: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-"""Message -> {field number: message}: every path to a tensor; all other fields are skipped by their length."""
+"""Message -> {field number: message}, for every path to a tensor; all other fields are skipped."""
 _DATA_TYPE, _FLOAT_DATA, _NAME, _RAW_DATA, _DOUBLE_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 2, 4, 8, 9, 10, 13, 14
 
 
@@ -144,10 +144,10 @@ def _is_nan(raw: memoryview, dtype: str) -> bool:
 
 
 def check_onnx(data: bytes) -> None:
-    """WeightsError unless all tensors of the ONNX file are inside it, and those of more than one value are finite.
+    """WeightsError unless the ONNX file itself holds all its tensors, with finite values.
 
-    A tensor of one infinite value passes, because graphs write an open bound in this way. The operations of the graph
-    are not checked here.
+    A tensor of a single value may also be infinite, because graphs write an open bound in this way. The operations of
+    the graph are not checked here.
     """
     num_graphs = 0
     for kind, message in _walk(memoryview(data), "model", 0):
@@ -195,7 +195,7 @@ def _walk(message: memoryview, kind: str, depth: int) -> Iterator[tuple[str, mem
 def wire_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Protocol Buffers message -> (field number, integer or bytes), in file order.
 
-    WeightsError after MAX_FIELDS of them: a file of millions of empty fields would take minutes.
+    WeightsError after MAX_FIELDS fields: a file with millions of empty fields would take minutes.
     """
     position, end = 0, len(message)
     num_fields = 0

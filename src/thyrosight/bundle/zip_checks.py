@@ -1,8 +1,7 @@
-"""Zip file -> refused before it is walked or inflated, where its directory or its sizes are not those of a bundle.
+"""Zip file -> an error, before it is read or inflated, where its directory or its sizes can't be those of a bundle.
 
 zipfile reads the whole directory of an archive at once, and a few kilobytes of deflated zeros claim gigabytes. A bundle
-has few files, and its weights hardly compress. So a zip that is no bundle is known by its number of entries and by its
-sizes.
+has few files, and its weights hardly compress. So the number of entries and their sizes show that a zip is no bundle.
 
 Source: PKWARE's APPNOTE.TXT 6.3, section 4.3.16 (end of central directory record).
 """
@@ -45,7 +44,7 @@ def check_directory(path: Path) -> None:
 
 
 def check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
-    """One entry -> BundleError where it would inflate to far more than it holds."""
+    """One entry -> BundleError where its inflated size is far larger than its compressed size."""
     if entry.file_size > max(SMALL_BYTES, MAX_RATIO * entry.compress_size):
         raise BundleError(
             f"{path}: {os.path.basename(entry.filename)[:60]} would inflate from {entry.compress_size:,} bytes to "

@@ -49,9 +49,9 @@ def report(
 ) -> None:
     """An examination -> its report: HTML, text, PDF.
 
-    From a results folder, the program proposes an examination: views that are one nodule, sizes, TI-RADS. It is written
-    as examination.json, for a reader to complete; run the command again with that file. Names of files such as
-    `right_trans_upper.png` state view, side and pole. docs/examinations.md describes the JSON.
+    From a results folder, the program proposes an examination: which views show the same nodule, its sizes, its
+    TI-RADS. It is written as examination.json, for a reader to complete; run the command again with that file. Names of
+    files such as `right_trans_upper.png` state view, side and pole. docs/examinations.md describes the JSON.
     """
     from thyrosight.results.examinations.dicom_report import dicom_report, dicom_sources
     from thyrosight.results.examinations.write import read_examination, report_files, write_report_files

@@ -19,7 +19,7 @@ from thyrosight.views.boxes import box_iou
 
 Float64Array = NDArray[np.float64]
 FALSE_LIMIT = 0.1
-"""False regions per image at which the FROC curve is quoted."""
+"""The FROC curve is quoted at this number of false regions per image."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ def boxes_of(numbers: Sequence[float]) -> list[Box]:
 
 
 def matches(reference: Sequence[Box], predicted: Sequence[Box], min_iou: float) -> list[tuple[int, int]]:
-    """Boxes of both -> (reference, prediction) pairs of at least min_iou, one to one, largest IoU first."""
+    """Boxes of reference and prediction -> pairs of indices, one to one, largest IoU first.
+
+    A pair is (reference, prediction), with an IoU of at least min_iou.
+    """
     pairs = [
         (box_iou(one, other), place, number)
         for place, one in enumerate(reference)
@@ -84,7 +87,7 @@ def regions(rows: Sequence[CaseScore], min_iou: float) -> Regions:
 
 @dataclass(frozen=True)
 class BoxStatistic:
-    """One score of boxes as a statistic over images. n counts what is scored; n_of says what: "boxes" or "images"."""
+    """One score of boxes as a statistic over images. n_of: what is scored, "boxes" or "images"; n: their number."""
 
     score: ScoreName
     higher_is_better: bool
@@ -94,7 +97,7 @@ class BoxStatistic:
 
 
 def box_statistics(rows: Sequence[CaseScore]) -> tuple[BoxStatistic, ...]:
-    """Rows that all have boxes -> boxes found at IoU 0.5 and 0.3, AP50, the FROC's value, false regions per image."""
+    """Rows that all have boxes -> boxes found at IoU 0.5 and 0.3, AP50, FROC, false regions per image."""
     num_boxes = np.array([len(row.reference_boxes_px) // 4 for row in rows], np.float64)
     at_50, at_30 = regions(rows, 0.5), regions(rows, 0.3)
     found_50, found_30 = _found_by_image(at_50, len(rows)), _found_by_image(at_30, len(rows))
@@ -130,7 +133,7 @@ def _found_by_image(part: Regions, num_images: int) -> Float64Array:
 def box_average_precision_of(part: Regions, num_boxes_N: Float64Array) -> Statistic:
     """Regions and boxes per image -> area below the curve of precision over recall.
 
-    Precision is made monotone first, and all points count (VOC since 2010).
+    Precision is made monotone first, and every point of the curve is used (VOC since 2010).
     """
     order = np.argsort(-part.mean_R, kind="stable")
     image_R, found_R = part.image_R[order], part.is_found_R[order].astype(np.float64)
@@ -153,7 +156,7 @@ def box_average_precision_of(part: Regions, num_boxes_N: Float64Array) -> Statis
 def froc_of(part: Regions, num_boxes_N: Float64Array, limit: float) -> Statistic:
     """Regions, boxes per image, limit of false regions per image -> the share of boxes found at that limit.
 
-    Regions count by falling mean probability, for as long as the false ones stay within the limit.
+    Regions are added by falling mean probability, as long as the number of false ones stays within the limit.
     """
     order = np.argsort(-part.mean_R, kind="stable")
     image_R, found_R = part.image_R[order], part.is_found_R[order].astype(np.float64)

@@ -51,8 +51,8 @@ class CaseScore:
 
     reference_area_px 0: the reference states that there is no nodule. hd95 is None where one of the masks is empty, and
     hd95_reason states which: `missed` (no prediction) or `invented` (no reference). longest_…: the longest diameters of
-    the nodules that were found, reference and prediction in the same order. malignancy_logit is the output of the
-    network, risk is calibrated. mean_probability: mean mask probability inside the predicted mask, None if it is empty.
+    the nodules that were found; both lists are in the same order. malignancy_logit is the output of the network, risk
+    is calibrated. mean_probability: mean mask probability inside the predicted mask, None if it is empty.
     """
 
     case_id: str
@@ -92,7 +92,7 @@ class CaseScore:
     predicted_boxes_px: tuple[float, ...] = ()
     """The same numbers for each predicted region; given only where the reference is boxes."""
     predicted_means: tuple[float, ...] = ()
-    """Mean probability of each of those regions, in their order."""
+    """Mean probability of each predicted region, in the order of predicted_boxes_px."""
 
     @property
     def is_outlined(self) -> bool:
@@ -150,7 +150,7 @@ def score_case(
 
 
 def _box_fields(case: Case, predicted: CasePrediction) -> dict[str, Any]:
-    """Boxes of reference and prediction as plain numbers; {} where the case has an outline, or has no boxes."""
+    """-> the fields of CaseScore about boxes; empty where the case has an outline, or has no boxes."""
     if case.mask is not None or not case.boxes:
         return {}
     return {
@@ -213,7 +213,7 @@ def _finite(value: float | None) -> float | None:
 COLUMNS = tuple(field.name for field in fields(CaseScore))
 KINDS = {field.name: str(field.type) for field in fields(CaseScore)}
 NEEDED = tuple(name for name, kind in KINDS.items() if not kind.startswith("tuple") and not kind.endswith("| None"))
-"""Columns that every table has. Any other column may be absent; then no row has a value in it."""
+"""Columns that every table must have. Any other column may be absent; its values are then None."""
 LIST_SEPARATOR = ";"
 DIGITS = 6
 """Significant digits of the numbers in a compact table; scores are quoted with three."""
@@ -232,7 +232,7 @@ def write_case_scores(scores: Iterable[CaseScore], path: Path) -> None:
 def compact_case_scores(scores: Sequence[CaseScore]) -> str:
     """Scores -> the text of a small per_case.csv: numbers to 6 digits, without columns that are empty in all rows.
 
-    `read_case_scores` reads it, and `pool` makes the same evaluation from it again.
+    `read_case_scores` reads this text, and `pool` makes the same evaluation from it again.
     """
     rows = [{name: _text(getattr(score, name), DIGITS) for name in COLUMNS} for score in scores]
     kept = [name for name in COLUMNS if name in NEEDED or any(row[name] for row in rows)]
@@ -246,7 +246,7 @@ def compact_case_scores(scores: Sequence[CaseScore]) -> str:
 def read_case_scores(path: Path) -> list[CaseScore]:
     """per_case.csv (or the folder that holds it) -> its scores; InputError names the file, the row and the fix.
 
-    A column that may be empty may also be absent, as in an older file or a compact one.
+    Columns other than NEEDED may be absent, as in older files and in compact ones.
     """
     path = path / "per_case.csv" if path.is_dir() else path
     try:
@@ -276,7 +276,7 @@ def is_case_scores(path: Path) -> bool:
 
 
 def _text(value: object, digits: int | None = None) -> str:
-    """Value -> its cell; digits None: a number with all its digits."""
+    """Value -> its cell. digits: significant digits of a number; None: all of them."""
     if value is None:
         return ""
     if isinstance(value, tuple):

@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 50
 
 @dataclass(frozen=True)
 class Axes:
-    """Data range of both axes -> positions in a drawing of WIDTH x HEIGHT."""
+    """Both axes: values in data units -> positions in a drawing of WIDTH x HEIGHT."""
 
     x_low: float
     x_high: float

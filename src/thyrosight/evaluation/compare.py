@@ -1,4 +1,4 @@
-"""per_case.csv of two models on the same cases -> first - second of every score, with a paired 95 % interval."""
+"""per_case.csv of two models on the same cases -> difference (first - second) of each score, with a paired interval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from thyrosight.files.earlier_files import json_table, refuse_strangers
 
 @dataclass(frozen=True)
 class ComparedScore:
-    """One score of both models on the same cases, and first - second with its paired 95 % interval."""
+    """One score of both models on the same cases; their difference (first - second) with its paired interval."""
 
     name: str
     title: str
@@ -56,9 +56,11 @@ def compare(
     out: Path | str | None = None,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
 ) -> Comparison:
-    """per_case.csv of two models -> paired differences first - second on the cases in both, as JSON in `out` if given.
+    """per_case.csv of two models -> paired differences (first - second) on the cases that both have.
 
-    InputError where no case is in both, or where the two differ in the reference, label or group of a case.
+    out: a file for the result as JSON.
+
+    InputError where the tables have no case in common, or differ in the reference, label or group of a case.
     """
     first, second = Path(first), Path(second)
     subject = {"first": str(first), "second": str(second)}
@@ -89,7 +91,7 @@ def compare(
 
 
 def _seen_in(table: Path, which: str) -> tuple[str, ...]:
-    """per_case.csv -> a sentence about the images that its model had seen, by the evaluation.json next to it."""
+    """per_case.csv -> a sentence about images that its model had seen, from the evaluation.json next to it."""
     folder = table if table.is_dir() else table.parent
     evaluated = json_table(folder / "evaluation.json").get("evaluated")
     seen = evaluated.get("scored_although_seen") if isinstance(evaluated, dict) else None
@@ -107,7 +109,7 @@ def _same_reference(a: CaseScore, b: CaseScore) -> bool:
 
 
 Numbers = Callable[[CaseScore], tuple[float, float] | None]
-"""A case -> the two numbers of a score (value, and weight or label); None where the case does not count."""
+"""A case -> the two numbers of a score (value, and weight or label); None where the case has no such score."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _paired(
     groups: Sequence[str],
     settings: EvaluationSettings,
 ) -> ComparedScore:
-    """(name, title, whether higher is better), the statistics of both over the same cases -> the paired difference."""
+    """(name, title, whether higher is better), a statistic per model on the same cases -> the paired difference."""
     rng = random_stream(settings, f"compare {score[0]}")
     difference = paired_bootstrap(statistic_a, statistic_b, groups, rng, settings.draws)
     values = [float(statistic(np.ones((1, len(groups))))[0]) for statistic in (statistic_a, statistic_b)]
@@ -197,4 +199,4 @@ COMPARED = (
     _ScoreKind("average_precision", "Average precision", True, _rated, ranking.average_precision_of),
     _ScoreKind("brier", "Brier score", False, _rated, calibration.brier_of),
 )
-"""The scores by which two models are compared. A mean is a ratio whose denominators are 1."""
+"""The scores by which two models are compared. All are ratios; a mean is a ratio with denominators of 1."""

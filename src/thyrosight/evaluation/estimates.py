@@ -20,7 +20,7 @@ from thyrosight.evaluation.metrics.bootstrap import DRAWS, Interval, Statistic, 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How an evaluation scores. risk_threshold belongs to F1; draws and seed to the bootstrap."""
+    """Settings of an evaluation. risk_threshold is for F1; draws and seed are for the bootstrap."""
 
     masks: MaskSettings = field(default_factory=MaskSettings)
     risk_threshold: float = 0.5
@@ -44,7 +44,7 @@ class ScoreName(NamedTuple):
 class Estimate:
     """One score with its 95 % interval.
 
-    n counts images, nodules or groups, as n_of states; they are from num_groups groups.
+    n: number of images, nodules or groups, as n_of states. num_groups: number of groups that they come from.
     """
 
     name: str

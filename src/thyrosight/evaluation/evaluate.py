@@ -82,7 +82,7 @@ def without_seen(
 def with_seen(
     context: EvaluationContext, seen: SeenRows, cases: Sequence[Case], even_if_seen: bool
 ) -> EvaluationContext:
-    """Context, seen rows, all chosen cases -> the context with a note on the seen rows and their case_ids."""
+    """Context, seen rows, all chosen cases -> the context with the case_ids of the seen rows and a note on them."""
     done = "scored all the same: these scores do not hold for other images" if even_if_seen else "left out"
     names = tuple(case.case_id for case in seen.of(cases))
     notes = (*context.notes, *seen.notes(cases, done))
@@ -153,7 +153,7 @@ def write_evaluation(evaluation: Evaluation, pictures: dict[str, Picture], out: 
 def score_prediction(predictor: Predictor, case: Case, settings: EvaluationSettings) -> tuple[CaseScore, Outlines]:
     """Predictor, case -> its score against the reference, and both outlines; InputError where a file can't be used.
 
-    The ultrasound field is the `fov` of cases.csv where it is given, else the one that the model found. With a `fov`,
+    The ultrasound field is the `fov` in cases.csv, if it has one, else the field that the model found. With a `fov`,
     two models are scored on the same field.
     """
     frame = load_image(case)

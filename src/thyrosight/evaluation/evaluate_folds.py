@@ -1,8 +1,8 @@
 """One bundle per fold, cases.csv -> each bundle scored on the fold that it has not seen, and all folds pooled.
 
 OUT/  fold0/ …  pooled/   each with per_case.csv, evaluation.json, report.html
-The risk of a bundle was calibrated, and its mask rule chosen, on its few validation images. With across_folds, both
-come from the images of the other folds instead.
+The few validation images of a bundle gave its calibration and its mask rule. With across_folds, the images of the other
+folds give both.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def evaluate_folds(
     """Folder with foldK/bundle (of `cross-validate` or `ensemble`), cases.csv -> the pooled Evaluation, written.
 
     across_folds: mask rule and calibration of each fold come from the images of the other folds, each predicted by the
-    model that has not learned from it; with calibrates=False only the mask rule does. InputError where a bundle does
-    not state that it left its fold of these cases out. An image of the fold that it saw under another name is left
-    out and named. With even_if_seen there is no InputError, and such images are scored and named. progress is called
-    per fold with (cases done, cases in all).
+    model that has not learned from it. With calibrates=False only the mask rule comes from there. InputError where a
+    bundle does not state that it left its fold of these cases out. An image of the fold that a bundle saw under another
+    name is left out and named. With even_if_seen there is no InputError, and such images are scored and named. progress
+    is called per fold with (cases done, cases in all).
     """
     bundles = {fold: load_bundle(path) for fold, path in fold_bundles(runs).items()}
     cases_csv = table_path(cases_csv)
@@ -90,7 +90,7 @@ def evaluate_folds(
 
 
 def _rule_of(predictors: dict[int, Predictor], cases: Sequence[Case]) -> OutOfFoldRule | None:
-    """{fold: its predictor}, all cases -> a mask rule per fold, chosen on the outlines of the other folds.
+    """{fold: its predictor}, all cases -> one mask rule per fold, chosen on the outlines of the other folds.
 
     None where a fold has no case with an outline, or a predictor that gives no outlines. A case that can't be read is
     skipped here; the evaluation of its fold reports it.
@@ -142,9 +142,9 @@ def pool(
     """per_case.csv of several folds, each by the model that has not seen it -> one Evaluation of all cases, written.
 
     One table with all folds is accepted as well, such as the file `keep` of an earlier call. InputError where a case is
-    in two tables: they are not folds of one cross-validation. across_folds: the risk of each fold is calibrated on the
-    logits of the other folds first. mask_rule: the rule that outlined the parts, for the record. keep: file for all
-    rows as one compact table, from which this evaluation can be made again.
+    in two tables: these are not folds of one cross-validation. across_folds: first, the risk of each fold is calibrated
+    on the logits of the other folds. mask_rule: the rule by which the folds were outlined; it is recorded. keep: file
+    for all rows as one compact table, from which this evaluation can be made again.
     """
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
@@ -165,7 +165,7 @@ def pool(
 
 
 def _goes_on(out: Path, rows: Sequence[CaseScore]) -> bool:
-    """Whether `out` holds a pool of a part of these scores: of fold 0, say, where the new pool has folds 0 and 1."""
+    """Whether `out` holds a pool of some of these folds, for example of fold 0 where the new pool has 0 and 1."""
     evaluated, table = json_table(out / "evaluation.json").get("evaluated"), out / "per_case.csv"
     if not (isinstance(evaluated, dict) and is_case_scores(table)):
         return False
@@ -189,7 +189,7 @@ def _selection(folds: Collection[int], num_tables: int) -> str:
 
 
 def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool) -> EvaluationContext:
-    """Tables of the folds, their rows -> what was evaluated, from the evaluation.json next to each table."""
+    """Tables of the folds, their rows -> the context of all folds, from the evaluation.json next to each table."""
     own = [_evaluation_of(part) for part in parts if part.is_dir() or part.name == "per_case.csv"]
     known = [read_evaluation(path)["evaluated"] for path in own if path.exists()]
     meanings = {record["risk_meaning"] for record in known}
@@ -216,7 +216,7 @@ def _pooled(parts: Sequence[Path], rows: Sequence[CaseScore], across_folds: bool
 
 
 def of_all(known: Sequence[Mapping[str, Any]], name: str) -> tuple[str, ...]:
-    """Contexts of several evaluations, the name of a list in them -> all these lists as one."""
+    """Contexts of several evaluations, name of a field that holds a list -> all these lists joined."""
     return tuple(str(item) for record in known for item in record.get(name) or ())
 
 

@@ -1,7 +1,8 @@
-"""Raw predictions, reference masks -> the rule by which a bundle outlines: mask threshold, least mean probability.
+"""Raw predictions, reference masks -> the mask rule of a bundle: mask threshold, least mean probability.
 
-The rule is the one with the best mean Dice over the images on which it is chosen. With few images it fits their noise:
-a run has only its validation groups; a cross-validation has all images, outlined by models that have not seen them.
+The rule is the one with the best mean Dice over the images on which it is chosen. On few images it fits noise. A run
+can only use its validation groups; a cross-validation can use all images, because each is outlined by a model that has
+not seen it.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """rule: chosen on the images of all folds. by_fold: the rule that scores each fold, chosen on the other folds.
+    """rule: chosen on the images of all folds. by_fold: for the scores of each fold, a rule chosen on the other folds.
 
-    network_settings: settings of the networks that outlined; a bundle of another network refuses the rule.
+    network_settings: settings of the networks that made the predictions; a bundle of another network refuses the rule.
     """
 
     rule: MaskRule
@@ -75,9 +76,9 @@ def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, inf
 def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
     """Dice of N images by T thresholds and L least means -> (the rule with the best mean Dice, this mean).
 
-    To choose, each mean is averaged with the means of the neighbouring rules, because the top of a flat curve is noise.
-    may_drop: whether a region of low mean probability may be dropped. Only images without a nodule, or many images,
-    show whether this helps.
+    For the choice, each mean is averaged with the means of neighbouring rules, because the highest point of a flat
+    curve is noise. may_drop: whether a region of low mean probability may be dropped. Only images without a nodule, or
+    many images, show whether this helps.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
     best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)
@@ -86,7 +87,10 @@ def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, ma
 
 
 def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-> for each entry the mean of it and the eight around it; entries at the border are repeated outwards."""
+    """-> for each entry, the mean of this entry and the eight around it.
+
+    Entries at the border are repeated outwards.
+    """
     num_rows, num_columns = means_TL.shape
     padded = np.pad(means_TL, 1, mode="edge")
     shifted = [padded[row : row + num_rows, column : column + num_columns] for row in range(3) for column in range(3)]
@@ -97,7 +101,7 @@ def _with_neighbours(means_TL: NDArray[np.float64]) -> NDArray[np.float64]:
 def out_of_fold_rule(
     dices_of_fold: dict[int, NDArray[np.float64]], network_settings: dict[str, Any], *, may_drop: bool
 ) -> OutOfFoldRule:
-    """Dice of the images of each fold (N, T, L), by models that have not seen them -> the rule of all, and per fold."""
+    """Dice (N, T, L) per fold, of a model that has not seen the fold -> the rule of all folds, and one per fold."""
     by_fold = {}
     for fold in dices_of_fold:
         others = [dices_NTL for other, dices_NTL in dices_of_fold.items() if other != fold]

@@ -1,4 +1,4 @@
-"""CaseScores of several folds -> risks and operating points that the other folds choose.
+"""CaseScores of several folds -> for each fold, risks and operating points that the other folds determine.
 
 The logit of a case comes from a model that has not seen it. The calibration and the thresholds of a fold come from the
 logits of the other folds (Platt 1999 fits his sigmoid to cross-validated outputs for the same reason). The labels of a
@@ -41,7 +41,7 @@ class LabelledLogits:
 class OutOfFoldPoint:
     """One operating point: its goal, the threshold on the logit (chosen on all cases), and its two rates.
 
-    For the rates, the cases of each fold are called by the threshold that was chosen on the other folds.
+    For the rates, the cases of each fold are called high or low by the threshold that was chosen on the other folds.
     """
 
     goal: OperatingGoal
@@ -70,7 +70,7 @@ def with_parts(rows: Sequence[CaseScore]) -> list[CaseScore]:
 
 
 def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:
-    """Rows, the name of their file -> the labelled ones; InputError where they can't calibrate fold by fold."""
+    """Rows, the name of their file -> the labelled rows; InputError where no calibration fold by fold is possible."""
     labelled = [row for row in rows if row.malignancy is not None]
     if labelled and all(row.malignancy_logit is None for row in labelled):
         raise InputError(f"{where}: no malignancy_logit; evaluate every fold again with this version and pool them")
@@ -92,7 +92,7 @@ def labelled_logits(rows: Sequence[CaseScore], where: str) -> LabelledLogits:
 
 
 def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
-    """InputError where the images are too few for a calibration, or where the rest without one fold lacks a label."""
+    """InputError where there are too few images for a calibration, or where without one fold a label is missing."""
     if len(rated.labels) < MIN_CALIBRATION_IMAGES:
         raise InputError(f"{where}: {len(rated.labels)} labelled images; a calibration needs {MIN_CALIBRATION_IMAGES}")
     if len(set(rated.folds)) < 2:
@@ -102,7 +102,7 @@ def _refuse_too_few(rated: LabelledLogits, where: str) -> None:
 
 
 def _fold_without_others(rated: LabelledLogits) -> int | None:
-    """-> the first fold without which the rest has one label only; None where there is no such fold."""
+    """-> the first fold without which only one label is left; None where there is no such fold."""
     for fold in sorted(set(rated.folds)):
         if {label for label, its_fold in zip(rated.labels, rated.folds, strict=True) if its_fold != fold} != {0, 1}:
             return fold
@@ -110,7 +110,7 @@ def _fold_without_others(rated: LabelledLogits) -> int | None:
 
 
 def can_choose_thresholds(rated: LabelledLogits) -> bool:
-    """Whether there are two folds or more, and both labels remain whichever fold is left out."""
+    """Whether there are two folds or more, and both labels remain when any one fold is left out."""
     return len(set(rated.folds)) > 1 and _fold_without_others(rated) is None
 
 
@@ -129,7 +129,7 @@ def fit_of(logits: Sequence[float], labels: Sequence[int], where: str) -> Fit:
 
 
 def recalibrated(rows: Sequence[CaseScore], where: str) -> list[CaseScore]:
-    """Rows of several folds -> the same; the risk of each fold is calibrated on the logits of the other folds."""
+    """Rows of several folds -> the same with new risks: each fold is calibrated on the logits of the other folds."""
     rated = labelled_logits(rows, where)
     fits = {}
     for fold in set(rated.folds):

@@ -1,9 +1,9 @@
-"""Log of readings without and with the network, cases.csv -> AUROC and Dice of both, paired, with intervals by group.
+"""Log of readings without and with the network, cases.csv -> paired AUROC and Dice, with intervals by group.
 
-A pair is one reader's last reading without the network and last reading with it, of one image. Each reader has an
-AUROC, because two readers use a scale differently; the result is the mean over readers. The bootstrap draws groups of
-cases, so that all readings of a patient are drawn together. Readers are fixed: the interval is for these readers and
-other patients.
+A pair is one reader's last reading without the network and last reading with it, of one image. AUROC is computed per
+reader, because two readers use a scale differently; the result is the mean over readers. The bootstrap draws groups of
+cases, so that all readings of a patient are drawn together. Readers are not drawn: the interval is for these readers
+and other patients.
 
 Legend: N pairs.
 """
@@ -109,9 +109,9 @@ def study_readers(log: Path, cases_csv: Path, settings: EvaluationSettings = DEF
 
 
 def _pairs(readings: Sequence[LoggedReading], cases: dict[str, Case]) -> tuple[list[_Pair], Counter[str]]:
-    """Readings, {SHA-256: case} -> pairs, and the reasons why other readings do not count.
+    """Readings, {SHA-256: case} -> pairs, and the reasons why other readings are left out.
 
-    The last reading of each kind counts.
+    A pair takes the last reading of each kind.
     """
     left_out: Counter[str] = Counter()
     last: dict[tuple[str, str, bool], LoggedReading] = {}
@@ -138,7 +138,7 @@ def _pairs(readings: Sequence[LoggedReading], cases: dict[str, Case]) -> tuple[l
 
 
 def _scale(pairs: Sequence[_Pair]) -> str:
-    """-> what AUROC ranks all pairs by: `suspicion`, or `tirads_points` where more pairs have points than suspicion."""
+    """-> the number by which AUROC ranks all pairs: `suspicion`, or `tirads_points` if more pairs have points."""
     both = [(pair.without, pair.shown) for pair in pairs]
     num = {
         name: sum(getattr(one, name) is not None and getattr(other, name) is not None for one, other in both)
@@ -149,7 +149,7 @@ def _scale(pairs: Sequence[_Pair]) -> str:
 
 @dataclass(frozen=True)
 class _Values:
-    """Values without and with the network, one per pair that has both. labels: malignancy of each; 0 for Dice."""
+    """Values without and with the network, one per pair that has both. labels: malignancy of each pair; 0 for Dice."""
 
     readers: list[str]
     groups: list[str]

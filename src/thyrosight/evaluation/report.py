@@ -28,7 +28,7 @@ NUM_BARS = 20
 
 @dataclass(frozen=True)
 class Picture:
-    """The ultrasound field of one image as PNG, and both outlines as SVG paths in source pixels of the field."""
+    """The ultrasound field of one image as PNG; the outlines of reference and prediction as SVG paths in it."""
 
     png: bytes
     width: int
@@ -43,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Both outlines of one case as SVG paths in pixels of the field (empty: no outline), and the field."""
+    """Outlines of reference and prediction of one case, as SVG paths in pixels of `fov` (empty: no outline)."""
 
     fov: Box
     reference_path: str
@@ -324,7 +324,7 @@ def _points(coverage: Sequence[float], curve: CoverageCurve) -> list[tuple[float
 def _known(
     coverage: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None]
 ) -> tuple[list[float], list[float], list[float]]:
-    """-> the coverages that have a band, and the band: (coverages, lows, highs)."""
+    """-> (coverages that have a band, the band's lower values, its upper values)."""
     kept = [
         (x, low, high)
         for x, low, high in zip(coverage, lows, highs, strict=True)

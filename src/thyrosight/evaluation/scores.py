@@ -1,4 +1,4 @@
-"""CaseScores -> Estimates: outlines, nodules found, diameters and risk; by image, by group and by subgroup."""
+"""CaseScores -> Estimates of outlines, nodules found, diameters and risk; by image, by group and by subgroup."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def outline_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate, 
 
 
 def detection_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate, ...]:
-    """Rows with a known reference, perhaps empty -> nodules found, false positives, empty images left empty."""
+    """Rows with a known reference -> nodules found, false positives, images without a nodule left empty."""
     known = [row for row in rows if row.num_reference is not None]
     groups = [row.group for row in known]
     found, reference = [row.num_found or 0 for row in known], [row.num_reference or 0 for row in known]
@@ -240,7 +240,7 @@ def threshold_score(point: ModelThreshold, rows: Rows, settings: EvaluationSetti
 
 
 def roc_of(rows: Rows, settings: EvaluationSettings) -> Roc | None:
-    """Rows -> the ROC curve with its band; None unless both classes are there."""
+    """Rows -> the ROC curve with its band; None where a class is missing."""
     labels, risks, groups = labelled(rows)
     if len(set(labels)) < 2:
         return None
@@ -255,7 +255,7 @@ def roc_of(rows: Rows, settings: EvaluationSettings) -> Roc | None:
 
 
 def group_scores(rows: Rows, settings: EvaluationSettings) -> tuple[tuple[Estimate, ...], tuple[GroupScore, ...]]:
-    """Rows -> scores in which every group counts once (means over its images), and the groups."""
+    """Rows -> scores in which every group has the same weight (means over its images), and the groups."""
     groups = tuple(_group_score(name, members) for name, members in _by(rows, lambda row: row.group).items())
     dices = [(group.dice, group.group) for group in groups if group.dice is not None]
     ious = [(group.iou, group.group) for group in groups if group.iou is not None]
@@ -311,19 +311,25 @@ def labelled(rows: Rows) -> tuple[list[int], list[float], list[str]]:
 
 
 def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
-    """Rows -> the outlined rows in three parts, by the reference's share of the field; the names state the limits."""
+    """Rows -> the outlined rows in three parts by the reference's share of the field; their names state the limits."""
     outlined = [row for row in rows if row.is_outlined]
     return _thirds(outlined, [(row.reference_area_px or 0) / max(1, row.field_area_px) for row in outlined])
 
 
 def box_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
-    """Rows -> the rows with boxes in three parts, by the largest box's share of the field; the limits are the names."""
+    """Rows -> the rows with boxes in three parts by the largest box's share of the field.
+
+    Their names state the limits.
+    """
     boxed = [row for row in rows if row.reference_boxes_px]
     return _thirds(boxed, [_largest_box_px(row.reference_boxes_px) / max(1, row.field_area_px) for row in boxed])
 
 
 def _thirds(rows: Rows, shares: Sequence[float]) -> dict[str, list[CaseScore]]:
-    """Rows, their nodules' shares of the field -> small, middle, large; nothing for fewer than three rows."""
+    """Rows, their nodules' shares of the field -> rows that are small, middle, large.
+
+    Empty for fewer than three rows.
+    """
     if len(rows) < 3:
         return {}
     first, second = np.quantile(shares, [1 / 3, 2 / 3])

@@ -17,7 +17,7 @@ from thyrosight.types import Float64Array
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 MIN_CASES = 10
-"""With fewer images there is no curve, because a fifth of them is one or two."""
+"""With fewer images there is no curve, because a fifth of them would be one or two images."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class CoverageCurve:
 
 @dataclass(frozen=True)
 class Selective:
-    """Scores of the images that are answered, the surest first, and the area under the risk-coverage curve.
+    """Scores of the images that are answered (the surest images), and the area under the risk-coverage curve.
 
     least_confidence: the confidence of the last image that is answered at each coverage. Compare the aurc with two
     values: aurc_without_order, where every image is equally likely to be declined, and aurc_of_best_order, where the
@@ -64,9 +64,9 @@ def selective_scores(rows: Sequence[CaseScore], settings: EvaluationSettings) ->
 
 
 def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Labelled rows by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC; None below MIN_CASES rows.
+    """Labelled rows, sorted by |risk - 0.5| -> share on the right side of 0.5, Brier, AUROC; None below MIN_CASES rows.
 
-    The loss is 1 on the wrong side, else 0.
+    The loss is 1 where the risk is on the wrong side of 0.5, else 0.
     """
     labels, risks, groups = labelled(rows)
     if len(labels) < MIN_CASES:
@@ -87,7 +87,7 @@ def _of_risk(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selecti
 
 
 def _of_outline(rows: Sequence[CaseScore], settings: EvaluationSettings) -> Selective | None:
-    """Outlined rows by the mean probability inside the mask -> mean Dice; an empty mask counts as the least sure.
+    """Outlined rows, sorted by mean probability in the mask -> mean Dice; an empty mask is the least sure.
 
     None below MIN_CASES images, or where the mean probability of one of them is unknown.
     """

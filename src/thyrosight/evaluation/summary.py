@@ -56,7 +56,7 @@ class EvaluationContext:
     notes: tuple[str, ...] = ()
     with_tta: bool = False
     mask_rule: OutOfFoldRule | None = None
-    """The mask rules, where the other folds choose the rule of each fold; None: each bundle used its own rule."""
+    """The mask rules, if the rule of each fold was chosen on the other folds; None: each bundle used its own rule."""
     left_out_as_seen: tuple[str, ...] = ()
     """Cases without a score, because the model had seen them in training."""
     scored_although_seen: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ def policies(settings: EvaluationSettings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All results of one evaluation. In scores every image counts once, in group_scores every group."""
+    """All results of one evaluation. In `scores` every image has the same weight, in `group_scores` every group."""
 
     schema_version: int
     evaluated: EvaluationContext

@@ -1,7 +1,7 @@
 """Nodule of an examination -> its TI-RADS; all nodules -> the strictest advice, by the system that the reader chose.
 
-A descriptor that the reader gave counts before one that the measures propose. The shape (taller-than-wide) is proposed
-from a transverse view alone, because the longitudinal view can't show it.
+A descriptor that the reader gave replaces one that the measures propose. The shape (taller-than-wide) is proposed from
+a transverse view alone, because the longitudinal view can't show it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ ACR_MAX_FNA = 2
 
 
 def nodule_assessment(nodule: ExaminedNodule, examination: ThyroidExam, dimensions: NoduleDimensions) -> Assessment:
-    """Nodule, its dimensions -> Assessment; descriptors that the reader left out are proposed, and marked as such."""
+    """Nodule, its dimensions -> Assessment.
+
+    Where the reader gave no descriptor, one is proposed and marked as proposed.
+    """
     descriptors = override(proposed_descriptors(nodule, examination), nodule.descriptors or Descriptors())
     return assess(descriptors, dimensions.longest_mm, examination.system)
 
@@ -43,7 +46,10 @@ def proposed_descriptors(nodule: ExaminedNodule, examination: ThyroidExam) -> De
 
 
 def leading_section(nodule: ExaminedNodule, examination: ThyroidExam) -> Section | None:
-    """Nodule -> its largest transverse section, else its largest one; None without an outline."""
+    """Nodule -> its largest transverse section, or its largest section if none is transverse.
+
+    None without an outline.
+    """
     across = [one for one in nodule.sections if examination.image(one.image).view == "transverse"]
     return max(across or nodule.sections, key=lambda one: one.nodule.size.area_px, default=None)
 

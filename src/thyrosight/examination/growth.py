@@ -1,9 +1,9 @@
-"""Two examinations of a patient -> their nodules matched; per nodule what changed, by how much, and how sure that is.
+"""Two examinations of a patient -> pairs of their nodules; per pair, what changed, how much, and how certain this is.
 
-Growth as ATA (Haugen et al., Thyroid 26:1, 2016, recommendation 23) and ACR TI-RADS (Tessler et al., J Am Coll Radiol
-14:587, 2017) define it: at least 20 % in two diameters and at least 2 mm in each of them, or 50 % of volume. A measured
-change holds the true change and the errors of both measurements, so each change has a 95 % interval. Growth by the
-definition may be smaller than the difference between two readers; the sentence of the report then says so.
+Growth is defined as by ATA (Haugen et al., Thyroid 26:1, 2016, recommendation 23) and ACR TI-RADS (Tessler et al., J Am
+Coll Radiol 14:587, 2017): at least 20 % in two diameters and at least 2 mm in each of them, or 50 % of volume. A
+measured change holds the true change and the errors of both measurements, so each change has a 95 % interval. Growth by
+the definition may be smaller than the difference between two readers; the sentence of the report then says so.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from thyrosight.prediction import Record
 
 MIN_SHARE, MIN_MM, MIN_DIAMETERS, MIN_VOLUME_SHARE = 0.20, 2.0, 2, 0.50
 DECIMALS = 6
-"""Shares are compared at this precision, so that 10.0 to 12.0 mm is 20 %."""
+"""Shares are compared after rounding to this many decimals, so that 10.0 to 12.0 mm is 20 %."""
 SIZE_SD_LOG = 0.35
-"""For matching: standard deviation of the logarithm of one nodule's longest diameter over two examinations; it may have
-grown by half."""
+"""For matching: standard deviation of the logarithm of one nodule's longest diameter over two examinations; the nodule
+may have grown by half."""
 MIN_MATCH = 0.05
 
 Verdict = Literal["grown", "not grown", "not judged"]
@@ -88,7 +88,7 @@ class ExamComparison(Record):
 
 
 def compare_examinations(now: ThyroidExam, earlier: ThyroidExam, errors: Errors = ERRORS) -> ExamComparison:
-    """Examination, an earlier one -> nodules matched by uid, else as the program proposes, and their growth."""
+    """Examination, an earlier one -> pairs of nodules (by uid, or as the program proposes), and their growth."""
     pairs = _matches(now, earlier, errors)
     growth = {}
     for one, other, matched_by in pairs:
@@ -109,7 +109,7 @@ def growth_of(
     earlier_date: str | None = None,
     matched_by: MatchedBy = "uid",
 ) -> Growth:
-    """Dimensions before and now -> Growth. It is not judged without both volumes or two diameters of both."""
+    """Dimensions before and now -> Growth. Without both volumes, or two diameters of both, growth is not judged."""
     changes = _changes(before, now)
     diameters = [change for change in changes if change.name != "volume"]
     volume = next((change for change in changes if change.name == "volume"), None)
@@ -216,7 +216,7 @@ def _words(
 def _matches(
     now: ThyroidExam, earlier: ThyroidExam, errors: Errors
 ) -> list[tuple[ExaminedNodule, ExaminedNodule, MatchedBy]]:
-    """-> (nodule, its earlier self, by what), in the order of the nodules now."""
+    """-> (nodule, the same nodule earlier, who matched them), in the order of the nodules now."""
     of_uid = {other.uid: other for other in earlier.nodules}
     pairs: list[tuple[ExaminedNodule, ExaminedNodule, MatchedBy]] = []
     pairs += [(one, of_uid[one.uid], "uid") for one in now.nodules if one.uid in of_uid]
@@ -239,7 +239,7 @@ def _matches(
 
 
 def _gain(one: ExaminedNodule, size: NoduleDimensions, other: ExaminedNodule, before: NoduleDimensions) -> float:
-    """-> how well they fit as one nodule at two times, 0 to 1; 0 where sides or poles exclude it."""
+    """-> how well the two fit as one nodule at two times, 0 to 1; 0 where sides or poles exclude this."""
     if one.side is not None and other.side is not None and one.side != other.side:
         return 0.0
     gain = 1.0

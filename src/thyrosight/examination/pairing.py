@@ -1,8 +1,8 @@
-"""Nodules of one examination's images -> which of them are one nodule: proposed here, confirmed by the reader.
+"""Outlines in the images of one examination -> proposals which of them show the same nodule; the reader confirms them.
 
 Both views show the depth of a nodule (anteroposterior extent), its echogenicity and its cystic share. Two outlines may
-be one nodule unless their images contradict it (side, pole, view). The likeliest pairs are chosen. Outlines of one
-image are never paired.
+show the same nodule unless their images contradict this (side, pole, view). The likeliest pairs are chosen. Outlines of
+one image are never paired.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from thyrosight.measurement.cine import best_pairs
 from thyrosight.prediction import Nodule
 
 DEPTH_SD_LOG = 0.17
-"""Standard deviation of the logarithm of one nodule's depth in two views: both outlines have errors, and the views may
-cut the nodule at different places."""
+"""Standard deviation of the difference in log depth of one nodule in two views: both outlines have errors, and the
+views may cut the nodule at different places."""
 ECHO_SD_LOG = 0.25
 CYSTIC_SD = 0.25
 POLE_GAIN = {0: 1.0, 1: 0.3}
-"""Gain for images that name the same pole, or poles next to each other; images of other poles are not paired."""
+"""Gain of a pair whose images name the same pole, and of a pair with neighbouring poles; other poles are not paired."""
 MIN_GAIN = 0.1
 
 
@@ -54,7 +54,7 @@ def propose_nodules(seen: Sequence[Seen], uids: Sequence[str]) -> tuple[Examined
 
 
 def pair_gain(one: Seen, other: Seen) -> float:
-    """Two outlines -> how well they fit as two views of one nodule: 0 (they can't be) to 1."""
+    """Two outlines -> how well they fit as two views of one nodule, 0 (impossible) to 1."""
     first, second = one.image, other.image
     if first.key == second.key or (first.view is not None and first.view == second.view):
         return 0.0
@@ -71,9 +71,9 @@ def pair_gain(one: Seen, other: Seen) -> float:
 
 
 def _pairs(seen: Sequence[Seen]) -> list[tuple[int, int]]:
-    """-> pairs (place of the transverse outline in `seen`, place of the other).
+    """-> pairs (index of the transverse outline in `seen`, index of the other outline).
 
-    Pairs with an outline of unknown view come last, the likeliest of them first.
+    Pairs with an outline of unknown view come last; among them the likeliest pair is first.
     """
     rows = [k for k, one in enumerate(seen) if one.image.view == "transverse"]
     columns = [k for k, one in enumerate(seen) if one.image.view == "longitudinal"]

@@ -1,7 +1,7 @@
 """A reading before or after the network was seen <-> one line of a log (JSON lines), for a study of readers.
 
-A reader gives two readings of an image: one without the network (`network_shown` false), one after it was shown. The
-page writes both with `append_reading`; `thyrosight readers` compares them (evaluation/reader_study.py).
+A reader gives two readings of an image: one without the network (`network_shown` false), one after its result was
+shown. The page writes both with `append_reading`; `thyrosight readers` compares them (evaluation/reader_study.py).
 Legend: `_xy` points (column, row) of pixel centres in the source image.
 """
 
@@ -50,7 +50,7 @@ def append_reading(log: Path, reading: LoggedReading) -> None:
     """Log, a reading -> the log with one more line, on the disk before this returns; a missing file is made.
 
     One call of the system writes the whole line, so readers that write at the same time don't mix. Where a crash left
-    half a line, the new reading begins on a line of its own, and `read_log` names the half one. InputError where the
+    half a line, the new reading begins on a line of its own, and `read_log` reports the half line. InputError where the
     disk refuses.
     """
     line = (json.dumps(reading.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -24,7 +24,7 @@ Pole = Literal["upper", "middle", "lower"]
 SaidBy = Literal["reader", "file"]
 PairedBy = Literal["reader", "program"]
 OutlinedBy = Literal["AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"]
-"""The words of DICOM: drawn by the software, by the software and then changed by a person, by a person."""
+"""Who drew an outline, in words of DICOM: the software; the software, then changed by a person; a person."""
 
 Millimetres = Annotated[float, Field(gt=0, le=300)]
 Text = Annotated[str, Field(max_length=10_000)]
@@ -61,7 +61,7 @@ class Section(Record):
 
 
 class CaliperSizes(Record):
-    """Diameters that the reader measured. A diameter that is given here counts before the one of the outlines."""
+    """Diameters that the reader measured. A diameter that is given here replaces the one from the outlines."""
 
     length_mm: Millimetres | None = None
     width_mm: Millimetres | None = None
@@ -69,7 +69,7 @@ class CaliperSizes(Record):
 
 
 class ExaminedNodule(Record):
-    """One nodule of the patient, for life: its uid stays over versions and examinations, its number is on the report.
+    """One nodule of the patient. Its uid is the same in all versions and examinations; the report shows its number.
 
     sections: its outlines, at most one per image. paired_by: who stated that they are one nodule; None for one section.
     descriptors: the reader's words alone; proposals are computed from the sections when they are needed.
@@ -157,7 +157,7 @@ class ThyroidExam(Record):
         return self
 
     def image(self, key: str) -> ViewImage:
-        """Key of one of the examination's images -> this image. KeyError where it has none of this key."""
+        """Key of one of the examination's images -> this image. KeyError where no image has this key."""
         return {image.key: image for image in self.images}[key]
 
     def to_json(self) -> str:

@@ -29,7 +29,7 @@ class SizeError(Record):
 
     within_outline: correlation of the errors of two diameters of one outline. between_outlines: correlation of the
     errors of two outlines of one nodule. Where a nodule is hard to see, both are wrong in the same direction. source:
-    where the numbers come from.
+    where these numbers come from.
     """
 
     bias_log: float = 0.0
@@ -39,7 +39,7 @@ class SizeError(Record):
     source: str
 
     def interval(self, mm: float) -> tuple[float, float]:
-        """A length in mm, with bias_log taken out -> (low, high) in mm, the 95 % interval of the true length."""
+        """A length in mm that is corrected for bias_log -> (low, high) in mm, the 95 % interval of the true length."""
         return mm * math.exp(-Z95 * self.sd_log), mm * math.exp(Z95 * self.sd_log)
 
 
@@ -94,8 +94,8 @@ def nodule_dimensions(nodule: ExaminedNodule, examination: ThyroidExam, errors: 
     """Nodule of an examination -> its three diameters and volume (pi / 6 a b c).
 
     As in ACR TI-RADS (Tessler 2017): the transverse view gives width and depth (its longest diameter and the one at
-    right angles), the longitudinal view gives the length. Where several sections show one view, the largest counts.
-    Depth comes from the longitudinal view where there is no transverse one. A caliper counts before an outline.
+    right angles), the longitudinal view gives the length. Where several sections are of one view, the largest is used.
+    Without a transverse view, depth comes from the longitudinal view. A caliper replaces an outline.
     """
     sections: dict[View, Section] = {}
     for view in ("transverse", "longitudinal"):
@@ -132,7 +132,7 @@ def nodule_dimensions(nodule: ExaminedNodule, examination: ThyroidExam, errors: 
 
 
 def lobe_volume_ml(lobe: Lobe) -> float | None:
-    """Lobe -> its volume by the ellipsoid (pi / 6 a b c); None where a diameter is missing."""
+    """Lobe -> its volume as an ellipsoid (pi / 6 a b c); None where a diameter is missing."""
     if lobe.length_mm is None or lobe.width_mm is None or lobe.depth_mm is None:
         return None
     return ellipsoid_volume_mm3(lobe.length_mm, lobe.width_mm, lobe.depth_mm) / 1000
@@ -194,7 +194,7 @@ def _with_error(direction: Direction, mm: float, section: Section | None, error:
 def _volume_sd(diameters: tuple[Diameter, ...], errors: Errors) -> float:
     """Three diameters -> sd of the volume's logarithm.
 
-    Errors of diameters from outlines are correlated, those of calipers are not.
+    Errors of diameters from outlines are correlated; errors of calipers are not.
     """
     variance = 0.0
     for one in diameters:
@@ -217,9 +217,9 @@ def _area(section: Section) -> int:
 
 
 def _section_lengths(nodule: ExaminedNodule, sections: dict[View, Section]) -> list[float]:
-    """Nodule, {view: its section} -> longest diameters in mm of the sections that no caliper of the reader replaces.
+    """Nodule, {view: its section} -> longest diameters in mm of the sections without a reader's caliper.
 
-    Where no view is known, all sections count, or none where the reader measured with calipers.
+    Where no view is known, these are all sections, or no section if the reader measured any diameter.
     """
     by_hand = nodule.calipers
     if not sections:

@@ -1,4 +1,4 @@
-"""Words of a file name, a series or a screen -> view, side and pole that they state; nothing where they contradict.
+"""Words of a file name, a series or a screen -> the view, side and pole that they state; None where words contradict.
 
 The words are those that sonographers write on the screen: RT TRV MID, LEFT LOBE SAG, LT LONG LOWER POLE, ISTHMUS.
 """
@@ -28,11 +28,14 @@ POLE_WORDS: dict[str, Pole] = {
 }
 Word = TypeVar("Word", bound=str)
 SHORT_SIDES: dict[str, Side] = {"r": "right", "l": "left"}
-"""Single letters count only where a view is next to them: `R TRV`, `L LONG`."""
+"""Single letters state a side only where a view is next to them: `R TRV`, `L LONG`."""
 
 
 class Labels(NamedTuple):
-    """View, side and pole, each None where no word states it or the words differ. words: the words that counted."""
+    """View, side and pole.
+
+    Each is None where no word states it or the words differ. words: the words that were used.
+    """
 
     view: View | None
     side: Side | None
@@ -45,7 +48,7 @@ class Labels(NamedTuple):
 
 
 def labels_in(*texts: str) -> Labels:
-    """Texts of one image, such as file name and series -> Labels. A word counts as a whole, whatever its case.
+    """Texts of one image, such as file name and series -> Labels. Words are compared whole and without case.
 
     View, side and pole are each taken from the first text that states them, so give the most specific text first.
     """

@@ -35,10 +35,12 @@ def is_printable(text: str) -> bool:
 
 
 class PrintableStream:
-    """A text stream that makes text printable and writes it to another; a terminal also gets the sequences of rich.
+    """A text stream that makes text printable and writes it to another stream.
 
-    Where the other stream fails (its reader has gone, its disk is full), the text is dropped and the error kept as
-    `fault`, because the work of a command must not depend on its reader.
+    A terminal also gets the escape sequences (colours) that the library rich writes.
+
+    Where the other stream fails (its reader has gone, its disk is full), the text is dropped and `fault` keeps the
+    error: the work of a command must not depend on its reader.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""Bytes -> files that are whole or absent, by a temporary file next to them, fsync and rename; SHA-256."""
+"""Bytes -> files that are whole or absent, by a temporary file, fsync and rename. File -> its SHA-256."""
 
 from __future__ import annotations
 

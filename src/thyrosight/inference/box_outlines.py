@@ -1,8 +1,8 @@
 """Probability map and a nodule's box -> the outline of the network that fits the box best, or none.
 
-This is a second way from boxes to outlines, next to thyrosight.training.box_loss: the present network outlines the
-nodule in a known box, and the next network learns from this outline. The outlines of a fold are made by a network that
-has not seen the fold.
+Boxes can teach outlines in two ways. thyrosight.training.box_loss is one. This is the other: the present network
+outlines the nodule in a known box, and the next network learns from this outline. A network that has not seen a fold
+makes the outlines of this fold.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.1, 0.91, 0.05)
 REACH_SHARE = 0.1
 """An outline may extend beyond the box by this share of the box's sides; the rest is cut off."""
 LEAST_IOU = 0.75
-"""Least IoU of the outline's extent with the box. Below it the network saw something else, and the case keeps its
-box."""
+"""Least IoU of the outline's extent with the box. Below this the network has outlined something else, and the case
+keeps its box."""
 STRETCH_LEVEL = 0.5
-"""A pixel of the resized region belongs to it from this value on, between 0 (outside) and 1 (inside)."""
+"""A pixel of the resized region is inside from this value on; values are between 0 (outside) and 1 (inside)."""
 VIEW_SCALE = 2.5
 """Side of the closer view, as a multiple of the longer side of the box."""
 
@@ -51,7 +51,7 @@ def closer_view(box: Box, field: Box) -> Box:
 
 
 def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAST_IOU) -> BoxOutline | None:
-    """Mask probability in source pixels, a box -> the largest region in it at the threshold that fits best.
+    """Mask probability in source pixels, a box -> the largest region in the box, at the threshold that fits best.
 
     None where the region's extent has an IoU below least_iou with the box at every threshold.
     """
@@ -78,7 +78,7 @@ def outline_in_box(probability_HW: FloatArray, box: Box, least_iou: float = LEAS
 def stretched(mask_HW: BoolArray, box: Box) -> BoolArray:
     """One region, its nodule's box -> the region stretched so that it touches all four sides of the box.
 
-    What lies outside the image is cut off.
+    The part outside the image is cut off.
     """
     extent = bounding_box(mask_HW)
     part_HW = mask_HW[extent.slices].astype(np.float32)

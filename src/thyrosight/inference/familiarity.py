@@ -1,11 +1,12 @@
-"""Frame, statistics of the training frames -> how unlike them the frame is; training rows -> these statistics.
+"""Frame, statistics of the training frames -> how much the frame differs from them; training rows -> these statistics.
 
 It is a one-class method: the fit uses ultrasound alone, so it needs no examples of other pictures.
-- Distance: Mahalanobis (Proc Natl Inst Sci India 2:49, 1936) in the numbers of views/statistics.py. Each number is
+- Distance: Mahalanobis (Proc Natl Inst Sci India 2:49, 1936) over the numbers of views/statistics.py. Each number is
   brought to a robust scale and clipped. The covariance is shrunk (Ledoit and Wolf, J Multivar Anal 88:365, 2004).
-- Varied copies: the fit also gets each training view as other settings or another scanner might show it. Directions in
-  which the copies differ count for less.
-- Threshold: FLAGGED_SHARE of the varied held-out frames exceed it; fewer of the unchanged ones do. The groups are dealt
+- Varied copies: the fit also gets each training view as other settings or another scanner might show it. So directions
+in which the copies differ have less weight.
+- Threshold: a share FLAGGED_SHARE of the varied held-out frames exceeds it; of unchanged frames a smaller share. The
+groups are dealt
   into NUM_FOLDS folds. Each fold is measured by a fit without it (cross-conformal prediction: Vovk, Ann Math Artif
   Intell 74:9, 2015).
 
@@ -27,14 +28,14 @@ from thyrosight.types import Box, Case, Frame, UInt8Array
 FLAGGED_SHARE = 0.02
 """Share of varied held-out frames above the threshold: small, because other pictures are much farther away."""
 MIN_FRAMES = 50
-"""Fewer frames do not show what is usual: nothing is fitted."""
+"""Fewer frames do not show what is usual, so nothing is fitted."""
 MAX_FRAMES_PER_SOURCE = 1000
 """More frames would cost time and change nothing. The limit also keeps a large set from outweighing a small one."""
 NUM_VARIED = 3
 NUM_FOLDS = 5
 CLIP = 8.0
-"""Largest deviation from the centre that counts, in robust standard deviations. Every larger one counts as this one, so
-that one wild statistic does not decide the distance alone."""
+"""Larger deviations from the centre, in robust standard deviations, are clipped to this one, so that no single extreme
+statistic decides the distance."""
 SCALE_FLOOR = 0.01
 
 Values = NDArray[np.floating[Any]]
@@ -105,7 +106,10 @@ class _Reference:
 
     @classmethod
     def fit(cls, frames: Sequence[_Measured]) -> _Reference:
-        """Frames, unchanged and varied -> median, scaled median deviation, inverse Cholesky factor of the moments."""
+        """Frames, unchanged and varied -> the reference: centre, scale and whitening.
+
+        centre: median. scale: median deviation. whitening: inverse Cholesky factor of the moments.
+        """
         plain = [frame.plain_NS for frame in frames]
         all_NS = np.concatenate([*plain, *(frame.varied_NVS.reshape(-1, NUM_STATISTICS) for frame in frames)])
         centre_S = np.median(all_NS, axis=0)
@@ -140,7 +144,7 @@ def shrunk_moments(z_NS: Values) -> Values:
 
 
 def _held_out_distances(frames: Sequence[_Measured], groups: Sequence[str], seed: int) -> tuple[Values, Values]:
-    """-> (distances of the unchanged frames, distances of the varied ones), each by a fit without the frame's group."""
+    """-> (distances of the unchanged frames, of the varied frames), each from a fit without the frame's group."""
     names = sorted(set(groups))
     order = np.random.default_rng([seed, 1]).permutation(len(names))
     fold_of = {names[index]: place % NUM_FOLDS for place, index in enumerate(order)}
@@ -169,7 +173,7 @@ def _views(frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> list[UInt8
 
 
 def _spread(cases: Sequence[Case]) -> list[Case]:
-    """Rows -> at most MAX_FRAMES_PER_SOURCE rows per source, spread evenly over its list."""
+    """Rows -> at most MAX_FRAMES_PER_SOURCE rows per source, spread evenly over the source's rows."""
     by_source: dict[str, list[Case]] = {}
     for case in cases:
         by_source.setdefault(case.source, []).append(case)

@@ -15,13 +15,14 @@ COLOUR_DIFFERENCE = 64
 less."""
 COLOUR_SHARE = 0.01
 DECLARED_COLOUR_SHARE = 0.001
-"""Share of coloured pixels that suffices where the header states colour, because many headers state it for every RGB
-picture."""
+"""Share of coloured pixels that suffices where the header states colour. The header alone does not suffice, because
+many headers state colour for every RGB picture."""
 SMALL_FIELD_SHARE = 0.15
 SMALL_IMAGE_PX = 96
 LOW_CONTRAST_SD = 6.0
 LOW_PROBABILITY_SHARE = 0.4
-"""A nodule's mean probability must reach this share of the way from the mask threshold to 1."""
+"""An outline is uncertain if the nodule's mean probability is below this share of the way from the mask threshold to
+1."""
 BORDER_PX = 1
 
 
@@ -42,7 +43,7 @@ def flags_of(frame: Frame, raw: RawPrediction, nodules: tuple[Nodule, ...], info
 
 
 def other_part_flags(frame: Frame) -> list[Flag]:
-    """-> a flag where a DICOM header states another part of the body than the thyroid, whatever the pixels show."""
+    """-> a flag where a DICOM header states another part of the body than the neck; the pixels are not used."""
     if frame.other_body_part is None:
         return []
     message = (
@@ -107,7 +108,7 @@ def image_flags(frame: Frame, fov: Box, panels: tuple[Box, ...]) -> list[Flag]:
 
 
 def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_threshold: float) -> list[Flag]:
-    """-> flags of the nodules, each code once: several in one view, cut off at the view's border, uncertain outline."""
+    """-> flags of the nodules, each code once: several in a view, one at its view's border, an uncertain outline."""
     flags = []
     counts = [sum(nodule.panel_index == index for nodule in nodules) for index in range(len(panels))]
     if max(counts) > 1:
@@ -127,7 +128,7 @@ def nodule_flags(panels: tuple[Box, ...], nodules: tuple[Nodule, ...], mask_thre
 
 
 def num_views(frame: Frame) -> int:
-    """-> the number of 2-D tissue regions in the file's header, without regions inside another one."""
+    """-> the number of 2-D tissue regions in the file's header; a region inside another one is not counted."""
     boxes = {region.box for region in frame.regions if region.is_two_d and region.kind == "tissue"}
     return sum(not any(_is_inside(box, other) for other in boxes if other != box) for box in boxes)
 
@@ -137,7 +138,10 @@ def _is_inside(box: Box, other: Box) -> bool:
 
 
 def colour_flag(frame: Frame, fov: Box) -> Flag | None:
-    """-> the flag of colour in the field: by its pixels, or by a DICOM header together with fewer pixels."""
+    """-> the flag of colour in the field, where enough pixels are coloured.
+
+    Fewer suffice if a DICOM header states colour.
+    """
     coloured = coloured_share(frame, fov)
     if any(region.kind == "colour flow" for region in frame.regions):
         message = (

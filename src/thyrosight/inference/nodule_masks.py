@@ -11,14 +11,14 @@ from thyrosight.measurement.outlines import fill_outlines, outlines, smoothed
 from thyrosight.types import BoolArray, FloatArray
 
 MAX_NODULES_PER_PANEL = 16
-"""More regions than this are noise; the largest are kept."""
+"""Where there are more regions, the smaller ones are noise; this many of the largest are kept."""
 
 
 def nodule_masks_of(probability_HW: FloatArray, info: BundleInfo) -> tuple[BoolArray, ...]:
     """Mask probability of one view, the bundle's info -> its nodules' masks, the largest first.
 
-    A region is above mask_threshold. Its holes are filled, and its outline is smoothed where the model states so. It
-    counts if it then covers at least min_area_fraction of the view and its mean probability is at least
+    A region is above mask_threshold. Its holes are filled, and its outline is smoothed where the model states so. The
+    region is a nodule if it then covers at least min_area_fraction of the view and its mean probability is at least
     min_mean_probability.
     """
     if not info.has_mask:
@@ -32,7 +32,7 @@ def regions_of(
 ) -> tuple[BoolArray, ...]:
     """Mask probability of one view -> the masks of its regions above the threshold, holes filled, the largest first.
 
-    Regions do not overlap: where smoothed ones meet, the larger has the pixel.
+    Regions do not overlap: where smoothing makes two regions meet, the larger one gets the pixels.
     """
     min_area_px = max(1, math.ceil(min_area_fraction * probability_HW.size))
     found: list[BoolArray] = []

@@ -18,7 +18,7 @@ from thyrosight.errors import BundleError, ConfigError, MissingExtraError
 
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
-"""The contract of every exported network, in this order."""
+"""The outputs that every exported network must have, in this order."""
 MAX_MEMORY_BYTES = 8 << 30
 """Limit of the memory of all sessions of this process together."""
 
@@ -50,7 +50,7 @@ def load_network(bundle: Bundle, threads: int, device: str = CPU) -> tuple[Any, 
     "auto" takes the first of AUTO_ORDER that works here. A named device is used, or there is an error:
     MissingExtraError where it is not installed or does not start, ConfigError where there is no such device or its
     results differ from the CPU's. BundleError where the network can't be loaded, or its inputs and outputs are not
-    those of the contract.
+    those that every bundle must have.
     """
     if device not in DEVICES:
         raise ConfigError(f"--device {device}: choose one of {', '.join(DEVICES)}")
@@ -157,8 +157,8 @@ def open_session(onnx_bytes: bytes, threads: int | None = None, provider: str = 
 def _register_shared_arena() -> None:
     """Limits the memory of all sessions of this process together, once per process.
 
-    The graph is checked before it runs, but ONNX Runtime chooses the order of the operations, and so the number of
-    tensors that exist at the same time. An allocation beyond the limit fails, and the run with it.
+    The graph is checked before it runs, but ONNX Runtime chooses the order of the operations, and this order decides
+    how many tensors exist at the same time. An allocation beyond the limit fails; the run then fails too.
     """
     import onnxruntime
 
@@ -171,7 +171,8 @@ def _register_shared_arena() -> None:
 def default_threads() -> int:
     """-> physical cores that this process may use, at least 1.
 
-    Linux lists the hyper-threads of a core. Windows and macOS do not; there it is half of the logical cores.
+    Linux states which logical cores share a physical one. Windows and macOS do not; there, half of the logical cores
+    are taken.
     """
     if not hasattr(os, "sched_getaffinity"):
         return max(1, (os.cpu_count() or 2) // 2)

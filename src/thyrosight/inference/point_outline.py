@@ -1,8 +1,8 @@
-"""Frame, a point of the reader -> the network's outline there, by closer looks around the point, or none.
+"""Frame, a point that a reader clicked -> the network's outline there, from closer views around the point, or None.
 
-In the whole view the network misses nodules that are small, or that are below the bundle's threshold. A reader's click
-states that there is a nodule, so the only question is where it ends. Legend: `_HW` arrays in source pixels, `_xy`
-points (column, row).
+In the whole view the network misses nodules that are small, or whose probability is below the bundle's threshold. A
+reader's click states that there is a nodule, so the only question is where it ends. Legend: `_HW` arrays in source
+pixels, `_xy` points (column, row).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VIEW_SHARES = (0.35, 0.5, 0.7)
 """Sides of the closer views around a point, as shares of the panel's longer side. Where the network has found the
 nodule already, one view around that nodule is used instead, because views of these sides cut large nodules."""
 PEAK_SHARE = 0.5
-"""This share of the mask probability at the point is the threshold where it is below the bundle's threshold."""
+"""This share of the mask probability at the point becomes the threshold, if it is below the bundle's threshold."""
 LEAST_THRESHOLD = 0.05
 """Below this mask probability the network sees nothing."""
 NEAR_SHARE = 0.02
@@ -53,10 +53,10 @@ class PointOutline:
 def outline_where(
     predictor: Predictor, frame: Frame, raw: RawPrediction, pointed: PointedAt, threshold: float | None = None
 ) -> PointOutline | None:
-    """Frame, the network's maps of it, a place -> the outline there.
+    """Frame, the network's maps of this frame, a place -> the outline there.
 
     None where the network sees nothing there, the place is outside all panels, or the bundle does not outline nodules.
-    threshold: of the mask probability; None: it is chosen (see `region_at`).
+    threshold: threshold of the mask probability; None: `region_at` chooses it.
     """
     panel = _panel_with(raw.panels, pointed)
     if panel is None or not predictor.info.has_mask:
@@ -75,7 +75,10 @@ def outline_where(
 
 
 def _drawn(mask_HW: BoolArray, predictor: Predictor, pointed: PointedAt) -> BoolArray:
-    """-> the mask, smoothed where the bundle smooths, unless a point would then be on the wrong side of the outline."""
+    """-> the mask.
+
+    It is smoothed if the bundle smooths, unless a point would then be on the wrong side of the outline.
+    """
     if not predictor.info.smooth_outlines:
         return mask_HW
     smooth_HW = smoothed(mask_HW)
@@ -104,10 +107,10 @@ def region_at(
 ) -> tuple[BoolArray | None, float]:
     """Mask probability, the panel, points -> (mask of the region with the inside points, its threshold).
 
-    The mask is None where the network sees nothing at one of the inside points. A given threshold is used as it is. A
-    chosen one starts as usual_threshold, or as PEAK_SHARE of the lowest probability at an inside point if that is
-    lower, and is raised until no outside point is in the region. Where no threshold separates the points, the pixels
-    nearer to an outside point than to any inside point are cut off instead.
+    The mask is None where the network sees nothing at one of the inside points. A given threshold is used as it is.
+    Without one, the threshold starts at usual_threshold, or at PEAK_SHARE of the lowest probability at an inside point
+    if that is lower. It is raised until no outside point is in the region. If no threshold separates the points, the
+    region loses the pixels that are nearer to an outside point than to any inside point.
     """
     reach = max(1, round(NEAR_SHARE * max(panel.width, panel.height)))
     peaks = [_highest_near(probability_HW, point, panel, reach) for point in pointed.inside_xy]
@@ -126,7 +129,10 @@ def region_at(
 def _united(
     probability_HW: FloatArray, panel: Box, inside_xy: Sequence[PointXY], threshold: float, reach: int
 ) -> BoolArray | None:
-    """-> the regions above the threshold that hold the points, or are within reach, holes filled; None without one."""
+    """-> the regions above the threshold that hold a point or are within reach of one, holes filled.
+
+    None without any.
+    """
     part_HW = probability_HW[panel.slices] > threshold
     regions = components(part_HW)
     found_HW = np.zeros(part_HW.shape, np.bool_)
@@ -146,7 +152,7 @@ def _united(
 def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
     """-> the mask without the pixels that are nearer to an outside point than to every inside point.
 
-    Of the rest, the connected parts with an inside point are kept; where no part has one, the whole rest is kept.
+    Of the remaining pixels, the connected parts with an inside point are kept; where no part has one, all are kept.
     """
     rows, columns = np.nonzero(mask_HW)
 
@@ -162,7 +168,7 @@ def _without_nearer(mask_HW: BoolArray, pointed: PointedAt) -> BoolArray:
 
 
 def _found_at(raw: RawPrediction, panel: Box, inside_xy: Sequence[PointXY]) -> Box | None:
-    """-> the box of the network's own nodule that holds all points, in source pixels; None where there is none."""
+    """-> the box of the network's own nodule that holds all points, in source pixels; None where no nodule does."""
     for nodule_HW in raw.nodule_masks[raw.panels.index(panel)]:
         if all(_holds(nodule_HW, round(y) - panel.y0, round(x) - panel.x0) for x, y in inside_xy):
             box = bounding_box(nodule_HW)

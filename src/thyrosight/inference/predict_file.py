@@ -23,7 +23,7 @@ from thyrosight.prediction import Prediction
 from thyrosight.types import Spacing
 
 MAX_CLIP_FRAMES = 300
-"""At most this many frames of a clip are predicted; of a longer clip every n-th frame."""
+"""At most this many frames of a clip are predicted; of a longer clip, every n-th frame is."""
 CLIP_KIND = "thyrosight clip"
 
 
@@ -60,7 +60,7 @@ def examine_file(predictor: Predictor, path: Path, options: ReadOptions) -> Case
 
 
 def examine_bytes(predictor: Predictor, data: bytes, path: Path, options: ReadOptions) -> CaseResult:
-    """Bytes of a file -> CaseResult, as examine_file; the path names it in errors and is not opened."""
+    """As `examine_file`, from the bytes of a file; the path names the file in errors and is not opened."""
     with frames_of(data, path) as file:
         return _examine_open(predictor, file, path, options)
 
@@ -90,9 +90,10 @@ def _examine_clip(predictor: Predictor, file: FrameFile, path: Path, options: Re
 
 
 def step_of(path: Path, num_frames: int, every: int | None) -> int:
-    """Number of frames, the n asked for (None: not asked) -> n, to read every n-th frame.
+    """Number of frames, the n that the user wants (None: no wish) -> n, to read every n-th frame.
 
-    Not asked: the smallest n that MAX_CLIP_FRAMES allows. InputError where the n asked for is smaller than that.
+    Without a wish, n is the smallest that MAX_CLIP_FRAMES allows. InputError where the user wants a smaller n than
+    this.
     """
     needed = -(-num_frames // MAX_CLIP_FRAMES)
     if every is not None and every < needed:

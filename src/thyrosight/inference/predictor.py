@@ -89,7 +89,7 @@ class Predictor:
         """Bundle folder or zip ("shipped" or None: the shipped one) -> Predictor.
 
         tta: averages with mirrored and closer views.
-        prevalence: the share of malignant nodules for which every risk is restated; None leaves it as calibrated.
+        prevalence: the share of malignant nodules to which every risk is adjusted; None leaves risks as calibrated.
         device: where the network runs: cpu, cuda, openvino, coreml, directml, or auto for the first that works here;
         the attribute `device` says which. MissingExtraError or ConfigError where a named device does not work.
         """
@@ -100,9 +100,9 @@ class Predictor:
     ) -> Prediction:
         """File (path or text), array (H, W) or (H, W, 3) RGB, Pillow image of any mode, or Frame -> Prediction.
 
-        frame_index: which frame of a file of several. value_range: the values of black and white, which an array that
-        is not uint8 needs, for example (0, 1) or (0, 4095). The prediction keeps the image, to draw its overlay.
-        InputError where the source is no image, or where frame_index or value_range is needed and missing.
+        frame_index: the frame to predict, for a file of several frames. value_range: the values of black and white,
+        which an array that is not uint8 needs, for example (0, 1) or (0, 4095). The prediction keeps the image, to draw
+        its overlay. InputError where the source is no image, or where frame_index or value_range is needed and missing.
         """
         examination = self.examine(source, frame_index=frame_index, value_range=value_range)
         frame, prediction = examination.frame, examination.prediction
@@ -111,7 +111,7 @@ class Predictor:
     def examine(
         self, source: Source, *, frame_index: int | None = None, value_range: ValueRange | None = None
     ) -> Examination:
-        """As `predict`, and returns the frame, the network's maps and the mask together with the prediction."""
+        """As `predict`; returns the frame, the network's maps and the mask as well as the prediction."""
         started = time.perf_counter()
         frame = as_frame(source, frame_index, value_range)
         raw = self.run(frame)
@@ -189,7 +189,7 @@ class Predictor:
         )
 
     def _views(self, frame: Frame, fov: Box | None, panels: tuple[Box, ...]) -> tuple[Box, tuple[Box, ...]]:
-        """-> (the ultrasound field, the views that the network sees, each as one image)."""
+        """-> (the ultrasound field, the views; the network sees each view as one image)."""
         if self.info.preprocessing.crop == "none":
             height, width = frame.size_hw
             whole = Box(0, 0, width, height)
@@ -214,7 +214,7 @@ class Predictor:
         return mask_V1HW, logit_V, map_V1HW
 
     def _look_again(self, image_HW: UInt8Array, probability_HW: FloatArray, panels: tuple[Box, ...]) -> None:
-        """Averages the mask probability, in place, with that of a closer view around the found nodules."""
+        """Averages the mask probability, in place, with the probability in a closer view around the nodules found."""
         closer = closer_views(probability_HW, panels)
         if not closer:
             return
@@ -257,7 +257,7 @@ class Predictor:
         """A nodule's mask in source pixels -> its record. The mask may be the network's or a person's.
 
         Its risk comes from the mean of the malignancy map under the mask; without a map it is image_risk. The signs use
-        pixels of the panel alone, and no pixel of the other nodules, which raw.mask_HW holds.
+        only pixels of the panel, without those of the other nodules (raw.mask_HW).
         """
         logit, risk = raw.malignancy_logit, image_risk
         if self.info.has_malignancy and self.info.has_malignancy_map:

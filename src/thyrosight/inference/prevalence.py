@@ -1,8 +1,9 @@
 """Risk at one share of malignant nodules -> the risk at another share, and the likelihood ratio, which needs no share.
 
 The network's risk holds for the share of malignant nodules among the images that it was calibrated on. Where another
-population has another share, and its benign and malignant nodules look the same, Bayes' rule restates the risk
-(Saerens, Latinne & Decaestecker, Neural Computation 14, 2002): the odds are multiplied by the ratio of both prior odds.
+population has another share, but its benign and malignant nodules look the same, Bayes' rule converts the risk
+(Saerens, Latinne & Decaestecker, Neural Computation 14, 2002): the odds are multiplied by the ratio of the new prior
+odds to the old ones.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def likelihood_ratio(risk: float, share: float) -> float:
 
 
 def at_share(risk: float, share: float, wanted: float) -> float:
-    """Risk, the share that it assumes, another share -> the risk there; 0 stays 0 and 1 stays 1."""
+    """Risk, the share that it assumes, another share -> the risk at that other share; 0 stays 0 and 1 stays 1."""
     checked_share(share)
     checked_share(wanted)
     malignant, benign = risk * wanted / share, (1.0 - risk) * (1.0 - wanted) / (1.0 - share)
@@ -46,7 +47,7 @@ def checked_share(share: float) -> float:
 
 
 def share_in_words(share: float | None, restated_from: float | None = None) -> str:
-    """The share that a risk assumes, the share at which it was calibrated -> the sentence next to each risk."""
+    """The share that a risk assumes, the share at which it was calibrated -> the sentence next to the risk."""
     if share is None:
         return "The share of malignant nodules that this risk assumes is not known."
     if restated_from is None or restated_from == share:
@@ -59,16 +60,16 @@ def share_in_words(share: float | None, restated_from: float | None = None) -> s
 
 @dataclass(frozen=True)
 class ShareOfMalignant:
-    """Two shares of malignant nodules: that of the calibration (None: unknown), and the one asked for (None: none)."""
+    """Two shares of malignant nodules: the calibration's (None: unknown), and the user's wish (None: no wish)."""
 
     calibrated_at: float | None
     asked_for: float | None
 
     @classmethod
     def of(cls, info: BundleInfo, prevalence: float | None) -> ShareOfMalignant:
-        """A bundle's info, the share asked for -> both shares.
+        """A bundle's info, the share that the user wants -> both shares.
 
-        ConfigError where one is asked for and the bundle's own is not known.
+        ConfigError where the user wants a share and the bundle's own share is not known.
         """
         own = info.calibration.prevalence
         if prevalence is not None and own is None and info.has_malignancy:
@@ -88,13 +89,13 @@ class ShareOfMalignant:
     def restated(self, risk: float | None) -> float | None: ...
 
     def restated(self, risk: float | None) -> float | None:
-        """A calibrated risk (or None) -> the same at the share that was asked for, to six digits."""
+        """A calibrated risk (or None) -> the risk at the share that the user wants, to six digits."""
         if risk is None or self.calibrated_at is None or self.asked_for is None:
             return risk
         return round(at_share(risk, self.calibrated_at, self.asked_for), 6)
 
     def restated_interval(self, interval: tuple[float, float] | None) -> tuple[float, float] | None:
-        """An interval of a calibrated risk (or None) -> both ends restated."""
+        """An interval of a calibrated risk (or None) -> the interval at the share that the user wants."""
         return None if interval is None else (self.restated(interval[0]), self.restated(interval[1]))
 
     def of_result(self, calibrated: float | None) -> RiskShare | None:

@@ -16,8 +16,8 @@ class RawPrediction:
     malignancy_logit: mean over the panels in which a nodule was found, or over all panels if none was found; NaN where
     the network does not rate malignancy. malignancy_map_HW: float32 logits, 0 outside the panels and where the network
     has no map. mask_HW: the union of the nodules' masks. view_logits, nodule_masks: one entry per panel. A nodule's
-    mask has the panel's size; the largest comes first. text: burned-in text in the field. It is filled in before a
-    network with crop "field" gets the image.
+    mask has the panel's size; the largest comes first. text: burned-in text in the field. The text is filled in before
+    a network with crop "field" gets the image.
     """
 
     probability_HW: FloatArray
@@ -31,7 +31,8 @@ class RawPrediction:
     text: tuple[Box, ...]
     seconds: float
     is_text_sought: bool = False
-    """Whether the field was searched for text; a network for whole frames gets the image as it is."""
+    """Whether the field was searched for text. It is not for a network on whole frames, which gets the image as it
+    is."""
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ class Examination:
 
     @property
     def text(self) -> tuple[Box, ...] | None:
-        """The boxes of the text in the field; None where nobody has searched for it."""
+        """The boxes of the text in the field; None where the field was not searched for text."""
         return self.raw.text if self.raw.is_text_sought else None

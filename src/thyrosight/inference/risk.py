@@ -1,7 +1,6 @@
 """Malignancy logit -> calibrated risk, its interval and its map: sigmoid(scale x logit + offset), Platt 1999.
 
-Platt, Advances in Large Margin Classifiers, MIT Press 1999. This is the only place of the formula; evaluation and web
-use it from here.
+Platt, Advances in Large Margin Classifiers, MIT Press 1999. The formula is only here; evaluation and web import it.
 """
 
 from __future__ import annotations

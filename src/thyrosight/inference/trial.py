@@ -1,8 +1,8 @@
 """Suspicious file -> whether a child process survives the prediction of it.
 
-A server that was killed twice during one file does not know whether the file or an operator killed it. So before the
-third try a child process predicts the file. If the child is killed, the file is at fault, and the server is unharmed.
-If the server is killed, its child ends too, and the trial has no result.
+A server that was killed twice while it predicted one file does not know whether the file or an operator killed it. So
+before the third try a child process predicts the file. If the child is killed, the file is at fault, and the server is
+unharmed. If the server is killed, its child ends too, and the trial has no result.
 
 Run as `python -m thyrosight.inference.trial BUNDLE FILE`; the child ends when its stdin is closed.
 """
@@ -54,7 +54,7 @@ def survives(bundle: Path, path: Path) -> bool:
 
 
 def main() -> None:
-    """The child process: predicts every frame. Only the death of the process counts as a failure, not an exception."""
+    """The child process: predicts every frame. Only the death of the process is a failure; an exception is not."""
     bundle, path = (Path(argument) for argument in sys.argv[1:3])
     try:
         threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -79,7 +79,7 @@ def learn(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT)
 
     The plan is passed to watch.tell before anything is trained.
 
-    InputError where the set can't be used or the audit calls it invalid. ConfigError where `out` was begun for another
+    InputError where the set can't be used, or the audit calls it invalid. ConfigError where `out` was begun for another
     set or with other options, or where the hours do not suffice.
     """
     plan = begin_plan(folder, out, options, watch)
@@ -155,7 +155,7 @@ def _memory_of(predictor: Predictor) -> Memory:
 
 
 def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) -> float:
-    """-> seconds to read and predict one image. Where no model is shipped it is 0.3, the time of a slow machine."""
+    """-> seconds to read and predict one image; without a shipped model 0.3, the time of a slow machine."""
     if predictor is None:
         return 0.3
     predictor.run(load_image(cases[0]))
@@ -209,7 +209,7 @@ def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
 
 
 def _score_untouched(table: Path, out: Path, watch: Watch) -> None:
-    """Scores the shipped network, as it is, on the rows of the folds; fine-tuning is compared with these scores."""
+    """Scores the shipped network on the rows of the folds; the trained networks are compared with these scores."""
     if (out / LAST_OF_EVALUATION).exists():
         return
     watch.tell("shipped network: scored untouched on the same images")

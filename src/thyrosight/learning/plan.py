@@ -1,4 +1,4 @@
-"""Facts of a set, hours, a measured training step -> the plan: start, tasks, size, batch, epochs, and an estimate.
+"""Facts of a set, hours, a measured training step -> the plan: starting weights, tasks, size, batch, epochs, time.
 
 Every number that is chosen has its reason in the plan's lines.
 """
@@ -20,12 +20,12 @@ SIZES = ((256, 256), (192, 192), (128, 128))
 MIN_EPOCHS = {"shipped": 4, "imagenet": 12, "random": 12}
 """Fewer epochs would not show what the network can learn."""
 MIN_STEPS = 600
-"""Where an epoch has few steps, a run may have more epochs than the recipe, up to this number of steps."""
+"""Where an epoch has few steps, a run may have more epochs than its recipe, up to this number of steps in all."""
 FEW_VIEWS, MANY_VIEWS = 64, 2000
 """A batch has 8 views. With fewer views than the first number it has 4, so that an epoch has several steps; with more
 than the second number it has 16."""
 MIN_GROUPS_TO_VALIDATE = 100
-"""With fewer groups a validation share tells little, and the training lacks its images."""
+"""With fewer groups no validation share is kept: it would tell little, and the training would lack its images."""
 MIN_PER_LABEL = 4
 """With fewer images of one of the two labels no risk is learned."""
 MAX_SEEN_SHARE = 0.2
@@ -34,15 +34,16 @@ other weights."""
 VALIDATION_COST = 0.35
 """Time of a validated view, as a share of the time of a view in a training step."""
 SECONDS_PER_RUN, SECONDS_PER_REPORT = 25.0, 12.0
-"""Seconds for start, export and check of a network; seconds for the bootstrap intervals and the page of an
-evaluation."""
+"""Seconds that a run needs for start, export and check of its network; seconds that an evaluation needs for its
+bootstrap intervals and its page."""
 RESERVE = 0.1
-"""Share of the hours that the plan keeps free, because the machine may get busier than it was at the measured step."""
+"""Share of the hours that the plan keeps free, because the machine may get busier than it was when the step was
+measured."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """How long things take here. step: configuration -> seconds of a training step. prediction: seconds per image."""
+    """Times on this machine. step: configuration -> seconds of a training step. prediction: seconds per image."""
 
     step: Callable[[Config], float]
     prediction: float
@@ -52,8 +53,8 @@ class Measures:
 class AtHand:
     """Which weights a run may begin with.
 
-    known_by_name: sets that the shipped network learned from and whose images nobody recorded. Nobody can tell whether
-    a folder under another name holds images of these sets.
+    known_by_name: sets that the shipped network learned from without a record of their images. Nobody can tell whether
+    a folder with another name holds images of these sets.
     """
 
     has_shipped: bool
@@ -102,7 +103,7 @@ def _set_in_words(facts: SetFacts) -> str:
 def choose_start(facts: SetFacts, asked: Start | None, at_hand: AtHand) -> tuple[Start, str]:
     """-> (the weights to start from, the reason in words).
 
-    ConfigError where the start that is asked for is not at hand.
+    ConfigError where the weights that the user asks for are not at hand.
     """
     seen = f"it has seen {facts.num_seen} of the {facts.num_images} images"
     too_many = facts.num_seen > MAX_SEEN_SHARE * facts.num_images
@@ -136,7 +137,7 @@ def _recipe(start: Start, options: LearnOptions) -> Config:
 
 
 def _tasks(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Config, str]:
-    """-> (the configuration with the losses that the set can teach, what is learned in words)."""
+    """-> (the configuration with the losses for which the set has labels, a phrase that says what is learned)."""
     loss = config.loss
     has_outlines = facts.num_outlined + facts.num_boxed > 0
     has_labels = min(facts.num_low, facts.num_high) >= MIN_PER_LABEL

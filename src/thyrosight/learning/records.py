@@ -24,9 +24,9 @@ Start = Literal["shipped", "imagenet", "random"]
 class LearnOptions:
     """Options of a run.
 
-    prepare: the options of `thyrosight prepare`; where there are too few groups, fewer folds than `folds` are made.
-    hours: for all steps together. start: the weights to start from; None: chosen from those at hand. overrides:
-    settings as `table.key=value`; they override what the plan chooses.
+    prepare: the options of `thyrosight prepare`. Where there are too few groups for its `folds`, fewer folds are made.
+    hours: for all steps together. start: the weights to start from; None: the plan chooses among those at hand.
+    overrides: settings as `table.key=value`; they replace what the plan chooses.
     """
 
     prepare: PrepareOptions = DEFAULT_OPTIONS
@@ -63,7 +63,7 @@ class SetFacts:
 
 @dataclass(frozen=True)
 class LearningPlan:
-    """The plan of a run. lines: (part of the plan, its words), for people. seconds: {step: estimated seconds}.
+    """The plan of a run. lines: (title, text) of each part, for people. seconds: {step: estimated seconds}.
 
     config: the settings of every run, as `config_to_dict` gives them.
     """
@@ -108,7 +108,7 @@ def keep_plan(out: Path, plan: LearningPlan) -> None:
 
 
 def _asked(out: Path, folder: Path, options: LearnOptions) -> dict[str, Any]:
-    """-> the set and options that must be the same when the work goes on; the number of workers may change."""
+    """-> the set and the options, which must be the same when the work continues; the number of workers may change."""
     asked = {name: value for name, value in asdict(options).items() if name != "workers"}
     asked["folder"] = Path(os.path.relpath(folder, out)).as_posix()
     return dict(json.loads(json.dumps(asked)))

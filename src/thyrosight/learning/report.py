@@ -1,4 +1,4 @@
-"""Plan, scores out of fold next to the shipped network's -> OUT/report.html, and the commands that come next."""
+"""Plan, scores of the new networks and of the shipped one -> OUT/report.html, and the commands to use next."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PARTS = (
     ("folds/", "one run per fold, with its curves and previews"),
     ("final/", "the run of the final network"),
 )
-"""Path in OUT -> its content, in words."""
+"""Path in OUT -> a phrase that says what it holds."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PageContent:
 
 
 def next_commands(out: Path, cases: Sequence[Case]) -> tuple[str, ...]:
-    """Output folder, all rows -> three commands: predict, look, score on images that no network has seen."""
+    """Output folder, all rows -> three commands: predict, look at results, score on images that no network has seen."""
     bundle = out / "bundle"
     table = "OTHER/cases.csv"
     if any(case.split == "test" for case in cases):

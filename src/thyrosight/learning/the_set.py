@@ -42,7 +42,7 @@ def facts_of(cases: Sequence[Case], shipped: Memory | None) -> SetFacts:
 
 
 def seen_rows(memory: Memory, cases: Sequence[Case]) -> list[Case]:
-    """-> the rows that a bundle has learned from, by image where it recorded its images, else by the set's name."""
+    """-> the rows that a bundle has learned from, by its record of images, or by a set's name without a record."""
     return rows_seen_by(memory.info, memory.images, cases).of(cases)
 
 
@@ -52,7 +52,7 @@ def sets_by_name(info: BundleInfo) -> tuple[str, ...]:
 
 
 def set_aside(table: Path, memory: Memory) -> None:
-    """Rewrite a cases.csv: a group that the bundle has seen gets no fold, so it is trained on and not scored.
+    """Rewrites a cases.csv: a group that the bundle has seen gets no fold, so it is used in training and never scored.
 
     Where these groups have more than MAX_SEEN_SHARE of the rows outside the test split, the file stays as it is, and
     the run starts from other weights.
@@ -65,5 +65,5 @@ def set_aside(table: Path, memory: Memory) -> None:
 
 
 def rows_in_folds(cases: Sequence[Case]) -> list[Case]:
-    """All rows -> those that are scored: they have a fold and are not in the test split."""
+    """All rows -> the rows that are scored: those with a fold that are not in the test split."""
     return [case for case in cases if case.fold is not None and case.split != "test"]

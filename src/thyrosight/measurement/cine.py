@@ -26,11 +26,12 @@ from thyrosight.types import BoolArray, Box
 MIN_IOU = 0.2
 """Outlines of neighbouring frames that overlap less are not linked."""
 MAX_GAP_FRAMES = 5
-"""A track goes on if its nodule was missed in at most this many frames."""
+"""A track continues if its nodule was missed in at most this many frames."""
 STEADY_FRAMES, STEADY_COVERAGE = 3, 0.5
-"""A track may be noise where it has fewer frames, or at most this share of the frames from its first to its last."""
+"""A track may be noise if it has fewer frames than this, or at most this share of the frames from its first to its
+last."""
 RISK_FLOOR = 1e-6
-"""Risks are kept this far from 0 and 1 when their logits are averaged."""
+"""When logits are averaged, risks are limited to this distance from 0 and 1."""
 
 FLICKER = f"no nodule is seen steadily, in {STEADY_FRAMES} frames and most between: what was outlined may be noise"
 NO_NODULE = "no nodule found in any frame; that does not exclude one"
@@ -51,8 +52,8 @@ class Track(Record):
     """One nodule over the frames of a clip, in one view.
 
     stability: mean IoU of its outlines in frames next to each other, 1 for an outline that does not move. A moving
-    probe lowers it, and a network that flickers does so too. coverage: share of the frames from first to last in which
-    it is seen.
+    probe lowers it, and so does a network whose outlines jump from frame to frame. coverage: share of the frames from
+    first to last in which it is seen.
     """
 
     number: int = Field(ge=1, description="in a new clip, 1 is the steady track with the largest section; it stays")
@@ -70,7 +71,7 @@ class Track(Record):
 
 
 class Clip(Record):
-    """The result of all frames of one clip together. Frames without a nodule have no part in its risk."""
+    """The result of all frames of one clip together. Its risk does not use frames without a nodule."""
 
     num_frames: int = Field(ge=1, description="frames that were predicted")
     tracks: tuple[Track, ...]
@@ -97,7 +98,7 @@ class _Seen:
 
 @dataclass
 class _Open:
-    """A track that may go on in the next frame."""
+    """A track that may continue in the next frame."""
 
     panel_index: int
     seen: list[_Seen] = field(default_factory=list)
@@ -107,8 +108,8 @@ class _Open:
 def summarise_clip(predictions: Sequence[Prediction]) -> Clip:
     """Predictions of one clip's frames, in any order -> Clip.
 
-    Only the given frames count: if every second frame was predicted, these are neighbours. InputError without frames,
-    with frames of several files, or with a frame given twice.
+    Consecutive given frames count as neighbours, also where only every second frame was predicted. InputError without
+    frames, with frames of several files, or with a frame given twice.
     """
     frames = sorted(predictions, key=lambda prediction: prediction.image.frame_index)
     _check(frames)
@@ -139,9 +140,9 @@ def numbered_by_track(
 ) -> tuple[Prediction, ...]:
     """Predictions of one clip's frames -> the same, each nodule with the number and the UID of its track.
 
-    So a nodule has one number over the frames, in every file that is made of them. A second call changes nothing.
-    known: {UID: number} of nodules that another model found in the clip. A track gets UID and number of the known
-    nodule to which most of its sections belong. A track of a new nodule gets a number that no known nodule has.
+    So a nodule has the same number in all frames, and in every file that is made of them. A second call changes
+    nothing. known: {UID: number} of nodules that another model found in the clip. A track gets the UID and the number
+    of the known nodule to which most of its sections belong. Any other track gets a number that no known nodule has.
     """
     tracks = _named(summarise_clip(predictions).tracks, predictions, known or {})
     by_key = {key: track for track in tracks for key in zip(track.frames, track.nodule_numbers, strict=True)}
@@ -168,7 +169,7 @@ def with_names(prediction: Prediction, names: Mapping[int, tuple[int, str | None
 
 
 def _named(tracks: Sequence[Track], predictions: Sequence[Prediction], known: Mapping[str, int]) -> tuple[Track, ...]:
-    """Tracks -> the same, with UID and number of known nodules; other tracks get numbers that no known nodule has."""
+    """Tracks -> the same with UIDs and numbers of known nodules; other tracks get numbers that no known nodule has."""
     if not known:
         return tuple(tracks)
     uid_of = {(one.image.frame_index, nodule.number): nodule.uid for one in predictions for nodule in one.nodules}
@@ -218,9 +219,9 @@ def _check(frames: Sequence[Prediction]) -> None:
 def _linked(frames: Sequence[Prediction]) -> list[_Open]:
     """Frames in order -> tracks. The outlines of a frame are assigned to the tracks of the MAX_GAP_FRAMES before it.
 
-    The assignment has the largest sum of IoU (Jaccard 1912), each pair at least MIN_IOU, as in Bewley et al., Simple
-    online and realtime tracking, ICIP 2016, but without a Kalman filter, because the file does not state how the probe
-    moves.
+    The assignment has the largest sum of IoU (Jaccard 1912), and each pair has at least MIN_IOU. This is the method of
+    Bewley et al., Simple online and realtime tracking, ICIP 2016, without its Kalman filter, because the file does not
+    state how the probe moves.
     """
     tracks: list[_Open] = []
     for position, frame in enumerate(frames):
@@ -242,7 +243,7 @@ def best_pairs(gain_RC: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Gains (R, C), at least 0 -> pairs (row, column) with the largest sum, each row and column at most once.
 
     Shortest augmenting paths with potentials (Kuhn, Naval Res Logist Q 2:83, 1955; Jonker and Volgenant, Computing
-    38:325, 1987). Additional columns of gain 0 let a row stay without a pair.
+    38:325, 1987). Additional columns of gain 0 allow a row to stay without a pair.
     """
     num_rows, num_columns = gain_RC.shape
     cost = np.zeros((num_rows + 1, num_rows + num_columns + 1))
@@ -321,7 +322,10 @@ def _track(track: _Open, num_frames: int) -> Track:
 
 
 def _given_numbers(linked: Sequence[_Open]) -> dict[str, int] | None:
-    """-> {UID: number} of the tracks, where each track has one UID and number over its frames already; else None."""
+    """-> {UID: number} of the tracks, if each track already has a single UID and number in all its frames.
+
+    None where a track has none yet, or several.
+    """
     names = [{(seen.nodule.uid, seen.nodule.number) for seen in track.seen} for track in linked]
     if any(len(of_track) > 1 for of_track in names):
         return None
@@ -332,7 +336,7 @@ def _given_numbers(linked: Sequence[_Open]) -> dict[str, int] | None:
 def _numbered(tracks: list[Track], given: Mapping[str, int] | None) -> tuple[Track, ...]:
     """-> the tracks, numbered from 1: steady tracks first, then by falling size of the largest section.
 
-    given: {UID: number} where their nodules are numbered already.
+    given: {UID: number} if the nodules already have numbers, else None.
     """
     order = sorted(tracks, key=lambda track: (not track.is_steady, -track.largest_size.area_px, track.frames[0]))
     numbers = [given[track.uid or ""] for track in order] if given is not None else range(1, len(order) + 1)
@@ -342,8 +346,9 @@ def _numbered(tracks: list[Track], given: Mapping[str, int] | None) -> tuple[Tra
 def mean_risk(risks: Sequence[float], areas_px: Sequence[int]) -> float:
     """Risks of one nodule's sections, their areas -> sigmoid of the area-weighted mean logit, 0 to 1.
 
-    Evidence adds up in logits (the logarithmic opinion pool: Genest and Zidek, Stat Sci 1:114, 1986). A larger section
-    shows more of the nodule. Frames are not independent, so many frames do not make the mean more certain.
+    Logits are averaged, because they add evidence (the logarithmic opinion pool: Genest and Zidek, Stat Sci 1:114,
+    1986). A larger section has more weight, because it shows more of the nodule. Frames are not independent, so many
+    frames do not make the mean more certain.
     """
     kept = np.clip(np.asarray(risks, np.float64), RISK_FLOOR, 1 - RISK_FLOOR)
     logit = float(np.average(np.log(kept / (1 - kept)), weights=areas_px))

@@ -1,12 +1,12 @@
 """Mask -> its outlines, finer than a pixel: closed curves with the same pixels inside.
 
-A mask states for each pixel's centre whether it is inside, and nothing else. The outline along the edges of the pixels
-is a staircase: on nodules of usual size, diameters along its corners are 0.5 to 1 % too long and perimeters are too
-long by a quarter, and extents jump by whole pixels. So a parabola is fitted around every step of the staircase, over
-the widest window in which it still passes between inner and outer pixels: wide along a smooth margin, narrow at a
-notch. The outline is the mean of all parabolas over a step. The method is a local polynomial fit with a window that
-follows the data: Katkovnik, Egiazarian and Astola, Local Approximation Techniques in Signal and Image Processing, SPIE
-2006, chapters 2 and 6.
+A mask only states for each pixel's centre whether it is inside. The outline along the edges of the pixels is a
+staircase: on nodules of usual size, diameters along its corners are 0.5 to 1 % too long, perimeters are a quarter too
+long, and extents jump by whole pixels. So a parabola is fitted around every step of the staircase, over the widest
+window in which it still passes between inner and outer pixels. This window is wide along a smooth margin and narrow at
+a notch. At each step, the outline is the mean of all parabolas that cover the step. The method is a local polynomial
+fit with a window that follows the data: Katkovnik, Egiazarian and Astola, Local Approximation Techniques in Signal and
+Image Processing, SPIE 2006, chapters 2 and 6.
 
 Legend: `_xy` points (column, row) with pixel centres at whole numbers; N steps of one outline; K points of a window.
 A step is the edge between an inner pixel and its outer neighbour; side 0 E, 1 N, 2 W, 3 S of the inner pixel.
@@ -39,7 +39,11 @@ _HEADINGS = {(1, 0): 0, (1, -1): 1, (0, -1): 2, (-1, -1): 3, (-1, 0): 4, (-1, 1)
 
 @dataclass(frozen=True)
 class Steps:
-    """The staircase of one outline: middle_xy (N, 2) of its steps in order, side (N,) of each."""
+    """The border of one part of a mask: N steps, each a side of a border pixel, in order along the border.
+
+    middle_xy (N, 2): the middle of each step. side (N,): the side of the pixel that the step is, as an index of
+    _SIDE_XY.
+    """
 
     middle_xy: PointsXY
     side: IntArray
@@ -49,8 +53,8 @@ class Steps:
 class FineOutline:
     """A closed outline finer than a pixel, fitted once. It can be placed anywhere without any change of its shape.
 
-    middle_xy (N, 2): middles of the steps; shift_xy: vectors from these onto the outline; corners_xy: right angles,
-    each before the step `corner_at`. All in pixels of the given mask.
+    middle_xy (N, 2): middles of the steps. shift_xy (N, 2): vectors from the middles onto the outline. corners_xy:
+    right angles of the outline; corner_at: the step before which each of them is. All in pixels of the given mask.
     """
 
     middle_xy: PointsXY
@@ -93,16 +97,17 @@ def fine_outlines(mask_HW: BoolArray) -> list[PointsXY]:
 
 
 def staircases(mask_HW: BoolArray) -> list[Steps]:
-    """Mask -> for each part the steps along its outer border, counterclockwise on the screen."""
+    """Mask -> for each connected part, the steps along its outer border, counterclockwise on the screen."""
     padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
     contours, _ = cv2.findContours(padded_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [_steps(np.asarray(contour, dtype=np.int64).reshape(-1, 2) - 1) for contour in contours]
 
 
 def _sides_between() -> IntArray:
-    """-> table (8, 8, 4): [heading to the pixel before, heading to the pixel after] -> outer sides of a border pixel.
+    """-> table (8, 8, 4) of the outer sides of a border pixel.
 
-    Headings are the values of _HEADINGS. Sides are indices of _SIDE_XY in the order of the border, then -1.
+    The first two indices are the headings (_HEADINGS) to the border pixel before and to the one after. The entry lists
+    the sides as indices of _SIDE_XY, in the order along the border, filled up with -1.
     """
     table = np.full((8, 8, 4), -1, np.int64)
     for back in range(8):
@@ -117,7 +122,7 @@ _SIDES = _sides_between()
 
 
 def _steps(border_xy: IntArray) -> Steps:
-    """Border pixels in cv2's order -> the edges on their outer side, in order."""
+    """Border pixels in cv2's order -> the steps on their outer sides, in order."""
     if len(border_xy) == 1:
         side = np.arange(4)
         return Steps(border_xy + _SIDE_XY[side] / 2, side)
@@ -131,7 +136,7 @@ def _steps(border_xy: IntArray) -> Steps:
 
 
 def _refined(steps: Steps) -> FineOutline:
-    """Steps -> the outline: the middle of each step, moved by the mean of all parabolas over it; and the corners."""
+    """Steps -> the outline: the middle of each step, moved onto the mean of the parabolas that cover it; its corners."""
     after_corner = _after_corner(steps.side)
     total = _Total(len(steps.side))
     chosen = np.arange(len(steps.side))
@@ -152,7 +157,10 @@ def _refined(steps: Steps) -> FineOutline:
 
 
 class _Total:
-    """Sum of the shifts of steps over windows; wide windows and their middle weigh more (biweight kernel)."""
+    """Weighted sum of each step's shifts in several windows.
+
+    Wide windows, and steps in their middle, have more weight.
+    """
 
     def __init__(self, num: int) -> None:
         self.weight = np.zeros(num)
@@ -171,7 +179,7 @@ class _Total:
 
 
 def _after_corner(side: IntArray) -> BoolArray:
-    """Sides in order -> for each step whether it is the first after a corner: two straight runs at a right angle."""
+    """Sides in order -> for each step whether it is the first after a corner (two straight runs at a right angle)."""
     is_corner = side != np.roll(side, 1)
     for k in range(1, CORNER_RUN):
         is_corner &= (np.roll(side, -k) == side) & (np.roll(side, 1 + k) == np.roll(side, 1))

@@ -23,8 +23,9 @@ MIN_PART_PX = 16
 
 
 def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[BoolArray]:
-    """Mask file, size of its image if there is one -> one mask per label; of a single label, one per connected
-    part, largest first.
+    """Mask file, size of its image if there is one -> one mask per nodule.
+
+    Each label is a nodule. Where there is one label only, each connected part is a nodule, the largest first.
 
     InputError for a file that is no mask, is empty, or has another size than the image.
     """
@@ -38,7 +39,8 @@ def read_nodules(path: Path, size_hw: tuple[int, int] | None = None) -> list[Boo
 
 
 IN_VIEW_SHARE = 0.9
-"""Where no view holds at least this share of a nodule, the views are wrong, and the whole image counts as one view."""
+"""Where no view holds at least this share of a nodule, the views are wrong, and the whole image is taken as the
+view."""
 GIVE_MM = "no millimetres: give --mm-per-pixel, or an image whose file says them"
 NO_SECOND_VIEW = "no volume: give the extent across this view with --second-view-mm"
 
@@ -54,7 +56,7 @@ class MeasuredNodule(Record):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """-> the reasons of missing values, each once."""
+        """-> the reasons why values are missing, each once."""
         signs = self.signs
         reasons = (self.size.mm_reason, self.volume_reason, signs.shape_reason, signs.echogenicity_reason)
         return tuple(dict.fromkeys(reason for reason in (*reasons, signs.inside_reason) if reason))

@@ -16,7 +16,8 @@ from thyrosight.types import BoolArray, Box
 IntArray = NDArray[np.int32]
 
 OPENING_SHARE, BLUR_SHARE = 0.2, 0.1
-"""Radius of the disc and standard deviation of the Gaussian that smooth a region, as shares of the region's radius."""
+"""Radius of the disc, and standard deviation of the Gaussian, that smooth a region; as shares of the region's
+radius."""
 
 
 def outlines(mask_HW: BoolArray) -> list[IntArray]:
@@ -27,7 +28,7 @@ def outlines(mask_HW: BoolArray) -> list[IntArray]:
 
 
 def fill_outlines(outlines_xy: Iterable[NDArray[np.generic]], shape: tuple[int, int]) -> BoolArray:
-    """Outlines (N, 2) `_xy`, (rows, columns) -> mask of their union, border pixels included, cut off at the edge.
+    """Outlines (N, 2) `_xy`, (rows, columns) -> mask of their union, with border pixels, cut off at the image's edge.
 
     The inverse of `outlines` for masks without holes. Points between pixels go to the nearest pixel.
     """

@@ -30,7 +30,7 @@ SEVERAL_PARTS = "the mask has several parts, which have no one margin"
 
 
 def shape_of(mask_HW: BoolArray, spacing: Spacing | None, outline: NoduleOutline | None = None) -> Shape | str:
-    """Mask of one nodule, spacing -> its Shape, in mm with a spacing, else in pixels; or why there is none.
+    """Mask of one nodule, spacing -> its Shape (in mm with a spacing, else in pixels), or the reason why it has none.
 
     outline: the outline of the mask, where the caller has it already.
     """
@@ -50,9 +50,9 @@ def outline_shape(outline_xy: PointsXY) -> Shape:
     solidity: A / A of the convex hull (Zhang and Lu, Pattern Recognition 37:1, 2004). Both: at most 1 up to rounding.
     bending_energy: P / (4 pi^2) times the integral of squared curvature along the outline (Young, Walker and Bowie,
     Inform Control 25:357, 1974, scaled so that a disc of any size has 1). The outline is smoothed first, by a Gaussian
-    of SCALE_SHARE of the perimeter (Mokhtarian and Mackworth, IEEE PAMI 8:34, 1986): so pixels and a shaking hand do
-    not count, but lobes and spikes do. irregularity: bending energy over the bending energy of the ellipse with the
-    same second moments, minus 1, at least 0.
+    of SCALE_SHARE of the perimeter (Mokhtarian and Mackworth, IEEE PAMI 8:34, 1986): so it measures lobes and spikes,
+    and not pixels or a shaking hand. irregularity: bending energy over the bending energy of the ellipse with the same
+    second moments, minus 1, at least 0.
     """
     perimeter, area = _perimeter(outline_xy), abs(signed_area(outline_xy))
     hull = cv2.convexHull((outline_xy - outline_xy.mean(axis=0)).astype(np.float32)).reshape(-1, 2)
@@ -93,7 +93,7 @@ class Shape:
 
 
 def ellipse_alike(outline_xy: PointsXY) -> PointsXY:
-    """Closed outline (N, 2) -> points of the ellipse with the second moments of the area inside the outline."""
+    """Closed outline (N, 2) -> points of the ellipse with the same second moments as the area inside it."""
     moments = cv2.moments((outline_xy - outline_xy.mean(axis=0)).astype(np.float32))
     covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]]) / moments["m00"]
     squares, axes = np.linalg.eigh(covariance)

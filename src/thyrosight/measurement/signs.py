@@ -42,7 +42,7 @@ def nodule_signs(
     excluded_HW: BoolArray | None = None,
     outline: NoduleOutline | None = None,
 ) -> NoduleSigns:
-    """Mask of one nodule, gray image, view (None: the image), pixels without tissue (nodules, text) -> NoduleSigns.
+    """Mask of one nodule, gray image, view (None: the image), pixels to leave out (nodules, text) -> NoduleSigns.
 
     outline: the outline of the mask, where the caller has it already. InputError where the mask is empty.
     """
@@ -61,7 +61,7 @@ def nodule_signs(
 
 
 def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box, outline: NoduleOutline | None) -> dict[str, Any]:
-    """-> the fields about the margin."""
+    """-> the fields of NoduleSigns about the margin."""
     is_cut_off = touches(mask_HW, view)
     outline = None if is_cut_off else outline or outline_of(mask_HW)
     shape: Shape | str = CUT_OFF if is_cut_off else shape_of(mask_HW, spacing, outline)
@@ -81,7 +81,7 @@ def _margin(mask_HW: BoolArray, spacing: Spacing | None, view: Box, outline: Nod
 def _inside(
     mask_HW: BoolArray, image_HW: UInt8Array | None, spacing: Spacing | None, view: Box, excluded_HW: BoolArray | None
 ) -> dict[str, Any]:
-    """-> the fields about gray levels."""
+    """-> the fields of NoduleSigns about gray levels inside and around the nodule."""
     if image_HW is None:
         return _without_inside(NO_IMAGE)
     if equivalent_diameter(mask_HW) < MIN_DIAMETER_PX:

@@ -5,7 +5,7 @@ Legend: `_HW` arrays (rows, columns), `_xy` points (column, row) with pixel cent
 
 A pixel is a square: the area is a count, and a rectangle of 12 x 7 pixels measures 12 across and 7 down, not 11 and 6.
 Lengths come from an outline finer than a pixel (fine_outline.py). The outline of a rectangle is the rectangle. The
-outline of a smooth margin favours no direction and does not jump by whole pixels.
+outline of a smooth margin has the same length in every direction and does not jump by whole pixels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from thyrosight.types import BoolArray, Spacing
 PointsXY = NDArray[np.float64]
 
 ROUNDING = 1e-6
-"""Extents that differ by less than this are equal, so that a nodule as tall as wide is not taller than wide."""
+"""Extents that differ by less than this are equal: a nodule that is as tall as wide must not be taller than wide."""
 NO_SPACING = "the image does not say how large its pixels are"
 
 
@@ -34,7 +34,9 @@ def measure(
     no_mm_reason: str | None = None,
     outline: NoduleOutline | None = None,
 ) -> NoduleSize:
-    """Mask of one nodule, spacing or the reason why there is none -> its size; several parts are measured as one.
+    """Mask of one nodule, spacing or the reason why there is none -> its size.
+
+    A mask of several parts is measured whole.
 
     outline: the outline of the mask, where the caller has it already.
 
@@ -101,8 +103,8 @@ def _longest(hull_xy: PointsXY) -> PointsXY:
     """Hull -> its two corners that are farthest apart.
 
     They have the largest distance of all points (Preparata and Shamos, Computational Geometry, 1985, section 4.2). All
-    pairs are compared, block by block; a hull of usual size has some hundred corners. Among equal pairs, the one that
-    starts nearest to the lower right counts.
+    pairs are compared, block by block; a hull of usual size has some hundred corners. Among pairs of equal distance,
+    the one that starts nearest to the lower right is taken.
     """
     hull_xy = np.roll(hull_xy, -int(hull_xy.sum(axis=1).argmax()), axis=0)
     best, ends = -1.0, (0, 0)

@@ -1,8 +1,9 @@
 """Gray image, nodule -> its inside compared with the tissue around it: echogenicity, fluid, bright spots.
 
-Everything is relative to the median gray of a band around the nodule in the same view, because the scanner's gain and
-gray curve change both. Gray levels remain those of the screen: log-compressed, and different for each maker. The limits
-below come from phantoms with known truth (docs/experiments.md), not from readers: the results are candidates.
+Every measure is relative to the median gray of the band: a ring of tissue around the nodule in the same view. The
+scanner's gain and gray curve change nodule and band alike. Gray levels remain those of the screen: log-compressed, and
+different for each maker. The limits below come from phantoms with known truth (docs/experiments.md), not from readers:
+the results are candidates.
 
 Legend: `_HW` arrays in source pixels; "equivalent diameter" is the diameter of the disc of equal area, in pixels.
 """
@@ -19,29 +20,29 @@ from numpy.typing import NDArray
 from thyrosight.types import BoolArray, FloatArray, Spacing, UInt8Array
 
 BAND = (0.06, 0.35)
-"""The band around the nodule: its smallest and largest distance from the outline, in equivalent diameters."""
+"""The band around the nodule lies between these two distances from the outline, in equivalent diameters."""
 MIN_BAND_SHARE = 0.2
-"""The band must have at least this share of the nodule's number of pixels, to be a fair comparison."""
+"""The band must have at least this share of the nodule's number of pixels for a fair comparison."""
 MIN_GRAY = 16.0
 """A band darker than this shows no tissue."""
 RIM_SHARE = 0.03
 """Pixels nearer to the outline than this belong to the margin, not to the inside; in equivalent diameters."""
 FOCUS_RIM_SHARE = 0.06
-"""The same for spots. It is larger, because a nodule's rim is a bright line with brighter places."""
+"""The same limit for spots. It is larger, because a nodule's rim is a bright line with even brighter places."""
 SMOOTHING_SHARE = 0.012
 """Standard deviation of the Gaussian against speckle, in equivalent diameters; at least 1 pixel."""
 FLUID_BELOW = 0.4
-"""A pixel is echo-free if its smoothed gray over the band's median is less than this."""
+"""A pixel is echo-free if its smoothed gray divided by the band's median is less than this."""
 MIN_SOLID_SHARE = 0.05
-"""A nodule with a smaller share of tissue has no echogenicity."""
+"""The echogenicity of a nodule with a smaller share of tissue is not measured."""
 FOCUS_MM = 1.2
 FOCUS_SHARE = 0.08
 """Diameter of the largest spot: in millimetres, or in equivalent diameters where no millimetres are known. A punctate
 focus is below 1 mm (Tessler 2017), and the image blurs it."""
 FOCUS_CONTRAST = 0.55
 FOCUS_NOISE = 6.0
-"""A spot must exceed its surroundings by both: a multiple of the band's median gray, and a number of deviations of the
-speckle."""
+"""A spot must exceed its surroundings by this multiple of the band's median gray, and by this number of deviations of
+the speckle."""
 MAX_FOCI = 99
 
 NO_TISSUE = "there is too little tissue around the nodule in the view to compare with"
@@ -75,7 +76,7 @@ def equivalent_diameter(mask_HW: BoolArray) -> float:
 def surroundings_of(image_HW: UInt8Array, mask_HW: BoolArray, excluded_HW: BoolArray) -> Surroundings | str:
     """View, nodule, pixels without tissue (other nodules, text) -> Surroundings, or why there are none.
 
-    The band is BAND equivalent diameters outside the outline. Pixels right below the nodule do not count: the nodule
+    The band is BAND equivalent diameters outside the outline. Pixels straight below the nodule are left out: the nodule
     enhances or shadows the sound that passes through it.
     """
     diameter = equivalent_diameter(mask_HW)
@@ -89,7 +90,7 @@ def surroundings_of(image_HW: UInt8Array, mask_HW: BoolArray, excluded_HW: BoolA
 
 
 def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
-    """Mask -> the mask without its margin, rim_share equivalent diameters wide."""
+    """Mask -> the mask without a margin that is rim_share equivalent diameters wide."""
     padded_HW = np.pad(mask_HW.astype(np.uint8), 1)
     distance_HW = cv2.distanceTransform(padded_HW, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
     return np.asarray(distance_HW > rim_share * equivalent_diameter(mask_HW))
@@ -98,14 +99,14 @@ def inner_part(mask_HW: BoolArray, rim_share: float = RIM_SHARE) -> BoolArray:
 def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> BoolArray:
     """Image, nodule, surroundings -> the pixels inside the nodule with hardly any echo.
 
-    Anechoic means black in comparison with the thyroid: the smoothed gray is less than FLUID_BELOW of the band's
-    median. The Gaussian averages the speckle of tissue; fluid has little.
+    Anechoic means black in comparison with the thyroid: the smoothed gray is less than FLUID_BELOW times the median
+    gray of the band around the nodule. The Gaussian averages the speckle of tissue; fluid has little speckle.
     """
     return mask_HW & (_smoothed(image_HW, mask_HW) < FLUID_BELOW * around.gray)
 
 
 def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings) -> tuple[float, float]:
-    """Image, the nodule's tissue without fluid, surroundings -> (ratio, difference) of its median gray to the band's.
+    """Image, the nodule's tissue without fluid, surroundings -> its median gray over, and minus, the band's.
 
     Medians are used, because the bright tail of speckle and single foci or vessels would change a mean.
     """
@@ -120,10 +121,10 @@ def echogenic_foci(
 
     White top-hat (Meyer 1979; Serra, Image Analysis and Mathematical Morphology, 1982): the lightly smoothed image
     minus its opening by a disc of FOCUS_MM (FOCUS_SHARE of the equivalent diameter without millimetres). It keeps spots
-    smaller than the disc and brighter than their surroundings. A spot counts where its top-hat reaches FOCUS_CONTRAST
-    times the gray of the tissue around the nodule. It must also be FOCUS_NOISE robust deviations above the median
-    top-hat of the nodule. Its brightest pixel is at least as bright as the tissue around, so specks in fluid do not
-    count. The rim of the nodule (FOCUS_RIM_SHARE) is left out. At most MAX_FOCI are given.
+    smaller than the disc and brighter than their surroundings. The top-hat of a spot must reach FOCUS_CONTRAST times
+    the gray of the tissue around the nodule. It must also be FOCUS_NOISE robust deviations above the median top-hat of
+    the nodule. Its brightest pixel must be at least as bright as the tissue around the nodule, which excludes specks in
+    fluid. The rim of the nodule (FOCUS_RIM_SHARE) is left out. At most MAX_FOCI are given.
     """
     width = FOCUS_SHARE * equivalent_diameter(mask_HW)
     sizes = (width, width) if spacing is None else (FOCUS_MM / spacing.column_mm, FOCUS_MM / spacing.row_mm)
@@ -145,7 +146,7 @@ def echogenic_foci(
 def _spots(
     spots_HW: BoolArray, rise_HW: FloatArray, light_HW: FloatArray, bound: float, gray: float
 ) -> tuple[Focus, ...]:
-    """Pixels whose top-hat is above half the limit -> their parts with a peak above the whole limit."""
+    """Pixels with a top-hat above half the limit -> Focus per connected part with a peak above the limit."""
     num, labels_HW, stats, centres_xy = cv2.connectedComponentsWithStats(spots_HW.astype(np.uint8), connectivity=8)
     found = []
     for label in range(1, num):

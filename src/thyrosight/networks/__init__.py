@@ -22,10 +22,10 @@ from thyrosight.networks.vnet2d import VNet2d
 class NetworkEntry:
     """Everything that the rest of the program needs to know about one network.
 
-    form: the settings that decide which weights the network has. auxiliary: the values that `network.auxiliary` may
-    have; the heads of such a task have the task's name. memory_format: the one with which training is faster.
-    question_layers: the layers with one row per question (the network's own and `network.questions`); empty where the
-    network can't have further questions.
+    form: names of the settings that decide which weights the network has. auxiliary: the values that
+    `network.auxiliary` may have; the heads of such a task have the task's name. memory_format: the memory format with
+    which training is faster. question_layers: the layers with one row per question (the network's first question and
+    `network.questions`); empty where the network can't have further questions.
     """
 
     build: Callable[[NetworkConfig], nn.Module]

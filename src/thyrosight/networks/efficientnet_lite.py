@@ -32,7 +32,7 @@ STAGES = (
 SCALINGS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 """variant -> factors of (channels, blocks)"""
 FEATURE_STAGES = (0, 1, 2, 4, 6)
-"""The last stage of each stride 2, 4, 8, 16, 32."""
+"""Index of the last stage at each of the strides 2, 4, 8, 16, 32."""
 
 
 def scaled_channels(channels: int, width: float) -> int:
@@ -98,8 +98,8 @@ class EfficientNetLite(nn.Module):
     """image_B1HW in [0, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32.
 
     The stem's weights are summed over the three colour planes, which equals an input of three gray planes. With
-    `frozen_stages` the stem and that many first stages are not trained: at full resolution they take most of the time
-    of a step, and a small set hardly improves their edge filters.
+    `frozen_stages`, the stem and that many of the first stages are not trained. They work at full resolution and take
+    most of the time of a step, and a small set hardly improves their edge filters.
     """
 
     def __init__(self, variant: str = "lite0", drop_path: float = 0.0, frozen_stages: int = 0) -> None:
@@ -177,7 +177,7 @@ def load_imagenet(encoder: EfficientNetLite, variant: str) -> None:
 
 
 def rename_reference(reference: dict[str, Tensor], encoder: EfficientNetLite) -> dict[str, Tensor]:
-    """State of the reference implementation -> ours: its blocks are divided into stages, its stem is summed to gray."""
+    """State of the reference implementation -> state of our encoder: blocks by stages, the stem summed to gray."""
     places = [
         f"stages.{stage}.{block}"
         for stage, blocks in enumerate(encoder.stages)

@@ -35,7 +35,10 @@ def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
 
 
 def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
-    """ConfigError where these settings give other weights than the bundle has; it names each setting and its value."""
+    """ConfigError where a network by these settings has other weights than the bundle.
+
+    It names each setting that differs.
+    """
     info = bundle.info
     if info.network not in NETWORKS:
         raise ConfigError(
@@ -63,9 +66,10 @@ def _toml(value: object) -> str:
 
 
 def _rows_of_questions(settings: NetworkConfig, bundle: Bundle) -> list[int]:
-    """-> for each question of the network, its own first: the row of the bundle's weights from which it begins.
+    """-> for each question of the network, the row of the bundle's weights with which this question begins.
 
-    A question that the bundle does not have begins from row 0, the bundle's own question.
+    The network's first question comes first. A question that the bundle lacks begins with row 0, the bundle's first
+    question.
     """
     found = list(bundle.info.network_settings.get("questions", ()))
     return [0] + [1 + found.index(name) if name in found else 0 for name in settings.questions]
@@ -74,9 +78,9 @@ def _rows_of_questions(settings: NetworkConfig, bundle: Bundle) -> list[int]:
 def load_start_weights(network: nn.Module, settings: NetworkConfig, bundle: Bundle) -> None:
     """Fill the network, which these settings built, with a bundle's weights.
 
-    An auxiliary head that only the network has keeps its fresh weights; one that only the bundle has is left out. A
-    question that only the network has begins as the bundle's own question. Raises ConfigError where the form differs,
-    BundleError where the weights do not fit although the form is equal.
+    An auxiliary head that only the network has keeps its fresh weights; a head that only the bundle has is left out. A
+    question that only the network has begins with the weights of the bundle's first question. Raises ConfigError where
+    the form differs, BundleError where the weights do not fit although the form is equal.
     """
     from safetensors.torch import load
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Input size -> (before, after): how many zeros TensorFlow's SAME adds along that axis.
 
-    There are ceil(size / stride) outputs. An odd zero goes after: a kernel of 3 at stride 2 pads an even size by (0, 1)
-    and an odd size by (1, 1). Source: tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
+    There are ceil(size / stride) outputs. If the number of zeros is odd, the additional one is after the input: a
+    kernel of 3 at stride 2 pads an even size by (0, 1) and an odd size by (1, 1). Source:
+    tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
     """
     num_outputs = -(-size // stride)
     total = max((num_outputs - 1) * stride + kernel - size, 0)
@@ -72,7 +73,9 @@ class Dropout(nn.Dropout):
 
 
 def norm_by_rows(features_BCHW: Tensor, num_groups: int, eps: float) -> Tensor:
-    """Group normalisation without scale and shift, by the mean over each row and then over the means of the rows.
+    """Group normalisation without scale and shift.
+
+    Its mean is taken over each row, and then over the means of the rows.
 
     A float32 sum of some hundred values keeps its digits; a sum of a hundred thousand values does not. In a nearly
     constant channel (black around the ultrasound) the deviation is small, so the division by it would enlarge the error

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 class Output(NamedTuple):
     """Logits of a network.
 
-    mask_logits_B1HW at the input's size; class_logits_B2 (benign, malignant) before the softmax, so that
-    risk = softmax(class_logits)[:, 1]; malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where
-    a network has no map. For training only, None where a network does not have them: gland_logits_B1HW, the thyroid at
-    the input's size; descriptor_logits, (B, terms) per descriptor of the lexicon; question_logits_BQ, the logit of each
-    question (the first question is that of class_logits_B2).
+    mask_logits_B1HW: at the input's size. class_logits_B2: (benign, malignant) before the softmax, so that risk =
+    softmax(class_logits)[:, 1]. malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where a
+    network has no map. The other fields are for training only, and None where a network lacks them. gland_logits_B1HW:
+    the thyroid at the input's size. descriptor_logits: (B, terms) per descriptor of the lexicon. question_logits_BQ:
+    the logit of each question; class_logits_B2 answers the first question.
     """
 
     mask_logits_B1HW: Tensor

@@ -50,7 +50,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 class PooledHead(nn.Module):
     """Deepest map -> class_logits_B2: global mean and maximum, C hidden values, ReLU, dropout, 2 logits.
 
-    It is VNet2d's head plus the maximum, because after instance norm the mean of every channel is the same value.
+    It is VNet2d's head with the maximum added: after instance norm the mean of every channel has the same value.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:
@@ -84,10 +84,10 @@ class Peer(nn.Module):
 
 
 class ResencBody(nn.Module):
-    """nnU-Net's residual encoder and plain decoder; every weight under one name.
+    """nnU-Net's residual encoder and plain decoder, with one name per weight.
 
-    In the package each layer has several names, and the decoder holds the encoder again. Every repeated weight would be
-    averaged (EMA) and saved again.
+    In nnU-Net's package each layer has several names, and the decoder also holds the encoder. Every repeated weight
+    would be averaged (EMA) and saved several times.
     """
 
     def __init__(self, unet: ResidualEncoderUNet) -> None:
@@ -107,7 +107,10 @@ class ResencBody(nn.Module):
 
 
 class MonaiBody(nn.Module):
-    """The blocks of MONAI's DynUNet in their order. DynUNet itself nests them, so its deepest map is out of reach."""
+    """The blocks of MONAI's DynUNet in their order.
+
+    DynUNet itself nests the blocks, so that its deepest map is not accessible.
+    """
 
     def __init__(self, unet: DynUNet) -> None:
         super().__init__()
@@ -130,7 +133,7 @@ def stage_channels(width: int) -> list[int]:
 
 
 def resenc(width: int, dropout: float) -> Peer:
-    """nnU-Net's ResEnc U-Net with `width` channels in its first stage (nnU-Net: 32); dropout in the head alone."""
+    """nnU-Net's ResEnc U-Net with `width` channels in its first stage (nnU-Net: 32); dropout only in the head."""
     try:
         from dynamic_network_architectures.architectures.unet import ResidualEncoderUNet
     except ImportError as error:
@@ -157,7 +160,7 @@ def resenc(width: int, dropout: float) -> Peer:
 
 
 def monai_unet(width: int, dropout: float) -> Peer:
-    """MONAI's DynUNet with `width` channels in its first stage (nnU-Net: 32); dropout in the head alone."""
+    """MONAI's DynUNet with `width` channels in its first stage (nnU-Net: 32); dropout only in the head."""
     try:
         from monai.networks.nets import DynUNet
     except ImportError as error:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SyncNorm(nn.BatchNorm2d):
-    """Batch norm by mean and variance of the batch over all processes (Ioffe & Szegedy 2015), also in the gradients."""
+    """Batch norm with mean and variance over the batch of all processes (Ioffe & Szegedy 2015); its gradients too."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not (self.training and torch.distributed.is_initialized()):

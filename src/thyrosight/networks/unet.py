@@ -33,7 +33,7 @@ class ConvBlock(nn.Sequential):
 
 
 class Context(nn.Module):
-    """Deepest map -> the same size: a 1 x 1 convolution of the map plus one of its global mean."""
+    """Deepest map -> map of the same size: the sum of two 1 x 1 convolutions, of the map and of its global mean."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -63,10 +63,10 @@ class MalignancyHead(nn.Module):
     """Decoder map at stride 8, deepest map, mask probability -> class_logits_B2, map, features (B, n), logit_BQ.
 
     `map`: every pixel has a malignancy logit, the sum of a local part and a part of the whole field. The image's logit
-    is their mean under the predicted mask, so each nodule has its own risk, and the map explains it. `pooled`: features
-    are pooled under the mask and globally, and a small perceptron rates them; there is no map. The mask is detached in
-    both, so that the risk's loss does not change the outline. Several questions share all layers but the last; map and
-    class logits are those of the first.
+    is the mean of the map under the predicted mask. So each nodule has its own risk, and the map explains the risk.
+    `pooled`: features are pooled under the mask and globally, and a small perceptron rates them; there is no map. In
+    both, the mask is detached, so that the loss of the risk does not change the outline. Several questions share all
+    layers but the last; map and class logits belong to the first question.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class UNet(nn.Module):
             load_imagenet(self.encoder, encoder)
 
     def _initialise(self) -> None:
-        """Draws the convolutions by He (fan out).
+        """Draws the weights of the convolutions by He's method (fan out).
 
         The mask probability begins at 10 % everywhere, about a nodule's share of the field.
         """

@@ -1,4 +1,6 @@
-"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net; equal weights give equal outputs.
+"""Gray image -> nodule mask and malignancy by the original multi-task 2-D V-Net.
+
+With the original's weights, it gives the original's outputs.
 
 Shapes: B batch, C channels, H rows, W columns of the input (padded inside to a multiple of 32, cropped back).
 Source: V-Net (Milletari et al. 2016, arXiv:1606.04797) in two dimensions with group normalisation (Wu and He 2018,
@@ -19,7 +21,7 @@ from thyrosight.networks.layers import Dropout, GroupNorm, SameConv2d, SameConvT
 from thyrosight.networks.output import Output
 
 STAGES = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3), (512, 3))
-"""(channels, convolutions) at strides 1, 2, 4, 8, 16, 32; the decoder mirrors all but the last."""
+"""(channels, convolutions) at strides 1, 2, 4, 8, 16, 32; the decoder has all but the last stage, in reverse."""
 STRIDE = 32
 NUM_GROUPS = 16
 INITS = ("original", "he")

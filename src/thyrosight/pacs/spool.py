@@ -181,7 +181,7 @@ class Spool:
         """-> the item that has waited longest for the network; None where no item waits.
 
         An item that the system refused more often comes later, so that a bad place on the disk delays no other item.
-        Suspect items come last.
+        Suspect items, whose prediction has ended the process before, come last.
         """
         with self._lock:
             waiting = [item for item in self._items.values() if not item.is_predicted]

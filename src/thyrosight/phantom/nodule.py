@@ -58,7 +58,7 @@ SUSPICIOUS: dict[str, Weights] = {
 def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> DrawnDescriptors:
     """rng -> descriptors.
 
-    With balanced settings, the share `suspicious` of the nodules has malignant_points points or more.
+    With settings.balanced, a share settings.suspicious of the nodules gets settings.malignant_points points or more.
     """
     if not settings.balanced:
         return _draw_together(rng, SUSPICIOUS if rng.random() < 0.12 else HARMLESS)

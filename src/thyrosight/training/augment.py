@@ -21,15 +21,15 @@ from thyrosight.types import BoolArray, FloatArray, UInt8Array
 from thyrosight.views.calipers import INK_LEVEL, draw_cross, draw_dots
 
 MIN_MEASURED_PX = 25
-"""A smaller part of a mask gets no calipers."""
+"""A part of a mask with fewer pixels gets no calipers."""
 
 View = tuple[FloatArray, BoolArray, BoolArray, *tuple[BoolArray, ...]]
-"""image_HW, mask_HW, valid_HW and further masks, which move with them."""
+"""image_HW, mask_HW, valid_HW, and further masks that are moved in the same way."""
 Rng = np.random.Generator
 
 
 def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """Geometry first, then what a scanner changes, in a fixed order; pixels outside valid_HW stay 0."""
+    """Changes the geometry first, then what a scanner changes, in a fixed order; pixels outside valid_HW stay 0."""
     if not settings.enabled:
         return view
     image_HW, mask_HW, valid_HW, *further = warp(view, settings, rng)
@@ -41,7 +41,7 @@ def augment(view: View, settings: AugmentConfig, rng: Rng) -> View:
 
 
 def warp(view: View, settings: AugmentConfig, rng: Rng) -> View:
-    """Flip, zoom, rotate, shift and bend in one resampling; the masks (8 at most) by nearest neighbour."""
+    """Flips, zooms, rotates, shifts and bends in one resampling; masks (8 at most) by nearest neighbour."""
     image_HW, *masks = view
     height, width = image_HW.shape
     columns, rows = _sampling_grid(height, width, settings, rng)
@@ -93,7 +93,7 @@ def random_gain(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> Floa
 
 
 def random_gamma(image_HW: FloatArray, settings: AugmentConfig, rng: Rng) -> FloatArray:
-    """Image -> the same under another gray curve (gamma), as a scanner's gray map may be."""
+    """Image -> the same with another gray curve (gamma): scanners have different gray maps."""
     if settings.gamma <= 0:
         return image_HW
     return np.asarray(np.power(np.clip(image_HW, 0, 1), np.float32(np.exp(rng.normal(0, settings.gamma)))), np.float32)

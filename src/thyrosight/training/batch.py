@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class Sample:
     """One view of one case, letterboxed to the network's input.
 
-    image_HW: float32 in [0, 1]. mask_HW: bool; all False where has_mask is False. has_mask: whether mask_HW teaches; an
-    image of data.healthy_sources teaches an empty mask. valid_HW: bool, False on the letterbox border. malignancy: the
-    label, 1 or 0, or -1 where it does not teach the network's own question. risk: the target, which is the label, a
-    grade between 0 and 1, or -1. gland_HW: bool, the thyroid; None where it is not outlined. descriptors: the index of
-    the term of each descriptor, in the order of the lexicon, or -1. view_index: number of the view within its case.
+    image_HW: float32 in [0, 1]. mask_HW: bool; all False where has_mask is False. has_mask: whether the network learns
+    from mask_HW; an image of data.healthy_sources has an empty mask to learn from. valid_HW: bool, False on the
+    letterbox border. malignancy: the label 1 or 0 of the network's first question; -1 without a label for it. risk: the
+    target for `question`: a label 0 or 1, a grade between them, or -1. gland_HW: bool, the thyroid; None where it is
+    not outlined. descriptors: for each descriptor, in the order of the lexicon, the index of its term, or -1.
+    view_index: number of the view within its case.
     """
 
     image_HW: FloatArray
@@ -41,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples, stacked by `collate`, which fills every field. Where a field is None, it teaches nothing.
+    """B samples, stacked by `collate`, which fills every field. From a field that is None, the network learns nothing.
 
     image_B1HW: float32 in [0, 1]. mask_B1HW, gland_B1HW: float32, 0 or 1. valid_B1HW, has_mask_B, has_gland_B,
     has_box_B: bool. malignancy_B: int64, 1, 0 or -1. risk_B: float32, the target of the risk, 0 to 1, or -1.

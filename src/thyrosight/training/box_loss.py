@@ -4,7 +4,7 @@ Shapes: B batch (only rows with boxes), H rows, W columns. Everything is compute
 - ellipse_dice_loss: the mask is about the ellipse inscribed in a box.
 - zone_cross_entropy: the core of a box is nodule, and pixels outside all boxes are not.
 - projection_loss: the projections of the mask on both axes are those of the box.
-- pairwise_loss: neighbours that look alike are both nodule, or both not.
+- pairwise_loss: neighbouring cells that look alike are both nodule, or both not.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ PAIRWISE_WEIGHT = 0.2
 OUTSIDE_WEIGHT = 0.5
 """Weight of a pixel outside the boxes; a pixel in a core has 1. It is smaller because not every nodule has a box."""
 STRIDE = 4
-"""Side of a cell in pixels. Cells are compared, and not single pixels, which differ by speckle alone."""
+"""Side of a cell in pixels. Cells are compared and not single pixels, because speckle alone makes pixels differ."""
 ALIKE = 0.04
 """Largest difference in gray, as a share of full scale, of two neighbours that look alike."""
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
-"""(rows, columns) from one cell to the other; the opposite directions are the same pairs."""
+"""(rows, columns) from one cell to its neighbour; the opposite directions would give the same pairs."""
 
 
 def box_mask_loss(
@@ -40,7 +40,9 @@ def box_mask_loss(
 
 
 def ellipse_dice_loss(probability_B1HW: Tensor, ellipse_B1HW: Tensor, smooth: float = 1e-5) -> Tensor:
-    """Probability and the boxes' ellipses -> 1 - soft Dice (B,). A false area costs in proportion to the nodule's area.
+    """Probability and the boxes' ellipses -> 1 - soft Dice (B,).
+
+    The cost of a false area is relative to the nodule's area.
 
     Without this part, a false region as large as a small nodule would cost next to nothing, because it is a small share
     of all pixels outside.
@@ -68,7 +70,7 @@ def projection_loss(probability_B1HW: Tensor, target_B1HW: Tensor, smooth: float
 def zone_cross_entropy(logits_B1HW: Tensor, inside_B1HW: Tensor, core_B1HW: Tensor) -> Tensor:
     """Cross-entropy to 1 in the cores and, with OUTSIDE_WEIGHT, to 0 outside the boxes: mean over these pixels (B,).
 
-    Pixels that are inside a box and outside its core do not count here.
+    Pixels inside a box and outside its core are not used here.
     """
     outside = OUTSIDE_WEIGHT * (1.0 - inside_B1HW)
     loss = F.softplus(-logits_B1HW) * core_B1HW + F.softplus(logits_B1HW) * outside
@@ -77,9 +79,9 @@ def zone_cross_entropy(logits_B1HW: Tensor, inside_B1HW: Tensor, core_B1HW: Tens
 
 
 def pairwise_loss(probability_B1HW: Tensor, image_B1HW: Tensor, inside_B1HW: Tensor) -> Tensor:
-    """-> (B,): mean of -log P(both are nodule, or both are not) over neighbours that look alike.
+    """-> (B,): mean of -log P(both are nodule, or both are not) over pairs of neighbouring cells that look alike.
 
-    One of the two must be in a box. 0 where no neighbours look alike.
+    One cell of the pair must be in a box. 0 where no such cells look alike.
     """
     if min(image_B1HW.shape[-2:]) < 4 * STRIDE:
         return probability_B1HW.new_zeros(len(probability_B1HW))

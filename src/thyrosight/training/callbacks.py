@@ -37,7 +37,7 @@ SCORES = ("val_dice", "val_auroc")
 METRICS = (*LOSSES, *SCORES, "val_score")
 NUM_PREVIEWS = 12
 STEPS_OF_ESTIMATE = 6
-"""A run prints how long it will take after one step more than this. The first two steps are not timed, because they
+"""After one step more than this, a run prints how long it will take. The first two steps are not timed, because they
 also decode images and warm up."""
 REFERENCE_BGR, PREDICTION_BGR = (80, 220, 80), (60, 140, 255)
 
@@ -241,9 +241,9 @@ class ProgressBar(Callback):
 
 
 class StopOnNan(Callback):
-    """Ends the run where the gradient is not finite, and states what to change; the earlier checkpoints stay.
+    """Ends the run where the gradient is not finite, and states what to change; earlier checkpoints are kept.
 
-    Not with float16: there Lightning skips such a step and lowers the scale of the gradient.
+    It is not used with float16: there, Lightning skips such a step and lowers the scale of the gradient.
     """
 
     def on_before_optimizer_step(

@@ -1,4 +1,4 @@
-"""The nodules of a view, rng -> a closer part of the view, as a second look or a click shows it.
+"""The nodules of a view, rng -> a closer part of the view, like the part that a second look or a click shows.
 
 A network that has learned from whole views only draws worse outlines in a closer view (docs/experiments.md 42).
 """
@@ -14,9 +14,9 @@ from thyrosight.types import Box
 from thyrosight.views.boxes import span_within
 
 SCALES = (1.5, 4.0)
-"""Side of the part over the longer side of the nodule's box, log-uniform."""
+"""Smallest and largest side of the part, over the longer side of the nodule's box; drawn log-uniformly."""
 EMPTY_SHARES = (0.3, 1.0)
-"""Side of the part over the shorter side of a view without a nodule, log-uniform."""
+"""The same for a view without a nodule, over the shorter side of the view."""
 LEAST_SIDE_PX = 48
 OFF_CENTRE = 0.8
 """The nodule's box may be off the centre of the part, by up to this share of the way to its edge."""
@@ -25,7 +25,7 @@ OFF_CENTRE = 0.8
 def closer_part(nodules: Sequence[Box], size_hw: tuple[int, int], rng: np.random.Generator) -> Box:
     """Boxes of nodules in the view's pixels, the view's size, rng -> a square part, cut off at the view's edges.
 
-    One nodule is chosen, with equal chances. Without nodules the part is anywhere.
+    One nodule is chosen, with equal chances. Without nodules the part is anywhere in the view.
     """
     height, width = size_hw
     if nodules:

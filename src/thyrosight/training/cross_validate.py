@@ -37,10 +37,11 @@ def cross_validate(
 ) -> Evaluation:
     """Train and score each fold of the first table (or the folds named), then pool the out-of-fold scores.
 
-    The other tables only train; their rows of the scored fold are left out too. InputError where the first table has
+    The other tables are used only in training; their rows of the scored fold are left out too. InputError where the
+    first table has
     no such fold, or where the audit calls the set invalid, unless even_if_invalid. ConfigError where `out` holds a run
-    with other settings. tell is called with each line for people. Ctrl-C raises KeyboardInterrupt; the same call goes
-    on.
+    with other settings. tell is called with each line for people. Ctrl-C raises KeyboardInterrupt; the same call
+    continues later.
     """
     scored_csv = cases[0]
     known = sorted({case.fold for case in read_cases(scored_csv) if case.fold is not None and case.split != "test"})
@@ -76,6 +77,6 @@ def _train_fold(config: Config, cases: Sequence[Path], run: Path, fold: int, tel
 
 
 def _score_fold(scored_csv: Path, run: Path, out: Path, fold: int, tta: bool, progress: Progress | None) -> None:
-    """Score the bundle of one fold on this fold, unless the report, which is written last, is there."""
+    """Scores the bundle of one fold on this fold, unless the report exists, which is written last."""
     if not (out / "report.html").exists():
         evaluate(Predictor.load(run / "bundle", tta=tta), scored_csv, out, RowChoice(fold=fold), progress=progress)

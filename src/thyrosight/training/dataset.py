@@ -1,7 +1,7 @@
 """Cases -> Samples -> Batches: each view of each case, letterboxed and augmented.
 
-The order of samples and their augmentation depend only on the seed, the epoch and the place in the epoch. So they are
-the same in a resumed run, with another number of workers, and over several processes.
+The order of samples and their augmentation depend only on the seed, the epoch and the position in the epoch. So they
+are the same in a resumed run, with another number of workers, and over several processes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def case_views(case: Case, settings: DataConfig) -> tuple[Box, ...]:
 
 
 def _field(case: Case, ref: ViewRef) -> Box:
-    """-> the field of the case; its view where cases.csv has no field."""
+    """-> the field of the case; the box of `ref` where cases.csv has no field."""
     return case.fov or ref.box
 
 
@@ -80,7 +80,7 @@ def terms_of(case: Case) -> tuple[int, ...]:
 
 
 class ViewDataset(Dataset[Sample]):
-    """Views by number. The augmentation of `dataset[epoch, place, number]` depends on this key and the seed alone."""
+    """Views by number. The augmentation of `dataset[epoch, place, number]` depends only on this key and the seed."""
 
     def __init__(self, cases: Sequence[Case], config: Config, *, augmented: bool) -> None:
         self.cases = list(cases)
@@ -139,7 +139,8 @@ class ViewDataset(Dataset[Sample]):
         )
 
     def _part(self, case: Case, view: Box, mask_HW: BoolArray, rng: np.random.Generator) -> Box:
-        """-> the part of a view that the sample shows, in the view's own pixels: all of it, or one around a nodule."""
+        """-> the part of a view that the sample shows (the whole view, or around a nodule), in the view's own
+        pixels."""
         height, width = mask_HW.shape
         if not self.augment.enabled or rng.random() >= self.augment.closer:
             return Box(0, 0, width, height)
@@ -166,7 +167,7 @@ class ViewDataset(Dataset[Sample]):
         return 1 + self.questions.index(name), -1 if case.malignancy is None else self._grade(case, case.malignancy)
 
     def _grade(self, case: Case, malignancy: int) -> float:
-        """A labelled case -> the risk that it teaches: that of its category if the settings have it, else its label."""
+        """A labelled case -> its target risk: the one that the settings give its TI-RADS category, else its label."""
         return self.settings.risk_of_category.get(case.descriptors.get("tirads", ""), float(malignancy))
 
     def _decoded(self, number: int) -> tuple[UInt8Array, BoolArray]:
@@ -195,7 +196,7 @@ class ViewDataset(Dataset[Sample]):
 
 
 class EpochSampler(Sampler[tuple[int, int, int]]):
-    """The keys of an epoch for one of `world` processes; the processes share each global batch evenly.
+    """Keys of ViewDataset for one epoch, for one of `world` processes; these share each global batch evenly.
 
     An incomplete last batch is filled with the first samples of the epoch, so that every step has `batch_size` samples.
     """

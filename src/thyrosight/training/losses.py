@@ -1,6 +1,7 @@
 """Output and Batch -> losses: the formulas of the original recipe and our own, and the table of all parts.
 
-Shapes: B batch, H rows, W columns. Everything is computed in float32, whatever autocast chose for the network.
+Shapes: B batch, H rows, W columns. Everything is computed in float32, also where autocast chose another type for the
+network.
 The original recipe is that of the original network (networks/vnet2d.py). The letterbox border counts as background:
 without this rule a network outlines the border, and rates the risk by it.
 A new part is one entry of PARTS and its weight in config.LossConfig.
@@ -122,7 +123,8 @@ def malignancy_map_cross_entropy(
     """Per-pixel malignancy logits, true mask and risks -> mean cross-entropy under the mask, a scalar.
 
     The target of each pixel in the nodule is the risk of the image. All images have the same weight, whatever the size
-    of their nodules. Images without a label or with an empty mask do not count; where no image counts, the result is 0.
+    of their nodules. Images without a label or with an empty mask are left out; where no image remains, the result is
+    0.
     """
     rated_B = (risk_B != UNLABELLED) & (mask_B1HW > 0).flatten(1).any(dim=1)
     logits, mask = malignancy_map_B1HW[rated_B].float(), (mask_B1HW[rated_B] > 0).float()
@@ -153,9 +155,9 @@ def mean_mask_loss(logits_B1HW: Tensor, target_B1HW: Tensor, outlined_B: Tensor,
 def presence_cross_entropy(mask_logits_B1HW: Tensor, target_B1HW: Tensor, share: float = 0.002) -> Tensor:
     """Logits and 0/1 target -> cross-entropy of "the image has a nodule" of each image (B,).
 
-    Its logit is the mean of the highest mask logits. Their number is `share` of all pixels, which is the area of the
-    smallest nodule that is predicted. In an image with a nodule only pixels inside it count, so that no other place is
-    rewarded.
+    The image's logit is the mean of its highest mask logits. Their number is `share` of all pixels, the area of the
+    smallest nodule that is predicted. In an image with a nodule only logits inside the nodule are used, so that no
+    other place is rewarded.
     """
     logits_BN, inside_BN = mask_logits_B1HW.flatten(1).float(), target_B1HW.flatten(1) > 0.5
     is_there_B1 = inside_BN.any(dim=1, keepdim=True)
@@ -177,9 +179,9 @@ class LossSettings(LossConfig):
 class LossPart(NamedTuple):
     """One term of the total.
 
-    loss: (output, batch, settings) -> a mean over rows, a scalar; None where the network has no such output or the
-    batch no such target. num_rows: (batch, settings) -> the number of rows over which the loss is a mean (for
-    descriptors, of terms); for a weighted mean, the sum of the weights.
+    loss: (output, batch, settings) -> a mean over rows, a scalar; None where the network has no such output, or the
+    batch has no such target. num_rows: (batch, settings) -> the number of rows in this mean (for descriptors, the
+    number of terms; for a weighted mean, the sum of the weights).
     """
 
     loss: Callable[[Output, Batch, LossSettings], Tensor | None]
@@ -249,14 +251,14 @@ def _known_terms(batch: Batch) -> Tensor | None:
 
 
 def _rated_weight(batch: Batch, settings: LossSettings) -> Tensor:
-    """-> the divisor of the malignancy part: each labelled row counts by the weight of its class."""
+    """-> the divisor of the malignancy part: the sum over labelled rows of the weight of their class."""
     risk = batch.risk_B[batch.risk_B != UNLABELLED].float()
     benign, malignant = settings.class_weights or (1.0, 1.0)
     return ((1.0 - risk) * benign + risk * malignant).sum()
 
 
 def _mapped_rows(batch: Batch) -> Tensor:
-    """-> the rows of the map part: a risk, and an outline that is not empty."""
+    """-> the rows of the map part: rows with a risk and an outline that is not empty."""
     return (batch.risk_B != UNLABELLED) & batch.has_mask_B & (batch.mask_B1HW > 0).flatten(1).any(dim=1)
 
 
@@ -272,7 +274,7 @@ PARTS: dict[str, LossPart] = {
 """All parts of the loss. The weight of part X is `loss.X_weight`, its column in metrics.csv is train_X_loss."""
 
 MAIN_PARTS = ("mask", "malignancy")
-"""metrics.csv has the columns of these parts in every run; those of other parts where their weight is not 0."""
+"""metrics.csv has the columns of these parts in every run, and the column of another part if its weight is not 0."""
 
 
 def part_weights(settings: LossConfig) -> dict[str, float]:
@@ -286,7 +288,7 @@ def part_column(name: str) -> str:
 
 
 class MultitaskLoss(NamedTuple):
-    """Scalars. total: the weighted sum, with gradient.
+    """The loss as scalars. total: the weighted sum, with gradient.
 
     parts: {part: its loss, not weighted}; 0 where its weight is 0.
     """
@@ -296,9 +298,9 @@ class MultitaskLoss(NamedTuple):
 
 
 def multitask_loss(output: Output, batch: Batch, settings: LossSettings) -> MultitaskLoss:
-    """Output and Batch -> each part, a mean over the rows that have its annotation, and their weighted sum.
+    """Output and Batch -> each part (a mean over the rows that have its annotation) and the weighted sum of the parts.
 
-    A part with weight 0 is not computed, so an output that is not trained can't spoil the gradient of the others.
+    A part with weight 0 is not computed, so an output that is not trained can't change the gradient of other outputs.
     """
     weights = part_weights(settings)
     computed = {name: part.loss(output, batch, settings) for name, part in PARTS.items() if weights[name] > 0}

@@ -33,7 +33,10 @@ from thyrosight.types import Case
 
 
 class TrainingModule(L.LightningModule):
-    """A network in training. Where it has a moving average, the average is validated and becomes the bundle."""
+    """A network in training.
+
+    If it has a moving average of its weights, this average is validated and becomes the bundle.
+    """
 
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:
         super().__init__()
@@ -105,7 +108,8 @@ class TrainingModule(L.LightningModule):
     ) -> None:
         """Clips the gradient.
 
-        Lightning does not clip with a fused optimiser, but its reason (scaled gradients) holds for float16 only.
+        Lightning refuses to clip with a fused optimiser, because gradients may be scaled. This is so only in float16,
+        so it is done here.
         """
         if gradient_clip_val:
             nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
@@ -155,7 +159,7 @@ class TrainingModule(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _lr_share(self, step: int) -> float:
-        """Step -> factor of lr. A straight rise from 0.01 to 1, then half a cosine down to final_lr_share.
+        """Step -> factor of lr: a linear rise from 0.01 to 1, then half a cosine down to final_lr_share.
 
         Source: Loshchilov & Hutter 2017. With the schedule "constant" it is always 1.
         """
@@ -175,7 +179,10 @@ class TrainingModule(L.LightningModule):
 def parameter_groups(
     network: nn.Module, lr: float, encoder_lr_share: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Parameters -> groups for the optimiser: weights decay, biases and norms do not; the encoder has its own lr."""
+    """Network -> groups of parameters for the optimiser: weights decay, biases and norms don't.
+
+    The encoder has its own lr.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:

@@ -1,4 +1,4 @@
-"""Cases, configuration, fold -> the rows of a run: training, validation, reference frames, rows that are kept out."""
+"""Cases, configuration, fold -> the rows of a run: training, validation, reference, and rows that are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thyrosight.types import Case
 
 
 class RunRows(NamedTuple):
-    """The rows of a run. reference: rows that teach nothing; the flag `unlike_training` is fitted on them too."""
+    """The rows of a run. reference: rows without a loss, which only help to fit the flag `unlike_training`."""
 
     fit: list[Case]
     validation: list[Case]
@@ -41,9 +41,9 @@ def divide_rows(cases: Sequence[Case], config: Config, fold: int | None) -> RunR
 
 
 def choose_rows(cases: Sequence[Case], fold: int | None) -> tuple[list[Case], list[Case]]:
-    """All cases, the fold to score -> (training rows, rows kept out). Rows of the test split never train.
+    """All cases, the fold to score -> (training rows, rows left out). Rows of the test split are always left out.
 
-    InputError where no row has the fold, or where a group is in both.
+    InputError where no row has the fold, or where a group has rows on both sides.
     """
     kept_out = [case for case in cases if case.split == "test" or (fold is not None and case.fold == fold)]
     training = [case for case in cases if case.split != "test" and (fold is None or case.fold != fold)]

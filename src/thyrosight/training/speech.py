@@ -1,4 +1,4 @@
-"""Rows, settings, scores of a run -> its lines for people: header, score before the start, epochs, what is kept."""
+"""Rows, settings, scores of a run -> its lines for people: header, score before the start, epochs, outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thyrosight.types import Case
 Tell = Callable[[str], None]
 """Called with each line for people."""
 FEW_RATED = 30
-"""An AUROC of fewer images is noise, so the line states their number."""
+"""An AUROC of fewer images is noise, so the line also states the number of images."""
 SHOWN = ("train_loss", "val_loss", "val_dice", "val_auroc")
 
 
@@ -54,7 +54,7 @@ def rows_in_words(cases: Sequence[Case]) -> str:
 
 
 def num_labelled(cases: Sequence[Case], config: Config) -> int:
-    """-> the rows whose label answers the network's own question."""
+    """-> how many rows have a label for the network's first question."""
     sources, others = config.data.malignancy_sources, config.data.question_of_source
     labelled = [case for case in cases if case.malignancy is not None and case.source not in others]
     return sum(not sources or case.source in sources for case in labelled)
@@ -84,7 +84,7 @@ def kept_in_words(config: Config, last_epoch: int, best_epoch: int | None, best_
 
 
 def stopped_in_words(last_epoch: int, becomes_bundle: bool) -> str:
-    """Number of whole epochs, whether they become a bundle -> the line of a stopped run: what is kept, how to go on."""
+    """Number of whole epochs, whether they become a bundle -> line of a stopped run: what is kept, how to continue."""
     with_resume = " with --resume" if becomes_bundle else ""
     if not last_epoch:
         again = f"the same command{with_resume} starts again"

@@ -46,7 +46,7 @@ from thyrosight.training.speech import Tell, header, kept_in_words, num_labelled
 from thyrosight.types import Case
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""mallopt's names in glibc's malloc.h."""
+"""Option numbers of mallopt, from glibc's malloc.h."""
 
 
 def train(
@@ -64,10 +64,10 @@ def train(
 
     config: the settings, or the TOML file that holds them. cases: one cases.csv or several.
     With `resume` the run in `out` continues from its last finished epoch, exactly as if it had not been stopped. Raises
-    InputError where `out` holds a run and `resume` is False. InputError too where the audit calls the set invalid; with
-    even_if_invalid the run goes on, and the card states it. ConfigError where the run in `out` has other settings. tell
-    is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a bundle of its last epoch.
-    Without keep_stopped, or without a whole epoch, it raises KeyboardInterrupt.
+    InputError where `out` holds a run and `resume` is False. Also raises InputError where the audit calls the set
+    invalid; with even_if_invalid the run goes on, and the model card states the faults. ConfigError where the run in
+    `out` has other settings. tell is called with each line for people. keep_stopped: a run that Ctrl-C stops becomes a
+    bundle of its last epoch. Without keep_stopped, or without a whole epoch, it raises KeyboardInterrupt.
     """
     silence_libraries()
     keep_freed_memory()
@@ -144,7 +144,8 @@ def _set_epoch(sampler: EpochSampler, last: Path) -> int:
 def _ctrl_c_stays_itself() -> Iterator[None]:
     """Within the block Ctrl-C raises KeyboardInterrupt.
 
-    Lightning turns it into SystemExit with code 1 and without a message, and ignores it from then on; this undoes both.
+    Lightning turns Ctrl-C into SystemExit with code 1 and without a message, and ignores further ones; this undoes
+    both.
     """
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -173,7 +174,7 @@ def silence_libraries() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep large freed blocks instead of returning them: a training step on a CPU is a third shorter.
+    """Asks glibc to keep large freed blocks instead of returning them: it saves a third of a training step on a CPU.
 
     By default every activation above 32 MB is mapped, zeroed and unmapped anew. Without glibc nothing happens.
     """
@@ -229,9 +230,9 @@ def choose_accelerator(config: Config) -> str:
 
 
 def choose_precision(config: Config, accelerator: str) -> str:
-    """-> Lightning's name of the precision. ConfigError for float16 on a CPU.
+    """-> the precision, by Lightning's name. ConfigError for float16 on a CPU.
 
-    `auto` is bfloat16 where the hardware multiplies it; elsewhere float16 on a GPU, float32 on a CPU.
+    `auto` is bfloat16 where the hardware multiplies bfloat16; elsewhere float16 on a GPU and float32 on a CPU.
     """
     named = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     if config.run.precision != "auto":

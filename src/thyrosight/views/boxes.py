@@ -13,8 +13,8 @@ import numpy as np
 from thyrosight.types import BoolArray, Box
 
 CORE_SCALE = 0.75
-"""Axes of the core as a share of those of the inscribed ellipse. The core has 44 % of the box's area and is inside any
-round outline."""
+"""Axes of the core as a share of the axes of the inscribed ellipse. The core has 44 % of the box's area and is inside
+any round outline."""
 
 
 class BoxMasks(NamedTuple):
@@ -50,7 +50,10 @@ def clipped(box: Box, view: Box) -> Box | None:
 
 
 def span_within(centre: float, side: float, length: int) -> tuple[int, int]:
-    """-> (first, last + 1) of `side` pixels about the centre, moved inside 0..length; (0, length) for a longer side."""
+    """-> (first, last + 1): `side` pixels around the centre, moved to lie inside 0..length.
+
+    (0, length) for a longer side.
+    """
     side = min(length, round(side))
     start = min(max(0, round(centre - side / 2)), length - side)
     return start, start + side
@@ -64,7 +67,7 @@ def box_iou(one: Box, other: Box) -> float:
 
 
 def _fill_ellipse(mask_HW: np.ndarray, box: Box, scale: float) -> None:
-    """Set the pixels whose centre is in the box's inscribed ellipse, its axes times scale; at least one pixel."""
+    """Sets the pixels with their centre in the ellipse inscribed in the box, scaled by `scale`; at least one pixel."""
     rows, columns = np.mgrid[box.y0 : box.y1, box.x0 : box.x1]
     x = (columns + 0.5 - (box.x0 + box.x1) / 2) / (scale * box.width / 2)
     y = (rows + 0.5 - (box.y0 + box.y1) / 2) / (scale * box.height / 2)

@@ -16,7 +16,7 @@ INK_LEVEL = 225
 
 
 def draw_cross(ink_HW: UInt8Array, centre_xy: PointXY, cross_px: int, is_open: bool) -> None:
-    """Draws a plus of this width, open in the middle or not."""
+    """Draws a cross (+) of this width. is_open: its middle stays empty."""
     x, y = round(centre_xy[0]), round(centre_xy[1])
     arm, thick = cross_px // 2, stroke_px(cross_px)
     hole = max(1, arm // 3) if is_open else 0

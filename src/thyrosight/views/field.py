@@ -58,7 +58,10 @@ def _shows_tissue(region: Region) -> bool:
 
 
 def _within(field: Box, boxes: list[Box]) -> Box:
-    """Field, boxes -> the part of the field inside the common box of the boxes; where it is tiny, the common box."""
+    """Field, boxes -> the part of the field inside the box around all boxes.
+
+    Where this part is tiny, that box itself.
+    """
     if not boxes:
         return field
     bound = _common(boxes)
@@ -116,7 +119,9 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
 
 
 def _background_level(image_HW: UInt8Array) -> int:
-    """-> the gray level of the screen around the field: the commonest level of the rim, black if none is common there.
+    """-> the gray level of the screen around the field: the commonest level of the image's rim.
+
+    Black if none is common.
 
     A level counts together with its two neighbours, because black is 0 and 1 in many captures.
     """
@@ -139,7 +144,10 @@ def _signal(image_HW: UInt8Array, rgb_HW3: UInt8Array | None) -> BoolArray:
 
 
 def _solid(signal_HW: BoolArray) -> BoolArray:
-    """Signal -> solid pixels: most of the window around each is signal, in parts at least two windows thick."""
+    """Signal -> solid pixels: the window around each is mostly signal.
+
+    Connected parts are two windows thick or more.
+    """
     window_px = max(5, min(signal_HW.shape) // 40) | 1
     share_HW = cv2.blur(signal_HW.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
     solid_HW = (share_HW > SOLID_FRACTION).astype(np.uint8)
@@ -188,8 +196,8 @@ def _trim(signal_HW: BoolArray, box: Box) -> Box:
 def _without_header(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: BoolArray, box: Box) -> Box:
     """Box -> the same box without lines of text at its top; rows of background separate them from the ultrasound.
 
-    In a small capture such lines are so close that they count as solid. Text is sharp from pixel to pixel, echoes are
-    not; and between words there is background.
+    In a small capture such lines are so close together that they seem solid. But text is sharp from pixel to pixel,
+    which echoes are not, and there is background between words.
     """
     is_empty = signal_HW[box.slices].mean(axis=1) < GAP_SHARE
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_empty, [False]]).astype(np.int8)))
@@ -213,9 +221,10 @@ def _is_lines_of_text(image_HW: UInt8Array, signal_HW: BoolArray, solid_HW: Bool
 
 
 def _deepen(image_HW: UInt8Array, box: Box) -> Box:
-    """Box -> the same box with the rows below that still differ from the background: depths with few echoes.
+    """Box -> the same box with more rows at its bottom: depths with few echoes, which still differ from the background.
 
-    Up to 8 rows, the height of a JPEG block, are not added, because an edge leaves traces over one block.
+    Where there are at most 8 such rows, the height of a JPEG block, none is added: an edge leaves traces over one
+    block.
     """
     below_HW = image_HW[box.y1 :, box.x0 : box.x1].astype(np.int16)
     off_HW = np.abs(below_HW - _background_level(image_HW))
@@ -226,7 +235,7 @@ def _deepen(image_HW: UInt8Array, box: Box) -> Box:
 
 
 def _fit(image_HW: UInt8Array, part: Box) -> Box:
-    """Part of a split screen -> the view in it."""
+    """Part of a split screen -> the box of the view in this part."""
     view = _deepen(image_HW, _trim(_signal(image_HW, None), part))
     return view._replace(y1=min(view.y1, part.y1))
 
@@ -246,7 +255,8 @@ def _gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
     """Signal in the field -> (first row, row after the last) of the gap nearest the middle, or None.
 
-    Signal begins at once after a gap between two views. Below an echo-free depth it returns slowly; this is no gap.
+    After a gap between two views, signal begins at once. Below an echo-free depth, signal returns slowly; this is no
+    gap.
     """
     gap = _gap(np.ascontiguousarray(signal_HW.T))
     if gap is None or signal_HW[gap[1] : gap[1] + 3].mean() < ROW_GAP_EDGE_SHARE:
@@ -255,7 +265,10 @@ def _row_gap(signal_HW: BoolArray) -> tuple[int, int] | None:
 
 
 def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
-    """Field -> (column, column) where the right view of a split screen begins; None without a hard seam."""
+    """Field -> (c, c), a gap of no width at column c, where the right view of a split screen begins.
+
+    None where no column is a hard seam.
+    """
     factor = max(1, round(view_HW.shape[1] / SEAM_WIDTH_PX))  # an enlarged capture smears a seam over some columns
     width, height = view_HW.shape[1] // factor, view_HW.shape[0] // factor
     if height < SEAM_BANDS:
@@ -270,11 +283,11 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
 
 
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
-    """Field -> for each column the change from the column before, over the usual change in SEAM_REACH_PX columns.
+    """Field -> per column, its change from the column before over the usual change in SEAM_REACH_PX columns.
 
-    An opening along rows removes lines and text and keeps steps. By the square root of the gray level, dark depths
-    count as well. The change is averaged in bands of rows. A seam must be strong in most bands, and over two columns as
-    well as over one. The change over three columns and the whole height counts too, because JPEG blocks disturb it
+    An opening along rows removes lines and text and keeps steps. The square root of the gray level gives dark depths
+    more weight. The change is averaged in bands of rows. A seam must be strong in most bands, and over two columns as
+    well as over one. The change over three columns and the whole height is used too, because JPEG blocks disturb it
     least.
     """
     plain_HW = cv2.morphologyEx(view_HW, cv2.MORPH_OPEN, np.ones((1, SEAM_LINE_PX), np.uint8))
@@ -288,7 +301,7 @@ def seam_strength(view_HW: UInt8Array) -> FloatArray:
 
 
 def _over_usual(change_HW: FloatArray, num_bands: int) -> FloatArray:
-    """Change per pixel -> its mean per band of rows and column, divided by the median of the columns around."""
+    """Change per pixel -> its mean per column in each band of rows, divided by the median of the columns around."""
     bands_NW = np.stack([band_HW.mean(axis=0) for band_HW in np.array_split(change_HW, num_bands)])
     padded_NW = np.pad(bands_NW, ((0, 0), (SEAM_REACH_PX, SEAM_REACH_PX)), mode="reflect")
     around_NWR = np.lib.stride_tricks.sliding_window_view(padded_NW, 2 * SEAM_REACH_PX + 1, axis=1)

@@ -24,7 +24,7 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 class Letterbox:
     """The place of one view in the network's input.
 
-    The view is cropped, scaled with its aspect ratio and centred, with zeros around it.
+    The view is cropped, scaled without a change of its aspect ratio, and centred, with zeros around it.
 
     source: the view in source pixels. size_hw: size of the input. scaled_hw: the view's size in the input.
     offset_yx: the view's upper left pixel in the input.
@@ -105,8 +105,8 @@ def restored(boxes: Iterable[Letterbox], values_V1HW: FloatArray, size_hw: tuple
 def nearest_index(num_input: int, num_output: int) -> NDArray[np.intp]:
     """Sizes of an axis -> the input pixel at each output pixel's centre: floor((i + 0.5) * num_input / num_output).
 
-    It is computed in integers, so that no rounding moves a pixel. cv2's INTER_NEAREST takes the pixel at the corner
-    instead.
+    It is computed in integers, so that no rounding moves a pixel. cv2's INTER_NEAREST would take the pixel at the
+    corner.
     """
     return ((2 * np.arange(num_output, dtype=np.intp) + 1) * num_input) // (2 * num_output)
 

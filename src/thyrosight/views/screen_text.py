@@ -3,8 +3,8 @@
 Legend: `_HW` arrays (rows, columns), `_N` glyphs, `_px` pixels.
 
 Text is thin, brighter than its surroundings, and sharp along rows as well as along columns; the beam smears echoes
-along rows. Glyphs count as text only in a row, next to each other and alike in height and brightness. Calipers, ruler
-ticks and single marks are no text.
+along rows. Glyphs are text only where they stand in a row, close together and alike in height and brightness. So
+calipers, ruler ticks and single marks are no text.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def mask_text(image_HW: UInt8Array, boxes: tuple[Box, ...]) -> UInt8Array:
 def without_text(image_HW: UInt8Array, box: Box) -> tuple[UInt8Array, tuple[Box, ...]]:
     """Gray frame, its field -> (the frame with the field's text filled in, boxes of that text).
 
-    Networks get this frame, in training and in prediction; pictures show it too.
+    Networks get this frame, in training and in prediction; pictures for people show it too.
     """
     text = find_text(image_HW, box)
     return (mask_text(image_HW, text) if text else image_HW), text
@@ -91,7 +91,7 @@ def _stroke_px(shape: tuple[int, ...]) -> int:
 
 
 def _ink(image_HW: UInt8Array, stroke_px: int, factor: float = 1.0) -> BoolArray:
-    """-> pixels that are brighter than the background around them by at least the contrast of text times `factor`."""
+    """-> pixels that exceed the background around them by at least the contrast of text times `factor`."""
     ground_HW = cv2.morphologyEx(image_HW, cv2.MORPH_OPEN, np.ones((stroke_px, stroke_px), np.uint8))
     needed_HW = factor * (MIN_CONTRAST_LEVELS + CONTRAST_PER_LEVEL * ground_HW.astype(np.float32))
     return np.asarray(image_HW.astype(np.float32) - ground_HW >= needed_HW)

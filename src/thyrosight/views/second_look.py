@@ -1,7 +1,7 @@
 """Mask probability of the views -> for each view the box around the found nodules, for a second look of the network.
 
-A small nodule fills few of the network's pixels; the second look shows it larger. Inside the box the mean of both looks
-counts. docs/experiments.md 23 has the trials of the box's size.
+A small nodule fills few of the network's pixels; the second look shows it larger. Inside the box, the mean of both
+looks is used. docs/experiments.md 23 has the trials of the box's size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARE = 0.7
 ROOM = 1.6
 """The box has at least this many times the extent of the found pixels."""
 FOUND = 0.5
-"""A pixel above this mask probability counts as found, whatever the bundle's mask threshold."""
+"""A pixel above this mask probability is found; the bundle's own mask threshold is not used."""
 
 
 def closer_views(probability_HW: FloatArray, views: Sequence[Box]) -> tuple[Box, ...]:
@@ -28,7 +28,10 @@ def closer_views(probability_HW: FloatArray, views: Sequence[Box]) -> tuple[Box,
 
 
 def _around(found_HW: BoolArray, view: Box) -> Box | None:
-    """-> the box around the found pixels, inside the view; centred on them where it can be. None without any."""
+    """-> the box around the found pixels, inside the view and, if possible, centred on them.
+
+    None without found pixels.
+    """
     if not found_HW.any():
         return None
     spans = []

@@ -16,7 +16,7 @@ BLANK = (16, 17, 20)
 def shown_frame(frame: Frame, prediction: Prediction, text: tuple[Box, ...] | None = None) -> tuple[UInt8Array, Box]:
     """-> (RGB picture _HW3 in the source's pixels, the field); blank outside the field, text inside it filled in.
 
-    text: the boxes of the text in the field; None: found here.
+    text: the boxes of the text in the field; None: they are found here.
     """
     height, width = frame.size_hw
     field = prediction.field_of_view.box

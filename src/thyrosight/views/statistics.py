@@ -1,4 +1,6 @@
-"""View -> 27 numbers that distinguish ultrasound from other pictures: levels, depth, directions, tails, speckle.
+"""View -> 27 numbers that distinguish ultrasound from other pictures.
+
+They describe gray levels, change over depth, directions, heavy tails of differences, and speckle.
 
 Legend: `_HW` arrays (rows, columns) of gray levels 0 to 255 at the working size, `_N` places in it; "across" is along a
 row (lateral), "down" along a column (axial). Level 0 of the pyramid is the working size; each next level halves it.
@@ -42,7 +44,7 @@ STATISTICS = (
     "layers",
 )
 SIDE_PX = 128
-"""Geometric mean of the working size's sides, so that level k is the same share of every view."""
+"""Geometric mean of the sides at working size; so a pixel of pyramid level k is the same share of every view."""
 MIN_SIDE_PX = 32
 MAX_ASPECT = 4.0
 LIT_LEVEL = 20.0
@@ -68,7 +70,8 @@ def working_size(view_HW: UInt8Array, stretch: float = 1.0) -> FloatArray:
 def varied(view_HW: UInt8Array, rng: np.random.Generator) -> FloatArray:
     """View, rng -> the view at the working size, as other settings or another scanner might show it.
 
-    It keeps part of the depth and width, gets another aspect ratio, gray curve and gain, and is smoothed or sharpened.
+    A part of the depth and width is cut out, it gets another aspect ratio, gray curve and gain, and is smoothed or
+    sharpened.
     """
     height, width = view_HW.shape
     rows, columns = (max(1, round(side * rng.uniform(0.7, 1.0))) for side in (height, width))
@@ -115,10 +118,13 @@ def _profiles(values_HW: FloatArray) -> tuple[float, float, float, float]:
 
 
 def _scales(values_HW: FloatArray) -> list[float]:
-    """-> logs over a pyramid of four levels, each at half the size of the one before; 0 is the finest.
+    """-> logarithms of ratios over a pyramid of four levels.
 
-    Per level: changes down over changes across. Levels 2, 3: strength of changes over the strength at the level before.
-    Levels 1 to 3, across and down: mean square over squared mean of changes. Levels 1, 2: mixed changes (`_cross`).
+    Level 0 is the finest, and each level has half the size of the one before.
+
+    A change is a difference of neighbouring pixels, across or down. At each level: changes down over changes across. At
+    levels 2 and 3: strength of changes over their strength at the level before. At levels 1 to 3, across and down: mean
+    square over squared mean of changes. At levels 1 and 2: mixed changes (`_cross`).
     """
     ratios, strengths, tails, crosses = [], [], [], []
     level_HW = values_HW
@@ -138,7 +144,7 @@ def _scales(values_HW: FloatArray) -> list[float]:
 
 
 def _cross(across_HW: FloatArray, down_HW: FloatArray) -> float:
-    """First differences -> log of the mixed second difference over the geometric mean of the two plain ones."""
+    """First differences -> log of the mixed second difference over the geometric mean of both unmixed ones."""
     mixed, second_across, second_down = (
         float(np.abs(change).mean()) + LEVEL_FLOOR
         for change in (np.diff(across_HW, axis=0), np.diff(across_HW, axis=1), np.diff(down_HW, axis=0))

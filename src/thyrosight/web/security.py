@@ -265,7 +265,7 @@ def _is_address(host: str) -> bool:
 
 
 def _authority(origin: str) -> str:
-    """`https://name:8000` -> `name:8000`; empty where it is no origin, as `null`."""
+    """`https://name:8000` -> `name:8000`; empty where the text is no http(s) origin, for example `null`."""
     try:
         parts = urlsplit(origin)
     except ValueError:

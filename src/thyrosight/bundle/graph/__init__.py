@@ -1,1 +1,1 @@
-"""Bytes of an ONNX file -> whether its graph may run. It is read by own code, then followed operator by operator."""
+"""Bytes of an ONNX file -> whether its graph may run. Our own code reads it and follows it operator by operator."""

@@ -1,9 +1,9 @@
-"""Network of a bundle -> refused unless each of its operations is known and what it costs is bounded.
+"""Network of a bundle -> an error, unless each of its operations is known and its memory and work have limits.
 
 The hashes of a bundle show that it is whole, not that it is harmless: a graph of a kilobyte can ask for 8 GB or loop
 for ever. So before ONNX Runtime sees a graph, it is read here (onnx_reader.py) and followed from the input's size
 through every operation (onnx_operators.py): sizes, memory and work are known before anything runs. They depend on the
-number of views, so the check is repeated for each number that is asked for.
+number of views, so the check is made for each number of views that is predicted at once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from thyrosight.bundle.weight_checks import WeightsError
 
 INPUT, MASK, LOGIT, MAP = "image", "mask_probability", "malignancy_logit", "malignancy_map"
 MAX_LIVE_BYTES = 2 << 30
-"""For one view: the memory of all tensors that are needed at one time, constants included. The largest of our networks
-needs a tenth of it."""
+"""For one view: the memory of all tensors that are needed at the same time, constants included. The largest of our
+networks needs a tenth of this."""
 MAX_MADE_BYTES = 64 << 30
 """For one view: the memory of the outputs of all operations together."""
 MAX_WORK = 2 * 10**12
@@ -26,7 +26,10 @@ MAX_WORK = 2 * 10**12
 
 
 class GraphChecker:
-    """A network, read once; `check` follows it for a number of views and remembers the numbers that passed."""
+    """A network, read once.
+
+    `check` follows it for a number of views, and remembers the numbers of views that passed.
+    """
 
     def __init__(self, onnx_bytes: bytes, size_hw: tuple[int, int]) -> None:
         self._graph: Graph = read_graph(onnx_bytes)
@@ -75,7 +78,7 @@ def _check_input(graph: Graph, size_hw: tuple[int, int]) -> None:
 
 
 def _followed(graph: Graph, tensors: dict[str, Tensor], num_views: int) -> tuple[int, int]:
-    """Graph, its known tensors (filled in) -> (most bytes that are needed at one time, bytes of all outputs)."""
+    """Graph, its known tensors (others are added) -> (most bytes needed at one time, bytes of all outputs)."""
     for name, tensor in graph.constants.items():
         if len(tensor.shape) > 1 and not tensor.num_values:
             raise WeightsError(f"holds the tensor {name!r} without values")
@@ -111,7 +114,7 @@ def _known(names: tuple[str, ...], tensors: Mapping[str, Tensor]) -> tuple[str, 
 
 
 def _last_uses(graph: Graph) -> list[list[str]]:
-    """-> for each operation the tensors that nothing needs after it; the network's outputs are needed to the end."""
+    """-> for each operation, the tensors that no later operation needs; the network's outputs are needed to the end."""
     last: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
         last |= dict.fromkeys((*node.inputs, *node.outputs), index)

@@ -1,6 +1,6 @@
-"""Operator, its inputs -> shape of its output and the work that it takes, for the operators that are known here.
+"""Operator, its inputs -> shape of its output and its work, for the operators in OPERATORS.
 
-What is not in OPERATORS is refused.
+Any other operator is refused.
 
 Source: the ONNX operator specification, opsets 13 to 21.
 """
@@ -97,7 +97,10 @@ def _gemm(call: Call) -> Result:
 
 
 def _matrix_product(call: Call) -> Result:
-    """(..., rows, inner) times (..., inner, columns) -> (..., rows, columns); the axes before are broadcast."""
+    """(..., rows, inner) times (..., inner, columns) -> (..., rows, columns).
+
+    The axes in front of these are broadcast.
+    """
     one, other = call.tensor(0).shape, call.tensor(1).shape
     if min(len(one), len(other)) < 2 or one[-1] != other[-2]:
         raise call.fault(f"its inputs of {one} and {other} don't fit")
@@ -216,7 +219,7 @@ def _check_window(call: Call, window: Sequence[int]) -> None:
 
 
 def _window(call: Call) -> tuple[tuple[int, ...], ...]:
-    """-> (strides, pads, dilations, output padding), each of its own length and none negative."""
+    """-> (strides, pads, dilations, output padding), checked: each has the right length, and no number is negative."""
     strides, pads = call.numbers("strides", (1, 1)), call.numbers("pads", (0, 0, 0, 0))
     dilations, extra = call.numbers("dilations", (1, 1)), call.numbers("output_padding", (0, 0))
     if [len(part) for part in (strides, pads, dilations, extra)] != [2, 4, 2, 2]:
@@ -227,7 +230,7 @@ def _window(call: Call) -> tuple[tuple[int, ...], ...]:
 
 
 def _windowed(call: Call, size_hw: Sequence[int], window: Sequence[int]) -> list[int]:
-    """Size of a map, size of a window -> the number of places of the window along each axis."""
+    """Size of a map, size of a window -> the number of positions of the window along each axis."""
     strides, pads, dilations, _ = _window(call)
     rounded_up = call.number("ceil_mode", 0)
     sides = []

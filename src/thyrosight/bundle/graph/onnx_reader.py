@@ -1,8 +1,8 @@
-"""ONNX bytes -> Graph: nodes, constants, inputs and outputs, read strictly, with no library but numpy.
+"""ONNX bytes -> Graph: nodes, constants, inputs and outputs. The reader is strict and needs no library but numpy.
 
 A field that this reader doesn't know is refused, so a graph can't hold anything that is not looked at here: functions,
-subgraphs, other domains, tensors in other files, sequences, sparse tensors, text tensors. A field that is there twice,
-where one is allowed, is refused too, because readers differ in which of the two they take.
+subgraphs, other domains, tensors in other files, sequences, sparse tensors, text tensors. A field that occurs twice
+where only one is allowed is refused too, because readers differ in which one they use.
 
 Sources: onnx.proto3 (field numbers), the Protocol Buffers encoding.
 """
@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from thyrosight.bundle.weight_checks import WeightsError, wire_fields
 
 FORMATS = (3, 10)
-"""The versions of the ONNX file format (ir_version) that ONNX Runtime 1.18 reads."""
+"""First and last version of the ONNX file format (ir_version) that ONNX Runtime 1.18 reads."""
 MAX_NODES = 50_000
 MAX_FIELDS = 2_000_000
 """Most fields of one file. A bundle that is the mean of twenty networks has some hundred thousand."""
 MAX_NAME_BYTES = 256
 MAX_RANK = 8
 MAX_KNOWN_VALUES = 1_024
-"""Values are kept because they may be the sizes of a tensor. A constant with more values than this can't be, so its
-values are not kept."""
+"""Values are kept because they may be the sizes of a tensor. A constant with more values than this can't hold sizes, so
+its values are not kept."""
 OPSETS = range(13, 22)
 
 FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
@@ -51,13 +51,13 @@ _ALLOWED = {
     "shape": {1},
     "dimension": {1, 2, 3},
 }
-"""Message -> the numbers of the fields that it may have. Those in _REPEATED may be there several times."""
+"""Message -> the numbers of the fields that it may have. Those in _REPEATED may occur several times."""
 
 Field = tuple[int, int | memoryview]
 
 
 class Tensor(NamedTuple):
-    """A tensor of the graph: its shape, element type (of DTYPES), and its values where they are few and known."""
+    """A tensor of the graph: its shape, element type (of DTYPES), and its values if these are known and few."""
 
     shape: tuple[int, ...]
     dtype: int
@@ -87,14 +87,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """The network as it is written. inputs, outputs: name -> (element type, sizes; None is a free size)."""
+    """The network as the file states it. inputs, outputs: name -> (element type, sizes; None is a free size)."""
 
     nodes: tuple[Node, ...]
     constants: dict[str, Tensor]
     inputs: dict[str, tuple[int, tuple[int | None, ...]]]
     outputs: dict[str, tuple[int, tuple[int | None, ...]]]
     declared: dict[str, int]
-    """Of the tensors between inputs and outputs: name -> element type, where the file states it."""
+    """For tensors between inputs and outputs: name -> element type, where the file states it."""
 
 
 def read_graph(data: bytes) -> Graph:
@@ -130,7 +130,7 @@ class _Reader:
     def fields(self, message: memoryview, kind: str) -> Iterator[Field]:
         """Message -> its fields.
 
-        WeightsError at a field that it can't have, or that it has twice where one is allowed.
+        WeightsError where this kind of message can't have a field, or has a field twice that may occur only once.
         """
         seen: set[int] = set()
         for number, value in wire_fields(message):
@@ -198,7 +198,7 @@ class _Reader:
         return Node(operator, tuple(inputs), tuple(outputs), attributes)
 
     def _attribute(self, message: memoryview) -> tuple[str, Attribute]:
-        """-> (name, value). The type field says which of the value's fields counts; the others must be absent."""
+        """-> (name, value). The message's type says which field holds the value; the other fields must be absent."""
         name, kind, integers, floats = "", 0, [], []
         value: Attribute | None = None
         for number, raw in self.fields(message, "attribute"):
@@ -338,6 +338,6 @@ def _text(value: int | memoryview) -> str:
 
 
 def _signed(number: int) -> int:
-    """64 bits, read as a number without sign -> the number that they mean in two's complement."""
+    """Unsigned number of 64 bits -> the signed number that these bits mean in two's complement."""
     number &= (1 << 64) - 1
     return number - (1 << 64) if number >> 63 else number

@@ -1,4 +1,4 @@
-"""Operation that treats each value alone or only moves values, its inputs -> shape of its output, and its work.
+"""Operation on single values, or one that only moves values; its inputs -> shape of its output, and its work.
 
 A size that depends on the pixels is refused: the sizes that Reshape, Slice, Pad and the like take must follow from the
 size of the network's input alone. These sizes are computed here as ONNX Runtime computes them.
@@ -30,7 +30,7 @@ from thyrosight.bundle.weight_checks import WeightsError
 MAX_SIDE = 1 << 31
 Typed = TypeVar("Typed", int, str)
 SLOW, CUBIC_TAPS = 10, 16
-"""Work for one value of a function like exp, and of a resize, in multiply-adds."""
+"""Work per value, in multiply-adds: of a function like exp, and of a resize."""
 
 
 class Result(NamedTuple):
@@ -61,7 +61,7 @@ class Call:
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def known(self, index: int) -> list[int]:
-        """An input of whole numbers that follow from the size of the network's input -> these numbers."""
+        """Index of an input -> its whole numbers, which must follow from the size of the network's input."""
         values = self.tensor(index).values
         if values is None or values.dtype.kind != "i":
             raise self.fault("its sizes depend on the pixels, or are too many")
@@ -93,7 +93,7 @@ class Call:
 
 
 def new_tensor(shape: Sequence[int], dtype: int, values: NDArray[np.generic] | None = None) -> Tensor:
-    """-> a tensor whose values are remembered where they are few."""
+    """-> a tensor; its values are kept if there are at most MAX_KNOWN_VALUES of them."""
     is_kept = values is not None and values.size <= MAX_KNOWN_VALUES
     return Tensor(tuple(int(size) for size in shape), dtype, values if is_kept else None)
 
@@ -137,7 +137,7 @@ def broadcast(call: Call) -> Result:
 
 
 def _arithmetic(call: Call, one: NDArray[np.generic], other: NDArray[np.generic]) -> NDArray[np.generic] | None:
-    """Two small arrays -> the operator's result. Whole numbers wrap at 64 bits; a division is cut towards zero."""
+    """Two small arrays -> the operator's result. Whole numbers wrap at 64 bits; a division is rounded towards zero."""
     operator = call.node.operator
     with np.errstate(all="ignore"):
         if operator in ("Add", "Sub", "Mul"):

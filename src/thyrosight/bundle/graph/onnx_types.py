@@ -1,8 +1,7 @@
-"""Operation -> refused where ONNX does not allow the number or types of its inputs, or its attributes.
+"""Operation -> an error where ONNX does not allow the number or types of its inputs, or its attributes.
 
 Shapes and sizes are checked in onnx_shapes.py and onnx_operators.py. ONNX Runtime would refuse most of this too, but
-later, with messages that no user can act on. And one operation, a division of whole numbers, ends the whole process
-where it overflows.
+later, with messages that no user can act on. And a division of whole numbers that overflows ends the whole process.
 
 Source: the ONNX operator specification, opsets 13 to 21.
 """
@@ -34,7 +33,7 @@ ONE_TYPE: dict[str, tuple[int, int, frozenset[int]]] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), (2, 3, FLOATS)),
     **dict.fromkeys(("AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool"), (1, 1, FLOATS)),
 }
-"""Operator whose inputs are all of one element type -> (fewest inputs, most inputs, the types)."""
+"""Operator whose inputs all have the same element type -> (fewest inputs, most inputs, the types allowed)."""
 MIXED_TYPES: dict[str, tuple[tuple[frozenset[int], ...], int]] = {
     **dict.fromkeys(("Identity", "Cast", "Shape", "Flatten", "Transpose"), ((ANY,), 1)),
     "Constant": ((), 0),
@@ -49,7 +48,7 @@ MIXED_TYPES: dict[str, tuple[tuple[frozenset[int], ...], int]] = {
     "Resize": ((NUMBERS, FLOATS, FLOATS, SIZES), 1),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceSum"), ((NUMBERS, SIZES), 1)),
 }
-"""Operator -> (element types of each of its inputs, how many of these it needs)."""
+"""Operator -> (for each input the element types allowed, how many of the inputs are required)."""
 REAL = {"alpha", "beta", "cubic_coeff_a", "epsilon", "momentum"}
 WORDS = {
     "auto_pad": {"NOTSET"},
@@ -84,7 +83,7 @@ def check_types(call: Call) -> None:
 
 
 def _check_whole_division(call: Call) -> None:
-    """A whole number divided by 0, or the smallest one by -1, ends the process: both numbers must be known."""
+    """Whole numbers: a division by 0, or of the smallest by -1, ends the process, so both numbers must be known."""
     one, other = call.tensor(0), call.tensor(1)
     if one.values is None or other.values is None:
         raise call.fault("divides whole numbers that depend on the pixels, or are too many")

@@ -25,7 +25,7 @@ WEIGHTS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95 % interval; None with the reason where there is none. num_draws counts the defined draws."""
+    """A value and its 95 % interval, or None and the reason. num_draws: number of draws with a defined value."""
 
     value: float | None
     low: float | None
@@ -36,7 +36,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A minus B on the same cases. two_sided_share: twice the smaller share of draws on either side of zero, at most 1.
+    """A minus B on the same cases, with its 95 % interval.
+
+    two_sided_share: twice the share of draws on the side of zero that has fewer draws, at most 1.
 
     It is counted as (draws + 1) / (all draws + 1), so it is never 0 (Davison & Hinkley 1997). It looks like a p-value
     of "no difference", but it is a bootstrap share and not a test with a known level.
@@ -53,11 +55,11 @@ class Difference:
 def grouped_bootstrap(
     statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int = DRAWS
 ) -> Interval:
-    """Statistic, the group of each case -> value, percentile 95 % interval from drawing groups with replacement.
+    """Statistic, the group of each case -> value, percentile 95 % interval; groups are drawn with replacement.
 
     Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient are drawn together. A draw in which the
     statistic is undefined is left out. There is no interval where there is one group, where too few draws are defined,
-    or where all draws have the same value (for example, every nodule found): its width would be 0.
+    or where all draws have the same value (for example, every nodule found): the width of the interval would be 0.
     """
     value, values_D, reason = _draw(statistic, groups, rng, draws)
     if reason is not None:
@@ -129,7 +131,7 @@ def _draw(
 
 
 def mean_of(values_N: ArrayLike) -> Statistic:
-    """Values -> the statistic of their mean."""
+    """Values -> a Statistic: weights of the values -> their mean."""
     values = np.asarray(values_N, dtype=np.float64)
 
     def statistic(weights_DN: Float64Array) -> Float64Array:
@@ -139,7 +141,7 @@ def mean_of(values_N: ArrayLike) -> Statistic:
 
 
 def median_of(values_N: ArrayLike) -> Statistic:
-    """Values -> the statistic of their median (midpoint of the two middle ones)."""
+    """Values -> a Statistic: weights of the values -> their median (midpoint of the two middle values)."""
     values = np.asarray(values_N, dtype=np.float64)
     order = np.argsort(values, kind="stable")
 
@@ -154,7 +156,10 @@ def median_of(values_N: ArrayLike) -> Statistic:
 
 
 def ratio_of(numerators_N: ArrayLike, denominators_N: ArrayLike) -> Statistic:
-    """Counts per case -> the statistic sum(numerators) / sum(denominators); undefined where that sum is 0."""
+    """Counts per case -> the statistic sum(numerators) / sum(denominators).
+
+    Undefined where the denominators sum to 0.
+    """
     numerators = np.asarray(numerators_N, dtype=np.float64)
     denominators = np.asarray(denominators_N, dtype=np.float64)
 

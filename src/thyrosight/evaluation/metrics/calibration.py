@@ -1,4 +1,4 @@
-"""Labels, risks -> whether a risk of 30 % means 30 %: Brier, ECE, ECE of a perfect model, reliability, Platt fit.
+"""Labels, risks -> whether a risk of 30 % means 30 %: Brier, ECE, ECE by chance, reliability, Platt fit.
 
 Legend: N cases, D draws, B bins. Labels are 1 or 0, risks probabilities in 0..1.
 """
@@ -64,8 +64,9 @@ def ece_of_perfect_model(
 ) -> Interval:
     """Risks -> the ECE that a perfectly calibrated model with these risks shows at this n: mean and 95 % range.
 
-    Labels are drawn from the risks themselves, so all of this ECE is chance: with few cases even the ECE of a perfect
-    model is well above 0 (Roelofs et al., AISTATS 2022). An ECE in this range is no evidence against the calibration.
+    Labels are drawn from the risks themselves, so all of this ECE comes from chance: with few cases even the ECE of a
+    perfect model is well above 0 (Roelofs et al., AISTATS 2022). An ECE in this range is no evidence against the
+    calibration.
     """
     risks = np.asarray(risks_N, dtype=np.float64)
     if risks.size == 0:
@@ -96,7 +97,7 @@ def _reliability_bin(labels: Float64Array, risks: Float64Array) -> ReliabilityBi
 def equal_mass_bins(risks_N: ArrayLike, num_bins: int = NUM_BINS) -> NDArray[np.intp]:
     """Risks -> bin of each case, from 0, with counts as equal as ties allow: equal risks are in one bin.
 
-    The order of the cases has no influence. Bins that are empty because of ties are dropped: the numbers have no gap.
+    The order of the cases has no influence. Bins that are empty because of ties are dropped, and the others renumbered.
     """
     risks = np.asarray(risks_N, dtype=np.float64)
     rank_N = np.searchsorted(np.sort(risks), risks, side="left")

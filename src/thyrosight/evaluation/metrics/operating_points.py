@@ -15,7 +15,7 @@ from thyrosight.evaluation.metrics.ranking import roc_curve
 from thyrosight.types import Float64Array
 
 SLACK = 1e-9
-"""Tolerance for rounding: a rate that is below its goal by less than this meets it."""
+"""Tolerance for rounding: a rate that is below its goal by less than this still meets the goal."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ OPERATING_GOALS = (
     OperatingGoal("sensitivity-90", "the highest threshold that calls at least 90 % of the high ones high", _sensitive),
     OperatingGoal("specificity-90", "the lowest threshold that calls at least 90 % of the low ones low", _specific),
 )
-"""The first of them decides which risk is called high in pictures and reports."""
+"""The first operating point decides which risk is called high in pictures and reports."""
 
 
 def threshold_for(goal: OperatingGoal, labels_N: ArrayLike, scores_N: ArrayLike) -> float:
     """Goal, labels of both classes, finite scores -> the threshold, half-way between two of the scores.
 
-    -infinity calls every case high, +infinity none. Of several points with the best sensitivity + specificity, "youden"
-    chooses the most sensitive.
+    -infinity calls every case high, +infinity calls none high. Of several points with the best sensitivity +
+    specificity, "youden" chooses the most sensitive.
     ValueError where a class is missing.
     """
     labels = np.asarray(labels_N)

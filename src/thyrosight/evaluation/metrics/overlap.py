@@ -23,7 +23,7 @@ IntArray = NDArray[np.int32]
 
 MIN_IOU_OF_FOUND_NODULE = 0.3
 DISTANCE_SLACK = 1e-6
-"""Relative slack of `distance <= tolerance`, because distances are float32 that is multiplied by millimetres."""
+"""Relative slack of `distance <= tolerance`, because distances are rounded: they are float32 times millimetres."""
 SEARCH_ELEMENTS = 2_000_000
 """Pairs of boundary elements that are compared at once where pixels are not square: about 50 MB."""
 
@@ -52,8 +52,8 @@ def iou(reference_HW: BoolArray, prediction_HW: BoolArray) -> float:
 class SurfaceDistances:
     """The elements of each boundary: distance to the other boundary, and the length of boundary per element.
 
-    Both in pixels, or in millimetres where a spacing was given. An empty mask has no elements, and the distances of the
-    other mask are infinite.
+    Distances and lengths are in pixels, or in millimetres where a spacing was given. An empty mask has no elements, and
+    the distances of the other mask are infinite.
     """
 
     reference_distance_N: Float64Array
@@ -102,7 +102,7 @@ def normalised_surface_dice(surface: SurfaceDistances, tolerance: float) -> floa
 
 
 def hausdorff95(surface: SurfaceDistances) -> float | None:
-    """Boundary distances -> the larger of the two directed 95th percentiles, by contour length, in their unit.
+    """Boundary distances -> the larger of the two directed 95th percentiles (by contour length), in the same unit.
 
     Definition of Nikolov 2018: the smallest distance that holds at least 95 % of the length of the boundary. Both masks
     empty: 0. One empty: None, because there is no boundary to measure to.
@@ -196,7 +196,7 @@ class Detection:
 
 
 def detect(reference_HW: BoolArray, prediction_HW: BoolArray, min_iou: float = MIN_IOU_OF_FOUND_NODULE) -> Detection:
-    """Two masks -> which reference nodules were found: 8-connected components, one to one, greedily by mask IoU.
+    """Two masks -> which reference nodules were found. Nodules (8-connected) are matched one to one, highest IoU first.
 
     A reference nodule is found where a predicted nodule overlaps it with IoU >= min_iou; every predicted nodule without
     a match is a false positive. Maier-Hein, Reinke et al., Metrics reloaded (Nature Methods 2024), ask for mask IoU
@@ -250,7 +250,7 @@ class Agreement:
 def bland_altman(
     reference_N: Sequence[float] | Float64Array, prediction_N: Sequence[float] | Float64Array
 ) -> Agreement | None:
-    """Paired measurements -> bias and limits of agreement bias ± 1.96 sd, in their unit (Bland & Altman, Lancet 1986).
+    """Paired measurements -> bias, limits of agreement bias ± 1.96 sd, in the same unit (Bland & Altman 1986).
 
     sd with n - 1. None for fewer than two pairs. The limits treat the pairs as independent.
     """
@@ -260,7 +260,7 @@ def bland_altman(
 def bland_altman_percent(
     reference_N: Sequence[float] | Float64Array, prediction_N: Sequence[float] | Float64Array
 ) -> Agreement | None:
-    """Paired positive measurements -> the same for 100 (prediction - reference) / their mean, in percent."""
+    """Paired positive measurements -> as `bland_altman`, for the differences of `percent_differences`."""
     return _agreement(percent_differences(reference_N, prediction_N))
 
 

@@ -21,7 +21,7 @@ COUNT_SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Levels:
-    """The cases sorted by risk from high to low: order_N, the start of each distinct risk, and the distinct risks."""
+    """The cases sorted by risk from high to low: order_N, where each distinct risk begins, and the distinct risks."""
 
     order_N: NDArray[np.intp]
     starts_K: NDArray[np.intp]
@@ -29,7 +29,7 @@ class Levels:
     labels_N: Float64Array
 
     def counts(self, weights_DN: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Weights -> positives_DK, negatives_DK at each distinct risk; tied cases share one level."""
+        """Weights -> positives_DK, negatives_DK at each distinct risk; cases of equal risk are counted together."""
         sorted_DN = weights_DN[:, self.order_N]
         positive_DN = sorted_DN * self.labels_N[self.order_N]
         positives_DK = np.add.reduceat(positive_DN, self.starts_K, axis=1)
@@ -47,7 +47,7 @@ def levels(labels_N: ArrayLike, risks_N: ArrayLike) -> Levels:
 
 
 def auroc_of(labels_N: ArrayLike, risks_N: ArrayLike) -> Statistic:
-    """-> the area under the ROC curve: P(risk of a positive > of a negative) + half the ties (Hanley & McNeil 1982)."""
+    """-> the area under the ROC curve: P(risk of a positive > risk of a negative), ties half (Hanley & McNeil 1982)."""
     sorted_cases = levels(labels_N, risks_N)
 
     def statistic(weights_DN: Float64Array) -> Float64Array:
@@ -78,8 +78,8 @@ def average_precision_of(labels_N: ArrayLike, risks_N: ArrayLike) -> Statistic:
 def sensitivity_at_specificity_of(labels_N: ArrayLike, risks_N: ArrayLike, specificity: float = 0.9) -> Statistic:
     """-> the largest sensitivity of a threshold with at least this specificity; no interpolation.
 
-    The threshold is chosen on the scored cases themselves, as a point of the ROC curve. It describes the curve; for new
-    cases it is a little optimistic.
+    The threshold is chosen on the scored cases themselves, as a point of the ROC curve. So the value describes the
+    curve; for new cases it is a little optimistic.
     """
     sorted_cases = levels(labels_N, risks_N)
 
@@ -102,7 +102,7 @@ def specificity_at_sensitivity_of(labels_N: ArrayLike, risks_N: ArrayLike, sensi
 
 
 def _best_kept(wanted_DK: Float64Array, unwanted_DK: Float64Array, allowed_share: float) -> Float64Array:
-    """Counts by falling risk -> the largest share of `wanted` with at most the allowed share of `unwanted`."""
+    """Counts by falling risk -> the largest share of wanted cases with at most allowed_share of unwanted cases."""
     wanted_D, unwanted_D = wanted_DK.sum(axis=1), unwanted_DK.sum(axis=1)
     wanted_so_far_DK, unwanted_so_far_DK = np.cumsum(wanted_DK, axis=1), np.cumsum(unwanted_DK, axis=1)
     allowed_DK = unwanted_so_far_DK <= (allowed_share * unwanted_D)[:, None] + COUNT_SLACK

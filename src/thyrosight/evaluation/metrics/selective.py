@@ -1,9 +1,9 @@
-"""Confidences, losses -> the scores when the least sure cases are declined: per coverage, and the area below the curve.
+"""Confidences, losses -> scores when the least sure cases are declined: per coverage, and the area below the curve.
 
 Legend: N cases, D bootstrap draws, C coverages, K distinct confidences from high to low. Coverage is the share of the
 cases that are answered, the most confident first; the rest is declined (Geifman & El-Yaniv, NIPS 2017). Cases of equal
-confidence are treated alike: where a coverage cuts through them, each counts with the share of them that is kept. That
-is the mean over all their orders.
+confidence are treated alike: where a coverage cuts through such cases, each has as weight the share of them that is
+kept. This is the mean over all orders of these cases.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def kept_of(confidences_N: ArrayLike, coverage: float) -> Weighting:
 
 
 def curve_of(statistic: Statistic, confidences_N: ArrayLike, coverages_C: Sequence[float]) -> Statistic:
-    """-> statistic (weights_DN -> values (D, C)): the given one over the cases that are kept at each coverage."""
+    """-> statistic (weights_DN -> values (D, C)): the given statistic over the cases that are kept at each coverage."""
     weightings = [kept_of(confidences_N, coverage) for coverage in coverages_C]
 
     def curve(weights_DN: Float64Array) -> Float64Array:
@@ -55,9 +55,9 @@ def aurc_of(losses_N: ArrayLike, confidences_N: ArrayLike) -> Statistic:
     """-> area under the risk-coverage curve: the mean over k = 1..N of the mean loss of the k most confident cases.
 
     Geifman, Uziel & El-Yaniv (ICLR 2019); Ding et al. (CVPR Workshops 2020) show why it is better than the AUROC of the
-    confidence. Lower is better; where all confidences are equal it is the mean loss. Weights must be counts. Cases of
-    equal confidence count with the mean over all their orders, in closed form with harmonic numbers H: a level of w
-    cases with mean loss m, after a cases with total loss l, adds (l - a m) (H(a + w) - H(a)) + w m.
+    confidence. Lower is better; where all confidences are equal it is the mean loss. Weights must be counts. For cases
+    of equal confidence the mean over all their orders is taken, in closed form with harmonic numbers H: w cases of
+    equal confidence with mean loss m, after a cases with total loss l, add (l - a m) (H(a + w) - H(a)) + w m.
     """
     ordered = _ordered(confidences_N)
     losses = np.asarray(losses_N, dtype=np.float64)

@@ -1,1 +1,1 @@
-"""Results of other programs, scored as ours."""
+"""Results of other programs -> the scores that `evaluate` gives to a bundle."""

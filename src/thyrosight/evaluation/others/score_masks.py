@@ -1,6 +1,7 @@
-"""Masks and risks of another program, cases.csv -> Evaluation, by the functions and in the files of `evaluate`.
+"""Masks and risks of another program, cases.csv -> Evaluation, by the same functions and files as `evaluate`.
 
-A mask belongs to the case whose id, or whose image, has its name: FOLDER/c1.png, c1_mask.png, c1.nii.gz, c1/mask.png.
+The name of a mask file is the id of its case, or the name of the case's image: FOLDER/c1.png, c1_mask.png, c1.nii.gz,
+c1/mask.png.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ MAX_NAMED = 5
 class OtherResults:
     """Results of another program. name: what reports call it.
 
-    masks: a folder; risks: a CSV; None: the program gives none.
+    masks: a folder, None without masks. risks: a CSV, None without risks.
 
     labels: which values of a mask are nodules (empty: all but 0). missing_is_empty: where a case has no mask file, the
     program found nothing in it.
@@ -82,8 +83,8 @@ def score_masks(
 ) -> Evaluation:
     """Results, cases.csv (or its folder), which of its rows -> Evaluation, written to the folder `out`.
 
-    A case whose mask is missing or can't be read has no score and is named. InputError where no file belongs to a case,
-    where two belong to one, or where a risk is no probability.
+    A case whose mask is missing or can't be read has no score and is named. InputError where no file belongs to any
+    case, where two files belong to one case, or where a risk is not a probability.
     """
     cases_csv = table_path(cases_csv)
     cases = choose_cases(read_cases(cases_csv), cases_csv, rows)
@@ -120,7 +121,10 @@ def _score(
 
 
 def _mask(results: OtherResults, found: _Found, case: Case, frame: Frame) -> BoolArray | None:
-    """-> the program's mask; None where it gives no masks, or none is needed. InputError where it is missing."""
+    """-> the program's mask; None where the program gives no masks, or the case needs none.
+
+    InputError where it is missing.
+    """
     path = found.masks.get(case.case_id)
     if path is None:
         if results.masks is None or (case.mask is None and not case.boxes):
@@ -174,7 +178,10 @@ def _found(results: OtherResults, cases: Sequence[Case]) -> _Found:
 
 
 def _names(cases: Sequence[Case]) -> dict[str, str]:
-    """-> {name in lower case: case_id}, for every name that means one case only; an id counts before a file name."""
+    """-> {name in lower case: case_id}, for every name that means only one case.
+
+    An id has priority over a file name.
+    """
     names: dict[str, str] = {}
     torn: set[str] = set()
     for case in cases:
@@ -214,7 +221,7 @@ def _mask_files(folder: Path, names: Mapping[str, str]) -> tuple[dict[str, Path]
 
 
 def _case_of(path: Path, folder: Path, names: Mapping[str, str], *, shorten: bool = False) -> str | None:
-    """Mask file -> the case of its name, or of the folder that holds it as `mask.png` (of `predict`); or None."""
+    """Mask file -> the case of its name; for a `mask.png` of `predict`, the case of its folder; None without a case."""
     stem = stem_without_ending(path)
     is_in_its_folder = stem.casefold() == "mask" and path.parent != folder
     wanted = (

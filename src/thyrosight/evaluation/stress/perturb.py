@@ -34,13 +34,13 @@ Amount = TypeVar("Amount")
 STRENGTHS = (1, 2, 3, 4, 5)
 LEVELS_PER_DB = 4.0
 BLACK_LEVELS = 24.0
-"""Below this level a change fades out: without an echo there is nothing to amplify."""
+"""Below this gray level a change fades out: without an echo there is nothing to amplify."""
 MIN_MEASURED_PX = 25  # smaller parts of a reference are not measured
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Pixels of a frame, its reference mask (None: not known), its field, its views (empty: the field is one view)."""
+    """Pixels of a frame, its reference mask (None: not known), its field, its views (empty: one view, the field)."""
 
     image_HW: UInt8Array
     reference_HW: BoolArray | None
@@ -65,7 +65,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Strength:
-    """One strength of one kind: its meaning in words, and the change (None: the scene does not allow it)."""
+    """One strength of one kind: its meaning in words; the change (it gives None where a scene does not allow it)."""
 
     meaning: str
     change: Callable[[Scene, Rng], Scene | None]
@@ -91,13 +91,13 @@ def change_gain(scene: Scene, rng: Rng, gain_db: float) -> Scene:
 
 
 def change_gamma(scene: Scene, rng: Rng, gamma: float) -> Scene:
-    """Applies another gray map: levels, as a share of white, to the power of gamma or of 1 / gamma, at random."""
+    """Applies another gray map: each level, as a share of white, is raised to gamma or 1 / gamma (at random)."""
     power = gamma if _sign(rng) > 0 else 1 / gamma
     return scene.with_field(255.0 * (scene.field_HW / 255.0) ** np.float32(power))
 
 
 def cut_depth(scene: Scene, rng: Rng, share: float) -> Scene:
-    """The lowest part of every view becomes black and leaves the field; the reference ends there too."""
+    """Makes the lowest part of every view black and removes it from the field and from the reference."""
     image_HW = scene.image_HW.copy()
     reference_HW = None if scene.reference_HW is None else scene.reference_HW.copy()
     views = []
@@ -145,7 +145,7 @@ def save_as_jpeg(scene: Scene, rng: Rng, quality: int) -> Scene:
 
 
 class Shadow(NamedTuple):
-    """Width as a share of the width of the view, and the loss behind it in dB."""
+    """The shadow's width as a share of the view's width, and the loss inside it in dB."""
 
     width: float
     db: float
@@ -177,8 +177,8 @@ class Calipers(NamedTuple):
 def draw_calipers(scene: Scene, rng: Rng, calipers: Calipers) -> Scene | None:
     """Draws measurement crosses at the ends of the longest and the perpendicular diameter of every reference nodule.
 
-    They are numbered, and a dotted line joins them from strength 2 on. Crosses are open in the middle or not, at
-    random: scanners draw both. None where no nodule is outlined.
+    The pairs of crosses are numbered; from strength 2 on, a dotted line joins a pair. Whether crosses are open in the
+    middle is random, because scanners draw both kinds. None where no nodule is outlined.
     """
     parts = _outlined(scene)
     if not parts:
@@ -224,11 +224,11 @@ BLOCKS = {
     "remark across the middle": ("ISTHMUS  LEVEL IV  MIDPOLE",),
     "rows all over": ("THYROID RT LOBE TRANS  ISTHMUS  LEVEL IV  MIDPOLE  RT LOBE LONG",),
 }
-"""Place -> lines of text; no text states how suspicious a nodule is."""
+"""Place in the field -> lines of text; no text states how suspicious a nodule is."""
 
 
 def write_text(scene: Scene, rng: Rng, annotation: Annotation) -> Scene:
-    """Writes text into the field, as sonographers and scanners do; left and right are exchanged at random."""
+    """Writes text into the field, as sonographers and scanners do; at random, left and right are exchanged."""
     from PIL import Image, ImageDraw, ImageFont
 
     capital_px = max(8, round(annotation.capital * scene.fov.height))
@@ -276,7 +276,7 @@ def _echo_share(field_HW: FloatArray) -> FloatArray:
 
 
 def _step(distance_px: NDArray[np.floating], soft_px: float) -> FloatArray:
-    """Signed distances from an edge -> 0 before it, 1 behind it, a soft step on it."""
+    """Signed distances from an edge -> 0 before the edge, 1 behind it, a soft step between."""
     return np.asarray(1 / (1 + np.exp(-np.clip(distance_px / soft_px, -50, 50))), np.float32)
 
 

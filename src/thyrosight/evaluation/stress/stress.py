@@ -1,8 +1,8 @@
 """Predictor, cases.csv -> StressTest: predict every chosen case clean and under each disturbance, score, write.
 
 Writes OUT/stress.csv, OUT/stress.json, OUT/run.json and OUT/per_case/{clean,KIND-STRENGTH}.csv;
-thyrosight.evaluation.compare compares any two of those tables. A disturbance whose table exists is not done again: the
-same command continues where it was stopped, and a command with more strengths adds them.
+thyrosight.evaluation.compare compares any two of those tables. A disturbance whose table exists is not repeated: the
+same command continues where it was stopped, and a command with more strengths adds these.
 """
 
 from __future__ import annotations
@@ -222,8 +222,8 @@ def score_disturbed(
 ) -> CaseScore | None:
     """Predictor, case, field and views of its clean image, disturbance -> score; None where the case does not allow it.
 
-    The predictor gets the field of the table, after the disturbance has cut it. Where the table has no field, the
-    predictor looks for it in the disturbed image, so a field that it misses lowers the score.
+    The predictor gets the field that cases.csv states, without the part that a disturbance of depth removes. Where
+    cases.csv states no field, the predictor looks for it in the disturbed image, so a missed field lowers the score.
     """
     frame = load_image(case)
     reference_HW = load_mask(case, frame.size_hw) if case.mask is not None else None
@@ -245,7 +245,7 @@ def _score(
     given: Views | None,
     masks: MaskSettings,
 ) -> tuple[CaseScore, Views]:
-    """-> the score of one image, and its field and views as given or found."""
+    """-> the score of one image, and its field and views, as given or as the predictor found them."""
     fov, panels = given or (None, ())
     raw = predictor.run(frame, fov=fov, panels=panels)
     prediction = predictor.interpret(frame, raw)

@@ -1,4 +1,4 @@
-"""Scores of clean and disturbed images -> StressTest: the cost of each disturbance, with intervals; stress.csv, .json.
+"""Scores of clean and disturbed images -> StressTest: the cost of each disturbance, with intervals; its CSV and JSON.
 
 A disturbance is a perturbation and a strength. Every cost compares the same images, clean and disturbed.
 """
@@ -71,12 +71,14 @@ class StressRow:
 
 @dataclass(frozen=True)
 class StressTest:
-    """The scores of the clean images, all rows, and the headlines; a headline is None where its kind was not tried.
+    """The scores of the clean images, all rows, and the headlines.
+
+    A headline is None where its disturbance was not tried.
 
     `daily`: strengths 1 and 2, which occur daily. worst_daily: the daily row with the largest drop of mean Dice.
     caliper_risk_change: mean |change of risk| when calipers are drawn, over all strengths; _daily: over strengths 1, 2.
-    risk_sd: standard deviation of the clean risks. A change of risk is judged against it, because a model that gives
-    all images the same risk changes none of them.
+    risk_sd: standard deviation of the clean risks. A change of risk is compared with it, because the risks of a model
+    that gives all images the same risk never change.
     """
 
     schema_version: int
@@ -96,7 +98,7 @@ class StressTest:
 def summarise_stress(
     scores: Mapping[Disturbance, Sequence[CaseScore]], stressed: StressContext, failures: Sequence[UnscoredCase] = ()
 ) -> StressTest:
-    """{disturbance: scores}, CLEAN among them -> StressTest; InputError without a clean score."""
+    """{disturbance: scores}, with those of CLEAN -> StressTest; InputError without a clean score."""
     clean = scores[CLEAN]
     if not clean:
         first = f"; the first: {failures[0].case_id}: {failures[0].message}" if failures else ""

@@ -6,8 +6,8 @@ DATA/incoming/ID/             files that are being received
 DATA/jobs/JOB/ITEM/source     a file as it was sent
 DATA/jobs/JOB/ITEM/clip.json  a clip as one examination
 DATA/jobs/JOB/ITEM/spacing.json  millimetres per pixel that a person gave
-DATA/jobs/JOB/ITEM/model.json    the model that the item is to be predicted by, where it was asked for again
-DATA/jobs/JOB/ITEM/frames/N/  result.json, mask.png, image.png, malignancy_map.png
+DATA/jobs/JOB/ITEM/model.json    the model for the next prediction, where a person asked for one
+DATA/jobs/JOB/ITEM/frames/N/ result.json, mask.png, image.png, malignancy_map.png
 DATA/jobs/JOB/ITEM/earlier/N/ MODEL.json, the result of another model before this one
 DATA/jobs/JOB/ITEM/readings/  what people read of its frames, every version; see review/reading_files.py
 DATA/trash/ID/                a job that is being deleted

@@ -14,14 +14,15 @@ from thyrosight.web.errors import ApiError
 from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin
 
 LEAST_IOU = 0.1
-"""An outline is that of a known nodule only where their intersection over union is above this. It is used where the
-outline has no UID of its own."""
+"""An outline without a UID belongs to a known nodule only where their intersection over union is above this."""
 
 
 def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int, int]) -> list[FindingIn]:
-    """What was sent, the nodules that the reader saw -> findings; outlines alone become the nodules that they overlap.
+    """What was sent, the nodules that the reader saw -> findings.
 
-    ApiError 422 where one UID is given twice, or the number of descriptors is not that of the outlines.
+    Where outlines were sent without UIDs, each gets the UID of the nodule that it overlaps most.
+
+    ApiError 422 where one UID is given twice, or where outlines and descriptors differ in number.
     """
     if given.findings is not None:
         uids = [finding.uid for finding in given.findings if finding.uid is not None]

@@ -1,4 +1,4 @@
-// Groups of shortcuts -> what a key press does, and the help that lists them. Single keys can be switched off there.
+// Groups of shortcuts -> what a key press does, and the help that lists them. The help can switch single keys off.
 
 import { byId, fill, h, targetOf } from "./dom.js";
 import { isDialogOpen } from "./dialogs.js";

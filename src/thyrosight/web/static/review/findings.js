@@ -149,8 +149,8 @@ export function current(finding) {
 }
 
 /**
- * As `current`, but the last known measures while the server computes: for text that must not flicker. Null where the
- * outline was refused: the network's measures are those of another outline.
+ * As `current`, but while the server computes, the last known measures: for text that must not flicker. Null where the
+ * server refused the outline, because the network's measures belong to another outline.
  * @param {Finding} finding
  * @returns {Measures | null}
  */

@@ -69,7 +69,8 @@ const gainOf = ({ teaches, reading }) => (reading === "unread" ? (teaches ?? -1)
 const NAMES = new Intl.Collator(undefined, { numeric: true });
 
 /**
- * Rows -> entries of the list: a head for each job, then its rows; without heads where the order goes across jobs.
+ * Rows -> entries of the list: for each job a head, then its rows. A list sorted across jobs (isGrouped false) has no
+ * heads.
  * @param {Row[]} rows
  * @param {boolean} isGrouped
  * @returns {Array<Head | Entry>}
