@@ -136,7 +136,7 @@ def _steps(border_xy: IntArray) -> Steps:
 
 
 def _refined(steps: Steps) -> FineOutline:
-    """Steps -> the outline: the middle of each step, moved onto the mean of the parabolas that cover it; its corners."""
+    """Steps -> the outline: the middle of each step, moved onto the mean of its parabolas; and the corners."""
     after_corner = _after_corner(steps.side)
     total = _Total(len(steps.side))
     chosen = np.arange(len(steps.side))

@@ -139,8 +139,7 @@ class ViewDataset(Dataset[Sample]):
         )
 
     def _part(self, case: Case, view: Box, mask_HW: BoolArray, rng: np.random.Generator) -> Box:
-        """-> the part of a view that the sample shows (the whole view, or around a nodule), in the view's own
-        pixels."""
+        """-> the box that the sample shows, in the view's own pixels: the whole view, or a part around a nodule."""
         height, width = mask_HW.shape
         if not self.augment.enabled or rng.random() >= self.augment.closer:
             return Box(0, 0, width, height)

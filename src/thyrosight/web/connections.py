@@ -1,8 +1,8 @@
-"""HTTP connections -> a bounded number, each with a time limit for the head of a request.
+"""HTTP connections: their number has a limit, and the head of each request has a time limit.
 
-A request that never ends holds a connection. So a head has HEAD_SECONDS, and the number of connections is bounded, in
-all and per address. Where all are in use, the one that has waited longest for its head is cut. All errors of peers
-together give a few lines of log per minute.
+A request that never ends holds a connection. So a head must arrive within HEAD_SECONDS, and connections have a limit,
+in all and per address. Where all are in use, the connection that has waited longest for its head is closed. All errors
+of peers together give a few log lines per minute.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ HEAD_SECONDS = 10.0
 MAX_CONNECTIONS = 512
 MAX_PER_PEER = 256
 SPARE_FILES = 256
-"""Open files that are kept free for uploads, results and the queue."""
+"""Number of open files that is kept free for uploads, results and the queue."""
 LINES_PER_MINUTE = 20
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's protocol with a time limit for each head, and a bounded number of connections."""
+    """uvicorn's protocol with a time limit for each head, and a limit on the number of connections."""
 
     max_connections = MAX_CONNECTIONS
     _peers: ClassVar[Counter[str]] = Counter()
@@ -55,7 +55,7 @@ class BoundedProtocol(H11Protocol):
             self._head_came()
 
     def _await_head(self) -> None:
-        """Starts the time limit of a head, unless it runs already, so that parts of a head don't prolong it."""
+        """Starts the time limit of a head, unless it runs already: a head that arrives in parts gets no more time."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
             self._without_head[self] = None
@@ -67,7 +67,7 @@ class BoundedProtocol(H11Protocol):
         self._without_head.pop(self, None)
 
     def _make_room(self) -> None:
-        """Cuts the connection that waits longest for its head; where this peer has too many, one of its connections."""
+        """Closes the connection that waits longest for its head; where this peer has too many, one of this peer's."""
         is_greedy = self._peers[self._peer] > MAX_PER_PEER
         waiting = (one for one in self._without_head if one is not self and (one._peer == self._peer or not is_greedy))
         (next(waiting, self)).transport.abort()
@@ -95,7 +95,7 @@ class FewLines(logging.Filter):
 
 
 def bound_connections() -> type[H11Protocol]:
-    """-> the protocol for uvicorn. Raises the process's limit of open files, and thins out its log."""
+    """-> the protocol for uvicorn. Raises the process's limit of open files, and limits the lines in its log."""
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(FewLines())
     BoundedProtocol.max_connections = max(16, min(MAX_CONNECTIONS, _raised_limit() - SPARE_FILES))

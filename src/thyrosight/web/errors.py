@@ -1,4 +1,4 @@
-"""Any error of a request -> the one answer {error: {code, message, detail?}}, never a traceback."""
+"""Any error of a request -> an answer of one shape, {error: {code, message, detail?}}, never a traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thyrosight.errors import ThyrosightError
 from thyrosight.files import disk_fault_of
 
 MAX_FAULTS = 20
-"""Faults that one answer lists."""
+"""One answer lists at most this many faults."""
 MAX_TEXT = 300
 
 _CODES = {
@@ -70,7 +70,7 @@ def error_response(
     detail: Sequence[Mapping[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """-> the answer that every error has."""
+    """-> the answer, in the shape that every error has."""
     error: dict[str, Any] = {"code": code, "message": _legal(message)}
     if detail:
         error["detail"] = [{key: _legal(value) for key, value in fault.items()} for fault in detail]
@@ -88,7 +88,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """Request -> the methods that are possible at its path, over all routes; one route knows only its own methods."""
+    """Request -> the methods allowed at its path, from all routes; a single route knows only its own methods."""
     found: set[str] = set()
     for route in request.app.state.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
@@ -134,7 +134,7 @@ async def _on_thyrosight(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_storage(request: Request, error: Exception) -> JSONResponse:
-    """Error of the data folder (full, read-only, damaged, gone) -> 503, because the request may be repeated later."""
+    """Error of the data folder (full, read-only, damaged, missing) -> 503, because the request may succeed later."""
     reason = getattr(error, "strerror", None) or type(error).__name__
     sys.stderr.write(f"the data folder can't be used ({reason})\n")
     return try_later("storage", f"the data folder of this server can't be used ({reason})", 60).response

@@ -1,4 +1,4 @@
-"""Request of a second reader -> its answer without the network's result and others' readings, until they have read.
+"""Request of a second reader -> its answer, without the network's result and others' readings before they read.
 
 A second reader sends the header `Second-Reader` with their name, percent-encoded, as the page does. Or their token is
 one of `serve --second-readers`; then every request with it is theirs. They see everything of a frame after they have
@@ -26,7 +26,7 @@ from thyrosight.web.work_list_schemas import WorkListQuery
 
 HEADER = "second-reader"
 HIDDEN = "hidden until you have outlined or rated"
-"""The page recognises a hidden result by this reason."""
+"""The page recognises a hidden result by this text in `risk_reason`."""
 HIDDEN_MEASURES = {
     "mean_probability": None,
     "risk": None,
@@ -96,7 +96,7 @@ def hidden(name: str) -> ApiError:
 
 
 def without_network(prediction: Prediction) -> Prediction:
-    """The network's result -> the same without its answers; the image, its field and its views stay."""
+    """The network's result -> the same without nodules and risk; the facts on image, field and views are kept."""
     changes = {
         "nodules": (),
         "risk": None,

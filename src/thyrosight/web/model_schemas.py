@@ -14,7 +14,7 @@ ModelId = Annotated[str, Field(pattern="^[0-9a-f]{1,64}$", description="16 hexad
 
 
 class ListedModel(Record):
-    """A model that this server can use, or that results here were made by."""
+    """A model that this server can use, or that made results on this server."""
 
     id: str
     name: str | None = Field(description="None where the bundle is not on this server any more")

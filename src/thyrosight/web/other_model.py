@@ -1,7 +1,7 @@
 """New result of a frame that has one already -> the new result, in which known nodules keep their UIDs and numbers.
 
-A reader may have agreed with the old result by one key, without a reading of their own. Before another model's result
-replaces it, the old outlines become a reading of this reader.
+A reader may have agreed with the old result by a single key, without a reading of their own. Before the result of
+another model replaces the old result, its outlines become a reading of this reader.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from thyrosight.web.review.reading_files import read_numbers, write_numbers
 def take_over(queue: JobQueue, store: Store, item: ItemRow, new: Prediction) -> Prediction:
     """The new result of a frame that has one already -> the new result, with the UIDs and numbers of the old nodules.
 
-    A nodule that overlaps a known one is the same nodule, and keeps its UID and number. Any other gets a number that no
-    nodule of the item ever had. The result of another model stays among the earlier ones, and an agreement with it by a
-    key becomes a reading of its outlines. InputError where the item was deleted meanwhile.
+    A nodule that overlaps a known one is the same nodule, and keeps its UID and number. Any other nodule gets a number
+    that no nodule of the item ever had. If another model made the old result, this is kept among the earlier results,
+    and an agreement with it becomes a reading of its outlines. InputError where the item was deleted meanwhile.
     """
     index = new.image.frame_index
     old = store.prediction(item, index)
@@ -53,9 +53,9 @@ def known_numbers(store: Store, item: ItemRow) -> dict[str, int]:
 
 
 def _keep_agreements(queue: JobQueue, store: Store, item: ItemRow, old: Prediction) -> None:
-    """Still image: the old result becomes a reading of each reader who agreed with it and has no reading of their own.
+    """Still image: the old result becomes a reading of each reader who agreed with this result and has no own reading.
 
-    Clip: there is no reading for all of its frames, so the verdict becomes `read`.
+    Clip: a reading is of one frame and not of a whole clip, so the verdict becomes `read`.
     """
     for who in agreed_readers(queue, item.id):
         if old.image.num_frames > 1:

@@ -8,7 +8,10 @@ from thyrosight.web.service import Service
 
 
 def metrics_text(service: Service) -> str:
-    """-> the text, in version 0.0.4 of the format. Items are counted on the disk, the rest since the start."""
+    """-> the text, in version 0.0.4 of the format.
+
+    Items are counted on the disk; all other counts begin at the start of the server.
+    """
     return "".join(f"{line}\n" for line in _lines(service))
 
 

@@ -35,17 +35,18 @@ NoduleUid = Annotated[str, Field(max_length=64, pattern=UID_PATTERN)]
 
 
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
-"""Control characters except tab and line feed, marks that turn the direction of writing, and what is no character."""
+"""Control characters except tab and line feed, marks that change the direction of writing, and code points that are no
+characters."""
 
 
 def clean_name(name: str) -> str:
-    """Name of a reader -> the same in NFC, without control characters and spare blanks: one person, one name."""
+    """Name of a reader -> the same in NFC, without control characters and surplus blanks: one name per person."""
     composed = unicodedata.normalize("NFC", name)
     return " ".join("".join(mark for mark in composed if mark.isprintable() or mark.isspace()).split())
 
 
 def clean_text(text: str) -> str:
-    """Text of a reader -> the same without what no file may hold: control characters, marks of direction."""
+    """Text of a reader -> the same without control characters and marks of direction, which no file may hold."""
     return _NO_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -54,7 +55,7 @@ FindingNote = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)
 FrameNote = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
 DrawnWith = Literal["hand", "click", "box"]
 FindingOrigin = Literal["network", "network_changed", "person_with_network", "person"]
-"""The network's, untouched; the network's, changed by a person; the network's at a person's point; drawn by a
+"""Who made an outline: the network; the network, then changed by a person; the network at a person's point; a
 person."""
 
 
@@ -108,7 +109,7 @@ class ServedModel(Record):
 
 
 class QueueState(Record):
-    """Number of items that wait, number that are in work, and how many may wait."""
+    """Number of items that wait, number of items in work, and the largest number that may wait."""
 
     queued: int
     running: int
@@ -181,7 +182,7 @@ class OutlinesIn(Record):
 
 
 class OutlineMeasure(Record):
-    """The measures of an outline. Those of an untouched outline of the network are as in its result."""
+    """The measures of an outline. For an unchanged outline of the network, they are equal to those in its result."""
 
     size: NoduleSize
     mean_probability: float | None = Field(
@@ -235,8 +236,8 @@ class FindingIn(Record):
 class CorrectionIn(Record):
     """A person's reading of one frame. An empty list of findings states that there is no nodule. Give `findings`.
 
-    As in earlier versions, `outlines_xy` is accepted too, with one entry of `descriptors` per outline, or without
-    descriptors. Such an outline is the nodule that it overlaps most.
+    For earlier clients, `outlines_xy` is accepted too, with one entry of `descriptors` per outline or without
+    descriptors. Such an outline belongs to the nodule that it overlaps most.
     """
 
     findings: list[FindingIn] | None = Field(default=None, max_length=MAX_OUTLINES)
@@ -258,7 +259,7 @@ class CorrectionIn(Record):
 
 
 class KeptFinding(FindingIn):
-    """One nodule of a reading as it is kept."""
+    """One nodule of a reading as it is stored."""
 
     uid: NoduleUid
     number: int = Field(ge=1, description="the same in every file, and never given to another nodule of the item")
@@ -269,7 +270,7 @@ class KeptFinding(FindingIn):
 
 
 class Correction(Record):
-    """A person's reading as it is kept, apart from the network's result."""
+    """A person's reading as it is stored, separate from the network's result."""
 
     schema_version: Literal[2] = 2
     item_id: str
@@ -292,7 +293,7 @@ class Correction(Record):
 
 
 class ReadingVersion(Record):
-    """One entry of a frame's history. A reading that was replaced or removed stays in it."""
+    """One entry of a frame's history. Readings that were replaced or removed stay in the history."""
 
     version: int
     who: str
@@ -335,7 +336,7 @@ class Readings(Record):
 
 
 class ClipFrame(Record):
-    """One frame of a clip in short; sizes are those of its largest nodule."""
+    """Summary of one frame of a clip; its sizes are those of the frame's largest nodule."""
 
     frame_index: int
     num_nodules: int

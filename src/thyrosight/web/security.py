@@ -1,4 +1,4 @@
-"""Request -> passed on or refused: loopback or a token, known hosts, no page of another site, bounded bodies.
+"""Request -> passed on or refused: loopback or token, known hosts, no page of another site, limited bodies.
 
 A page of another site, open in the same browser, can send requests to this server. Three things keep it out: the Host
 header is checked (DNS rebinding), Origin and Sec-Fetch-Site are checked (forged requests), and no answer has a CORS
@@ -32,7 +32,7 @@ MAX_JSON_BYTES = 2 << 20
 BODY_SECONDS = 60.0
 """A sender that is silent for more seconds is cut off."""
 MIN_BYTES_PER_SECOND = 16 << 10
-"""A body that arrives more slowly than this, after BODY_SECONDS, is cut off, because it would hold its place for
+"""After BODY_SECONDS, a body that arrives more slowly than this is cut off, because it would keep its connection for
 ever."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,7 +53,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Rules:
-    """What a request needs.
+    """What a request needs to be passed on.
 
     hosts: names that the Host header may have. any_address: any IP address is allowed too, because nobody can rebind an
     address. token_digest: SHA-256 of the token, None where no token is needed. second_readers: (SHA-256 of a token,
@@ -85,7 +85,10 @@ def rules_for(host: str, token: str | None, allowed_hosts: Iterable[str] = ()) -
 
 
 def read_token(path: Path) -> str:
-    """File -> the token in it: one line of 16 to 512 printable ASCII characters. InputError where it holds no such."""
+    """File -> the token in it: one line of 16 to 512 printable ASCII characters.
+
+    InputError where it holds anything else.
+    """
     try:
         with open(path, encoding="ascii") as stream:
             token = stream.read(MAX_TOKEN_LENGTH + 2).strip()
@@ -171,7 +174,7 @@ def _token_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
 
 
 def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
-    """Refuses a length that is claimed and too large; `_bounded` counts what is not claimed."""
+    """Refuses a body whose claimed length is too large; `_bounded` counts the bytes where no length is claimed."""
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         return ApiError(400, "bad_request", "Content-Length is no length")
@@ -179,7 +182,7 @@ def _length_fault(headers: Headers, path: str, rules: Rules) -> ApiError | None:
 
 
 def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
-    """receive -> receive that raises ApiError once the body is too large or its sender silent for too long."""
+    """receive -> a receive that raises ApiError once the body is too large or its sender has been silent too long."""
     num_bytes, has_more, began = 0, True, time.monotonic()
 
     async def bounded() -> Message:
@@ -204,7 +207,7 @@ def _bounded(scope: Scope, receive: Receive, rules: Rules) -> Receive:
 
 
 class Guard:
-    """Around the whole app: refuses requests, bounds bodies, adds headers, and turns a bug of ours into a plain 500."""
+    """Wraps the whole app: refuses requests, limits bodies, adds headers, turns a bug of ours into a plain 500."""
 
     def __init__(self, app: ASGIApp, rules: Rules) -> None:
         self.app, self.rules = app, rules

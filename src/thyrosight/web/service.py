@@ -1,4 +1,4 @@
-"""Models, data folder, limits -> the parts behind the routes, with one start and one stop."""
+"""Models, data folder, limits -> the parts that the routes use, started and stopped together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from thyrosight.web.review.item_facts import index_item
 
 MAX_FILES = 200
 MAX_UPLOADS, MAX_UPLOADS_PER_PEER = 32, 16
-"""Uploads at the same time, in all and per address of another machine. Each may fill max_upload_bytes of the disk."""
+"""Most uploads at the same time: in all, and per address of another machine. Each may fill max_upload_bytes of the
+disk."""
 STOP_SECONDS = 30.0
 """When the server stops, it waits at most this many seconds for the frame that is being predicted."""
 SPARE_BYTES = 256 << 20
@@ -91,7 +92,7 @@ class Service:
         self.queue.close()
 
     def begin_upload(self, peer: str = "") -> None:
-        """Takes a place for one upload; the caller frees it by end_upload. ApiError 503 where there is none."""
+        """Takes a place for one upload; the caller frees it with `end_upload`. ApiError 503 where no place is free."""
         if self.queue.counts()["queued"] >= self.queue.capacity:
             raise queue_full()
         if self.store.free_bytes() < SPARE_BYTES + self.limits.max_upload_bytes:
@@ -137,7 +138,7 @@ def queue_full() -> ApiError:
 
 
 def unfinished(item: ItemRow) -> ApiError:
-    """Item -> ApiError 409: its results are not there yet, or will never be."""
+    """Item -> ApiError 409: it has no results yet, or will never have any."""
     if item.state == "failed":
         return ApiError(409, item.error_code or "failed", item.error_message or f"{item.name}: failed")
     return ApiError(409, "not_ready", f"{item.name}: not finished yet", headers={"Retry-After": "1"})

@@ -16,7 +16,7 @@ MAX_LISTED = 500
 
 
 class WorkListQuery(Record):
-    """Which items of the work-list, in which order, and from where on."""
+    """Which items of the work-list are listed, in which order, and after which cursor."""
 
     who: ReaderName | None = Field(None, description="whose reading counts; anybody's without it")
     reading: ReadingState | None = Field(None, description="of finished items")
@@ -77,7 +77,7 @@ class VerdictIn(Record):
 
 
 class KeptVerdict(VerdictIn):
-    """A verdict as it is kept."""
+    """A verdict as it is stored."""
 
     saved_at: str
 

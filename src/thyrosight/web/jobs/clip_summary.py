@@ -1,4 +1,4 @@
-"""Predictions of a clip's frames -> ClipSummary, the clip as one examination, in which a nodule has one number."""
+"""Predictions of a clip's frames -> ClipSummary: the clip as one examination; a nodule has one number in all frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def highest_risk(prediction: Prediction) -> float | None:
 def number_clip(store: Store, item: ItemRow, num_frames: int, known: Mapping[str, int]) -> None:
     """Gives each nodule of a finished clip the number and the UID of its track, and writes the clip's summary.
 
-    known: {UID: number} of nodules that the clip had before; a track of such a nodule keeps UID and number.
+    known: {UID: number} of nodules that the clip had before; the track of such a nodule keeps its UID and number.
     """
     found = [(index, store.prediction(item, index)) for index in range(num_frames)]
     before = {index: prediction for index, prediction in found if prediction is not None}

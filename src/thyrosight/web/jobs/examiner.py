@@ -1,6 +1,6 @@
-"""The models, shared by the worker and by requests about single frames.
+"""The models, which the worker and requests about single frames share.
 
-Only one thread uses a model at any time, to bound the memory.
+Only one thread uses a model at any time, to limit the memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from thyrosight.web.jobs.source_file import open_source_file
 from thyrosight.web.jobs.store import Store
 
 MAX_WAITING = 12
-"""Requests that may wait for their turn. A thread that waits can't answer other requests."""
+"""At most this many requests wait for their turn, because a thread that waits can't answer other requests."""
 WAIT_SECONDS = 20.0
 MAX_KEPT = 2
 MAX_KEPT_PIXELS = 4_000_000
-"""An examination takes about 14 bytes per pixel. A larger one is made again for each request."""
+"""An examination takes about 14 bytes per pixel. One of a larger image is not kept, but made again for each request."""
 
 
 class Examiner:
@@ -40,15 +40,18 @@ class Examiner:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The worker's turn: within the block nobody else uses a model. It waits as long as necessary."""
+        """The worker's turn: within the block no other thread uses a model.
+
+        The worker waits for its turn as long as necessary.
+        """
         with self._turn:
             yield
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A request's turn: within the block nobody else uses a model.
+        """A request's turn: within the block no other thread uses a model.
 
-        ApiError 503 where more than MAX_WAITING requests wait, or this one has waited for WAIT_SECONDS.
+        ApiError 503 where more than MAX_WAITING requests wait, or where this request has waited for WAIT_SECONDS.
         """
         if not self._waiting.acquire(blocking=False):
             raise try_later("busy", "too many requests wait for the network", 2)
@@ -63,9 +66,9 @@ class Examiner:
             self._waiting.release()
 
     def model_for(self, item: ItemRow) -> Predictor:
-        """An item before its prediction -> the model that was asked for, else the chosen one.
+        """An item before its prediction -> the model that a person asked for, else the chosen model.
 
-        InputError where the model that was asked for is no longer there.
+        InputError where this server no longer has the model that a person asked for.
         """
         wanted = self._store.wanted_model(item)
         return self.models.chosen if wanted is None else self.models.needed(wanted, item.name)
@@ -73,7 +76,7 @@ class Examiner:
     def model_of(self, item: ItemRow, frame_index: int) -> Predictor:
         """Item, frame index -> the model that made the frame's result, so that one model makes all measures of a frame.
 
-        ApiError 409 where this server does not have it.
+        ApiError 409 where this server does not have this model.
         """
         prediction = self._store.prediction(item, frame_index)
         if prediction is None:

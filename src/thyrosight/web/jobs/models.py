@@ -1,4 +1,4 @@
-"""Bundles that a server may use -> the model that is chosen for new images, and those of earlier results, on demand.
+"""Bundles that a server may use -> the chosen model for new images, and models of earlier results when needed.
 
 A client names a model by its id, never by a path, so only bundles that the server was started with can be loaded.
 """
@@ -23,9 +23,9 @@ from thyrosight.prediction import ModelIdentity
 CHOICE_NAME = "model.json"
 """File in the data folder that holds the model that was chosen last, for the next start."""
 MAX_LOADED = 3
-"""Networks that stay in memory, the chosen one among them."""
+"""At most this many networks stay in memory, with the chosen one."""
 LEARNED_NAME = "bundle"
-"""Folder of the model in a folder that `learn` wrote."""
+"""Name of the bundle's folder in a folder that `learn` wrote."""
 
 Loader = Callable[[Path], Predictor]
 
@@ -44,7 +44,7 @@ class KnownModel:
 
 
 def bundles_in(source: Path) -> list[Path]:
-    """A bundle, or a folder of bundles, zipped ones and folders that `learn` wrote -> the paths of the bundles."""
+    """A bundle, or a folder of bundles, zipped bundles and folders that `learn` wrote -> the paths of the bundles."""
     if source.is_file() or (source / INFO_NAME).is_file():
         return [source]
     try:
@@ -62,7 +62,7 @@ def bundles_in(source: Path) -> list[Path]:
 def chosen_before(data: Path) -> str | None:
     """Data folder -> id of the model that was chosen last in it; None where nobody has chosen one.
 
-    OSError where the disk can't give the file now (see raise_disk_fault); nobody knows then whether there is a choice.
+    OSError where a disk fault hides the file (raise_disk_fault), because a choice may then exist.
     """
     try:
         found = json.loads((data / CHOICE_NAME).read_bytes())["id"]
@@ -130,7 +130,10 @@ class ServedModels:
         return f"the model {wanted} that was chosen last is not used ({reason}); {self.chosen.model.name} is"
 
     def of(self, model_id: str) -> Predictor | None:
-        """Id -> the model, which is loaded if necessary; None for an unknown id. BundleError as load."""
+        """Id -> the model, which is loaded if necessary; None for an unknown id.
+
+        BundleError where it can't be loaded.
+        """
         with self._lock:
             if model_id not in self._loaded:
                 model = next((one for one in self.known() if one.id == model_id), None)
@@ -147,7 +150,10 @@ class ServedModels:
             return self._loaded[model_id]
 
     def needed(self, model: ModelIdentity, name: str) -> Predictor:
-        """The model of a result, the image's name -> that model. InputError where this server does not have it."""
+        """The identity of a result's model, the image's name -> this model, loaded.
+
+        InputError where this server lacks it.
+        """
         found = self.of(model.id)
         if found is None:
             raise InputError(

@@ -23,8 +23,8 @@ from thyrosight.web.jobs.work_list_table import WORK_LIST_SCHEMA
 
 MAX_TRIES = 2
 MAX_TRIES_AFTER_TRIAL = 6
-"""A file that the child process reads without harm, and that still was running each time the server ended, fails after
-this many tries."""
+"""A file fails after this many tries if a child process reads it without harm and the server still ended during each
+try."""
 BUSY_SECONDS = 20.0
 SCHEMA_VERSION = 2
 ANOTHER_SERVER = "another server uses this folder; stop it, or choose another --data folder"
@@ -54,7 +54,7 @@ ITEM_COLUMNS = "id, job_id, name, state, tries, error_code, error_message, num_f
 
 
 class QueueFullError(Exception):
-    """More items would wait than are allowed."""
+    """More items would wait than the server allows."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class JobQueue:
         self._write("UPDATE items SET tries = ? WHERE id = ?", (item.tries, item.id))
 
     def give_back(self, item: ItemRow) -> None:
-        """A running item -> queued, and the try is not counted: the item was not the cause of the stop."""
+        """Queues a running item again, and this try is not counted: the item did not cause the stop."""
         self._write("UPDATE items SET state = 'queued', tries = ? WHERE id = ?", (item.tries - 1, item.id))
 
     def has_queued(self) -> bool:
@@ -290,7 +290,7 @@ class JobQueue:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """No one else uses the file within the block.
+        """Within the block no other thread uses the file.
 
         The changes are committed to the disk, or undone where the block raises.
         """

@@ -49,7 +49,7 @@ def new_id() -> str:
 
 
 class GivenSpacing(SpacingMm):
-    """Millimetres per pixel that a person gave for an image whose file states none, with who and when."""
+    """Millimetres per pixel that a person gave for an image whose file states none; who gave them, and when."""
 
     who: str = ""
     when: str = ""
@@ -96,7 +96,7 @@ class Store:
     def keep(self, incoming: Path, job_id: str) -> None:
         """An upload's folder, with ITEM/source in it -> the job's folder, by one rename that is synced to the disk.
 
-        Where the disk refuses, nothing of it stays.
+        Where the disk refuses, no part of the upload stays.
         """
         try:
             os.rename(incoming, self._job(job_id))
@@ -106,7 +106,7 @@ class Store:
             raise
 
     def add(self, incoming: Path, job_id: str, item_ids: Iterable[str]) -> None:
-        """As keep, for a job that exists: each ITEM folder is renamed into the job's folder."""
+        """As `keep`, for an existing job: each ITEM folder is renamed into the job's folder."""
         kept = tuple(item_ids)
         try:
             for item_id in kept:
@@ -135,7 +135,10 @@ class Store:
             self._remove(self._job(job_id) / item_id)
 
     def _remove(self, folder: Path) -> None:
-        """Deletes a folder. It is renamed first where the disk allows that, so that no request sees half of it."""
+        """Deletes a folder.
+
+        It is renamed first, where the disk allows this, so that no request sees a half-deleted folder.
+        """
         trash = self.folder / "trash" / new_id()
         try:
             os.rename(folder, trash)
@@ -174,7 +177,7 @@ class Store:
             return None
 
     def write_spacing(self, item: ItemRow, given: GivenSpacing | None) -> None:
-        """Writes the spacing that a person gave; None removes it. StoreError as write_frame."""
+        """Writes the spacing that a person gave; None removes it. StoreError as `write_frame`."""
         path = self.item_folder(item) / SPACING_NAME
         with _as_store_error(item):
             if given is None:
@@ -191,12 +194,12 @@ class Store:
             return None
 
     def want_model(self, item: ItemRow, model: ModelIdentity) -> None:
-        """Writes which model must predict the item. StoreError as write_frame."""
+        """Writes which model must predict the item. StoreError as `write_frame`."""
         with _as_store_error(item):
             write_atomic(self.item_folder(item) / WANTED_NAME, model.model_dump_json() + "\n")
 
     def keep_earlier(self, item: ItemRow, prediction: Prediction) -> None:
-        """Keeps the result of another model before it is replaced. StoreError as write_frame."""
+        """Keeps the result of another model before it is replaced. StoreError as `write_frame`."""
         folder = self.item_folder(item) / EARLIER_NAME / str(prediction.image.frame_index)
         assert _MODEL_ID.fullmatch(prediction.model.id), "ids are digits of a hash"
         with _as_store_error(item):
@@ -250,7 +253,7 @@ class Store:
     def write_result(self, item: ItemRow, frame_index: int, text: str) -> None:
         """Writes a frame's result anew, and deletes its overlay, which shows the old numbers and is drawn on request.
 
-        StoreError as write_frame.
+        StoreError as `write_frame`.
         """
         with _as_store_error(item):
             self.frame_file(item, frame_index, OVERLAY_NAME).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The network's maps of a frame, its risk -> how much a reading of it would teach. The list can be ordered by this."""
+"""The network's maps of a frame, its risk -> how much the network would learn from a reading. It can order the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RISK_WEIGHT = UNLIKE_WEIGHT = 0.5
 
 
 def outline_doubt(raw: RawPrediction) -> float:
-    """-> 0 to 1: one minus the expected Dice, if each pixel belongs to a nodule with its mask probability p.
+    """-> 0 to 1: one minus the expected Dice, where each pixel belongs to a nodule with its mask probability p.
 
     The expected Dice is taken as the ratio of expectations, 2 sum(p in the mask) / (pixels of the mask + sum(p)).
     Without an outline the result is the highest mask probability, which is large where an outline was nearly drawn.
@@ -23,7 +23,7 @@ def outline_doubt(raw: RawPrediction) -> float:
 
 
 def teaching_score(doubt: float, risk: float | None, is_unlike: bool) -> float:
-    """Doubt about the outline (0 to 1), risk, whether the image is unlike training -> use of a reading, 0 to 2.
+    """Doubt about the outline (0 to 1), risk, whether the image is unlike the training images -> score, 0 to 2.
 
     It is the sum of the doubt about the outline, half the doubt about the risk (which is 1 at a risk of 0.5), and 0.5
     where the image is unlike the training images.

@@ -1,6 +1,6 @@
-"""A multipart request -> files on the disk, written as they arrive: memory holds one block at a time.
+"""A multipart request -> files on the disk. They are written as they arrive: memory holds one block at a time.
 
-Nothing depends on the sender's claims (length, file name, type): bytes are counted, files get random names.
+The sender's claims (length, file name, type) are not trusted: bytes are counted, and files get random names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _OTHER_KINDS = ((b"%PDF", "a PDF"), (b"PK\x03\x04", "a ZIP archive"), (b"\x1f\x8
 
 @dataclass(frozen=True)
 class Upload:
-    """One file that arrived: its id, the sender's name for it, size and first bytes; path: the name with folders."""
+    """One file that arrived: its id, the sender's name for it, size, first bytes. path: the name with folders."""
 
     id: str
     name: str
@@ -61,7 +61,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """Limits of one request. max_bytes: of the whole request.
+    """Limits of one upload. max_bytes: most bytes of the whole request.
 
     A single file has at most MAX_FILE_BYTES, as any image.
     """
@@ -105,7 +105,7 @@ def check_usable(uploads: Sequence[Upload]) -> None:
 
 
 async def drain(request: Request) -> None:
-    """Reads what a refused sender still sends, up to DRAIN_BYTES, and forgets it."""
+    """Reads what a refused sender still sends, up to DRAIN_BYTES, and drops it."""
     num_bytes = 0
     try:
         async for block in request.stream():

@@ -1,4 +1,4 @@
-"""Filter, order, cursor -> one page of the work-list; facts and readers' states of an item -> its rows in the tables.
+"""Filter, order, cursor -> one page of the work-list. Facts and readings of an item -> its rows in the tables.
 
 The list is read by SQL alone and opens no file, so it stays quick with many thousands of items.
 """
@@ -65,7 +65,8 @@ class ListedRow:
 class Facts:
     """The network's findings in an item.
 
-    risk: of a still, the highest of its nodules; of a clip, that of the leading nodule. teaches: see `teaching_score`.
+    risk: of a still, the highest risk of its nodules; of a clip, the risk of the leading nodule. teaches: see
+    `teaching_score`.
     """
 
     risk: float | None
@@ -105,7 +106,7 @@ def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow],
 
 
 def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
-    """Writes the network's findings in an item; those of readers stay."""
+    """Writes the network's findings in an item; readers' findings are not changed."""
     with queue.transaction() as db:
         db.execute(
             """INSERT INTO facts (item_id, risk, level, num_nodules, flags, model_id, teaches)
@@ -124,10 +125,10 @@ Shown = tuple[float | None, str | None, int]
 
 
 def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int]], shown: Shown | None) -> None:
-    """Writes who has a reading of the item, and the values of the newest.
+    """Writes who has a reading of the item, and the values of the newest reading.
 
     counts: {reader: (frames read, frames on which the network's outlines were changed)}. shown: values of the newest
-    reading; None without a reading, so that the network's values count.
+    reading; None without a reading: the list then shows the network's values.
     """
     with queue.transaction() as db:
         if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is None:
@@ -223,7 +224,7 @@ def _source(wanted: WorkListQuery) -> tuple[str, list[Any]]:
 
 
 def _conditions(wanted: WorkListQuery) -> tuple[str, list[Any]]:
-    """-> (SQL, its values)."""
+    """The filter -> (SQL conditions, their values)."""
     parts: list[tuple[str, list[Any]]] = [("1", [])]
     if wanted.reading is not None:
         parts.append(("i.state = 'done' AND coalesce(s.reading, 'unread') = ?", [wanted.reading]))
@@ -249,7 +250,7 @@ def _conditions(wanted: WorkListQuery) -> tuple[str, list[Any]]:
 
 
 def _literal(text: str) -> str:
-    """-> the text for LIKE, where ! escapes."""
+    """-> the text for SQL's LIKE, with ! before each character that LIKE would interpret."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 

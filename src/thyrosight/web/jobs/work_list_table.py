@@ -1,4 +1,4 @@
-"""The tables of the work-list, next to the queue's: what was found in an item, who has read it, who may see it."""
+"""The tables of the work-list in the queue's file: what was found in an item, who has read it, who may see it."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ MAX_FRAMES = 1_000
 """Most frames of one clip. At about 5 frames per second, a longer clip would delay the others for minutes."""
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 5.0
-"""Seconds to wait after the disk has refused; there may be room then."""
+"""Seconds to wait after the disk has refused; afterwards it may have space."""
 TURN_SECONDS = 20.0
-"""A clip that takes more seconds lets waiting items go first, and continues after them."""
+"""A clip that has taken this many seconds lets waiting items go first, and continues after them."""
 
 
 @dataclass
@@ -60,10 +60,10 @@ class WorkTally:
 class AfterWork:
     """Functions that the worker calls when frames are done, for readings and the work-list.
 
-    item_done: (item, the network's doubt about the outlines of its frames). measured_again: (item, predictor,
-    examination) of a frame that had a result with another spacing or by another model. named_again: (item, new result
-    of a frame that had one) -> the new result, in which nodules keep UID and number. known_numbers: item -> {UID:
-    number} of the nodules that the item had before.
+    item_done(item, doubts): the network's doubt about the outlines of each frame. measured_again(item, predictor,
+    examination): called for a frame whose earlier result had another spacing or another model. named_again(item, new
+    result) -> the new result of a frame that had one before; its nodules keep their UIDs and numbers.
+    known_numbers(item) -> {UID: number} of the nodules that the item had before.
     """
 
     item_done: Callable[[ItemRow, Sequence[float]], None]
@@ -85,7 +85,7 @@ class _DeadlyError(InputError):
 
 
 class _TurnOverError(Exception):
-    """The item has used up its time, and other items wait."""
+    """The item has used up its time while other items wait."""
 
 
 class QueueWorker(BackgroundThread):
@@ -103,7 +103,7 @@ class QueueWorker(BackgroundThread):
         """Writes the outcome of the last item, which the full disk has not taken yet."""
 
     def step(self) -> float:
-        """Works on the next item -> seconds to wait before the one after it."""
+        """Works on the next item -> seconds to wait before the following item."""
         try:
             self._settle(self._unsettled)
             item = self._queue.take(self._had_a_turn)
@@ -160,7 +160,7 @@ class QueueWorker(BackgroundThread):
             self._settle(partial(self._queue.finish, item.id, time.perf_counter() - started))
 
     def _settle(self, note: Callable[[], None] | None) -> None:
-        """Writes the outcome to the queue. Where that fails, the next step writes it first."""
+        """Writes the outcome to the queue. Where this fails, the next `step` writes it before anything else."""
         self._unsettled = note
         if note is not None:
             note()
@@ -185,7 +185,7 @@ class QueueWorker(BackgroundThread):
         self._queue.note_try(item)
 
     def _examine(self, item: ItemRow) -> None:
-        """Predicts every frame of an item; frames that an earlier try has finished stay."""
+        """Predicts every frame of an item; frames that an earlier try has finished are not predicted again."""
         given, doubts = self._store.spacing(item), []
         predictor = self._examiner.model_for(item)  # one for all frames, whatever is chosen meanwhile
         with ExitStack() as stack:
@@ -212,7 +212,7 @@ class QueueWorker(BackgroundThread):
         self._after.item_done(replace(item, num_frames=num_frames), doubts)
 
     def _is_present(self, item: ItemRow, index: int, given: GivenSpacing | None, predictor: Predictor) -> bool:
-        """-> whether the frame has a result of this model, with the spacing that holds now."""
+        """-> whether the frame already has a result of this model with the present spacing."""
         found = self._store.prediction(item, index)
         if found is None or found.model != predictor.model:
             return False
@@ -248,7 +248,7 @@ class QueueWorker(BackgroundThread):
 
 
 def fault_of(error: Exception, name: str) -> tuple[str, str]:
-    """An error with a file -> (code for programs, one line for people)."""
+    """Error that a file caused, the file's name -> (code for programs, one line for people)."""
     if isinstance(error, _DeadlyError):
         return "interrupted", str(error)
     if isinstance(error, StoreError):

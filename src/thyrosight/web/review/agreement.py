@@ -1,4 +1,4 @@
-"""Readings of one frame by several readers -> the agreement of each two: Dice, paired nodules, diameters, levels."""
+"""Readings of one frame by several readers -> the agreement of each pair: Dice, paired nodules, diameters, levels."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _pair(a: KeptFinding, b: KeptFinding, dice: float) -> PairedFindings:
 
 
 def _masks(a: Correction, b: Correction) -> tuple[list[BoolArray], list[BoolArray]]:
-    """-> the masks of both readings' findings, on one canvas that holds them all."""
+    """-> for each of both readings the masks of its findings, all on a canvas of the same size."""
     outlines = [np.asarray(finding.nodule.outline_xy) for one in (a, b) for finding in one.findings]
     width, height = np.max(np.concatenate(outlines), axis=0) + 1 if outlines else (1, 1)
     masks = [fill_outlines([outline_xy], (int(height), int(width))) for outline_xy in outlines]
@@ -64,6 +64,6 @@ def _union(masks: Sequence[BoolArray]) -> BoolArray:
 
 
 def _dice(a_HW: BoolArray, b_HW: BoolArray) -> float:
-    """Dice (1945); 1 where both are empty."""
+    """Dice coefficient (Dice 1945) of two masks; 1 where both are empty."""
     both, sizes = np.count_nonzero(a_HW & b_HW), np.count_nonzero(a_HW) + np.count_nonzero(b_HW)
     return 2 * both / sizes if sizes else 1.0

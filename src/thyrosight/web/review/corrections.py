@@ -35,12 +35,15 @@ from thyrosight.web.schemas import Correction, CorrectionIn, FindingIn, ReadingV
 NO_CORRECTION = "nobody has corrected this frame"
 
 _writing = threading.Lock()
-"""Lock that is held while a version is compared and written, so that of two requests at a time the second sees the
-first."""
+"""Lock that is held while a version is compared and written: of two simultaneous requests, the second sees the version
+of the first."""
 
 
 def frame_versions(store: Store, item: ItemRow, frame_index: int) -> list[VersionFile]:
-    """-> all versions of the frame's readings, oldest first; a correction of an earlier program is the first."""
+    """-> all versions of the frame's readings, oldest first.
+
+    A correction by an earlier version of this program is the first.
+    """
     folder = store.readings_folder(item) / str(frame_index)
     versions = versions_in(folder)
     if versions:
@@ -57,7 +60,7 @@ def present_readings(store: Store, item: ItemRow, frame_index: int) -> list[Corr
 
 
 def read_correction(store: Store, item: ItemRow, frame_index: int, who: str | None = None) -> Correction | None:
-    """-> the reader's reading of the frame (None: the newest of anybody); None where there is none."""
+    """-> the reading of the frame by `who` (None: the newest reading of anybody); None without a reading."""
     files = present_in(frame_versions(store, item, frame_index))
     wanted = [file for file in files if who is None or file.reader == reader_hash(who)]
     return next((found for file in wanted if (found := read_version(file)) is not None), None)
@@ -74,7 +77,7 @@ def write_correction(
     """What a reader sent -> the reading, now the newest version.
 
     ApiError 422 where it is not valid, 428 where it would replace a reading without If-Match, 409 where another version
-    or another result came in between, 404 where the item was deleted meanwhile, 503 as `Examiner.turn`.
+    or another result was written in between, 404 where the item was deleted meanwhile, 503 as `Examiner.turn`.
     """
     prediction = store.prediction(item, frame_index)
     if prediction is None:
@@ -104,14 +107,17 @@ def write_correction(
 
 
 def measure_again(store: Store, item: ItemRow, predictor: Predictor, examination: Examination) -> None:
-    """After a change of the spacing or of the model: each reader's present reading becomes a version measured anew."""
+    """After a change of spacing or model: each reader's present reading is measured anew, as a new version."""
     for reading in present_readings(store, item, examination.frame.frame_index):
         while not _is_measured_again(store, item, predictor, examination, reading.who):
             pass  # the reader has saved meanwhile: what they said last is measured
 
 
 def _is_measured_again(store: Store, item: ItemRow, predictor: Predictor, examination: Examination, who: str) -> bool:
-    """Measures the reader's present reading anew -> False where another one came between, and nothing was written."""
+    """Measures the reader's present reading anew -> False where a newer reading came in between.
+
+    Nothing is then written.
+    """
     frame_index = examination.frame.frame_index
     measured = _present_file(frame_versions(store, item, frame_index), who)
     old = None if measured is None else read_version(measured)
@@ -140,7 +146,7 @@ def _is_measured_again(store: Store, item: ItemRow, predictor: Predictor, examin
 
 
 def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str) -> None:
-    """The network's result of a frame, with which a reader agrees -> their reading of it, unless they have one."""
+    """The network's result of a frame, with which a reader agrees -> a reading of this reader, unless they have one."""
     frame_index = prediction.image.frame_index
     findings = [FindingIn(uid=nodule.uid, outline_xy=list(nodule.outline_xy)) for nodule in prediction.nodules]
     with _writing:
@@ -158,7 +164,7 @@ def keep_as_it_is(store: Store, item: ItemRow, prediction: Prediction, who: str)
 def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | None, if_match: str | None) -> bool:
     """Withdraws a reader's reading -> whether there was one. The history keeps it.
 
-    who None: the newest reading of anybody. ApiError 428 or 409 as `check_version`.
+    With who=None it is the newest reading of anybody. ApiError 428 or 409 as `check_version`.
     """
     present = read_correction(store, item, frame_index, who)
     if present is None:
@@ -171,7 +177,7 @@ def remove_correction(store: Store, item: ItemRow, frame_index: int, who: str | 
 
 
 def check_version(files: Sequence[VersionFile], who: str, if_match: str | None, yours: Correction | None) -> None:
-    """ApiError 428 or 409, with both readings, where the reader's present version is not the one that was seen."""
+    """ApiError 428 or 409, with both readings, where the reader's present version is not the one in If-Match."""
     present = _present_file(files, who)
     seen = None if if_match is None else {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
     if present is None:
@@ -219,7 +225,7 @@ def _present_file(files: Sequence[VersionFile], who: str) -> VersionFile | None:
 
 @contextmanager
 def _not_found_where_deleted(store: Store, item: ItemRow) -> Iterator[None]:
-    """A fault of the disk within the block becomes ApiError 404 where the job was deleted meanwhile."""
+    """In the block, a fault of the disk becomes ApiError 404 if the job was deleted meanwhile."""
     try:
         yield
     except (InputError, FileNotFoundError) as error:
@@ -234,7 +240,7 @@ def _add(store: Store, item: ItemRow, frame_index: int, version: int, who: str, 
 
 
 def _conflict(status: int, code: str, message: str, theirs: Correction | None, yours: Correction | None) -> ApiError:
-    """-> the refusal, which shows the version that is kept and the one that was not saved."""
+    """-> the refusal, which shows the stored version and the version that was not saved."""
     shown = [("theirs", "is kept", theirs), ("yours", "was not kept", yours)]
     detail = [
         {"where": where, "fault": fault, "reading": None if one is None else one.model_dump(mode="json")}

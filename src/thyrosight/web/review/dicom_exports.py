@@ -1,4 +1,4 @@
-"""A finished item whose source is DICOM -> its SEG or SR, with a person's outlines where there are any."""
+"""A finished item whose source is DICOM -> its SEG or SR, with the outlines of a person where a person has read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _dicom(exported: ExportItem, kind: Literal["seg", "sr"]) -> Download:
 
 
 def _corrections(corrected: dict[int, Correction], predictions: list[Prediction]) -> Corrections:
-    """Corrections by frame, the predictions with their outlines -> what they add to the DICOM files."""
+    """Corrections by frame, the predictions with these outlines -> what the corrections add to the DICOM files."""
     from thyrosight.results.dicom.files import Corrections
 
     readings = {index: reading_of(correction) for index, correction in corrected.items()}

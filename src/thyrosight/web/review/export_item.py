@@ -21,7 +21,8 @@ from thyrosight.web.schemas import Correction
 
 Reader = Literal["network", "person"]
 MAX_PICTURES = 12
-"""Most frames of a clip in a report: the frame with the largest section, then corrected frames, then frames by risk."""
+"""A report shows at most this many frames of a clip: the one with the largest section, then corrected frames, then
+frames by risk."""
 BY_PERSON = "; outlines by a person"
 
 
@@ -36,9 +37,9 @@ class Download:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """An item to export. reader: whose outlines are exported; None: a person's where there are any, else the network's.
+    """An item to export. reader: whose outlines are exported; None: a person's outlines if any, else the network's.
 
-    who: the person; None: for each frame the newest reading of anybody.
+    who: the person's name; None: for each frame, the newest reading of anybody.
     """
 
     item: ItemRow
@@ -81,7 +82,7 @@ class ExportItem:
         return person_prediction(self.prediction(correction.frame_index), correction)
 
     def by_person_marked(self, correction: Correction) -> Prediction:
-        """As by_person, with BY_PERSON in the model's name: for files that have no other field for it."""
+        """As `by_person`, with BY_PERSON in the model's name: for files that have no other field to state this."""
         found = self.by_person(correction)
         model = found.model.model_copy(update={"name": found.model.name + BY_PERSON})
         return found.model_copy(update={"model": model})
@@ -113,7 +114,7 @@ class ExportItem:
         return sorted(list(dict.fromkeys(wanted))[:MAX_PICTURES])
 
     def chosen_prediction(self, frame_index: int) -> tuple[Prediction, Reader]:
-        """-> (the frame's prediction with the outlines that `reader` asks for, whose outlines these are).
+        """-> (the frame's prediction with the outlines that `reader` selects, whose outlines these are).
 
         ApiError 409 where a person's outlines are requested and there are none.
         """

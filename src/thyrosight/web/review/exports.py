@@ -29,7 +29,7 @@ from thyrosight.web.schemas import Correction
 NODULE_COLUMNS = (
     *("made_by", "reader", "nodule_number", "nodule_uid", "outline_by", "tirads_level", "is_level_proposed", "note"),
 )
-"""Further columns in the CSV of one item. They come after CSV_COLUMNS, which there hold the values of the row's
+"""Additional columns in the CSV of one item, after CSV_COLUMNS. In this CSV, CSV_COLUMNS hold the values of the row's
 nodule."""
 
 
@@ -49,7 +49,7 @@ def export_json(exported: ExportItem) -> Download:
 def export_csv(exported: ExportItem) -> Download:
     """-> CSV: one row per nodule (one for a frame without a nodule).
 
-    In each frame the network's come first, then the person's.
+    In each frame, the network's nodules come first, then the person's.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -81,7 +81,7 @@ def _rows(stem: str, prediction: Prediction, correction: Correction | None) -> I
 
 
 def export_png(exported: ExportItem) -> Download:
-    """-> the overlay of the requested frame; where none is requested, of the clip's frame with the largest section."""
+    """-> the overlay of the requested frame; without a request, of the clip's frame with the largest section."""
     index = exported.main_frame()
     prediction, reader = exported.chosen_prediction(index)
     suffix = f"-frame{index + 1}" if exported.num_frames > 1 else ""
@@ -164,7 +164,7 @@ def _write_case(exported: ExportItem, scratch: Path, label: str, prediction: Pre
 
 
 def _folder_name(label: str) -> str:
-    """A label -> a name that every file system accepts; the report shows it as the case."""
+    """A label -> a folder name that every file system accepts; the report shows it as the name of the case."""
     legal = "".join(mark if mark.isalnum() or mark in " -_.,()" else "_" for mark in label)
     return legal.encode()[-180:].decode("utf-8", "ignore").strip(" .") or "image"
 

@@ -16,8 +16,8 @@ from thyrosight.web.review.corrections import present_readings
 from thyrosight.web.schemas import ClipSummary, Correction
 
 _indexing = threading.Lock()
-"""Lock that is held from the reading of the files to the writing of their row, so that an older state of the files
-never replaces a newer one."""
+"""Lock that is held while files are read and their row is written, so that an older state never replaces a newer
+one."""
 
 
 def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[float] = ()) -> None:
@@ -74,7 +74,7 @@ def highest_level(nodules: Iterable[Nodule]) -> str | None:
 
 
 def said_by_reading(correction: Correction) -> tuple[float | None, str | None, int]:
-    """Reading -> (the highest risk, the highest level, the number of its nodules); None where none has one."""
+    """Reading -> (highest risk, highest level, number of nodules); a risk or level is None where no nodule has one."""
     risks = [finding.nodule.risk for finding in correction.findings if finding.nodule.risk is not None]
     levels = [finding.level for finding in correction.findings if finding.level is not None]
     return max(risks, default=None), max(levels, key=lambda level: level[-3:], default=None), len(correction.findings)

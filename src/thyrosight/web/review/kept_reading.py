@@ -1,4 +1,4 @@
-"""Findings, their measures, the network's result -> the reading of a frame as it is kept, and the item's numbers."""
+"""Findings, their measures, the network's result -> the reading of a frame as it is stored, and the item's numbers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def kept_reading(
 ) -> tuple[Correction, dict[str, int]]:
     """Findings, their measures -> (the reading without its version, {UID: number} of the item).
 
-    earlier: the reader's reading before this one. An outline that did not change since then keeps its origin, even
-    where the network's outline is another one by now.
+    earlier: the reader's reading before this one. An outline that did not change since then keeps its origin, even if
+    the network has another outline now.
     """
     uids: list[str] = []
     taken = {finding.uid for finding in findings if finding.uid is not None}
@@ -95,7 +95,7 @@ def item_numbers(store: Store, item: ItemRow, prediction: Prediction) -> dict[st
 
 
 def finding_assessment(finding: KeptFinding, system: SystemName) -> Assessment:
-    """Finding -> its TI-RADS; measures propose the descriptors that the reader left out."""
+    """Finding -> its TI-RADS assessment; where the reader left out a descriptor, measures propose one."""
     return assess_nodule(finding.nodule, finding.descriptors, system)
 
 

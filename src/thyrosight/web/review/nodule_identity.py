@@ -1,4 +1,4 @@
-"""Findings as they were sent, the network's nodules -> per finding: which nodule it is, its number, who outlined it."""
+"""Findings as they were sent, the network's nodules -> for each finding: its nodule, its number, who outlined it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def uid_of(finding: FindingIn, measured: Nodule, network: Sequence[Nodule], take
 
 
 def origin_of(finding: FindingIn, uid: str, measured: Nodule, network: Sequence[Nodule]) -> FindingOrigin:
-    """Finding, its UID, its measures -> who drew its outline. The same pixels are the same outline."""
+    """Finding, its UID, its measures -> who drew its outline. Outlines with the same pixels are the same outline."""
     if any(nodule.outline_xy == measured.outline_xy for nodule in network):
         return "network"
     if any(nodule.uid == uid for nodule in network):
@@ -63,7 +63,10 @@ def origin_of(finding: FindingIn, uid: str, measured: Nodule, network: Sequence[
 
 
 def numbered(uids: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:
-    """UIDs, {UID: number} so far -> the same with new UIDs, numbered on from the highest number that was ever given."""
+    """UIDs, {UID: number} so far -> the same with new UIDs.
+
+    Their numbers continue from the highest number ever given.
+    """
     found = dict(numbers)
     for uid in uids:
         if uid not in found:
@@ -72,7 +75,10 @@ def numbered(uids: Sequence[str], numbers: dict[str, int]) -> dict[str, int]:
 
 
 def best_uids(masks: Sequence[BoolArray], known: Sequence[Nodule], size_hw: tuple[int, int]) -> dict[int, str]:
-    """Masks of outlines, known nodules -> {index of an outline: UID}, the pairs that overlap most first."""
+    """Masks of outlines, known nodules -> {index of an outline: UID}.
+
+    Pairs with the largest overlap are formed first.
+    """
     pairs = []
     for nodule in known:
         nodule_HW = fill_outlines([np.asarray(nodule.outline_xy)], size_hw)

@@ -1,4 +1,4 @@
-"""A person's outlines -> nodules, measured like the network's, with the network's risk where it sees a nodule there.
+"""A person's outlines -> nodules, measured like the network's; with a risk where the network too has outlined them.
 
 Legend: `_HW` arrays in source pixels, `_xy` points (column, row).
 """
@@ -23,10 +23,11 @@ from thyrosight.web.schemas import MAX_COORDINATE, OutlineMeasure, OutlineThere,
 RingXY = Sequence[tuple[float, float]]
 
 SEEN_SHARE = 0.5
-"""Share of an outline's pixels that the network must have outlined, so that its malignancy map holds for this
+"""The network must have outlined this share of an outline's pixels; only then its malignancy map is used for this
 nodule."""
 SAME_SHARE = 0.5
-"""A person's outline replaces one of the network where both share more than this part of the smaller one's pixels."""
+"""A person's outline replaces an outline of the network if both share more than this part of the smaller outline's
+pixels."""
 NOT_SEEN = "the network sees no nodule here, so it has no risk for it"
 NO_MAP = "the model has no malignancy map: it rates the image, and no single nodule"
 
@@ -49,10 +50,10 @@ def measured_nodules(
 ) -> list[Nodule]:
     """Outlines in source pixels -> one Nodule per outline, in the same order. ApiError 422 where one is not valid.
 
-    others_xy: the frame's other nodules, which do not count as surrounding tissue; None: the network's nodules, except
-    those that one of the outlines replaces. An outline includes the pixels of its border. Its risk is the calibrated
-    mean of the malignancy map inside it, where the network has outlined SEEN_SHARE of it; else it is None with a
-    reason. The map covers the panels only, so the rest of the outline does not count.
+    others_xy: the frame's other nodules, which are excluded from the surrounding tissue; None: the network's nodules,
+    except those that one of the outlines replaces. An outline includes the pixels of its border. Its risk is the
+    calibrated mean of the malignancy map inside the outline, if the network has outlined SEEN_SHARE of these pixels;
+    else the risk is None with a reason. The map covers only the panels, so pixels outside the panels are not used.
     """
     masks = [_mask_of(examination, outline_xy, number) for number, outline_xy in enumerate(outlines_xy, 1)]
     raw = examination.raw
@@ -93,7 +94,7 @@ def outline_there(predictor: Predictor, examination: Examination, given: Pointed
 
 
 def measure_of(nodule: Nodule) -> OutlineMeasure:
-    """Nodule -> its measures alone."""
+    """Nodule -> its measures, without its outline and identity."""
     kept = OutlineMeasure.model_fields.keys() - {"signs"}
     return OutlineMeasure(**{name: getattr(nodule, name) for name in kept}, signs=_signs(nodule))
 
@@ -177,7 +178,7 @@ def _is_same(a_HW: BoolArray, b_HW: BoolArray) -> bool:
 
 
 def _filled_outside(map_HW: FloatArray, panels_HW: BoolArray, masks: Sequence[BoolArray]) -> FloatArray:
-    """-> the malignancy map; a mask's pixels outside the panels get the mean of its pixels inside."""
+    """-> the malignancy map; the pixels of a mask outside the panels get the mean of its pixels inside the panels."""
     filled_HW = map_HW
     for mask_HW in masks:
         outside_HW = mask_HW & ~panels_HW

@@ -1,4 +1,4 @@
-"""Readings of a frame <-> files that are only ever added: the history of every reader, and the numbers of nodules.
+"""Readings of a frame <-> every reader's history, in files that are added and never changed; the nodules' numbers.
 
 ITEM/readings/N/VERSION-READER-ACTION.json  one version; READER is a hash of the name, ACTION is saved or removed
 ITEM/readings/numbers.json                  {UID of a nodule: its number}, of every nodule that the item ever had
@@ -63,7 +63,7 @@ def versions_in(folder: Path) -> list[VersionFile]:
 
 
 def present_in(versions: Iterable[VersionFile]) -> list[VersionFile]:
-    """Versions -> the last one of each reader who has not removed it, the newest first."""
+    """Versions -> for each reader the last version, unless it removed the reading; the newest first."""
     last = {one.reader: one for one in versions}
     return sorted((one for one in last.values() if one.action == "saved"), key=lambda one: -one.version)
 
@@ -96,7 +96,9 @@ def entry_of(file: VersionFile) -> ReadingVersion | None:
 
 
 def add_version(folder: Path, version: int, who: str, saved_at: str, correction: Correction | None) -> None:
-    """Writes a new version next to the others; correction None: the reader removed theirs. InputError as write_atomic.
+    """Writes a new version next to the others. correction=None: the reader removed theirs.
+
+    InputError as `write_atomic`.
 
     FileNotFoundError where the item's folder is gone, because the folder of a deleted job must not come back.
     """

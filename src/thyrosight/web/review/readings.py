@@ -14,7 +14,7 @@ from thyrosight.web.schemas import Correction, FindingOrigin
 
 IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
 NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
-"""Flags on the network's outlines; they do not hold for a person's."""
+"""Flags about the network's outlines; they do not apply to a person's outlines."""
 ORIGINS_IN_WORDS: dict[FindingOrigin, str] = {
     "network": "by the network, left as it was",
     "network_changed": "by the network, changed by the reader",
@@ -26,8 +26,8 @@ ORIGINS_IN_WORDS: dict[FindingOrigin, str] = {
 def person_prediction(prediction: Prediction, correction: Correction) -> Prediction:
     """The network's prediction, a person's reading -> the prediction with that person's nodules, the largest first.
 
-    They have the measures, the numbers and the UIDs that were saved. Where the reading has the network's own outlines,
-    the risk of the image stays. Else it has none, because the network's risk is that of its own outlines.
+    The nodules have the measures, numbers and UIDs that were saved. If the reading has the network's own outlines, the
+    risk of the image is kept. Otherwise the image has no risk, because the network rated its own outlines.
     """
     nodules = sorted((finding.nodule for finding in correction.findings), key=lambda nodule: -nodule.size.area_px)
     changes: dict[str, object] = {"nodules": tuple(nodules)}
@@ -42,7 +42,7 @@ def person_prediction(prediction: Prediction, correction: Correction) -> Predict
 
 
 def reading_of(correction: Correction) -> Reading:
-    """Reading of the page -> the reading as the report and the DICOM files take it."""
+    """Reading as the page saves it -> reading in the form for the report and the DICOM files."""
     nodules = tuple(
         RatedNodule(
             number=finding.number,
@@ -59,9 +59,9 @@ def reading_of(correction: Correction) -> Reading:
 def track_assessments(
     readings: Mapping[int, Reading], predictions: Sequence[Prediction], tracks: Mapping[NoduleKey, int]
 ) -> dict[int, Assessment]:
-    """Readings and predictions by frame, tracks -> one assessment per track: that of its largest section.
+    """Readings and predictions by frame, tracks -> one assessment per track, taken from its largest section.
 
-    A section for which a reader chose words counts before one that is rated by measures alone.
+    A section for which a reader chose words is preferred to one that only measures rate.
     """
     found: dict[int, tuple[tuple[bool, int], Assessment]] = {}
     for frame_index, reading in readings.items():

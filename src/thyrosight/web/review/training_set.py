@@ -1,7 +1,7 @@
 """Data folder of a server -> a labelled set of the readings: images, masks, cases.csv, readings.jsonl.
 
-`prepare`, `audit` and `learn` take the set as it is. Images are those of the page: blank outside the ultrasound field,
-with text filled in, so that nothing about a patient leaves the server. The server may run meanwhile.
+`prepare`, `audit` and `learn` take the set as it is. Images are as the page shows them: blank outside the ultrasound
+field, with text filled in, so that nothing about a patient leaves the server. The server may run at the same time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COLUMNS = (
 """The columns of a cases.csv (docs/architecture.md), and at the end the reader, the time, and whose outlines the mask
 holds."""
 SOURCE = "readings"
-"""Groups of this source are a guess (datasets/sets/phantom.py), so that `prepare` joins near-duplicates too."""
+"""Groups of this source are a guess (datasets/sets/phantom.py), so `prepare` also joins groups by near-duplicates."""
 MASK_FOLDER, IMAGE_FOLDER = "masks", "images"
 READINGS_NAME = "readings.jsonl"
 
@@ -49,7 +49,7 @@ class WrittenSet:
     """The set that was written. num_corrected: images on which the reader changed the network's outlines.
 
     num_unread: images whose labels are the network's. num_alone: files (stills, clips) that were in no folder below the
-    uploaded one; each of them is a group, because the patient is not known.
+    uploaded one. Each of them is a group of its own, because its patient is not known.
     """
 
     folder: Path
@@ -76,10 +76,10 @@ class _Example:
 def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | None = None) -> WrittenSet:
     """Data folder of `serve`, a new folder -> the set in it.
 
-    scope: `read` takes frames with a reading, and items that a reader agreed with. `all` takes the other frames as
-    well, with the network's outlines as labels, marked in the column `labels`. who: only this reader's readings; None:
-    for each frame the newest. InputError where there is no data folder, nothing was read, or the new folder exists
-    already.
+    scope: `read` takes frames with a reading, and items that a reader agreed with. `all` also takes the other frames,
+    with the network's outlines as labels; the column `labels` marks them. who: only readings of this reader are taken;
+    None: the newest reading of each frame. InputError where there is no data folder, nothing was read, or the new
+    folder exists already.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; nothing of it is replaced, so choose another folder")
@@ -154,14 +154,14 @@ def _nodules(example: _Example) -> list[Nodule]:
 
 
 def _labels(example: _Example) -> Literal["corrected", "agreed", "network"]:
-    """-> whose outlines the mask holds: changed by a reader, agreed with by one, or the network's alone."""
+    """-> whose outlines the mask holds: changed by a reader, accepted by a reader, or only the network's."""
     if example.correction is not None:
         return "corrected" if example.correction.changes_network else "agreed"
     return "agreed" if example.is_agreed else "network"
 
 
 def _descriptors(correction: Correction | None) -> list[str]:
-    """-> the words of the largest nodule that has any, and its level; empty where the reader chose none."""
+    """-> the descriptors of the largest nodule that has some, and its level; empty where the reader chose none."""
     described = [finding for finding in correction.findings if not finding.is_level_proposed] if correction else []
     if not described:
         return [""] * 6

@@ -1,4 +1,7 @@
-"""/api/v1/items: results and pictures of frames, a person's outlines, exports. Docstrings are texts of the API."""
+"""/api/v1/items: results and pictures of frames, a person's outlines, exports.
+
+The docstrings of routes become texts of the API.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,7 @@ def get_overlay(item_id: ItemId, frame: FrameIndex, service: CurrentService, sec
 def measure_frame(
     item_id: ItemId, frame: FrameIndex, given: OutlinesIn, service: CurrentService, second: SecondReader
 ) -> list[OutlineMeasure]:
-    """Measure outlines in the same way as the network's own; nothing is kept."""
+    """Measure outlines in the same way as the network's own; nothing is stored."""
     item = service.item_with_frame(item_id, frame)
     with service.examiner.turn():
         predictor, examination = service.examiner.examination(item, frame)
@@ -136,7 +139,7 @@ def measure_frame(
 def outline_frame(
     item_id: ItemId, frame: FrameIndex, given: PointedAtIn, service: CurrentService, second: SecondReader
 ) -> OutlineThere:
-    """Point at a nodule, and the network outlines it by closer looks around the point; nothing is kept.
+    """Point at a nodule: the network outlines it in closer views around the point; nothing is stored.
 
     The measure has a risk only where the network outlines the nodule in the whole view as well. 404 where the network
     sees nothing at the point.

@@ -1,4 +1,4 @@
-"""/api/v1/jobs: uploads in, states out. Docstrings are texts of the API."""
+"""/api/v1/jobs: uploads, and the state of each job. The docstrings of routes become texts of the API."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def _receive(request: Request, service: Service, job_id: str | None, name:
 def _keep(
     service: Service, folder: FilePath, uploads: Sequence[Upload], job_id: str | None, name: str | None
 ) -> tuple[JobRow, Sequence[ItemRow]]:
-    """Received files -> the job and its new items, on the disk and in the queue; or nothing where that fails."""
+    """Received files -> the job and its new items, on the disk and in the queue; where this fails, nothing is kept."""
     items = [(upload.id, upload.name, upload.path) for upload in uploads]
     if job_id is None:
         new = new_id()

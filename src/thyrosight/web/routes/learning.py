@@ -1,6 +1,6 @@
 """Readings for training and for studies: a training set to download, the log of a study of readers.
 
-Docstrings are texts of the API.
+The docstrings of routes become texts of the API.
 """
 
 from __future__ import annotations

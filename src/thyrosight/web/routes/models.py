@@ -1,6 +1,6 @@
-"""/api/v1/models: the models that there are, the one that predicts, and predicting again.
+"""/api/v1/models: the models, the choice of the one that predicts, and a second prediction by another model.
 
-Docstrings are texts of the API.
+The docstrings of routes become texts of the API.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def put_model(given: ModelChoice, service: CurrentService) -> ServedModel:
 def predict_again(given: PredictAgainIn, service: CurrentService) -> QueuedAgain:
     """Let the chosen model predict finished items again.
 
-    Nodules keep their numbers, readings stay and are measured anew, and the old result is kept among the earlier ones.
+    Nodules keep their numbers, readings are kept and measured anew, and the old result is kept with the earlier
+    results.
     """
     chosen = service.models.chosen.model
     num_queued = num_same = num_left = 0
@@ -101,7 +102,7 @@ def get_earlier(item_id: ItemId, frame: FrameIndex, service: CurrentService, sec
 
 
 def _gone(model_id: str, num_items: int) -> ListedModel:
-    """-> a model that made results here, and is no longer on this server."""
+    """-> the entry of a model that made results here and is no longer on this server."""
     return ListedModel(
         id=model_id,
         name=None,
@@ -114,7 +115,7 @@ def _gone(model_id: str, num_items: int) -> ListedModel:
 
 
 def _wanted(service: Service, given: PredictAgainIn) -> Sequence[ItemRow]:
-    """-> the items of the request; ApiError 404 where an item or the job is not there."""
+    """-> the items of the request; ApiError 404 where an item or the job does not exist."""
     if given.items is not None:
         return [service.item(item_id) for item_id in given.items]
     if given.job is not None:

@@ -1,4 +1,7 @@
-"""/api/v1/items/ID/frames/N/correction, readings, history: readings of a frame. Docstrings are texts of the API."""
+"""/api/v1/items/ID/frames/N/correction, readings, history: readings of a frame.
+
+The docstrings of routes become texts of the API.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,7 @@ def delete_correction(
     who: Who = None,
     if_match: IfMatch = None,
 ) -> None:
-    """Take a reading back, with its ETag in If-Match. The network's result counts again, and the history stays."""
+    """Withdraw a reading, with its ETag in If-Match. The network's result is valid again, and the history is kept."""
     item = service.item_with_frame(item_id, frame)
     if second is not None:
         check_who(second, second if who is None else who)
@@ -98,7 +101,7 @@ def delete_correction(
 
 @router.get("/readings", responses=refusals(404, 409))
 def get_readings(item_id: ItemId, frame: FrameIndex, service: CurrentService, second: SecondReader) -> Readings:
-    """The present reading of each reader, and the agreement of each two of them."""
+    """The present reading of each reader, and the agreement of each pair of readers."""
     check_shown(service, service.item_with_frame(item_id, frame), frame, second)
     found = present_readings(service.store, service.item_with_frame(item_id, frame), frame)
     return Readings(readings=found, agreement=agreements_of(found))

@@ -1,4 +1,4 @@
-"""/api/v1/health and /metrics: the state of the service. Docstrings are texts of the API."""
+"""/api/v1/health and /metrics: the state of the service. The docstrings of routes become texts of the API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = APIRouter(tags=["service"])
 
 @router.get("/api/v1/health", responses=refusals())
 def get_health(service: CurrentService) -> Health:
-    """Whether the service is up, what it serves, and how much waits."""
+    """Whether the service is up, what it serves, and how many items wait."""
     from thyrosight.environment import __version__
 
     return Health(

@@ -1,4 +1,7 @@
-"""/api/v1/worklist, and facts about a whole item: verdicts, spacing. Docstrings are texts of the API."""
+"""/api/v1/worklist, and facts about a whole item: verdicts, spacing.
+
+The docstrings of routes become texts of the API.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ def put_verdict(item_id: ItemId, given: VerdictIn, service: CurrentService, seco
 
 @router.put("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409, 413))
 def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> Item:
-    """Give the millimetres per pixel of an image whose file states none. Result and readings are measured again."""
+    """Give the millimetres per pixel of an image whose file states none.
+
+    The result and the readings are measured again.
+    """
     item = service.finished_item(item_id)
     known = service.store.prediction(item, 0)
     if known is not None and known.image.spacing is not None and service.store.spacing(item) is None:
@@ -65,7 +71,7 @@ def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> I
 
 @router.delete("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409))
 def delete_spacing(item_id: ItemId, service: CurrentService) -> Item:
-    """Take a given spacing back; sizes are in pixels again."""
+    """Withdraw a given spacing; sizes are in pixels again."""
     item = service.finished_item(item_id)
     if service.store.spacing(item) is None:
         raise ApiError(404, "no_spacing", f"{item.name}: nobody has given a spacing")
