@@ -1,9 +1,9 @@
-"""Requests -> the replies of several child processes, in the order of the requests; a child's death costs one request.
+"""Requests -> the replies of several child processes, in the order of the requests; a child's death costs at most one.
 
 A child is `python -m MODULE`: it reads its settings as one line of JSON and says that it is ready; then it reads one
 request per line and answers each with one line. It ends when its stdin is closed, so it does not outlive its parent.
 Nothing is pickled. A request whose child died is tried once more, in a new child. So a child that was killed by chance
-costs no request, and a request that kills every child costs no other request.
+costs no reply, and a request that kills every child costs only its own reply.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtra
 Json = dict[str, Any]
 MAX_TRIES = 2
 REQUESTS_AHEAD = 8
-"""Per child: how many requests may be begun before the oldest reply is taken; it bounds the memory of replies."""
+"""For each child, this many requests may begin before the oldest reply is taken; it limits the memory of replies."""
 END_SECONDS = 20.0
 """Seconds after its stdin was closed at which a child that still runs is killed."""
 FAULTS = {kind.__name__: kind for kind in (BundleError, ConfigError, InputError, MissingExtraError)}
@@ -80,7 +80,7 @@ def _send(stream: Any, content: Json) -> None:
 
 
 class _Work:
-    """Requests to do and replies to take. The threads share it; each thread attends one child."""
+    """Requests to do and replies to take. All threads share it; each thread serves one child."""
 
     def __init__(self, requests: Iterator[Json], max_open: int) -> None:
         self._requests, self._max_open = requests, max_open
@@ -91,7 +91,7 @@ class _Work:
         self._fault: BaseException | None = None
 
     def next(self) -> tuple[int, Json] | None:
-        """-> (number, request) of the next request, when it may begin; None where there is none."""
+        """Waits until the next request may begin -> (its number, the request); None where there is no more."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_over or self._num_begun < self._num_taken + self._max_open)
             if self._is_over:
@@ -164,7 +164,7 @@ class _NotStartedError(InputError):
 
 
 def _started(module: ModuleType, settings: Json) -> _Child:
-    """-> a child that is ready. A child that ends before it is ready is replaced once, by a new one."""
+    """-> a child that is ready. If a child ends before it is ready, one more is started."""
     try:
         return _Child(module, settings)
     except _NotStartedError:
@@ -193,7 +193,7 @@ class _Child:
             raise _NotStartedError(f"no child process starts ({answer['died']}); free memory, or pass --threads 1")
 
     def ask(self, request: Json) -> Json:
-        """Request -> the child's reply, or {"died": how} after which this child is gone."""
+        """Request -> the child's reply, or {"died": how} if this child has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

@@ -1,8 +1,8 @@
 """Command line arguments -> the function of the command in commands/, and an exit code.
 
-Exit codes: 0 all is well; 1 it ran, and an input, a bundle or a result is not good; 2 nothing was tried, because the
-command line, the configuration or the installation is wrong; 130 interrupted. An error for the user is one line on
-stderr. The commands import the heavy libraries inside their functions, so that `--help` answers at once.
+Exit codes: 0 all is well; 1 the command ran, and an input, a bundle or a result is not good; 2 nothing was tried,
+because the command line, the configuration or the installation is wrong; 130 interrupted. An error for the user is one
+line on stderr. The commands import the heavy libraries inside their functions, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OBJECTS_PER_SEARCH = 20_000
 objects while they load; with Python's default of 700, it would search 150 times."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
-"""Errors of the system about a path; they are no fault of ours."""
+"""Errors of the system about a path; they are not bugs of ours."""
 
 
 class ErrorsInOneLine(typer.core.TyperGroup):
@@ -128,7 +128,7 @@ def _options(
 
 
 def program(named: str | None = None) -> typer.Typer:
-    """Name of a command -> the program with this command alone; None or any other text -> with all commands.
+    """Name of a command -> the program with only this command; None or any other text -> with all commands.
 
     Before Typer runs a command, it reads the options of every command in the program. For all commands this takes a
     quarter of the time of a prediction.

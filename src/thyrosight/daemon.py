@@ -21,9 +21,9 @@ def is_loopback(host: str) -> bool:
 
 
 def hold_folder(lock_path: Path, fix: str) -> sqlite3.Connection:
-    """Path of a lock file inside a folder -> an open connection; until it is closed, this process holds the folder.
+    """Path of a lock file inside a folder -> an open connection. Until it is closed, only this process uses the folder.
 
-    InputError where another process holds the folder (its message ends with the text `fix`), and where the lock file
+    InputError where another process uses the folder (the message ends with the text `fix`), and where the lock file
     can't be used.
     """
     try:
@@ -65,8 +65,8 @@ def make_private_file(path: Path) -> None:
 class BackgroundThread(threading.Thread):
     """Calls `step` again and again until `stop`.
 
-    step: does one piece of work -> seconds to wait before the next call (0: none); `wake` ends the wait early. It may
-    not raise: an exception ends the thread.
+    step: does one piece of work -> seconds to wait before the next call (0: no wait); `wake` ends the wait early. It
+    must not raise: an exception would end the thread.
     """
 
     def __init__(self, name: str, step: Callable[[], float]) -> None:
@@ -76,7 +76,7 @@ class BackgroundThread(threading.Thread):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether `stop` was called; long work asks this in between."""
+        """Whether `stop` was called; a long step checks this in between."""
         return self._stopping.is_set()
 
     def wake(self) -> None:

@@ -37,7 +37,10 @@ def software_version() -> str:
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
-    """Distribution names (or "python") -> {name: version}, in the same order, without what is not installed."""
+    """Distribution names (or "python") -> {name: version}, in the same order.
+
+    Those that are not installed are left out.
+    """
     found = {}
     for name in names:
         try:
@@ -48,7 +51,7 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def git_revision() -> str:
-    """-> the commit of the source tree that runs, with `+` where files were changed; empty outside a checkout."""
+    """-> the commit of the source tree in use, followed by `+` where files were changed; empty outside a checkout."""
     git = ["git", "-C", str(Path(__file__).resolve().parent)]
     try:
         revision = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout

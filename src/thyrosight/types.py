@@ -57,7 +57,7 @@ class Region(NamedTuple):
     """A part of the picture that a DICOM header describes.
 
     kind: tissue, colour flow, spectral Doppler or other. is_priority: where regions overlap, the pixels belong to the
-    one with is_priority. spacing: None where the region has no valid scale; `reason` then states why.
+    region with is_priority. spacing: None where the region has no valid scale; `reason` then states why.
     """
 
     box: Box
@@ -80,7 +80,8 @@ class Frame:
     spacing: of the whole frame; None where the file states none or where its regions differ. spacing_reason: why there
     is no spacing, or where the spacing comes from. `spacing_in` gives the spacing of a part.
     modality, has_colour_data: from a DICOM header; None without one.
-    other_body_part: the DICOM term of a part that is surely not the neck (EPICARDIAL, ABDOMEN); None without one.
+    other_body_part: the DICOM term of a body part that is certainly not the neck (EPICARDIAL, ABDOMEN); None without
+    one.
     """
 
     path: Path | None
@@ -102,10 +103,10 @@ class Frame:
         return height, width
 
     def spacing_in(self, box: Box) -> tuple[Spacing | None, str | None]:
-        """Part of the frame -> (its spacing or None, the reason why there is none, or the source where it is known).
+        """Part of the frame -> (its spacing, the source if it is known), or (None, the reason why there is none).
 
-        Where regions have a scale, the region that holds the part gives the spacing. Where several regions hold it, the
-        one with priority does.
+        Where regions have a scale, the region that holds the part gives the spacing. Where several regions hold the
+        part, the one with priority gives it.
         """
         scaled = [region for region in self.regions if region.spacing is not None]
         if not scaled:
@@ -131,8 +132,8 @@ class Case:
     """One row of cases.csv. Paths are absolute here; in the CSV they are relative to the file.
 
     malignancy: 1 high, 0 low; None: not labelled. group: the split key. fov: the ultrasound field.
-    panels: the views of a split screen inside the field. Where the screen is not split, it is one box, the field
-    itself.
+    panels: boxes of the views of a split screen, inside the field; where the screen is not split, one box, which is the
+    field.
     """
 
     case_id: str
@@ -150,8 +151,8 @@ class Case:
     target: str = "nodule"
     """The kind of thing that the mask outlines: nodule, lesion (another organ) or gland."""
     descriptors: dict[str, str] = field(default_factory=dict)
-    """{name: word of the set}; the names are those of composition, echogenicity, shape, margin, foci and tirads that
-    the set has."""
+    """{name: word of the set}; names are composition, echogenicity, shape, margin, foci and tirads, as far as the set
+    has them."""
     boxes: tuple[Box, ...] = ()
     """A box around each nodule, in source pixels, where the set gives boxes instead of outlines."""
     image_sha256: str = ""

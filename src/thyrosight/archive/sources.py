@@ -98,7 +98,7 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
 
 
 def _is_image(name: str, passed_over: Counter[str]) -> bool:
-    """Name in an archive or a store -> whether it is an image; counts the files that are none."""
+    """Name in an archive or a store -> whether it is an image; counts the files that are not images."""
     parts = PurePosixPath(name).parts
     if any(part.startswith(".") or part == "__MACOSX" for part in parts):
         return False

@@ -99,8 +99,8 @@ def score(
 ) -> None:
     """Masks and risks of another program -> scores.
 
-    Scores them as `evaluate` scores a bundle, for example the output folder of nnU-Net; `compare` takes both. A case
-    without a mask is named and has no score. Exit code 1 if a case has no score.
+    Scores them as `evaluate` scores a bundle, for example the output folder of nnU-Net; `compare` compares the two. A
+    case without a mask is named and has no score. Exit code 1 if a case has no score.
     """
     from thyrosight.commands.datasets import labels_of_nodules
     from thyrosight.datasets.table import RowChoice

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from thyrosight.types import Progress
 
 UNFOLDED = 10_000
-"""A line width that no line reaches: nothing is folded."""
+"""A line width that no line reaches, so that no line is folded."""
 
 
 def plain(value: Any) -> Any:

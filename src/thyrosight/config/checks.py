@@ -9,7 +9,7 @@ from thyrosight.config.settings import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config
 from thyrosight.errors import ConfigError
 
 Check = tuple[bool, str]
-"""Whether the settings pass, and what is wrong where they do not."""
+"""(whether the settings pass, the fault if they do not)."""
 
 
 def check_settings(config: Config, where: str) -> None:

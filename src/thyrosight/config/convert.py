@@ -35,14 +35,14 @@ def settings_of(kind: type, tree: Mapping[str, Any], where: str) -> Any:
 
 
 def _neighbours(key: str, known: Sequence[str]) -> list[str]:
-    """An unknown name -> the known names that are spelt alike, or that are its initials (learning_rate: lr)."""
+    """An unknown name -> the known names with similar spelling, or with its initials (learning_rate: lr)."""
     near = difflib.get_close_matches(key, known, n=2)
     initials = "".join(word[:1] for word in key.split("_"))
     return near or [name for name in known if name == initials]
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """A value -> the same in its field's type; ConfigError says which type or choice is needed."""
+    """A value -> the same value in the type of its field; ConfigError says which type or choice is needed."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         # --set run.precision=32 reads as a number.

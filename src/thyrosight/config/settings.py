@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Which network, and its form. The docstring of each network says what `init` and `dropout` do there."""
+    """Which network, and its size and parts. The docstring of each network says what `init` and `dropout` do in it."""
 
     name: str = "unet"
     """A name of `networks.NETWORKS`: `unet`, `vnet2d` (the original) or another; an unknown name is refused with the

@@ -25,18 +25,18 @@ from thyrosight.files.whole_files import (
 )
 
 UNFINISHED = ".thyrosight-unfinished.json"
-"""Checksums of the files that `write_set` writes into the folder; there only until it has written them all."""
+"""Checksums of the files that `write_set` writes into the folder; it exists only until all of them are written."""
 
 
 def refuse_strangers(paths: Iterable[Path], is_ours: Callable[[Path], bool], what: str) -> None:
-    """InputError where a path is there and `is_ours` does not know it. what: the kind in words ("a comparison")."""
+    """InputError where a path exists and `is_ours` is False for it. what: the kind of file ("a comparison")."""
     for path in paths:
         if os.path.lexists(path) and not (path.is_file() and not path.is_symlink() and is_ours(path)):
             raise InputError(f"{path}: is there already and is not {what}, so it stays; choose another path")
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Writes a file as `write_atomic` does, where there is none yet; a file with this content stays as it is.
+    """Writes a file as `write_atomic` does, if none exists; an existing file with this content stays as it is.
 
     So the same command can be given twice. InputError where the path holds anything else.
     """
@@ -47,12 +47,12 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def is_other(path: Path, content: bytes) -> bool:
-    """Whether the path holds anything but a file of this content."""
+    """Whether the path holds anything else than a file with this content."""
     return os.path.lexists(path) and (path.is_symlink() or not path.is_file() or path.read_bytes() != content)
 
 
 def write_new_folder(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Writes a folder as `write_folder_atomic` does, where there is none yet; a folder of exactly these files stays.
+    """Writes a folder as `write_folder_atomic` does, if none exists; an existing folder of exactly these files stays.
 
     So the same command can be given twice. InputError where the path holds anything else.
     """
@@ -66,8 +66,8 @@ def write_set(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool = 
     """Folder, {file name: bytes} -> the files, for a set whose bytes differ at each run (new UIDs, another time).
 
     The same command may be given again after it was stopped: a file whose checksum the stopped run noted is replaced.
-    Where one can't be written, no new file stays. InputError where a path holds anything else and `overwrite` is not
-    set; where the disk refuses.
+    Where one file can't be written, no new file stays. InputError where the disk refuses, or where a path holds
+    anything else and `overwrite` is not set.
     """
     notes, paths, deletions = folder / UNFINISHED, [folder / name for name in contents], Deletions()
     noted = set(json_table(notes).get("sha256", []))
@@ -97,7 +97,7 @@ def _holds_exactly(folder: Path, contents: Mapping[str, bytes]) -> bool:
 
 
 def json_table(path: Path) -> dict[str, Any]:
-    """File -> the table that it holds as JSON; empty where it holds none. OSError as raise_disk_fault."""
+    """File -> the JSON object that it holds; empty where it holds none. OSError as `raise_disk_fault`."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

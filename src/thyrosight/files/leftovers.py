@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 
 FOREIGN_SECONDS = 7 * 86_400.0
-"""A temporary file of another machine or of an older version counts as left over after this time."""
+"""After this time, a temporary file of another machine or of an older version is a leftover."""
 MAX_TIDIED = 1_000
 _TIDIED: set[Path] = set()
-"""Folders that this process has looked through."""
+"""Folders from which this process has already removed leftovers."""
 _NAME = re.compile(r"\.thyrosight-(?:([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-)?[0-9a-f]{16}\.tmp")
 
 

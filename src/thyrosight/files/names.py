@@ -1,4 +1,4 @@
-"""File names -> text that every document shows, and the order in which people count."""
+"""File names -> text that every document can show, and the order in which people sort them."""
 
 from __future__ import annotations
 

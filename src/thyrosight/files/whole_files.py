@@ -41,9 +41,10 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def write_files_atomic(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Folder, {file name: bytes} -> the files, each whole or as it was before; they appear in the order given.
+    """Folder, {file name: bytes} -> the files, each whole or unchanged; they appear in the order given.
 
-    The folder must exist. It is synced once, after the last. Raises InputError where the system refuses.
+    The folder must exist. It is synced to the disk once, after the last file. Raises InputError where the system
+    refuses.
     """
     temporary = {name: temporary_path(folder / name) for name in contents}
     try:
@@ -112,7 +113,7 @@ def disk_fault_of(error: BaseException | None) -> OSError | None:
 
 
 def raise_disk_fault(error: BaseException, path: Path | None = None) -> None:
-    """Raises the error that `disk_fault_of` finds, if any: a file that can't be opened now may well be there.
+    """Raises the error that `disk_fault_of` finds, if any: the file may exist although it can't be opened now.
 
     An error without a file name, as after a failed read, gets the name of `path`.
     """
@@ -129,13 +130,13 @@ def named(error: OSError, path: Path | None) -> OSError:
 
 
 def raise_shortage(error: BaseException) -> None:
-    """As raise_disk_fault, for a shortage alone: the caller reports an error of the disk as a fault of this file."""
+    """As `raise_disk_fault`, only for a shortage: the caller reports other disk errors as faults of this file."""
     if is_shortage(error):
         raise_disk_fault(error)
 
 
 def mend_of(error: BaseException, usual: str) -> str:
-    """Error, the usual advice -> the advice for it; a shortage, a bad disk and a read-only path have their own."""
+    """Error, the usual advice -> the advice for this error: shortage, bad disk and read-only path have their own."""
     if is_shortage(error):
         return "close other programs, then run the same command again"
     refused = disk_fault_of(error)

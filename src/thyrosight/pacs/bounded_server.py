@@ -1,9 +1,9 @@
-"""Connections of DICOM peers -> associations with limits: who may connect, how much and for how long a peer may send.
+"""Connections of DICOM peers -> associations with limits: who may connect, how much and how long a peer may send.
 
 pynetdicom has no such limits. Here the TLS handshake runs in the connection's own thread with a time limit, because in
 the accepting thread one silent peer would block all others. A PDU has a maximum length. A peer that is silent within a
-PDU, or sends too slowly, is cut off. The bytes of one instance are counted as they arrive. Connections that have not
-asked for anything can't fill all places: the one that has waited longest is closed.
+PDU, or sends too slowly, is cut off. The bytes of one instance are counted as they arrive. Connections without a
+request can't fill all places: the one that has waited longest is closed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_PDU_BYTES = 1 << 20
 MAX_HANDSHAKES = 64
 """Handshakes at the same time; each has a thread."""
 MIN_BYTES_PER_SECOND = 4 << 10
-"""Slowest pace of a peer that sends one instance for longer than it may be silent."""
+"""A peer that sends one instance for longer than it may be silent must keep at least this pace."""
 BLOCK_BYTES = 64 << 10
 
 
@@ -75,7 +75,10 @@ class BoundedServer(ThreadedAssociationServer):
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A failure in the connection's thread ends the connection; unlike socketserver's, it prints nothing."""
+        """A failure in the connection's thread ends the connection. socketserver would also print the failure.
+
+        This server does not.
+        """
 
 
 class Waiting:
@@ -159,7 +162,7 @@ class Meter:
 
 
 def hang_up(connection: Any) -> None:
-    """Shuts a connection down in both directions, so that a thread that reads from it goes on."""
+    """Shuts a connection down in both directions, so that a thread that waits for its data continues."""
     with suppress(OSError):
         connection.shutdown(BOTH_WAYS)
 

@@ -20,7 +20,7 @@ from thyrosight.results.predict_folder import predict_folder
 
 @dataclass(frozen=True)
 class StudySummary:
-    """Numbers of images that were found, predicted, and skipped as our own; number of stored files; the failures."""
+    """Numbers of images found, predicted, and skipped as our own outputs; number of stored files; the failures."""
 
     out: Path
     num_found: int
@@ -46,8 +46,8 @@ def predict_study(
 ) -> StudySummary:
     """Images that were found -> their results in `out`, as `predict` writes them; with is_stored also SEG and SR.
 
-    The images are in a temporary folder that only this user can read, and are deleted at the end. Results hold no
-    identity of the patient. SEG and SR hold it, and they exist only on the server that it comes from.
+    The images are in a temporary folder that only this user can read, and are deleted at the end. Results do not hold
+    the patient's identity. SEG and SR hold it, and they are stored only on the server where it comes from.
     """
     failures: list[FailedFile] = []
     num_own = num_stored = num_predicted = 0
@@ -93,7 +93,7 @@ def _store(archive: WebArchive, image: RemoteImage, source: Path, out: Path) -> 
 def _written(out: Path, source: Path) -> datetime:
     """-> when the results of a source were written.
 
-    It is the date of SEG and SR, so that they are the same each time.
+    SEG and SR get this date, so that they are the same each time.
     """
     sha256 = sha256_of(source)
     for name in case_folders(out):

@@ -1,8 +1,8 @@
 """A DICOMweb server: list its ultrasound images (QIDO-RS), fetch one (WADO-RS), store results (STOW-RS).
 
-The server is reached only by https, or on this machine. Redirects are not followed, requests are not repeated, and
-every answer has a maximum size. Secrets come from the environment or a file, because every user of the machine can read
-a command line.
+The server must use https, or run on this machine. Redirects are not followed, requests are not repeated, and every
+answer has a maximum size. Secrets come from the environment or a file, because every user of the machine can read a
+command line.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ MAX_INSTANCES = 500
 """Most instances in the answer to one query. A study of ultrasound has some tens."""
 JSON_BYTES = 64 << 20
 CONNECT_SECONDS, READ_SECONDS = 15.0, 120.0
-"""Seconds to wait for a connection, and for the beginning of an answer."""
+"""Seconds to wait for a connection; seconds to wait for the beginning of an answer."""
 MIN_BYTES_PER_SECOND = 64 << 10
-"""Slowest pace of an answer: it may last READ_SECONDS longer than its length needs at this pace."""
+"""Slowest pace of an answer: it may take READ_SECONDS longer than its length needs at this pace."""
 MODALITIES = frozenset({"US", "OT", "SC", ""})
 """Modalities of the series that are searched. An image in them that is not ultrasound is refused when it is read."""
 
@@ -46,7 +46,7 @@ _CLASS, _INSTANCE, _FRAMES = "00080016", "00080018", "00280008"
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """How to reach a server. secret: a token, or the password of `user`. max_bytes: of one image."""
+    """How to reach a server. secret: a token, or the password of `user`. max_bytes: largest size of one image."""
 
     url: str
     user: str | None = None
@@ -162,7 +162,7 @@ class WebArchive:
 
     @contextmanager
     def _asking(self, service: str, max_bytes: int) -> Iterator[None]:
-        """For the block of one request: any error -> InputError."""
+        """Within the block, which makes one request, any error becomes an InputError."""
         self._limit = max_bytes
         self._deadline.set(READ_SECONDS)
         try:
@@ -186,7 +186,7 @@ class WebArchive:
             self._deadline.clear()
 
     def _bounded(self, response: Any, **_: Any) -> None:
-        """Counts every answer as it arrives, decompressed."""
+        """Makes a response count its bytes, decompressed, as they arrive."""
         length = int(response.headers.get("Content-Length") or self._limit)
         if length > self._limit:
             response.close()
@@ -216,7 +216,7 @@ class _BoundedStream:
 
 
 def check_url(url: str, *, is_http_allowed: bool = False) -> None:
-    """ConfigError where a URL is no root of a DICOMweb service, holds a secret, or is http to another machine."""
+    """ConfigError where a URL is not the root of a DICOMweb service, holds a secret, or is http to another machine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -231,7 +231,7 @@ def check_url(url: str, *, is_http_allowed: bool = False) -> None:
 
 
 def check_uid(uid: str, option: str) -> None:
-    """ConfigError where the text is no UID, so that nothing else gets into a URL or a file name."""
+    """ConfigError where the text is not a UID, because it becomes part of a URL and of a file name."""
     if not _UID.fullmatch(uid):
         raise ConfigError(f"{option} {uid[:70]!r}: not a UID; that has digits and points, at most 64 characters")
 

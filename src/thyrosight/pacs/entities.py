@@ -33,9 +33,9 @@ class Destination:
 
 @dataclass(frozen=True)
 class AllowedCallers:
-    """Peers that may call. ae_titles: their titles; empty: any.
+    """Peers that may call. ae_titles: their AE titles; empty: any title.
 
-    networks: the networks of their addresses; empty: any.
+    networks: the networks of their addresses; empty: any address.
     """
 
     ae_titles: tuple[str, ...] = ()
@@ -72,8 +72,8 @@ def read_destination(text: str) -> Destination:
 def callers_for(host: str, titles: Iterable[str], networks: Iterable[str] = ()) -> AllowedCallers:
     """Address to listen on, the options --allow-ae and --allow-from -> AllowedCallers.
 
-    ConfigError where other machines could call and no AE title is named. DICOM has no token, so a title that the caller
-    has to know is the minimum of protection.
+    ConfigError where other machines could call and no AE title is named. DICOM has no token, so an AE title that the
+    caller must know is the least protection.
     """
     known = tuple(read_title(title, "--allow-ae") for title in titles)
     if not is_loopback(host) and not known:

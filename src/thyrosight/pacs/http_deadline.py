@@ -17,7 +17,7 @@ BOTH_WAYS = 2
 
 
 class Deadline:
-    """The time limit of the request in work; a session has one request at a time."""
+    """The time limit of the present request; a session has one request at a time."""
 
     def __init__(self, session: Any) -> None:
         self.is_over = False
@@ -50,7 +50,7 @@ class Deadline:
 
 
 def _told_pool(pool: Any, on_connect: Callable[[Any], None]) -> Any:
-    """Class of a pool of urllib3 -> the same, which calls on_connect for every connection that it opens."""
+    """Pool class of urllib3 -> the same class, which also calls on_connect for every connection that it opens."""
 
     def connect(self: Any) -> None:
         pool.ConnectionCls.connect(self)

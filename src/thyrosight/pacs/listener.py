@@ -1,7 +1,7 @@
 """C-STORE and C-ECHO from the PACS -> items in the spool.
 
-An instance is answered 0x0000 only when it is on the disk under its final name. Classes other than images are not
-negotiated, so our own SEG and SR can't come back.
+The answer to an instance is 0x0000 only when the instance is on the disk under its final name. Classes other than
+images are not negotiated, so our own SEG and SR can't come back.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ SUCCESS, CANNOT_UNDERSTAND = 0x0000, 0xC000
 RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.3": "RetiredMultiFrame", "1.2.840.10008.5.1.4.1.1.6": "RetiredImage"}
 ANNOUNCED_PDU_BYTES = 64 << 10
 SILENT_SECONDS = 10.0
-"""Seconds that a connection has to request an association, or to end after a refusal, because it takes a place."""
+"""A connection takes a place, so it has this many seconds to request an association, or to end after a refusal."""
 MAX_SILENT = 64
 """Most connections at the same time that have not requested an association."""
 SLACK = 2
-"""An instance of up to this many times its limit is received and answered with a status. Beyond it the connection is
-cut."""
+"""An instance of up to this many times its limit is received, and answered with a status. Where it is larger, the
+connection is cut."""
 
 
 @dataclass(frozen=True)
 class ListenerSettings:
-    """Address, own AE title, and who may call. max_associations: at the same time.
+    """Address, own AE title, and who may call. max_associations: most associations at the same time.
 
     seconds: how long a peer may be silent.
     """
@@ -119,7 +119,7 @@ class Listener:
         self._server = None
 
     def _opened(self, event: Any) -> None:
-        """Bounds what the peer sends and how long it is silent, from the first byte on."""
+        """Limits how much the peer sends and how long it is silent, from the first byte on."""
         socket = event.assoc.dul.socket
         limit = SLACK * self._spool.limits.max_bytes + MAX_PDU_BYTES
         connection = socket.socket
@@ -157,7 +157,7 @@ class Listener:
             self._log(f"{_peer(event)}: the connection ended within an instance; nothing of it was kept")
 
     def _delete_left(self, reader: threading.Thread | None = None) -> bool:
-        """Deletes the files that no C-STORE has taken, of one connection or of all -> whether there were any."""
+        """Deletes the files that no C-STORE has taken, of one connection or of all -> whether there were such files."""
         left = self._files.take_left(reader)
         for path in left:
             self._spool.discard(path)
@@ -230,7 +230,7 @@ def received_into(folder: Path) -> Iterator[ReceivedFiles]:
 
 
 class _Entity(AE):
-    """An application entity in which a connection takes a place only after it has requested an association.
+    """An application entity that counts a connection only after it has requested an association.
 
     asked: the associations that were requested. It is None while the listener stops: then all connections count, so
     that pynetdicom ends all of them.

@@ -1,6 +1,6 @@
 """Remarks of the service -> lines on stderr with their time.
 
-They hold no text from a file, which may name a patient.
+They hold no text from a file, because it may name a patient.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_LINE = 400
 
 
 def log_line(text: str) -> None:
-    """A remark -> one line on stderr; its time has the zone, because an hour comes twice when summer time ends."""
+    """A remark -> one line on stderr. Its time has the zone, because one hour occurs twice when summer time ends."""
     line = plain_line(text, MAX_LINE)
     print(f"{datetime.now().astimezone().isoformat(' ', 'seconds')} {line}", file=sys.stderr, flush=True)
 
@@ -31,7 +31,7 @@ def plain_line(text: str, max_length: int) -> str:
 
 
 def error_line(error: Exception) -> str:
-    """Error in a thread that goes on -> one line: a refusal of the system, an error for the user, or a bug of ours."""
+    """Error in a thread that continues -> one line on a refusal of the system, an error for the user, or our bug."""
     if isinstance(error, ThyrosightError):
         return str(error)
     refused = disk_fault_of(error)

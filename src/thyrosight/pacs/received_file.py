@@ -1,7 +1,8 @@
 """Bytes of a C-STORE -> a file in the spool, or the reason why the disk refused it.
 
-pynetdicom writes a data set as it arrives. Where a write fails it cuts the connection; the sender gets no reason. So
-this file accepts every write and records the first refusal, and the listener answers the C-STORE with it.
+pynetdicom writes a data set as it arrives. Where a write fails, pynetdicom cuts the connection, and the sender gets no
+reason. So a ReceivedFile accepts every write and records the first refusal; the listener answers the C-STORE with this
+refusal.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _MAKER = "NamedTemporaryFile"
 
 
 class ReceivedFile:
-    """Replaces tempfile.NamedTemporaryFile and never raises. refusal: the reason of the system; None: all is stored."""
+    """Replaces tempfile.NamedTemporaryFile, and never raises.
+
+    refusal: why the system refused a write; None: all is stored.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.name = str(folder / f"{secrets.token_hex(8)}.dcm")
@@ -34,7 +38,7 @@ class ReceivedFile:
 
     @property
     def file(self) -> ReceivedFile:
-        """pynetdicom flushes the `file` of a temporary file."""
+        """pynetdicom calls `flush` on the `file` of a temporary file."""
         return self
 
     def write(self, data: bytes) -> int:
@@ -66,8 +70,8 @@ class ReceivedFiles:
     """The files that no C-STORE has taken yet. Each belongs to the thread that reads its connection.
 
     A complete instance is taken by its C-STORE. Anything else that a peer sends stays here until its connection ends.
-    pynetdicom forgets data without a valid request, and data that waited when the association ended, but it leaves the
-    files.
+    pynetdicom drops data without a valid request, and data that waited when the association ended, but does not delete
+    their files.
     """
 
     def __init__(self, folder: Path) -> None:

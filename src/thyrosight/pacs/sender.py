@@ -1,4 +1,7 @@
-"""Results in the spool -> the destination, by C-STORE; a failed one is tried again, after longer and longer pauses."""
+"""Results in the spool -> the destination, by C-STORE.
+
+A result that failed is tried again, after longer and longer pauses.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ WARNINGS = range(0xB000, 0xC000)
 
 @dataclass(frozen=True)
 class SenderSettings:
-    """Destination, own AE title, and how to try again: the pause doubles from first_seconds up to longest_seconds."""
+    """Destination, own AE title, pause before a next try: it doubles from first_seconds up to longest_seconds."""
 
     destination: Destination
     ae_title: str = "THYROSIGHT"
@@ -38,7 +41,7 @@ class SenderSettings:
     network_seconds: float = 60.0
 
     def pause(self, num_tries: int) -> float:
-        """Number of failed tries before this one -> seconds until the next."""
+        """Number of failed tries before this one -> seconds until the next try."""
         return float(min(self.first_seconds * 2.0 ** min(num_tries, 30), self.longest_seconds))
 
 
@@ -94,12 +97,12 @@ class Sender(BackgroundThread):
         self._log(f"{item.label} results stored at {self.settings.destination}")
 
     def _put_off(self, item: SpoolItem) -> None:
-        """Delays an item whose file has arrived but can't be deleted: the destination must not get it every second."""
+        """Delays an item whose file has arrived but can't be deleted: it must not be sent again every second."""
         item.due = time.monotonic() + min(self.settings.pause(item.num_refusals), MAX_PUT_OFF_SECONDS)
         item.num_refusals += 1
 
     def _not_sent(self, item: SpoolItem, reason: str) -> float | None:
-        """Counts a failed try -> seconds until the next; None where it was the last."""
+        """Counts a failed try -> seconds until the next try; None where this was the last one."""
         settings = self.settings
         if item.num_tries + 1 >= settings.max_tries:
             self._spool.fail(item, f"not sent to {settings.destination} in {settings.max_tries} tries: {reason}")

@@ -13,7 +13,7 @@ from thyrosight.pacs.worker import SpoolWorker
 class PacsService:
     """Three threads over one spool: the listener fills it, the worker predicts, the sender empties it.
 
-    They share nothing but the disk, so any of them may end at any moment and accepted images are still there.
+    They share only the disk, so any of them may end at any moment without the loss of an accepted image.
     """
 
     def __init__(
@@ -31,7 +31,10 @@ class PacsService:
         self.sender.start()
 
     def stop(self) -> None:
-        """Accepts nothing new, finishes the file in work and the result in transfer; the rest waits on the disk."""
+        """Accepts nothing new; finishes the present prediction and the present transfer.
+
+        All other items wait on the disk.
+        """
         self.listener.stop()
         for thread in (self.worker, self.sender):
             thread.stop()

@@ -1,4 +1,4 @@
-"""The spool folder: accepted images stay here until their results are sent, so that a restart continues the work.
+"""The spool folder: accepted images stay in it until their results are sent, so that a restart continues the work.
 
 SPOOL/incoming/           instances that are being received; emptied at the start
 SPOOL/items/KEY/          one accepted instance: item.json, and source.dcm or the results that are still to be sent
@@ -7,7 +7,7 @@ SPOOL/done/KEY            an empty file: the instance with this KEY is done
 
 KEY is a hash of the SOP Instance UID and the file, 64 hexadecimal digits. So no name comes from a sender, and the same
 instance sent twice is one item. An item has a source to predict or results to send, never both: the source is deleted
-when the results are complete on the disk. Where both are found, the results are made again.
+when the results are complete on the disk. Where both exist, the results are made again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from thyrosight.files import Deletions, raise_disk_fault, sha256_of, sync_folder
 SOURCE_NAME, ITEM_NAME, REASON_NAME = "source.dcm", "item.json", "reason.txt"
 FOLDERS = ("incoming", "items", "failed", "done")
 DONE_SECONDS = 30 * 86_400.0
-"""How long an instance counts as done."""
+"""The spool remembers for this long that an instance is done."""
 MAX_CRASHES, MAX_STARTS = 2, 6
-"""Numbers of predictions of one item during which the process ended. After MAX_CRASHES the item is suspect: a child
-process tries it first. After MAX_STARTS it is given up, because a file must not stop the service again and again."""
+"""Limits on the number of predictions of one item during which the process ended. After MAX_CRASHES the item is
+suspect: a child process tries it first. After MAX_STARTS the item has failed, because a file must not stop the service
+again and again."""
 OUT_OF_RESOURCES, INVALID_INSTANCE = 0xA700, 0x0117
 """C-STORE statuses, DICOM PS3.4 table B.2-1 and PS3.7 annex C."""
 
@@ -52,7 +53,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class SpoolLimits:
-    """Limits of what is accepted. max_bytes: of one instance. max_items: items not yet sent.
+    """Limits of what is accepted. max_bytes: largest size of one instance. max_items: most items not yet sent.
 
     spare_bytes: kept free on the disk.
     """
@@ -75,7 +76,7 @@ class SpoolItem:
     num_tries: int = 0
     due: float = 0.0
     num_refusals: int = 0
-    """How often the system refused to read or write the item; this number is not on the disk."""
+    """How often the system refused to read or write the item; this number is not stored on the disk."""
 
     @property
     def is_suspect(self) -> bool:
@@ -102,7 +103,7 @@ class SpoolItem:
 
 @dataclass
 class Spool:
-    """The folder, held by this process only. Its methods may be called from several threads."""
+    """The folder, which only this process uses. Several threads may call its methods."""
 
     folder: Path
     limits: SpoolLimits = field(default_factory=SpoolLimits)
@@ -217,13 +218,13 @@ class Spool:
         return found[:limit]
 
     def delay(self, item: SpoolItem, seconds: float) -> None:
-        """Records a failed try on the disk. The next is due after `seconds`."""
+        """Records a failed try on the disk. The next try is due after `seconds`."""
         item.num_tries += 1
         item.due = time.monotonic() + seconds  # the clock may be set back
         item.write()
 
     def finish(self, item: SpoolItem) -> None:
-        """Deletes an item whose results have arrived, or that needs none; its key counts as done."""
+        """Deletes an item whose results have arrived, or that needs no results, and records its key as done."""
         write_atomic(self.folder / "done" / item.key, b"")
         self._forget(item)
         self._deletions.delete(item.folder)

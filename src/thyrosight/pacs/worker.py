@@ -26,7 +26,7 @@ PAUSE_SECONDS = 30.0
 MAX_REASON = 300
 
 FOR_THE_STUDY = DicomOptions(identity="keep")
-"""Results are filed in the patient's study, so they name patient and study as the source does."""
+"""Results are filed in the patient's study, so they name patient and study as their source does."""
 
 
 class SpoolWorker(BackgroundThread):
@@ -53,9 +53,9 @@ class SpoolWorker(BackgroundThread):
         return 0
 
     def work(self, item: SpoolItem) -> None:
-        """Predicts an item. Afterwards it has results to send or has failed. An image of this program's own is done.
+        """Predicts an item. Afterwards it has results to send, or has failed; an image that this program made is done.
 
-        An error of the system is raised; the item then stays and is tried again.
+        Raises an error of the system; the item then stays and is tried again.
         """
         is_deadly = item.is_suspect and not survives(self._predictor.bundle_path, item.source)
         if is_deadly or not self._spool.start(item):
@@ -89,7 +89,7 @@ class SpoolWorker(BackgroundThread):
         self._on_results()
 
     def _raise_fault_of_system(self, item: SpoolItem, error: Exception) -> None:
-        """Raises an error of the system again: no room, too many open files. The item is tried again later."""
+        """Raises an error of the system again (no space, too many open files): the item is tried again later."""
         if disk_fault_of(error) is not None:
             item.num_starts -= 1
             raise error
@@ -101,7 +101,7 @@ class SpoolWorker(BackgroundThread):
 
 
 def is_own(path: Path, uid: str) -> bool:
-    """A received image, the UID of its C-STORE -> whether this program made it (an overlay that a PACS forwarded).
+    """A received image, the UID of its C-STORE -> whether it is an output of this program, which a PACS has forwarded.
 
     InputError where the file has another UID: results that refer to it could not be filed with it.
     """

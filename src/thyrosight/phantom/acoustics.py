@@ -43,7 +43,10 @@ class Scanner:
 
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:
-    """rng -> one scanner. Some have one look and grainy images, others average several looks and are smooth."""
+    """rng -> one scanner. Some scanners have one look and grainy images.
+
+    Others average several looks and have smooth images.
+    """
     looks = int(rng.choice([1, 2, 2, 3, 4]))
     return Scanner(
         axial_mm=rng.uniform(0.07, 0.12),
@@ -67,8 +70,8 @@ def envelope(
 ) -> FloatArray:
     """Echogenicity in dB, coherent reflector amplitude -> envelope (root mean square 1 in thyroid tissue).
 
-    Speckle is fully developed where nothing reflects coherently: one look is Rayleigh distributed, mean / standard
-    deviation 1.91 (Wagner et al., IEEE Trans. Sonics Ultrasonics 30 (1983) 156-163).
+    Speckle is fully developed where nothing reflects coherently. The envelope of one look is then Rayleigh distributed,
+    with mean / standard deviation 1.91 (Wagner et al., IEEE Trans. Sonics Ultrasonics 30 (1983) 156-163).
     """
     amplitude_HW = np.exp(echo_db_HW * np.float32(np.log(10) / 20))
     power_HW = np.zeros(grid.shape, np.float32)
@@ -110,7 +113,7 @@ def _scatterers(
 
 
 def _through_beam(field_HW2: NDArray[np.float32], grid: Grid, scanner: Scanner) -> NDArray[np.float32]:
-    """Convolve with the pulse (along depth) and the beam (across); the beam changes with depth, the power stays 1."""
+    """Convolves with the pulse (along depth) and the beam (across). The beam changes with depth; the power stays 1."""
     pulse = _unit_power(scanner.axial_mm / grid.spacing.row_mm)
     unit = np.ones(1, np.float32)
     pulsed = cv2.sepFilter2D(field_HW2, cv2.CV_32F, unit, pulse, borderType=cv2.BORDER_REFLECT_101)

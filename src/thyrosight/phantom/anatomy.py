@@ -34,7 +34,7 @@ class Tissue:
 
 @dataclass(frozen=True)
 class Plan:
-    """Places and sizes in one panel, in mm: x from the middle, y from the skin. side +1: carotid on the right."""
+    """Positions and sizes in one panel, in mm: x from the middle, y from the skin. side +1: carotid on the right."""
 
     view: View
     side: int
@@ -90,7 +90,10 @@ def blend(base_HW: FloatArray, value_HW: FloatArray | float, share_HW: FloatArra
 
 
 def interface(distance_HW: FloatArray, grid: Grid, thick_mm: float, sharpness: float = 3.0) -> FloatArray:
-    """Signed distance -> 0..1 along its zero, brightest where the surface is perpendicular to the beam (cosine law)."""
+    """Signed distance -> brightness 0..1 of the surface at distance 0.
+
+    It is largest where the surface is perpendicular to the beam (cosine law).
+    """
     down_HW = np.gradient(distance_HW, axis=0) / np.float32(grid.spacing.row_mm)
     facing_HW = np.abs(np.clip(down_HW, -1, 1)) ** np.float32(sharpness)
     return np.asarray(np.exp(-np.square(distance_HW / np.float32(thick_mm))) * facing_HW, np.float32)
@@ -189,7 +192,7 @@ def _gland(rng: np.random.Generator, grid: Grid, gland_HW: FloatArray, tissue: T
 def _neck_transverse(
     rng: np.random.Generator, grid: Grid, plan: Plan, outlines: Sequence[Outline], tissue: Tissue
 ) -> tuple[FloatArray, Tissue]:
-    """Draw lobe, isthmus, trachea on one side and vessels on the other -> (distance to the gland, Tissue)."""
+    """Draws lobe, isthmus, the trachea on one side and vessels on the other -> (distance to the gland, Tissue)."""
     (x, y), (half_x, half_y) = plan.lobe_centre_mm, plan.lobe_half_mm
     true_grid, grid = grid, bent(rng, grid, 0.4, 4.0)
     windpipe = rng.uniform(7.5, 10.0)

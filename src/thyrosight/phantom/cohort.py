@@ -1,4 +1,4 @@
-"""Number, seed -> a folder of phantoms: images, masks, cases.csv, truth.json. Case i depends on (seed, i) alone."""
+"""Number, seed -> a folder of phantoms: images, masks, cases.csv, truth.json. Case i depends only on (seed, i)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_phantoms(
 
 
 def _refuse_another_cohort(out: Path, num: int, seed: int) -> None:
-    """InputError where the folder holds a table or a truth of other phantoms than these."""
+    """InputError where the folder holds the cases.csv or truth.json of other phantoms."""
 
     def is_this(path: Path) -> bool:
         truth = json_table(out / "truth.json")

@@ -16,8 +16,11 @@ NUM_VERTICES = 720
 
 @dataclass(frozen=True)
 class Outline:
-    """A star-shaped closed curve: an ellipse of half axes half_mm, turned by `turn` (radians), whose radius is
-    multiplied by 1 + sum_k waves[k] cos(orders[k] t + phases[k]). Centre (x, y) in mm of the panel."""
+    """A star-shaped closed curve: an ellipse with waves.
+
+    The ellipse has half axes half_mm and is turned by `turn` (radians). Its radius is multiplied by 1 + sum_k waves[k]
+    cos(orders[k] t + phases[k]). Centre (x, y) in mm of the panel.
+    """
 
     centre_mm: tuple[float, float]
     half_mm: tuple[float, float]
@@ -27,7 +30,7 @@ class Outline:
     phases: tuple[float, ...] = ()
 
     def radius(self, angle: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Angle in the unturned, unscaled frame -> radius relative to the ellipse."""
+        """Angle before the ellipse is turned and scaled -> radius of the curve, relative to the ellipse."""
         radius = np.ones_like(angle)
         for order, wave, phase in zip(self.orders, self.waves, self.phases, strict=True):
             radius = radius + angle.dtype.type(wave) * np.cos(order * angle + angle.dtype.type(phase))
@@ -76,7 +79,7 @@ def ellipse_distance(grid: Grid, centre_mm: tuple[float, float], half_mm: tuple[
 
 
 def smooth_union(a_HW: FloatArray, b_HW: FloatArray, blend_mm: float) -> FloatArray:
-    """Two signed distances -> that of their union, with a fillet of about blend_mm (polynomial smooth minimum)."""
+    """Two signed distances -> signed distance of the union, with a fillet of about blend_mm (smooth minimum)."""
     overlap_HW = np.maximum(blend_mm - np.abs(a_HW - b_HW), 0) / np.float32(blend_mm)
     return np.asarray(np.minimum(a_HW, b_HW) - np.square(overlap_HW) * np.float32(blend_mm / 4), np.float32)
 

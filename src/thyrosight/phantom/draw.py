@@ -110,7 +110,7 @@ def _draw_views(rng: np.random.Generator, num_panels: int) -> tuple[View, ...]:
 def _place(
     rng: np.random.Generator, planned: list[PlannedNodule], view: View, grid: Grid
 ) -> tuple[list[Outline | None], Plan]:
-    """Nodules -> the outline of each in this panel (None: a second nodule that doesn't fit), and a neck around them."""
+    """Nodules -> (outline of each in this panel, None for a second nodule that doesn't fit; a neck around them)."""
     if not planned:
         return [], draw_plan(rng, view, grid, (0.0, 0.0))
     drawn = draw_outline(rng, planned[0].descriptors, planned[0].size_mm, view)
@@ -124,7 +124,7 @@ def _place(
 def place_first(
     rng: np.random.Generator, outline: Outline, descriptors: DrawnDescriptors, view: View, grid: Grid
 ) -> tuple[Outline, Plan]:
-    """Outline of a nodule -> (the same at its place in the panel, smaller where it is too large; a neck around it)."""
+    """Outline of a nodule -> (the outline, moved to its place and shrunk if too large; a neck around it)."""
     first = _shrunk(outline, grid)
     half = np.ptp(first.vertices_mm(), axis=0) / 2
     plan = draw_plan(rng, view, grid, (float(half[0]), float(half[1])))

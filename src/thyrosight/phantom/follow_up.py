@@ -1,8 +1,8 @@
 """rng -> one nodule in two views at two times: screens with exact truth, and a known growth.
 
-The nodule is an ellipsoid with a wavy surface. Transverse and longitudinal view cut it through its centre, so that both
-show one depth. Between the two times its volume grows by a given factor, more in some directions than in others. Neck,
-scanner and probe are drawn anew.
+The nodule is an ellipsoid with a wavy surface. Transverse and longitudinal view both cut it through its centre, so they
+show the same depth. Between the two times its volume grows by a given factor, more in some directions than in others.
+Neck, scanner and probe are drawn anew for each time.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ def draw_shape(rng: np.random.Generator, settings: PhantomSettings = SETTINGS) -
 
 
 def grown_shape(rng: np.random.Generator, shape: NoduleShape, volume_ratio: float) -> NoduleShape:
-    """Shape, factor of its volume -> the later shape; no axis gets shorter while the volume grows, or longer while it
-    shrinks."""
+    """Shape, factor of its volume -> the later shape.
+
+    No axis gets shorter while the volume grows, or longer while it shrinks.
+    """
     shares = rng.dirichlet((4.0, 4.0, 4.0))
     factors = volume_ratio**shares
     half = tuple(float(one * factor) for one, factor in zip(shape.half_mm, factors, strict=True))

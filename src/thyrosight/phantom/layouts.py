@@ -45,7 +45,7 @@ def write_layout(name: str, out: Path, num: int = 8, seed: int = 0) -> Path:
 def write_tn_scui2020(out: Path, num: int, seed: int) -> None:
     """TN-SCUI2020: image/N.PNG, mask/N.PNG, train.csv (ID,CATE; CATE 1 malignant), test/N.PNG without labels.
 
-    As in the set, neighbouring numbers have one class: the lowest are benign, then malignant, benign, malignant.
+    As in the set, neighbouring numbers share a class: first a run of benign ones, then malignant, benign, malignant.
     """
     folders = {name: make_folder(out / name) for name in ("image", "mask", "test")}
     rows = []
@@ -91,7 +91,7 @@ def write_tn3k(out: Path, num: int, seed: int) -> None:
 
 
 def write_ddti(out: Path, num: int, seed: int) -> None:
-    """DDTI: original/N.xml, original/N_I.jpg and groups.csv; original/ alone is the set as published.
+    """DDTI: original/N.xml, original/N_I.jpg and groups.csv; the set as published is only original/.
 
     Faults of the first cases: case 1 has an empty mark; the outline JSON of case 2 is cut off at 2500 characters, after
     a whole outline; case 3 has an arrow among its outlines; case 4 has no TI-RADS. Case 5 has two images. The last two
@@ -174,7 +174,7 @@ LAYOUTS: dict[str, Callable[[Path, int, int], None]] = {
 
 
 def _bare(seed: int, index: int, side_px: tuple[int, int]) -> PhantomSettings:
-    """-> settings of an image without a screen, whose size is its own; malignant where the index is odd."""
+    """-> settings of an image without a screen and of a size of its own; malignant where the index is odd."""
     rng = np.random.default_rng([seed, index, 5])
     height = int(rng.integers(*side_px))
     size_hw = (height, int(height * rng.uniform(1.1, 1.5)))
@@ -239,7 +239,7 @@ def _mask(phantom: Phantom) -> UInt8Array:
 
 
 def _filled(phantom: Phantom, index: int) -> UInt8Array:
-    """-> the mask of one nodule: the part of the whole mask inside its outline."""
+    """-> the mask of one nodule: the part of the image's mask that is inside the nodule's outline."""
     mask_HW = np.zeros(phantom.mask_HW.shape, np.uint8)
     cv2.fillPoly(mask_HW, [np.rint(phantom.nodules[index].outline_xy).astype(np.int32)], 255)
     return np.asarray(np.where(phantom.mask_HW, mask_HW, 0), np.uint8)

@@ -91,7 +91,10 @@ def _draw_together(rng: np.random.Generator, table: dict[str, Weights]) -> Drawn
 
 
 def draw_malignancy(rng: np.random.Generator, descriptors: DrawnDescriptors, settings: PhantomSettings) -> int:
-    """Descriptors -> 0 or 1: by their points with label noise where balanced, else by the risk of their level."""
+    """Descriptors -> 0 or 1: if settings.balanced, from their points with label noise.
+
+    Without `balanced`, from the risk of their level.
+    """
     points = tirads_points(descriptors)
     if settings.balanced:
         return int((points >= settings.malignant_points) != (rng.random() < settings.label_noise))

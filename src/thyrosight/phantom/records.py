@@ -37,7 +37,7 @@ class PhantomSettings:
     size_hw: the whole screen in pixels. depth_mm: range of the depth of the field. pixel_aspect: column_mm / row_mm.
     screen: the field is part of a larger black screen with text, gray bar and ruler (else it is the whole image).
     balanced: the share `suspicious` of the nodules has at least `malignant_points` TI-RADS points and is malignant, the
-    others are benign; each label is inverted with probability `label_noise`. Where it is false, descriptors are as
+    others are benign; each label is inverted with probability `label_noise`. Without `balanced`, descriptors are as
     frequent as in a clinic, and malignancy follows the published risk of the nodule's level. ConfigError for a value
     outside its range.
     """
@@ -107,7 +107,10 @@ class DrawnDescriptors:
 
 @dataclass(frozen=True)
 class PhantomNodule:
-    """The truth of one nodule in one view: outline_xy (N, 2) in pixels of the image; sizes are those of that curve."""
+    """The truth of one nodule in one view: outline_xy (N, 2) in pixels of the image.
+
+    The sizes are measured on this curve.
+    """
 
     panel: int
     descriptors: DrawnDescriptors
@@ -202,7 +205,7 @@ CHART_TERMS = {
     "peripheral calcifications": "peripheral (rim) calcifications",
 }
 LEVEL_RISK = {1: 0.003, 2: 0.015, 3: 0.048, 4: 0.091, 5: 0.35}
-"""Malignancy by level: Middleton et al., AJR 208 (2017) 1331-1341, 3422 nodules."""
+"""Risk of malignancy by level: Middleton et al., AJR 208 (2017) 1331-1341, 3422 nodules."""
 
 
 def tirads_points(descriptors: DrawnDescriptors) -> int:

@@ -81,8 +81,8 @@ def mark_diameter(
 ) -> Box | None:
     """Draw two crosses at the ends of a diameter and dots between them -> the box of the printed length, or None.
 
-    The length is printed on screens only. thyrosight.views.calipers draws thicker crosses of another gray level. It is
-    not used here, because the pixels of every phantom would change.
+    The length is printed on screens only. thyrosight.views.calipers draws thicker crosses of another gray level. That
+    function is not used here, because it would change the pixels of every phantom.
     """
     arm = max(3, round(layout.size_hw[0] / 90))
     for x, y in np.rint(ends_xy).astype(int).tolist():
@@ -103,7 +103,10 @@ def _gray_bar(screen_HW: UInt8Array, box: Box) -> None:
 
 
 def _ruler(screen_HW: UInt8Array, layout: ScreenLayout) -> list[Box]:
-    """Ticks down the left side of the field, 0 at its top: long every 10 mm, short every 5 mm, a number every 50 mm."""
+    """Draws ticks along the left side of the field, 0 at its top.
+
+    A short tick every 5 mm, a long one every 10 mm, a number every 50 mm.
+    """
     field, row_mm = layout.field, layout.spacing.row_mm
     text: list[Box] = []
     for tick in range(int(field.height * row_mm / 5) + 1):
@@ -128,7 +131,10 @@ def _machine_lines(rng: np.random.Generator) -> list[str]:
 
 
 def _write(screen_HW: UInt8Array, line: str, at_xy: tuple[int, int]) -> Box:
-    """Write one line; its base line begins at at_xy, moved so that the line stays on the screen -> its box."""
+    """Writes one line of text -> its box.
+
+    The base line begins at at_xy, or is moved so that the text stays on the screen.
+    """
     height, width = screen_HW.shape
     scale = max(0.3, height / 1000)
     (text_width, text_height), base = cv2.getTextSize(line, FONT, scale, 1)

@@ -24,7 +24,7 @@ DECIMALS_MM = 1
 
 
 class Advice(Record):
-    """The advice of a system at this size. action is None where the size or the level leaves it open."""
+    """The advice of a system at this size. action: None where the size or the level leaves it open."""
 
     action: Action | None
     words: str
@@ -120,7 +120,7 @@ def _advice(system: System, numbers: list[int], longest_mm: float | None) -> Adv
 
 
 def _names_by(levels: list[Level], words_of: Callable[[Level], str]) -> dict[str, list[str]]:
-    """Levels, words for each -> {words: names of the levels with these words}."""
+    """Levels, a function that gives the words of a level -> {words: names of the levels with these words}."""
     names: dict[str, list[str]] = {}
     for level in levels:
         names.setdefault(words_of(level), []).append(level.name)

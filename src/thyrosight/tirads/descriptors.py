@@ -48,7 +48,7 @@ SAME_AS = {
     "marked hypoechogenicity": VERY_HYPOECHOIC,
     "markedly hypoechoic": VERY_HYPOECHOIC,
 }
-"""Words of other lexicons whose letters would match a wrong term -> the right term."""
+"""Words of other lexicons that by their letters would match a wrong term -> the right term."""
 
 Source = Literal["reader", "measured", "network"]
 

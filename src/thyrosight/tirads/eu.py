@@ -72,7 +72,10 @@ LEVELS = {
 
 
 def as_pattern(signs: Signs) -> Signs:
-    """Descriptors in the ACR's words -> as a pattern system reads them; a word that it can't use becomes None."""
+    """Descriptors in the ACR's words -> the words that a system of patterns uses.
+
+    A word that it can't use becomes None.
+    """
     composition, echogenicity = signs.composition, signs.echogenicity
     if echogenicity == ANECHOIC and composition is not None and not is_consistent(composition, echogenicity):
         echogenicity = None

@@ -82,7 +82,10 @@ LEVELS = {
 
 
 def as_read(signs: Signs) -> Signs:
-    """Descriptors in the ACR's words -> as K-TIRADS reads them; an entirely calcified nodule stays undetermined."""
+    """Descriptors in the ACR's words -> the words that K-TIRADS uses.
+
+    An entirely calcified nodule stays undetermined.
+    """
     if is_entirely_calcified(signs):
         return signs._replace(margin=None if signs.margin == UNDETERMINED else signs.margin)
     return as_pattern(signs)

@@ -46,8 +46,8 @@ class Limits(Record):
 
     very_hypoechoic_below: a ratio to the thyroid. The lexicon compares with strap muscle, which is not measured.
     mixed_from, cystic_from: share of the area without echoes. Walls and septa of a cyst have echoes; shadows have none.
-    foci_from: fewer spots propose nothing, because speckle makes spots too. `none` is never proposed: a reader may see
-    foci that were not found, and their points would be lost.
+    foci_from: with fewer spots nothing is proposed, because speckle makes spots too. `none` is never proposed: a reader
+    may see foci that were not found, and their points would be lost.
     """
 
     very_hypoechoic_below: float = Field(default=0.65, gt=0)

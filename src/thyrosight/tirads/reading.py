@@ -70,7 +70,7 @@ def level_words(assessment: Assessment) -> str | None:
 
 
 def signs_of(nodule: Nodule) -> MeasuredSigns:
-    """-> the nodule's measures as `propose` takes them."""
+    """-> the nodule's measures in the form that `propose` takes."""
     signs = nodule.signs
     if signs is None:
         return MeasuredSigns(taller_than_wide=nodule.size.taller_than_wide)

@@ -87,7 +87,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 
 def _as_written_and_plain(text: str) -> frozenset[str]:
-    """-> the words in lower case (folders are compared with accents) and in their plain form (cells without)."""
+    """-> the words in lower case and in plain form: names of folders are compared with their accents, cells without."""
     words = [unicodedata.normalize("NFC", word).casefold() for word in _words(text)]
     return frozenset(words) | frozenset(map(plain_name, words))
 

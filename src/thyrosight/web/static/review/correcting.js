@@ -123,7 +123,7 @@ export class Correcting {
     return false;
   }
 
-  /** The reading that was saved since a frame without a reading was opened. @param {import("./review.js").Review} review */
+  /** Where the frame was opened without a reading and one was saved since: that one. @param {import("./review.js").Review} review */
   async savedMeanwhile({ item, frame }) {
     const path = `${framePath(item.id, frame, "correction")}?who=${encodeURIComponent(readerName())}`;
     return [{ where: "theirs", fault: "saved meanwhile", reading: await getJson(path) }];
