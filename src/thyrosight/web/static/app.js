@@ -1,4 +1,5 @@
-// The page: makes its parts and connects them. opening.js opens an image, work.js does what a reader does with the list.
+// The page: makes its parts and connects them. opening.js opens an image; work.js holds the reader's actions on the
+// list.
 
 import { askToken, wireDialogs } from "./page/dialogs.js";
 import { byId, detailOf, h, targetOf } from "./page/dom.js";
@@ -146,7 +147,7 @@ function wirePanel() {
   });
 }
 
-/** Loads model and list of the server; also after the server was away. */
+/** Loads the server's model and list, at the start and when the server answers again. */
 async function start() {
   /** @type {Api.Health} */
   const health = await getJson("health");

@@ -1,4 +1,4 @@
-// The open state: an item, one of its frames, its review, the chosen finding; it holds all unsaved reviews.
+// What is open: an item, one of its frames, its review, the chosen finding. Also keeps all unsaved reviews.
 
 import { hiddenResult, isBlindFor, isHidden } from "./review/blind.js";
 import { Review } from "./review/review.js";

@@ -1,4 +1,4 @@
-// An item of the list -> its frame on the stage and in the panel, or a text why there is none.
+// An item of the list -> its frame on the stage and in the panel, or a text that says why there is no frame.
 
 import { byId, h } from "./page/dom.js";
 import { percent, plural } from "./page/format.js";

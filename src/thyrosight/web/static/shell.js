@@ -1,4 +1,4 @@
-// Functions of the whole page: whether the server answers, files dropped on it, light and dark.
+// Functions of the whole page: it shows whether the server answers, takes dropped files, and is light or dark.
 
 import { connection } from "./server/api.js";
 import { byId, detailOf } from "./page/dom.js";
@@ -55,7 +55,7 @@ export function wireDrop(add) {
   });
 }
 
-/** Dark, as reading rooms are, until a person chooses light. */
+/** The page is dark, like reading rooms, until a person chooses light. */
 export function wireTheme() {
   const stored = localStorage.getItem("thyrosight-theme");
   if (stored) document.documentElement.dataset.theme = stored;

@@ -161,7 +161,7 @@ export class Work {
     return true;
   }
 
-  /** Another reader has other readings, so the open frame is loaded anew, unless it holds changes. */
+  /** After a change of reader, the open frame is loaded with that reader's reading, unless it holds changes. */
   async changeReader() {
     const { here, frames, queue, opening } = this.parts;
     frames.kept.clear();

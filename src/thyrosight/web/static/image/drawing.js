@@ -28,12 +28,12 @@ const CROSS_PX = 5;
 const SCALE_BAR_SHARE = 0.25;
 
 /**
- * Prediction -> the risk from which the page says high: its first operating point, 0.5 where it has none.
+ * Prediction -> the risk from which the page calls it high: its first operating point, or 0.5 without one.
  * @param {Pick<Api.Prediction, "operating_points">} prediction
  */
 export const riskThreshold = (prediction) => prediction.operating_points[0]?.threshold ?? 0.5;
 
-/** Risk -> the class that colours it. @param {number | null | undefined} risk @param {number} threshold */
+/** Risk -> the CSS class of its colour. @param {number | null | undefined} risk @param {number} threshold */
 export const riskClass = (risk, threshold) =>
   risk === null || risk === undefined ? "none" : risk >= threshold ? "high" : "low";
 
@@ -196,7 +196,7 @@ function drawEditor(viewer, review, editor) {
   return parts;
 }
 
-/** The brush where the pointer, or the keyboard's cross, is. @param {Viewer} viewer @param {Editor} editor */
+/** The brush, at the pointer or at the keyboard's cross. @param {Viewer} viewer @param {Editor} editor */
 function drawBrush(viewer, editor) {
   const at = editor.draft.at(-1) ?? editor.cursor ?? editor.pointer;
   if (!at) return [];

@@ -1,4 +1,4 @@
-// Item, frame -> prediction, picture, correction, map from the server. Those used last are kept, for clips.
+// Item, frame -> prediction, picture, correction, map from the server. The frames used last are kept, for clips.
 
 import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
 import { readerName } from "../page/reader.js";
@@ -21,7 +21,7 @@ export class Frames {
   }
 
   /**
-   * Item, frame -> { prediction, picture, correction }, requested once while it is among the last KEPT.
+   * Item, frame -> { prediction, picture, correction }, which is kept while the frame is among the last KEPT.
    * @param {Api.Item} item
    * @param {number} frame
    */

@@ -45,7 +45,7 @@ export class Picture {
 }
 
 /**
- * Window -> 256 shown values: 0 below it, 255 above it, straight between.
+ * Window -> 256 shown values: 0 below the window, 255 above it, a straight line between.
  * @param {number} width
  * @param {number} level
  */

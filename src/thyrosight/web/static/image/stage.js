@@ -18,7 +18,7 @@ const TOUCH_HINT = "Drag a point. Press on the line to insert one.";
 /** @param {string} selector @returns {NodeListOf<HTMLButtonElement>} */
 const buttonsOf = (selector) => document.querySelectorAll(selector);
 
-/** Events: `map` (it was switched on or off), `redraw`. */
+/** Events: `map` (the malignancy map was switched on or off), `redraw`. */
 export class Stage extends EventTarget {
   /** @param {import("./viewer.js").Viewer} viewer @param {import("../review/editor.js").Editor} editor */
   constructor(viewer, editor) {
@@ -47,7 +47,7 @@ export class Stage extends EventTarget {
   }
 
   /**
-   * Draws the lines of a review, then everything else that depends on place and size.
+   * Draws the lines of a review, then everything else that depends on the image's place and size.
    * @param {Review | null} review
    * @param {string | null} selected
    */
@@ -189,7 +189,7 @@ export class Stage extends EventTarget {
     byId("map-legend").hidden = !map;
   }
 
-  /** The rings inside which the map is shown: a nodule's risk comes from the map inside its outline alone. */
+  /** The rings inside which the map is shown: a nodule's risk comes only from the map inside its outline. */
   mapRings() {
     return (this.review?.findings ?? []).filter((finding) => !finding.isRemoved).map((finding) => finding.ring);
   }

@@ -44,7 +44,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Shows a Picture. With keepsPlace (the next frame of a clip) it stays in place, else `part` is fitted.
+   * Shows a Picture. With keepsPlace (the next frame of a clip) place and size do not change; else `part` is fitted.
    * @param {Picture | null} picture
    * @param {Api.PixelBox | null} part
    */
@@ -104,7 +104,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Zooms by a factor with one place on the stage held still; the middle where none is given.
+   * Zooms by a factor around one place of the stage, which does not move; without a place, around the middle.
    * @param {number} factor
    * @param {Place} at
    */

@@ -3,7 +3,7 @@
 import { byId, targetOf } from "./dom.js";
 
 /**
- * Asks for the server's token -> the token, null where the person gives up.
+ * Asks for the server's token -> the token; null where the person cancels.
  * @param {boolean} wasRefused the last one that was given
  * @returns {Promise<string | null>}
  */

@@ -1,4 +1,4 @@
-// Elements in, elements out: the page is built without strings of HTML.
+// Makes and fills elements, so that the page is built without strings of HTML.
 
 /** @typedef {Node | string | number | false | null | undefined} Child what is absent is left out */
 /** @typedef {Child | Array<Child | Child[] | Child[][]>} Children */
@@ -118,7 +118,7 @@ function setAll(element, properties) {
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
 /**
- * The element of an event, as the type that the listener knows it to have.
+ * The element of an event, with the type that the listener expects.
  * @template {Element} [E=HTMLInputElement]
  * @param {Event} event
  * @returns {E}
@@ -133,7 +133,7 @@ export const targetOf = (event) => /** @type {any} */ (event.target);
 export const detailOf = (event) => /** @type {CustomEvent} */ (event).detail;
 
 /**
- * Name of an icon in index.html, without its `i-` -> the icon, silent to screen readers.
+ * Name of an icon in index.html, without its `i-` -> the icon, hidden from screen readers.
  * @param {string} name
  */
 export function icon(name) {

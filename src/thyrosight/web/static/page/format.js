@@ -64,5 +64,5 @@ export function clock(stamp) {
 /** @param {string} text */
 export const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** File name -> the same as one word of a POSIX shell. @param {string} text */
+/** File name -> the name, quoted as one word for a POSIX shell. @param {string} text */
 export const shellWord = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -30,7 +30,7 @@ export function wireKeys(groups) {
 }
 
 /**
- * KeyboardEvent -> `Ctrl+z`, `Shift+ArrowLeft`, `?`: shift is named only where it does not make another character.
+ * KeyboardEvent -> `Ctrl+z`, `Shift+ArrowLeft`, `?`: Shift is named only where it does not change the character.
  * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
  */
 export function nameOf(event) {

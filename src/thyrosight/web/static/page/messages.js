@@ -1,4 +1,4 @@
-// A line of text -> a screen reader speaks it, or the banner at the top shows it.
+// Shows a line of text: a screen reader speaks it, or the banner at the top shows it.
 
 import { byId } from "./dom.js";
 

@@ -3,7 +3,7 @@
 const NAME_KEY = "thyrosight-reader";
 const BLIND_KEY = "thyrosight-second-reader";
 
-/** A name as the server keeps it: composed, without control characters and spare blanks. @param {string} name */
+/** A name in the form that the server stores: composed, without control characters and surplus blanks. @param {string} name */
 export function cleanName(name) {
   const blanks = name
     .normalize("NFC")
@@ -15,7 +15,7 @@ export function cleanName(name) {
 /** The reader's name; "" where nobody has given one. */
 export const readerName = () => cleanName(localStorage.getItem(NAME_KEY) ?? "");
 
-/** Whether this browser has asked for the name, and got an answer, even an empty one. */
+/** Whether this browser has asked for the name and has got an answer; an empty answer counts. */
 export const hasAsked = () => localStorage.getItem(NAME_KEY) !== null;
 
 /** @param {string} name */

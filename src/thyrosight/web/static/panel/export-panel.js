@@ -26,7 +26,7 @@ const ENDINGS = {
   zip: ".zip",
 };
 
-/** Files with one set of outlines: the person's where there are any, unless the network's is chosen. */
+/** Files that hold one set of outlines: the person's if any, unless the network's outlines are chosen. */
 const ONE_READER = ["png", "seg", "sr"];
 let reader = "person";
 
@@ -95,7 +95,7 @@ export function showHolds(review, saveNow) {
   }
 }
 
-/** Takes a file from the server to the person's disk -> its name. @param {string} path @param {string} fallbackName */
+/** Downloads a file from the server to the person's disk -> its name. @param {string} path @param {string} fallbackName */
 export async function download(path, fallbackName) {
   const { blob, name } = await getFile(path, fallbackName);
   const url = URL.createObjectURL(blob);

@@ -12,7 +12,7 @@ import { current, isTouched, lastKnown } from "../review/findings.js";
 /** @typedef {[title: string, measures: Measures | null, kind: string]} Column of the measures */
 
 /**
- * The three numbers that matter, always in sight: size, risk, TI-RADS level (null while it is not known).
+ * The three main numbers, always visible: size, risk, TI-RADS level (null while it is not known).
  * @param {HTMLElement} parent
  * @param {Review} review
  * @param {Finding | null} finding
@@ -105,7 +105,7 @@ export function showRisk(parent, review, finding) {
 
 const NO_NODULE = "No nodule, so no risk of one. That does not exclude one";
 
-/** The network's risk of an image without an outline; it is not that of a nodule. @param {Api.Prediction} prediction */
+/** The network's risk of an image without an outline; it is not the risk of a nodule. @param {Api.Prediction} prediction */
 const imageRisk = ({ risk }) =>
   risk === null || risk === undefined
     ? null
@@ -207,7 +207,7 @@ export function showFindings(parent, review, selected, choose) {
   replaceKeepingFocus(parent, h("h3", {}, plural(count, "nodule")), h("ul", { class: "findings" }, rows));
 }
 
-/** Who drew the outline; nothing for an outline that is the network's own. @param {Finding} finding */
+/** Who drew the outline; nothing where it is the network's own outline. @param {Finding} finding */
 function remarkOf(finding) {
   if (finding.isRemoved) return "removed by you";
   if (!finding.network) return finding.drawnWith === "hand" ? "added by you" : "the network's, where you pointed";
@@ -306,7 +306,7 @@ function signRows(columns) {
 }
 
 /**
- * The chosen finding's measures; the network's and the person's next to each other where there are both.
+ * The chosen finding's measures; where network and person both have measures, they are side by side.
  * @param {HTMLElement} parent
  * @param {Finding | null} finding
  */

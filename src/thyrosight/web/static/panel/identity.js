@@ -5,7 +5,8 @@ import { byId, fill, h } from "../page/dom.js";
 /** @typedef {import("../review/review.js").Review} Review */
 
 /**
- * Review -> the head of the panel: the file, what its header states, and its model where that is not the chosen one.
+ * Review -> the head of the panel: the file, what its header states, and the result's model if it is not the chosen
+ * model.
  * @param {HTMLElement} parent
  * @param {Review} review
  * @param {import("../server/models.js").Models} models

@@ -58,7 +58,7 @@ export class Panel {
     if (review) showIdentity(byId("identity"), review, this.models, this.predictAgain);
   }
 
-  /** Draws the sections that depend on the outlines and on the chosen one. */
+  /** Draws the sections that depend on the outlines and on the choice of a nodule. */
   drawFindings() {
     const { review, selected, chosen } = this.here;
     if (!review) return;

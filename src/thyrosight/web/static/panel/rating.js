@@ -1,4 +1,4 @@
-// The second reader's own suspicion, asked before the network is shown and after it.
+// The second reader's own suspicion; the page asks for it before and after it shows the network's result.
 
 import { fill, h, targetOf } from "../page/dom.js";
 import { isSecondReader } from "../page/reader.js";

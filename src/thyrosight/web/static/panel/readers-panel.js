@@ -1,4 +1,4 @@
-// Several readers of one frame -> one line per reading, their outlines on demand, and their agreement.
+// Readings of one frame by several readers -> one line per reading, its outlines on request, and their agreement.
 
 import { asApiError, framePath, getJson } from "../server/api.js";
 import { fill, h } from "../page/dom.js";

@@ -102,7 +102,7 @@ export class TiradsForm {
   }
 
   /**
-   * The server's proposals -> whether they have changed. Those that a person has overridden stay.
+   * Takes the server's proposals -> whether they have changed. A word that a person has chosen is not replaced.
    * @param {unknown} descriptors
    */
   propose(descriptors) {
@@ -244,7 +244,7 @@ export class TiradsForm {
     );
   }
 
-  /** The origin of the value: proposed, yours (with a button to take it back), or none yet. @param {string} name */
+  /** The origin of the value: proposed, yours (with a button to remove it), or not set yet. @param {string} name */
   origin(name) {
     const isOwn = this.finding.chosen[name] !== undefined;
     const proposal = this.proposals[name];

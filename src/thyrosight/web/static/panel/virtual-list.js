@@ -1,4 +1,4 @@
-// Entries of known heights -> only those in sight are elements, so that thousands of rows cost as much as thirty.
+// Entries of known heights -> elements for the visible entries only, so that thousands of rows cost as much as thirty.
 
 const BEYOND_PX = 400;
 
@@ -72,7 +72,7 @@ export class VirtualList {
     this.shown = now;
   }
 
-  /** Scrolls until an entry is in sight. @param {number} index */
+  /** Scrolls until an entry is visible. @param {number} index */
   reveal(index) {
     if (index < 0) return;
     const [top, bottom] = [this.tops[index] + this.list.offsetTop, this.tops[index + 1] + this.list.offsetTop];

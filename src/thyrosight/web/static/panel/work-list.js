@@ -1,4 +1,5 @@
-// The work-list: groups with their names, rows with state, flags, risk and level; filter, sort, search; by mouse and keys.
+// The work-list: groups with their names, rows with state, flags, risk and level; filter, sort, search; by mouse and
+// keys.
 
 import { framePath, getJson, getPicture } from "../server/api.js";
 import { EVERYTHING, chosenRows, entriesOf, nextUnread } from "../server/rows.js";
@@ -232,7 +233,7 @@ export class WorkList {
     this.virtual.reveal(this.virtual.entries.findIndex((entry) => entry.key === this.chosen));
   }
 
-  /** The item that was open last, by this tab, else by this browser. */
+  /** The item that was open last in this tab; without one, in this browser. */
   get keptPlace() {
     return sessionStorage.getItem(PLACE_KEY) ?? localStorage.getItem(PLACE_KEY);
   }
@@ -273,7 +274,7 @@ export class WorkList {
   }
 }
 
-/** The findings, in few words. @param {Row} row @param {number} threshold */
+/** A short text on the findings. @param {Row} row @param {number} threshold */
 function wordsOf(row, threshold) {
   if (row.state === "failed") return [h("span", { class: "problem", title: row.error?.message }, faultOf(row))];
   if (row.state === "running") {

@@ -14,7 +14,7 @@ export const isBlindFor = (reading) => isSecondReader() && !reading;
 /** Whether the server hides the network's part of a result. @param {Api.Prediction} prediction */
 export const isHidden = (prediction) => prediction.risk_reason === HIDDEN;
 
-/** A prediction -> the same without its answers; the image and its field stay. @param {Api.Prediction} prediction @returns {Api.Prediction} */
+/** A prediction -> the same without nodules and risk; the facts on image and field are kept. @param {Api.Prediction} prediction @returns {Api.Prediction} */
 export const hiddenResult = (prediction) => ({
   ...prediction,
   nodules: [],

@@ -1,4 +1,5 @@
-// A correction from start to end: start, save, cancel, discard, and the choice when another one was saved meanwhile.
+// A correction from start to end: start, save, cancel, discard, and the choice when another version was saved
+// meanwhile.
 
 import { byId } from "../page/dom.js";
 import { asApiError, framePath, getJson } from "../server/api.js";
@@ -91,7 +92,8 @@ export class Correcting {
 
   /**
    * Somebody saved another version since this one was opened: both are shown, and the person chooses. Their version
-   * stays in the server's history in any case. Where the person takes it, undo brings back the version of this page.
+   * stays in the server's history in any case. Where the person takes that version, undo brings back the version of
+   * this page.
    * @param {import("./review.js").Review} review
    * @param {Api.ErrorFault[]} detail
    * @returns {Promise<boolean>}

@@ -107,7 +107,7 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** Escape: leaves the draft, else the chosen point, else the tool -> whether there was anything to leave. */
+  /** Escape: drops the draft, else the chosen point, else the tool -> whether there was one of these. */
   stepOut() {
     if (this.draft.length) this.draft = [];
     else if (this.active >= 0) this.active = -1;
@@ -201,7 +201,9 @@ export class Editor extends EventTarget {
     this.dispatchEvent(new CustomEvent("selected", { detail: key }));
   }
 
-  /** Joins the chosen nodule with the nearest other; it keeps its number. Refused where a third one lies between. */
+  /**
+   * Joins the chosen nodule with the nearest other; it keeps its number. Refused where a third nodule is between them.
+   */
   join() {
     if (!this.canEdit()) return;
     const { image } = this.review.prediction;
@@ -362,7 +364,9 @@ export class Editor extends EventTarget {
     this.changed();
   }
 
-  /** Delete: removes the last place of the draft; else the last caliper, or the chosen point, as the tool is. */
+  /**
+   * Delete: removes the last place of the draft; without a draft, the last caliper or the chosen point, by the tool.
+   */
   deleteActive() {
     if (this.draft.length) this.draft = this.draft.slice(0, -1);
     else if (this.tool === "caliper" && this.review.calipers.length)

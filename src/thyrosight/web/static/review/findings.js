@@ -55,7 +55,7 @@ export function emptyFinding(key, number, network, ring) {
 
 /**
  * The network's nodules and a saved reading -> findings. A saved outline with a UID belongs to the nodule with this
- * UID; one without, to the nodule whose box it overlaps most. With a reading, a nodule without an outline is removed.
+ * UID; without a UID, to the nodule whose box it overlaps most. With a reading, a nodule without an outline is removed.
  * @param {Api.Nodule[]} nodules
  * @param {Reading | null} reading
  */
@@ -139,7 +139,8 @@ export const needsMeasure = (finding) =>
   !finding.isRemoved && isTouched(finding) && finding.measuredRing !== finding.ring;
 
 /**
- * Measures of a finding's ring: the person's where it is touched, else the network's; null while not known.
+ * Measures of a finding's ring: the server's for a ring that a person changed, else the network's; null while not
+ * known.
  * @param {Finding} finding
  * @returns {Measures | null}
  */

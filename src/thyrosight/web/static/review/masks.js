@@ -1,4 +1,4 @@
-// Rings -> rings by way of pixels: paint, erase, split, join, keep apart from other nodules.
+// Rings -> new rings, computed on pixels: paint, erase, split, join, keep apart from other nodules.
 // A mask is a Uint8Array over a box of whole pixels. A ring holds the pixels on its border, as the server counts them.
 
 import { bounds, insideImage, ringArea, simplified } from "./rings.js";
@@ -26,7 +26,7 @@ export function gridOf(rings, margin, { width_px: width, height_px: height }) {
 /** @param {Grid} grid */
 const emptyMask = ({ width, height }) => new Uint8Array(width * height);
 
-/** Ring -> its pixels, those on its border as well. @param {Ring} ring @param {Grid} grid */
+/** Ring -> its pixels, border pixels included. @param {Ring} ring @param {Grid} grid */
 export function maskOf(ring, grid) {
   const mask = emptyMask(grid);
   const points = ring.map(([x, y]) => /** @type {Point} */ ([Math.floor(x + 0.5), Math.floor(y + 0.5)]));
@@ -161,7 +161,7 @@ function ringFrom(mask, grid) {
 /** @param {Uint8Array} part @param {Grid} grid */
 const ringOfPart = (part, grid) => simplified(averaged(traced(part, grid), SMOOTH_STEPS), 0.4);
 
-/** Each point -> half itself, a quarter of each neighbour, this many times. @param {Ring} ring @param {number} times @returns {Ring} */
+/** Each point becomes half itself plus a quarter of each neighbour; this is repeated `times` times. @param {Ring} ring @param {number} times @returns {Ring} */
 function averaged(ring, times) {
   let now = ring;
   for (let time = 0; time < times; time += 1) {
@@ -184,7 +184,7 @@ export function painted(ring, stroke, radius, image) {
   return largest.mask.some((one, at) => one !== before[at]) ? ringFrom(mask, grid) : null;
 }
 
-/** Ring, stroke, radius -> the largest part that is left; null where none is. @param {Ring} ring @param {Ring} stroke @param {number} radius @param {ImageSize} image */
+/** Ring, stroke, radius -> the largest part that is left; null where nothing is left. @param {Ring} ring @param {Ring} stroke @param {number} radius @param {ImageSize} image */
 export function erased(ring, stroke, radius, image) {
   const grid = gridOf([ring], 2, image);
   const mask = maskOf(ring, grid);
@@ -192,7 +192,7 @@ export function erased(ring, stroke, radius, image) {
   return ringFrom(mask, grid);
 }
 
-/** Ring, a line across it -> its two parts, the larger first; null where the line does not part it. @param {Ring} ring @param {Point} from @param {Point} to @param {ImageSize} image @returns {[Ring, Ring] | null} */
+/** Ring, a line across it -> its two parts, the larger first; null where the line does not divide the ring. @param {Ring} ring @param {Point} from @param {Point} to @param {ImageSize} image @returns {[Ring, Ring] | null} */
 export function split(ring, from, to, image) {
   const grid = gridOf([ring], 2, image);
   const mask = maskOf(ring, grid);
@@ -212,7 +212,7 @@ export function joined(first, second, image) {
   return ringFrom(mask, grid);
 }
 
-/** Does a ring hold at least half of another one's pixels? @param {Ring} ring @param {Ring} part @param {ImageSize} image */
+/** Whether a ring holds at least half of another ring's pixels. @param {Ring} ring @param {Ring} part @param {ImageSize} image */
 export function holdsMost(ring, part, image) {
   const grid = gridOf([part], 2, image);
   const mask = maskOf(ring, grid);
@@ -251,7 +251,8 @@ export function hull(points) {
 }
 
 /**
- * Ring, other nodules -> the ring without their pixels, one pixel apart; `ring` null where too little is left.
+ * Ring, other nodules -> the ring without their pixels, at a distance of one pixel; `ring` is null where too little is
+ * left.
  * @param {Ring} ring
  * @param {Ring[]} others
  * @param {ImageSize} image

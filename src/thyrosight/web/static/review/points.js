@@ -1,4 +1,4 @@
-// The points of an outline -> dragged, inserted, deleted, by pointer and by keys.
+// Drags, inserts and deletes points of an outline, by pointer and by keys.
 
 import { announce } from "../page/messages.js";
 import { bounds, evened, moved, nearestPoint, nearestSide, simplified, softWeights, untangled } from "./rings.js";
@@ -24,7 +24,10 @@ export class Points {
     this.kept = null;
   }
 
-  /** The points to drag: the ring's own; for the network's outline, or one of many points, fewer that are near it. */
+  /**
+   * The points to drag: the ring's own. For the network's outline, or one of many points: fewer points close to the
+   * ring.
+   */
   handles() {
     const { ring, network } = this.editor.finding;
     if (ring === this.kept?.of) return this.kept.points;
@@ -58,7 +61,7 @@ export class Points {
   }
 
   /**
-   * Drags a point. Its neighbours follow, less with distance; with Ctrl it moves alone.
+   * Drags a point. Its neighbours follow, the nearest most; with Ctrl the point moves alone.
    * @param {number} index
    * @param {boolean} isInserted
    * @returns {Drag}

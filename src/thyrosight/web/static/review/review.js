@@ -75,7 +75,10 @@ export class Review extends EventTarget {
     return this.asText() !== (this.saved ?? this.untouched) || this.isRatedAnew;
   }
 
-  /** Whether the saved reading was rated by another TI-RADS. Without a saved reading the choice is no change. */
+  /**
+   * Whether the saved reading was rated by another TI-RADS. Without a saved reading, the choice of a TI-RADS is no
+   * change.
+   */
   get isRatedAnew() {
     return this.saved !== null && this.system !== this.savedSystem;
   }
@@ -145,7 +148,7 @@ export class Review extends EventTarget {
     return this.append(ring, drawnWith);
   }
 
-  /** As `add`, as a part of a change that is remembered already. @param {Ring} ring @param {import("./findings.js").DrawnWith} drawnWith */
+  /** As `add`, where `remember` was already called for the whole change. @param {Ring} ring @param {import("./findings.js").DrawnWith} drawnWith */
   append(ring, drawnWith = "hand") {
     this.highestNumber += 1;
     const key = `added-${this.highestNumber}-${Date.now()}`;
@@ -160,7 +163,7 @@ export class Review extends EventTarget {
     this.takeAway(key);
   }
 
-  /** As `remove`, as a part of a change that is remembered already. @param {string} key */
+  /** As `remove`, where `remember` was already called for the whole change. @param {string} key */
   takeAway(key) {
     const finding = this.known(key);
     if (finding.network) finding.isRemoved = true;
@@ -320,7 +323,10 @@ export class Review extends EventTarget {
     return { findings, ...own };
   }
 
-  /** -> the reading as the server keeps it, null where there is nothing to keep. ApiError 409: another was saved since. */
+  /**
+   * -> the reading as the server stores it; null where there is nothing to store. ApiError 409: another was saved
+   * since.
+   */
   async save() {
     const text = this.asText();
     const { system } = this;

@@ -165,7 +165,8 @@ export function evened(ring, numSides) {
 }
 
 /**
- * Ring, a point, share of the ring's length -> how much each point follows it: 1 at the point, 0 from that share on.
+ * Ring, a point, share of the ring's length -> how much each point follows this point: 1 at the point, 0 from that
+ * share on.
  * @param {Ring} ring
  * @param {number} index
  * @param {number} share
@@ -244,7 +245,8 @@ export function ellipse([x, y], halfWidth, halfHeight, count = 24) {
 export const moved = (ring, dx, dy) => ring.map(([x, y]) => [x + dx, y + dy]);
 
 /**
- * Ring, pixels -> every point that far outwards (inwards where negative) along its normal; null if nothing is left.
+ * Ring, pixels -> the ring with each point moved outwards by this many pixels (inwards if negative); null if nothing is
+ * left.
  * @param {Ring} ring
  * @param {number} pixels
  * @returns {Ring | null}

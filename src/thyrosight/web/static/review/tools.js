@@ -1,4 +1,4 @@
-// The tools of a reader: what a press of the pointer, or of Enter at the keyboard's cross, does with each of them.
+// The tools of a reader: what each does at a press of the pointer, or of Enter at the keyboard's cross.
 
 import { announce } from "../page/messages.js";
 import { erased, painted, split } from "./masks.js";
@@ -25,7 +25,7 @@ const CLICK_PX = 5;
 const CLOSE_PX = 12;
 const MIN_BOX_PX = 6;
 
-/** A line drawn without a lift -> `finish` with its points. @param {(editor: Editor, stroke: Ring) => void} finish */
+/** A line in one stroke -> `finish` with its points. @param {(editor: Editor, stroke: Ring) => void} finish */
 const stroking = (finish) => (/** @type {Editor} */ editor, /** @type {Place} */ start) => {
   editor.draft = [editor.viewer.toImage(start)];
   editor.changed();
@@ -171,7 +171,7 @@ function askInBox(editor, from, to) {
   else editor.ask({ box: { x0: left, y0: top, x1: right, y1: bottom } });
 }
 
-/** A click asks at a place, a drag in a box. @param {Editor} editor @param {Place} start @returns {Drag} */
+/** A click asks the network at a place, a drag asks it in a box. @param {Editor} editor @param {Place} start @returns {Drag} */
 function asking(editor, start) {
   const from = editor.viewer.toImage(start);
   return {

@@ -41,7 +41,7 @@ let askForToken = async () => null;
 let asking = null;
 
 /**
- * Sets who is asked for the token: (was the last one refused?) -> the token, or null.
+ * Sets the function that asks for the token: (whether the last token was refused) -> the token, or null.
  * @param {typeof askForToken} ask
  */
 export function onTokenNeeded(ask) {
@@ -49,7 +49,7 @@ export function onTokenNeeded(ask) {
 }
 
 /**
- * Path below api/v1, options of fetch and `onBusy` -> the Response, which is ok.
+ * Path below api/v1, options of fetch and `onBusy` -> a successful Response; any other becomes an ApiError.
  * @param {string} path
  * @param {Options} options
  */
@@ -154,7 +154,8 @@ function announceBusy(seconds) {
 }
 
 /**
- * The refused token -> whether there is another to try. Asks the person once, however many requests wait.
+ * The refused token -> whether there is another token to try. The person is asked once, also where several requests
+ * wait.
  * @param {string | null} refused
  * @param {AbortSignal | null | undefined} signal
  */

@@ -17,10 +17,10 @@ export function chosenImages(files) {
   return { images, numSkipped: files.length - images.length };
 }
 
-/** Paths of files that came with a dropped folder: a browser gives these files none. @type {WeakMap<File, string>} */
+/** Paths of files in a dropped folder; the browser does not give these files a path. @type {WeakMap<File, string>} */
 const dropped = new WeakMap();
 
-/** File -> its path within the folder that was chosen or dropped, its name where there was none. @param {File} file */
+/** File -> its path within the folder that was chosen or dropped; its name where it was in no folder. @param {File} file */
 export const pathOf = (file) => dropped.get(file) ?? (file.webkitRelativePath || file.name);
 
 /** Files -> the folder that they all are in; "" where there is none. @param {File[]} files */
@@ -29,7 +29,7 @@ export function folderOf(files) {
   return tops.size === 1 ? [...tops][0] : "";
 }
 
-/** DataTransfer of a drop -> every file in it, folders walked to their ends. @param {DataTransfer} transfer */
+/** DataTransfer of a drop -> every file in it, also in sub-folders. @param {DataTransfer} transfer */
 export async function droppedFiles(transfer) {
   const entries = [...transfer.items]
     .map((item) => item.webkitGetAsEntry?.())

@@ -1,4 +1,4 @@
-// The models of this server: the one that predicts new images, those of earlier results, and predicting again.
+// The models of this server: the model that predicts new images, the models of earlier results; predicts again.
 
 import { getJson, sendJson } from "./api.js";
 
@@ -16,7 +16,7 @@ export class Models extends EventTarget {
     this.dispatchEvent(new Event("changed"));
   }
 
-  /** The risk from which on the list calls it high: the chosen model's first operating point, 0.5 without one. */
+  /** The risk from which the list calls an image high: the chosen model's first operating point, 0.5 without one. */
   get threshold() {
     return this.chosen?.operating_points[0]?.threshold ?? 0.5;
   }

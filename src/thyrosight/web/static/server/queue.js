@@ -44,7 +44,9 @@ export class Queue extends EventTarget {
     return counts;
   }
 
-  /** Loads every row: the first page is shown at once. What is sent or removed meanwhile stays sent or removed. */
+  /**
+   * Loads every row: the first page is shown at once. Rows that are sent or removed meanwhile are kept or stay removed.
+   */
   async load() {
     const turn = ++this.turn;
     this.fresh = new Set();
@@ -108,8 +110,8 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * Sends files. Those of a folder are one group with its name, in its order. A refused parcel is sent file by file, so
-   * that each error is shown at its file.
+   * Sends files. The files of a folder form one group with its name, in its order. A refused parcel is sent file by
+   * file, so that each error is shown at its file.
    * @param {File[]} files
    */
   async add(files) {
@@ -177,7 +179,7 @@ export class Queue extends EventTarget {
     return [...new Set(open.map((row) => row.job_id))];
   }
 
-  /** Follows the jobs that are not finished until they are; the larger they are, the less often. */
+  /** Asks for the unfinished jobs until they are finished; the more rows, the less often. */
   async poll() {
     if (this.isPolling) return;
     this.isPolling = true;
@@ -235,7 +237,7 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** What the reader says of an item, by one key. A corrected item stays corrected, as on the server. @param {Row} row @param {Verdict} verdict */
+  /** Sends the reader's verdict on an item, given by one key. A corrected item stays corrected, as on the server. @param {Row} row @param {Verdict} verdict */
   async judge(row, verdict) {
     await sendJson("PUT", `items/${encodeURIComponent(row.id)}/verdict`, { who: readerName(), verdict });
     this.note(row.id, { reading: row.reading === "corrected" ? "corrected" : verdict });

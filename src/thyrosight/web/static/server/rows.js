@@ -57,13 +57,13 @@ export function chosenRows(rows, { state, risk, level, search, sort }, threshold
   return found;
 }
 
-/** Level, or range of levels -> the strictest that is possible. @param {string | null} level */
+/** Level, or range of levels -> the strictest possible level. @param {string | null} level */
 const upperEnd = (level) => {
   const last = level?.match(/\w+$/)?.[0] ?? null;
   return last && /^\d+$/.test(last) ? `TR${last}` : last;
 };
 
-/** How much a reading would teach; nothing where somebody has read the item. @param {Row} row */
+/** How much the network would learn from a reading; lowest where somebody has read the item. @param {Row} row */
 const gainOf = ({ teaches, reading }) => (reading === "unread" ? (teaches ?? -1) : -2);
 
 const NAMES = new Intl.Collator(undefined, { numeric: true });
