@@ -155,9 +155,9 @@ def inherited_sets(start: Mapping[str, Any] | None) -> Iterator[TrainingSet]:
 
 
 def without_images(entry: TrainingSet) -> TrainingSet:
-    """-> the set.
+    """-> the set, without a claim that its images are recorded if only an earlier run saw it.
 
-    If only an earlier run saw it, is_recorded becomes False, because the list of its images is gone.
+    The list of an earlier run's images is gone, so is_recorded becomes False.
     """
     return entry.model_copy(update={"is_recorded": False}) if inherited_from(entry) else entry
 

@@ -120,7 +120,7 @@ def _strata(cases: Sequence[Case]) -> dict[str, Counter[str]]:
 def _unevenness(counts: Counter[str], totals: Counter[str]) -> float:
     """-> over all strata, the largest share of a stratum that is in this group.
 
-    A large share makes it hard to place.
+    A large share makes the group hard to place.
     """
     return max(number / totals[stratum] for stratum, number in counts.items())
 

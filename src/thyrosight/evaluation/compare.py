@@ -58,9 +58,8 @@ def compare(
 ) -> Comparison:
     """per_case.csv of two models -> paired differences (first - second) on the cases that both have.
 
-    out: a file for the result as JSON.
-
-    InputError where the tables have no case in common, or differ in the reference, label or group of a case.
+    out: a file for the result as JSON. InputError where the tables have no case in common, or differ in the reference,
+    label or group of a case.
     """
     first, second = Path(first), Path(second)
     subject = {"first": str(first), "second": str(second)}

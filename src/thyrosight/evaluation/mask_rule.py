@@ -43,7 +43,9 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class OutOfFoldRule:
-    """rule: chosen on the images of all folds. by_fold: for the scores of each fold, a rule chosen on the other folds.
+    """The mask rules of a cross-validation. rule: chosen on the images of all folds.
+
+    by_fold: for the scores of each fold, a rule that was chosen on the other folds.
 
     network_settings: settings of the networks that made the predictions; a bundle of another network refuses the rule.
     """

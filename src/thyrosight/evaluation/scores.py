@@ -319,7 +319,7 @@ def size_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
 def box_tertiles(rows: Rows) -> dict[str, list[CaseScore]]:
     """Rows -> the rows with boxes in three parts by the largest box's share of the field.
 
-    Their names state the limits.
+    The names of the parts state the limits.
     """
     boxed = [row for row in rows if row.reference_boxes_px]
     return _thirds(boxed, [_largest_box_px(row.reference_boxes_px) / max(1, row.field_area_px) for row in boxed])

@@ -1,8 +1,8 @@
 """Bundle of a final network, out-of-fold scores of its recipe -> the bundle with calibration, thresholds and scores.
 
 A network that was trained on all rows has seen every label, so its own output on these rows must choose no setting. All
-settings here come from models of the same recipe, each on the fold that it had not seen. What a setting is worth is
-measured on a fold by the others. If one fold alone was scored, its groups are dealt into parts that stand for folds.
+settings here come from models of the same recipe, each on the fold that it had not seen. To score a setting on a fold,
+the other folds choose it. Where only one fold was scored, its groups are dealt into parts that take the place of folds.
 """
 
 from __future__ import annotations

@@ -41,9 +41,9 @@ OWN_QUESTION = "own"
 
 
 def kept_network(run: Path, config: Config) -> nn.Module:
-    """Run folder -> its network.
+    """Run folder -> its network with the trained weights.
 
-    It has the weights of the last or the best epoch, as configured, or their moving average if the run has one.
+    They are the weights of the last or the best epoch, as configured, or their moving average if the run has one.
     """
     state = kept_checkpoint(run, config.run.keep)["state_dict"]
     prefix = "ema." if config.optim.ema_decay > 0 else "network."

@@ -49,7 +49,7 @@ def _name_reference_sources(record: dict[str, Any]) -> None:
 
 
 def finished_run(run: Path) -> dict[str, Any]:
-    """As `read_run`.
+    """As `read_run`, for a run that is complete enough for an export.
 
     InputError where config.json lacks something that an export needs, as in runs of older versions.
     """

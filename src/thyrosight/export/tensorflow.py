@@ -129,9 +129,8 @@ def _listed(names: list[str]) -> str:
 def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
     """Prefix of a checkpoint, one of its files, or its folder -> variables by name.
 
-    The optimiser's variables are left out.
-
-    Raises MissingExtraError without TensorFlow, InputError where there is no readable checkpoint, or several.
+    The optimiser's variables are left out. Raises MissingExtraError without TensorFlow, InputError where there is no
+    readable checkpoint, or several.
     """
     prefix = _checkpoint_prefix(path)
     try:
@@ -152,9 +151,9 @@ def read_tensorflow_checkpoint(path: Path) -> dict[str, FloatArray]:
 
 
 def _checkpoint_prefix(path: Path) -> Path:
-    """-> the prefix of the checkpoint's files. TensorFlow's first format is a single file.
+    """-> the prefix of the checkpoint's files.
 
-    The prefix is then its path.
+    TensorFlow's first format is a single file; the prefix is then the path of this file.
     """
     if path.is_dir():
         found = sorted(path.glob("*.index"))

@@ -76,7 +76,10 @@ class PrintableStream:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Stores the first error of the stream. All text after it goes to the null device, also text in the stream."""
+        """Stores the first error of the stream.
+
+        Text that is still in the stream's buffer, and all later text, is dropped.
+        """
         self.fault = self.fault or error
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())

@@ -77,8 +77,7 @@ def refuse_alpha_mask_of(rgba_HW4: NDArray[Any]) -> None:
 
 
 def alpha_mask(rgba_HW4: NDArray[Any]) -> AlphaMask | None:
-    """Colour and alpha `_HW4` of 8 or 16 bits -> the mask in the alpha channel, or None where the channel is not a
-    mask.
+    """Colour and alpha `_HW4` of 8 or 16 bits -> the mask in its alpha channel; None without a mask.
 
     A mask has two values, one of which covers the four borders. A channel of one value, a margin, a letterbox and a
     cover over a corner are no masks. Where an area is hidden and the rest is visible, the mask is inverted.

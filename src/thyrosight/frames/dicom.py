@@ -96,9 +96,7 @@ class DecodedFile:
 def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Iterator[DecodedFile]:
     """Kind from `kind_of`, path, bytes of the file (None: they are read from the path) -> the open file.
 
-    Errors name the path.
-
-    InputError where the file is damaged, too large, or not ultrasound.
+    Errors name the path. InputError where the file is damaged, too large, or not ultrasound.
     """
     name = str(path) if path is not None else "image"
     sha256 = hashlib.sha256(data).hexdigest() if data is not None else _bounded_sha256(Path(name))

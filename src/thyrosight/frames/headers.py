@@ -48,7 +48,7 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """The claims of a header.
+    """What the header of an image file claims.
 
     Size: in pixels as stored, before EXIF orientation. num_scans: number of decoding passes.
     """

@@ -75,7 +75,7 @@ def outline_where(
 
 
 def _drawn(mask_HW: BoolArray, predictor: Predictor, pointed: PointedAt) -> BoolArray:
-    """-> the mask.
+    """-> the mask, smoothed where this is allowed.
 
     It is smoothed if the bundle smooths, unless a point would then be on the wrong side of the outline.
     """

@@ -186,7 +186,7 @@ def _validation(config: Config, facts: SetFacts, options: LearnOptions) -> tuple
 def _schedule(
     config: Config, start: Start, facts: SetFacts, options: LearnOptions, measures: Measures
 ) -> tuple[Config, float, str]:
-    """-> (the configuration with size, batch and epochs, seconds per step, the reason of the epochs)."""
+    """-> (the configuration with size, batch and epochs, seconds per step, the reason for the number of epochs)."""
     if not _is_set(options, "optim.batch_size"):
         batch = 4 if facts.num_views < FEW_VIEWS else 16 if facts.num_views > MANY_VIEWS else 8
         config = replace(config, optim=replace(config.optim, batch_size=batch))

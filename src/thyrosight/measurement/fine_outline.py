@@ -41,8 +41,7 @@ _HEADINGS = {(1, 0): 0, (1, -1): 1, (0, -1): 2, (-1, -1): 3, (-1, 0): 4, (-1, 1)
 class Steps:
     """The border of one part of a mask: N steps, each a side of a border pixel, in order along the border.
 
-    middle_xy (N, 2): the middle of each step. side (N,): the side of the pixel that the step is, as an index of
-    _SIDE_XY.
+    middle_xy (N, 2): the middle of each step. side (N,): on which side of its pixel the step is, an index of _SIDE_XY.
     """
 
     middle_xy: PointsXY

@@ -36,9 +36,7 @@ def measure(
 ) -> NoduleSize:
     """Mask of one nodule, spacing or the reason why there is none -> its size.
 
-    A mask of several parts is measured whole.
-
-    outline: the outline of the mask, where the caller has it already.
+    A mask of several parts is measured whole. outline: the outline of the mask, where the caller has it already.
 
     longest: the largest distance between two points of the outline. perpendicular: the extent at right angles to it.
     With a spacing both are searched in millimetres, and `_px` is the length of the same line in pixels. Where two

@@ -75,11 +75,10 @@ class Dropout(nn.Dropout):
 def norm_by_rows(features_BCHW: Tensor, num_groups: int, eps: float) -> Tensor:
     """Group normalisation without scale and shift.
 
-    Its mean is taken over each row, and then over the means of the rows.
-
-    A float32 sum of some hundred values keeps its digits; a sum of a hundred thousand values does not. In a nearly
-    constant channel (black around the ultrasound) the deviation is small, so the division by it would enlarge the error
-    of the mean. The mean is subtracted twice, and the second time removes the error of the first.
+    Its mean is taken over each row, and then over the means of the rows. A float32 sum of some hundred values keeps its
+    digits; a sum of a hundred thousand values does not. In a nearly constant channel (black around the ultrasound) the
+    deviation is small, so the division by it would enlarge the error of the mean. The mean is subtracted twice, and the
+    second time removes the error of the first.
     """
     batch, channels, height, width = features_BCHW.shape
     rows = features_BCHW.reshape(batch, num_groups, -1, width)

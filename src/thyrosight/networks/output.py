@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Output(NamedTuple):
-    """Logits of a network.
+    """The logits that a network returns.
 
     mask_logits_B1HW: at the input's size. class_logits_B2: (benign, malignant) before the softmax, so that risk =
     softmax(class_logits)[:, 1]. malignancy_map_B1HW: malignancy logit per pixel at the input's size, zeros where a

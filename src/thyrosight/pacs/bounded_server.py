@@ -75,9 +75,9 @@ class BoundedServer(ThreadedAssociationServer):
         super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A failure in the connection's thread ends the connection. socketserver would also print the failure.
+        """A failure in the connection's thread ends the connection, and nothing is printed.
 
-        This server does not.
+        socketserver would print the failure.
         """
 
 

@@ -56,7 +56,7 @@ SUSPICIOUS: dict[str, Weights] = {
 
 
 def draw_descriptors(rng: np.random.Generator, settings: PhantomSettings) -> DrawnDescriptors:
-    """rng -> descriptors.
+    """rng, settings -> the descriptors of one nodule.
 
     With settings.balanced, a share settings.suspicious of the nodules gets settings.malignant_points points or more.
     """

@@ -33,9 +33,9 @@ from thyrosight.types import Case
 
 
 class TrainingModule(L.LightningModule):
-    """A network in training.
+    """A network in training, with its losses, its optimiser and its moving average.
 
-    If it has a moving average of its weights, this average is validated and becomes the bundle.
+    If there is a moving average of the weights, this average is validated and becomes the bundle.
     """
 
     def __init__(self, config: Config, network: nn.Module, loss: LossSettings, num_steps: int) -> None:

@@ -121,7 +121,7 @@ def find_panels(image_HW: UInt8Array, field: Box) -> tuple[Box, ...]:
 def _background_level(image_HW: UInt8Array) -> int:
     """-> the gray level of the screen around the field: the commonest level of the image's rim.
 
-    Black if none is common.
+    Black if no level is common.
 
     A level counts together with its two neighbours, because black is 0 and 1 in many captures.
     """

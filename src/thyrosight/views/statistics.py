@@ -153,10 +153,11 @@ def _cross(across_HW: FloatArray, down_HW: FloatArray) -> float:
 
 
 def _speckle(values_HW: FloatArray) -> tuple[float, float, float, float, float]:
-    """-> spread of the fine structure's local strength, its dependence on the gray level, and its mean skewness.
+    """-> three measures of the fine structure: spread of its local strength, dependence on gray, mean skewness.
 
-    Spread: log of the 10th and of the 90th percentile over the median, where the view is lit. Dependence: mean log
-    strength in the brightest and in the darkest third of the lit pixels, over the middle third.
+    Spread: logs of the 10th and of the 90th percentile of the strength over its median, where the view is lit.
+    Dependence: mean log strength in the brightest third and in the darkest third of the lit pixels, relative to the
+    middle third.
     """
     window = (9, 9)
     fine_HW = values_HW - cv2.GaussianBlur(values_HW, (0, 0), 2)

@@ -1,4 +1,4 @@
-"""Operation on single values, or one that only moves values; its inputs -> shape of its output, and its work.
+"""Operation that computes each value alone or only moves values -> shape of its output, and its work.
 
 A size that depends on the pixels is refused: the sizes that Reshape, Slice, Pad and the like take must follow from the
 size of the network's input alone. These sizes are computed here as ONNX Runtime computes them.

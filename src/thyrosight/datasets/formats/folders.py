@@ -240,9 +240,8 @@ def _by_role(files: Sequence[Path]) -> Sorted | None:
 def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | None:
     """Files, (folder, name) of each -> masks by the ends of their names (a_tumor.png next to a.png).
 
-    None if there are none.
-
-    An end marks masks if the files that have it are masks by their content, and the images that they belong to are not.
+    None if there are none. An end marks masks if the files that have it are masks by their content, and the images that
+    they belong to are not.
     """
     pairs: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for path in files:

@@ -71,10 +71,8 @@ class Images:
     def find(self, written: str, near: Path) -> Path | None:
         """A name as an annotation file writes it, the folder of this file -> the image.
 
-        None where there is no such image.
-
-        InputError where several images have this name and the folders don't tell which is meant, or where two names
-        lead to the same image.
+        None where there is no such image. InputError where several images have this name and the folders don't tell
+        which is meant, or where two names lead to the same image.
         """
         name = written.replace("\\", "/")
         if not may_be_a_file(name):

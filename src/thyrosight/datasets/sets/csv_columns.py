@@ -172,9 +172,8 @@ def label_of_pair(malignant: str, benign: str, where: str) -> int | None:
 def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
     """-> {"image": the only column whose cells are all image files}.
 
-    Empty where there is no such column, or where a column's name already states that it holds images.
-
-    Where several columns are called image, file or the like, only these are checked.
+    Empty where there is no such column, or where a column's name already states that it holds images. Where several
+    columns are called image, file or the like, only these are checked.
     """
     called = [name for name in seen if plain_name(name) in set(ALIASES["image"])]
     if len(called) == 1 or any(plain_name(name) == "image" for name in called):

@@ -211,11 +211,10 @@ def _patient_key(name: str) -> str:
 
 
 def _named_apart(cases: Sequence[Case], table: Path) -> list[Case]:
-    """Rows -> the same.
+    """Rows -> the same rows with names that differ between folders.
 
-    Where images in several folders have one name and no id, the folders become part of their names.
-
-    p1/1.png and p2/1.png become p1_1 and p2_1.
+    Where images in several folders have one name and no id, the folders become part of their names. p1/1.png and
+    p2/1.png become p1_1 and p2_1.
     """
     images: dict[str, set[Path]] = {}
     for case in cases:

@@ -24,7 +24,7 @@ BODY_PARTS = frozenset(_BODY_PARTS.split())
 def other_body_part(image_type_3: str, body_part: str) -> str:
     """Value 3 of Image Type, Body Part Examined ("" where absent) -> the term for a part other than the neck.
 
-    "" without one.
+    "" where no such term is stated.
     """
     if image_type_3.upper() in IMAGE_TYPES:
         return image_type_3.upper()

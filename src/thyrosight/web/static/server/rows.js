@@ -36,7 +36,7 @@ const RISKS = {
  * @param {Row[]} rows
  * @param {Wanted} wanted
  * @param {number} threshold
- * @param {string | null} also id of a row that is among them in any case
+ * @param {string | null} also id of a row that is listed even if the filter leaves it out
  */
 export function chosenRows(rows, { state, risk, level, search, sort }, threshold, also = null) {
   const isState = STATES[state] ?? ((row) => row.state === "done" && row.reading === state);
