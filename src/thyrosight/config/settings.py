@@ -21,11 +21,11 @@ class NetworkConfig:
     frozen_stages: int = 0
     """The stem and this many first stages of the encoder are not trained; 0 trains all."""
     auxiliary: tuple[Literal["gland", "descriptors"], ...] = ()
-    """Extra tasks that `unet` learns in training only; no bundle answers with them. `gland`: the thyroid's outline,
+    """Extra tasks that `unet` learns in training only; a bundle does not output them. `gland`: the thyroid's outline,
     from rows with a mask of the gland. `descriptors`: terms of the TI-RADS lexicon, from rows that have them."""
     questions: tuple[str, ...] = ()
-    """Further risks that `unet` learns, for example `reading` and `breast`. Each has a head of its own on the shared
-    features. data.question_of_source says which sets answer them. A bundle answers one question: `export
+    """Further risks that `unet` learns, for example `reading` and `breast`. Each risk has a head of its own on the
+    shared features. data.question_of_source says which sets have labels for it. A bundle answers one question: `export
     --question`."""
     init: Literal["original", "he"] = "original"
     width: int = 32
@@ -45,8 +45,9 @@ class DataConfig:
     size_hw: tuple[int, int] = (256, 256)
     size_steps: tuple[tuple[float, float], ...] = ()
     """Pairs (share of the epochs, scale) with rising shares. Until that share of the epochs is done, `size_hw` is
-    multiplied by the scale and rounded to multiples of 32. Small inputs teach where a nodule is in a fraction of the
-    time; the rest of the run, at full size, teaches its border. The bundle always has the full size."""
+    multiplied by the scale and rounded to multiples of 32. From small inputs the network learns in a fraction of the
+    time where a nodule is; from full size, in the rest of the run, it learns the nodule's border. The bundle always has
+    the full size."""
     crop: Literal["field", "none"] = "field"
     views: Literal["panels", "frame"] = "panels"
     """`panels`: each view of a split screen is an input of its own; `frame`: the whole field at once."""
@@ -54,24 +55,28 @@ class DataConfig:
     cache_mb: int = 2048
     """Memory per process for decoded views; 0 keeps none."""
     repeat: dict[str, float] = field(default_factory=dict)
-    """source -> how often per epoch its rows are used; 1 where not named. A fraction draws new rows in each epoch."""
+    """Source -> how often per epoch its rows are used; 1 for a source that is not named. A fraction draws new rows in
+    each epoch."""
     reference_sources: tuple[str, ...] = ()
-    """Sources that teach nothing and validate nothing: their frames only fit the flag unlike_training. Use it for
-    sources that the starting weights have already seen."""
+    """Sources that are used neither for learning nor for validation: their frames only fit the flag unlike_training.
+    Use this for sources that the starting weights have already seen."""
     mask_targets: tuple[str, ...] = ("nodule", "lesion")
-    """What a mask must outline to teach the nodule's mask; rows with another target (gland) give no mask loss."""
+    """What a mask must outline for the network to learn the nodule's mask from it; rows with another target (gland)
+    give no mask loss."""
     healthy_sources: tuple[str, ...] = ()
-    """Sources whose images have no nodule (tg3k: healthy glands). Such an image teaches an empty mask instead of its
-    own mask."""
+    """Sources whose images have no nodule (tg3k: healthy glands). From such an image the network learns an empty mask
+    instead of the image's own mask."""
     malignancy_sources: tuple[str, ...] = ()
-    """Sources whose malignancy labels teach this model's risk; others give no risk loss. Empty: all. Where
+    """Sources from whose malignancy labels the network learns its risk; others give no risk loss. Empty: all. Where
     run.validation_sources names some of them, the risk is calibrated on those sources and has the meaning of their
-    labels. The labels of the other sources still teach it, as weak labels."""
+    labels. The network still learns from the labels of the other sources, as weak labels."""
     question_of_source: dict[str, str] = field(default_factory=dict)
-    """Source -> which of network.questions its labels answer; such a source does not teach the network's own risk."""
+    """Source -> which of network.questions its labels answer. The network's first question is not learned from such a
+    source."""
     risk_of_category: dict[str, float] = field(default_factory=dict)
-    """TI-RADS category of a row -> the risk, 0 to 1, that the row teaches instead of its label 0 or 1, so that category
-    4a teaches a risk nearer to that of 4b than category 2 does. Scores and calibration still use the label."""
+    """TI-RADS category of a row -> target risk, 0 to 1, that replaces the row's label 0 or 1 in the loss. So the
+    targets of categories 4a and 4b can be closer to each other than to the target of category 2. Scores and calibration
+    still use the label."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,13 @@ class AugmentConfig:
     blur: float = 0.15
     """Probability of a slight blur."""
     calipers: float = 0.0
-    """Probability of measurement crosses. Half of them are on a nodule and half elsewhere, so that a cross does not
-    give a nodule away."""
+    """Probability of measurement crosses. Half of them are on a nodule and half elsewhere, so that a cross is no sign
+    of a nodule."""
     elastic: float = 0.0
     """Largest displacement of a smooth warp, as a share of the width."""
     closer: float = 0.0
-    """Probability that a view is replaced by a closer look at one of its nodules, or anywhere where it has none."""
+    """Probability that a view is replaced by a closer part of it, around one of its nodules, or anywhere if it has no
+    nodule."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,8 @@ class LossConfig:
     images without a nodule."""
     box_weight: float = 0.0
     """Weight of the loss of outlines that are learned from boxes (projections, likeness of neighbours, core and
-    outside). It counts on rows that have boxes and no outline; with 0 such rows do not teach the outline."""
+    outside). It is computed on rows that have boxes and no outline; with weight 0, the network does not learn the
+    outline from such rows."""
     balance_classes: bool = False
     """Weight the two classes of malignancy by their inverse frequency in the training rows."""
 
@@ -181,7 +188,8 @@ class RunConfig:
     validation_share: float = 0.12
     """Share of the training groups kept for early stopping, threshold and calibration, never the scored fold."""
     validation_sources: tuple[str, ...] = ()
-    """Sources from which that share is taken; the others only teach. Empty: all training sources."""
+    """Sources from which validation_share is taken; the other sources are only for learning. Empty: all training
+    sources."""
     early_stopping_epochs: int = 0
     """Epochs without a better validation before the run stops; 0 for never."""
     keep: Literal["last", "best"] = "last"

@@ -13,8 +13,8 @@ BoxFinding = tuple[Literal["error", "warning", "note"], str, str, list[Case]]
 TINY_PX = 8
 """A box with a shorter side is too small to learn an outline from."""
 INSIDE_SHARE = 0.95
-"""Share of a box that must be inside the image, and inside the ultrasound field. TN5000 has a box one pixel past the
-border."""
+"""A box must be inside the image, and inside the ultrasound field, with at least this share of its area. TN5000 has a
+box one pixel past the border."""
 SAME_IOU = 0.9
 """IoU from which two boxes of one picture count as the same nodule."""
 

@@ -72,7 +72,7 @@ class DecodedFile:
 
     @property
     def is_clip(self) -> bool:
-        """Whether it has several frames of one sweep; `predict` reads all of them where none is chosen."""
+        """Whether it has several frames of one sweep; `predict` reads all of them unless one is chosen."""
         return self.num_frames > 1
 
     def frame(self, index: int) -> Frame:

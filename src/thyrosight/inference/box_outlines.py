@@ -1,8 +1,8 @@
 """Probability map and a nodule's box -> the outline of the network that fits the box best, or none.
 
-Boxes can teach outlines in two ways. thyrosight.training.box_loss is one. This is the other: the present network
-outlines the nodule in a known box, and the next network learns from this outline. A network that has not seen a fold
-makes the outlines of this fold.
+A network can learn outlines from boxes in two ways. thyrosight.training.box_loss is one. This is the other: the present
+network outlines the nodule in a known box, and the next network learns from this outline. A network that has not seen a
+fold makes the outlines of this fold.
 """
 
 from __future__ import annotations

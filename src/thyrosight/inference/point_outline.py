@@ -131,7 +131,7 @@ def _united(
 ) -> BoolArray | None:
     """-> the regions above the threshold that hold a point or are within reach of one, holes filled.
 
-    None without any.
+    None without such a region.
     """
     part_HW = probability_HW[panel.slices] > threshold
     regions = components(part_HW)

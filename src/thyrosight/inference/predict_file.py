@@ -1,8 +1,8 @@
 """Image file -> its prediction; clip -> the predictions of its frames, the frame to show, and the text of clip.json.
 
 A DICOM file or video of several frames is a clip: every frame is predicted, or every n-th. Nodules are linked over
-frames. The frame with the largest section represents the clip: mask, overlay and result.json of the case are those of
-this frame.
+frames. The frame with the largest section represents the clip: mask, overlay and result.json of the case show this
+frame.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def numbered_by_track(
 
 
 def with_names(prediction: Prediction, names: Mapping[int, tuple[int, str | None]]) -> Prediction:
-    """Prediction, {number: (new number, UID)} of its nodules -> the same with these names, in its flags too."""
+    """Prediction, {number: (new number, UID)} of its nodules -> the same, renamed in nodules and flags."""
     nodules = tuple(
         nodule.model_copy(update={"number": names[nodule.number][0], "uid": names[nodule.number][1]})
         for nodule in prediction.nodules

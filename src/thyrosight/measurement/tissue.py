@@ -108,7 +108,7 @@ def fluid_of(image_HW: UInt8Array, mask_HW: BoolArray, around: Surroundings) -> 
 def echogenicity(image_HW: UInt8Array, solid_HW: BoolArray, around: Surroundings) -> tuple[float, float]:
     """Image, the nodule's tissue without fluid, surroundings -> (ratio, difference) of two median grays.
 
-    They compare the median gray of the nodule's tissue with that of the band around the nodule.
+    They compare the median gray of the nodule's tissue with the median gray of the band around the nodule.
 
     Medians are used, because the bright tail of speckle and single foci or vessels would change a mean.
     """

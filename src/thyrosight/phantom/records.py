@@ -84,7 +84,7 @@ class DrawnDescriptors:
     foci: tuple[str, ...]
 
     def as_dict(self) -> dict[str, str]:
-        """-> {descriptor: word}; these words are finer than those of the scoring chart.
+        """-> {descriptor: word}; the scoring chart has fewer words, so several of these become one there.
 
         Several foci are joined by `; `.
         """

@@ -52,7 +52,8 @@ def case_folders(out: Path) -> list[str]:
 def results_of(folder: Path, source: Path, *, with_pictures: bool) -> tuple[list[Prediction], dict[int, UInt8Array]]:
     """Case or results folder, source file -> (predictions of the source, {frame index: overlay picture}).
 
-    In a results folder, the source's SHA-256 selects the cases. InputError where there is none, or one is damaged.
+    In a results folder, the source's SHA-256 selects the cases. InputError where there is no case, or where a case is
+    damaged.
     """
     is_case = (folder / RESULT_NAME).is_file()
     cases = [folder] if is_case else [folder / name for name in case_folders(folder)]

@@ -1,8 +1,8 @@
 """Frame, Prediction -> a picture for people: the ultrasound field with outlines, diameters and a legend.
 
 The picture is the field, enlarged or reduced to a readable size, with a strip of text below. So its pixels are not the
-pixels of the source, unlike those of mask.png. Pixels outside the field are left out, and text in the field is filled
-in, because names and dates may be burned in.
+pixels of the source; mask.png has the source's pixels. Pixels outside the field are left out, and text in the field is
+filled in, because names and dates may be burned in.
 
 Legend: `_HW3` uint8 RGB, `_xy` points (column, row).
 """

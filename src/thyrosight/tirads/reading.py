@@ -105,7 +105,7 @@ def write_reading(case_folder: Path, reading: Reading) -> None:
 
 
 def read_reading(case_folder: Path) -> Reading | None:
-    """Case folder -> the person's reading in it; None where there is none or it can't be read."""
+    """Case folder -> the person's reading in it; None where it holds no reading, or an unreadable one."""
     try:
         return Reading.model_validate_json((case_folder / READING_NAME).read_bytes())
     except (OSError, ValueError) as error:

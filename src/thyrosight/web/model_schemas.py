@@ -46,7 +46,7 @@ class ModelChoice(Record):
 
 
 class PredictAgainIn(Record):
-    """Which finished items the chosen model predicts again: some, those of a job, or those of another model."""
+    """Which finished items the chosen model predicts again: listed items, all of a job, or all of another model."""
 
     items: list[ItemIdText] | None = Field(default=None, min_length=1, max_length=MAX_AGAIN)
     job: ItemIdText | None = None

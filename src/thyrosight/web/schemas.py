@@ -336,7 +336,7 @@ class Readings(Record):
 
 
 class ClipFrame(Record):
-    """Summary of one frame of a clip; its sizes are those of the frame's largest nodule."""
+    """Summary of one frame of a clip; its sizes are of the frame's largest nodule."""
 
     frame_index: int
     num_nodules: int

@@ -28,7 +28,7 @@ def parts_of(written: str) -> tuple[str, ...]:
 
 
 def nearest(written: str, found: Sequence[Path]) -> list[Path]:
-    """A written path, files of its name -> the files whose last folders agree with those of the path the furthest.
+    """A written path, files of its name -> the files with which it has the most last folders in common.
 
     Among several such files, the one whose name and ending are as written, if there is one.
     """

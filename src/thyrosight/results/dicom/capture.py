@@ -2,7 +2,7 @@
 
 The overlay shows only the ultrasound field, and text in the field is filled in. No person checks this, and the field
 may be too large, so the picture may still hold text. Therefore Burned In Annotation is left out. The picture has its
-own pixel grid; SEG has that of the source.
+own pixel grid; SEG has the pixel grid of the source.
 """
 
 from __future__ import annotations

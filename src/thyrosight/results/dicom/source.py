@@ -1,7 +1,7 @@
 """DICOM file -> Source: the header values for SEG, SR and capture, with or without identity; Source -> new instances.
 
 Identity "keep" copies the attributes of patient and study, so that a PACS files the outputs next to their source.
-Identity "none" removes them (deidentify.py). The date of writing is that of our outputs, so it is kept.
+Identity "none" removes them (deidentify.py). The date of writing is the date of our outputs, so it is kept.
 """
 
 from __future__ import annotations

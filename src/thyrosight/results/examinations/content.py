@@ -254,7 +254,7 @@ def _measured(nodule: ExaminedNodule, found: NoduleDimensions, examination: Thyr
 
 
 def _network(nodule: ExaminedNodule, examination: ThyroidExam) -> Iterable[str]:
-    """-> the network's result for this nodule, image by image; no risk where the outline is a person's alone."""
+    """-> the network's result for this nodule, image by image; without a risk where only a person has outlined it."""
     for section in nodule.sections:
         if section.outlined_by == "MANUAL":
             yield f"{section.image}: outlined by the reader alone, so the network gives no risk for it"

@@ -19,7 +19,10 @@ MAX_FILES = 10_000
 
 
 def dicom_sources(examination: ThyroidExam, folder: Path) -> dict[str, Path]:
-    """Examination, a folder or one file -> {image key: its file}, found by SHA-256. InputError where none is there."""
+    """Examination, a folder or one file -> {image key: its file}, found by SHA-256.
+
+    InputError where the folder holds none of them.
+    """
     files = files_by_hash(folder)
     hashes = {image.key: image.prediction.image.sha256 for image in examination.images}
     found = {key: files[sha256] for key, sha256 in hashes.items() if sha256 in files}

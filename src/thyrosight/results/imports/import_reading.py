@@ -66,7 +66,7 @@ def import_reading(masks: Path, case: Path, image: Path, out: Path, who: str = "
 
 
 def prediction_of_outlines(network: Prediction, frame: Frame, found: Sequence[ImportedOutline]) -> Prediction:
-    """The network's prediction, its frame, imported outlines -> a copy whose nodules are these outlines alone.
+    """The network's prediction, its frame, imported outlines -> a copy in which only these outlines are nodules.
 
     The largest nodule comes first. Neither the nodules nor the image have a risk, because the network has not rated
     these outlines.

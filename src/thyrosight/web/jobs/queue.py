@@ -183,7 +183,7 @@ class JobQueue:
     def take(self, had_a_turn: Collection[str] = ()) -> ItemRow | None:
         """-> the next item, now running, with this try counted; None where no item waits.
 
-        Suspect items (MAX_TRIES tries before) come last; those of `had_a_turn` come just before them. Within each group
+        Suspect items (MAX_TRIES tries before) come last; items of `had_a_turn` come just before them. Within each group
         the item that has waited longest comes first. The try of a suspect item is on the disk only after `note_try`.
         """
         marks = ", ".join("?" * len(had_a_turn))

@@ -41,7 +41,7 @@ def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int
 
 
 def uid_of(finding: FindingIn, measured: Nodule, network: Sequence[Nodule], taken: set[str]) -> str:
-    """Finding, its measures -> its UID: as given, else that of the network's nodule with this outline, else a new one.
+    """Finding, its measures -> its UID: as given, or of the network's nodule with this outline, or a new UID.
 
     taken: UIDs that other findings have.
     """

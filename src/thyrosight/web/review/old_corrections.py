@@ -27,7 +27,7 @@ _GIVEN = ("outlines_xy", "descriptors", "system", "note", "who", "when")
 def adopt_old_correction(store: Store, item: ItemRow, frame_index: int, folder: Path) -> None:
     """Writes the old correction as version 1 into the folder of the frame's versions; the old file stays.
 
-    Nothing happens where there is none, or it can't be read.
+    Nothing happens where there is no old correction, or where it can't be read.
     """
     path = store.frame_file(item, frame_index, CORRECTION_NAME)
     try:
