@@ -19,11 +19,11 @@ from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import BoolArray
 
 MAX_OPENED = 6
-"""Files of a folder that are opened to tell whether it holds masks."""
+"""At most this many files of a folder are opened to tell whether it holds masks."""
 MAX_FOLDERS = 12
-"""More names of folders than this are patients; they are not opened one by one."""
+"""Where there are more names of folders than this, they are patients, and are not opened one by one."""
 SAME_PLACE = 0.5
-"""Two masks show one thing where they share at least this part of the smaller one."""
+"""Two masks show one thing if they share at least this part of the smaller mask."""
 
 
 def is_mask(path: Path) -> bool:
@@ -37,14 +37,14 @@ def is_mask(path: Path) -> bool:
 
 
 def holds_masks_alone(folder: Path) -> bool:
-    """Whether the first MAX_OPENED images of a folder are all masks; then the images themselves are elsewhere."""
+    """Whether all images of a folder are masks, judged by about MAX_OPENED of them; the images are then elsewhere."""
     files = images_below(folder) if folder.is_dir() else []
     spread = files[:: max(1, (len(files) - 1) // (MAX_OPENED - 1))]
     return bool(files) and all(is_mask(path) for path in spread)
 
 
 def masks_among(images: Sequence[Path]) -> list[Path]:
-    """Images -> those in folders that hold masks alone, next to folders that don't: of a model, or a second reader."""
+    """Images -> those in folders of masks only (of a model, of a second reader), if other folders hold no masks."""
     folders: dict[str, list[Path]] = defaultdict(list)
     for path in images:
         folders[path.parent.name].append(path)
@@ -66,7 +66,7 @@ def _is_drawn(path: Path) -> bool:
 def organs_among(folder: Path, pairs: Mapping[Path, Sequence[Path]]) -> list[Path]:
     """Folder, {image: its masks} -> the masks of a gland, an artery or the like by their names.
 
-    None of them where all masks are such: then the gland is what the set outlines.
+    Empty where all masks have such names: the set then outlines the gland.
     """
     organs, others = [], 0
     for image, masks in pairs.items():
@@ -85,7 +85,7 @@ def _words_of_path(path: Path) -> frozenset[str]:
 
 
 def refuse_one_place(paths: Sequence[Path], masks: Sequence[BoolArray]) -> None:
-    """InputError where two different masks of one image lie on one another: then they are not two nodules."""
+    """InputError where two different masks of one image cover the same place: they are then not two nodules."""
     for (path, mask_HW), (other, other_HW) in combinations(zip(paths, masks, strict=True), 2):
         common_px = np.count_nonzero(mask_HW & other_HW)
         smaller_px = min(np.count_nonzero(mask_HW), np.count_nonzero(other_HW))
@@ -102,7 +102,7 @@ def refuse_one_place(paths: Sequence[Path], masks: Sequence[BoolArray]) -> None:
 
 
 def unpaired_masks(folder: Path) -> tuple[Path, Path] | None:
-    """-> (an image, a mask) of a folder where some folders hold masks alone; None where there are none."""
+    """-> (an image, a mask) of a set in which some folders hold only masks; None where no folder does."""
     files = images_below(folder) if folder.is_dir() else []
     masks = masks_among(files)
     return (next(path for path in files if path not in set(masks)), masks[0]) if masks else None

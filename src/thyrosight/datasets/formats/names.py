@@ -1,4 +1,4 @@
-"""Names of files and folders -> what they say: mask or image, class, split, patient, which masks are of which image."""
+"""Names of files and folders -> what they state: mask or image, class, split, patient; and the masks of each image."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CLASS_PAIRS = (
 NOT_MALIGNANT = frozenset(
     f"{no}{gap}{word}" for no in ("non", "not", "no") for gap in (" ", "") for word in ("cancer", "malignant")
 )
-"""Names of a folder whose images are benign where another folder is named malignant."""
+"""A folder of such a name holds benign images if another folder is named malignant."""
 ORGAN_WORDS = frozenset(
     re.split(
         r"\s+",
@@ -61,7 +61,7 @@ ORGAN_WORDS = frozenset(
         "vessels muscle muscles esophagus oesophagus",
     )
 )
-"""Words of masks of something else than a nodule."""
+"""Words for masks of something other than a nodule."""
 NO_NODULE = frozenset(("no", "non", "not", "without", "normal", "healthy"))
 _NORMAL = frozenset(("normal", "healthy"))
 _NOT = frozenset(("non", "not", "no", "un"))
@@ -257,7 +257,7 @@ def safe_name(path: Path, stem: str) -> str:
 
 @dataclass(frozen=True)
 class Sorted:
-    """The images of a set, and its masks. rule: by which rule they were separated, in words."""
+    """The images of a set, and its masks. rule: a phrase that says how they were told apart."""
 
     images: list[Path]
     masks: list[Path]
@@ -267,13 +267,13 @@ class Sorted:
     is_per_folder: bool = False
     """Whether each folder holds one image and its masks, whatever their names are."""
     others: tuple[Path, ...] = ()
-    """Masks in further folders (of a model, of a second reader), which are passed over."""
+    """Masks in further folders (of a model, of a second reader); they are not used."""
 
 
 def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[Path]]:
-    """Images and masks -> ({image: its masks}, the masks of no image), by folder and name, then by name alone.
+    """Images and masks -> ({image: its masks}, masks without an image), matched by folder and name, then by name alone.
 
-    Where no names are equal, the common beginnings of all images and of all masks are left out (bus_7, mask_7).
+    Where no names are equal, what all images begin with, and what all masks begin with, is left out (bus_7, mask_7).
     """
     pairs: dict[Path, list[Path]] = {image: [] for image in found.images}
     keys = {_key(folder, image, ""): image for image in found.images}
@@ -314,12 +314,12 @@ def matched(folder: Path, found: Sorted) -> tuple[dict[Path, list[Path]], list[P
 
 
 def _number_key(path: Path) -> str:
-    """us7.png, US007.png -> us7."""
+    """us7.png, US007.png -> us7: the name without case and leading zeros."""
     return re.sub(r"0*(\d+)", r"\1", stem_without_ending(path).casefold())
 
 
 def _names_of_one(mask: Path, names: dict[str, list[Path]]) -> list[str]:
-    """masks/a_tumor.png -> a, where one image alone has that name."""
+    """masks/a_tumor.png -> a, where exactly one image is named a."""
     return [name for name in shorter_names(stem_without_ending(mask)) if len(names.get(name.casefold(), [])) == 1]
 
 

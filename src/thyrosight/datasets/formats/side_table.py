@@ -53,11 +53,11 @@ def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int
 
 
 def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], list[str], int]:
-    """Cases -> (the same with what tables and lists next to them say, notes, rows without an image).
+    """Cases -> (the cases, completed by tables and lists next to the images; notes; number of rows without an image).
 
-    Where several tables name the images, those of splits or classes are all used (train.csv, test.csv), and of the
-    others the one with a label or a patient; the notes name the rest. InputError where a table can't be read and no
-    case has a label: the table may hold the labels.
+    Where several tables name the images, all tables of splits or classes (train.csv, test.csv) are used. Of the other
+    tables, the one with a label or a patient is used; the notes name the rest. InputError where a table can't be read
+    and no case has a label: the table may hold the labels.
     """
     names = _with_numbers(by_name([case.image for case in cases]))
     listed, list_notes = _with_lists(cases, names, request.folder)
@@ -94,7 +94,7 @@ def _with_rows(
     names: Mapping[str, list[Path]],
     request: Request,
 ) -> tuple[list[Case], list[str], int]:
-    """Cases, the parts of one table -> (the cases with what its rows say, notes, rows without an image)."""
+    """Cases, the parts of one table -> (the cases, completed by its rows; notes; number of rows without an image)."""
     in_rows, notes = list[Case](), list[str]()
     for part in parts:
         more, more_notes = _rows_as_cases(part, column_of[part.path], names, request, cases)
@@ -109,13 +109,13 @@ def _with_rows(
 
 
 def split_lists(folder: Path) -> dict[Path, str]:
-    """Folder -> {its text files that are called by a split (train.txt, ImageSets/Main/val.txt): that split}."""
+    """Folder -> {text file named after a split (train.txt, ImageSets/Main/val.txt): that split}."""
     texts = [path for path in files_below(folder) if path.suffix.casefold() == ".txt"] if folder.is_dir() else []
     return {path: split for path in texts if (split := split_in(path.stem))}
 
 
 def _with_lists(cases: Sequence[Case], names: Mapping[str, list[Path]], folder: Path) -> tuple[list[Case], list[str]]:
-    """Cases -> (the same with the splits of lists of images, where they have none; notes)."""
+    """Cases -> (the same, where cases without a split get the split of a list that names them; notes)."""
     splits: dict[Path, set[str]] = {}
     used = []
     for path, split in split_lists(folder).items():
@@ -195,7 +195,10 @@ class _Images:
 def _rows_as_cases(
     part: TablePart, column: str, names: Mapping[str, list[Path]], request: Request, known: Sequence[Case]
 ) -> tuple[list[Case], list[str]]:
-    """One table -> (one case per row, notes). known: the cases so far; what they have is not asked about."""
+    """One table -> (one case per row, notes). known: the cases so far.
+
+    The user is not asked for what these already have.
+    """
     table = part.path
     header, rows = table_rows(table)
     cut = None if request.malignant is None else parse_cut(request.malignant, header)

@@ -42,7 +42,7 @@ NEAR_LABEL = re.compile(
 )
 NEAR_FOLD = re.compile(r"fold")
 DRAWN = re.compile(r"polygon|polyline|vertices|encodedpixels|runlength|^rle|rle$|bbox|boundingbox|^[xy](min|max|1|2)$")
-"""Columns with outlines or boxes as numbers, which no table is read for."""
+"""Names of columns that hold outlines or boxes as numbers; these are never read from a table."""
 _MEANING = re.compile(r"(\w+)\s*(?:[=:>\u2013\u2192]|->|-(?=\s))+\s*(\w+)")
 """`0 = benign` in the name of a column."""
 PLAIN_LABELS = {"b", "m"} | MALIGNANT_WORDS | BENIGN_WORDS
@@ -101,7 +101,7 @@ def choose_columns(
 
 
 def _refuse_turned_label(name: str, table: Path) -> None:
-    """InputError where the column that the caller calls the label says benign: its 1 would become malignant."""
+    """InputError where the column that the caller names as label is called benign: its 1 would become malignant."""
     words = {plain_name(word) for word in re.split(r"[\W_]+", name)}
     if words & BENIGN_WORDS and not words & MALIGNANT_WORDS and not meaning_in_name(name):
         raise InputError(f"{table}: '{name}' says what is benign; write --malignant \"{name}=0\" where 0 is malignant")
@@ -130,7 +130,10 @@ def _refuse_incomplete(
 
 
 def meaning_in_name(name: str) -> dict[str, int]:
-    """`class (0=malignant, 1=benign)` -> {"0": 1, "1": 0}: what a column's name says of its values; empty: nothing."""
+    """`class (0=malignant, 1=benign)` -> {"0": 1, "1": 0}: what a column's name states about its values.
+
+    Empty without a statement.
+    """
     found: dict[str, int] = {}
     for first, second in _MEANING.findall(name.casefold()):
         for value, word in ((first, second), (second, first)):
@@ -140,9 +143,9 @@ def meaning_in_name(name: str) -> dict[str, int]:
 
 
 def with_opposite(columns: dict[str, str], rows: Sequence[Mapping[str, str]], table: Path) -> dict[str, str]:
-    """{role: column}, rows -> the same, with the role benign where the label has one column per class.
+    """{role: column}, rows -> the same; a label with one column per class also gets the role benign.
 
-    InputError where a label column holds -1 and 1 alone, because -1 may be benign or unknown.
+    InputError where a label column holds only -1 and 1, because -1 may be benign or unknown.
     """
     label = columns.get("malignancy", "")
     values = {whole_number(row[label]) for row in rows} - {""} if label else set()
@@ -159,9 +162,9 @@ def with_opposite(columns: dict[str, str], rows: Sequence[Mapping[str, str]], ta
 
 
 def label_of_pair(malignant: str, benign: str, where: str) -> int | None:
-    """Cells of the columns malignant and benign of one row -> its label; None where neither holds.
+    """Cells of the columns malignant and benign of one row -> its label; None where neither cell is true.
 
-    InputError where both hold.
+    InputError where both are true.
     """
     is_malignant, is_benign = label_of(malignant), label_of(whole_number(benign.lower()))
     if is_malignant and is_benign:

@@ -1,4 +1,4 @@
-"""CSV files whose names say a split or a class (train.csv and test.csv; benign.csv and malignant.csv) -> the parts."""
+"""CSV files named after splits or classes (train.csv, test.csv; benign.csv, malignant.csv) -> parts of a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thyrosight.types import Case
 
 @dataclass(frozen=True)
 class TablePart:
-    """One table of a set, and what its name or its folder says of all its rows."""
+    """One table of a set, and what its name or its folder states about all of its rows."""
 
     path: Path
     split: str = ""
@@ -23,15 +23,15 @@ class TablePart:
 
     @property
     def in_words(self) -> str:
-        """What the name says of all rows, as the end of a note; empty where it says nothing."""
+        """What the name states about all rows, as the end of a note; empty where it states nothing."""
         label = "" if self.malignancy is None else ("benign", "malignant")[self.malignancy]
         said = " and ".join(word for word in (self.split, label) if word)
         return f"; all rows are {said}, by its name" if said else ""
 
     def with_name_of(self, case: Case, where: str) -> Case:
-        """A row's case -> the same, with what the name of the table says and the row does not.
+        """A row's case -> the same, completed by what the table's name states.
 
-        InputError where the row says another class than the name.
+        InputError where the row states another class than the name.
         """
         if None not in (self.malignancy, case.malignancy) and self.malignancy != case.malignancy:
             raise InputError(f"{where}: its label is not the one that the name of the table says; correct one")
@@ -40,13 +40,13 @@ class TablePart:
 
 
 def parts_of_table(tables: Sequence[Path], folder: Path) -> list[TablePart]:
-    """Tables below a folder -> those whose names say a split or a class, where these are two or more different ones."""
+    """Tables below a folder -> those named after a split or a class, if there are two different names or more."""
     parts = [part for table in tables if (part := _part(table, folder)) is not None]
     return parts if len({(part.split, part.malignancy) for part in parts}) > 1 else []
 
 
 def split_in(name: str) -> str:
-    """A name of a file -> the split that it says; empty where it says none, or two."""
+    """A file's name -> the split in it; empty where it has none, or two."""
     found = {SPLIT_WORDS[word] for word in _words(name) if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else ""
 

@@ -94,13 +94,13 @@ def _as_written_and_plain(text: str) -> frozenset[str]:
 
 MALIGNANT_WORDS = _as_written_and_plain(_MALIGNANT)
 BENIGN_WORDS = _as_written_and_plain(_BENIGN)
-"""What people call the two in names of folders and categories, and in tables."""
+"""Words for benign and for malignant in names of folders and categories, and in tables."""
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""What people call the parts of a set -> their names in cases.csv."""
+"""Words for the parts of a set -> the names of these parts in cases.csv."""
 LABELS: dict[str, int | None] = {
     **dict.fromkeys(("1", "malignant", "high", "true", "yes", "m", "positive", "cancer"), 1),
     **dict.fromkeys(("0", "benign", "low", "false", "no", "b", "negative"), 0),
@@ -163,7 +163,7 @@ _SAME_AS: dict[str, dict[str, str]] = {
 def to_lexicon(name: str, words: str) -> str | None:
     """Descriptor name, the words of a set -> the term of the lexicon, or None where none or several could be meant.
 
-    Not translated: "dense", and "well defined", because such a margin may be smooth or lobulated.
+    "dense" and "well defined" are not translated: a well-defined margin may be smooth or lobulated.
     """
     plain = re.sub(r"\s+", " ", words.strip().lower())
     spaced = re.sub(r"[\s\-_]+", " ", plain)
