@@ -107,8 +107,8 @@ def write_annotations(
 ) -> None:
     """Outlines -> COCO, CVAT or Label Studio file.
 
-    COCO and CVAT files hold masks that are exact to the pixel. Label Studio gets
-    polygons, the network's as predictions.
+    COCO and CVAT files hold masks that are exact to the pixel. Label Studio gets polygons; the network's outlines
+    become predictions there.
     """
     from thyrosight.files.earlier_files import write_new
     from thyrosight.results.annotations.coco_json import coco_json

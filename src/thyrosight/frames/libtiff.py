@@ -22,9 +22,9 @@ _lock = threading.Lock()
 
 @contextmanager
 def complaints_raised() -> Iterator[None]:
-    """For a block that decodes a TIFF; one thread at a time.
+    """Wraps a block that decodes a TIFF; only one thread at a time is in such a block.
 
-    ValueError at its end where libtiff found damaged pixels.
+    ValueError at the end of the block where libtiff found damaged pixels.
     """
     with _lock:
         try:

@@ -9,7 +9,7 @@ from thyrosight.prediction import PointXY
 
 
 def nodule_uid(image_sha256: str, frame_index: int, outline_xy: Iterable[PointXY]) -> str:
-    """Image, frame, outline -> the UID of the nodule there, 2.25 and a UUID of version 5 (DICOM PS3.5, B.2).
+    """Image, frame, outline -> the nodule's UID: a UUID of version 5 below the root 2.25 (DICOM PS3.5, B.2).
 
     The same outline on the same frame is the same nodule, whichever run found it.
     """

@@ -182,7 +182,10 @@ def unknown_word(name: str, text: str) -> str:
 
 
 def is_consistent(composition: str | None, echogenicity: str | None) -> bool:
-    """Whether both fit: only cystic and spongiform nodules are anechoic, and a cystic one is, or is undetermined."""
+    """Whether both words fit together.
+
+    Only cystic and spongiform nodules are anechoic. A cystic nodule is anechoic, or its echogenicity is undetermined.
+    """
     if echogenicity == ANECHOIC:
         return composition in (CYSTIC, SPONGIFORM)
     return composition != CYSTIC or echogenicity == UNDETERMINED

@@ -64,7 +64,7 @@ def _is_drawn(path: Path) -> bool:
 
 
 def organs_among(folder: Path, pairs: Mapping[Path, Sequence[Path]]) -> list[Path]:
-    """Folder, {image: its masks} -> the masks of a gland, an artery or the like by their names.
+    """Folder, {image: its masks} -> the masks whose names say a gland, an artery or the like.
 
     Empty where all masks have such names: the set then outlines the gland.
     """
