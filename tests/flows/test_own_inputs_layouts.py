@@ -36,7 +36,7 @@ def put(folder: Path, images: str, masks: str, num: int = 4) -> None:
         save(folder / masks.format(number), rectangle())
 
 
-@pytest.mark.parametrize("suffix", ["_tumor", "_msk", " (1)", "_manual1", ".nodule", "-bin"])
+@pytest.mark.parametrize("suffix", ["_tumor", "_bw", " (1)", "_manual1", ".nodule", "-bin"])
 def test_masks_are_told_by_their_content_whatever_they_are_called(tmp_path: Path, suffix: str) -> None:
     put(tmp_path / "set", "us{}.png", f"us{{}}{suffix}.png")
     cases, summary = prepared(tmp_path / "set")

@@ -113,6 +113,15 @@ READ: dict[str, tuple[str, Make]] = {
     "16 bit, 0 is white": ("m.0white.tif", lambda: np.where(BOTH_HW, 0, 65535).astype(np.uint16)),
     "16 bit, labels, 0 is white": ("m.0white.tif", lambda: (65535 - LARGE_HW * 1 - SMALL_HW * 2).astype(np.uint16)),
     "soft edges of many reds": ("m.png", lambda: soft_colours((BOTH_HW, (255, 0, 0)))),
+    "void of VOC in a palette": (
+        "m.png",
+        lambda: palette(
+            np.where(BOTH_HW, 1, 2 * (cv2.dilate(WHITE_HW, np.ones((3, 3))) > 0)),
+            (0, 0, 0),
+            (128, 0, 0),
+            (224, 224, 192),
+        ),
+    ),
     "instances 1001 and 1002": ("m.png", lambda: (LARGE_HW * 1001 + SMALL_HW * 1002).astype(np.uint16)),
 }
 
@@ -185,6 +194,11 @@ REFUSED: dict[str, tuple[str, Make, str]] = {
         lambda: np.where(LARGE_HW, 255, drawn(lambda canvas: cv2.circle(canvas, (105, 50), 12, 255, 1))),
         "a line or a ring besides an area, at x = 93, y = 38; fill it or erase it",
     ),
+    "text next to the nodule": (
+        "m.png",
+        lambda: cv2.putText(WHITE_HW.copy(), "ID 0123", (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.35, 255, 1),
+        "holds text, at x = ., y = .; erase it",
+    ),
     "a stripe at one border": ("m.png", lambda: np.where(COLUMNS < 2, 255, WHITE_HW), "besides an area.*erase it"),
     "SVG": ("m.svg", lambda: np.zeros(0), "save it again as PNG"),
 }
@@ -245,3 +259,16 @@ def test_a_gland_alone_is_no_nodule_where_other_masks_hold_both(tmp_path: Path) 
     assert found["b"] is not None
     assert np.array_equal(read_mask_image(found["a"], SHAPE).mask_HW, SMALL_HW)
     assert not read_mask_image(found["b"], SHAPE).mask_HW.any()
+
+
+def test_what_counts_as_a_nodule_next_to_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    (tmp_path / "set" / "masks").mkdir()
+    labels_HW, slips_HW = (LARGE_HW * 1 + SMALL_HW * 2).astype(np.uint8), WHITE_HW.copy()
+    slips_HW[4:7, 70], slips_HW[5, 69:72] = 255, 255  # a caliper's cross
+    for name, mask_HW in (("a", labels_HW), ("b", slips_HW), ("c", WHITE_HW)):
+        save(tmp_path / "set" / "images" / f"{name}.png", RNG.integers(40, 200, SHAPE).astype(np.uint8))
+        save(tmp_path / "set" / "masks" / f"{name}.png", mask_HW)
+    notes = prepare(tmp_path / "set", tmp_path / "out", PrepareOptions(folds=0), workers=1).notes
+    assert any("1 masks hold several labels (1, 2): each counts as a nodule" in note for note in notes)
+    assert any("1 masks hold small parts next to a nodule" in note and note.endswith("b.png") for note in notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -210,5 +211,130 @@ def test_two_folders_of_any_name_below_a_common_one(tmp_path: Path) -> None:
 
 def test_masks_whose_names_tell_no_image_are_named(tmp_path: Path) -> None:
     folder = put(tmp_path / "set", "images/us{}.png", "brush/task-1{}-by-1-tag-0.png")
-    with pytest.raises(InputError, match=r"brush/task-10-by-1-tag-0\.png is a mask.*rename each mask as its image"):
+    with pytest.raises(InputError, match=r"brush/task-10-by-1-tag-0\.png is a mask.*mask the name of its image"):
         prepared(folder)
+
+
+@pytest.mark.parametrize("suffix", ["_flip", "_rot90", "-hflip", "_aug_3", "_rotated_270", "_brightness 2"])
+def test_what_augmentation_made_of_an_image_stays_with_it(tmp_path: Path, suffix: str) -> None:
+    folder = put(tmp_path / "set", "images/us{}.png")
+    for number in range(4):
+        save(folder / "images" / f"us{number}{suffix}.png", picture(number + 20))
+        save(folder / "masks" / f"us{number}{suffix}.png", rectangle())
+    cases, summary = prepared(folder)
+    assert len(cases) == 8
+    assert summary.num_groups == 4
+    assert all(cases[f"us{n}.png"].group == cases[f"us{n}{suffix}.png"].group for n in range(4))
+    assert any("versions of 4 sources by their names" in note for note in summary.notes)
+
+
+def test_nnunet_regions_are_named_by_the_smallest(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for number in range(3):
+        labels = np.where(gland() > 0, 1, 0).astype(np.uint8)
+        labels[rectangle() > 0] = 2
+        save(folder / "imagesTr" / f"n{number}_0000.png", picture(number))
+        save(folder / "labelsTr" / f"n{number}.png", labels)
+    regions = {"background": 0, "nodule": 2, "thyroid": [1, 2]}
+    text(folder / "dataset.json", json.dumps({"labels": regions, "channel_names": {"0": "US"}}))
+    cases, summary = prepared(folder)
+    assert len(cases) == 3
+    assert all(load_mask(case, SHAPE).sum() == NUM_PX for case in cases.values())
+    assert any("categories not used: thyroid" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("write", ["images/us%20{}.png", "/data/upload/1/us%20{}.png"])
+def test_names_of_a_web_address_in_coco(tmp_path: Path, write: str) -> None:
+    folder = put(tmp_path / "set", "images/us {}.png", "")
+    corners = [float(n) for n in (40, 30, 80, 30, 80, 60, 40, 60)]
+    entries = [{"id": n, "file_name": write.format(n), "width": SHAPE[1], "height": SHAPE[0]} for n in range(4)]
+    shapes = [{"id": n, "image_id": n, "category_id": 1, "segmentation": [corners]} for n in range(4)]
+    content = {"images": entries, "categories": [{"id": 1, "name": "nodule"}], "annotations": shapes}
+    text(folder / "result.json", json.dumps(content))
+    cases, _ = prepared(folder)
+    assert all(load_mask(case, SHAPE).sum() == NUM_PX for case in cases.values())
+    entries[0]["file_name"] = "other.png"
+    text(folder / "result.json", json.dumps(content))
+    assert any("without its image, e.g. other.png" in reason for reason in prepared(folder)[1].left_out)
+
+
+def test_names_of_files_that_say_the_class_give_the_label(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for number, name in enumerate(("benign (1)", "malignant (1)", "malignant12", "normal 3")):
+        save(folder / f"{name}.png", picture(number))
+        save(folder / f"{name}_mask.png", rectangle())
+    cases, summary = prepared(folder)
+    assert [case.malignancy for case in cases.values()] == [0, 1, 1, None]
+    assert any("3 file names say benign or malignant: that is taken for the label" in note for note in summary.notes)
+
+
+def test_names_of_files_that_say_one_class_alone_are_no_label(tmp_path: Path) -> None:
+    cases, _ = prepared(put(tmp_path / "set", "images/malignant{}.png", "masks/malignant{}.png"))
+    assert {case.malignancy for case in cases.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"), [("{}_image.png", "{}_label.png"), ("img_{}.png", "msk_{}.png"), ("{}_img.png", "{}_gt.png")]
+)
+def test_images_that_have_a_word_of_their_own_in_one_folder_with_masks(tmp_path: Path, image: str, mask: str) -> None:
+    _, summary = prepared(put(tmp_path / "set", image, mask))
+    assert (summary.num_images, summary.num_outlined) == (4, 4)
+
+
+def test_annotations_and_masks_side_by_side_are_asked_about(tmp_path: Path) -> None:
+    folder = put(tmp_path / "set")
+    shape = {"label": "nodule", "shape_type": "rectangle", "points": [[1, 1], [20, 20]]}
+    for number in range(4):
+        content = {"version": "5", "shapes": [shape], "imagePath": f"{number}.png", "imageData": None}
+        content |= {"imageHeight": SHAPE[0], "imageWidth": SHAPE[1]}
+        text(folder / "images" / f"{number}.json", json.dumps(content))
+    with pytest.raises(InputError, match=r"annotations \(labelme\) and masks.*--source labelme, or .*--source folders"):
+        prepared(folder)
+    assert prepare(folder, tmp_path / "b", PrepareOptions(source="folders", folds=0), workers=1).num_outlined == 4
+
+
+@pytest.mark.parametrize("names", ["{}.png", "us{}"])
+def test_a_table_without_a_header_next_to_the_images_is_refused(tmp_path: Path, names: str) -> None:
+    folder = put(tmp_path / "set", "images/us{}.png" if "us" in names else "images/{}.png", "")
+    text(folder / "labels.csv", "".join(f"{names.format(number)},{number % 2}\n" for number in range(4)))
+    with pytest.raises(InputError, match=r"labels\.csv: its first line is no header, it names the "):
+        prepared(folder)
+
+
+def test_several_views_of_a_patient_and_a_mask_are_no_guess_at_folders(tmp_path: Path) -> None:
+    """Once the guess was that the last patient holds the masks of the first."""
+    folder = tmp_path / "set"
+    for number in range(4):
+        save(folder / f"P{number}" / "bmode.png", picture(number))
+        save(folder / f"P{number}" / "doppler.png", picture(number + 9))
+        save(folder / f"P{number}" / "mask.png", rectangle())
+    with pytest.raises(InputError, match=r"\(bmode, doppler, mask\).*call the mask of NAME\.png NAME_mask\.png"):
+        prepared(folder)
+
+
+def test_masks_that_are_boxes_are_told(tmp_path: Path) -> None:
+    _, summary = prepared(put(tmp_path / "set"))
+    assert any("4 masks are plain rectangles, e.g. 0.png: if these are boxes" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("image", ["images/P{}_{}.png", "images/p{}-left-{}.png", "images/P{}/view{}.png"])
+def test_a_table_with_a_row_per_patient_holds_for_all_images_of_the_patient(tmp_path: Path, image: str) -> None:
+    folder = tmp_path / "set"
+    for number in range(6):
+        name = image.format(number // 2, number % 2)
+        save(folder / name, picture(number))
+        save(folder / name.replace("images", "masks"), rectangle())
+    text(folder / "clinical.csv", "Patient ID,Age,Diagnosis\nP0,40,benign\nP1,50,malignant\nP2,60,benign\n")
+    summary = prepare(folder, tmp_path / "out", PrepareOptions(folds=0), workers=1)
+    cases = sorted(read_cases(summary.cases_csv), key=lambda case: case.image)
+    assert [case.malignancy for case in cases] == [0, 0, 1, 1, 0, 0]
+    assert [case.group for case in cases] == ["P0", "P0", "P1", "P1", "P2", "P2"]
+    assert any("one row per patient, which holds for all images" in note for note in summary.notes)
+
+
+def test_a_table_of_nodules_that_names_patients_alone_is_not_used(tmp_path: Path) -> None:
+    folder = put(tmp_path / "set", "images/P{}_1.png", "masks/P{}_1.png")
+    text(folder / "clinical.csv", "patient,diagnosis\nP0,benign\nP0,malignant\nP1,benign\nP2,malignant\n")
+    cases, summary = prepared(folder)
+    assert {case.malignancy for case in cases.values()} == {None}
+    assert any("tables not used, because no column names the images: clinical.csv" in note for note in summary.notes)

@@ -76,6 +76,7 @@ SAME_TABLE: dict[str, bytes] = {
     "signs of no width in the header": PLAIN.replace("image", "ima\u200bge").encode(),
     "an image column of any name": PLAIN.replace("image", "Foto").encode(),
     "labels yes and no in a column cancer": PLAIN.replace("label", "Cancer").replace(",1,", ",yes,").encode(),
+    "masks in a column label": b"image,label,class,patient\ni0.png,m0.png,1,a\ni1.png,m1.png,0,b\n",
     "a column per class": b"image,mask,benign,malignant,patient\ni0.png,m0.png,0,1,a\ni1.png,m1.png,1,0,b\n",
     "the meaning in the column's name": (
         b'image,mask,"class (0=malignant, 1=benign)",patient\ni0.png,m0.png,0,a\ni1.png,m1.png,1,b\n'
@@ -154,6 +155,15 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "run lengths": ("image,label,EncodedPixels\ni0.png,1,1 5 9 2\n", "'EncodedPixels' holds outlines.*COCO"),
     "boxes": ("image,class,xmin,ymin,xmax,ymax\ni0.png,benign,1,2,30,40\n", "'xmin' holds outlines or boxes"),
     "polygons": ('image,label,polygon\ni0.png,1,"[[1,2],[9,9],[1,9]]"\n', "'polygon' holds.*mask=none"),
+    "no header": (ROWS, "first line is no header, it names the file i0.png; add a line above"),
+    "a flag for the test set": (
+        "image,label,is_test\ni0.png,1,0\ni1.png,0,1\n",
+        "is 'is_test' the split .train, val, test",
+    ),
+    "a line break in a name": (
+        '"image\nfile","final\nresult"\ni0.png,1\n',
+        "neither a mask.*there: image file, final result",
+    ),
     "a second image per row": (
         "image,image2,label\ni0.png,i1.png,1\n",
         "'image2'.*a second mask or image is a row of its own",

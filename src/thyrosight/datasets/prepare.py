@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.formats.content import holds_masks_alone, unpaired_masks
+from thyrosight.datasets.formats.folders import holds_masks
 from thyrosight.datasets.formats.tree import what_is_in
 from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets.layout import DataSet, Request
@@ -73,6 +74,8 @@ class PrepareOptions:
 
 
 DEFAULT_OPTIONS = PrepareOptions()
+OF_TOOLS = frozenset(("coco", "cvat", "via", "supervisely", "labelme"))
+"""Layouts of annotation tools, next to which masks may be images as well."""
 CONTACT_SHEET = "contact_sheet.png"
 """A picture of the images with their outlines; look at it before a training."""
 
@@ -120,7 +123,7 @@ def prepare(
     every_fact = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
     refuse_unnamed_labels(every_fact)
     cases, facts, left_out = _usable_cases(absolute, every_fact)
-    turned = _turned_alone(facts)
+    turned = [*_turned_alone(facts), *_several_labels(facts), *_slips(facts), *_rectangles(facts)]
     cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
     try:
         cases, more_notes = _in_folds_and_splits(cases, options)
@@ -149,6 +152,12 @@ def recognise(folder: Path) -> str:
     """Folder or CSV -> the name of its layout. InputError where no layout fits; it names what is there."""
     for name, known in KNOWN_SETS.items():
         if known.recognise(folder):
+            if name in OF_TOOLS and holds_masks(folder):
+                command = f"thyrosight prepare {folder} -o OUT --source"
+                raise InputError(
+                    f"{folder}: holds annotations ({name}) and masks as images as well; choose: {command} {name}, or "
+                    f"{command} folders"
+                )
             return name
     if holds_masks_alone(folder):
         raise InputError(
@@ -158,8 +167,9 @@ def recognise(folder: Path) -> str:
     if (pair := unpaired_masks(folder)) is not None:
         image, mask = (path.relative_to(folder).as_posix() for path in pair)
         raise InputError(
-            f"{folder}: {mask} is a mask, and its name tells no image ({image}); rename each mask as its image, or "
-            "write a CSV with the columns image, mask, malignancy, patient and give it to prepare"
+            f"{folder}: {mask} is a mask, and nothing tells which of the images ({image}) it belongs to; give each "
+            "mask the name of its image, in the folders images/ and masks/, or write a CSV with the columns image, "
+            "mask, malignancy, patient and give it to prepare"
         )
     raise InputError(f"{folder}: not a layout that is known ({', '.join(KNOWN_SETS)}); {what_is_in(folder)}")
 
@@ -219,6 +229,38 @@ def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
         if turned
         else []
     )
+
+
+def _several_labels(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks with several labels, which may be classes; empty where there are none."""
+    several = [one for one in facts if len(one.mask_levels) > 1 and not one.mask_levels[0].startswith("page")]
+    if not several:
+        return []
+    levels = sorted({level for one in several for level in one.mask_levels}, key=lambda level: (len(level), level))
+    return [
+        f"{len(several)} masks hold several labels ({', '.join(levels[:6])}{' ...' if len(levels) > 6 else ''}): each "
+        f"counts as a nodule; if they are classes, choose: --mask-label nodule={levels[-1]}"
+    ]
+
+
+def _slips(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks with small parts next to a nodule; empty where there are none."""
+    with_slips = [one for one in facts if one.num_slips]
+    if not with_slips:
+        return []
+    name = with_slips[0].mask.name if with_slips[0].mask else ""
+    return [
+        f"{len(with_slips)} masks hold small parts next to a nodule (a slip of the brush, a mark, a sign?), which "
+        f"count as nodules too, e.g. {readable(name)}"
+    ]
+
+
+def _rectangles(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks that may be boxes; empty where there are none."""
+    boxes = [one for one in facts if one.is_rectangle]
+    name = boxes[0].mask.name if boxes and boxes[0].mask else ""
+    note = f"{len(boxes)} masks are plain rectangles, e.g. {readable(name)}: if these are boxes, they are no outlines"
+    return [note] if boxes else []
 
 
 def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:

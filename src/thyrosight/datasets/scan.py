@@ -10,14 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import raise_shortage
-from thyrosight.frames.mask_area import NestedLabelsError
+from thyrosight.frames.mask_area import NestedLabelsError, num_slips
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.mask_pages import is_turned_by_tag
-from thyrosight.types import Box, Case, Frame, Progress, UInt8Array
+from thyrosight.types import BoolArray, Box, Case, Frame, Progress, UInt8Array
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -46,6 +48,10 @@ class ImageFacts:
     """Why the mask can't be used; None: it can, or there is none."""
     mask_levels: tuple[str, ...] = ()
     """The values in the mask file, as written there."""
+    num_slips: int = 0
+    """Parts of the mask that are smaller than MIN_LINE_PX, next to a larger one."""
+    is_rectangle: bool = False
+    """The mask is one filled rectangle, as a box would be drawn."""
     is_turned_alone: bool = False
     """The image has an orientation tag that turns or mirrors it, and its mask has none."""
     outer_label: str | None = None
@@ -101,7 +107,14 @@ def _with_mask(
         write_mask(path, image.mask_HW)
     is_turned_alone = is_turned_by_tag(case.image) and not is_turned_by_tag(case.mask)
     facts = replace(facts, mask=path, num_mask_px=int(image.mask_HW.sum()), mask_levels=image.levels)
+    facts = replace(facts, num_slips=num_slips(image.mask_HW), is_rectangle=_is_rectangle(image.mask_HW))
     return replace(facts, is_turned_alone=is_turned_alone)
+
+
+def _is_rectangle(mask_HW: BoolArray) -> bool:
+    rows, columns = np.nonzero(mask_HW)
+    box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)) if len(rows) else None
+    return box is not None and bool(mask_HW[box].all())
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:

@@ -70,6 +70,8 @@ def read_claim(data: bytes) -> Claim:
                 return reader(data)
             except (struct.error, IndexError, OverflowError):
                 raise HeaderError("cut off inside its header") from None
+    if data.startswith(b"version https://git-lfs"):
+        raise HeaderError("a pointer of Git LFS, not the image", "fetch it: git lfs pull")
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
         raise HeaderError("text, not an image", "pass the image itself")
     raise HeaderError("not an image in a known format", "export it as PNG, JPEG, TIFF or BMP")

@@ -219,7 +219,9 @@ def chosen_frame(name: str, num_frames: int, frame_index: int | None) -> int:
         return frame_index
     if num_frames == 1:
         raise InputError(f"{name}: 1 frame, so there is no frame {frame_index}; leave --frame out")
-    raise InputError(f"{name}: {num_frames} frames; pass --frame 0..{num_frames - 1} to choose one")
+    raise InputError(
+        f"{name}: {num_frames} frames; pass --frame 0..{num_frames - 1} to choose one, or save each as a file"
+    )
 
 
 def _check_cost(name: str, claim: Claim, index: int) -> None:

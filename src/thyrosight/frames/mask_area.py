@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from thyrosight.errors import InputError
 from thyrosight.types import BoolArray
@@ -20,6 +23,10 @@ LINE_LENGTH = 8.0
 SPECK_PX, MANY_SPECKS = 16, 12
 MIN_LINE_PX = 48
 """A part of fewer pixels, next to a nodule, is a slip of the brush; its form is not checked."""
+TEXT_SIGNS, MIN_SIGN_PX, MAX_SIGN_SHARE = 4, 4, 0.1
+"""Text is at least this many signs in a line, each at least so high, and at most this share of the image's height."""
+SIGN_GAP = 1.5
+"""Largest gap between the signs of a line, in heights of a sign."""
 FIELD_SHARE = 0.75
 """Share of the image's width and height: an area at least this large, with a hole, is an inverted mask."""
 
@@ -78,12 +85,48 @@ def refuse_no_area(mask_HW: BoolArray) -> None:
     areas_px = stats[1:, cv2.CC_STAT_AREA]
     if num_parts > MANY_SPECKS and areas_px.max() < SPECK_PX:
         raise NoMaskError(f"holds {num_parts - 1} specks of at most {areas_px.max()} pixels, no area; fill the outline")
+    if (corner_xy := _line_of_text(stats[1:], mask_HW.shape[0])) is not None:
+        raise NoMaskError(f"holds text, at x = {corner_xy[0]}, y = {corner_xy[1]}; erase it")
     largest = 1 + int(np.argmax(areas_px))
     for part in (largest, *range(1, largest), *range(largest + 1, num_parts)):
         if part == largest or areas_px[part - 1] >= MIN_LINE_PX:
             x, y, width, height = (int(n) for n in stats[part, : cv2.CC_STAT_AREA])
             inside_HW = labels[y : y + height, x : x + width] == part
             _refuse_no_area_part(inside_HW, mask_HW.shape, (x - 1, y - 1), is_largest=part == largest)
+
+
+def num_slips(mask_HW: BoolArray) -> int:
+    """Mask -> its parts of fewer than MIN_LINE_PX pixels, next to a larger part: slips of the brush, or signs."""
+    import cv2
+
+    stats = cv2.connectedComponentsWithStats(mask_HW.astype(np.uint8), connectivity=8)[2]
+    areas_px = stats[1:, cv2.CC_STAT_AREA]
+    return int((areas_px < MIN_LINE_PX).sum()) if areas_px.max(initial=0) >= MIN_LINE_PX else 0
+
+
+def _line_of_text(stats: NDArray[Any], height: int) -> tuple[int, int] | None:
+    """Parts of a padded mask (x, y, width, height, area each) -> the corner of a line of text in it; None without any.
+
+    A line of text is several small parts of one height, which stand on one line, close to one another.
+    """
+    limit = max(20.0, MAX_SIGN_SHARE * height)
+    small = sorted(
+        (x, y, width, tall)
+        for x, y, width, tall, _ in stats.tolist()
+        if MIN_SIGN_PX <= tall <= limit and width <= 1.5 * tall
+    )
+    for first in range(len(small) - TEXT_SIGNS + 1):
+        x, y, width, tall = small[first]
+        num, end = 1, x + width
+        for other_x, other_y, other_width, other_tall in small[first + 1 :]:
+            is_level = abs(other_y + other_tall - y - tall) <= 0.2 * tall and 0.7 <= other_tall / tall <= 1.4
+            if is_level and other_x >= end - 1:
+                if other_x - end > SIGN_GAP * tall:
+                    break
+                num, end = num + 1, other_x + other_width
+        if num >= TEXT_SIGNS:
+            return x - 1, y - 1
+    return None
 
 
 def _refuse_no_area_part(

@@ -36,6 +36,8 @@ MAX_LABEL = 31
 """Whole numbers up to this value are labels; larger ones are brightness. A file with more levels has no labels."""
 VOID = 255
 """Value of pixels that the annotator left undecided, in files with labels (Pascal VOC). They count as background."""
+VOID_COLOUR = "#e0e0c0"
+"""The same in a palette and in colours."""
 ONE_VALUE = "one value"
 LEAST_LOSSY_LEVEL = 64
 """A lossy file whose brightest pixel is darker than this holds blurred label numbers, or is empty."""
@@ -236,6 +238,8 @@ def _levels(values_HW: NDArray[Any], names: dict[int, str], keep: frozenset[str]
         values_HW, levels = np.where(values_HW == ground, 0, values_HW), [one for one in levels if one != ground]
     if not names and len(levels) > 1 and levels[-1] == VOID and levels[-2] <= MAX_LABEL:
         levels, rule = levels[:-1], "labels; 255 is void and counts as background"
+    if len(levels) > 1 and any(names.get(level) == VOID_COLOUR for level in levels):
+        levels, rule = [one for one in levels if names.get(one) != VOID_COLOUR], f"{VOID_COLOUR} is void, background"
     if keep is not None:
         return _chosen(values_HW, levels, names, keep)
     if len(levels) > MAX_LABEL:

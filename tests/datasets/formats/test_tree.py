@@ -46,3 +46,29 @@ def test_an_empty_folder_and_one_without_images(tmp_path: Path) -> None:
     (tmp_path / "texts" / "a.docx").write_text("x")
     with pytest.raises(InputError, match=r"seen: 1 docx in the folder itself; best guess: the images are elsewhere"):
         prepare(tmp_path / "texts", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["tn3k_128.npz", "data/train-00000-of-00001.parquet", "set.mat", "images.h5"])
+def test_arrays_in_a_file_are_named(tmp_path: Path, name: str) -> None:
+    """Once the guess was that the images are elsewhere."""
+    path = tmp_path / "set" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    with pytest.raises(InputError, match=f"guess: {name} holds the images as arrays.*save each image and each mask"):
+        prepare(tmp_path / "set", tmp_path / "out")
+
+
+def test_packed_masks_next_to_images_are_named(tmp_path: Path) -> None:
+    """Once the guess was that there are no masks."""
+    save(tmp_path / "set" / "images" / "1.png", picture(1))
+    (tmp_path / "set" / "masks.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"masks or labels are packed in masks\.zip: unpack it"):
+        prepare(tmp_path / "set", tmp_path / "out")
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "set" / "masks" / "1.png", picture(1))
+    (tmp_path / "set" / "images").mkdir()
+    (tmp_path / "set" / "images" / "1.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n")
+    with pytest.raises(InputError, match=r"images/1\.png: a pointer of Git LFS, not the image.*git lfs pull"):
+        prepare(tmp_path / "set", tmp_path / "out")

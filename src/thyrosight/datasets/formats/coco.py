@@ -25,6 +25,7 @@ from thyrosight.datasets.formats.shapes import (
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.datasets.sets.words import SPLIT_WORDS
 from thyrosight.errors import InputError
+from thyrosight.files.plain_text import printable
 from thyrosight.types import BoolArray, Json
 
 NAME = "coco"
@@ -42,7 +43,7 @@ def read(request: Request) -> DataSet:
     files = [path for path in json_below(request.folder) if starts_as_json(path, KEYS)]
     if not files:
         raise InputError(f"{request.folder}: no JSON with {', '.join(KEYS)}")
-    images, found, num_missing, num_orphans = Images(home), [], 0, 0
+    images, found, missing, num_orphans = Images(home), [], list[str](), 0
     seen: set[Path] = set()
     for path in files:
         entries, num_strays = _entries(path)
@@ -50,14 +51,16 @@ def read(request: Request) -> DataSet:
         for entry, shapes in entries:
             image = images.find(str(entry.get("file_name", "")), path.parent)
             if image is None:
-                num_missing += 1
+                missing.append(str(entry.get("file_name", "")))
             elif image in seen:
                 raise InputError(f"{path}: {image.name} is listed twice; keep one of the files or entries")
             else:
                 seen.add(image)
                 size_hw = _whole(entry.get("height")), _whole(entry.get("width"))
                 found.append(Annotated(image, tuple(shapes), split=_split(path, home), size_hw=size_hw))
-    left_out = {"entry of the JSON without its image": num_missing} if num_missing else {}
+    left_out = (
+        {f"entry of the JSON without its image, e.g. {printable(missing[0][:80])}": len(missing)} if missing else {}
+    )
     if num_orphans:
         left_out["annotation of an image that its JSON does not list"] = num_orphans
     notes = [f"annotations: {', '.join(path.relative_to(home).as_posix() for path in files)}"]

@@ -30,6 +30,7 @@ from thyrosight.datasets.formats.names import (
     classes_of,
     is_mask_folder,
     matched,
+    names_of_image,
     place_of,
     shorter_names,
 )
@@ -119,6 +120,19 @@ def read(request: Request) -> DataSet:
     if passed:
         notes.append(f"files passed over: {', '.join(passed)}")
     return data_set_of(request, NAME, cases, left_out, notes)
+
+
+def holds_masks(folder: Path) -> bool:
+    """Whether the folder holds images together with masks as images."""
+    files, _ = without_overlays(folder, images_below(folder)) if folder.is_dir() else ([], [])
+    if not files:
+        return False
+    try:
+        found = sort_files(folder, files, {})
+    except InputError as error:
+        raise_shortage(error)
+        return False
+    return found is not None and bool(found.masks) and any(matched(folder, found)[0].values())
 
 
 def _cases_of(pairs: dict[Path, list[Path]], request: Request) -> tuple[list[Found], list[str], int]:
@@ -271,8 +285,9 @@ def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
 
 
 def _names_another(path: Path, keys: set[tuple[Path, str]]) -> bool:
-    stem = stem_without_ending(path)
-    return image_name_of(stem) != stem and (path.parent, image_name_of(stem).casefold()) in keys
+    stem = stem_without_ending(path).casefold()
+    name = image_name_of(stem)
+    return name != stem and any((path.parent, image) in keys for image in names_of_image(name) if image != stem)
 
 
 def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:

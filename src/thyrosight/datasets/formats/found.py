@@ -20,6 +20,13 @@ from thyrosight.types import Box, Case
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"
 _VERSION = re.compile(r"^(.+)\.rf\.[0-9A-Za-z]{16,}$")
 """The form of the names that Roboflow gives to the augmented versions of an image."""
+_AUGMENTED = re.compile(
+    r"^(.+?)[ _.-]+(aug(mented)?|[hv]?[ _.-]?flip(ped)?|mirror(ed)?|rot(ate|ated|ation)?|bright(ness)?|dark|contrast"
+    r"|gamma|noise|noisy|blur(red)?|shear|zoom(ed)?|crop(ped)?|shift(ed)?|elastic|clahe|transpose(d)?)[ _.-]?-?\d*"
+    r"([ _.-]+(\w{1,10}|-?\d+))?$",
+    re.IGNORECASE,
+)
+"""a_flip, a_rot90, a_aug_3: what augmentation makes of the image a."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,10 @@ def data_set_of(
     classes, rests, classes_said = classes_of(places)
     groups, said = patients_of(rests)
     ids = case_names(found, request)
+    if not any(one.labels for one in found) and all(
+        label is None for label in (*(place.malignancy for place in places), *classes)
+    ):
+        classes, classes_said = _classes_of_names(found)
     groups, versions_said = _with_versions(groups, ids)
     faults: list[str] = []
     cases, contradicting = [], []
@@ -87,6 +98,15 @@ def data_set_of(
     )
 
 
+def _classes_of_names(found: Sequence[Found]) -> tuple[list[int | None], str]:
+    """Images -> (the class that each one's file name says, what was taken in words); none where names say one class."""
+    classes = [malignancy_in(re.sub(r"\d+", " ", stem_without_ending(one.image))) for one in found]
+    if {0, 1} <= set(classes):
+        num = sum(label is not None for label in classes)
+        return classes, f"{num} file names say benign or malignant: that is taken for the label"
+    return [None] * len(found), ""
+
+
 def _parts(one: Found, request: Request) -> tuple[str, ...]:
     for base in (request.folder, request.masks.with_name(CONVERTED)):
         if one.image.is_relative_to(base):
@@ -95,14 +115,22 @@ def _parts(one: Found, request: Request) -> tuple[str, ...]:
 
 
 def _with_versions(groups: list[str], ids: Sequence[str]) -> tuple[list[str], str]:
-    """Groups, names -> (the groups, with all versions that Roboflow made of one image in one group; a note on this)."""
+    """Groups, names -> (the same, with what augmentation made of one source in one group; what was done)."""
+    there = set(ids)
     sources = [found[1] if (found := _VERSION.match(name)) else "" for name in ids]
+    made = [found[1] if (found := _AUGMENTED.match(name)) and found[1] in there else "" for name in ids]
+    of_others = set(made)
+    sources = [
+        version or source or (name if name in of_others else "")
+        for name, version, source in zip(ids, sources, made, strict=True)
+    ]
     number = Counter(source for source in sources if source)
     if any(groups) or max(number.values(), default=0) < 2:
         return groups, ""
+    example = next(name for name, source in zip(ids, sources, strict=True) if source not in ("", name))
     return sources, (
-        f"{sum(number.values())} images are versions of {len(number)} sources (NAME.rf.HASH): those of one source stay "
-        "together"
+        f"{sum(number.values())} images are versions of {len(number)} sources by their names (NAME.rf.HASH, "
+        f"NAME_flip): those of one source stay together, e.g. {example}"
     )
 
 

@@ -235,6 +235,11 @@ def plain_words(name: str) -> str:
     return " ".join(re.split(r"[\W_]+", unicodedata.normalize("NFC", name).casefold())).strip()
 
 
+def names_of_image(name: str) -> tuple[str, ...]:
+    """What a mask's name says (12 of 12_mask) -> the names that its image may have."""
+    return name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"
+
+
 def common_prefix(stems: Sequence[str]) -> str:
     """Names -> what all of them begin with, up to its last separator ("bus_" of bus_0001-l, bus_0002-r)."""
     if len(stems) < 2:
@@ -330,7 +335,7 @@ def _image_of(
     cut = [stem[: -len(suffix)] for suffix in suffixes if stem.casefold().endswith(suffix)]
     names_of_it = (*cut, stem, image_name_of(stem), image_name_of(image_name_of(stem)), _LAST_NUMBER.sub("", stem))
     for name in dict.fromkeys(names_of_it):
-        for written in (name, f"{name}_0000", f"{name}_image", f"{name}_img", f"image_{name}", f"img_{name}"):
+        for written in names_of_image(name):
             place = key_of(mask.relative_to(folder).parent.parts)
             found = keys.get((place, written)) or keys.get((place, written.casefold()))
             same = names.get(written.casefold(), [])

@@ -94,14 +94,17 @@ def _draw(path: Path, value: int, size_hw: tuple[int, int]) -> BoolArray:
 def _label_names(home: Path) -> dict[int, str]:
     """dataset.json -> {value: name}. Version 2 writes name: value, version 1 writes value: name.
 
-    Regions (one name for several values) are left out.
+    Regions are lists of values (thyroid: [1, 2], nodule: 2): a value has the name of the smallest region that holds it.
     """
     labels = json_of(home / "dataset.json").get("labels")
-    found: dict[int, str] = {}
+    regions: list[tuple[str, list[str]]] = []
     for key, value in labels.items() if isinstance(labels, dict) else ():
-        name, number = (value, key) if str(key).isdecimal() else (key, value)
-        if str(number).isdecimal() and int(number) > 0 and str(name).casefold() != "ignore":
-            found[int(number)] = str(name)
+        name, numbers = (value, key) if str(key).isdecimal() else (key, value)
+        regions.append((str(name), [str(one) for one in (numbers if isinstance(numbers, list) else [numbers])]))
+    found: dict[int, str] = {}
+    for name, values in sorted(regions, key=lambda region: -len(region[1])):
+        if name.casefold() != "ignore":
+            found.update({int(value): name for value in values if value.isdecimal() and int(value) > 0})
     if not found:
         raise InputError(f'{home / "dataset.json"}: names no label; write "labels": {{"background": 0, "nodule": 1}}')
     return found

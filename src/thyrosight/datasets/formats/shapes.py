@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -77,10 +78,12 @@ class Images:
         name = written.replace("\\", "/")
         if not may_be_a_file(name):
             return None
+        if "%" in name and name != unquote(name) and not self._names.get(_plain_stem(name)):
+            return self.find(unquote(name), near)  # us%201.png, as a web address writes it
         for place in (near, self.folder, near / "images", self.folder / "images"):
             if name and (place / name).is_file() and self.folder.resolve() in (place / name).resolve().parents:
                 return place / name
-        found = self._names.get(stem_without_ending(Path(name)).casefold(), [])
+        found = self._names.get(_plain_stem(name), [])
         fitting = nearest(written, found)
         fitting = [path for path in fitting if _same_part(path, near, self.folder)] or fitting
         if len(fitting) > 1:
@@ -94,6 +97,10 @@ class Images:
     def notes(self) -> list[str]:
         """-> a sentence on images in other folders than written; empty where there is none."""
         return self._moved.notes()
+
+
+def _plain_stem(name: str) -> str:
+    return stem_without_ending(Path(name)).casefold()
 
 
 def _same_part(path: Path, near: Path, folder: Path) -> bool:

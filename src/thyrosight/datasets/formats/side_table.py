@@ -8,9 +8,11 @@ from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.folder_files import files_below
+from thyrosight.datasets.formats.names import shorter_names
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
 from thyrosight.datasets.sets.cell_files import Moved, nearest, parts_of
 from thyrosight.datasets.sets.csv_columns import (
+    NEAR_PATIENT,
     ask_for_columns,
     choose_columns,
     parse_cut,
@@ -18,7 +20,7 @@ from thyrosight.datasets.sets.csv_columns import (
     with_opposite,
 )
 from thyrosight.datasets.sets.layout import Request
-from thyrosight.datasets.sets.own_csv import cases_of_rows, table_rows, united, with_patients
+from thyrosight.datasets.sets.own_csv import case_of_row, cases_of_rows, patient_key, table_rows, united, with_patients
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table, split_in
 from thyrosight.datasets.sets.words import ALIASES, is_label, plain_name
 from thyrosight.errors import InputError
@@ -27,6 +29,8 @@ from thyrosight.types import Case
 
 MIN_SHARE = 0.5
 """A column names the images where at least this share of its cells is the name of an image."""
+_IMAGE = "image of the patient"
+"""The column that is added to rows of patients."""
 
 
 def has_mask_column(table: Path) -> bool:
@@ -67,8 +71,12 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     if faults and not fitting and all(case.malignancy is None for case in cases):
         raise InputError(next(iter(faults.values())))
     notes = [f"table not used, because it can't be read: {fault}" for fault in faults.values()]
-    if unfit := [table.name for table in others if table not in faults]:
+    per_patient = [table for table in others if not fitting and table not in faults and _rows_of_patients(table, cases)]
+    if unfit := [table.name for table in others if table not in (*faults, *per_patient[:1])]:
         notes.append(f"tables not used, because no column names the images: {', '.join(unfit)}")
+    if per_patient:
+        listed, more_notes = _with_patients_rows(listed, per_patient[0], request)
+        notes += more_notes
     if not fitting:
         return listed, [*list_notes, *notes], 0
     parts = parts_of_table([table for table, _ in fitting], request.folder)
@@ -106,6 +114,56 @@ def _with_rows(
     if bare := [case.image.name for case in cases if case.image not in rows]:
         notes.append(f"{len(bare)} images without a row in {named}, e.g. {bare[0]}")
     return both, [*notes, *more_notes], sum(1 for row in in_rows if not row.image.is_file())
+
+
+def _rows_of_patients(table: Path, cases: Sequence[Case]) -> tuple[str, dict[Path, int]] | None:
+    """Table with one row per patient, cases -> (the column of the patient, {image: its row}); None for other tables.
+
+    An image is of the patient whose name is its folder's, or the beginning of its own name (P7 of P7_left_2.png).
+    """
+    header, rows = table_rows(table)
+    for column in header:
+        plain = plain_name(column)
+        keys = {patient_key(row[column]): number for number, row in enumerate(rows) if row[column]}
+        is_patient = plain in (*ALIASES["group"], *ALIASES["case_id"]) or NEAR_PATIENT.search(plain)
+        if not is_patient or len(keys) < len(rows):
+            continue
+        found = {}
+        for case in cases:
+            names = (case.group.rpartition("/")[2], *shorter_names(stem_without_ending(case.image)))
+            if fitting := [key for name in names if (key := patient_key(name)) in keys]:
+                found[case.image] = keys[fitting[0]]
+        if len(found) >= max(1.0, MIN_SHARE * len(cases)):
+            return column, found
+    return None
+
+
+def _with_patients_rows(cases: Sequence[Case], table: Path, request: Request) -> tuple[list[Case], list[str]]:
+    """Cases, a table with one row per patient -> (the cases with what the row of their patient says, notes)."""
+    header, rows = table_rows(table)
+    column, row_of = _rows_of_patients(table, cases) or ("", {})
+    cut = None if request.malignant is None else parse_cut(request.malignant, header)
+    of_images = [{**rows[number], _IMAGE: image.as_posix()} for image, number in row_of.items()]
+    written = {plain_name(name) for name in header} | {"", "none"}
+    chosen = {role: name for role, name in request.columns.items() if plain_name(name) in written}
+    named = {"image": _IMAGE, "mask": "none", "case_id": "none", "group": column}
+    named |= _label_by_values(header, rows) | chosen
+    columns = choose_columns([*header, _IMAGE], named, table, needs_label=False)
+    has_label = cut is not None or any(case.malignancy is not None for case in cases)
+    ask_for_columns(table, of_images, columns, request.columns, has_label=has_label, has_mask=True)
+    columns = with_opposite(columns, of_images, table)
+    files = _Images({}, table.parent)
+    in_rows = [
+        case_of_row(row, columns, files, cut, f"{table} row {number + 2}")
+        for row, number in zip(of_images, row_of.values(), strict=True)
+    ]
+    in_rows, patients = with_patients(in_rows, columns, table)
+    by_image = dict(zip(row_of, in_rows, strict=True))
+    both = [_merged(case, by_image.get(case.image), table) for case in cases]
+    said = ", ".join(f"{role} = {name}" for role, name in columns.items() if role != "image")
+    note = f"columns of {table.name}: {said}; it has one row per patient, which holds for all images of the patient"
+    bare = [case.image.name for case in cases if case.image not in row_of]
+    return both, [note, *patients, *([f"{len(bare)} images of no patient there, e.g. {bare[0]}"] if bare else [])]
 
 
 def split_lists(folder: Path) -> dict[Path, str]:
@@ -201,6 +259,11 @@ def _rows_as_cases(
     """
     table = part.path
     header, rows = table_rows(table)
+    if not column.isdecimal() and _name_in(column) in names:
+        raise InputError(
+            f"{table}: its first line is no header, it names the image {column}; add a line above it with the names of "
+            "the columns: image, malignancy, patient"
+        )
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
     written = {plain_name(name) for name in header} | {"", "none"}
     chosen = {role: name for role, name in request.columns.items() if plain_name(name) in written}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.folder_files import files_below
@@ -20,9 +20,15 @@ IMAGES = SUFFIXES - _CLIPS
 MAX_NAME_BYTES = 255
 """A part of a path has at most this many bytes on all common systems."""
 ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"))
-ANNOTATIONS = frozenset(
-    (".json", ".jsonl", ".ndjson", ".xml", ".mat", ".npy", ".npz", ".h5", ".hdf5", ".pkl", ".mha", ".mhd")
+ARRAYS = frozenset(
+    f".{name}"
+    for name in (
+        *("mat", "npy", "npz", "h5", "hdf5", "pkl", "pt", "pth", "mdb", "lmdb"),
+        *("parquet", "arrow", "feather", "tfrecord", "tfrecords"),
+    )
 )
+"""Endings of files that may hold images and masks as arrays, which are not read."""
+ANNOTATIONS = frozenset((".json", ".jsonl", ".ndjson", ".xml", ".mha", ".mhd")) | ARRAYS
 """Endings of files that may hold outlines in a format that is not read."""
 _SEGMENTATION_CLASS, _META_BYTES = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.66\.4(?![\d.])"), 1_024
 """The class of a DICOM segmentation (PS3.4 section B.5), which stands in the first bytes of its file."""
@@ -118,6 +124,8 @@ def what_is_in(folder: Path) -> str:
     if folder.is_file():
         if ending_of(folder) in ARCHIVES:
             return f"it is packed: unpack it and point at the folder; {ASK}"
+        if ending_of(folder) in ARRAYS:
+            return f"arrays in a file are not read: save each image and each mask as PNG of one name; {ASK}"
         return f"it is a file; {ASK}"
     files = files_below(folder)
     if not files:
@@ -125,11 +133,19 @@ def what_is_in(folder: Path) -> str:
     seen = f"seen: {counted(files, folder)}"
     tables = tables_below(folder)
     images = [path for path in files if is_image(path)]
-    if packed := [path for path in files if ending_of(path) in ARCHIVES and not images]:
-        return f"{seen}; best guess: the images are packed in {packed[0].name}: unpack it"
+    packed = [path.relative_to(folder).as_posix() for path in files if ending_of(path) in ARCHIVES]
+    if packed and not images:
+        return f"{seen}; best guess: the images are packed in {packed[0]}: unpack it"
     if tables:
         guess = f"{tables[0].relative_to(folder).as_posix()} may list the images"
         return f"{seen}; best guess: {guess}: thyrosight prepare {tables[0]} -o OUT --column image=COLUMN"
+    if packed:
+        return f"{seen}; best guess: masks or labels are packed in {packed[0]}: unpack it; {ASK}"
+    if arrays := [path for path in files if ending_of(path) in ARRAYS and not images]:
+        return (
+            f"{seen}; best guess: {arrays[0].relative_to(folder).as_posix()} holds the images as arrays, which are not "
+            "read: save each image and each mask as PNG of one name, in images/ and masks/"
+        )
     if not images:
         return f"{seen}; best guess: the images are elsewhere, no file here is one; point at the set's top folder"
     if outlined := segmentation_in(images):
@@ -151,11 +167,24 @@ def what_is_in(folder: Path) -> str:
             f"is not read: export them as COCO, CVAT for images, LabelMe, VIA or masks in PNG; {ASK}; to outline the "
             f"images without them: thyrosight predict {folder} -o OUT"
         )
+    return _guess_at_folders(folder, images, seen)
+
+
+def _guess_at_folders(folder: Path, images: Sequence[Path], seen: str) -> str:
+    """As what_is_in, of a folder that holds images and nothing else that tells more."""
+    names = by_name(images)
     tops = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in images if path.parent != folder))
     if len(tops) > 1 and not any(len({path.parent for path in same}) > 1 for same in names.values()):
         return (
             f"{seen}; best guess: {tops[0]}/ and {tops[1]}/ are classes or patients, and no file is a mask: call "
             f"classes benign and malignant; {ASK}; to outline the images: thyrosight predict {folder} -o OUT"
+        )
+    if len(tops) > 2:
+        twice = ", ".join([name for name, same in names.items() if len({path.parent for path in same}) > 1][:4])
+        return (
+            f"{seen}; best guess: the files of one name in several folders ({twice}) are images of several patients, "
+            f"and no name tells a mask: call the mask of NAME.png NAME_mask.png; {ASK}; to outline the images: "
+            f"thyrosight predict {folder} -o OUT"
         )
     if len(tops) > 1:
         command = f"thyrosight prepare {folder} -o OUT --source folders --column mask={tops[-1]}"

@@ -41,6 +41,7 @@ NEAR_LABEL = re.compile(
     r"|befund|dignit|ergebnis|resultado|esito|диагноз|病理|诊断|診断|良恶性|标签|etiqueta|^benign|^gutartig|^良性"
 )
 NEAR_FOLD = re.compile(r"fold")
+NEAR_SPLIT = re.compile(r"^(is|in|for)?(train|training|test|testing|val|valid|validation|holdout)(set|split|data)?$")
 DRAWN = re.compile(r"polygon|polyline|vertices|encodedpixels|runlength|^rle|rle$|bbox|boundingbox|^[xy](min|max|1|2)$")
 """Names of columns that hold outlines or boxes as numbers; these are never read from a table."""
 _MEANING = re.compile(r"(\w+)\s*(?:[=:>\u2013\u2192]|->|-(?=\s))+\s*(\w+)")
@@ -188,6 +189,13 @@ def image_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], fold
     return {"image": fitting[0]} if len(fitting) == 1 and num_files[fitting[0]] == len(rows) else {}
 
 
+def mask_by_values(seen: Sequence[str], rows: Sequence[Mapping[str, str]], folder: Path) -> dict[str, str]:
+    """-> {"mask": the column called label or the like whose cells are all image files}; empty where there is none."""
+    taken = set(ALIASES["malignancy"])
+    fitting = [name for name in seen if plain_name(name) in taken and _names_files(name, rows, folder)]
+    return {"mask": fitting[0]} if len(fitting) == 1 else {}
+
+
 def _is_image_file(folder: Path, cell: str) -> bool:
     path = Path(cell.replace("\\", "/"))
     try:
@@ -248,7 +256,7 @@ _QUESTIONS = {
     "group": ("patient", "Images of one patient have to stay together"),
     "mask": ("mask", "Without it nothing is outlined; a second mask or image is a row of its own"),
     "malignancy": ("label", "Without it no risk is learned"),
-    "split": ("split", "Without it test images could be learned from"),
+    "split": ("split (train, val, test in words)", "Without it test images could be learned from"),
     "fold": ("fold", "Without it new folds are made"),
 }
 
@@ -270,7 +278,8 @@ def _may_be(role: str, name: str, rows: Sequence[Mapping[str, str]]) -> bool:
     if role == "malignancy":
         return bool(NEAR_LABEL.search(plain)) or {plain_name(value) for value in values} <= PLAIN_LABELS
     if role == "split":
-        return set(values) <= SPLIT_WORDS.keys() and len(set(values)) > 1
+        is_flag = bool(NEAR_SPLIT.search(plain)) and all(map(is_label, map(whole_number, values)))
+        return is_flag or (set(values) <= SPLIT_WORDS.keys() and len(set(values)) > 1)
     return bool(NEAR_FOLD.search(plain)) and all(whole_number(number).isdecimal() for number in values)
 
 

@@ -22,7 +22,7 @@ CONVERTED = "converted"
 """Folder next to `masks` for images and masks of formats that are written as PNG."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _MASK_WORD = (
-    r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
+    r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|msk|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
 )
 _MASK_NAME = re.compile(
     rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+\(?{_MASK_WORD}\)?(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",

@@ -24,6 +24,7 @@ from thyrosight.datasets.sets.csv_columns import (
     choose_columns,
     image_by_values,
     label_of_pair,
+    mask_by_values,
     meaning_in_name,
     parse_cut,
     with_opposite,
@@ -34,6 +35,7 @@ from thyrosight.datasets.sets.words import LABELS, SPLIT_WORDS, is_label, label_
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
+from thyrosight.frames.load import SUFFIXES
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.spacing import MAX_MM, MIN_MM
 from thyrosight.tirads.descriptors import LEXICON
@@ -61,7 +63,8 @@ def read(request: Request) -> DataSet:
         table = part.path
         header, rows = table_rows(table)
         cut = None if request.malignant is None else parse_cut(request.malignant, header)
-        named = {**image_by_values(header, rows, table.parent), **request.columns}
+        by_values = image_by_values(header, rows, table.parent) | mask_by_values(header, rows, table.parent)
+        named = {**by_values, **request.columns}
         has_label = cut is not None or part.malignancy is not None
         columns = choose_columns(header, named, table, needs_label=not has_label)
         ask_for_columns(table, rows, columns, request.columns, has_label=has_label)
@@ -87,7 +90,12 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     lines = csv_lines(table)
     if len(lines) < 2:
         raise InputError(f"{table}: no rows below the header")
-    header = [name.strip() or f"column {place}" for place, name in enumerate(lines[0], start=1)]
+    header = [" ".join(name.split()) or f"column {place}" for place, name in enumerate(lines[0], start=1)]
+    if names := [name for name in header if Path(name).suffix.lower() in SUFFIXES]:
+        raise InputError(
+            f"{table}: its first line is no header, it names the file {printable(names[0])}; add a line above with the "
+            "names of the columns: image, mask, malignancy, patient"
+        )
     twice = [name for name, number in Counter(map(plain_name, header)).items() if number > 1]
     if twice:
         names = [name for name in header if plain_name(name) == twice[0]]
@@ -191,8 +199,8 @@ def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -
         )
     spelled: dict[str, str] = {}
     for name in given:
-        spelled.setdefault(_patient_key(name), name)
-    changed = sorted({name for name in given if spelled[_patient_key(name)] != name})
+        spelled.setdefault(patient_key(name), name)
+    changed = sorted({name for name in given if spelled[patient_key(name)] != name})
     notes = []
     if changed:
         notes.append(
@@ -202,10 +210,10 @@ def with_patients(cases: Sequence[Case], columns: dict[str, str], table: Path) -
         notes.append(
             f"{num_empty} rows have no patient: each counts as a patient of its own, joined where images look alike"
         )
-    return [replace(case, group=spelled.get(_patient_key(case.group), "")) for case in cases], notes
+    return [replace(case, group=spelled.get(patient_key(case.group), "")) for case in cases], notes
 
 
-def _patient_key(name: str) -> str:
+def patient_key(name: str) -> str:
     """A patient -> the key by which names are compared: 007 and 7 are one patient, P1 and p1 too."""
     return (name.lstrip("0") or "0") if name.isdecimal() else name.casefold()
 
