@@ -75,6 +75,27 @@ def test_a_correction_is_saved_before_the_next_image(browser: Any, fake: FakeSer
     sight.close()
 
 
+def test_a_reading_that_the_server_refuses_stays_on_the_page_with_the_reason(
+    browser: Any, fake: FakeServer, five: list[Path]
+) -> None:
+    sight = BrowserPage(browser, fake.address)
+    page = sight.page
+    sight.drop(five[:1])
+    sight.wait_until_open()
+    fake.refused_reading = "nodule 1 and nodule 2 have the same outline (they overlap by 98%); leave one of them out"
+    page.fill("#note", "mine")
+    page.click("#save")
+    page.wait_for_selector(f"#save-problem:visible:has-text('Not saved: {fake.refused_reading}')")
+    assert fake.readings.history == []
+    assert page.input_value("#note") == "mine"
+    fake.refused_reading = ""
+    page.click("#save")
+    wait_for(lambda: page.text_content("#saved-state") == "saved")
+    assert page.is_hidden("#save-problem")
+    assert [reading["note"] for reading in fake.readings.history] == ["mine"]
+    sight.close()
+
+
 def test_the_name_is_asked_once(browser: Any, fake: FakeServer, five: list[Path]) -> None:
     sight = BrowserPage(browser, fake.address, reader=None)
     page = sight.page
@@ -104,9 +125,12 @@ def test_each_reader_has_a_reading(browser: Any, fake: FakeServer, five: list[Pa
     ben = BrowserPage(browser, fake.address, reader="Ben")
     ben.wait_until_open()
     assert ben.page.input_value("#note") == ""
+    wait_for(lambda: "by Ada" in ben.page.inner_text("button.item .item-words"))
+    assert "by Ada" not in ada.page.inner_text("button.item .item-words"), "it is her own"
     ben.page.fill("#note", "Ben's")
     ben.page.click("#save")
     wait_for(lambda: ben.page.text_content("#saved-state") == "saved")
+    wait_for(lambda: "by" not in ben.page.inner_text("button.item .item-words"))
     assert sorted(reading["note"] for reading in fake.readings.kept.values()) == ["Ada's", "Ben's"]
     ada.close()
     ben.close()

@@ -1,7 +1,8 @@
 """The page's files and the API's contract, served by the standard library from a FakeService.
 
 `FakeServer(predictor).start()` -> its address. `token`, `num_busy` and `is_refusing_seg` make it ask for a token,
-answer 503 this many times to uploads, and refuse a SEG; `is_away` makes it close every connection.
+answer 503 this many times to uploads, and refuse a SEG; `refused_reading` makes it refuse readings, with this reason;
+`is_away` makes it close every connection.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         return (fake.picture(item_id, name), "image/png")
 
     def _correction(self, method: str, item_id: str, frame: int, body: bytes) -> Any:
+        if method == "PUT" and self.fake.refused_reading:
+            raise Refused(422, "same_outline", self.fake.refused_reading)
         readings, who = self.fake.readings, self.query.get("who")
         if method == "PUT":
             network = self.fake.result(item_id, frame)["nodules"]

@@ -44,6 +44,8 @@ class FakeService:
     token: str | None = None
     num_busy: int = 0
     is_refusing_seg: bool = True
+    refused_reading: str = ""
+    """Why it refuses every reading; empty: it takes them."""
     num_frames: int = 1
     seconds_per_item: float = 0.0
     mm_per_pixel: float | None = None
@@ -138,6 +140,7 @@ class FakeService:
     def row(self, job: dict[str, Any], item: dict[str, Any], who: str | None) -> dict[str, Any]:
         found = self.result(item["id"], 0) if item["id"] in self.examined else {"nodules": [], "flags": []}
         risks = [nodule["risk"] for nodule in found["nodules"] if nodule["risk"] is not None]
+        said = self.readings.of(item["id"], 0, who) or self.readings.of(item["id"], 0, None)
         return {
             **item,
             "job_id": job["id"],
@@ -149,6 +152,7 @@ class FakeService:
             "risk": max(risks, default=None),
             "level": None,
             "is_level_proposed": True,
+            "said_by": None if said is None else said["who"],
             "teaches": None,
             "num_nodules": len(found["nodules"]),
         }

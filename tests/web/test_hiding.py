@@ -64,7 +64,9 @@ def test_no_route_delivers_what_is_hidden(desk: Desk, item_id: str) -> None:
         for_ann = {"who": "Ann", "verdict": verdict}
         assert code_of(client.put(f"/api/v1/items/{item_id}/verdict", json=for_ann, headers=BO)) == "other_reader"
     row = row_of(desk, item_id, BO)
-    assert [row[name] for name in ("risk", "level", "num_nodules", "teaches", "readers")] == [None] * 4 + [[]]
+    assert [row[name] for name in ("risk", "level", "num_nodules", "teaches", "said_by", "readers")] == [None] * 5 + [
+        []
+    ]
     assert "several_nodules" not in row["flags"]
     for question in (
         {"sort": "risk"},

@@ -115,7 +115,7 @@ def row_without_network(service: Service, row: ListedRow, reader: str | None) ->
         return {}
     flags = [flag for flag in row.flags.split(";") if flag and flag not in _NETWORK_FLAGS]
     nothing = {"risk": None, "level": None, "num_nodules": None, "teaches": None, "is_level_proposed": False}
-    return nothing | {"flags": flags, "readers": []}
+    return nothing | {"flags": flags, "readers": [], "said_by": None}
 
 
 def check_question(reader: str | None, wanted: WorkListQuery) -> None:

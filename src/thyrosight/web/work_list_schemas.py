@@ -50,12 +50,16 @@ class ListedItem(Record):
     reading: ReadingState = Field(description="by the reader who asks; without a name by anybody")
     readers: list[str] = Field(description="who has a reading or a verdict")
     risk: float | None = Field(
-        description="the highest of its nodules, by the newest reading, else by the network; of a clip, that of its "
-        "leading nodule; None without a nodule that has a risk"
+        description="the highest of its nodules, as `said_by` says; of a clip, that of its leading nodule; None "
+        "without a nodule that has a risk"
     )
     level: str | None = Field(description="the strictest TI-RADS level of its nodules, or a range of levels")
-    is_level_proposed: bool = Field(description="nobody has read the item: the level follows from measures alone")
+    is_level_proposed: bool = Field(description="no reader chose words for it: the level follows from measures alone")
     num_nodules: int | None
+    said_by: str | None = Field(
+        description="the reader whose risk, level and nodules these are: the one who asks, if they have a reading, "
+        "else whoever read last; None: the network; of a clip always the network"
+    )
     flags: list[str]
     model_id: str | None = Field(description="of the network whose result it is")
     teaches: float | None = Field(description="how much a reading would teach the network, 0 to 2: for sort=teaches")

@@ -13,7 +13,15 @@ pytest.importorskip("fastapi")
 
 from thyrosight.web.jobs.queue import JobQueue
 from thyrosight.web.jobs.store import new_id
-from thyrosight.web.jobs.work_list import Facts, list_items, note_facts, note_reading, note_verdict
+from thyrosight.web.jobs.work_list import (
+    Facts,
+    Said,
+    items_without_facts,
+    list_items,
+    note_facts,
+    note_reading,
+    note_verdict,
+)
 from thyrosight.web.work_list_schemas import WorkListQuery
 
 
@@ -74,8 +82,8 @@ def test_filters(queue: JobQueue) -> None:
 
 def test_who_has_read_what(queue: JobQueue) -> None:
     a, b, c, d = accept(queue, None, "a", "b", "c", "d")
-    note_reading(queue, a, {"Ann": (1, 1)}, (0.5, "TR3", 2))
-    note_reading(queue, b, {"Ann": (1, 0), "Bob": (1, 1)}, None)
+    note_reading(queue, a, {"Ann": (1, 1)}, {"Ann": Said(0.5, "TR3", 2, False)})
+    note_reading(queue, b, {"Ann": (1, 0), "Bob": (1, 1)}, {})
     note_verdict(queue, c, "Bob", "skipped")
     note_verdict(queue, d, "Bob", "read")
     note_verdict(queue, d, "Bob", "unread")
@@ -91,13 +99,53 @@ def test_who_has_read_what(queue: JobQueue) -> None:
     assert rows["d"].readers == ""
     assert paths_of(queue, who="Ann", reading="unread") == ["c", "d"]
     assert paths_of(queue, who="Ann", reading="agreed") == ["b"]
-    note_reading(queue, a, {}, None)
+    note_reading(queue, a, {}, {})
     assert paths_of(queue, reading="unread") == ["a", "d"]
     assert [v for (v,) in queue.read("SELECT verdict FROM verdicts ORDER BY number", ())] == [
         "skipped",
         "read",
         "unread",
     ]
+
+
+def test_the_list_says_what_the_reader_said_who_asks(queue: JobQueue) -> None:
+    a, b = accept(queue, None, "a", "b")
+    for item_id in (a, b):
+        note_facts(queue, item_id, Facts(0.4, "TR4", 3, (), "m", 0.5))
+    said = {"": Said(0.9, "TR5", 1, True), "Ann": Said(0.1, "TR2", 2, False)}  # the unnamed reader was the last
+    note_reading(queue, a, {"Ann": (1, 1), "": (1, 1)}, said)
+
+    def shown(who: str | None) -> dict[str, tuple[object, ...]]:
+        rows, _, _ = list_items(queue, WorkListQuery(who=who))
+        return {row.path: (row.risk, row.level, row.num_nodules, row.is_level_proposed, row.said_by) for row in rows}
+
+    assert shown("Ann") == {"a": (0.1, "TR2", 2, 0, "Ann"), "b": (0.4, "TR4", 3, 1, None)}
+    for who in (None, "", "Bob"):
+        assert shown(who)["a"] == (0.9, "TR5", 1, 1, ""), who
+    assert paths_of(queue, who="Ann", max_risk=0.2) == paths_of(queue, who="Ann", level="TR2") == ["a"]
+    assert paths_of(queue, who="Bob", max_risk=0.2) == []
+    assert paths_of(queue, who="Ann", sort="risk") == ["b", "a"]
+    assert paths_of(queue, who="Bob", sort="risk") == ["a", "b"]
+    note_reading(queue, a, {"Ann": (1, 1)}, {"Ann": said["Ann"]})
+    assert shown("Bob")["a"] == (0.1, "TR2", 2, 0, "Ann")
+    note_reading(queue, a, {}, {})
+    assert shown("Ann")["a"] == (0.4, "TR4", 3, 1, None)
+
+
+def test_what_an_earlier_version_kept_of_the_newest_reading_is_read_again(queue: JobQueue) -> None:
+    (a,) = accept(queue, None, "a")
+    note_facts(queue, a, Facts(0.4, "TR4", 3, (), "m", 0.5))
+    assert items_without_facts(queue) == []
+    with queue.transaction() as db:
+        db.execute("UPDATE facts SET read_risk = 0.9, read_level = 'TR5', read_nodules = 1")
+    assert items_without_facts(queue) == [a]
+    note_facts(queue, a, Facts(0.4, "TR4", 3, (), "m", None))
+    note_reading(queue, a, {"Ann": (1, 1)}, {"Ann": Said(0.9, "TR5", 1, True)})
+    assert items_without_facts(queue) == []
+    (row,) = list_items(queue, WorkListQuery())[0]
+    assert (row.risk, row.said_by, row.teaches) == (0.9, "Ann", 0.5), "what a reading would teach is as before"
+    note_facts(queue, a, Facts(0.4, "TR4", 3, (), "another model", None))
+    assert list_items(queue, WorkListQuery())[0][0].teaches is None
 
 
 @pytest.mark.parametrize("order", ["order", "newest", "name", "risk", "teaches"])

@@ -226,6 +226,7 @@ declare namespace Api {
     level: string | null;
     is_level_proposed: boolean;
     num_nodules: number | null;
+    said_by: string | null;
     flags: Array<string>;
     model_id: string | null;
     teaches: number | null;

@@ -64,6 +64,23 @@ def test_the_list_knows_what_readers_did(desk: Desk) -> None:
     assert desk.client.get("/api/v1/worklist", params={"cursor": "nonsense"}).status_code == 422
 
 
+def test_the_list_shows_a_readers_own_reading_first(desk: Desk) -> None:
+    item_id = desk.send()
+    both = as_findings(desk.nodules(item_id))
+    words = {"composition": "cystic or almost completely cystic", "shape": "wider-than-tall"}
+    desk.save(item_id, {"findings": [{**both[0], "descriptors": words}], "who": "Ann"})
+    desk.save(item_id, {"findings": [], "who": "Bob"})
+
+    def row(who: str | None) -> tuple[object, ...]:
+        (found,) = desk.client.get("/api/v1/worklist", params={} if who is None else {"who": who}).json()["items"]
+        return found["num_nodules"], found["is_level_proposed"], found["said_by"]
+
+    assert (row("Ann"), row("Bob")) == ((1, False, "Ann"), (0, False, "Bob"))
+    assert row("Cleo") == row(None) == (0, False, "Bob"), "without one's own it is the newest, and says whose"
+    desk.restart()
+    assert row("Ann") == (1, False, "Ann")
+
+
 def test_one_item_of_many_with_the_same_name_is_found(desk: Desk) -> None:
     """A folder per patient, each with the same file names: the page asks for the row of what it has just saved."""
     files = [("files", (f"w/patient {k}/image.png", frame_png(k))) for k in range(3)]

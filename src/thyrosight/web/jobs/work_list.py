@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +19,8 @@ from thyrosight.web.work_list_schemas import Order, Verdict, WorkListQuery
 _READING = """CASE WHEN max(r.num_changed) > 0 THEN 'corrected' WHEN sum(r.verdict = 'agreed') > 0 THEN 'agreed'
 WHEN sum(r.verdict = 'read') > 0 THEN 'read' WHEN sum(r.verdict = 'skipped') > 0 THEN 'skipped'
 WHEN max(r.num_read) > 0 THEN 'agreed' ELSE 'unread' END"""
-_RISK = "CASE WHEN f.read_nodules IS NULL THEN f.risk ELSE f.read_risk END"
-_LEVEL = "CASE WHEN f.read_nodules IS NULL THEN f.level ELSE f.read_level END"
+_RISK = "CASE WHEN own.who IS NOT NULL THEN own.risk WHEN last.who IS NOT NULL THEN last.risk ELSE f.risk END"
+_LEVEL = "CASE WHEN own.who IS NOT NULL THEN own.level WHEN last.who IS NOT NULL THEN last.level ELSE f.level END"
 _ORDERS: dict[Order, tuple[str, ...]] = {
     "order": ("-j.number", "i.sort_key", "i.number"),
     "newest": ("-i.number",),
@@ -29,6 +29,8 @@ _ORDERS: dict[Order, tuple[str, ...]] = {
     "teaches": ("-coalesce(f.teaches, -1)", "i.number"),
 }
 _FROM = """FROM items i JOIN jobs j ON j.id = i.job_id LEFT JOIN facts f ON f.item_id = i.id
+LEFT JOIN said own ON own.item_id = i.id AND own.who = ?
+LEFT JOIN said last ON last.item_id = i.id AND last.place = 0
 LEFT JOIN (SELECT r.item_id, {reading} AS reading, group_concat(
   CASE WHEN r.num_read > 0 OR r.verdict != 'unread' THEN r.who END, char(31)) AS readers
   FROM reader_states r {who} GROUP BY r.item_id) s ON s.item_id = i.id"""
@@ -36,7 +38,7 @@ LEFT JOIN (SELECT r.item_id, {reading} AS reading, group_concat(
 
 @dataclass(frozen=True)
 class ListedRow:
-    """One item of the list."""
+    """One item of the list. said_by: whose reading risk, level and nodules are of; None: they are the network's."""
 
     id: str
     job_id: str
@@ -56,6 +58,7 @@ class ListedRow:
     level: str | None
     is_level_proposed: bool
     num_nodules: int | None
+    said_by: str | None
     flags: str
     model_id: str | None
     teaches: float | None
@@ -79,7 +82,8 @@ class Facts:
 
 _COLUMNS = f"""i.id, i.job_id, j.name, j.created, i.name, i.path, i.state, i.num_frames, i.frames_done, i.error_code,
 i.error_message, i.seconds, coalesce(s.reading, 'unread'), coalesce(s.readers, ''), {_RISK}, {_LEVEL},
-f.read_nodules IS NULL, coalesce(f.read_nodules, f.num_nodules), coalesce(f.flags, ''), f.model_id, f.teaches"""
+coalesce(own.is_level_proposed, last.is_level_proposed, 1), coalesce(own.num_nodules, last.num_nodules, f.num_nodules),
+coalesce(own.who, last.who), coalesce(f.flags, ''), f.model_id, f.teaches"""
 
 
 def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow], str | None, int]:
@@ -106,13 +110,15 @@ def list_items(queue: JobQueue, wanted: WorkListQuery) -> tuple[list[ListedRow],
 
 
 def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
-    """Writes the network's findings in an item; readers' findings are not changed."""
+    """Writes the network's findings in an item; readers' findings are not changed. `teaches` None: as before."""
     with queue.transaction() as db:
         db.execute(
             """INSERT INTO facts (item_id, risk, level, num_nodules, flags, model_id, teaches)
             SELECT id, ?, ?, ?, ?, ?, ? FROM items WHERE id = ?
             ON CONFLICT (item_id) DO UPDATE SET risk = excluded.risk, level = excluded.level, flags = excluded.flags,
-            num_nodules = excluded.num_nodules, model_id = excluded.model_id, teaches = excluded.teaches""",
+            num_nodules = excluded.num_nodules, model_id = excluded.model_id,
+            teaches = CASE WHEN model_id = excluded.model_id THEN coalesce(excluded.teaches, teaches)
+              ELSE excluded.teaches END""",
             (
                 *(facts.risk, facts.level, facts.num_nodules, "".join(f";{flag}" for flag in facts.flags) + ";"),
                 *(facts.model_id, facts.teaches, item_id),
@@ -120,15 +126,23 @@ def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
         )
 
 
-Shown = tuple[float | None, str | None, int]
-"""Highest risk, highest level, number of nodules."""
+@dataclass(frozen=True)
+class Said:
+    """A reader's findings in a still image. risk: the highest of the nodules. is_level_proposed: by measures alone."""
+
+    risk: float | None
+    level: str | None
+    num_nodules: int
+    is_level_proposed: bool
 
 
-def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int]], shown: Shown | None) -> None:
-    """Writes who has a reading of the item, and the values of the newest reading.
+def note_reading(
+    queue: JobQueue, item_id: str, counts: Mapping[str, tuple[int, int]], said: Mapping[str, Said]
+) -> None:
+    """Writes who has a reading of the item, and what each of them says.
 
-    counts: {reader: (frames read, frames on which the network's outlines were changed)}. shown: values of the newest
-    reading; None without a reading: the list then shows the network's values.
+    counts: {reader: (frames read, frames on which the network's outlines were changed)}. said: {reader: their
+    findings}, the newest reading first; empty for a clip, of which the list shows the network's values.
     """
     with queue.transaction() as db:
         if db.execute("SELECT 1 FROM items WHERE id = ?", (item_id,)).fetchone() is None:
@@ -140,12 +154,17 @@ def note_reading(queue: JobQueue, item_id: str, counts: dict[str, tuple[int, int
             changed = excluded.changed""",
             [(item_id, who, read, changed, _now()) for who, (read, changed) in counts.items()],
         )
-        db.execute(
-            """INSERT INTO facts (item_id, read_risk, read_level, read_nodules) VALUES (?, ?, ?, ?)
-            ON CONFLICT (item_id) DO UPDATE SET read_risk = excluded.read_risk, read_level = excluded.read_level,
-            read_nodules = excluded.read_nodules""",
-            (item_id, *(shown or (None, None, None))),
+        db.execute("DELETE FROM said WHERE item_id = ?", (item_id,))
+        db.executemany(
+            """INSERT INTO said (item_id, who, place, risk, level, num_nodules, is_level_proposed)
+            VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            [
+                (item_id, who, place, one.risk, one.level, one.num_nodules, one.is_level_proposed)
+                for place, (who, one) in enumerate(said.items())
+            ],
         )
+        earlier = "read_risk = NULL, read_level = NULL, read_nodules = NULL"
+        db.execute(f"UPDATE facts SET {earlier} WHERE item_id = ?", (item_id,))
 
 
 def note_verdict(queue: JobQueue, item_id: str, who: str, verdict: Verdict) -> str:
@@ -198,10 +217,10 @@ def items_by_model(queue: JobQueue) -> dict[str, list[str]]:
 
 
 def items_without_facts(queue: JobQueue, limit: int = 1) -> list[str]:
-    """-> ids of finished items whose findings are not in the table yet, because an earlier version predicted them."""
+    """-> ids of finished items whose findings are not in the tables as now, because an earlier version wrote them."""
     rows = queue.read(
         """SELECT i.id FROM items i LEFT JOIN facts f ON f.item_id = i.id
-        WHERE i.state = 'done' AND f.model_id IS NULL ORDER BY i.number DESC LIMIT ?""",
+        WHERE i.state = 'done' AND (f.model_id IS NULL OR f.read_nodules IS NOT NULL) ORDER BY i.number DESC LIMIT ?""",
         (limit,),
     )
     return [row[0] for row in rows]
@@ -212,15 +231,15 @@ def read_item_ids(queue: JobQueue) -> list[str]:
     rows = queue.read(
         f"""SELECT i.id {_FROM.format(reading=_READING, who="")} WHERE i.state = 'done'
         AND s.reading IN ('read', 'agreed', 'corrected') ORDER BY j.number, i.sort_key, i.number""",
-        (),
+        (None,),
     )
     return [row[0] for row in rows]
 
 
 def _source(wanted: WorkListQuery) -> tuple[str, list[Any]]:
     if wanted.who is None:
-        return _FROM.format(reading=_READING, who=""), []
-    return _FROM.format(reading=_READING, who="WHERE r.who = ?"), [wanted.who]
+        return _FROM.format(reading=_READING, who=""), [None]
+    return _FROM.format(reading=_READING, who="WHERE r.who = ?"), [wanted.who, wanted.who]
 
 
 def _conditions(wanted: WorkListQuery) -> tuple[str, list[Any]]:

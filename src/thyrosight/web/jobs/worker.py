@@ -222,7 +222,7 @@ class QueueWorker(BackgroundThread):
 
     def _index_old_item(self) -> bool:
         """Puts one item of an earlier version into the work-list -> whether there was one."""
-        for item_id in items_without_facts(self._queue):
+        for item_id in items_without_facts(self._queue, limit=1 + len(self._indexed)):
             item = self._queue.item(item_id)
             if item is not None and item_id not in self._indexed:
                 self._indexed.add(item_id)  # once: a result that can't be read would be tried for ever

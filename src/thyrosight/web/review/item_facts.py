@@ -11,7 +11,7 @@ from thyrosight.web.jobs.clip_summary import highest_risk
 from thyrosight.web.jobs.queue import ItemRow, JobQueue
 from thyrosight.web.jobs.store import Store
 from thyrosight.web.jobs.teaching import teaching_score
-from thyrosight.web.jobs.work_list import Facts, note_facts, note_reading
+from thyrosight.web.jobs.work_list import Facts, Said, note_facts, note_reading
 from thyrosight.web.review.corrections import present_readings
 from thyrosight.web.schemas import ClipSummary, Correction
 
@@ -33,7 +33,7 @@ def index_item(queue: JobQueue, store: Store, item: ItemRow, doubts: Sequence[fl
 
 
 def index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
-    """Writes who has a reading of the item and, for a still image, the values of the newest reading."""
+    """Writes who has a reading of the item and, for a still image, what each of them says."""
     with _indexing:
         _index_readings(queue, store, item)
 
@@ -44,8 +44,8 @@ def _index_readings(queue: JobQueue, store: Store, item: ItemRow) -> None:
     for one in readings:
         num_read, num_changed = counts.get(one.who, (0, 0))
         counts[one.who] = num_read + 1, num_changed + one.changes_network
-    shown = said_by_reading(readings[0]) if readings and item.num_frames == 1 else None
-    note_reading(queue, item.id, counts, shown)
+    is_still = item.num_frames == 1
+    note_reading(queue, item.id, counts, {one.who: said_by_reading(one) for one in readings if is_still})
 
 
 def network_facts(predictions: Sequence[Prediction], clip: ClipSummary | None, doubts: Sequence[float]) -> Facts:
@@ -73,11 +73,17 @@ def highest_level(nodules: Iterable[Nodule]) -> str | None:
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def said_by_reading(correction: Correction) -> tuple[float | None, str | None, int]:
-    """Reading -> (highest risk, highest level, number of nodules); a risk or level is None where no nodule has one."""
+def said_by_reading(correction: Correction) -> Said:
+    """Reading -> highest risk, highest level, number of nodules; a risk or level is None where no nodule has one."""
     risks = [finding.nodule.risk for finding in correction.findings if finding.nodule.risk is not None]
-    levels = [finding.level for finding in correction.findings if finding.level is not None]
-    return max(risks, default=None), max(levels, key=lambda level: level[-3:], default=None), len(correction.findings)
+    rated = [finding for finding in correction.findings if finding.level is not None]
+    highest = max(rated, key=lambda finding: (finding.level or "")[-3:], default=None)
+    return Said(
+        risk=max(risks, default=None),
+        level=None if highest is None else highest.level,
+        num_nodules=len(correction.findings),
+        is_level_proposed=highest is not None and highest.is_level_proposed,
+    )
 
 
 def clip_of(store: Store, item: ItemRow) -> ClipSummary | None:

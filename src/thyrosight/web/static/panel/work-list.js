@@ -3,7 +3,7 @@
 
 import { framePath, getJson, getPicture } from "../server/api.js";
 import { EVERYTHING, chosenRows, entriesOf, nextUnread } from "../server/rows.js";
-import { isSecondReader } from "../page/reader.js";
+import { isSecondReader, readerName } from "../page/reader.js";
 import { byId, debounced, fill, h, icon, targetOf } from "../page/dom.js";
 import { riskClass } from "../image/drawing.js";
 import { capitalised, clock, percent, plural } from "../page/format.js";
@@ -153,7 +153,7 @@ export class WorkList {
   /** @param {Row} row @param {HTMLElement | null} element */
   drawRow(row, element) {
     const isChosen = row.id === this.chosen;
-    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.frames_done, row.readers.join(), row.error?.message, isChosen, row.id === this.tabbable, this.threshold].join("|"); // prettier-ignore
+    const text = [row.state, row.reading, row.flags.join(" "), row.risk, row.level, row.num_nodules, row.said_by, row.frames_done, row.readers.join(), row.error?.message, isChosen, row.id === this.tabbable, this.threshold].join("|"); // prettier-ignore
     if (element?.dataset.text === text) return element;
     const made = element ?? this.newRow(row);
     made.dataset.text = text;
@@ -287,10 +287,13 @@ function wordsOf(row, threshold) {
   const count = row.num_nodules ?? 0;
   const found = isClip ? `${row.num_frames} frames` : count ? plural(count, "nodule") : "no nodule found";
   const shownLevel = row.level?.replace(/ to TR/, "–");
-  const level = row.level ? h("span", { class: row.is_level_proposed ? "list-level is-proposed" : "list-level", title: row.is_level_proposed ? "proposed, not read" : null }, shownLevel ?? "") : null; // prettier-ignore
+  const level = row.level ? h("span", { class: row.is_level_proposed ? "list-level is-proposed" : "list-level", title: row.is_level_proposed ? "proposed by measures" : null }, shownLevel ?? "") : null; // prettier-ignore
   const risk =
     row.risk === null ? null : h("span", { class: `risk-word ${riskClass(row.risk, threshold)}` }, percent(row.risk));
-  return [found, risk && " · ", risk, level && " · ", level];
+  const isOthers = row.said_by !== null && row.said_by !== readerName();
+  const other = row.said_by || "an unnamed reader";
+  const by = isOthers ? h("span", { title: `${other}'s reading` }, ` · by ${other}`) : null;
+  return [found, risk && " · ", risk, level && " · ", level, by];
 }
 
 /** The reader's verdict. @param {Row} row */
