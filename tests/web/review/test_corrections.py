@@ -223,6 +223,24 @@ def test_text_of_a_reader_holds_nothing_that_a_file_must_not_hold(desk: Desk, it
     assert again.status_code == 428, "the same name, typed on another machine"
 
 
+def test_one_outline_twice_is_refused_and_both_are_named(desk: Desk, item: str) -> None:
+    first, second = as_findings(desk.nodules(item))
+    new = {"outline_xy": square(70, 5, 30)}
+    twice = [first, {**second, "outline_xy": first["outline_xy"]}]
+    nearly = [first, new, {"outline_xy": [[70, 5], [100, 5], [100, 36], [70, 36]]}]  # 961 of 992 pixels
+    for given, names in (
+        ({"findings": twice}, "nodule 1 and nodule 2 have the same outline (they overlap by 100%)"),
+        ({"findings": nearly}, "outline 2, which is new, and outline 3, which is new, have the same outline"),
+        ({"outlines_xy": [new["outline_xy"]] * 2}, "outline 1, which is new, and outline 2"),
+    ):
+        answer = desk.save(item, given)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "same_outline")
+        assert names in answer.json()["error"]["message"]
+    assert desk.client.get(desk.path(item, "history")).json() == []
+    apart = [first, second, new, {"outline_xy": square(72, 7, 30)}]
+    assert desk.save(item, {"findings": apart}).status_code == 200, "a real overlap may be: a nodule on a nodule"
+
+
 def test_a_caliper_outside_the_image_is_refused(desk: Desk, item: str) -> None:
     for x, y in ((-1, 5), (5, -1), (160, 5), (5, 120), (1e5, 5)):
         answer = desk.save(item, {"findings": [], "calipers_xy": [[[5, 5], [9, 9]], [[5, 5], [x, y]]]})

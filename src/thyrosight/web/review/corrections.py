@@ -15,8 +15,8 @@ from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.jobs.examiner import Examiner
 from thyrosight.web.jobs.queue import ItemRow
 from thyrosight.web.jobs.store import Store
-from thyrosight.web.review.kept_reading import kept_reading, server_time
-from thyrosight.web.review.nodule_identity import findings_in
+from thyrosight.web.review.kept_reading import item_numbers, kept_reading, server_time
+from thyrosight.web.review.nodule_identity import check_apart, findings_in
 from thyrosight.web.review.old_corrections import adopt_old_correction
 from thyrosight.web.review.outlines import measured_nodules
 from thyrosight.web.review.reading_files import (
@@ -84,7 +84,8 @@ def write_correction(
         raise ApiError(409, "damaged", f"{item.name}: the result of frame {frame_index + 1} can't be read")
     earlier = read_correction(store, item, frame_index, given.who)
     known = [*([finding.nodule for finding in earlier.findings] if earlier else []), *prediction.nodules]
-    findings = findings_in(given, known, (prediction.image.height_px, prediction.image.width_px))
+    size_hw = prediction.image.height_px, prediction.image.width_px
+    findings = findings_in(given, known, size_hw)
     check_descriptors(findings)
     check_calipers(given, prediction)
     nodules: list[Nodule] = []
@@ -93,6 +94,7 @@ def write_correction(
             predictor, examination = examiner.examination(item, frame_index)
             rings = [finding.outline_xy for finding in findings]
             nodules = measured_nodules(predictor, examination, rings, others_xy=())
+        check_apart(findings, item_numbers(store, item, prediction), size_hw)
     with _writing, _not_found_where_deleted(store, item):
         files = versions_in(store.readings_folder(item) / str(frame_index))
         version = (files[-1].version if files else 0) + 1

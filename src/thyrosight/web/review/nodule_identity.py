@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from thyrosight.web.schemas import CorrectionIn, FindingIn, FindingOrigin
 
 LEAST_IOU = 0.1
 """An outline without a UID belongs to a known nodule only where their intersection over union is above this."""
+SAME_IOU = 0.95
+"""Two outlines of one reading are the same nodule where their intersection over union is above this."""
 
 
 def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int, int]) -> list[FindingIn]:
@@ -38,6 +41,32 @@ def findings_in(given: CorrectionIn, known: Sequence[Nodule], size_hw: tuple[int
     uids_of = best_uids(masks, known, size_hw)
     pairs = zip(outlines_xy, words, strict=True)
     return [FindingIn(uid=uids_of.get(i), outline_xy=ring, descriptors=word) for i, (ring, word) in enumerate(pairs)]
+
+
+def check_apart(findings: Sequence[FindingIn], numbers: Mapping[str, int], size_hw: tuple[int, int]) -> None:
+    """ApiError 422, which names both, where two outlines of a reading are (almost) one and the same.
+
+    numbers: {UID: number} of the nodules that are known.
+    """
+    masks = [fill_outlines([np.asarray(finding.outline_xy)], size_hw) for finding in findings]
+    areas = [int(np.count_nonzero(mask_HW)) for mask_HW in masks]
+    for first, second in combinations(range(len(masks)), 2):
+        if min(areas[first], areas[second]) <= SAME_IOU * max(areas[first], areas[second]):
+            continue  # too different in size to be the same
+        shared = int(np.count_nonzero(masks[first] & masks[second]))
+        iou = shared / max(1, areas[first] + areas[second] - shared)
+        if iou > SAME_IOU:
+            names = [_name_of(findings[at], at + 1, numbers) for at in (first, second)]
+            overlap = f"they overlap by {iou:.0%}"
+            message = f"{names[0]} and {names[1]} have the same outline ({overlap}); leave one of them out"
+            raise ApiError(422, "same_outline", message)
+
+
+def _name_of(finding: FindingIn, place: int, numbers: Mapping[str, int]) -> str:
+    """-> a finding in words: by its number where it is known, else by its place among those that were sent."""
+    if finding.uid is not None and finding.uid in numbers:
+        return f"nodule {numbers[finding.uid]}"
+    return f"outline {place}, which is new,"
 
 
 def uid_of(finding: FindingIn, measured: Nodule, network: Sequence[Nodule], taken: set[str]) -> str:
