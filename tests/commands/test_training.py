@@ -99,11 +99,14 @@ def test_learn_takes_what_readers_said_on_a_server(tmp_path: Path, capsys: pytes
     item_id = desk.send()
     desk.save(item_id, {"findings": as_findings(desk.nodules(item_id))})
     table = labelled_set(None, tmp_path / "data", tmp_path / "out")
+    assert "readers saw the outlines of" in " ".join(capsys.readouterr().err.split()), "the shipped one is another"
     assert table == tmp_path / "out-readings" / "cases.csv"
     before = table.read_bytes()
     desk.save(desk.send(), {"findings": []})
     assert labelled_set(None, tmp_path / "data", tmp_path / "out").read_bytes() == before, "the same after a stop"
     assert "without a folder per patient" not in capsys.readouterr().err, "of one image nothing can be divided"
-    labelled_set(None, tmp_path / "data", tmp_path / "both")
-    assert "note: 2 files were uploaded without a folder per patient" in " ".join(capsys.readouterr().err.split())
+    labelled_set(None, tmp_path / "data", tmp_path / "both", tmp_path / "tiny")
+    told = " ".join(capsys.readouterr().err.split())
+    assert "note: 2 files were uploaded without a folder per patient" in told
+    assert "readers saw" not in told, "it begins from the network whose outlines they saw"
     desk.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import pytest
 
 pytest.importorskip("lightning", reason="the training extra is not installed")
 
+from thyrosight.bundle.store import load_bundle
 from thyrosight.datasets.prepare import prepare
 from thyrosight.datasets.table import read_cases
-from thyrosight.errors import InputError
+from thyrosight.errors import ConfigError, InputError
 from thyrosight.evaluation.evaluate import evaluate
 from thyrosight.inference.predictor import Predictor
 from thyrosight.learning import learn as learning
 from thyrosight.learning.learn import Watch, begin_plan, learn
 from thyrosight.learning.records import LearnOptions
+from thyrosight.networks.from_bundle import form_of
 from thyrosight.phantom.cohort import write_phantoms
 from thyrosight.phantom.records import PhantomSettings
+from tiny_bundle import make_tiny_bundle
 
 OPTIONS = LearnOptions(hours=1.0, workers=1)
 STEPS = ("measure_step", "evaluate_cases", "cross_validate", "evaluate_folds", "train", "recalibrate")
@@ -130,6 +134,26 @@ def test_after_a_stop_the_same_call_goes_on(
     calls.clear()
     assert learn(own_set, tmp_path / "out", OPTIONS).report.exists()
     assert not before & set(calls) - {"measure_step"}, "a finished step ran twice"
+
+
+def test_a_network_of_ones_own_is_started_from_and_compared_with(
+    own_set: Path, calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, lines = make_tiny_bundle(tmp_path / "tiny"), []
+    monkeypatch.setattr(learning, "form_of", lambda _: {"name": "unet", "encoder": "lite0"})
+    mine = replace(OPTIONS, bundle=bundle)
+    learned = learn(own_set, tmp_path / "out", mine, Watch(lines.append))
+    name = Predictor.load(bundle).model.name
+    assert learned.present == name
+    network = json.loads((tmp_path / "out" / "learn.json").read_text())["plan"]["config"]["network"]
+    assert (network["start_from"], network["encoder"]) == (str(bundle), "lite0")
+    assert f"{name}: scored untouched on the same images" in lines
+    assert f"{name} untouched" in learned.report.read_text()
+    with pytest.raises(ConfigError, match="begun with bundle"):
+        learn(own_set, tmp_path / "out", OPTIONS)
+    tiny = load_bundle(bundle)
+    with pytest.raises(ConfigError, match="from which no run can begin"):
+        form_of(replace(tiny, info=tiny.info.model_copy(update={"network": "ensemble"})))
 
 
 def test_the_plan_alone_trains_nothing(own_set: Path, calls: list[str], tmp_path: Path) -> None:

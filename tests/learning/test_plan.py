@@ -16,7 +16,7 @@ from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts
 SIXTY = SetFacts(
     num_images=60, num_views=60, num_groups=60, num_outlined=60, num_boxed=0, num_low=30, num_high=30, num_folds=5
 )
-ALL = AtHand(has_shipped=True, has_imagenet=True)
+ALL = AtHand(has_present=True, has_imagenet=True)
 
 
 def seconds_of(config: Config) -> float:
@@ -62,6 +62,17 @@ def test_a_start_that_would_leak_or_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="pretrained"):
         choose_start(SIXTY, "imagenet", AtHand(True, False))
     assert choose_start(SIXTY, "random", ALL)[0] == "random"
+
+
+def test_the_run_begins_from_a_network_that_is_named_in_the_form_of_its_weights() -> None:
+    form = {"name": "unet", "encoder": "lite0", "head": "map", "start_from": "mine/bundle"}
+    plan = planned(at_hand=replace(ALL, present="mine", form=form))
+    network = config_of(plan).network
+    assert (network.encoder, network.start_from, plan.present) == ("lite0", "mine/bundle", "mine")
+    assert "from mine, which has seen none of these images" in line(plan, "starts")
+    assert "mine" in plan.seconds
+    other = config_of(planned(at_hand=replace(ALL, present="mine", form=form), start="imagenet"))
+    assert (other.network.encoder, other.network.start_from) == ("lite2", ""), "only compared with mine"
 
 
 def test_labels_and_outlines_decide_what_is_learned() -> None:

@@ -26,10 +26,25 @@ def test_the_stored_plan_is_given_back(tmp_path: Path) -> None:
 def test_another_request_names_what_differs(tmp_path: Path) -> None:
     out = tmp_path / "out"
     begin(out, tmp_path / "set", OPTIONS)
+    keep_plan(out, PLAN)
     with pytest.raises(ConfigError, match=r"begun with hours 0\.5, now it is 1\.0"):
         begin(out, tmp_path / "set", replace(OPTIONS, hours=1.0))
     with pytest.raises(ConfigError, match="folder"):
         begin(out, tmp_path / "other", OPTIONS)
+
+
+def test_before_there_is_a_plan_the_hours_may_be_others(tmp_path: Path) -> None:
+    """The first call said that its hours do not suffice, and how many would."""
+    out = tmp_path / "out"
+    begin(out, tmp_path / "set", OPTIONS)
+    more = replace(OPTIONS, hours=1.0, start="imagenet")
+    assert begin(out, tmp_path / "set", more) is None
+    keep_plan(out, PLAN)
+    assert begin(out, tmp_path / "set", more) == PLAN
+    other = tmp_path / "other"
+    begin(other, tmp_path / "set", OPTIONS)
+    with pytest.raises(ConfigError, match="begun with bundle"):
+        begin(other, tmp_path / "set", replace(more, bundle=tmp_path / "mine"))
 
 
 def test_a_folder_of_others_stays_as_it_is(tmp_path: Path) -> None:

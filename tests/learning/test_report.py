@@ -6,7 +6,7 @@ import pytest
 
 from thyrosight.evaluation.compare import ComparedScore, Comparison
 from thyrosight.evaluation.metrics.bootstrap import Difference
-from thyrosight.learning.report import NO_GAIN, verdicts
+from thyrosight.learning.report import verdicts
 
 
 def score(name: str, low: float, high: float) -> ComparedScore:
@@ -30,7 +30,16 @@ def told(*scores: ComparedScore) -> tuple[str, ...]:
 def test_where_training_lost_and_gained_nothing_the_shipped_network_is_advised(
     dice: tuple[float, float], auroc: tuple[float, float], has_advice: bool
 ) -> None:
-    assert (told(score("dice", *dice), score("auroc", *auroc))[-1] == NO_GAIN) is has_advice
+    assert (
+        "go on with the shipped network (leave" in told(score("dice", *dice), score("auroc", *auroc))[-1]
+    ) is has_advice
+
+
+def test_a_network_that_was_named_is_named_again() -> None:
+    compared = Comparison("a", "b", 60, 60, 0, (score("dice", -0.037, -0.001),))
+    lines = verdicts(compared, has_risk=True, present="unet-mine")
+    assert "unet-mine untouched" in lines[0]
+    assert "go on with unet-mine, or learn again" in lines[1]
 
 
 def test_each_score_is_said_with_what_its_interval_shows() -> None:

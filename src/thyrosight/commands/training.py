@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from thyrosight.config import Config
     from thyrosight.learning.learn import Learned
     from thyrosight.learning.records import LearningPlan, LearnOptions
+    from thyrosight.prediction import ModelIdentity
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: a folder, or a .zip.")]
 
@@ -58,19 +60,33 @@ class StartOption(StrEnum):
     RANDOM = "random"
 
 
+FromServer = Annotated[
+    Path | None, typer.Option("--from-server", help="Data folder of `serve`: learn from the readings in it.")
+]
+Start = Annotated[
+    StartOption | None,
+    typer.Option("--start", help="The starting weights; default: those at hand that have not seen the set."),
+]
+PresentBundle = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        help="The network that you have: start from it, compare with it; default: the shipped one.",
+        parser=bundle_given,
+        metavar="PATH",
+    ),
+]
+
+
 def learn(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the bundle, the report and all steps.")],
     folder: Annotated[
         Path | None, typer.Argument(help="A folder with a labelled set, or a CSV, as `prepare` takes it.")
     ] = None,
-    from_server: Annotated[
-        Path | None, typer.Option("--from-server", help="Data folder of `serve`: learn from the readings in it.")
-    ] = None,
+    from_server: FromServer = None,
     hours: Annotated[float, typer.Option("--hours", min=0.01, help="The time for everything, on this machine.")] = 2.0,
-    start: Annotated[
-        StartOption | None,
-        typer.Option("--start", help="The starting weights; default: those at hand that have not seen the set."),
-    ] = None,
+    start: Start = None,
+    bundle: PresentBundle = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Print the plan and its estimate, and stop.")] = False,
     overrides: Overrides = None,
     source: Source = None,
@@ -91,12 +107,13 @@ def learn(
 ) -> None:
     """Labelled folder -> a network of your own.
 
-    Prepares and audits the set, scores the shipped network on it as it is, fine-tunes one network per fold and a final
-    one on all rows, and calibrates it across the folds. The plan is printed before anything is trained. The same
-    command goes on after a stop. The last lines are the report and the commands that come next.
+    Prepares and audits the set, scores the network that you have on it as it is, fine-tunes one network per fold and
+    a final one on all rows, and calibrates it across the folds. The plan is printed before anything is trained. The
+    same command goes on after a stop. The last lines are the report and the commands that come next.
     """
     require_training_extra()
-    labelled = labelled_set(folder, from_server, out)
+    labelled = labelled_set(folder, from_server, out, bundle)
+    from thyrosight.bundle.store import default_bundle_path
     from thyrosight.datasets.prepare import PrepareOptions
     from thyrosight.learning.records import LearnOptions
 
@@ -113,17 +130,19 @@ def learn(
         malignant=malignant,
         nodule_labels=labels_of_nodules(mask_labels or []),
     )
-    chosen = LearnOptions(prepare, hours, start.value if start else None, tuple(overrides or ()), workers)
+    present = None if bundle == default_bundle_path() else bundle
+    chosen = LearnOptions(prepare, hours, start.value if start else None, tuple(overrides or ()), workers, present)
     with stdout_kept_for_json(as_json):
         result = plan_of(labelled, out, chosen) if only_plan else learned_from(labelled, out, chosen)
     if as_json:
         print_json(result)
 
 
-def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Path:
+def labelled_set(folder: Path | None, from_server: Path | None, out: Path, bundle: Path | None = None) -> Path:
     """The set that was named, or a server's data folder -> the set to learn from.
 
     The readings on the server are written to OUT-readings, once: a repeated command goes on with the same readings.
+    bundle: the network to start from; a note says where the readers saw another one's outlines.
     """
     if (folder is None) == (from_server is None):
         raise ConfigError("name a labelled set, or a server's data folder by --from-server; not both, and not neither")
@@ -143,7 +162,21 @@ def labelled_set(folder: Path | None, from_server: Path | None, out: Path) -> Pa
                 f"note: {made.num_alone} files were uploaded without a folder per patient: each is a group, so images "
                 "of one patient may be in two folds, and scores too good; near-duplicates are kept together"
             )
+        note_other_models(made.models, bundle)
     return readings / "cases.csv"
+
+
+def note_other_models(models: Sequence[ModelIdentity], bundle: Path | None) -> None:
+    """Models whose outlines the readers saw, the one to start from -> a note where it is none of these."""
+    from thyrosight.bundle.store import bundle_id, bundle_path, load_bundle
+
+    path = bundle_path(None) if bundle is None else bundle
+    if models and path.exists() and bundle_id(load_bundle(path).info) not in {model.id for model in models}:
+        names = ", ".join(f"{model.name} ({model.id})" for model in models)
+        remark(
+            f"note: readers saw the outlines of {names}, which is not the network to start from and to compare with; "
+            "if you have its bundle, name it by --bundle, with another -o"
+        )
 
 
 def plan_of(folder: Path, out: Path, options: LearnOptions) -> LearningPlan:
@@ -162,7 +195,7 @@ def learned_from(folder: Path, out: Path, options: LearnOptions) -> Learned:
 
     with progress_bar("images") as progress:
         learned = learn_from(folder, out, options, Watch(remark, progress))
-    for line in verdicts(learned.comparison, learned.has_risk):
+    for line in verdicts(learned.comparison, learned.has_risk, learned.present):
         typer.echo(line)
     if learned.why_not_calibrated:
         remark(f"note: {learned.why_not_calibrated}; don't use the bundle's risk")

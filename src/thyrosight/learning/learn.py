@@ -13,8 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
-from thyrosight.bundle.store import SHIPPED, default_bundle_path
+from thyrosight.bundle.store import SHIPPED, default_bundle_path, load_bundle
 from thyrosight.config import Config, config_from_dict
 from thyrosight.daemon import hold_folder
 from thyrosight.datasets.audit import audit
@@ -31,10 +32,11 @@ from thyrosight.export.calibrate import recalibrate
 from thyrosight.files import write_atomic
 from thyrosight.inference.predictor import Predictor
 from thyrosight.learning.plan import AtHand, Measures, make_plan
-from thyrosight.learning.records import LearningPlan, LearnOptions, begin, keep_plan
+from thyrosight.learning.records import SHIPPED_IN_WORDS, LearningPlan, LearnOptions, begin, keep_plan
 from thyrosight.learning.report import PAGE, PageContent, next_commands, write_page
 from thyrosight.learning.the_set import Memory, facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.networks.efficientnet_lite import has_imagenet_weights
+from thyrosight.networks.from_bundle import form_of
 from thyrosight.training.cross_validate import cross_validate
 from thyrosight.training.speech import Tell
 from thyrosight.training.step_time import measure_step
@@ -61,9 +63,10 @@ SILENT = Watch()
 class Learned:
     """The result.
 
-    comparison: scores out of fold, the new networks first, the shipped one second; None where no network is shipped.
+    comparison: scores out of fold, the new networks first, the present one second; None where no network is shipped.
 
-    why_not_calibrated: empty where the risk is calibrated, or where no risk was learned.
+    why_not_calibrated: empty where the risk is calibrated, or where no risk was learned. present: the network that the
+    new ones are compared with, in words.
     """
 
     bundle: Path
@@ -72,6 +75,7 @@ class Learned:
     why_not_calibrated: str
     commands: tuple[str, ...]
     has_risk: bool
+    present: str
 
 
 def learn(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT) -> Learned:
@@ -84,7 +88,7 @@ def learn(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT)
     """
     plan = begin_plan(folder, out, options, watch)
     with closing(_hold(out)):
-        return _follow(plan, out, watch)
+        return _follow(plan, out, options.bundle, watch)
 
 
 def begin_plan(folder: Path, out: Path, options: LearnOptions, watch: Watch = SILENT) -> LearningPlan:
@@ -118,8 +122,9 @@ def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Wa
         watch.tell(f"note: {note}")
     for reason, number in summary.left_out.items():
         watch.tell(f"left out: {number} for: {reason}")
-    if default_bundle_path().exists():
-        set_aside(table, _memory_of(Predictor.load(SHIPPED)))
+    present = _present(options.bundle)
+    if present is not None:
+        set_aside(table, _memory_of(present))
     report = audit(table, workers=options.workers, progress=watch.progress)
     for finding in report.findings:
         if finding.severity != "note":
@@ -132,8 +137,7 @@ def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Wa
 
 def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> LearningPlan:
     """All rows -> the plan, after a few real steps and predictions."""
-    has_shipped = default_bundle_path().exists()
-    predictor = Predictor.load(SHIPPED) if has_shipped else None
+    predictor = _present(options.bundle)
     facts = facts_of(cases, _memory_of(predictor) if predictor else None)
     training = [case for case in cases if case.split != "test"]
     watch.tell("measuring a few training steps")
@@ -146,8 +150,26 @@ def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> Lear
         return seconds_of[key]
 
     measures = Measures(step, _seconds_per_prediction(predictor, training))
-    at_hand = AtHand(has_shipped, has_imagenet_weights("lite2"), sets_by_name(predictor.info) if predictor else ())
+    at_hand = AtHand(
+        has_present=predictor is not None,
+        has_imagenet=has_imagenet_weights("lite2"),
+        known_by_name=sets_by_name(predictor.info) if predictor else (),
+        present=SHIPPED_IN_WORDS if options.bundle is None or predictor is None else predictor.model.name,
+        form=_form_of(options.bundle),
+    )
     return make_plan(facts, options, at_hand, measures)
+
+
+def _present(bundle: Path | None) -> Predictor | None:
+    """The bundle that was named, else the shipped one -> the present network; None where none is shipped."""
+    if bundle is None and not default_bundle_path().exists():
+        return None
+    return Predictor.load(bundle or SHIPPED)
+
+
+def _form_of(bundle: Path | None) -> dict[str, Any]:
+    """-> the network's settings with which a run begins from this bundle; none for the shipped one, the recipe's."""
+    return {} if bundle is None else {**form_of(load_bundle(bundle)), "start_from": str(bundle.resolve())}
 
 
 def _memory_of(predictor: Predictor) -> Memory:
@@ -169,13 +191,13 @@ def _seconds_per_prediction(predictor: Predictor | None, cases: Sequence[Case]) 
 # The work
 
 
-def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
-    """The plan, OUT with its set -> the result."""
+def _follow(plan: LearningPlan, out: Path, bundle: Path | None, watch: Watch) -> Learned:
+    """The plan, OUT with its set, the present network's bundle (None: the shipped one) -> the result."""
     config = config_from_dict(plan.config, where=str(out / "learn.json"))
     table = out / "cases" / "cases.csv"
-    has_shipped = default_bundle_path().exists()
-    if has_shipped:
-        _score_untouched(table, out / "untouched", watch)
+    predictor = _present(bundle)
+    if predictor is not None:
+        _score_untouched(predictor, plan.present, table, out / "untouched", watch)
     folds = out / "folds"
     watch.tell("folds: one network per fold, scored on the fold that it has not seen")
     cross_validate(config, [table], folds, progress=watch.progress, tell=watch.tell)
@@ -192,33 +214,31 @@ def _follow(plan: LearningPlan, out: Path, watch: Watch) -> Learned:
             progress=watch.progress,
         )
     comparison = None
-    if has_shipped:
+    if predictor is not None:
         comparison = compare(pooled / "per_case.csv", out / "untouched" / "per_case.csv", out=out / "comparison.json")
     final = out / "final"
     if not (final / "bundle" / "bundle.json").exists():
         watch.tell("final network: all rows teach")
         train(config, [table], final, None, final.exists(), tell=watch.tell, keep_stopped=False)
-    bundle = out / "bundle"
-    if not (bundle / "bundle.json").exists():
-        recalibrate(final / "bundle", pooled / "per_case.csv", bundle, calibrates=not why_not)
+    learned = out / "bundle"
+    if not (learned / "bundle.json").exists():
+        recalibrate(final / "bundle", pooled / "per_case.csv", learned, calibrates=not why_not)
     commands = next_commands(out, read_cases(table))
     has_risk = config.loss.teaches_malignancy
     if not (out / PAGE).exists():
         write_page(out, PageContent(plan, comparison, why_not, commands, has_risk))
-    return Learned(bundle, out / PAGE, comparison, why_not, commands, has_risk)
+    return Learned(learned, out / PAGE, comparison, why_not, commands, has_risk, plan.present)
 
 
-def _score_untouched(table: Path, out: Path, watch: Watch) -> None:
-    """Scores the shipped network on the rows of the folds; the trained networks are compared with these scores."""
+def _score_untouched(predictor: Predictor, name: str, table: Path, out: Path, watch: Watch) -> None:
+    """Scores the present network on the rows of the folds; the trained networks are compared with these scores."""
     if (out / LAST_OF_EVALUATION).exists():
         return
-    watch.tell("shipped network: scored untouched on the same images")
-    predictor = Predictor.load(SHIPPED)
+    watch.tell(f"{name.removeprefix('the ')}: scored untouched on the same images")
     cases = rows_in_folds(read_cases(table))
     seen = len(seen_rows(_memory_of(predictor), cases))
-    notes = (f"The shipped network has learned from {seen} of these images: its scores here are too good.",) * (
-        seen > 0
-    )
+    note = f"{seen} of these images have taught {name} before: its scores here are too good."
+    notes = (note,) * (seen > 0)
     context = replace(context_of(predictor, cases, table, EVERY_ROW), selection="all folds", notes=notes)
     evaluate_cases(predictor, cases, context, out, progress=watch.progress)
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from thyrosight.config import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config, LossConfig, config_to_dict, load_recipe
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.learning.records import LearningPlan, LearnOptions, SetFacts, Start
+from thyrosight.learning.records import SHIPPED_IN_WORDS, LearningPlan, LearnOptions, SetFacts, Start
 
 SIZES = ((256, 256), (192, 192), (128, 128))
 """Sizes of the input, in the order in which they are tried; the first one with enough epochs is taken."""
@@ -29,7 +29,7 @@ MIN_GROUPS_TO_VALIDATE = 100
 MIN_PER_LABEL = 4
 """With fewer images of one of the two labels no risk is learned."""
 MAX_SEEN_SHARE = 0.2
-"""Up to this share, images that the shipped network has seen are used to train only. Beyond it the run starts from
+"""Up to this share, images that the present network has seen are used to train only. Beyond it the run starts from
 other weights."""
 VALIDATION_COST = 0.35
 """Time of a validated view, as a share of the time of a view in a training step."""
@@ -53,13 +53,16 @@ class Measures:
 class AtHand:
     """Which weights a run may begin with.
 
-    known_by_name: sets that the shipped network learned from without a record of their images. Nobody can tell whether
-    a folder with another name holds images of these sets.
+    has_present: there is a present network (the shipped one, or one that was named). known_by_name: sets that it
+    learned from without a record of their images. Nobody can tell whether a folder with another name holds images of
+    these sets. present: its name in words. form: the settings of `network` that its weights need.
     """
 
-    has_shipped: bool
+    has_present: bool
     has_imagenet: bool
     known_by_name: tuple[str, ...] = ()
+    present: str = SHIPPED_IN_WORDS
+    form: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures: Measures) -> LearningPlan:
@@ -68,10 +71,11 @@ def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures:
     InputError where nothing can be learned from the set.
     """
     start, why = choose_start(facts, options.start, at_hand)
-    config, tasks = _tasks(_recipe(start, options), facts, options)
+    config, tasks = _tasks(_recipe(start, options, at_hand), facts, options)
     config, validation = _validation(config, facts, options)
     config, step_seconds, epochs_why = _schedule(config, start, facts, options, measures)
     seconds = _estimate(config, facts, step_seconds, measures)
+    parts = {at_hand.present.removeprefix("the "): seconds.pop("present network"), **seconds}
     size = " x ".join(map(str, config.data.size_hw))
     views = math.ceil(facts.num_views * (1 - 1 / facts.num_folds))
     lines = (
@@ -82,11 +86,11 @@ def make_plan(facts: SetFacts, options: LearnOptions, at_hand: AtHand, measures:
         ("input", f"{size}, {config.optim.batch_size} per step, {_steps(views, config)} steps per epoch"),
         ("epochs", epochs_why),
         ("validation", validation),
-        ("time", f"about {duration(sum(seconds.values()))} of {duration(options.hours * 3600)}: {_parts(seconds)}"),
+        ("time", f"about {duration(sum(seconds.values()))} of {duration(options.hours * 3600)}: {_parts(parts)}"),
     )
     about = f"Made by `thyrosight learn`: starts {why}; learns {tasks}; {epochs_why}."
     as_stored = json.loads(json.dumps(config_to_dict(replace(config, about=about))))
-    return LearningPlan(start, as_stored, lines, seconds)
+    return LearningPlan(start, as_stored, lines, parts, at_hand.present)
 
 
 def _set_in_words(facts: SetFacts) -> str:
@@ -107,32 +111,36 @@ def choose_start(facts: SetFacts, asked: Start | None, at_hand: AtHand) -> tuple
     """
     seen = f"it has seen {facts.num_seen} of the {facts.num_images} images"
     too_many = facts.num_seen > MAX_SEEN_SHARE * facts.num_images
+    present = at_hand.present
     if asked == "shipped":
-        if not at_hand.has_shipped:
+        if not at_hand.has_present:
             raise ConfigError("--start shipped: this installation ships no model; choose imagenet or random")
         if too_many:
             raise ConfigError(f"--start shipped: {seen}, so no score would be out of fold; choose imagenet or random")
     if asked == "imagenet" and not at_hand.has_imagenet:
         raise ConfigError("--start imagenet: pip install 'thyrosight[pretrained]' brings the weights")
     if asked is not None:
-        return asked, f"from {_NAMES[asked]}, as asked"
-    if at_hand.has_shipped and not too_many:
+        return asked, f"from {_NAMES.get(asked, present)}, as asked"
+    if at_hand.has_present and not too_many:
         but = f"; {seen}: these teach and are not scored" if facts.num_seen else ", which has seen none of these images"
         if at_hand.known_by_name and not facts.num_seen:
             names = ", ".join(at_hand.known_by_name)
             but = f", which learned from {names}: if your images are from there, give --start imagenet"
-        return "shipped", f"from the shipped network{but}"
-    why = f"not from the shipped network, because {seen}" if at_hand.has_shipped else "no model is shipped here"
+        return "shipped", f"from {present}{but}"
+    why = f"not from {present}, because {seen}" if at_hand.has_present else "no model is shipped here"
     if at_hand.has_imagenet:
         return "imagenet", f"from the weights of ImageNet: {why}"
     return "random", f"from random weights: {why}, and the extra `pretrained` is not installed"
 
 
-_NAMES = {"shipped": "the shipped network", "imagenet": "the weights of ImageNet", "random": "random weights"}
+_NAMES = {"imagenet": "the weights of ImageNet", "random": "random weights"}
 
 
-def _recipe(start: Start, options: LearnOptions) -> Config:
-    config = load_recipe("finetune" if start == "shipped" else "scratch", options.overrides)
+def _recipe(start: Start, options: LearnOptions, at_hand: AtHand) -> Config:
+    """-> the recipe of this start; one from a network that was named has the form of its weights."""
+    form = tuple(f"network.{name}={json.dumps(value)}" for name, value in at_hand.form.items())
+    begins = start == "shipped"
+    config = load_recipe("finetune" if begins else "scratch", (*(form if begins else ()), *options.overrides))
     return replace(config, network=replace(config.network, pretrained=start != "random"))
 
 
@@ -157,7 +165,8 @@ def _tasks(config: Config, facts: SetFacts, options: LearnOptions) -> tuple[Conf
     if not has_labels:
         loss = _without(loss, MALIGNANCY_WEIGHTS)
         found = f"{facts.num_low} low, {facts.num_high} high"
-        words.append(f"no risk, because the labels do not suffice ({found})" if facts.num_labelled else "no risk")
+        why = f"because the labels do not suffice ({found})" if facts.num_labelled else "because none is labelled"
+        words.append(f"no risk, {why}: the new network rates nothing")
     elif has_outlines:
         words.append("risk")
     return replace(config, loss=loss), " and ".join(words)
@@ -207,7 +216,7 @@ def _schedule(
         raise ConfigError(
             f"--hours {options.hours:g} allows {affordable} epochs, at least {least} are needed: give --hours "
             f"{math.ceil(needed * 20) / 20:g} or more (a step of {config.optim.batch_size} views takes "
-            f"{step_seconds:.2f} s here), or --folds 2"
+            f"{step_seconds:.2f} s here), or --folds 2 and another folder with -o"
         )
     steps = _steps(math.ceil(facts.num_views * (1 - 1 / facts.num_folds)), config)
     most = max(config.optim.epochs, math.ceil(MIN_STEPS / steps))
@@ -238,7 +247,7 @@ def _estimate(config: Config, facts: SetFacts, step_seconds: float, measures: Me
     in_folds = math.ceil(facts.num_views * (1 - 1 / facts.num_folds))
     predicted = facts.num_images * measures.prediction
     return {
-        "shipped network": predicted + SECONDS_PER_REPORT,
+        "present network": predicted + SECONDS_PER_REPORT,
         "folds": facts.num_folds * (run_seconds(in_folds) + SECONDS_PER_REPORT) + predicted,
         "rules": 2 * predicted + (facts.num_folds + 1) * SECONDS_PER_REPORT,
         "final network": run_seconds(facts.num_views),

@@ -18,6 +18,10 @@ from thyrosight.files import raise_disk_fault, write_atomic
 
 NAME = "learn.json"
 Start = Literal["shipped", "imagenet", "random"]
+"""`shipped` is the present network: the shipped one, or LearnOptions.bundle."""
+OF_THE_PLAN = frozenset({"hours", "start", "overrides"})
+"""Options that nothing depends on before the plan is made."""
+SHIPPED_IN_WORDS = "the shipped network"
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class LearnOptions:
 
     prepare: the options of `thyrosight prepare`. Where there are too few groups for its `folds`, fewer folds are made.
     hours: for all steps together. start: the weights to start from; None: the plan chooses among those at hand.
-    overrides: settings as `table.key=value`; they replace what the plan chooses.
+    overrides: settings as `table.key=value`; they replace what the plan chooses. bundle: the present network, to start
+    from and to be compared with; None: the shipped one.
     """
 
     prepare: PrepareOptions = DEFAULT_OPTIONS
@@ -34,6 +39,7 @@ class LearnOptions:
     start: Start | None = None
     overrides: tuple[str, ...] = ()
     workers: int = 2
+    bundle: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class SetFacts:
 
     num_views: inputs of the network; a split screen has several per image. num_boxed: rows with boxes and no outline.
     num_low, num_high: rows with label 0 and with label 1. num_test: rows of the test split, which the other numbers
-    leave out. num_seen: rows that the shipped network has learned from.
+    leave out. num_seen: rows that the present network has learned from.
     """
 
     num_images: int
@@ -65,13 +71,15 @@ class SetFacts:
 class LearningPlan:
     """The plan of a run. lines: (title, text) of each part, for people. seconds: {step: estimated seconds}.
 
-    config: the settings of every run, as `config_to_dict` gives them.
+    config: the settings of every run, as `config_to_dict` gives them. present: the network that the new ones are
+    compared with, in words.
     """
 
     start: Start
     config: dict[str, Any]
     lines: tuple[tuple[str, str], ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    present: str = SHIPPED_IN_WORDS
 
     @property
     def total_seconds(self) -> float:
@@ -81,19 +89,25 @@ class LearningPlan:
 def begin(out: Path, folder: Path, options: LearnOptions) -> LearningPlan | None:
     """Output folder, set, options -> the plan that is stored there, or None. Writes set and options to a new folder.
 
-    ConfigError where the folder was begun for another set or with other options, InputError where it holds other files.
+    Where there is no plan yet, because the hours did not suffice, OF_THE_PLAN may be others than before. ConfigError
+    where the folder was begun for another set or with other options, InputError where it holds other files.
     """
     wanted = _asked(out, folder, options)
     if (out / NAME).exists():
         stored = _read(out / NAME)
-        differing = sorted(name for name in wanted if stored["asked"].get(name) != wanted[name])
+        asked, has_plan = stored["asked"], bool(stored.get("plan"))
+        differing = sorted(name for name in wanted if asked.get(name) != wanted[name])
+        if not has_plan and set(differing) & OF_THE_PLAN:
+            differing = [name for name in differing if name not in OF_THE_PLAN]
+            if not differing:
+                write_atomic(out / NAME, json.dumps({"asked": wanted}, indent=1, ensure_ascii=False) + "\n")
         if differing:
             name = differing[0]
             raise ConfigError(
-                f"{out}: was begun with {name} {stored['asked'].get(name)!r}, now it is {wanted[name]!r}; repeat the "
+                f"{out}: was begun with {name} {asked.get(name)!r}, now it is {wanted[name]!r}; repeat the "
                 "first command to go on, or choose another folder with -o"
             )
-        return _plan_of(stored["plan"], out / NAME) if stored.get("plan") else None
+        return _plan_of(stored["plan"], out / NAME) if has_plan else None
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: holds files that are not of `learn`; choose another folder with -o")
     out.mkdir(parents=True, exist_ok=True)
@@ -109,8 +123,9 @@ def keep_plan(out: Path, plan: LearningPlan) -> None:
 
 def _asked(out: Path, folder: Path, options: LearnOptions) -> dict[str, Any]:
     """-> the set and the options, which must be the same when the work continues; the number of workers may change."""
-    asked = {name: value for name, value in asdict(options).items() if name != "workers"}
+    asked = {name: value for name, value in asdict(options).items() if name not in ("workers", "bundle")}
     asked["folder"] = Path(os.path.relpath(folder, out)).as_posix()
+    asked["bundle"] = None if options.bundle is None else Path(os.path.relpath(options.bundle, out)).as_posix()
     return dict(json.loads(json.dumps(asked)))
 
 
@@ -127,6 +142,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _plan_of(record: dict[str, Any], path: Path) -> LearningPlan:
     try:
         lines = tuple((str(what), str(words)) for what, words in record["lines"])
-        return LearningPlan(record["start"], dict(record["config"]), lines, dict(record["seconds"]))
+        seconds, present = dict(record["seconds"]), str(record.get("present", SHIPPED_IN_WORDS))
+        return LearningPlan(record["start"], dict(record["config"]), lines, seconds, present)
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: its plan is damaged; put a copy back, or choose another folder with -o") from None

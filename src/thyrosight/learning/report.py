@@ -1,4 +1,4 @@
-"""Plan, scores of the new networks and of the shipped one -> OUT/report.html, and the commands to use next."""
+"""Plan, scores of the new networks and of the present one -> OUT/report.html, and the commands to use next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thyrosight.evaluation.compare import ComparedScore, Comparison
 from thyrosight.evaluation.report import number_text
 from thyrosight.evaluation.summary import read_evaluation
 from thyrosight.files import write_atomic
-from thyrosight.learning.records import LearningPlan
+from thyrosight.learning.records import SHIPPED_IN_WORDS, LearningPlan
 from thyrosight.results.pages import page_template
 from thyrosight.types import Case
 
@@ -19,14 +19,11 @@ PAGE = "report.html"
 HEADLINES = ("dice", "auroc")
 FEW_IMAGES = 30
 """Where a score has fewer images than this, the page warns that it tells little."""
-NO_GAIN = (
-    "training did not help on these images: go on with the shipped network (leave --bundle out), or learn again from "
-    "more images or with more --hours"
-)
+NO_GAIN = "training did not help on these images: go on with {}, or learn again from more images or with more --hours"
 PARTS = (
     ("bundle/", "the model, with its scores and its card"),
     ("across/pooled/report.html", "all scores out of fold, with curves, subgroups and pictures"),
-    ("untouched/report.html", "the shipped network on the same images"),
+    ("untouched/report.html", "the network as it was before, on the same images"),
     ("cases/contact_sheet.png", "the outlines that were learned from"),
     ("audit.json", "what the audit found"),
     ("folds/", "one run per fold, with its curves and previews"),
@@ -37,7 +34,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class PageContent:
-    """Content of the page. comparison: new networks first, the shipped network second; None where none is shipped."""
+    """Content of the page. comparison: new networks first, the present network second; None where none is shipped."""
 
     plan: LearningPlan
     comparison: Comparison | None
@@ -67,7 +64,7 @@ def outcome(score: ComparedScore) -> Literal["better", "worse", "no difference i
     return "better" if (low > 0) == score.higher_is_better else "worse"
 
 
-def verdict(score: ComparedScore) -> str:
+def verdict(score: ComparedScore, present: str = SHIPPED_IN_WORDS) -> str:
     """A score of both networks -> one sentence: what training gained."""
     difference = score.difference
     if difference.value is None:
@@ -76,19 +73,22 @@ def verdict(score: ComparedScore) -> str:
     meaning = f": {outcome(score)}" if interval else ""
     few = f"; {score.n} images say little" if score.n < FEW_IMAGES else ""
     return (
-        f"{score.title} {number_text(score.first)} out of fold, shipped network untouched {number_text(score.second)}, "
+        f"{score.title} {number_text(score.first)} out of fold, {present.removeprefix('the ')} untouched "
+        f"{number_text(score.second)}, "
         f"difference {difference.value:+.3f}{interval}, n = {score.n}{meaning}{few}"
     )
 
 
-def verdicts(comparison: Comparison | None, has_risk: bool) -> tuple[str, ...]:
+def verdicts(comparison: Comparison | None, has_risk: bool, present: str = SHIPPED_IN_WORDS) -> tuple[str, ...]:
     """-> the sentences on Dice and AUROC, and advice where training lost; none without a comparison."""
     if comparison is None:
         return ()
     known = [score for score in comparison.scores if score.name in HEADLINES and score.n > 0]
     chosen = [score for score in known if has_risk or score.name != "auroc"]
     outcomes = {outcome(score) for score in chosen}
-    return (*map(verdict, chosen), *((NO_GAIN,) if "worse" in outcomes and "better" not in outcomes else ()))
+    stay = f"{present} (leave --bundle out)" if present == SHIPPED_IN_WORDS else present
+    advice = (NO_GAIN.format(stay),) * ("worse" in outcomes and "better" not in outcomes)
+    return (*(verdict(score, present) for score in chosen), *advice)
 
 
 def write_page(out: Path, findings: PageContent) -> None:
@@ -98,7 +98,7 @@ def write_page(out: Path, findings: PageContent) -> None:
     comparison = findings.comparison
     text = page_template("learn.html").render(
         plan=findings.plan,
-        verdicts=verdicts(comparison, findings.has_risk),
+        verdicts=verdicts(comparison, findings.has_risk, findings.plan.present),
         scores=[score for score in comparison.scores if score.n > 0] if comparison else [],
         comparison=comparison,
         notes=notes,

@@ -1,4 +1,4 @@
-"""Prepared rows -> the facts that decide the plan; rows that the shipped network has seen are set aside."""
+"""Prepared rows -> the facts that decide the plan; rows that the present network has seen are set aside."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Memory:
     images: SeenImages
 
 
-def facts_of(cases: Sequence[Case], shipped: Memory | None) -> SetFacts:
-    """All rows, what the shipped bundle has seen (None: there is none) -> facts of the rows outside the test split."""
+def facts_of(cases: Sequence[Case], present: Memory | None) -> SetFacts:
+    """All rows, what the present network has seen (None: there is none) -> facts of the rows outside the test split."""
     inside = [case for case in cases if case.split != "test"]
     return SetFacts(
         num_images=len(inside),
@@ -37,7 +37,7 @@ def facts_of(cases: Sequence[Case], shipped: Memory | None) -> SetFacts:
         num_high=sum(case.malignancy == 1 for case in inside),
         num_folds=len({case.fold for case in inside if case.fold is not None}),
         num_test=len(cases) - len(inside),
-        num_seen=len(seen_rows(shipped, inside)) if shipped else 0,
+        num_seen=len(seen_rows(present, inside)) if present else 0,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.store import SHIPPED, Bundle, fold_bundles, load_bundle
 from thyrosight.config import NetworkConfig, config_from_dict
 from thyrosight.errors import BundleError, ConfigError
@@ -34,6 +36,25 @@ def start_bundle(start_from: str, fold: int | None = None) -> Bundle:
     return load_bundle(folds[fold] if folds and fold is not None else Path(start_from))
 
 
+def form_of(bundle: Bundle) -> dict[str, Any]:
+    """Bundle -> the settings of `network` that a run needs to begin from its weights, `start_from` left out.
+
+    ConfigError where no run can begin from it.
+    """
+    info = bundle.info
+    if info.network not in NETWORKS:
+        raise ConfigError(_no_start(info))
+    settings = config_from_dict({"network": info.network_settings}, where=info.name).network
+    return {"name": info.network} | {name: getattr(settings, name) for name in network_entry(info.network).form}
+
+
+def _no_start(info: BundleInfo) -> str:
+    return (
+        f"network.start_from: {info.name} is a network of the kind {info.network!r}, from which no run can begin; "
+        f"choose a bundle of {', '.join(NETWORKS)}"
+    )
+
+
 def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
     """ConfigError where a network by these settings has other weights than the bundle.
 
@@ -41,10 +62,7 @@ def refuse_other_form(settings: NetworkConfig, bundle: Bundle) -> None:
     """
     info = bundle.info
     if info.network not in NETWORKS:
-        raise ConfigError(
-            f"network.start_from: {info.name} is a network of the kind {info.network!r}, from which no run can begin; "
-            f"choose a bundle of {', '.join(NETWORKS)}"
-        )
+        raise ConfigError(_no_start(info))
     wanted, found = asdict(settings), asdict(NetworkConfig()) | info.network_settings | {"name": info.network}
     names = ("name",) if settings.name != info.network else network_entry(settings.name).form
     differing = [name for name in names if _as_json(wanted[name]) != _as_json(found[name])]

@@ -23,7 +23,7 @@ import numpy as np
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
 from thyrosight.measurement.outlines import bounding_box, fill_outlines
-from thyrosight.prediction import Nodule, Prediction
+from thyrosight.prediction import ModelIdentity, Nodule, Prediction
 from thyrosight.types import BoolArray, Box
 from thyrosight.web.jobs.queue import ITEM_COLUMNS, ItemRow
 from thyrosight.web.jobs.store import IMAGE_NAME, QUEUE_NAME, Store
@@ -49,7 +49,8 @@ class WrittenSet:
     """The set that was written. num_corrected: images on which the reader changed the network's outlines.
 
     num_unread: images whose labels are the network's. num_alone: files (stills, clips) that were in no folder below the
-    uploaded one. Each of them is a group of its own, because its patient is not known.
+    uploaded one. Each of them is a group of its own, because its patient is not known. models: those whose outlines
+    the readers saw.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class WrittenSet:
     num_unread: int
     num_alone: int
     readers: tuple[str, ...]
+    models: tuple[ModelIdentity, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def write_training_set(data: Path, out: Path, scope: Scope = "read", who: str | 
         num_unread=sum(_labels(one) == "network" for one in examples),
         num_alone=len({one.item.id for one in examples if not _own_folder(one.item)}),
         readers=tuple(sorted({reading.who for one in examples for reading in one.readings} - {""})),
+        models=tuple(dict.fromkeys(one.prediction.model for one in examples)),
     )
 
 
