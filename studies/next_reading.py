@@ -70,7 +70,8 @@ def learned(config: Config, read: Sequence[Case], folder: Path) -> Predictor:
     if not (folder / "run" / "bundle").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         write_cases(list(read), folder / "cases.csv")
-        train(config, folder / "cases.csv", folder / "run", resume=(folder / "run").is_dir())
+        begun = (folder / "run").is_dir()
+        train(config, folder / "cases.csv", folder / "run", resume=begun, keep_stopped=False)
     return Predictor.load(folder / "run" / "bundle")
 
 

@@ -165,6 +165,8 @@ def test_forced_colours_keep_sliders_and_what_is_pressed(browser: Any, fake: Fak
     colours = "id => getComputedStyle(document.getElementById(id)).backgroundColor"
     assert page.evaluate(colours, "show-outlines") != page.evaluate(colours, "show-map"), "pressed, and not pressed"
     assert page.evaluate("getComputedStyle(document.getElementById('opacity')).appearance") == "auto"
+    around = page.evaluate("getComputedStyle(document.querySelector('.stage-box')).backgroundColor")
+    assert around == "rgb(16, 17, 20)", "white around a dark image blinds"
     page.click("#correct")
     colours = "name => getComputedStyle(document.querySelector(`[data-tool=${name}]`)).backgroundColor"
     assert page.evaluate(colours, "points") != page.evaluate(colours, "add")

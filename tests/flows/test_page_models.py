@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.part("browser", "axe")]
 def test_the_model_is_switched_on_the_page(browser: Any, tmp_path: Path, size: str) -> None:
     first = make_tiny_bundle(tmp_path / "first", name="first")
     make_tiny_bundle(tmp_path / "models" / "learned" / "bundle", name="other", mask_threshold=0.2)
+    make_tiny_bundle(tmp_path / "models" / "namesake", name="first", mask_threshold=0.4)
     with serving(tmp_path / "data", first, "--models", str(tmp_path / "models")) as server:
         client = server.client()
         job_done(client, post(client, ("a.png", encoded([two_nodules()], "PNG"))).json()["id"])
@@ -31,6 +32,14 @@ def test_the_model_is_switched_on_the_page(browser: Any, tmp_path: Path, size: s
         page = sight.page
         sight.wait_until_open()
         assert page.locator(".by-model").count() == 0
+        for model in sorted(client.get("/api/v1/models").json()["models"], key=lambda one: one["is_chosen"]):
+            if model["name"] == "first":  # the namesake, then the first again
+                client.put("/api/v1/model", json={"id": model["id"]})
+                page.reload()
+                sight.wait_until_open()
+                told = page.locator(".by-model").all_inner_texts()
+                assert len(told) == (not model["is_chosen"])
+                assert all("another model of the same name. Predict again by the chosen one" in line for line in told)
         page.click("#provenance summary")
         page.click("#provenance button")  # there is no room in a narrow header
         page.wait_for_selector("#models input")

@@ -13,7 +13,8 @@ import { byId, fill, h } from "../page/dom.js";
  * @param {() => void} again lets the chosen model predict it
  */
 export function showIdentity(parent, review, models, again) {
-  const { image } = review.prediction;
+  const { image, model } = review.prediction;
+  const isNamesake = model.name === models.chosen?.name; // a shipped model that was replaced has the same name
   const facts = [`${image.width_px} × ${image.height_px} px`];
   if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
   if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm per pixel`);
@@ -25,8 +26,8 @@ export function showIdentity(parent, review, models, again) {
       ? h(
           "p",
           { class: "small by-model" },
-          `Result by ${review.prediction.model.name}. `,
-          h("button", { type: "button", class: "link small", onclick: again }, `Predict again by ${models.chosen?.name}`), // prettier-ignore
+          `Result by ${model.name}${isNamesake ? ` (${model.id.slice(0, 8)}), another model of the same name` : ""}. `,
+          h("button", { type: "button", class: "link small", onclick: again }, `Predict again by ${isNamesake ? "the chosen one" : models.chosen?.name}`), // prettier-ignore
         )
       : null,
   );
