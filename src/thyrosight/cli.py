@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -41,9 +42,28 @@ INTERRUPTED = 130
 OBJECTS_PER_SEARCH = 20_000
 """Number of new objects after which Python searches them for reference cycles. The modules of a prediction make 100,000
 objects while they load; with Python's default of 700, it would search 150 times."""
+MAY_BE_EMPTY = frozenset(("--name", "--who", "--root", "--uid-key", "--user"))
+"""Options whose value is a text that may be empty. An empty value of any other is a mistake."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are not bugs of ours."""
+
+
+class NoEmptyPath(typer.core.TyperCommand):
+    """A command that refuses an empty text where a path belongs.
+
+    An empty path is the working folder: with a shell variable that is not set, a command would read it or fill it.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for before, word in pairwise(["", *args]):
+            option, equals, value = word.partition("=")
+            named = option if word else before
+            if (not word or (option.startswith("--") and equals and not value)) and named not in MAY_BE_EMPTY:
+                where = named if named.startswith("-") else "an argument"
+                raise ConfigError(f"{where} is empty; is a variable of the shell not set?")
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
 
 class ErrorsInOneLine(typer.core.TyperGroup):
@@ -147,7 +167,7 @@ def program(named: str | None = None) -> typer.Typer:
     )
     made.callback()(_options)
     for name in (named,) if named in COMMANDS else COMMANDS:
-        made.command(name)(COMMANDS[name])
+        made.command(name, cls=NoEmptyPath)(COMMANDS[name])
     return made
 
 
@@ -161,6 +181,7 @@ def main() -> None:
     disk behind stdout is full, it ends with one line on stderr and exit code 1.
     """
     start_again_in_utf8()
+    sys.argv[1:] = map(with_home, sys.argv[1:])
     gc.set_threshold(OBJECTS_PER_SEARCH, 10, 10)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads the metadata of all packages for them
     _open_closed_streams()
@@ -178,6 +199,17 @@ def main() -> None:
         if out.is_lost and out.fault is not None:
             err.write(f"error: stdout: can't be written ({out.fault.strerror}); free the space or print elsewhere\n")
             raise SystemExit(1) from None
+
+
+def with_home(word: str) -> str:
+    """`--out=~/results` -> the same with the home folder: no shell expands ~ behind `=`.
+
+    Else a folder named ~ would be made in the working folder.
+    """
+    flag, equals, value = word.partition("=")
+    if not (equals and flag.startswith("--") and value.split("/")[0] == "~"):
+        return word
+    return f"{flag}={os.path.expanduser(value)}"
 
 
 def _open_closed_streams() -> None:

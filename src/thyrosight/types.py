@@ -6,6 +6,7 @@ A box is half-open: x0 <= x < x1. The result records (Nodule, Prediction) are in
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from thyrosight.errors import InputError
+
 UInt8Array = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Float64Array = NDArray[np.float64]
+
+
+MIN_NODULE_MM, MAX_NODULE_MM = 2.0, 150.0
+"""Smallest and largest size that a nodule can have: ultrasound shows a smaller one as a dot, and a larger one does not
+fit into a neck. Where a person gives another, it is asked about: often it is in centimetres."""
+
+
+def whole_given(name: str, value: object, least: int = 0, most: int | None = None) -> int:
+    """Name of an argument, the value that a program gave -> int; InputError where it is none or beyond the limits.
+
+    True and "1" are refused: they would pass as 1 in some places and fail far away in others.
+    """
+    limits = f"{least} or more" if most is None else f"{least} to {most:,}"
+    fault = f"{name}={value!r}: give a whole number, {limits}"
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise InputError(fault)
+    number = operator.index(value)
+    if number < least or (most is not None and number > most):
+        raise InputError(fault)
+    return number
 
 
 class Box(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
 from command_line import error_line, runner
-from thyrosight.cli import COMMANDS, app, exit_code, program
+from thyrosight.cli import COMMANDS, app, exit_code, program, with_home
 from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
 
 # Help, version, usage
@@ -128,3 +128,40 @@ def test_a_fault_of_ours_is_not_dressed_as_the_users(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("thyrosight.commands.predict.run_demo", broken)
     done = runner.invoke(app, ["demo", "-o", str(tmp_path)])
     assert isinstance(done.exception, ZeroDivisionError)
+
+
+# Words that shells leave as they are
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "", "-o", "x"],
+        ["predict", "a.png", "-o", ""],
+        ["predict", "a.png", "--out="],
+        ["prepare", "", "-o", "x"],
+        ["evaluate", "shipped", "--cases", "", "-o", "x"],
+        ["compare", "", ""],
+        ["predict", "a.png", "-o", "x", "--bundle", ""],
+        ["phantom", "-n", "1", "-o", ""],
+        ["predict", "a.png", "-o", "x", "--mm-per-pixel", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(words: list[str], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = runner.invoke(app, words)
+    assert done.exit_code == 2
+    assert "is empty; is a variable of the shell not set?" in error_line(done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_text_is_a_text(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["annotations", str(tmp_path), "-o", str(tmp_path / "x.json"), "--root", ""])
+    assert "is empty" not in done.stderr
+
+
+def test_home_is_found_behind_an_equals_sign(monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", "/where/home/is")
+    assert with_home("--out=~/results") == "--out=/where/home/is/results"
+    for word in ("~/x", "--root=/data/~", "a=~/x", "--out", "--out=x", "--out=~x/y"):
+        assert with_home(word) == word

@@ -56,6 +56,11 @@ def test_an_unknown_key_is_told_its_neighbours() -> None:
         ({"loss": {"gland_weight": 0.5}}, "needs 'gland' in network.auxiliary"),
         ({"run": {"validation_share": 0.0, "keep": "best"}}, "validation_share > 0"),
         ({"optim": 3}, "a table of settings"),
+        ({"run": {"seed": -1}}, "run.seed is -1; it must be 0 or more"),
+        ({"run": {"threads": -1}}, "run.threads is -1; it must be 0 or more"),
+        ({"run": {"max_minutes": -1}}, "run.max_minutes is -1; it must be 0 or more"),
+        ({"augment": {"flip": 50.0}}, "augment.flip is 50; it is a share, at most 1"),
+        ({"run": {"validate_every": 0}}, "run.validate_every must be at least 1"),
     ],
 )
 def test_wrong_values_are_refused(tree: dict[str, object], message: str) -> None:

@@ -87,3 +87,32 @@ def test_a_contact_sheet_shows_the_outlines(tmp_path: Path, table: Path) -> None
     is_green = (pixels[..., 1] > 150) & (pixels[..., 0] < 120) & (pixels[..., 2] < 120)
     assert is_green[:, : 4 * 220].sum() > 200
     assert not is_green[:, 4 * 220 :].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (PrepareOptions(columns={"patient": "PatID"}), "--column has no effect on the layout cases"),
+        (PrepareOptions(malignant="tirads>=4b"), "--malignant has no effect on the layout cases"),
+        (PrepareOptions(official_split=True), "--official-split has no effect on the layout cases"),
+    ],
+)
+def test_a_choice_without_effect_is_refused(options: PrepareOptions, words: str, tmp_path: Path, table: Path) -> None:
+    """It was passed over: the labels in cases.csv were not those that the command line asked for."""
+    prepare(table, tmp_path / "cases", NO_FOLDS)
+    with pytest.raises(InputError, match=words):
+        prepare(tmp_path / "cases", tmp_path / "again", options)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"seed": -1}, "seed=-1: give a whole number, 0 or more"),
+        ({"folds": "5"}, "folds='5': give a whole number"),
+        ({"hold_out": 20}, "hold_out=20: give a share of the images, 0 to 0.9"),
+        ({"hold_out": float("nan")}, "hold_out=nan"),
+    ],
+)
+def test_options_that_can_not_be_are_refused_when_they_are_made(given: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        PrepareOptions(**given)  # type: ignore[arg-type]

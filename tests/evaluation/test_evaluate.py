@@ -579,3 +579,21 @@ def test_on_real_images(tmp_path: Path) -> None:
     assert all(row.hd95_px is not None and row.hd95_px <= 3 for row in evaluation.cases)
     assert evaluation.score("nsd_px").value == 1.0
     assert 0.85 < (evaluation.score("dice").value or 0) < 1.0
+
+
+def test_a_pool_takes_the_place_of_no_part_and_of_no_other_table(cases: list[Case], tmp_path: Path) -> None:
+    """`pool ev -o ev` replaced the report of ev, and --export any table of scores."""
+    for fold in (0, 1):
+        run(cases, tmp_path / f"fold{fold}", fold=fold)
+    parts = [tmp_path / "fold0", tmp_path / "fold1"]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for out, keep in ((parts[0], None), (tmp_path / "pooled", parts[1] / "per_case.csv")):
+        with pytest.raises(InputError, match="is one of the parts, and would be replaced"):
+            pool(parts, out, QUICK, keep=keep)
+    with pytest.raises(InputError, match="is there already and is not a table of these scores by case"):
+        pool(parts[:1], tmp_path / "pooled", QUICK, keep=parts[1] / "per_case.csv")
+    assert {path: path.read_bytes() for path in before} == before
+    kept = tmp_path / "kept.csv"
+    pool(parts[:1], tmp_path / "one", QUICK, keep=kept)
+    pool(parts, tmp_path / "both", QUICK, keep=kept)
+    assert len(read_case_scores(kept)) == 12

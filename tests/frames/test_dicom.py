@@ -95,6 +95,21 @@ def test_a_file_without_preamble_is_read_where_it_parses(syntax: str) -> None:
         assert np.array_equal(shown(bare), gray_picture())
 
 
+def test_encodings_that_are_unknown_or_unsaid() -> None:
+    """Once both were called damaged: no fragments were found."""
+    data = files.native(gray_picture())
+    said = b"UI\x14\x001.2.840.10008.1.2.1\0"
+    assert said in data
+    private = data.replace(said, b"UI\x14\x001.2.840.113619.5.22\0"[: len(said)])
+    assert "its compression (1.2.840.113619.5.2" in refusal(private)
+    assert np.array_equal(shown(data.replace(said, said[:4] + bytes(20))), gray_picture())
+
+
+def test_what_the_header_does_not_state_is_named() -> None:
+    assert "gives no PhotometricInterpretation" in refusal(files.native(gray_picture(), PhotometricInterpretation=""))
+    assert decode_frame(files.native(gray_picture(), SOPClassUID=SC, Modality="us")).modality == "US"
+
+
 def test_other_files_are_not_taken_for_dicom() -> None:
     heads = [
         b"\x89PNG\r\n\x1a\n" + bytes(160),

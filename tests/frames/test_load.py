@@ -322,8 +322,14 @@ def test_dicom_without_an_image_is_named() -> None:
 @pytest.mark.parametrize(
     ("data", "fragment"),
     [
-        (b"%PDF-1.7\n%\xe2\xe3\0\xd3\n", "not an image in a known format"),
-        (b"PK\x03\x04" + bytes(40), "not an image in a known format"),
+        (b"%PDF-1.7\n%\xe2\xe3\0\xd3\n", "a PDF document, not an image; export the images in it"),
+        (b"PK\x03\x04" + bytes(40), "a zip archive, not an image; unpack it, or give it to predict --output parquet"),
+        (b"\x1f\x8b\x08" + bytes(40), "a gzip archive, not an image; unpack it"),
+        (b"\x93NUMPY\x01\0" + bytes(40), "a NumPy array, not an image; load it by numpy.load"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "a picture of the kind HEIC; export it as PNG or JPEG"),
+        (b"\0\0\0\x18ftypavif" + bytes(40), "a picture of the kind AVIF"),
+        (bytes(344) + b"n+1\0" + bytes(40), "a NIfTI volume, not an image"),
+        (b"\x01\x02\x03\x04" + bytes(40), "not an image in a known format"),
         (b"<!DOCTYPE html><html></html>", "text, not an image"),
         (b"RIFF\x10\0\0\0WAVEfmt ", "sound or video"),
         (b"RIFF\x10\0\0\0AVI LIST", "a video that can't be decoded"),

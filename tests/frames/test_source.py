@@ -95,6 +95,25 @@ def test_a_range_that_can_not_be_right_is_refused(value_range: tuple[float, floa
         as_frame(GRAY_HW.astype(np.uint16) * 16, value_range=value_range)
 
 
+@pytest.mark.parametrize("value_range", ["0-1", (0,), (0, 1, 2), 255, ("a", "b"), (None, 1)])
+def test_a_range_that_is_no_pair_of_numbers_is_refused(value_range: Any) -> None:
+    with pytest.raises(InputError, match="give two numbers, the values of black and white"):
+        as_frame(GRAY_HW / 255, value_range=value_range)
+
+
+@pytest.mark.parametrize("frame_index", ["1", 1.0, True, -1])
+def test_a_frame_index_is_a_whole_number(frame_index: Any) -> None:
+    with pytest.raises(InputError, match=r"frame_index=.*: give a whole number, 0 or more"):
+        as_frame(GRAY_HW, frame_index)
+
+
+def test_the_home_folder_is_told_how_to_be_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Image.fromarray(GRAY_HW).save(tmp_path / "x.png")
+    with pytest.raises(InputError, match=r"give os.path.expanduser\('~/x.png'\)"):
+        as_frame("~/x.png")
+
+
 def test_a_file_states_its_own_scale(tmp_path: Path) -> None:
     Image.fromarray(GRAY_HW).save(tmp_path / "x.png")
     with pytest.raises(InputError, match="leave it out"):
@@ -176,6 +195,9 @@ class OnAnotherDevice:
         (b"\x89PNG", r"bytes is no image.*PIL.Image.open\(io.BytesIO"),
         (io.BytesIO(b"\x89PNG"), r"BytesIO is no image.*PIL.Image.open\(file\)"),
         (None, "NoneType is no image.*give a path"),
+        ((one for one in GRAY_HW), "generator is no image.*one image at a time"),
+        ("", "an empty path"),
+        ("https://example.org/a.png", "https://example.org/a.png: an address; store the image in a file"),
         (["a.png", "b.png"], "list is no image.*one image at a time.*predict_folder"),
         ([GRAY_HW, GRAY_HW], "one image at a time"),
     ],

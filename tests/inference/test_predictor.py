@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,13 +22,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from bad_inputs import speckle
 from checkout import GOLDEN, SOURCE
 from parts import part_path
 from thyrosight.bundle.store import load_bundle
 from thyrosight.errors import BundleError, InputError
 from thyrosight.inference.nodule_masks import nodule_masks_of
 from thyrosight.inference.onnx_runtime import default_threads
-from thyrosight.inference.predictor import Predictor
+from thyrosight.inference.predictor import Predictor, loaded_again
 from thyrosight.inference.risk import calibrated_risk
 from thyrosight.measurement.outlines import fill_outlines
 from thyrosight.measurement.size import measure
@@ -538,6 +541,26 @@ def test_prediction_loads_no_training_and_no_reporting(tmp_path: Path) -> None:
     assert num_nodules == 1
     unwanted = {"torch", "lightning", "matplotlib", "pandas", "scipy", "skimage", "sklearn", "onnx", "onnxscript"}
     assert not set(loaded) & (unwanted | {"jinja2", "rich", "typer"})
+
+
+def test_sent_to_another_process_it_is_loaded_there(tmp_path: Path) -> None:
+    """`multiprocessing` with spawn, and joblib, pickle it; ONNX Runtime's session can't be."""
+    path = make_tiny_bundle(tmp_path / "tiny", preprocessing=WHOLE)
+    first = Predictor.load(path, threads=1, tta=True)
+    sent = pickle.dumps(first)
+    assert len(sent) < 2_000, "no weights, no secrets: where the bundle is, and the settings"
+    image_HW = speckle()
+    there = pickle.loads(sent)
+    assert there.with_tta
+    assert there.predict(image_HW).model_copy(update={"seconds": 0.0}) == first.predict(image_HW).model_copy(
+        update={"seconds": 0.0}
+    )
+    assert pickle.loads(sent) is there, "loaded once per process"
+    loaded_again.cache_clear()
+    shutil.rmtree(path)
+    make_tiny_bundle(path, preprocessing=WHOLE, calibration={"scale": 2.0, "offset": 0.0, "n": 40})
+    with pytest.raises(BundleError, match="another model is there"):
+        pickle.loads(sent)
 
 
 def test_threads_are_at_least_one_and_no_more_than_there_are() -> None:

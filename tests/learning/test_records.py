@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from thyrosight.errors import ConfigError, InputError
-from thyrosight.learning.records import LearningPlan, LearnOptions, begin, keep_plan
+from thyrosight.learning.records import AUDIT_NAME, LearningPlan, LearnOptions, begin, keep_plan
 
 OPTIONS = LearnOptions(hours=0.5)
 PLAN = LearningPlan("imagenet", {"optim": {"epochs": 3}}, (("epochs", "3"),), {"folds": 60.0, "final network": 12.0})
@@ -27,6 +27,7 @@ def test_another_request_names_what_differs(tmp_path: Path) -> None:
     out = tmp_path / "out"
     begin(out, tmp_path / "set", OPTIONS)
     keep_plan(out, PLAN)
+    (out / AUDIT_NAME).write_text("{}")
     with pytest.raises(ConfigError, match=r"begun with hours 0\.5, now it is 1\.0"):
         begin(out, tmp_path / "set", replace(OPTIONS, hours=1.0))
     with pytest.raises(ConfigError, match="folder"):
@@ -59,3 +60,15 @@ def test_a_damaged_record_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "learn.json").write_text(text)
     with pytest.raises(InputError, match="damaged"):
         begin(tmp_path, tmp_path / "set", OPTIONS)
+
+
+def test_what_prepare_asked_for_may_be_added_in_the_same_folder(tmp_path: Path) -> None:
+    """The first command ended with the question `--column patient=PID?`; with it, the second was refused."""
+    out = tmp_path / "out"
+    asked = replace(OPTIONS, prepare=replace(OPTIONS.prepare, columns={"patient": "PID"}))
+    for folder, options in (("sett", OPTIONS), ("set", OPTIONS), ("set", asked)):
+        assert begin(out, tmp_path / folder, options) is None
+    (out / AUDIT_NAME).write_text("{}")
+    assert begin(out, tmp_path / "set", asked) is None
+    with pytest.raises(ConfigError, match="was begun with prepare"):
+        begin(out, tmp_path / "set", OPTIONS)

@@ -115,7 +115,7 @@ def test_a_second_view_speaks_of_one_nodule(tmp_path):
     labels = saved(tmp_path / "labels.png", as_labels())
     with pytest.raises(InputError, match="2 nodules"):
         measure_file(labels, None, Spacing(0.2, 0.2), 9.0)
-    with pytest.raises(ConfigError, match="above 0"):
+    with pytest.raises(ConfigError, match="2 to 150 mm"):
         measure_file(labels, None, Spacing(0.2, 0.2), 0.0)
 
 
@@ -161,3 +161,16 @@ def test_one_frame_of_several_is_measured(mask_path: Path, tmp_path: Path) -> No
     assert CliRunner().invoke(app, [*command, "1"]).exit_code == 0
     assert CliRunner().invoke(app, [*command, "2"]).exit_code == 1
     assert CliRunner().invoke(app, ["measure", str(mask_path), "--frame", "1"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("size", "words"), [(0.9, "write 9 if you mean 0.9 cm"), (-3, "150 mm"), (400, "150 mm")])
+def test_a_second_view_that_no_nodule_has_is_asked_about(tmp_path, size, words):
+    labels = saved(tmp_path / "labels.png", LARGE_HW.astype(np.uint8))
+    with pytest.raises(ConfigError, match=words):
+        measure_file(labels, None, Spacing(0.2, 0.2), size)
+
+
+def test_millimetres_that_no_view_has_are_asked_about(tmp_path):
+    wide = saved(tmp_path / "wide.png", np.tile(LARGE_HW, (1, 12)).astype(np.uint8))
+    with pytest.raises(InputError, match=r"makes the view .* mm wide.*; give the millimetres of one pixel"):
+        measure_file(wide, None, Spacing(1.9, 1.9))

@@ -13,6 +13,7 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.inference.predictor import Predictor
 from thyrosight.inference.prevalence import at_share
 from thyrosight.results.predict_folder import FolderOptions, predict_folder
+from thyrosight.types import Spacing
 from tiny_bundle import make_tiny_bundle
 
 CALIBRATION = {"scale": 1.0, "offset": 0.5, "n": 40, "covariance": (0.01, 0.0, 0.04), "prevalence": 0.7}
@@ -72,3 +73,56 @@ def test_results_of_two_shares_do_not_mix_in_one_folder(bundle: Path, tmp_path: 
     assert "10 % of the nodules" in (tmp_path / "out" / "report.html").read_text()
     with pytest.raises(InputError, match=r"holds results of prevalence 0\.1, not None"):
         predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=bundle, options=FolderOptions(threads=1))
+
+
+@pytest.mark.parametrize(("name", "value"), [("prevalence", 0.1), ("tta", True), ("threads", 2), ("device", "cuda")])
+def test_options_that_contradict_a_predictor_are_refused(
+    name: str, value: object, bundle: Path, tmp_path: Path
+) -> None:
+    """They were passed over: the risks in the results were for another share than the one that was asked for."""
+    Image.fromarray(nodule()).save(tmp_path / "a.png")
+    predictor = Predictor.load(bundle, threads=1)
+    options = FolderOptions(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"the Predictor has {name} of its own; pass {name}=.* to Predictor.load"):
+        predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=predictor, options=options)
+    assert not (tmp_path / "out").exists()
+    same = FolderOptions(threads=1)
+    assert predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=predictor, options=same).num_done == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"every": 0}, "every=0: give a whole number, 1 or more"),
+        ({"frame_index": "1"}, "frame_index='1': give a whole number"),
+        ({"threads": -1}, "threads=-1"),
+        ({"spacing": 0.06}, "spacing=0.06: give Spacing"),
+        ({"spacing": (0.06, -1)}, "which is not above zero; give millimetres"),
+    ],
+)
+def test_options_that_can_not_be_are_refused_when_they_are_made(options: dict[str, object], words: str) -> None:
+    """Some were passed over, others became "internal error; please report it" for each file."""
+    with pytest.raises(InputError, match=words):
+        FolderOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_pair_of_millimetres_is_a_spacing() -> None:
+    assert FolderOptions(spacing=(0.06, 0.05)).spacing == Spacing(0.06, 0.05)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sources", [nodule(), [nodule()], None, [Image.new("L", (64, 64))], b"a.png", 5])
+def test_images_in_memory_are_not_for_predict_folder(sources: object, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no path.*Predictor\.predict"):
+        predict_folder(sources, tmp_path / "out", bundle=bundle)  # type: ignore[arg-type]
+
+
+def test_an_empty_source_is_not_the_working_folder(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="an empty path"):
+        predict_folder("", tmp_path / "out", bundle=bundle)
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2", 1.5, 100_000])
+def test_threads_that_can_not_be_are_refused(threads: object, bundle: Path) -> None:
+    """A hundred thousand took minutes to start; `-1` passed; `"2"` was called a damaged bundle."""
+    with pytest.raises(InputError, match=r"threads=.*: give a whole number, 1 to 1,024"):
+        Predictor.load(bundle, threads=threads)  # type: ignore[arg-type]

@@ -124,6 +124,8 @@ def as_bundle_error(path: Path) -> Iterator[None]:
     except MemoryError:
         raise BundleError(f"{path}: not enough memory to read it; use a machine with more") from None
     except Exception as error:  # zipfile raises half a dozen types on damaged archives
+        if path.name in MAX_BYTES and (path.parent / INFO_NAME).is_file():
+            raise BundleError(f"{path}: one file of a bundle; pass its folder, {path.parent}") from None
         raise BundleError(
             f"{path}: not a bundle folder, nor a sound zip ({str(error)[:100]}); {GET_IT_AGAIN}"
         ) from error

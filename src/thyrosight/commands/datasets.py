@@ -61,7 +61,7 @@ MAX_NAMED = 4
 OfficialSplit = Annotated[
     bool, typer.Option("--official-split", help="Take the publication's split instead of folds (TN5000).")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")]
 
 
 def prepare(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from thyrosight.commands.options import Json
+from thyrosight.commands.options import Json, refuse_without_effect
 from thyrosight.commands.terminal import print_json, print_table, remark
 from thyrosight.errors import ConfigError
 
@@ -27,8 +27,9 @@ def report(
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf as well; needs the extra `pdf`.")] = False,
     system: Annotated[
-        Literal["acr", "eu", "k"], typer.Option("--system", help="For a results folder: which TI-RADS rates.")
-    ] = "acr",
+        Literal["acr", "eu", "k"] | None,
+        typer.Option("--system", help="For a results folder: which TI-RADS rates; default: acr."),
+    ] = None,
     date: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="For a results folder: date of the ultrasound.")
     ] = None,
@@ -57,20 +58,28 @@ def report(
     from thyrosight.results.examinations.write import read_examination, report_files, write_report_files
     from thyrosight.results.pages import pdf_writer
 
+    if not source.is_dir():
+        refuse_without_effect({"--system": system, "--date": date}, f"on {source.name}, which states it itself")
+    if sources is None and identity == "keep":
+        refuse_without_effect({"--identity keep": identity}, "without --dicom")
     if pdf:
         pdf_writer()
     before = None if earlier is None else read_examination(earlier)
-    loaded = _proposed(source, out, system, date, sources) if source.is_dir() else read_examination(source)
+    loaded = _proposed(source, out, system or "acr", date, sources) if source.is_dir() else read_examination(source)
     files = report_files(loaded, before, with_pdf=pdf, with_json=source.is_dir())
     if sources is not None:
         found = dicom_sources(loaded.examination, sources)
         files |= dicom_report(loaded, before, found, with_pdf=pdf, identity=identity, uid_key=uid_key)
     paths = write_report_files(out, files, overwrite=overwrite)
+    _print_files(paths, loaded, is_proposed=source.is_dir(), as_json=as_json)
+
+
+def _print_files(paths: list[Path], loaded: Loaded, *, is_proposed: bool, as_json: bool) -> None:
     if as_json:
         examination = loaded.examination
         print_json({"files": paths, "nodules": len(examination.nodules), "images": len(examination.images)})
         return
-    if source.is_dir():
+    if is_proposed:
         remark("proposed by the program: complete examination.json and pass it to this command")
     for path in paths:
         typer.echo(path)
@@ -117,6 +126,7 @@ def write_annotations(
     from thyrosight.results.annotations.outlined_images import images_of_examination, images_of_results
     from thyrosight.results.examinations.write import read_examination
 
+    refuse_without_effect({"--root": root if root and kind != "label-studio" else None}, f"with --format {kind}")
     if source.is_dir():
         images = images_of_results(source)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,15 @@ MmPerPixel = Annotated[
     str | None,
     typer.Option("--mm-per-pixel", metavar="ROW[,COLUMN]", help="Millimetres per pixel, instead of what files state."),
 ]
+
+
+def refuse_without_effect(given: Mapping[str, object], where: str) -> None:
+    """{option: its value, None where it was not given} -> ConfigError for one that was given: here it changes nothing.
+
+    An option that is passed over in silence looks as if it had been used.
+    """
+    for option in (name for name, value in given.items() if value is not None):
+        raise ConfigError(f"{option} has no effect {where}; leave it out")
 
 
 def spacing_given(text: str) -> Spacing:

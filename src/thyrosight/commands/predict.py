@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Device, Json, MmPerPixel, Prevalence, Threads, Tta, spacing_given
+from thyrosight.commands.options import (
+    BundleOption,
+    Device,
+    Json,
+    MmPerPixel,
+    Prevalence,
+    Threads,
+    Tta,
+    refuse_without_effect,
+    spacing_given,
+)
 from thyrosight.commands.terminal import file_progress, print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from thyrosight.archive.predict_archive import Engine
-    from thyrosight.inference.predictor import Predictor
     from thyrosight.results.predict_case import FolderOptions
     from thyrosight.results.predict_folder import RunSummary
     from thyrosight.types import Spacing
 
 MAX_ROWS_SHOWN = 20
+SHARD_ROWS = 1000
+OF_TABLES = "--engine, --address and --shard-rows"
 Output = Annotated[
     str, typer.Option("--output", metavar="folder|parquet", help="A folder per image, or tables of all images.")
 ]
@@ -68,7 +79,7 @@ def predict(
         bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")
     ] = False,
     output: Output = "folder",
-    shard_rows: ShardRows = 1000,
+    shard_rows: ShardRows = SHARD_ROWS,
     engine: EngineName = "local",
     address: Address = None,
     device: Device = "cpu",
@@ -89,18 +100,19 @@ def predict(
     if frame is not None and every is not None:
         raise ConfigError("--frame and --every: choose one frame or every n-th, not both")
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
+    if submission:
+        given = {"--frame": frame, "--every": every, "--mm-per-pixel": spacing, "--prevalence": prevalence}
+        refuse_without_effect(given | {"--overwrite": overwrite or None}, "with --submission")
     if output == "parquet":
         if pdf:
             raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight select`")
         tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite, device)
         write_tables(images, out, tables, engine_of(engine, address, device), as_json)
-    if output != "folder" or engine != "local" or address is not None:
-        raise ConfigError(f"--output {output}: choose folder or parquet; --engine and --address go with parquet")
+    if output != "folder" or engine != "local" or address is not None or shard_rows != SHARD_ROWS:
+        raise ConfigError(f"--output {output}: choose folder or parquet; {OF_TABLES} go with parquet")
     paths, folder = [existing(name) for name in images], Path(out)
     if submission:
-        from thyrosight.inference.predictor import Predictor
-
-        _write_submission(paths, folder, Predictor.load(bundle, threads=threads, tta=tta, device=device), as_json)
+        _write_submission(paths, folder, bundle, threads, tta, device, as_json)
     from thyrosight.results.predict_case import FolderOptions
 
     options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence, device)
@@ -131,7 +143,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the sample cases and their results.")],
     bundle: BundleOption = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many cases to draw.")] = 8,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the cases.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the cases.")] = 0,
 ) -> None:
     """The shipped model on sample cases.
 
@@ -140,10 +152,14 @@ def demo(
     typer.echo(run_demo(out, bundle, number, seed))
 
 
-def _write_submission(images: list[Path], out: Path, predictor: Predictor, as_json: bool) -> NoReturn:
+def _write_submission(
+    images: list[Path], out: Path, bundle: Path | None, threads: int | None, tta: bool, device: str, as_json: bool
+) -> NoReturn:
     """Writes the challenge's files and prints their path; exit code 1 where an image failed."""
+    from thyrosight.inference.predictor import Predictor
     from thyrosight.results.submission import write_submission
 
+    predictor = Predictor.load(bundle, threads=threads, tta=tta, device=device)
     with stdout_kept_for_json(as_json):
         summary = write_submission(predictor, images, out)
     if as_json:

@@ -13,10 +13,6 @@ from thyrosight.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from thyrosight.tirads.assessment import Assessment, SystemName
 
-MIN_MM, MAX_MM = 2.0, 150.0
-"""Smallest and largest size that a nodule can have: ultrasound shows a smaller one as a dot, and a larger one does not
-fit into a neck."""
-
 
 def tirads(
     composition: Annotated[str | None, typer.Option("--composition", help="cystic, spongiform, mixed, solid.")] = None,
@@ -60,10 +56,13 @@ def tirads(
 
 def _ask_about_size(longest_mm: float | None) -> None:
     """ConfigError for a size that no nodule has: perhaps it was given in centimetres, or mistyped."""
-    if longest_mm is None or not longest_mm > 0 or MIN_MM <= longest_mm <= MAX_MM:
+    from thyrosight.types import MAX_NODULE_MM, MIN_NODULE_MM
+
+    if longest_mm is None or not longest_mm > 0 or MIN_NODULE_MM <= longest_mm <= MAX_NODULE_MM:
         return
-    fix = f"--longest-mm {longest_mm * 10:g}, if you mean {longest_mm:g} cm" if longest_mm < MIN_MM else "millimetres"
-    raise ConfigError(f"--longest-mm {longest_mm:g}: nodules have {MIN_MM:g} to {MAX_MM:g} mm; write {fix}")
+    is_cm, limits = longest_mm < MIN_NODULE_MM, f"{MIN_NODULE_MM:g} to {MAX_NODULE_MM:g} mm"
+    fix = f"--longest-mm {longest_mm * 10:g}, if you mean {longest_mm:g} cm" if is_cm else "millimetres"
+    raise ConfigError(f"--longest-mm {longest_mm:g}: nodules have {limits}; write {fix}")
 
 
 def _print_assessment(assessment: Assessment) -> None:

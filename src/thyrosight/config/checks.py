@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 
 from thyrosight.config.settings import MALIGNANCY_WEIGHTS, MASK_WEIGHTS, Config
 from thyrosight.errors import ConfigError
 
+SHARES = frozenset(("flip", "shadow", "blur", "calipers", "closer", "drop_path", "warmup_share", "final_lr_share"))
 Check = tuple[bool, str]
 """(whether the settings pass, the fault if they do not)."""
 
 
 def check_settings(config: Config, where: str) -> None:
     """Raise ConfigError where a value is out of its range, or settings contradict each other."""
-    checks = (*_network_and_data_checks(config), *_loss_checks(config), *_run_checks(config))
+    checks = (
+        *(*_network_and_data_checks(config), *_loss_checks(config), *_run_checks(config)),
+        *_number_checks(config),
+    )
     for passed, message in checks:
         if not passed:
             raise ConfigError(f"{where}: {message}")
+
+
+def _number_checks(config: Config) -> Iterator[Check]:
+    """No setting is below 0 or infinite, and no share or probability is above 1."""
+    for table, settings in asdict(config).items():
+        if not isinstance(settings, dict):
+            continue
+        for name, value in settings.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield 0 <= value < math.inf, f"{table}.{name} is {value:g}; it must be 0 or more"
+                yield name not in SHARES or value <= 1, f"{table}.{name} is {value:g}; it is a share, at most 1"
+    yield config.run.validate_every >= 1, "run.validate_every must be at least 1"
 
 
 def _network_and_data_checks(config: Config) -> Iterator[Check]:

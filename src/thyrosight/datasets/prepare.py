@@ -14,15 +14,19 @@ from thyrosight.datasets.formats.content import holds_masks_alone, unpaired_mask
 from thyrosight.datasets.formats.folders import holds_masks
 from thyrosight.datasets.formats.tree import what_is_in
 from thyrosight.datasets.known_sets import KNOWN_SETS
+from thyrosight.datasets.sets import SETS, own_csv, tn5000
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault, readable, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
-from thyrosight.types import Case, Json, Progress
+from thyrosight.types import Case, Json, Progress, whole_given
 
 if TYPE_CHECKING:
     from thyrosight.datasets.scan import ImageFacts
+
+
+MAX_HOLD_OUT = 0.9
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,12 @@ class PrepareOptions:
     """Of a CSV: which values of a column are malignant ("tirads>=4b"), instead of its label column."""
     nodule_labels: tuple[str, ...] = ()
     """Labels of mask files that are nodules, as written there (a number, or a colour "#rrggbb"); empty: all."""
+
+    def __post_init__(self) -> None:
+        whole_given("folds", self.folds)
+        whole_given("seed", self.seed)
+        if not 0 <= self.hold_out <= MAX_HOLD_OUT:
+            raise InputError(f"hold_out={self.hold_out!r}: give a share of the images, 0 to {MAX_HOLD_OUT}")
 
 
 DEFAULT_OPTIONS = PrepareOptions()
@@ -145,7 +155,20 @@ def read_set(request: Request, source: str | None) -> DataSet:
     if not request.folder.exists():
         raise InputError(f"{request.folder}: no such folder or file")
     name = source or recognise(request.folder)
+    _refuse_without_effect(request, name)
     return KNOWN_SETS[name].read(request)
+
+
+def _refuse_without_effect(request: Request, name: str) -> None:
+    """InputError where the request has a choice that the layout of this name has no use for."""
+    is_published = name in SETS and name != own_csv.SET.name
+    given = {
+        "--column": is_published and bool(request.columns),
+        "--malignant": is_published and request.malignant is not None,
+        "--official-split": name != tn5000.SET.name and request.official_split,
+    }
+    for option in (option for option, is_idle in given.items() if is_idle):
+        raise InputError(f"{request.folder}: {option} has no effect on the layout {name}; leave it out")
 
 
 def recognise(folder: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows, whole_number
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
-from thyrosight.types import Box, Case
+from thyrosight.types import Box, Case, whole_given
 
 DESCRIPTORS = ("composition", "echogenicity", "shape", "margin", "foci", "tirads")
 REQUIRED = ("case_id", "image", "mask", "malignancy", "group", "source")
@@ -31,6 +31,8 @@ def read_cases(path: Path) -> list[Case]:
     InputError names the file, the row and the fix. The images are not opened; the audit does that.
     """
     path = table_path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a regular file; copy it to one, next to the images")
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with: thyrosight prepare FOLDER -o {path.parent}")
     rows = [
@@ -229,6 +231,10 @@ class RowChoice:
     split: str | None = None
     """One of train, val, test."""
     fold: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.fold is not None:
+            whole_given("fold", self.fold)
 
     @property
     def in_words(self) -> str:

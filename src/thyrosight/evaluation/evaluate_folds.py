@@ -7,6 +7,7 @@ folds give both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,7 @@ def pool(
     on the logits of the other folds. mask_rule: the rule by which the folds were outlined; it is recorded. keep: file
     for all rows as one compact table, from which this evaluation can be made again.
     """
+    _refuse_parts_as_outputs(parts, out, keep)
     rows = [row for path in parts for row in read_case_scores(path)]
     seen: set[str] = set()
     for row in rows:
@@ -167,15 +169,36 @@ def pool(
 def _goes_on(out: Path, rows: Sequence[CaseScore]) -> bool:
     """Whether `out` holds a pool of some of these folds, for example of fold 0 where the new pool has 0 and 1."""
     evaluated, table = json_table(out / "evaluation.json").get("evaluated"), out / "per_case.csv"
-    if not (isinstance(evaluated, dict) and is_case_scores(table)):
+    return isinstance(evaluated, dict) and _holds_part_of(table, rows)
+
+
+def _holds_part_of(table: Path, rows: Sequence[CaseScore]) -> bool:
+    """Whether the file is a table of some of these scores: the same cases by the same networks."""
+    if not is_case_scores(table):
         return False
-    before = {row.case_id: (row.dice, row.malignancy_logit) for row in read_case_scores(table)}
-    return before.items() <= {row.case_id: (row.dice, row.malignancy_logit) for row in rows}.items()
+    now = {row.case_id: row for row in rows}
+    return all(_is_same(row, now.get(row.case_id)) for row in read_case_scores(table))
+
+
+def _is_same(row: CaseScore, other: CaseScore | None) -> bool:
+    """Whether two scores are of one case by one network; a compact table has rounded them."""
+    if other is None:
+        return False
+    pairs = ((row.dice, other.dice), (row.malignancy_logit, other.malignancy_logit))
+    return all(a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-4)) for a, b in pairs)
+
+
+def _refuse_parts_as_outputs(parts: Sequence[Path], out: Path, keep: Path | None) -> None:
+    """InputError where the pool would take the place of one of its parts."""
+    tables = {(path / "per_case.csv" if path.is_dir() else path).resolve() for path in parts}
+    for written, given in ((out / "per_case.csv", out), (keep, keep)):
+        if written is not None and written.resolve() in tables:
+            raise InputError(f"{given}: is one of the parts, and would be replaced; choose another path")
 
 
 def keep_case_scores(rows: Sequence[CaseScore], path: Path) -> None:
     """Scores -> one compact CSV with numbers and case names only; written whole or not at all."""
-    refuse_strangers([path], is_case_scores, "a table of scores by case")
+    refuse_strangers([path], lambda there: _holds_part_of(there, rows), "a table of these scores by case")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, compact_case_scores(rows))
 

@@ -19,8 +19,8 @@ from thyrosight.errors import InputError
 from thyrosight.files import mend_of, sha256_of
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
 from thyrosight.frames.gray import gray_and_rgb
-from thyrosight.frames.headers import has_dicom_preamble
-from thyrosight.frames.spacing import SAME_SHARE, frame_spacing, read_regions
+from thyrosight.frames.headers import has_dicom_preamble, is_phone_picture
+from thyrosight.frames.spacing import SAME_SHARE, frame_spacing, read_regions, unlikely_view
 from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
 HEAD_BYTES = 160
@@ -47,6 +47,8 @@ def kind_of(head: bytes) -> str | None:
     """
     if has_dicom_preamble(head):
         return "dicom"
+    if is_phone_picture(head):
+        return None
     if head[4:8] in _VIDEO_BRANDS or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
         return "video"
     if len(head) < 12:
@@ -173,9 +175,16 @@ def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:
 
 
 def with_spacing(frame: Frame, spacing: Spacing | None) -> Frame:
-    """Frame, spacing from a person (None: keep the frame's) -> the frame with this spacing."""
+    """Frame, spacing from a person (None: keep the frame's) -> the frame with this spacing.
+
+    InputError where it makes the view larger or smaller than any probe shows: then it is in another unit.
+    """
     if spacing is None:
         return frame
+    height, width = frame.size_hw
+    if reason := unlikely_view(spacing, width, height, f"--mm-per-pixel {spacing.row_mm:g},{spacing.column_mm:g}"):
+        name = frame.path if frame.path is not None else "image"
+        raise InputError(f"{name}: {reason}; give the millimetres of one pixel")
     from dataclasses import replace
 
     regions: tuple[Region, ...] = ()

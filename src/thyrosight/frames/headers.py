@@ -31,6 +31,18 @@ _TIFF_SIZE_TYPES = {3: "H", 16: "Q"}  # SHORT, LONG8; anything else is read as L
 _TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # of the image, of a tile
 
 
+_PICTURE_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+"""Brands of ISO media files that are pictures of a phone, and no video."""
+
+
+def is_phone_picture(head: bytes) -> bool:
+    """First bytes of a file -> whether it is HEIC or AVIF."""
+    return head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS
+
+
 def has_dicom_preamble(head: bytes) -> bool:
     """First bytes of a file, 132 or more -> whether they are the preamble of DICOM (PS3.10 section 7.1)."""
     return head[128:132] == b"DICM"
@@ -72,6 +84,9 @@ def read_claim(data: bytes) -> Claim:
                 raise HeaderError("cut off inside its header") from None
     if data.startswith(b"version https://git-lfs"):
         raise HeaderError("a pointer of Git LFS, not the image", "fetch it: git lfs pull")
+    for magic, start, kind, fix in _OTHER_KINDS:
+        if data.startswith(magic, start):
+            raise HeaderError(kind if "picture" in kind else f"{kind}, not an image", fix)
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
         raise HeaderError("text, not an image", "pass the image itself")
     raise HeaderError("not an image in a known format", "export it as PNG, JPEG, TIFF or BMP")
@@ -262,6 +277,23 @@ def _checked_frames(num_frames: int) -> int:
     return num_frames
 
 
+_AS_PICTURE = "export it as PNG or JPEG"
+_OTHER_KINDS = (
+    (b"PK\x03\x04", 0, "a zip archive", "unpack it, or give it to predict --output parquet"),
+    (b"\x1f\x8b", 0, "a gzip archive", "unpack it"),
+    (b"ustar", 257, "a tar archive", "unpack it, or give it to predict --output parquet"),
+    (b"Rar!", 0, "a RAR archive", "unpack it"),
+    (b"7z\xbc\xaf", 0, "a 7-Zip archive", "unpack it"),
+    (b"%PDF", 0, "a PDF document", "export the images in it as PNG"),
+    (b"\x93NUMPY", 0, "a NumPy array", "load it by numpy.load and give it to Predictor.predict"),
+    (b"NRRD", 0, "an NRRD volume", "export the 2-D image as PNG"),
+    (b"n+1\0", 344, "a NIfTI volume", "export the 2-D image as PNG"),
+    (b"\x89HDF", 0, "an HDF5 file", "export the image in it as PNG"),
+    (b"MATLAB", 0, "a MATLAB file", "export the image in it as PNG"),
+    *((b"ftyp" + brand, 4, f"a picture of the kind {kind}", _AS_PICTURE) for brand, kind in _PICTURE_BRANDS.items()),
+    (b"DICM", 128, "a DICOM file", "save it as PNG"),
+)
+"""Files that people take for images: first bytes, their place, what it is, the fix."""
 _READERS = (
     (b"\x89PNG\r\n\x1a\n", _read_png),
     (b"\xff\xd8\xff", _read_jpeg),

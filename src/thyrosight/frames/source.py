@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,7 +24,7 @@ from thyrosight.frames.load import (
     on_black,
     to_arrays,
 )
-from thyrosight.types import Frame, UInt8Array
+from thyrosight.types import Frame, UInt8Array, whole_given
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -42,6 +43,10 @@ def as_frame(source: Source, frame_index: int | None = None, value_range: ValueR
     scale. A Pillow image, also one of 16 bits or more, is read as its file would be. Arrays and Pillow images state no
     millimetres.
     """
+    if frame_index is not None:
+        frame_index = whole_given("frame_index", frame_index)
+    if isinstance(source, str):
+        _refuse_no_path(source)
     if isinstance(source, Frame | str | os.PathLike):
         if value_range is not None:
             raise InputError("value_range is for arrays and Pillow images; a file states its own scale, leave it out")
@@ -54,6 +59,16 @@ def as_frame(source: Source, frame_index: int | None = None, value_range: ValueR
     height, width = parts[0].shape
     check_size("an image in memory", width, height)
     return _of_arrays(*parts)
+
+
+def _refuse_no_path(text: str) -> None:
+    """InputError for a text that can be no path of a file here: empty, an address, or one that a shell would expand."""
+    if not text:
+        raise InputError("an empty path; give the path of an image")
+    if "://" in text:
+        raise InputError(f"{text}: an address; store the image in a file and give its path")
+    if text.startswith("~") and not os.path.exists(text) and os.path.exists(os.path.expanduser(text)):
+        raise InputError(f"{text}: Python does not expand ~; give os.path.expanduser({text!r})")
 
 
 def _as_array(source: object) -> NDArray[Any]:
@@ -81,6 +96,8 @@ def _fix_of_type(source: object) -> str:
         return "of an open file give PIL.Image.open(file), or the path"
     if source is None:
         return "give a path, an array or a Pillow image (cv2.imread gives None where it can't read a file)"
+    if isinstance(source, Iterator):
+        return "give one image at a time"
     if isinstance(source, list | tuple | set | dict) and any(
         isinstance(one, str | os.PathLike | np.ndarray) or hasattr(one, "getbands") for one in source
     ):
@@ -157,7 +174,10 @@ def _scaled(array: NDArray[Any], value_range: ValueRange | None) -> UInt8Array:
     if value_range is None:
         example = "(0, 1)" if array.dtype.kind == "f" and 0 <= low <= high <= 1 else "(0, 255) or (0, 4095)"
         raise InputError(f"{found}: say which values are black and white, for example value_range={example}")
-    black, white = (float(value) for value in value_range)
+    try:
+        black, white = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        raise InputError(f"value_range={value_range!r}: give two numbers, the values of black and white") from None
     if not (np.isfinite([black, white]).all() and black != white):
         raise InputError(f"value_range=({black:g}, {white:g}): give two different finite numbers, black and white")
     slack = MAX_BEYOND * abs(white - black)

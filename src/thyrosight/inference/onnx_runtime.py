@@ -22,6 +22,9 @@ OUTPUT_NAMES = ("mask_probability", "malignancy_logit", "malignancy_map")
 MAX_MEMORY_BYTES = 8 << 30
 """Limit of the memory of all sessions of this process together."""
 
+MAX_THREADS = 1_024
+"""More than any machine has; ONNX Runtime would take minutes to start a hundred thousand."""
+
 CPU, AUTO = "cpu", "auto"
 PROVIDERS = {
     CPU: "CPUExecutionProvider",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from thyrosight.files import readable
 from thyrosight.frames.source import Source, ValueRange, as_frame
 from thyrosight.inference.flags import flags_of
 from thyrosight.inference.nodule_masks import nodule_masks_of
-from thyrosight.inference.onnx_runtime import CPU, INPUT_NAME, OUTPUT_NAMES, default_threads, load_network
+from thyrosight.inference.onnx_runtime import CPU, INPUT_NAME, MAX_THREADS, OUTPUT_NAMES, default_threads, load_network
 from thyrosight.inference.prevalence import ShareOfMalignant
 from thyrosight.inference.records import Examination, RawPrediction
 from thyrosight.inference.risk import calibrated_risk, risk_interval
@@ -39,7 +40,7 @@ from thyrosight.prediction import (
     Prediction,
     SpacingMm,
 )
-from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array
+from thyrosight.types import BoolArray, Box, FloatArray, Frame, UInt8Array, whole_given
 from thyrosight.views.field import field_of_view, find_panels
 from thyrosight.views.letterbox import letterbox, restored
 from thyrosight.views.screen_text import without_text
@@ -53,7 +54,10 @@ INTERVAL_MEANING = "95 %, from the calibration's uncertainty alone ({n} images);
 
 
 class Predictor:
-    """The network of a bundle, loaded once. Several threads may call `predict`."""
+    """The network of a bundle, loaded once.
+
+    Several threads may call `predict`. Sent to another process (multiprocessing), it is loaded there from its bundle.
+    """
 
     def __init__(
         self,
@@ -69,12 +73,18 @@ class Predictor:
         self.model = ModelIdentity(name=bundle.info.name, id=bundle_id(bundle.info))
         self.with_tta = tta
         self.bundle_path = bundle.path
+        self._absolute_path = bundle.path.absolute()
         self.seen = bundle.seen
         self._graph = bundle.graph
-        self._session, self.device = load_network(bundle, threads or default_threads(), device)
+        self.threads = default_threads() if threads is None else whole_given("threads", threads, 1, MAX_THREADS)
+        self._session, self.device = load_network(bundle, self.threads, device)
 
     def __repr__(self) -> str:
         return f"<Predictor {self.info.name}: {self.info.risk_meaning}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[object, ...]]:
+        settings = (self.threads, self.with_tta, self.share.asked_for, self.device)
+        return loaded_again, (str(self._absolute_path), self.model.id, *settings)
 
     @classmethod
     def load(
@@ -90,6 +100,7 @@ class Predictor:
 
         tta: averages with mirrored and closer views.
         prevalence: the share of malignant nodules to which every risk is adjusted; None leaves risks as calibrated.
+        threads: 1 or more; None: one per core.
         device: where the network runs: cpu, cuda, openvino, coreml, directml, or auto for the first that works here;
         the attribute `device` says which. MissingExtraError or ConfigError where a named device does not work.
         """
@@ -296,6 +307,18 @@ def _no_tissue(raw: RawPrediction, mask_HW: BoolArray) -> BoolArray:
     for box in raw.text:
         excluded_HW[box.slices] = True
     return excluded_HW
+
+
+@lru_cache(maxsize=2)
+def loaded_again(path: str, model_id: str, threads: int, tta: bool, prevalence: float | None, device: str) -> Predictor:
+    """Bundle's path and settings of a Predictor of another process -> the same Predictor in this one, loaded once.
+
+    BundleError where another model is at the path now.
+    """
+    predictor = Predictor.load(path, threads=threads, tta=tta, prevalence=prevalence, device=device)
+    if predictor.model.id != model_id:
+        raise BundleError(f"{path}: another model is there than the Predictor was loaded from; load it again")
+    return predictor
 
 
 def _identity(frame: Frame) -> ImageIdentity:

@@ -32,7 +32,14 @@ from thyrosight.export.calibrate import recalibrate
 from thyrosight.files import write_atomic
 from thyrosight.inference.predictor import Predictor
 from thyrosight.learning.plan import AtHand, Measures, make_plan
-from thyrosight.learning.records import SHIPPED_IN_WORDS, LearningPlan, LearnOptions, begin, keep_plan
+from thyrosight.learning.records import (
+    AUDIT_NAME,
+    SHIPPED_IN_WORDS,
+    LearningPlan,
+    LearnOptions,
+    begin,
+    keep_plan,
+)
 from thyrosight.learning.report import PAGE, PageContent, next_commands, write_page
 from thyrosight.learning.the_set import Memory, facts_of, rows_in_folds, seen_rows, set_aside, sets_by_name
 from thyrosight.networks.efficientnet_lite import has_imagenet_weights
@@ -96,7 +103,7 @@ def begin_plan(folder: Path, out: Path, options: LearnOptions, watch: Watch = SI
     folder, out = Path(folder), Path(out)
     plan = begin(out, folder, options)
     with closing(_hold(out)):
-        if not (out / "audit.json").exists():
+        if not (out / AUDIT_NAME).exists():
             _prepare_and_audit(folder, out, options, watch)
         if plan is None:
             plan = _planned(read_cases(out / "cases"), options, watch)
@@ -132,7 +139,7 @@ def _prepare_and_audit(folder: Path, out: Path, options: LearnOptions, watch: Wa
     if not report.is_valid:
         first = next(finding for finding in report.findings if finding.severity == "error")
         raise InputError(f"{table}: not valid for training: {first.message}; correct it, then repeat the command")
-    write_atomic(out / "audit.json", report.to_json())
+    write_atomic(out / AUDIT_NAME, report.to_json())
 
 
 def _planned(cases: Sequence[Case], options: LearnOptions, watch: Watch) -> LearningPlan:

@@ -17,6 +17,8 @@ from thyrosight.errors import ConfigError, InputError
 from thyrosight.files import raise_disk_fault, write_atomic
 
 NAME = "learn.json"
+AUDIT_NAME = "audit.json"
+"""Written last of the set: where it is, the set was prepared and is valid."""
 Start = Literal["shipped", "imagenet", "random"]
 """`shipped` is the present network: the shipped one, or LearnOptions.bundle."""
 OF_THE_PLAN = frozenset({"hours", "start", "overrides"})
@@ -89,26 +91,25 @@ class LearningPlan:
 def begin(out: Path, folder: Path, options: LearnOptions) -> LearningPlan | None:
     """Output folder, set, options -> the plan that is stored there, or None. Writes set and options to a new folder.
 
-    Where there is no plan yet, because the hours did not suffice, OF_THE_PLAN may be others than before. ConfigError
-    where the folder was begun for another set or with other options, InputError where it holds other files.
+    As long as no valid set is in the folder, all options may be others than before: `prepare` or the audit may have
+    asked for them. As long as there is no plan, because the hours did not suffice, OF_THE_PLAN may. ConfigError where
+    the folder was begun for another set or with other options, InputError where it holds other files.
     """
     wanted = _asked(out, folder, options)
     if (out / NAME).exists():
         stored = _read(out / NAME)
         asked, has_plan = stored["asked"], bool(stored.get("plan"))
+        is_prepared = has_plan or (out / AUDIT_NAME).exists()
+        may_differ = frozenset() if has_plan else OF_THE_PLAN if is_prepared else frozenset(wanted)
         differing = sorted(name for name in wanted if asked.get(name) != wanted[name])
-        if not has_plan and set(differing) & OF_THE_PLAN:
-            differing = [name for name in differing if name not in OF_THE_PLAN]
-            if not differing:
-                write_atomic(out / NAME, json.dumps({"asked": wanted}, indent=1, ensure_ascii=False) + "\n")
-        if differing:
-            name = differing[0]
+        for name in (name for name in differing if name not in may_differ):
             raise ConfigError(
                 f"{out}: was begun with {name} {asked.get(name)!r}, now it is {wanted[name]!r}; repeat the "
                 "first command to go on, or choose another folder with -o"
             )
-        return _plan_of(stored["plan"], out / NAME) if has_plan else None
-    if out.exists() and any(out.iterdir()):
+        if not differing:
+            return _plan_of(stored["plan"], out / NAME) if has_plan else None
+    elif out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: holds files that are not of `learn`; choose another folder with -o")
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / NAME, json.dumps({"asked": wanted}, indent=1, ensure_ascii=False) + "\n")

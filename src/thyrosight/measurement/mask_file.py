@@ -10,12 +10,13 @@ from pydantic import Field
 from thyrosight.errors import ConfigError, InputError
 from thyrosight.frames.load import load_frame
 from thyrosight.frames.mask_image import read_mask_image
+from thyrosight.frames.spacing import unlikely_view
 from thyrosight.measurement.fine_outline import outline_of
 from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.measurement.signs import nodule_signs
 from thyrosight.measurement.size import NO_SPACING, ellipsoid_volume_mm3, measure
 from thyrosight.prediction import NoduleSigns, NoduleSize, Record
-from thyrosight.types import BoolArray, Box, Frame, Spacing
+from thyrosight.types import MAX_NODULE_MM, MIN_NODULE_MM, BoolArray, Box, Frame, Spacing
 from thyrosight.views.field import field_of_view, find_panels
 
 MIN_PART_PX = 16
@@ -73,13 +74,19 @@ def measure_file(
     """Mask file, image file, spacing (None: the image's own), third diameter in mm -> the nodules, measured.
 
     The volume comes from the longest and the perpendicular diameter of this view and the extent in a second view
-    (ellipsoid_volume_mm3). InputError where second_view_mm is given and the mask has several nodules; ConfigError where
-    it is not between 0 and 1000.
+    (ellipsoid_volume_mm3). InputError where second_view_mm is given and the mask has several nodules, or where spacing
+    makes the view larger than any probe shows; ConfigError where no nodule has the size second_view_mm.
     """
     frame = None if image_path is None else load_frame(image_path, frame_index)
     masks = read_nodules(mask_path, None if frame is None else frame.size_hw)
-    if second_view_mm is not None and not 0 < second_view_mm < 1000:
-        raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres, above 0")
+    if second_view_mm is not None and not MIN_NODULE_MM <= second_view_mm <= MAX_NODULE_MM:
+        is_cm = 0 < second_view_mm < MIN_NODULE_MM
+        cm = f", so write {second_view_mm * 10:g} if you mean {second_view_mm:g} cm" if is_cm else ""
+        limits = f"nodules have {MIN_NODULE_MM:g} to {MAX_NODULE_MM:g} mm{cm}"
+        raise ConfigError(f"--second-view-mm {second_view_mm:g}: give the extent in millimetres; {limits}")
+    height, width = masks[0].shape if masks else (0, 0)
+    if spacing is not None and masks and (reason := unlikely_view(spacing, width, height, "--mm-per-pixel")):
+        raise InputError(f"{mask_path}: {reason}; give the millimetres of one pixel")
     if second_view_mm is not None and len(masks) > 1:
         raise InputError(
             f"{mask_path}: {len(masks)} nodules, and --second-view-mm is for one; measure one nodule at a time"

@@ -34,6 +34,8 @@ def drawing_ground(image: UInt8Array | PillowImage, size_wh: tuple[int, int]) ->
         fault = f"an array of {image.dtype} {image.shape} can't be drawn on"
         raise InputError(f"{fault}; give uint8 of shape (height, width) or (height, width, 3)")
     given = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    if not isinstance(given, Image.Image):
+        raise InputError(f"{type(given).__name__} can't be drawn on; give an array or PIL.Image.open(path)")
     if given.size != size_wh:
         raise InputError(
             f"the image has {given.width} x {given.height} pixels, that of the prediction "

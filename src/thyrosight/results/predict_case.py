@@ -9,23 +9,25 @@ from typing import Any, Literal, NamedTuple
 from thyrosight.children import Json, serve
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import disk_fault_of
+from thyrosight.frames.spacing import checked_spacing
 from thyrosight.inference.onnx_runtime import CPU
 from thyrosight.inference.predict_file import ReadOptions, examine_file
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.case_folder import case_files, check_case_folder, is_done, write_case
 from thyrosight.results.case_ids import Task
 from thyrosight.results.overlay import strip_height, thumbnail
-from thyrosight.types import Spacing
+from thyrosight.types import Spacing, whole_given
 
 
 @dataclass(frozen=True)
 class FolderOptions:
     """How a folder is predicted.
 
-    tta, threads, prevalence and device are settings for Predictor.load; they have no effect where a Predictor is
-    passed. prevalence: the share of malignant nodules to which risks are adjusted. overwrite: predict images again that
-    have results, also results of another model or other settings. frame_index: the frame that is predicted of a file
-    with several frames. every: n, to predict every n-th frame of a clip. spacing: replaces the spacing of the files.
+    tta, threads, prevalence and device are settings for Predictor.load; where a Predictor is passed, other settings
+    than its own are refused. prevalence: the share of malignant nodules to which risks are adjusted. overwrite: predict
+    images again that have results, also results of another model or other settings. frame_index: the frame that is
+    predicted of a file with several frames. every: n, to predict every n-th frame of a clip. spacing: replaces the
+    spacing of the files.
     """
 
     tta: bool = False
@@ -36,6 +38,14 @@ class FolderOptions:
     spacing: Spacing | None = None
     prevalence: float | None = None
     device: str = CPU
+
+    def __post_init__(self) -> None:
+        for name, least in (("threads", 1), ("frame_index", 0), ("every", 1)):
+            value = getattr(self, name)
+            if value is not None:
+                whole_given(name, value, least)
+        if self.spacing is not None:
+            object.__setattr__(self, "spacing", _spacing_of(self.spacing))
 
     @property
     def reading(self) -> ReadOptions:
@@ -50,6 +60,18 @@ class FolderOptions:
             "every": self.every,
             "mm_per_pixel": list(self.spacing) if self.spacing else None,
         }
+
+
+def _spacing_of(given: object) -> Spacing:
+    """Spacing or a pair (row, column) of millimetres -> Spacing; InputError for anything else."""
+    try:
+        row_mm, column_mm = (float(value) for value in given)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise InputError(f"spacing={given!r}: give Spacing(row_mm, column_mm), e.g. Spacing(0.06, 0.06)") from None
+    spacing, reason = checked_spacing(row_mm, column_mm, f"spacing={given!r}")
+    if spacing is None:
+        raise InputError(f"{reason}; give millimetres, e.g. Spacing(0.06, 0.06)")
+    return spacing
 
 
 class Outcome(NamedTuple):

@@ -7,6 +7,7 @@ Nothing outside the results folder is written.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
@@ -105,13 +106,12 @@ def predict_folder(
     orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
     its frames. A file that fails is a FailedFile in the summary, and `progress` gets its error line. InputError where
     no image is found, a source is inside OUT, or OUT holds results of another model or other settings (unless
-    `overwrite`); also after MAX_FAILED_WRITES failed writes in a row. After Ctrl-C all finished results stay, and the
-    tables list them.
+    `overwrite`); also where the options contradict a Predictor, and after MAX_FAILED_WRITES failed writes in a row.
+    After Ctrl-C all finished results stay, and the tables list them.
     """
     started = time.perf_counter()
-    given = [sources] if isinstance(sources, Path | str) else sources
     out = Path(out)
-    tasks, found = _tasks([Path(source) for source in given], out, options.frame_index)
+    tasks, found = _tasks(_paths(sources), out, options.frame_index)
     predictor, model = _model(bundle, options, len(tasks))
     options = replace(options, device=model.device)
     taken = files_of_others(out, [task.case_id for task in tasks])
@@ -147,6 +147,22 @@ def predict_folder(
     )
 
 
+def _paths(sources: Iterable[Path | str] | Path | str) -> list[Path]:
+    """Sources as a program gives them -> paths; InputError for an image in memory, or an empty path."""
+    given = [sources] if isinstance(sources, str | os.PathLike) or not isinstance(sources, Iterable) else sources
+    paths = []
+    for source in given:
+        if not isinstance(source, str | os.PathLike):
+            raise InputError(
+                f"{type(source).__name__} is no path; predict_folder takes files and folders, and Predictor.predict an "
+                "image in memory"
+            )
+        if not os.fspath(source):
+            raise InputError("an empty path; it would be the working folder, so give `.` where you mean that")
+        paths.append(Path(source))
+    return paths
+
+
 def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple[list[Task], FoundImages]:
     """-> (the images to predict, what was found).
 
@@ -180,6 +196,7 @@ def _model(
     A device other than the CPU is tested here: a missing device ends the command before it writes anything.
     """
     if isinstance(bundle, Predictor):
+        _refuse_settings_of_another(bundle, options)
         return bundle, UsedModel.of(bundle)
     number = num_processes(num_images, options.threads)
     if options.device == CPU and number > 1:
@@ -188,6 +205,22 @@ def _model(
         bundle, threads=options.threads, tta=options.tta, prevalence=options.prevalence, device=options.device
     )
     return predictor if number == 1 else None, UsedModel.of(predictor)
+
+
+def _refuse_settings_of_another(predictor: Predictor, options: FolderOptions) -> None:
+    """InputError where the options ask for a setting that belongs to the Predictor, and that it does not have."""
+    asked = {
+        "tta": options.tta and not predictor.with_tta,
+        "threads": options.threads is not None and options.threads != predictor.threads,
+        "prevalence": options.prevalence not in (None, predictor.share.asked_for),
+        "device": options.device not in (CPU, predictor.device),
+    }
+    for name in (name for name, is_other in asked.items() if is_other):
+        value = getattr(options, name)
+        raise InputError(
+            f"FolderOptions({name}={value!r}): the Predictor has {name} of its own; pass {name}={value!r} to "
+            "Predictor.load, or pass the path of the bundle"
+        )
 
 
 def num_processes(num_images: int, threads: int | None) -> int:

@@ -58,3 +58,17 @@ def test_a_table_that_cant_be_read_stops_where_nothing_else_gives_a_label(tmp_pa
     found = folders.read(Request(tmp_path, tmp_path / "out"))
     assert found.cases[0].malignancy == 1
     assert any("table not used, because it can't be read" in note for note in found.notes)
+
+
+def test_a_column_that_the_table_has_not_is_no_choice(tmp_path: Path) -> None:
+    """It was passed over: no patient, and so folds by image."""
+    with pytest.raises(InputError, match="no column 'PatID' for group; columns there: image, label"):
+        read(tmp_path, "image,label\nu0,1\nu1,0\nu2,1\nu3,0\n", patient="PatID")
+
+
+@pytest.mark.parametrize(("malignant", "columns"), [("tirads>=4b", {}), (None, {"patient": "PatID"})])
+def test_a_choice_of_columns_without_a_table_is_refused(
+    malignant: str | None, columns: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"no table in it names the images, so --.* has no effect"):
+        read(tmp_path, "note\nnothing of use\n", malignant, **columns)

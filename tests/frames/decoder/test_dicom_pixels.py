@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels.encoders import JPEG2000LosslessEncoder, JPEGLSLosslessEncoder, RLELosslessEncoder
@@ -24,7 +25,7 @@ from pydicom.uid import (
 )
 
 import dicom_files as files
-from decoded import Array, shown
+from decoded import Array, refusal, shown
 from dicom_files import NATIVE, colour_picture, dataset, gray_picture, to_ybr
 
 PALETTE = "PALETTE COLOR"
@@ -135,6 +136,39 @@ def test_rescaling_signs_tables_and_high_bits() -> None:
     assert np.array_equal(shown(table), (deep % 256).astype(np.uint8))
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_more_bits_than_the_header_states_are_refused(bits: int, is_compressed: bool) -> None:
+    """Their upper bits were cut off: a picture of stripes, and no word."""
+    deep, header = gray_picture(4096), dataset(BitsAllocated=16, BitsStored=bits)
+    data = files.native(deep, BitsStored=bits)
+    if is_compressed:
+        data = files.compressed([j2k_frame(deep, 12)], JPEG2000Lossless, header)
+    assert f"more bits than its header's BitsStored ({bits})" in refusal(data)
+
+
+def test_bits_above_that_an_overlay_or_the_sign_uses_are_no_fault() -> None:
+    deep = gray_picture(4096)
+    found = pydicom.dcmread(io.BytesIO(files.native(deep | 0x1000, BitsStored=12)))
+    found.add_new((0x6000, 0x0102), "US", 12)
+    stream = io.BytesIO()
+    found.save_as(stream)
+    assert np.array_equal(shown(stream.getvalue()), shown(files.native(deep, BitsStored=12)))
+    signed = deep.astype(np.int16) - 2048
+    for stored in (signed, signed & 0xFFF):
+        picture = shown(files.native(stored, BitsStored=12, PixelRepresentation=1))
+        assert np.abs(picture - deep / 4095 * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+@pytest.mark.parametrize("factor", [1, 16, 257])
+def test_deep_colour_is_not_lost_in_the_dark(factor: int, photometric: str) -> None:
+    rgb = colour_picture()
+    stored = (rgb if photometric == "RGB" else to_ybr(rgb)).astype(np.uint16) * factor
+    tolerance = 3 if photometric == "YBR_FULL" else 1
+    assert np.abs(shown(files.native(stored, photometric)).astype(int) - rgb).max() <= tolerance
+
+
 def test_deep_gray_without_a_window_is_not_lost_in_the_dark() -> None:
     twelve = gray_picture(4096)
     assert np.abs(shown(files.native(twelve)) - twelve / 4095 * 255).max() <= 0.51
@@ -145,6 +179,57 @@ def test_deep_gray_without_a_window_is_not_lost_in_the_dark() -> None:
 
 
 # Compressed frames.
+
+
+def j2k_frame(image: Array, bits: int, **changes: Any) -> bytes:
+    """Picture -> a JPEG 2000 frame of this many bits."""
+    is_rgb = image.ndim == 3
+    options = {"rows": 48, "columns": 64, "number_of_frames": 1, "samples_per_pixel": 3 if is_rgb else 1}
+    options |= {"bits_allocated": image.itemsize * 8, "bits_stored": bits, "pixel_representation": 0}
+    options |= {"photometric_interpretation": "RGB" if is_rgb else "MONOCHROME2", "planar_configuration": 0}
+    return JPEG2000LosslessEncoder.encode(image.tobytes(), **(options | changes))
+
+
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_RCT", "YBR_ICT", "YBR_FULL"])
+@pytest.mark.parametrize("planar", [0, 1])
+def test_a_jpeg_2000_frame_that_has_a_colour_transform_becomes_rgb(photometric: str, planar: int) -> None:
+    """Its own header says so; that of the file may say other colours, or another order of the samples."""
+    frame = j2k_frame(colour_picture(), 8, photometric_interpretation="YBR_RCT")
+    header = dataset(photometric=photometric, PlanarConfiguration=planar)
+    assert np.array_equal(shown(files.compressed([frame], JPEG2000Lossless, header)), colour_picture())
+
+
+def test_a_jpeg_2000_frame_without_a_colour_transform_has_the_headers_colours() -> None:
+    frame = j2k_frame(to_ybr(colour_picture()), 8)
+    data = files.compressed([frame], JPEG2000Lossless, dataset(photometric="YBR_FULL"))
+    assert np.abs(shown(data).astype(int) - colour_picture()).max() <= 3
+    data = files.compressed([frame], JPEG2000Lossless, dataset(photometric="YBR_RCT"))
+    assert "states YBR_RCT, but its frames have no colour transform; export it as RGB" in refusal(data)
+
+
+@pytest.mark.parametrize("said", [0, 1])
+@pytest.mark.parametrize("is_signed", [0, 1])
+def test_the_sign_is_that_of_the_jpeg_2000_frame(is_signed: int, said: int) -> None:
+    deep = gray_picture(4096)
+    stored = deep.astype(np.int16) - 2048 if is_signed else deep
+    frame = j2k_frame(stored, 12, pixel_representation=is_signed)
+    header = dataset(BitsAllocated=16, BitsStored=12, PixelRepresentation=said)
+    picture = shown(files.compressed([frame], JPEG2000Lossless, header))
+    assert np.abs(picture - deep / 4095 * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("said", [None, 0, 3])
+def test_frames_of_rle_that_the_header_does_not_count_are_counted(said: int | None) -> None:
+    clip = [gray_picture(seed=seed) for seed in (0, 10, 20)]
+    packed = [files.rle_frame([files.packbits(frame.tobytes())]) for frame in clip]
+    header = dataset(SOPClassUID=files.US_MULTI)
+    data = files.compressed(packed, RLELossless, header)
+    assert b"IS\x02\x003 " in data
+    data = data.replace(b"IS\x02\x003 ", b"IS\x02\x00" + (b"  " if said is None else f"{said} ".encode()))
+    for index, frame in enumerate(clip):
+        assert np.array_equal(shown(data, index), frame)
+    wrong = files.compressed(packed, RLELossless, header).replace(b"IS\x02\x003 ", b"IS\x02\x005 ")
+    assert "claims 5 frames, but its pixel data holds 3" in refusal(wrong)
 
 
 def encoded(kind: str) -> tuple[bytes, Array, int]:
@@ -228,6 +313,17 @@ def test_compressed_pixels_are_shown_as_they_are_meant(kind: str) -> None:
     assert np.abs(picture.astype(int) - expected.astype(int)).max() <= tolerance
 
 
+@pytest.mark.parametrize("planar", [0, 1])
+def test_the_order_of_the_samples_is_that_of_the_jpeg_ls_frame(planar: int) -> None:
+    options = {"rows": 48, "columns": 64, "number_of_frames": 1, "samples_per_pixel": 3, "bits_allocated": 8}
+    options |= {"bits_stored": 8, "pixel_representation": 0, "photometric_interpretation": "RGB"}
+    stored = np.moveaxis(colour_picture(), 2, 0) if planar else colour_picture()
+    frame = JPEGLSLosslessEncoder.encode(stored.tobytes(), **options, planar_configuration=planar)
+    for said in (0, 1):
+        header = dataset(photometric="RGB", PlanarConfiguration=said)
+        assert np.array_equal(shown(files.compressed([frame], JPEGLSLossless, header)), colour_picture())
+
+
 @pytest.mark.parametrize("is_colour", [False, True])
 def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
     gdcm = pytest.importorskip("gdcm")
@@ -248,6 +344,11 @@ def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
     assert writer.Write()
     assert JPEGLosslessSV1.encode() in target.read_bytes()
     assert np.array_equal(shown(target.read_bytes()), picture)
+    if is_colour:  # a plane per colour, as the header of the uncompressed file may have said
+        found = pydicom.dcmread(target)
+        found.PlanarConfiguration = 1
+        found.save_as(target)
+        assert np.array_equal(shown(target.read_bytes()), picture)
 
 
 def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:

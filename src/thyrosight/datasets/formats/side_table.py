@@ -27,6 +27,7 @@ from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
 
+_FILE_ROLES = ("image", "mask")
 MIN_SHARE = 0.5
 """A column names the images where at least this share of its cells is the name of an image."""
 _IMAGE = "image of the patient"
@@ -78,6 +79,7 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
         listed, more_notes = _with_patients_rows(listed, per_patient[0], request)
         notes += more_notes
     if not fitting:
+        _refuse_without_table(request)
         return listed, [*list_notes, *notes], 0
     parts = parts_of_table([table for table, _ in fitting], request.folder)
     in_parts = {part.path for part in parts}
@@ -204,6 +206,13 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
+def _refuse_without_table(request: Request) -> None:
+    """InputError where a column is chosen and there is no table; `--column mask=FOLDER` names a folder."""
+    chosen = [f"--column {role}={name}" for role, name in request.columns.items() if role not in _FILE_ROLES]
+    for option in [*chosen, *([f"--malignant {request.malignant}"] if request.malignant else [])]:
+        raise InputError(f"{request.folder}: no table in it names the images, so {option} has no effect; leave it out")
+
+
 def _fault_of(table: Path) -> str:
     """Table -> why it can't be read; empty where it can."""
     try:
@@ -266,7 +275,9 @@ def _rows_as_cases(
         )
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
     written = {plain_name(name) for name in header} | {"", "none"}
-    chosen = {role: name for role, name in request.columns.items() if plain_name(name) in written}
+    chosen = {
+        role: name for role, name in request.columns.items() if role not in _FILE_ROLES or plain_name(name) in written
+    }
     named = {"image": column, "mask": "none", **_label_by_values(header, rows), **chosen}
     columns = choose_columns(header, named, table, needs_label=False)
     has_label = cut is not None or part.malignancy is not None or any(case.malignancy is not None for case in known)

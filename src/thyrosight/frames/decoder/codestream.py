@@ -21,6 +21,7 @@ MAX_TILES = 4_096
 MAX_SCANS = 64
 MAX_BOXES = 256
 
+_COD, _SOT, _SOD = 0xFF52, 0xFF90, 0xFF93
 _SOI, _SOC, _JP2 = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -32,8 +33,9 @@ _RLE_HEADER_BYTES, _RLE_MAX_SEGMENTS = 64, 15
 class Codestream:
     """The claims of a compressed frame.
 
-    colours: "RGB" or "YBR" where the frame states it (Adobe's marker, JFIF, component names, subsampling), else None.
-    has_adobe: whether it has Adobe's marker.
+    colours: "RGB" or "YBR" where the frame states it (Adobe's marker, JFIF, component names, subsampling; the colour
+    transform of JPEG 2000, whose decoders return RGB), else None. has_adobe: whether it has Adobe's marker. is_signed:
+    whether the samples are signed numbers.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Codestream:
     bits: int
     colours: str | None = None
     has_adobe: bool = False
+    is_signed: bool = False
 
 
 def read_codestream(data: bytes) -> Codestream:
@@ -62,6 +65,14 @@ def read_codestream(data: bytes) -> Codestream:
 def starts_frame(head: bytes) -> bool:
     """First bytes of a fragment -> whether a compressed frame begins there."""
     return head.startswith((_SOI, _SOC, _JP2))
+
+
+def starts_rle_frame(head: bytes) -> bool:
+    """First bytes of a fragment -> whether an RLE frame begins there (number of segments, place of the first)."""
+    if len(head) < 8:
+        return False
+    num_segments, first = struct.unpack_from("<II", head)
+    return bool(1 <= num_segments <= _RLE_MAX_SEGMENTS and first == _RLE_HEADER_BYTES)
 
 
 def _read_jpeg(data: bytes) -> Codestream:
@@ -138,7 +149,24 @@ def _read_jpeg2000(data: bytes, siz: int) -> Codestream:
         depth, step_x, step_y = struct.unpack_from("BBB", data, siz + 40 + 3 * index)
         if (step_x, step_y) != (1, 1):
             raise HeaderError("a JPEG 2000 frame with channels of unlike size", "export it uncompressed")
-    return Codestream("JPEG 2000", below - top, right - left, channels, (depth & 0x7F) + 1)
+    colours = "RGB" if channels >= 3 and _has_colour_transform(data, siz) else None
+    is_signed = bool(depth & 0x80)
+    return Codestream(
+        "JPEG 2000", below - top, right - left, channels, (depth & 0x7F) + 1, colours, is_signed=is_signed
+    )
+
+
+def _has_colour_transform(data: bytes, siz: int) -> bool:
+    """JPEG 2000, position of its SIZ marker -> whether its COD segment states a transform of the colours (A.6.1)."""
+    position = siz
+    for _ in range(MAX_SEGMENTS):
+        if position + 9 > len(data):
+            break
+        marker, length = struct.unpack_from(">HH", data, position)
+        if marker in (_COD, _SOT, _SOD):
+            return bool(marker == _COD and data[position + 8] == 1)
+        position += 2 + max(2, length)
+    return False
 
 
 def decode_rle(data: bytes, num_segments: int, segment_bytes: int) -> list[bytes]:

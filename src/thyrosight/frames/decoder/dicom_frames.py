@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from thyrosight.frames.decoder.codestream import starts_frame
+from thyrosight.frames.decoder.codestream import starts_frame, starts_rle_frame
 from thyrosight.frames.decoder.dicom_header import (
     LONG_VRS,
     Bounded,
@@ -24,10 +24,11 @@ from thyrosight.frames.decoder.dicom_header import (
     read_dataset,
     read_layout,
 )
-from thyrosight.frames.decoder.dicom_pixels import FrameDecoder, Layout
+from thyrosight.frames.decoder.dicom_pixels import FrameDecoder, as_claimed
+from thyrosight.frames.decoder.layout import Layout
 from thyrosight.frames.decoder.video import VideoFrames
 from thyrosight.frames.headers import MAX_FRAMES, HeaderError
-from thyrosight.frames.transfer_syntaxes import BIG, NATIVE, VIDEO
+from thyrosight.frames.transfer_syntaxes import BIG, COMPRESSED, NATIVE, RLE, VIDEO
 from thyrosight.types import UInt8Array
 
 MAX_FRAGMENTS = 100_000
@@ -68,6 +69,9 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
     if encoding.transfer_syntax in VIDEO:
         parts = tuple(_fragments(stream, at)[1:])
         return VideoFrames(io.BytesIO(frame_bytes(stream, parts)), header)
+    if encoding.transfer_syntax not in (*NATIVE, *COMPRESSED):
+        named = "".join(c for c in encoding.transfer_syntax[:64] if c in "0123456789.")
+        raise HeaderError(f"its compression ({named}) can't be decoded", "export it uncompressed")
     layout = read_layout(dataset, encoding, vr)
     is_native = encoding.transfer_syntax in NATIVE
     fragments = [] if is_native else _fragments_of(stream, at, num_bytes)
@@ -81,7 +85,8 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
         def bytes_of(index: int) -> bytes:
             return _native_frame(stream, layout, at, index)
     else:
-        places = frame_places(stream, fragments, layout.num_frames, dataset)
+        places = frame_places(stream, fragments, layout, dataset)
+        layout = as_claimed(layout, frame_bytes(stream, places[0]))
 
         def bytes_of(index: int) -> bytes:
             return frame_bytes(stream, places[index])
@@ -134,10 +139,16 @@ def _counted(layout: Layout, stream: Bounded, items: list[tuple[int, int]], data
 
     HeaderError where the header states one frame and there are several, because nobody can know which one is meant.
     """
-    begun = sum(starts_frame(stream.exactly(at, min(12, length))) for at, length in items[1:])
+    starts = _starts_of(layout)
+    begun = sum(starts(stream.exactly(at, min(12, length))) for at, length in items[1:])
     if layout.num_frames == 1 and begun > 1 and begun == len(items) - 1:
         raise HeaderError("its header claims 1 frame, but its pixel data holds " + f"{begun:,}", "correct its header")
     return layout if layout.num_frames else replace(layout, num_frames=min(max(begun, 1), MAX_FRAMES))
+
+
+def _starts_of(layout: Layout) -> Callable[[bytes], bool]:
+    """-> the question whether a fragment's first bytes begin a frame of this encoding."""
+    return starts_rle_frame if layout.transfer_syntax == RLE else starts_frame
 
 
 def _pixel_data(stream: Bounded, encoding: Encoding, dataset: Any) -> tuple[int, int, str | None]:
@@ -215,19 +226,20 @@ def _fragments(stream: Bounded, at: int) -> list[tuple[int, int]]:
     return found
 
 
-def frame_places(stream: Bounded, items: list[tuple[int, int]], num_frames: int, dataset: Any) -> Places:
+def frame_places(stream: Bounded, items: list[tuple[int, int]], layout: Layout, dataset: Any) -> Places:
     """Offset table and fragments -> the fragments of each frame.
 
     Where there are as many fragments as frames, each fragment is a frame. A single frame has all fragments. Otherwise
     the offset table (basic or extended) decides; without a table, the places where compressed frames begin.
     """
     (table_at, table_bytes), fragments = items[0], items[1:]
+    num_frames, starts_one = layout.num_frames, _starts_of(layout)
     if len(fragments) == num_frames:
         return [(fragment,) for fragment in fragments]
     if num_frames == 1:
         return [tuple(fragments)]
     extended = dataset.get("ExtendedOffsetTable")
-    starts: Callable[[tuple[int, int]], bool] = lambda fragment: starts_frame(  # noqa: E731
+    starts: Callable[[tuple[int, int]], bool] = lambda fragment: starts_one(  # noqa: E731
         stream.exactly(fragment[0], min(12, fragment[1]))
     )
     table, step = (bytes(extended), 8) if extended else (stream.exactly(table_at, table_bytes), 4)

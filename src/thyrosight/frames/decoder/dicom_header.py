@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from thyrosight.frames.decoder.body_parts import other_body_part
-from thyrosight.frames.decoder.dicom_pixels import Layout
+from thyrosight.frames.decoder.dicom_pixels import OVERLAY_BITS
+from thyrosight.frames.decoder.layout import Layout
 from thyrosight.frames.headers import MAX_FRAMES, HeaderError, has_dicom_preamble
 from thyrosight.frames.transfer_syntaxes import BIG, DEFLATED, EXPLICIT, IMPLICIT
 
@@ -111,7 +112,7 @@ def read_dataset(stream: Bounded) -> tuple[Bounded, Encoding, Any]:
         encoding.is_implicit,
         encoding.is_little,
         stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
-        specific_tags=[tag for tag in map(tag_for_keyword, ELEMENTS) if tag is not None],
+        specific_tags=[*(tag for tag in map(tag_for_keyword, ELEMENTS) if tag is not None), *OVERLAY_BITS],
     )
     return stream, encoding, dataset
 
@@ -132,7 +133,7 @@ def read_encoding(stream: Bounded) -> Encoding:
         length = struct.unpack_from("<I" if is_long else "<H", head, 8 if is_long else 6)[0]
         start = position + (12 if is_long else 8)
         if head[2:4] == b"\x10\0":
-            syntax = stream.exactly(start, length).strip(b"\0 ").decode("ascii", "replace")
+            syntax = stream.exactly(start, length).strip(b"\0 ").decode("ascii", "replace") or None
         position = start + length
     stream.seek(position)
     head = stream.read(6)
@@ -168,6 +169,8 @@ def inflated(stream: Bounded, start: int) -> bytes:
 def read_layout(dataset: Any, encoding: Encoding, vr: str | None) -> Layout:
     """Data set -> its image pixel module, each value checked; HeaderError names the value that is wrong."""
     photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
+    if not photometric:
+        raise HeaderError("damaged: its header gives no PhotometricInterpretation")
     rows, columns = (_needed(dataset, name) for name in ("Rows", "Columns"))
     if rows * columns > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million"
@@ -210,7 +213,7 @@ def header_facts(dataset: Any) -> dict[str, Any]:
     regions = [{name: _plain(item.get(word)) for name, word in _REGION_NUMBERS.items()} for item in items]
     return {
         "sop_class": _code(dataset.get("SOPClassUID"), 64),
-        "modality": _code(dataset.get("Modality"), 16),
+        "modality": _code(dataset.get("Modality"), 16).upper(),
         "other_body_part": other_body_part(_image_type_3(dataset), _code(dataset.get("BodyPartExamined"), 16)),
         "regions": regions,
         "pixel_spacing": _pair(dataset.get("PixelSpacing")),

@@ -1,79 +1,33 @@
 """Bytes of one frame, the header's image module -> 8-bit gray or RGB as a viewer shows it; runs in the decoding child.
 
-Gray is rescaled, windowed by the file's first window or look-up table, and inverted where the file states this. One
-table from stored value to gray level does all of it, for every frame of a clip. Colour always becomes RGB. Deep gray
-has more than 8 bits.
+Gray becomes what gray_levels.py says. Colour always becomes RGB. Deep gray and deep colour have more than 8 bits.
 Legend: `_HW` arrays (rows, columns), `_V` table with one entry per stored value.
 
-Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, palettes), C.11.2 (windows), PS3.5 8.2 (compressed colours).
+Source: DICOM PS3.3 C.7.6.3.1 (photometric interpretation, palettes), PS3.5 8.1.1 (bits that are not used), 8.2
+(compressed colours).
 """
 
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.frames.decoder.codestream import Codestream, decode_rle, read_codestream
+from thyrosight.frames.decoder.gray_levels import gray_table, range_bits, range_table, stored_values
+from thyrosight.frames.decoder.layout import COLOURS, GRAY, PALETTE, Layout
 from thyrosight.frames.headers import HeaderError
 from thyrosight.frames.transfer_syntaxes import JPEG, NATIVE, PLUGINS, RLE
 from thyrosight.types import UInt8Array
 
 Values = NDArray[Any]
-
-GRAY = ("MONOCHROME1", "MONOCHROME2")
-PALETTE = "PALETTE COLOR"
-COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
-OTHER_COLOURS = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
-"""Colour spaces of the standard that can't be read here. An error names only these: any other word may be free text."""
-_RANGE_BITS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The values of the header's image pixel module that decoding needs."""
-
-    transfer_syntax: str
-    is_little: bool
-    vr: str | None
-    rows: int
-    columns: int
-    num_frames: int
-    channels: int
-    photometric: str
-    is_planar: bool
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one uncompressed frame; 4:2:2 stores two of three samples (PS3.3 C.7.6.3.1.2)."""
-        channels = 2 if self.photometric == "YBR_FULL_422" and self.transfer_syntax in NATIVE else self.channels
-        return self.rows * self.columns * channels * self.bits_allocated // 8
-
-    def check(self) -> None:
-        """HeaderError where these values contradict each other or are not supported."""
-        if self.photometric not in (*GRAY, PALETTE, *COLOURS):
-            named = self.photometric if self.photometric in OTHER_COLOURS else "that its header names"
-            raise HeaderError(f"colours of the kind {named} can't be read", "export it as RGB or MONOCHROME2")
-        wanted = 3 if self.photometric in COLOURS else 1
-        if self.channels != wanted:
-            raise HeaderError(f"damaged: its header states {self.photometric} with {self.channels} samples per pixel")
-        if self.bits_allocated not in (8, 16):
-            raise HeaderError(f"{self.bits_allocated} bits per sample can't be read", "export it with 8 or 16 bits")
-        if not (1 <= self.bits_stored <= self.bits_allocated and self.bits_stored - 1 <= self.high_bit):
-            raise HeaderError("damaged: its header's bits allocated, stored and high bit contradict each other")
-        if self.high_bit >= self.bits_allocated:
-            raise HeaderError("damaged: its header's high bit is outside the sample")
-        if self.photometric == "YBR_FULL_422" and self.transfer_syntax in NATIVE and self.columns % 2:
-            raise HeaderError("damaged: its header states 4:2:2 colour with an odd number of columns")
+JPEG_2000 = "JPEG 2000"
+OVERLAY_BITS = tuple(group << 16 | 0x0102 for group in range(0x6000, 0x6020, 2))
+"""Tags of OverlayBitPosition: the bit of each sample that holds an overlay, in old files."""
 
 
 class FrameDecoder:
@@ -83,17 +37,25 @@ class FrameDecoder:
         self._layout, self._dataset = layout, dataset
         self._palette_V3 = palette_table(layout, dataset) if layout.photometric == PALETTE else None
         self._gray_V = gray_table(layout, dataset) if layout.photometric in GRAY else None
+        self._colour_bits = layout.bits_stored
+        overlay_bits = [int(dataset[tag].value or 0) for tag in OVERLAY_BITS if tag in dataset]
+        self._has_overlay_above = any(bit > layout.high_bit for bit in overlay_bits)
 
     def learn_range(self, bytes_of: Callable[[int], bytes]) -> None:
-        """Sets the range of values for deep gray without a window, from the first, middle and last frame."""
-        if self._layout.photometric not in GRAY or self._gray_V is not None:
+        """Sets the range of deep colour, and of deep gray without a window, by the first, middle and last frame."""
+        layout = self._layout
+        is_deep_colour = layout.photometric in COLOURS and layout.bits_stored > 8
+        if not (is_deep_colour or (layout.photometric in GRAY and self._gray_V is None)):
             return
         low, high = 0, 1
-        last = self._layout.num_frames - 1
+        last = layout.num_frames - 1
         for index in sorted({0, last // 2, last}):
-            values_HW = _aligned(self._layout, self._samples(bytes_of(index))[0])
-            low, high = min(low, int(values_HW.min())), max(high, int(values_HW.max()))
-        self._gray_V = range_table(self._layout, low, high)
+            values = _aligned(layout, self._samples(bytes_of(index))[0])
+            low, high = min(low, int(values.min())), max(high, int(values.max()))
+        if is_deep_colour:
+            self._colour_bits = min(layout.bits_stored, range_bits(high))
+        else:
+            self._gray_V = range_table(layout, self._dataset, low, high)
 
     def frame(self, data: bytes) -> UInt8Array:
         """Bytes of one frame -> uint8 _HW or _HW3, C-contiguous."""
@@ -108,11 +70,31 @@ class FrameDecoder:
                     "export it with a window that shows it",
                 )
             return gray_HW
-        rgb_HW3 = _eight_bits(self._layout, samples)
+        rgb_HW3 = _eight_bits(self._layout, samples, self._colour_bits)
         return ybr_to_rgb(rgb_HW3) if colours == "YBR" else np.ascontiguousarray(rgb_HW3)
 
     def _samples(self, data: bytes) -> tuple[Values, str]:
-        """Bytes -> (samples _HW or _HW3 as stored, their colours: "RGB", "YBR" or "" for one channel)."""
+        """Bytes -> (samples _HW or _HW3 as stored, their colours: "RGB", "YBR" or "" for one channel).
+
+        HeaderError where they have more bits than the header states. Above the high bit there may only be copies of
+        the sign, or an overlay that the header names (PS3.5 8.1.1).
+        """
+        samples, colours = self._decoded(data)
+        layout = self._layout
+        if layout.high_bit + 1 < samples.dtype.itemsize * 8 and not self._has_overlay_above:
+            above = samples >> (layout.high_bit + 1)
+            if layout.is_signed:
+                all_ones = (1 << (samples.dtype.itemsize * 8 - layout.high_bit - 1)) - 1
+                is_negative = (samples >> layout.high_bit) & 1 == 1
+                above = np.where(is_negative & (above == all_ones), 0, above)
+            if above.any():
+                raise HeaderError(
+                    f"its pixels have more bits than its header's BitsStored ({layout.bits_stored}) states",
+                    "correct its header",
+                )
+        return samples, colours
+
+    def _decoded(self, data: bytes) -> tuple[Values, str]:
         layout = self._layout
         declared = "" if layout.channels == 1 else "YBR" if layout.photometric.startswith("YBR_FULL") else "RGB"
         if layout.transfer_syntax in NATIVE:
@@ -122,7 +104,31 @@ class FrameDecoder:
         claim = checked_claim(layout, data)
         if layout.transfer_syntax in JPEG:
             return jpeg_samples(layout, data, claim, declared)
+        if claim.kind == JPEG_2000 and layout.channels > 1:
+            declared = _colours_of_jpeg_2000(layout, claim)
         return plugin_samples(layout, data, claim), declared
+
+
+def as_claimed(layout: Layout, data: bytes) -> Layout:
+    """Layout, a compressed frame -> the layout with the sign that a JPEG 2000 frame states.
+
+    The decoder follows the frame, so a header that states another sign would turn dark to bright.
+    """
+    if layout.transfer_syntax in (RLE, *JPEG) or layout.photometric not in GRAY:
+        return layout
+    claim = read_codestream(data)
+    return replace(layout, is_signed=claim.is_signed) if claim.kind == JPEG_2000 else layout
+
+
+def _colours_of_jpeg_2000(layout: Layout, claim: Codestream) -> str:
+    """-> the colours that the decoder returns: RGB where the frame states a transform, else those of the header."""
+    if claim.colours is not None:
+        return claim.colours
+    if layout.photometric in ("YBR_RCT", "YBR_ICT"):
+        raise HeaderError(
+            f"its header states {layout.photometric}, but its frames have no colour transform", "export it as RGB"
+        )
+    return "YBR" if layout.photometric.startswith("YBR_FULL") else "RGB"
 
 
 def native_samples(layout: Layout, data: bytes) -> Values:
@@ -217,7 +223,7 @@ def plugin_samples(layout: Layout, data: bytes, claim: Codestream) -> Values:
         "samples_per_pixel": layout.channels,
         "photometric_interpretation": layout.photometric,
         "pixel_representation": int(layout.is_signed),
-        "planar_configuration": int(layout.is_planar),
+        "planar_configuration": 0,  # the header's is of no meaning here: decoders return whole pixels (PS3.5 8.2)
         "bits_allocated": layout.bits_allocated,
         "bits_stored": layout.bits_stored,
         "pixel_keyword": "PixelData",
@@ -241,97 +247,6 @@ def ybr_to_rgb(ybr_HW3: UInt8Array) -> UInt8Array:
     height, width, _ = ybr_HW3.shape
     image = Image.frombytes("YCbCr", (width, height), np.ascontiguousarray(ybr_HW3).tobytes())
     return np.array(image.convert("RGB"))
-
-
-def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
-    """-> table stored value -> gray level _V, by rescaling and the first window or look-up table.
-
-    None for deep gray without a window or table.
-    """
-    values_V = _rescaled(layout, dataset, stored_values(layout))
-    shown_V = _by_lut(dataset, values_V)
-    if shown_V is None:
-        shown_V = _by_window(dataset, values_V)
-    if shown_V is None:
-        if layout.bits_stored > 8 or layout.is_signed:
-            return None
-        return range_table(layout, 0, 2**layout.bits_stored - 1)
-    return _as_levels(layout, shown_V)
-
-
-def range_table(layout: Layout, low: int, high: int) -> UInt8Array:
-    """Lowest and highest stored value of the frames -> table stored value -> gray level _V.
-
-    Black is 0. White is the largest value of 8, 10, 12, 14 or 16 bits: the smallest of these that is not below `high`,
-    as in load.py. With negative values black is the lowest value and white the highest.
-    """
-    values_V = stored_values(layout).astype(np.float64)
-    if low >= 0 and layout.bits_stored > 8:
-        high = 2 ** next(bits for bits in _RANGE_BITS if high < 2**bits) - 1
-    return _as_levels(layout, (values_V - low) / max(1, high - low))
-
-
-def stored_values(layout: Layout) -> NDArray[np.int64]:
-    """-> table _V: the number that each pattern of the stored bits means."""
-    patterns_V = np.arange(2**layout.bits_stored, dtype=np.int64)
-    half = 2 ** (layout.bits_stored - 1)
-    return np.where(patterns_V >= half, patterns_V - 2 * half, patterns_V) if layout.is_signed else patterns_V
-
-
-def _as_levels(layout: Layout, shown_V: NDArray[np.float64]) -> UInt8Array:
-    levels_V = np.rint(np.clip(shown_V, 0, 1) * 255).astype(np.uint8)
-    return 255 - levels_V if layout.photometric == "MONOCHROME1" else levels_V
-
-
-def _rescaled(layout: Layout, dataset: Any, values_V: NDArray[np.int64]) -> NDArray[Any]:
-    """Applies the modality table, or rescale slope and intercept (C.11.1); a slope of zero is ignored."""
-    from pydicom.pixels.processing import apply_modality_lut
-
-    slope = dataset.get("RescaleSlope")
-    if dataset.get("ModalityLUTSequence") or slope not in (None, "", 0):
-        return np.asarray(apply_modality_lut(values_V, dataset))
-    return values_V
-
-
-def _by_lut(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Rescaled values _V -> shares of the full range (0 black, 1 white) by the first VOI table (C.11.2.1.1).
-
-    None where the file has no such table.
-    """
-    from pydicom.pixels.processing import apply_voi
-
-    if not dataset.get("VOILUTSequence") or values_V.dtype.kind not in "iu":
-        return None
-    bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-    shown_V = np.asarray(apply_voi(values_V, dataset, 0), np.float64)
-    return np.asarray(shown_V / (2 ** (bits if 8 <= bits <= 16 else 16) - 1))
-
-
-def _by_window(dataset: Any, values_V: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Rescaled values _V -> shares of the full range by the first window (C.11.2.1.2, C.11.2.1.3), not clipped to 0..1.
-
-    None without a valid window.
-    """
-    centre, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    if centre is None or width is None or not (math.isfinite(centre) and math.isfinite(width)):
-        return None
-    kind = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    values_V = values_V.astype(np.float64)
-    if kind == "SIGMOID" and width > 0:
-        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values_V - centre) / width, -500, 500))))
-    if kind == "LINEAR_EXACT" and width > 0:
-        return np.asarray((values_V - centre) / width + 0.5)
-    if width > 1:
-        return np.asarray((values_V - (centre - 0.5)) / (width - 1) + 0.5)
-    return np.asarray(values_V > centre - 0.5, np.float64) if width == 1 else None
-
-
-def _first(value: Any) -> float | None:
-    """A number, or the first of several -> float; None where there is none."""
-    try:
-        return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)
-    except (TypeError, ValueError, IndexError):
-        return None
 
 
 def palette_table(layout: Layout, dataset: Any) -> UInt8Array:
@@ -360,13 +275,14 @@ def _index(layout: Layout, samples_HW: Values) -> NDArray[Any]:
     return np.asarray((samples_HW >> shift if shift else samples_HW) & (2**layout.bits_stored - 1))
 
 
-def _aligned(layout: Layout, samples_HW: Values) -> NDArray[np.int64]:
-    return np.asarray(stored_values(layout)[_index(layout, samples_HW)])
+def _aligned(layout: Layout, samples: Values) -> NDArray[np.int64]:
+    return np.asarray(stored_values(layout)[_index(layout, samples)])
 
 
-def _eight_bits(layout: Layout, samples_HW3: Values) -> UInt8Array:
-    """Colour samples of any depth -> their upper eight bits; samples of fewer bits are scaled up to eight."""
+def _eight_bits(layout: Layout, samples_HW3: Values, bits: int) -> UInt8Array:
+    """Colour samples of any depth, the bits that they use -> eight bits; fewer than eight are scaled up."""
     if layout.bits_stored == 8 and samples_HW3.dtype == np.uint8:
         return np.asarray(samples_HW3)
     index_HW3 = _index(layout, samples_HW3).astype(np.uint32)
-    return np.asarray(index_HW3 * 255 // (2**layout.bits_stored - 1), np.uint8)
+    largest = 2**bits - 1
+    return np.asarray(np.minimum((index_HW3 * 255 + largest // 2) // largest, 255), np.uint8)
