@@ -44,6 +44,7 @@ def test_before_there_is_a_plan_the_hours_may_be_others(tmp_path: Path) -> None:
     assert begin(out, tmp_path / "set", more) == PLAN
     other = tmp_path / "other"
     begin(other, tmp_path / "set", OPTIONS)
+    (other / AUDIT_NAME).write_text("{}")
     with pytest.raises(ConfigError, match="begun with bundle"):
         begin(other, tmp_path / "set", replace(more, bundle=tmp_path / "mine"))
 
