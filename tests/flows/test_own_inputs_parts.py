@@ -338,3 +338,48 @@ def test_a_table_of_nodules_that_names_patients_alone_is_not_used(tmp_path: Path
     cases, summary = prepared(folder)
     assert {case.malignancy for case in cases.values()} == {None}
     assert any("tables not used, because no column names the images: clinical.csv" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("other", "row"), [("sample_submission.csv", "2.png,0"), ("a_predictions.csv", "1.png,0")])
+def test_the_table_of_a_model_gives_no_labels(tmp_path: Path, other: str, row: str) -> None:
+    folder = put(tmp_path / "set")
+    text(folder / "labels.csv", "image,label\n0.png,0\n1.png,1\n")
+    text(folder / other, f"image,label\n{row}\n")
+    cases, summary = prepared(folder)
+    assert [case.malignancy for case in cases.values()] == [0, 1, None, None]
+    assert any(f"tables of predictions by their names, not used: {other}" in note for note in summary.notes)
+
+
+def test_two_tables_of_different_labels_are_asked_about(tmp_path: Path) -> None:
+    folder = put(tmp_path / "set")
+    text(folder / "a.csv", "image,label\n0.png,0\n1.png,1\n")
+    text(folder / "b.csv", "image,label\n0.png,0\n1.png,0\n")
+    with pytest.raises(InputError, match=r"a\.csv and .*b\.csv: '1\.png' is benign in one and malignant in the other"):
+        prepared(folder)
+
+
+def test_lists_of_names_with_blanks(tmp_path: Path) -> None:
+    folder = put(tmp_path / "set", "images/us {}.png", "masks/us {}.png")
+    text(folder / "train.txt", "us 0.png\nus 1.png\n")
+    text(folder / "val.txt", "us 2.png\nus 3.png\n")
+    cases, _ = prepared(folder)
+    assert [case.split for case in cases.values()] == ["train", "train", "val", "val"]
+
+
+def test_masks_next_to_a_table_without_them_are_told(tmp_path: Path) -> None:
+    folder = put(tmp_path / "set", "{}.png", "{}_mask.png")
+    table = text(folder / "t.csv", "image,label\n0.png,0\n1.png,1\n2.png,0\n3.png,1\n")
+    _, summary = prepared(table)
+    assert summary.num_outlined == 0
+    assert any("masks next to the images are not in the table" in note for note in summary.notes)
+    assert prepare(folder, tmp_path / "b", PrepareOptions(folds=0), workers=1).num_outlined == 4
+
+
+def test_classes_in_names_of_files_where_the_category_is_a_nodule(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for number, name in enumerate(("benign_1", "malignant_2")):
+        save(folder / "images" / f"{name}.png", picture(number))
+        text(folder / "labels" / f"{name}.txt", "0 0.3 0.3 0.6 0.3 0.6 0.6 0.3 0.6\n")
+    text(folder / "classes.txt", "nodule\n")
+    cases, _ = prepared(folder)
+    assert [case.malignancy for case in cases.values()] == [0, 1]

@@ -84,7 +84,7 @@ class PrepareOptions:
 
 
 DEFAULT_OPTIONS = PrepareOptions()
-OF_TOOLS = frozenset(("coco", "cvat", "via", "supervisely", "labelme"))
+OF_TOOLS = frozenset(("coco", "cvat", "via", "supervisely", "labelme", "yolo"))
 """Layouts of annotation tools, next to which masks may be images as well."""
 CONTACT_SHEET = "contact_sheet.png"
 """A picture of the images with their outlines; look at it before a training."""
@@ -142,6 +142,8 @@ def prepare(
     if not options.keep_leaks:
         cases, num_leaks = without_leaks(cases)
         left_out["training or validation image in one group with a test or validation image"] = num_leaks
+    if folder.is_file() and not any(case.mask for case in cases) and holds_masks(folder.parent):
+        notes.append(f"masks next to the images are not in the table; to take them, give the folder: {folder.parent}")
     everything_out = {why: number for why, number in {**data_set.left_out, **cut_out, **left_out}.items() if number}
     all_notes = (*data_set.notes, *in_alpha, *turned, *notes, *more_notes)
     data_set = replace(data_set, left_out=everything_out, notes=all_notes)

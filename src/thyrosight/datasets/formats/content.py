@@ -22,7 +22,7 @@ MAX_OPENED = 6
 """At most this many files of a folder are opened to tell whether it holds masks."""
 MAX_FOLDERS = 12
 """Where there are more names of folders than this, they are patients, and are not opened one by one."""
-SAME_PLACE = 0.5
+SAME_PLACE = 0.6
 """Two masks show one thing if they share at least this part of the smaller mask."""
 
 

@@ -55,9 +55,12 @@ def data_set_of(
     classes, rests, classes_said = classes_of(places)
     groups, said = patients_of(rests)
     ids = case_names(found, request)
-    if not any(one.labels for one in found) and all(
-        label is None for label in (*(place.malignancy for place in places), *classes)
-    ):
+    elsewhere = [
+        *(place.malignancy for place in places),
+        *classes,
+        *(malignancy_in(word) for one in found for word in one.labels),
+    ]
+    if all(label is None for label in elsewhere):
         classes, classes_said = _classes_of_names(found)
     groups, versions_said = _with_versions(groups, ids)
     faults: list[str] = []

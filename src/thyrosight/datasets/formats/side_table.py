@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
 from thyrosight.datasets.folder_files import files_below
-from thyrosight.datasets.formats.names import shorter_names
+from thyrosight.datasets.formats.names import shorter_names, words_of
 from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
 from thyrosight.datasets.sets.cell_files import Moved, nearest, parts_of
 from thyrosight.datasets.sets.csv_columns import (
@@ -22,7 +22,7 @@ from thyrosight.datasets.sets.csv_columns import (
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import case_of_row, cases_of_rows, patient_key, table_rows, united, with_patients
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table, split_in
-from thyrosight.datasets.sets.words import ALIASES, is_label, plain_name
+from thyrosight.datasets.sets.words import ALIASES, is_label, label_of, plain_name
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.types import Case
@@ -30,6 +30,8 @@ from thyrosight.types import Case
 _FILE_ROLES = ("image", "mask")
 MIN_SHARE = 0.5
 """A column names the images where at least this share of its cells is the name of an image."""
+MODEL_WORDS = frozenset(("prediction", "predictions", "pred", "preds", "predicted", "submission", "submissions"))
+"""Words of tables that a model wrote: they hold no labels."""
 _IMAGE = "image of the patient"
 """The column that is added to rows of patients."""
 
@@ -66,12 +68,17 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     """
     names = _with_numbers(by_name([case.image for case in cases]))
     listed, list_notes = _with_lists(cases, names, request.folder)
-    fitting = [(table, found) for table in tables_below(request.folder) if (found := image_column(table, names))]
-    others = [table for table in tables_below(request.folder) if table not in [fit for fit, _ in fitting]]
+    tables = tables_below(request.folder)
+    of_models = [table for table in tables if len(tables) > 1 and words_of(table.stem) & MODEL_WORDS]
+    tables = [table for table in tables if table not in of_models]
+    fitting = [(table, found) for table in tables if (found := image_column(table, names))]
+    others = [table for table in tables if table not in [fit for fit, _ in fitting]]
     faults = {table: fault for table in others if (fault := _fault_of(table))}
     if faults and not fitting and all(case.malignancy is None for case in cases):
         raise InputError(next(iter(faults.values())))
     notes = [f"table not used, because it can't be read: {fault}" for fault in faults.values()]
+    if of_models:
+        notes.append(f"tables of predictions by their names, not used: {', '.join(table.name for table in of_models)}")
     per_patient = [table for table in others if not fitting and table not in faults and _rows_of_patients(table, cases)]
     if unfit := [table.name for table in others if table not in (*faults, *per_patient[:1])]:
         notes.append(f"tables not used, because no column names the images: {', '.join(unfit)}")
@@ -86,6 +93,7 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     alone = sorted(
         (fit for fit in fitting if fit[0] not in in_parts), key=lambda fit: (-_num_roles(fit[0]), -fit[1][1])
     )
+    _refuse_other_labels([(table, column) for table, (column, _) in alone])
     if len(alone) > 1:
         notes.append(f"tables not used next to {alone[0][0].name}: {', '.join(path.name for path, _ in alone[1:])}")
     column_of = {table: column for table, (column, _) in fitting}
@@ -95,6 +103,24 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
             both, more_notes, num = _with_rows(both, some, column_of, names, request)
             notes, num_strays = [*notes, *more_notes], num_strays + num
     return both, [*list_notes, *notes], num_strays
+
+
+def _refuse_other_labels(tables: Sequence[tuple[Path, str]]) -> None:
+    """Tables with their column of images -> InputError where two of them give one image two labels."""
+    seen: dict[str, tuple[int, Path]] = {}
+    for table, column in tables:
+        header, rows = table_rows(table)
+        (label,) = list(_label_by_values(header, rows).values()) or [""]
+        for row in rows if label else ():
+            value, name = label_of(row[label].removesuffix(".0")), _name_in(row[column])
+            if value is None:
+                continue
+            other, first = seen.setdefault(name, (value, table))
+            if other != value and first != table:
+                raise InputError(
+                    f"{first} and {table}: '{row[column]}' is benign in one and malignant in the other; move the table "
+                    "that holds no labels out of the folder, or correct one"
+                )
 
 
 def _with_rows(
@@ -179,7 +205,7 @@ def _with_lists(cases: Sequence[Case], names: Mapping[str, list[Path]], folder: 
     splits: dict[Path, set[str]] = {}
     used = []
     for path, split in split_lists(folder).items():
-        lines = [line.split()[0] for line in _lines(path) if line.strip()]
+        lines = [line if _name_in(line) in names else line.split()[0] for line in map(str.strip, _lines(path)) if line]
         named = [names[name][0] for line in lines if len(names.get(name := _name_in(line), [])) == 1]
         if len(named) < max(1.0, MIN_SHARE * len(lines)):
             continue
