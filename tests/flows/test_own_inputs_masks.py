@@ -142,6 +142,13 @@ REFUSED: dict[str, tuple[str, Make, str]] = {
     "closed line, 9 px": ("m.png", lambda: circle(9), "fill the outline"),
     "open line, 1 px": ("m.png", lambda: arc(1), "fill the outline"),
     "open line, 5 px": ("m.png", lambda: arc(5), "fill the outline"),
+    "small outline with a gap": (
+        "m.png",
+        lambda: np.where(
+            ROWS == 50, 0, drawn(lambda canvas: cv2.ellipse(canvas, (70, 50), (5, 8), 0, 90, 450, 255, 1))
+        ),
+        "holds a line, not an area; fill the outline",
+    ),
     "caliper line": (
         "m.png",
         lambda: drawn(lambda canvas: cv2.line(canvas, (20, 30), (100, 60), 255, 2)),

@@ -16,6 +16,8 @@ FRAME_PX = 8
 """A frame around a picture is thinner than this."""
 LINE_FILLS = 1.5
 """The area that a closed line encloses, the line included, is at least this many times the area of the line."""
+OPEN_LINE_FILLS = 2.5
+"""The area that an outline with a gap bends around is at least this many times the area of the line."""
 LINE_WIDTH_SHARE, MIN_LINE_WIDTH_PX = 0.02, 6.0
 """Lines are seldom drawn wider than this share of the image's longer side, or than this many pixels."""
 LINE_LENGTH = 8.0
@@ -141,7 +143,8 @@ def _refuse_no_area_part(
     hole_px = np.count_nonzero(cv2.drawContours(np.zeros_like(padded), contours, -1, 1, cv2.FILLED)) - area_px
     width_px = 2 * float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
     is_thin = width_px <= max(MIN_LINE_WIDTH_PX, LINE_WIDTH_SHARE * max(image_hw))
-    is_ring = area_px + hole_px > LINE_FILLS * area_px
+    hull_px = cv2.contourArea(cv2.convexHull(np.concatenate(contours)))
+    is_ring = area_px + hole_px > LINE_FILLS * area_px or (is_thin and hull_px > OPEN_LINE_FILLS * area_px)
     if is_ring or area_px > (LINE_LENGTH if is_thin else 2 * LINE_LENGTH) * width_px**2:
         if is_largest:
             raise NoMaskError("holds a line, not an area; fill the outline")
