@@ -104,7 +104,7 @@ def prepare(
     or `out` holds files of these names that prepare did not write.
     """
     from thyrosight.datasets.pictures.alpha_masks import with_alpha_masks
-    from thyrosight.datasets.scan import in_order, scan_case
+    from thyrosight.datasets.scan import in_order, notes_on_masks, scan_case
 
     folder, out = Path(folder), Path(out)
     refuse_a_table_of_others(out / "cases.csv")
@@ -133,7 +133,7 @@ def prepare(
     every_fact = list(in_order(lambda case: scan_case(case, keep, out / "masks"), absolute, workers, progress))
     refuse_unnamed_labels(every_fact)
     cases, facts, left_out = _usable_cases(absolute, every_fact)
-    turned = [*_turned_alone(facts), *_several_labels(facts), *_slips(facts), *_rectangles(facts)]
+    turned = [*_turned_alone(facts), *notes_on_masks(facts)]
     cases, notes = _in_groups(cases, facts, data_set.join_duplicates or options.refold)
     try:
         cases, more_notes = _in_folds_and_splits(cases, options)
@@ -254,38 +254,6 @@ def _turned_alone(facts: Sequence[ImageFacts]) -> list[str]:
         if turned
         else []
     )
-
-
-def _several_labels(facts: Sequence[ImageFacts]) -> list[str]:
-    """-> a note on masks with several labels, which may be classes; empty where there are none."""
-    several = [one for one in facts if len(one.mask_levels) > 1 and not one.mask_levels[0].startswith("page")]
-    if not several:
-        return []
-    levels = sorted({level for one in several for level in one.mask_levels}, key=lambda level: (len(level), level))
-    return [
-        f"{len(several)} masks hold several labels ({', '.join(levels[:6])}{' ...' if len(levels) > 6 else ''}): each "
-        f"counts as a nodule; if they are classes, choose: --mask-label nodule={levels[-1]}"
-    ]
-
-
-def _slips(facts: Sequence[ImageFacts]) -> list[str]:
-    """-> a note on masks with small parts next to a nodule; empty where there are none."""
-    with_slips = [one for one in facts if one.num_slips]
-    if not with_slips:
-        return []
-    name = with_slips[0].mask.name if with_slips[0].mask else ""
-    return [
-        f"{len(with_slips)} masks hold small parts next to a nodule (a slip of the brush, a mark, a sign?), which "
-        f"count as nodules too, e.g. {readable(name)}"
-    ]
-
-
-def _rectangles(facts: Sequence[ImageFacts]) -> list[str]:
-    """-> a note on masks that may be boxes; empty where there are none."""
-    boxes = [one for one in facts if one.is_rectangle]
-    name = boxes[0].mask.name if boxes and boxes[0].mask else ""
-    note = f"{len(boxes)} masks are plain rectangles, e.g. {readable(name)}: if these are boxes, they are no outlines"
-    return [note] if boxes else []
 
 
 def refuse_unnamed_labels(facts: Sequence[ImageFacts]) -> None:

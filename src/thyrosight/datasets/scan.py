@@ -15,7 +15,7 @@ import numpy as np
 from thyrosight.datasets.prints.duplicates import Fingerprint, fingerprint
 from thyrosight.datasets.sets.layout import write_mask
 from thyrosight.errors import InputError, ThyrosightError
-from thyrosight.files import raise_shortage
+from thyrosight.files import raise_shortage, readable
 from thyrosight.frames.mask_area import NestedLabelsError, num_slips
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.mask_pages import is_turned_by_tag
@@ -115,6 +115,43 @@ def _is_rectangle(mask_HW: BoolArray) -> bool:
     rows, columns = np.nonzero(mask_HW)
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)) if len(rows) else None
     return box is not None and bool(mask_HW[box].all())
+
+
+def notes_on_masks(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks with several labels, with small parts, and of plain rectangles; none where there are none."""
+    return [*_several_labels(facts), *_slips(facts), *_rectangles(facts)]
+
+
+def _several_labels(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks with several labels, which may be classes; empty where there are none."""
+    several = [one for one in facts if len(one.mask_levels) > 1 and not one.mask_levels[0].startswith("page")]
+    if not several:
+        return []
+    levels = sorted({level for one in several for level in one.mask_levels}, key=lambda level: (len(level), level))
+    return [
+        f"{len(several)} masks hold several labels ({', '.join(levels[:6])}{' ...' if len(levels) > 6 else ''}): each "
+        f"counts as a nodule; if they are classes, choose: --mask-label nodule={levels[-1]}"
+    ]
+
+
+def _slips(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks with small parts next to a nodule; empty where there are none."""
+    with_slips = [one for one in facts if one.num_slips]
+    if not with_slips:
+        return []
+    name = with_slips[0].mask.name if with_slips[0].mask else ""
+    return [
+        f"{len(with_slips)} masks hold small parts next to a nodule (a slip of the brush, a mark, a sign?), which "
+        f"count as nodules too, e.g. {readable(name)}"
+    ]
+
+
+def _rectangles(facts: Sequence[ImageFacts]) -> list[str]:
+    """-> a note on masks that may be boxes; empty where there are none."""
+    boxes = [one for one in facts if one.is_rectangle]
+    name = boxes[0].mask.name if boxes and boxes[0].mask else ""
+    note = f"{len(boxes)} masks are plain rectangles, e.g. {readable(name)}: if these are boxes, they are no outlines"
+    return [note] if boxes else []
 
 
 def crop(frame: Frame, field: Box) -> UInt8Array:
