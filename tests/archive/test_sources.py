@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dicom_files import gray_picture, native
 from scans import write_scans
 from tables import rows_in
 from thyrosight.archive.sources import find_items, read_place
@@ -44,6 +45,20 @@ def test_a_folder_zip_and_tars_hold_the_same(scans: Path, tmp_path: Path) -> Non
             tar.add(scans, arcname=".")
         found = {name.removeprefix("./"): data for name, data in names_and_bytes(tmp_path / f"scans{suffix}").items()}
         assert found == expected(scans)
+
+
+def test_dicom_of_any_name_in_an_archive_is_found_as_in_a_folder(tmp_path: Path) -> None:
+    """An export of a PACS names its files IM0001 or by UIDs; in a zip they were passed over."""
+    data = native(gray_picture())
+    files = {"IM0001": data, "st/1.2.840.5": data, "DICOMDIR": bytes(128) + b"DICM", "notes": b"none", "a.dcm": data}
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as packed, tarfile.open(tmp_path / "scans.tar", "w") as tar:
+        for name, content in files.items():
+            packed.writestr(name, content)
+            (tmp_path / "one").write_bytes(content)
+            tar.add(tmp_path / "one", name)
+    for archive in ("scans.zip", "scans.tar"):
+        assert names_and_bytes(tmp_path / archive) == {"IM0001": data, "a.dcm": data, "st/1.2.840.5": data}
+        assert find_items([str(tmp_path / archive)]).passed_over == {"no suffix": 2}
 
 
 def test_a_csv_lists_images_and_addresses(scans: Path) -> None:

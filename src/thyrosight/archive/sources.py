@@ -10,15 +10,16 @@ import csv
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from thyrosight.archive.store import filesystem_of, is_address, store_refusal
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_disk_fault, raise_shortage, readable
+from thyrosight.frames.dicom import HEAD_BYTES, kind_of
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import MAX_FILE_BYTES, SUFFIXES, read_bounded
 from thyrosight.results.case_ids import assign_case_ids, ids_of_names
@@ -88,8 +89,9 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
         for task in assign_case_ids([folder], images.images):
             yield task.name, {"path": str(task.path)}
     elif lower.endswith(".zip") or lower.endswith(TAR_SUFFIXES):
+        archive = _Archive.of(path)
         for member in _members(path):
-            if _is_image(member, passed_over):
+            if _is_image(member, passed_over, partial(archive.head, member)):
                 yield readable(member), {"path": str(path), "member": member}
     elif lower.endswith(".csv"):
         yield from _listed(path)
@@ -97,13 +99,18 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
         yield readable(path.name), {"path": str(path)}
 
 
-def _is_image(name: str, passed_over: Counter[str]) -> bool:
-    """Name in an archive or a store -> whether it is an image; counts the files that are not images."""
+def _is_image(name: str, passed_over: Counter[str], head: Callable[[], bytes] | None = None) -> bool:
+    """Name in an archive or a store -> whether it is an image; counts the files that are not images.
+
+    head gives the file's first bytes, by which DICOM of any name is recognised, as in a folder.
+    """
     parts = PurePosixPath(name).parts
     if any(part.startswith(".") or part == "__MACOSX" for part in parts):
         return False
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in SUFFIXES:
+        return True
+    if head is not None and parts[-1].upper() != "DICOMDIR" and kind_of(head()) == "dicom":
         return True
     passed_over[suffix or "no suffix"] += 1
     return False
@@ -194,17 +201,25 @@ class _Archive:
     def of(path: Path) -> _Archive:
         return _Archive(path)
 
-    def read(self, member: str) -> bytes:
-        """Member -> its bytes, at most one more than MAX_FILE_BYTES, because a header may claim too few."""
+    def head(self, member: str) -> bytes:
+        """Member -> its first bytes; none where it can't be read."""
+        try:
+            return self.read(member, HEAD_BYTES)
+        except (OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise_shortage(error)
+            return b""
+
+    def read(self, member: str, num_bytes: int = MAX_FILE_BYTES + 1) -> bytes:
+        """Member -> its first bytes; by default one more than MAX_FILE_BYTES, because a header may claim too few."""
         entry = self.members[member]
         if self._zip is not None:
             with self._zip.open(entry) as packed:
-                return packed.read(MAX_FILE_BYTES + 1)
+                return packed.read(num_bytes)
         assert self._tar is not None
         plain = self._tar.extractfile(entry)
         assert plain is not None, "only regular files are members"
         with plain:
-            return plain.read(MAX_FILE_BYTES + 1)
+            return plain.read(num_bytes)
 
 
 def _own_name(source: str) -> str:
