@@ -76,3 +76,10 @@ def test_requests_are_not_read_far_ahead_and_children_end_with_the_iterator() ->
     with closing(replies(echo_child, {}, requests(), 1)) as answers:
         assert next(answers) == {"said": 1}
     assert num_read <= REQUESTS_AHEAD + 2
+
+
+def test_a_child_has_one_thread_per_library() -> None:
+    """There is a child per core: threads of NumPy's and OpenCV's own would wait for each other's cores."""
+    wanted = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+    with closing(replies(echo_child, {}, [{"environment": list(wanted)}], 1)) as answers:
+        assert next(answers)["environment"] == wanted

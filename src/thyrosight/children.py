@@ -29,6 +29,11 @@ REQUESTS_AHEAD = 8
 """For each child, this many requests may begin before the oldest reply is taken; it limits the memory of replies."""
 END_SECONDS = 20.0
 """Seconds after its stdin was closed at which a child that still runs is killed."""
+OBJECTS_PER_SEARCH = 100_000
+"""Number of new objects after which Python searches them for reference cycles. The modules of a prediction make about
+as many while they load, and all of them stay. With Python's default of 700 it would search 150 times."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
+"""Environment of a child: there is one child per core. Else each one's NumPy and OpenCV start a thread per core."""
 FAULTS = {kind.__name__: kind for kind in (BundleError, ConfigError, InputError, MissingExtraError)}
 """The errors with which a child may refuse its settings: {name: class}. The parent raises the same error."""
 
@@ -58,6 +63,7 @@ def serve(load: Callable[[Json], Callable[[Json], Json]]) -> None:
     Ctrl-C reaches all processes of a terminal. A child ignores it: it finishes its request, and its parent ends it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(OBJECTS_PER_SEARCH, 10, 10)
     requests, replies_to = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not reach the replies
     try:
@@ -175,7 +181,7 @@ class _Child:
     """One child process that is ready for requests."""
 
     def __init__(self, module: ModuleType, settings: Json) -> None:
-        environment = dict(os.environ)
+        environment = os.environ | ONE_THREAD
         home = str(Path(__file__).resolve().parents[1])
         environment["PYTHONPATH"] = os.pathsep.join([home, *(part for part in sys.path if part)])
         self._process = subprocess.Popen(

@@ -20,6 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.core
 
+from thyrosight.children import OBJECTS_PER_SEARCH
 from thyrosight.commands import (
     datasets,
     dicom,
@@ -39,11 +40,11 @@ from thyrosight.files import DISK_FAULTS, mend_of
 from thyrosight.files.plain_text import PrintableStream, printable
 
 INTERRUPTED = 130
-OBJECTS_PER_SEARCH = 20_000
-"""Number of new objects after which Python searches them for reference cycles. The modules of a prediction make 100,000
-objects while they load; with Python's default of 700, it would search 150 times."""
 MAY_BE_EMPTY = frozenset(("--name", "--who", "--root", "--uid-key", "--user"))
 """Options whose value is a text that may be empty. An empty value of any other is a mistake."""
+WITHOUT_TRAINING = frozenset({"predict", "demo", "plan", "select", "measure", "info"})
+"""Commands whose matrices are small. OpenBLAS, a part of NumPy, starts a thread per core when NumPy is imported. Each
+of them waits for work by running, for some 30 ms, before it sleeps. These commands have one thread alone."""
 REFUSALS = DISK_FAULTS | {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 REFUSALS |= {errno.EEXIST, errno.ELOOP}
 """Errors of the system about a path; they are not bugs of ours."""
@@ -182,7 +183,11 @@ def main() -> None:
     """
     start_again_in_utf8()
     sys.argv[1:] = map(with_home, sys.argv[1:])
+    named = next(iter(sys.argv[1:]), None)
     gc.set_threshold(OBJECTS_PER_SEARCH, 10, 10)
+    gc.enable()
+    if named in WITHOUT_TRAINING:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads the metadata of all packages for them
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -192,7 +197,7 @@ def main() -> None:
     sys.stdout, sys.stderr = out, err
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        program(next(iter(sys.argv[1:]), None))(prog_name="thyrosight")
+        program(named)(prog_name="thyrosight")
     finally:
         gc.freeze()  # at its end Python searches all objects for cycles, several times; the system frees them faster
         out.flush()

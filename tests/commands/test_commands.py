@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 
 from command_line import error_line, runner
-from thyrosight.cli import COMMANDS, app, exit_code, program, with_home
+from thyrosight.cli import COMMANDS, WITHOUT_TRAINING, app, exit_code, program, with_home
 from thyrosight.errors import BundleError, ConfigError, InputError, MissingExtraError, ThyrosightError
+
+PROCESS = """
+import gc, os, sys
+from thyrosight.__main__ import main
+sys.argv = ["thyrosight", sys.argv[1], "--help"]
+try:
+    main()
+finally:
+    print(os.environ.get("OPENBLAS_NUM_THREADS"), gc.isenabled(), "numpy" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("name", "threads"), [("predict", "1"), ("train", None)])
+def test_a_command_that_does_not_train_has_one_thread_for_small_matrices(name: str, threads: str | None) -> None:
+    """The variable counts before NumPy is imported; Python's search for cycles is on again once all is loaded."""
+    environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS, name], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.split() == [str(threads), "True", "False"]
+    assert set(COMMANDS) >= WITHOUT_TRAINING
+
 
 # Help, version, usage
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thyrosight.measurement import outlines as module
 from thyrosight.measurement.outlines import components, fill_outlines, outlines, smoothed
 
 
@@ -96,3 +98,20 @@ def test_any_region_smooths_to_one_without_holes(seed, density):
     found_HW = smoothed(region_HW)
     assert len(components(found_HW)) == 1
     assert (fill_outlines(outlines(found_HW), found_HW.shape) == found_HW).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.integers(0, 30))
+@settings(max_examples=60, deadline=None)
+def test_what_is_smoothed_does_not_depend_on_how_far_around_the_region_is_looked(seed: int, x: int, y: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask_HW = np.zeros((50, 60), np.bool_)
+    for _ in range(3):  # regions that the edge cuts off, and whole ones
+        height, width = rng.integers(2, 40, 2)
+        mask_HW[y : y + height, x : x + width] = True
+        y, x = rng.integers(0, 40, 2)
+    for outline_xy in outlines(mask_HW):
+        region_HW = fill_outlines([outline_xy], mask_HW.shape)
+        near_HW = smoothed(region_HW)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "BLUR_REACH", 30)
+            np.testing.assert_array_equal(near_HW, smoothed(region_HW))

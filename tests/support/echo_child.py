@@ -31,6 +31,8 @@ def load(settings: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]
                 os.kill(os.getpid(), signal.SIGKILL)
         if request.get("die"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if names := request.get("environment"):
+            return {"environment": {name: os.environ.get(name) for name in names}}
         print("a library that talks")
         return {"said": request["say"]}
 

@@ -39,9 +39,9 @@ def regions_of(
     taken_HW = np.zeros(probability_HW.shape, np.bool_)
     for outline_xy in outlines(probability_HW > threshold)[:MAX_NODULES_PER_PANEL]:
         mask_HW = fill_outlines([outline_xy], probability_HW.shape)
-        if smooth_outlines and mask_HW.sum() >= min_area_px:
+        if smooth_outlines and np.count_nonzero(mask_HW) >= min_area_px:
             mask_HW = smoothed(mask_HW) & ~taken_HW
             taken_HW |= mask_HW
-        if mask_HW.sum() >= min_area_px:
+        if np.count_nonzero(mask_HW) >= min_area_px:
             found.append(mask_HW)
     return tuple(sorted(found, key=np.count_nonzero, reverse=True))

@@ -34,6 +34,8 @@ CORNER_RUN = 3
 no corner."""
 
 _SIDE_XY = np.array([(1, 0), (0, -1), (-1, 0), (0, 1)])
+_POWERS = np.add.outer(np.arange(3), np.arange(3))
+"""Place in the normal equations of a parabola -> the power of u whose sum is there."""
 _HEADINGS = {(1, 0): 0, (1, -1): 1, (0, -1): 2, (-1, -1): 3, (-1, 0): 4, (-1, 1): 5, (0, 1): 6, (1, 1): 7}
 
 
@@ -144,10 +146,10 @@ def _refined(steps: Steps) -> FineOutline:
         if 3 * half > len(steps.side):
             break
         index_MK = (chosen[:, None] + np.arange(-half, half + 1)) % len(steps.side)
-        shift_MK2, fits_M = _fitted(steps, after_corner, index_MK)
+        shift_2MK, fits_M = _fitted(steps, after_corner, index_MK)
         if widest is not None:
-            total.add(widest[0][~fits_M], widest[1][~fits_M])
-        chosen, widest = chosen[fits_M], (index_MK[fits_M], shift_MK2[fits_M])
+            total.add(widest[0][~fits_M], widest[1][:, ~fits_M])
+        chosen, widest = chosen[fits_M], (index_MK[fits_M], shift_2MK[:, fits_M])
     if widest is not None:
         total.add(*widest)
     at = np.flatnonzero(after_corner)
@@ -165,13 +167,13 @@ class _Total:
         self.weight = np.zeros(num)
         self.shift_xy = np.zeros((num, 2))
 
-    def add(self, index_MK: IntArray, shift_MK2: NDArray[np.float64]) -> None:
+    def add(self, index_MK: IntArray, shift_2MK: NDArray[np.float64]) -> None:
         half = index_MK.shape[1] // 2
         kernel_K = half * (1 - (np.arange(-half, half + 1) / (half + 1)) ** 2) ** 2
         index, weight = index_MK.ravel(), np.broadcast_to(kernel_K, index_MK.shape).ravel()
         self.weight += np.bincount(index, weight, len(self.weight))
         for axis in range(2):
-            self.shift_xy[:, axis] += np.bincount(index, shift_MK2[..., axis].ravel() * weight, len(self.weight))
+            self.shift_xy[:, axis] += np.bincount(index, shift_2MK[axis].ravel() * weight, len(self.weight))
 
     def mean(self) -> PointsXY:
         return self.shift_xy / np.where(self.weight > 0, self.weight, 1)[:, None]
@@ -186,26 +188,26 @@ def _after_corner(side: IntArray) -> BoolArray:
 
 
 def _fitted(steps: Steps, after_corner: BoolArray, index_MK: IntArray) -> tuple[NDArray[np.float64], BoolArray]:
-    """Windows of steps -> (shift of each step onto its window's parabola (M, K, 2), whether the parabola is valid).
+    """Windows of steps -> (x and y shift of each step onto its window's parabola, whether the parabola is valid).
 
     The parabola is v = a0 + a1 u + a2 u^2, u along the line between the window's ends and v across it. It is valid if
     it passes between the centres of the inner and the outer pixel of every step, half a pixel to each side of the step,
     and if the window holds no corner.
     """
     middle = index_MK[:, index_MK.shape[1] // 2]
-    x_MK, y_MK = (steps.middle_xy[:, axis][index_MK] - steps.middle_xy[middle, axis, None] for axis in range(2))
+    x_MK, y_MK = (along_N[index_MK] - along_N[middle, None] for along_N in steps.middle_xy.T.copy())
     along_x_M1, along_y_M1 = x_MK[:, -1:] - x_MK[:, :1], y_MK[:, -1:] - y_MK[:, :1]
     length_M1 = np.hypot(along_x_M1, along_y_M1)
     cos_M1, sin_M1 = along_x_M1 / np.maximum(length_M1, 1e-9), along_y_M1 / np.maximum(length_M1, 1e-9)
     u_MK, v_MK = x_MK * cos_M1 + y_MK * sin_M1, y_MK * cos_M1 - x_MK * sin_M1
     a0_M1, a1_M1, a2_M1 = _parabola(u_MK, v_MK)
     off_MK = v_MK - (a0_M1 + u_MK * (a1_M1 + u_MK * a2_M1))
-    side_x_MK, side_y_MK = _SIDE_XY[:, 0][steps.side[index_MK]], _SIDE_XY[:, 1][steps.side[index_MK]]
+    side_x_MK, side_y_MK = (along_N[index_MK] for along_N in _SIDE_XY[steps.side].T.astype(np.float64))
     slope_MK = a1_M1 + 2 * a2_M1 * u_MK
     rise_MK = side_y_MK * cos_M1 - side_x_MK * sin_M1 - slope_MK * (side_x_MK * cos_M1 + side_y_MK * sin_M1)
     parts_M = (np.abs(off_MK) <= 0.5 * np.abs(rise_MK) + TOLERANCE_PX).all(axis=1)
     parts_M &= (length_M1[:, 0] >= index_MK.shape[1] // 2) & ~after_corner[index_MK[:, 1:]].any(axis=1)
-    return np.stack([off_MK * sin_M1, -off_MK * cos_M1], axis=-1), parts_M
+    return np.array([off_MK * sin_M1, -off_MK * cos_M1]), parts_M
 
 
 def _parabola(u_MK: NDArray[np.float64], v_MK: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -213,6 +215,7 @@ def _parabola(u_MK: NDArray[np.float64], v_MK: NDArray[np.float64]) -> list[NDAr
     square_MK = u_MK * u_MK
     sums = [np.full(len(u_MK), float(u_MK.shape[1])), u_MK.sum(axis=1), square_MK.sum(axis=1)]
     sums += [np.einsum("mk,mk->m", square_MK, u_MK), np.einsum("mk,mk->m", square_MK, square_MK)]
-    normal_M33 = np.stack([np.stack(sums[row : row + 3], axis=-1) for row in range(3)], axis=1) + 1e-9 * np.eye(3)
-    right_M3 = np.stack([v_MK.sum(axis=1), *(np.einsum("mk,mk->m", p, v_MK) for p in (u_MK, square_MK))], axis=-1)
-    return np.split(np.linalg.solve(normal_M33, right_M3[..., None])[..., 0], 3, axis=1)
+    normal_M33 = np.array(sums)[_POWERS].transpose(2, 0, 1) + 1e-9 * np.eye(3)
+    right_M3 = np.array([v_MK.sum(axis=1), *(np.einsum("mk,mk->m", p, v_MK) for p in (u_MK, square_MK))]).T
+    found_M3 = np.linalg.solve(normal_M33, right_M3[..., None])[..., 0]
+    return [found_M3[:, :1], found_M3[:, 1:2], found_M3[:, 2:]]

@@ -18,6 +18,8 @@ IntArray = NDArray[np.int32]
 OPENING_SHARE, BLUR_SHARE = 0.2, 0.1
 """Radius of the disc, and standard deviation of the Gaussian, that smooth a region; as shares of the region's
 radius."""
+BLUR_REACH = 4
+"""OpenCV's Gaussian of float32 ends at this many standard deviations. Pixels further from a region do not change it."""
 
 
 def outlines(mask_HW: BoolArray) -> list[IntArray]:
@@ -55,8 +57,9 @@ def smoothed(mask_HW: BoolArray) -> BoolArray:
     shares of the radius of the circle of the same area. At the edge of the image the region is assumed to continue.
     """
     height, width = mask_HW.shape
-    radius = float(np.sqrt(mask_HW.sum() / np.pi))
-    margin = int(radius) + 2
+    radius = float(np.sqrt(np.count_nonzero(mask_HW) / np.pi))
+    deviation = max(BLUR_SHARE * radius, 0.1)
+    margin = int(BLUR_REACH * deviation) + 3
     box = bounding_box(mask_HW)
     around = Box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin)
     within = Box(max(0, around.x0), max(0, around.y0), min(width, around.x1), min(height, around.y1))
@@ -64,7 +67,7 @@ def smoothed(mask_HW: BoolArray) -> BoolArray:
     sides = (top, around.y1 - within.y1, left, around.x1 - within.x1)
     bordered_hw = cv2.copyMakeBorder(mask_HW[within.slices].astype(np.uint8), *sides, cv2.BORDER_REPLICATE)
     opened_hw = _opened(np.asarray(bordered_hw, np.uint8), OPENING_SHARE * radius)
-    blurred_hw = cv2.GaussianBlur(opened_hw.astype(np.float32), (0, 0), max(BLUR_SHARE * radius, 0.1))
+    blurred_hw = cv2.GaussianBlur(opened_hw.astype(np.float32), (0, 0), deviation)
     found_hw = (blurred_hw > 0.5)[top : top + within.height, left : left + within.width]
     if not found_hw.any():
         return mask_HW
