@@ -103,15 +103,16 @@ def send(
 
 
 def echo(port: int, calling: str = "SCANNER") -> int | None:
-    """Port -> the status of a C-ECHO; None where the association is refused."""
+    """Port -> the status of a C-ECHO; None where the association is refused, or ended without an answer."""
     ae = AE(ae_title=calling)
     ae.add_requested_context(ECHO)
     association = ae.associate("127.0.0.1", port)
     if not association.is_established:
         return None
-    status = association.send_c_echo().Status
-    association.release()
-    return int(status)
+    status: int | None = association.send_c_echo().get("Status")
+    if association.is_established:
+        association.release()
+    return status
 
 
 class Archive:

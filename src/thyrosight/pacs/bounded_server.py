@@ -26,6 +26,8 @@ BOTH_WAYS = 2
 """socket.SHUT_RDWR; this package imports no socket."""
 MAX_PDU_BYTES = 1 << 20
 """The listener announces 64 KB, so a peer that claims megabytes for one PDU is hostile or broken."""
+MAX_REQUEST_BYTES = 256 << 10
+"""Of the request for an association. 128 contexts, as many as the standard allows, of 30 syntaxes each have 120 KB."""
 MAX_HANDSHAKES = 64
 """Handshakes at the same time; each has a thread."""
 MIN_BYTES_PER_SECOND = 4 << 10
@@ -100,6 +102,13 @@ class Waiting:
         with self._lock:
             self._hang_ups.pop(key, None)
 
+    def hang_up(self, key: Any) -> None:
+        """Closes this connection, if it still waits."""
+        with self._lock:
+            hang_up = self._hang_ups.pop(key, None)
+        if hang_up is not None:
+            hang_up()
+
     def hang_up_all(self) -> None:
         with self._lock:
             left = list(self._hang_ups.values())
@@ -112,13 +121,14 @@ class Meter:
     """Counts the bytes of one association since its last complete instance; their number and their pace have limits.
 
     receive: a function like socket.recv. seconds: a peer that sends for longer than this must keep to
-    MIN_BYTES_PER_SECOND.
+    MIN_BYTES_PER_SECOND. max_pdu_bytes: MAX_REQUEST_BYTES until `reset`, which is also called for the request.
     """
 
     def __init__(
         self, receive: Callable[[int], Any], hang_up: Callable[[], Any], max_bytes: int, seconds: float = 60.0
     ) -> None:
         self._receive, self._hang_up, self._max_bytes, self._seconds = receive, hang_up, max_bytes, seconds
+        self._max_pdu_bytes = MAX_REQUEST_BYTES
         self._num_bytes = self._num_arrived = 0
         self._began: float | None = None
 
@@ -129,7 +139,7 @@ class Meter:
         """
         self._num_bytes += num_bytes
         try:
-            if num_bytes > MAX_PDU_BYTES or self._num_bytes > self._max_bytes:
+            if num_bytes > self._max_pdu_bytes or self._num_bytes > self._max_bytes:
                 raise OSError("more bytes than the limit")
             return self._received(num_bytes)
         except OSError:  # also where the peer is silent for too long within a PDU
@@ -156,7 +166,8 @@ class Meter:
             raise OSError("too slow")
 
     def reset(self) -> None:
-        """Begins to count anew, because an instance is complete."""
+        """Begins to count anew, because the request or an instance is complete."""
+        self._max_pdu_bytes = MAX_PDU_BYTES
         self._num_bytes = self._num_arrived = 0
         self._began = None
 

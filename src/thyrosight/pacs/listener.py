@@ -125,6 +125,7 @@ class Listener:
         connection = socket.socket
         meter = Meter(connection.recv, lambda: hang_up(connection), limit, self._settings.seconds)
         self._waiting.add(event.assoc, lambda: hang_up(connection))
+        event.assoc.kill = partial(self._end, event.assoc, event.assoc.kill)
         socket.recv = meter
         machine = event.assoc.dul.state_machine
         machine.do_action = partial(self._act, machine.do_action, connection, _peer(event))
@@ -132,6 +133,15 @@ class Listener:
         event.assoc.dul.artim_timer.timeout = min(self._settings.seconds, SILENT_SECONDS)
         with self._lock:
             self._meters[event.assoc] = meter
+
+    def _end(self, association: Any, kill: Callable[[], None]) -> None:
+        """Ends the threads of an association.
+
+        pynetdicom gives up a request that it reads for too long, and then waits for the peer to hang up. So this hangs
+        up, or the peer would hold a place for as long as it likes.
+        """
+        self._waiting.hang_up(association)
+        kill()
 
     def _act(self, act: Callable[[str], None], connection: Any, peer: str, event_name: str) -> None:
         """One step of pynetdicom's protocol; where a message makes it fail, the connection ends."""
@@ -143,6 +153,10 @@ class Listener:
 
     def _requested(self, event: Any) -> None:
         self._waiting.remove(event.assoc)
+        with self._lock:
+            meter = self._meters.get(event.assoc)
+        if meter is not None:
+            meter.reset()
         if self._ae.asked is not None:
             self._ae.asked.add(event.assoc)
 
