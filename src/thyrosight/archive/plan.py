@@ -26,9 +26,10 @@ BYTES_PER_ITEM = 700
 
 @dataclass(frozen=True)
 class Cost:
-    """What the prediction of num_images images costs. hours: the time when all cores of all nodes work.
+    """What the prediction of num_images images costs.
 
-    node_gib: memory that one node needs for the list of images and one process per core.
+    hours: how long the prediction lasts, with all cores of all nodes at work. node_gib: memory that one node needs for
+    the list of images and one process per core.
     """
 
     num_images: int

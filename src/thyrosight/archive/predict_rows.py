@@ -69,7 +69,10 @@ def predict_rows(predictor: Predictor, item: ListedImage, reading: ReadOptions) 
 
 
 def in_one_line(message: str, item: ListedImage) -> str:
-    """An error -> one line that names the file within the run, without the folders above the sources."""
+    """Text of an error -> the text on one line, in which the image's name replaces its path or address.
+
+    So the line does not show the folders in which the user keeps the images.
+    """
     for place in (item.place.get("address"), item.place.get("path")):
         message = message.replace(place, item.name) if place else message
     return " ".join(message.split())

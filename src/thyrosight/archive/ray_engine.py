@@ -2,8 +2,8 @@
 
 A row of the dataset is a shard's number and its images. The actor predicts them in a child process, as the local engine
 does, so an image that kills the child does not kill the actor. The actor writes the shard's files itself, so that no
-row travels back. Where a node is lost, Ray gives the shards that it had not written to another actor. Ray reports no
-usage: RAY_USAGE_STATS_ENABLED is set to 0 before the import of ray.
+row travels back. Where a node is lost, some of its shards are not written yet: Ray gives these to another actor. Ray
+reports no usage, because RAY_USAGE_STATS_ENABLED is set to 0 before the import of ray.
 """
 
 from __future__ import annotations

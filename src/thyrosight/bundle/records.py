@@ -153,12 +153,12 @@ Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=NUM_STATISTICS,
 
 
 class Familiarity(BaseModel):
-    """Statistics of the training frames, and the distance from them above which a frame is flagged as unlike them.
+    """Statistics of the training frames. A frame at a distance above `threshold` is flagged as unlike these frames.
 
     The distance of a view is |whitening z| / sqrt(27), with z = (the view's 27 statistics - centre) / scale, clipped at
     +-CLIP (inference/familiarity.py). whitening is lower triangular: row k has k + 1 numbers. The distance of a frame
-    is the mean over its views. flagged_held_out: share of the num_frames training frames that were above `threshold`
-    while the fit left their group out.
+    is the mean over its views. flagged_held_out: share of flagged frames among the num_frames training frames. For
+    this share, the distance of each frame comes from statistics of other groups only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

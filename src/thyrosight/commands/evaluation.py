@@ -159,7 +159,7 @@ def calibrate(
 
     A network that was trained on all rows has seen every label. Calibration, operating points, mask rule and scores
     therefore come from models of the same recipe, each on the fold that it had not seen. One fold's scores will do. The
-    mask rule is set only if --across-folds chose one. The weights do not change.
+    mask rule is set only if `evaluate --across-folds` chose one. The weights do not change.
     """
     from thyrosight.export.calibrate import recalibrate
 

@@ -107,9 +107,10 @@ def learn(
 ) -> None:
     """Labelled folder -> a network of your own.
 
-    Prepares and audits the set, scores the network that you have on it as it is, fine-tunes one network per fold and
-    a final one on all rows, and calibrates it across the folds. The plan is printed before anything is trained. The
-    same command goes on after a stop. The last lines are the report and the commands that come next.
+    Prepares and audits the set. Scores the network of --bundle (default: the shipped one) on this set. Then trains one
+    network per fold and a final one on all rows, and calibrates the final one across the folds. The plan is printed
+    before anything is trained. The same command goes on after a stop. The last lines are the report and the commands
+    that come next.
     """
     require_training_extra()
     labelled = labelled_set(folder, from_server, out, bundle)

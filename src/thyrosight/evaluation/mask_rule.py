@@ -76,11 +76,11 @@ def _dices_at(reference_HW: BoolArray, raw: RawPrediction, threshold: float, inf
 
 
 def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, may_drop: bool) -> tuple[MaskRule, float]:
-    """Dice of N images by T thresholds and L least means -> (the rule with the best mean Dice, this mean).
+    """Dice of N images by T thresholds and L LEAST_MEANS -> (the rule with the best mean Dice, this mean).
 
     For the choice, each mean is averaged with the means of neighbouring rules, because the highest point of a flat
-    curve is noise. may_drop: whether a region of low mean probability may be dropped. Only images without a nodule, or
-    many images, show whether this helps.
+    curve is noise. may_drop: whether the rule may drop regions of low mean probability. Allow it only where some images
+    have no nodule, or where there are many images: fewer images do not show whether it helps.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
     best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)

@@ -196,7 +196,7 @@ def _mask(reading: LoggedReading, shape_hw: tuple[int, int]) -> BoolArray:
 
 
 def _score(name: str, title: str, values: _Values, settings: EvaluationSettings) -> ReaderScore:
-    """Values of the pairs -> one score without and with the network, and the paired gain."""
+    """Values of all pairs of readings -> the score without the network, the score with it, and the paired gain."""
     statistics = [_statistic(name, values, numbers) for numbers in (values.without, values.shown)]
     score = ScoreName(f"readers_{name}", title)
     without, shown = (estimate(score, statistic, values.groups, settings, "pairs") for statistic in statistics)

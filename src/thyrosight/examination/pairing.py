@@ -1,8 +1,8 @@
 """Outlines in the images of one examination -> proposals which of them show the same nodule; the reader confirms them.
 
-Both views show the depth of a nodule (anteroposterior extent), its echogenicity and its cystic share. Two outlines may
-show the same nodule unless their images contradict this (side, pole, view). The likeliest pairs are chosen. Outlines of
-one image are never paired.
+The transverse and the longitudinal view both show the depth of a nodule (anteroposterior extent), its echogenicity and
+its cystic share: outlines are compared by these. Two outlines may show the same nodule unless their images contradict
+this (side, pole, view). The likeliest pairs are chosen. Outlines of one image are never paired.
 """
 
 from __future__ import annotations

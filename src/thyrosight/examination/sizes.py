@@ -70,7 +70,10 @@ class Diameter(Record):
 
 
 class NoduleDimensions(Record):
-    """Up to three diameters, the longest, and the ellipsoid's volume where all three are known, else the reason."""
+    """Diameters of a nodule, three at most; its longest known length; its volume as an ellipsoid.
+
+    There is a volume only if all three diameters are known. Where one is missing, `reason` says why.
+    """
 
     diameters: tuple[Diameter, ...]
     longest_mm: float | None

@@ -57,9 +57,9 @@ def _fitted_rows(entry: TrainingSet, fit_cases: Sequence[Case]) -> list[Case]:
 
 
 def _with_set_facts(entry: TrainingSet, rows: Sequence[Case], datasets: dict[str, dict[str, Any]]) -> TrainingSet:
-    """Training set, its fitted rows, dataset.json by source -> the set with its facts.
+    """Training set, its rows from `_fitted_rows`, {source: dataset.json} -> the set with its origin and its counts.
 
-    `rows` is empty where an earlier run learned the set.
+    Without rows there is nothing to count, and only the origin is added.
     """
     known = BY_SOURCE.get(entry.source)
     changes: dict[str, Any] = {"origin": (known and known.origin) or entry.origin}

@@ -104,7 +104,10 @@ def is_left_over(path: Path) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """-> 8 digits of this machine or container; process numbers are unique only within one."""
+    """-> 8 hexadecimal digits that stand for this machine or container.
+
+    A temporary name states them because two machines or containers may use the same process number.
+    """
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:

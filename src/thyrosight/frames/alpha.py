@@ -112,7 +112,8 @@ def alpha_mask(rgba_HW4: NDArray[Any]) -> AlphaMask | None:
 def _region(alpha_HW: NDArray[Any], low: int, high: int) -> BoolArray | None:
     """-> the pixels that differ from the value of the four borders; None where no single value covers the borders.
 
-    Values between the two may only be in a soft edge, which is nowhere 3 pixels wide.
+    low, high: the smallest and the largest value. With a `high` above MAX_STEP, values well between them may only be in
+    a soft edge, which is nowhere 3 pixels wide; else the result is None too.
     """
     ground = next((value for value in (low, high) if covers_borders(np.asarray(alpha_HW == value))), None)
     if ground is None:
@@ -127,7 +128,10 @@ def _region(alpha_HW: NDArray[Any], low: int, high: int) -> BoolArray | None:
 
 
 def _is_picture(gray_HW: NDArray[Any], region_HW: BoolArray, *, is_hidden: bool) -> bool:
-    """Whether the hidden pixels continue the picture: those of the region itself, or those in a ring around it."""
+    """Whether the pixels that the transparency hides are a picture, so neither near black nor nearly all of one value.
+
+    is_hidden: the region is hidden, and its pixels are examined; else those in a ring around the region.
+    """
     import cv2
 
     hidden_HW = region_HW

@@ -16,8 +16,8 @@ class RawPrediction:
     malignancy_logit: mean over the panels in which a nodule was found, or over all panels if none was found; NaN where
     the network does not rate malignancy. malignancy_map_HW: float32 logits, 0 outside the panels and where the network
     has no map. mask_HW: the union of the nodules' masks. view_logits, nodule_masks: one entry per panel. A nodule's
-    mask has the panel's size; the largest comes first. text: burned-in text in the field. The text is filled in before
-    a network with crop "field" gets the image.
+    mask has the panel's size; the largest comes first. text: boxes of burned-in text in the field. In
+    the image for a network with crop "field", this text is filled in from its surroundings.
     """
 
     probability_HW: FloatArray

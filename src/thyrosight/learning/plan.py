@@ -51,11 +51,11 @@ class Measures:
 
 @dataclass(frozen=True)
 class AtHand:
-    """Which weights a run may begin with.
+    """Which weights a run may begin with. The present network is the shipped one, or the one that the user named.
 
-    has_present: there is a present network (the shipped one, or one that was named). known_by_name: sets that it
-    learned from without a record of their images. Nobody can tell whether a folder with another name holds images of
-    these sets. present: its name in words. form: the settings of `network` that its weights need.
+    has_present: whether there is a present network. present: name of the present network in words. form: the settings
+    of `network` that the weights of a named network need. known_by_name: sets that the present network learned from
+    without a record of their images, so nobody can tell whether a folder with another name holds such images.
     """
 
     has_present: bool
@@ -137,7 +137,7 @@ _NAMES = {"imagenet": "the weights of ImageNet", "random": "random weights"}
 
 
 def _recipe(start: Start, options: LearnOptions, at_hand: AtHand) -> Config:
-    """-> the recipe of this start; one from a network that was named has the form of its weights."""
+    """-> the recipe of this start. Where a named network is the start, its own settings of `network` are used."""
     form = tuple(f"network.{name}={json.dumps(value)}" for name, value in at_hand.form.items())
     begins = start == "shipped"
     config = load_recipe("finetune" if begins else "scratch", (*(form if begins else ()), *options.overrides))

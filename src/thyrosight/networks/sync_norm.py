@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 
 class SyncNorm(nn.BatchNorm2d):
-    """Batch norm with mean and variance over the batch of all processes (Ioffe & Szegedy 2015); its gradients too."""
+    """Batch norm with mean and variance over the batches of all processes together (Ioffe & Szegedy 2015).
+
+    The gradients that flow through mean and variance are summed over all processes as well.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if not (self.training and torch.distributed.is_initialized()):

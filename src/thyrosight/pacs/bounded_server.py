@@ -135,7 +135,8 @@ class Meter:
     def __call__(self, num_bytes: int) -> bytearray:
         """Replaces recv of pynetdicom's socket -> num_bytes bytes, or fewer where the connection ends.
 
-        Beyond a limit it closes the connection and raises OSError, which ends the association.
+        Where the peer sends too much, too slowly or nothing, this closes the connection. It also raises OSError, which
+        ends the association.
         """
         self._num_bytes += num_bytes
         try:

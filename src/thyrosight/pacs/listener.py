@@ -183,7 +183,8 @@ class Listener:
     def _store(self, event: Any) -> int:
         """One C-STORE -> its status.
 
-        The received file is deleted here, because pynetdicom leaves it where the disk refuses.
+        The received file is deleted here, by the spool, which tries again later where the disk refuses. pynetdicom
+        would try only once.
         """
         received = event.request._dataset_file
         if received is not None:

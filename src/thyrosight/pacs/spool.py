@@ -181,7 +181,8 @@ class Spool:
     def next_to_predict(self) -> SpoolItem | None:
         """-> the item that has waited longest for the network; None where no item waits.
 
-        An item that the system refused more often comes later, so that a bad place on the disk delays no other item.
+        The more often the system has refused to read or write an item, the later it comes. So a bad place on the disk
+        delays no other item.
         Suspect items, whose prediction has ended the process before, come last.
         """
         with self._lock:

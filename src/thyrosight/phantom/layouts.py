@@ -174,7 +174,10 @@ LAYOUTS: dict[str, Callable[[Path, int, int], None]] = {
 
 
 def _bare(seed: int, index: int, side_px: tuple[int, int]) -> PhantomSettings:
-    """-> settings of an image without a screen and of a size of its own; malignant where the index is odd."""
+    """-> settings of an image that shows no scanner's screen; its size is random. Malignant where `index` is odd.
+
+    side_px: the range of the height.
+    """
     rng = np.random.default_rng([seed, index, 5])
     height = int(rng.integers(*side_px))
     size_hw = (height, int(height * rng.uniform(1.1, 1.5)))

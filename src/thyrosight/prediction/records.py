@@ -249,10 +249,10 @@ class Prediction(Record):
     def overlay(self, image: UInt8Array | PillowImage | None = None) -> PillowImage:
         """-> the image with the outline and number of each nodule, as a Pillow image of the source's own size.
 
-        A risk at or above the first operating point is amber, a lower one cyan. Only the ultrasound field is shown;
-        text in it is filled in. A prediction that was read from JSON holds no image, so pass it: a uint8 array or
-        Pillow image of the same size, which is shown unchanged. InputError where there is no image, or where it has
-        another size.
+        A risk at or above the first operating point is amber, a lower one cyan. Only the ultrasound field is
+        shown, and burned-in text in the field is painted over with its surroundings. A prediction that was read from
+        JSON holds no image. So pass the image, as a uint8 array or Pillow image of the same size; it is shown
+        unchanged. InputError where there is no image, or where it has another size.
         """
         from PIL import Image
 

@@ -257,9 +257,7 @@ def _outcomes(
 
 
 def _counted(tally: Tally, task: Task, outcome: Outcome) -> str | None:
-    """Counts an outcome -> its error line, which names the file without the folders above the sources.
-
-    None without a failure.
+    """Counts an outcome -> the line of its error, in which the image's name replaces its path; None without an error.
 
     InputError after MAX_FAILED_WRITES failed writes in a row.
     """

@@ -72,9 +72,10 @@ LEVELS = {
 
 
 def as_pattern(signs: Signs) -> Signs:
-    """Descriptors in the ACR's words -> the words that a system of patterns uses.
+    """Descriptors in the ACR's words -> the words by which EU-TIRADS and K-TIRADS choose a level.
 
-    A word that it can't use becomes None.
+    These two know patterns of descriptors instead of points. `cannot be determined` becomes None. Where composition
+    and echogenicity contradict each other, anechoic becomes None, and a cystic nodule with echoes counts as mixed.
     """
     composition, echogenicity = signs.composition, signs.echogenicity
     if echogenicity == ANECHOIC and composition is not None and not is_consistent(composition, echogenicity):

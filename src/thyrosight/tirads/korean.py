@@ -84,7 +84,7 @@ LEVELS = {
 def as_read(signs: Signs) -> Signs:
     """Descriptors in the ACR's words -> the words that K-TIRADS uses.
 
-    An entirely calcified nodule stays undetermined.
+    In an entirely calcified nodule, composition and echogenicity stay `cannot be determined`: `level_of` needs this.
     """
     if is_entirely_calcified(signs):
         return signs._replace(margin=None if signs.margin == UNDETERMINED else signs.margin)

@@ -42,8 +42,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples, stacked by `collate`, which fills every field. From a field that is None, the network learns nothing.
+    """B samples, stacked. `collate` fills every field; a batch made in another way may leave the optional ones None.
 
+    The network learns nothing from a label that is None.
     image_B1HW: float32 in [0, 1]. mask_B1HW, gland_B1HW: float32, 0 or 1. valid_B1HW, has_mask_B, has_gland_B,
     has_box_B: bool. malignancy_B: int64, 1, 0 or -1. risk_B: float32, the target of the risk, 0 to 1, or -1.
     descriptors_BD: int64, the index of the term of each of D descriptors, or -1.

@@ -283,7 +283,7 @@ def part_weights(settings: LossConfig) -> dict[str, float]:
 
 
 def part_column(name: str) -> str:
-    """A part -> its column in metrics.csv."""
+    """Name of a part of the loss -> its column in metrics.csv."""
     return f"train_{name}_loss"
 
 

@@ -283,12 +283,12 @@ def _seam(view_HW: UInt8Array) -> tuple[int, int] | None:
 
 
 def seam_strength(view_HW: UInt8Array) -> FloatArray:
-    """Field -> per column, its change from the column before over the usual change in SEAM_REACH_PX columns.
+    """Field -> per column, the change from the column before, divided by the usual change of the columns around.
 
-    An opening along rows removes lines and text and keeps steps. The square root of the gray level gives dark depths
-    more weight. The change is averaged in bands of rows. A seam must be strong in most bands, and over two columns as
-    well as over one. The change over three columns and the whole height is used too, because JPEG blocks disturb it
-    least.
+    "Around" means up to SEAM_REACH_PX columns away. A morphological opening along rows removes lines and text and keeps
+    steps. The square root of the gray level gives dark depths more weight. The change is averaged in bands of rows. A
+    seam must be strong in most bands, and over two columns as well as over one. The change over three columns and the
+    whole height is used too, because JPEG blocks disturb it least.
     """
     plain_HW = cv2.morphologyEx(view_HW, cv2.MORPH_OPEN, np.ones((1, SEAM_LINE_PX), np.uint8))
     root_HW = cv2.blur(np.sqrt(plain_HW.astype(np.float32)), (1, max(3, view_HW.shape[0] // 40) | 1))

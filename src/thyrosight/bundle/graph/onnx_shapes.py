@@ -1,4 +1,4 @@
-"""Operation that computes each value alone or only moves values -> shape of its output, and its work.
+"""Operation that is elementwise, or that moves or resizes values -> shape of its output, its cost in multiply-adds.
 
 A size that depends on the pixels is refused: the sizes that Reshape, Slice, Pad and the like take must follow from the
 size of the network's input alone. These sizes are computed here as ONNX Runtime computes them.

@@ -67,9 +67,9 @@ class Moved:
             )
 
     def notes(self) -> list[str]:
-        """-> a sentence that counts the files in other folders and shows the first.
+        """-> one sentence: how many files were found in another folder than written, and one example.
 
-        Empty where there is no such file.
+        An empty list where there is no such file.
         """
         if not self._moved:
             return []

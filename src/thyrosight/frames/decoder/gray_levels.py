@@ -22,9 +22,10 @@ _RANGE_BITS = (8, 10, 12, 14, 16)
 
 
 def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
-    """-> table stored value -> gray level _V, by rescaling and the first window or look-up table.
+    """-> the table `_V` with the gray level of each stored value, by rescaling and the first window or look-up table.
 
-    None for deep gray without a window or table: range_table makes it, once the values of the pixels are known.
+    None for deep gray without a window or look-up table: then range_table makes the table `_V`, once the values of the
+    pixels are known.
     """
     values_V = _rescaled(dataset, stored_values(layout))
     shown_V = _by_lut(dataset, values_V)
@@ -40,7 +41,7 @@ def gray_table(layout: Layout, dataset: Any) -> UInt8Array | None:
 
 
 def range_table(layout: Layout, dataset: Any, low: int, high: int) -> UInt8Array:
-    """Lowest and highest stored value of the frames -> table stored value -> gray level _V.
+    """Lowest and highest stored value of the frames -> the table `_V` with the gray level of each stored value.
 
     Black is 0. White is the largest value of 8, 10, 12, 14 or 16 bits: the smallest of these that is not below `high`,
     as in load.py. With negative values black is the lowest value and white the highest. A negative rescale slope

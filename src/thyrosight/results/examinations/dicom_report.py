@@ -19,9 +19,9 @@ MAX_FILES = 10_000
 
 
 def dicom_sources(examination: ThyroidExam, folder: Path) -> dict[str, Path]:
-    """Examination, a folder or one file -> {image key: its file}, found by SHA-256.
+    """Examination, path of a folder or of one file -> {key of an image: its file}. Files are found by their SHA-256.
 
-    InputError where the folder holds none of them.
+    InputError where no image of the examination is found.
     """
     files = files_by_hash(folder)
     hashes = {image.key: image.prediction.image.sha256 for image in examination.images}

@@ -231,7 +231,7 @@ class Store:
         return self.frame_folder(item, frame_index) / name
 
     def has_old_correction(self, item: ItemRow, frame_index: int) -> bool:
-        """-> whether an earlier version has written a correction next to the frame's result."""
+        """-> whether a correction is stored next to the frame's result, as an earlier version of this program did."""
         return self.frame_file(item, frame_index, CORRECTION_NAME).is_file()
 
     def clip(self, item: ItemRow) -> bytes | None:

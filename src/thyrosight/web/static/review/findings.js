@@ -55,7 +55,8 @@ export function emptyFinding(key, number, network, ring) {
 
 /**
  * The network's nodules and a saved reading -> findings. A saved outline with a UID belongs to the nodule with this
- * UID; without a UID, to the nodule whose box it overlaps most. With a reading, a nodule without an outline is removed.
+ * UID; without a UID, to the nodule whose box it overlaps most. A nodule that gets no saved outline is marked as
+ * removed. If there is no reading, no nodule is removed.
  * @param {Api.Nodule[]} nodules
  * @param {Reading | null} reading
  */

@@ -263,7 +263,7 @@ export class Review extends EventTarget {
     this.dispatchEvent(new Event("chosen"));
   }
 
-  /** Asks the server for measures of every touched ring without them; a later request aborts an earlier one. */
+  /** Asks the server to measure each changed or new outline that has no measures yet; aborts the request before. */
   async measure() {
     this.measuring?.abort();
     this.measuring = new AbortController();

@@ -45,7 +45,8 @@ export class Queue extends EventTarget {
   }
 
   /**
-   * Loads every row: the first page is shown at once. Rows that are sent or removed meanwhile are kept or stay removed.
+   * Loads every row and shows the first page at once. Rows that are sent meanwhile are kept, and rows that are removed
+   * meanwhile stay removed.
    */
   async load() {
     const turn = ++this.turn;
