@@ -161,7 +161,7 @@ def calibrate(
     therefore come from models of the same recipe, each on the fold that it had not seen. One fold's scores will do. The
     mask rule is set only if `evaluate --across-folds` chose one. The weights do not change.
     """
-    from thyrosight.export.calibrate import recalibrate
+    from thyrosight.export.calibrate_by_folds import recalibrate
 
     typer.echo(recalibrate(bundle, per_case, out, scores=scores, stress=stress))
 

@@ -12,7 +12,7 @@ from thyrosight.commands.terminal import print_json, print_table, remark
 from thyrosight.errors import ConfigError
 
 if TYPE_CHECKING:
-    from thyrosight.evaluation.reader_study import ReaderStudy
+    from thyrosight.evaluation.others.reader_study import ReaderStudy
     from thyrosight.results.examinations.write import Loaded
     from thyrosight.tirads.assessment import SystemName
 
@@ -172,7 +172,7 @@ def readers(
     result was shown. The 95 % intervals come from drawing groups of cases. Images are found in cases.csv by their
     SHA-256.
     """
-    from thyrosight.evaluation.reader_study import study_readers
+    from thyrosight.evaluation.others.reader_study import study_readers
 
     study = study_readers(log, cases)
     for fault in study.faults:

@@ -1,7 +1,8 @@
 """A reading before or after the network was seen <-> one line of a log (JSON lines), for a study of readers.
 
 A reader gives two readings of an image: one without the network (`network_shown` false), one after its result was
-shown. The page writes both with `append_reading`; `thyrosight readers` compares them (evaluation/reader_study.py).
+shown. The page writes both with `append_reading`; `thyrosight readers` compares them
+(evaluation/others/reader_study.py).
 Legend: `_xy` points (column, row) of pixel centres in the source image.
 """
 

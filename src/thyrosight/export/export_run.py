@@ -27,9 +27,9 @@ from thyrosight.export.checkpoint import kept_checkpoint
 from thyrosight.export.describe_training import with_training_facts
 from thyrosight.export.onnx import checked_onnx, round_to_half, weights_bytes
 from thyrosight.export.quoted_scores import evaluation_scores
+from thyrosight.export.run_calibration_and_mask_rule import with_validation_settings
 from thyrosight.export.run_folder import finished_run, start_images
 from thyrosight.export.set_audit import audit_notes
-from thyrosight.export.validation_settings import with_validation_settings
 from thyrosight.inference.familiarity import fit_familiarity
 from thyrosight.networks import build_network, network_entry
 from thyrosight.types import Case

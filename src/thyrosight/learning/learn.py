@@ -28,7 +28,7 @@ from thyrosight.evaluation.compare import Comparison, compare
 from thyrosight.evaluation.evaluate import context_of, evaluate_cases
 from thyrosight.evaluation.evaluate_folds import evaluate_folds
 from thyrosight.evaluation.out_of_fold import recalibrated
-from thyrosight.export.calibrate import recalibrate
+from thyrosight.export.calibrate_by_folds import recalibrate
 from thyrosight.files import write_atomic
 from thyrosight.inference.predictor import Predictor
 from thyrosight.learning.plan import AtHand, Measures, make_plan

@@ -32,7 +32,7 @@ from thyrosight.results.layout import (
 )
 from thyrosight.results.overlay import strip_height, thumbnail
 from thyrosight.results.pages import page_template
-from thyrosight.results.table import CSV_COLUMNS, csv_row
+from thyrosight.results.results_csv import CSV_COLUMNS, csv_row
 from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200

@@ -16,7 +16,7 @@ from thyrosight.measurement.cine import summarise_clip
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import CLIP_NAME, MASK_NAME, OVERLAY_NAME, REPORT_NAME, RESULT_NAME
 from thyrosight.results.report import write_results
-from thyrosight.results.table import CSV_COLUMNS, csv_cell, csv_row
+from thyrosight.results.results_csv import CSV_COLUMNS, csv_cell, csv_row
 from thyrosight.tirads.reading import assess_nodule, level_words, write_reading
 from thyrosight.web.errors import ApiError
 from thyrosight.web.jobs.clip_summary import clip_summary

@@ -13,7 +13,7 @@ from command_line import runner
 from thyrosight.cli import app
 from thyrosight.datasets.table import write_cases
 from thyrosight.errors import InputError
-from thyrosight.evaluation.reader_study import study_readers
+from thyrosight.evaluation.others.reader_study import study_readers
 from thyrosight.examination.reading_log import LoggedReading, append_reading
 from thyrosight.files import sha256_of
 from thyrosight.types import Case

@@ -23,7 +23,7 @@ from thyrosight.evaluation.mask_rule import MaskRule, OutOfFoldRule
 from thyrosight.evaluation.metrics.calibration import fit_platt, platt_covariance
 from thyrosight.evaluation.metrics.operating_points import OPERATING_GOALS, called_out_of_fold, threshold_for
 from thyrosight.evaluation.out_of_fold import NUM_PARTS, labelled_logits, out_of_fold_points, recalibrated, with_parts
-from thyrosight.export.calibrate import recalibrate
+from thyrosight.export.calibrate_by_folds import recalibrate
 from thyrosight.inference.predictor import Predictor
 from tiny_bundle import make_tiny_bundle
 

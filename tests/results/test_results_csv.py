@@ -12,7 +12,7 @@ from scans import rows_of, run, write_scans
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results import report
 from thyrosight.results.layout import read_result
-from thyrosight.results.table import CSV_COLUMNS, SIGN_COLUMNS
+from thyrosight.results.results_csv import CSV_COLUMNS, SIGN_COLUMNS
 
 # The table.
 

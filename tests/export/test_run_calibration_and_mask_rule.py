@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
-from thyrosight.export.validation_settings import chosen_rule, reference_mask, risk_settings
+from thyrosight.export.run_calibration_and_mask_rule import chosen_rule, reference_mask, risk_settings
 from thyrosight.types import Box, Case
 
 RULED: Any = SimpleNamespace(min_area_fraction=0.002, smooth_outlines=False)
