@@ -15,7 +15,6 @@ from thyrosight.bundle.records import BundleInfo
 from thyrosight.bundle.training_sets import without_record
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.pictures.seen_rows import SeenRows, rows_seen_by
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
@@ -31,6 +30,7 @@ from thyrosight.evaluation.summary import (
     refuse_other_evaluation,
     summarise,
 )
+from thyrosight.evaluation.unseen_rows import with_seen, without_seen
 from thyrosight.files import raise_shortage, sha256_of, write_atomic
 from thyrosight.frames.load import load_frame
 from thyrosight.inference.predictor import Predictor
@@ -62,33 +62,6 @@ def evaluate(
     context = context_of(predictor, cases, cases_csv, rows)
     context = with_seen(context, seen, chosen, even_if_seen)
     return evaluate_cases(predictor, cases, context, Path(out), settings, progress)
-
-
-def without_seen(
-    predictor: Predictor, cases: Sequence[Case], where: Path, even_if_seen: bool
-) -> tuple[list[Case], SeenRows]:
-    """Rows -> (the rows to score, the rows that the model has seen). InputError where it has seen all of them."""
-    seen = rows_seen_by(predictor.info, predictor.seen, cases)
-    kept = list(cases) if even_if_seen else [case for case in cases if seen.reason(case) is None]
-    if not kept:
-        first = cases[0]
-        raise InputError(
-            f"{where}: {predictor.info.name} has seen all {len(cases)} chosen images in training (the first: "
-            f"{first.case_id}, {seen.reason(first)}); choose rows that it has not seen, or pass --even-if-seen"
-        )
-    return kept, seen
-
-
-def with_seen(
-    context: EvaluationContext, seen: SeenRows, cases: Sequence[Case], even_if_seen: bool
-) -> EvaluationContext:
-    """Context, seen rows, all chosen cases -> the context with the case_ids of the seen rows and a note on them."""
-    done = "scored all the same: these scores do not hold for other images" if even_if_seen else "left out"
-    names = tuple(case.case_id for case in seen.of(cases))
-    notes = (*context.notes, *seen.notes(cases, done))
-    if even_if_seen:
-        return replace(context, notes=notes, scored_although_seen=names)
-    return replace(context, notes=notes, left_out_as_seen=names)
 
 
 def evaluate_cases(

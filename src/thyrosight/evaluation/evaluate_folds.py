@@ -25,7 +25,7 @@ from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
 from thyrosight.evaluation.case_scores import CaseScore, compact_case_scores, is_case_scores, read_case_scores
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.evaluation.evaluate import context_of, evaluate_cases, with_seen, without_seen, write_evaluation
+from thyrosight.evaluation.evaluate import context_of, evaluate_cases, write_evaluation
 from thyrosight.evaluation.mask_rule import THRESHOLDS, OutOfFoldRule, dices_of, out_of_fold_rule
 from thyrosight.evaluation.out_of_fold import recalibrated
 from thyrosight.evaluation.summary import (
@@ -35,6 +35,7 @@ from thyrosight.evaluation.summary import (
     refuse_other_evaluation,
     summarise,
 )
+from thyrosight.evaluation.unseen_rows import with_seen, without_seen
 from thyrosight.files import raise_shortage, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.inference.predictor import Predictor

@@ -1,6 +1,7 @@
 """Images and folders -> a results folder.
 
-The model is loaded once, finished cases are skipped, a bad file stops nothing.
+The model is loaded once, a bad file stops nothing. The same call goes on after a stop: `predict_case` skips each case
+that is finished.
 
 Nothing outside the results folder is written.
 """

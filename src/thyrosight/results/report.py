@@ -5,7 +5,6 @@ Predictions are read one at a time, so memory does not grow with their number; t
 
 from __future__ import annotations
 
-import csv
 import heapq
 import json
 from collections import Counter, deque
@@ -22,7 +21,6 @@ from thyrosight.inference.prevalence import share_in_words
 from thyrosight.prediction import Prediction
 from thyrosight.results.layout import (
     CLIP_NAME,
-    CSV_NAME,
     OVERLAY_NAME,
     REPORT_NAME,
     FailedFile,
@@ -32,7 +30,7 @@ from thyrosight.results.layout import (
 )
 from thyrosight.results.overlay import strip_height, thumbnail
 from thyrosight.results.pages import page_template
-from thyrosight.results.results_csv import CSV_COLUMNS, csv_row
+from thyrosight.results.results_csv import write_results_csv
 from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
@@ -102,7 +100,9 @@ def write_results(
 
     thumbnails: {case id: reduced overlay} of cases just drawn. For other cases the overlay file is read.
     """
-    totals, shown = _write_csv(out)
+    totals, risks = Totals(), dict[str, float]()
+    write_results_csv(out, _each_result(out, totals, risks))
+    shown = _shown(risks)
     failures = [*failures, *(FailedFile(name, f"{name}: {UNREADABLE}") for name in totals.unreadable)]
     cards = _cards(out, shown, thumbnails)
     with open_atomic(out / REPORT_NAME) as stream:
@@ -119,26 +119,26 @@ def write_results(
     return out / REPORT_NAME
 
 
-def _write_csv(out: Path) -> tuple[Totals, list[str]]:
-    """Writes results.csv -> (totals of all results, the case ids that the page shows)."""
-    totals = Totals()
-    risks: list[tuple[float, str]] = []
-    order: list[str] = []
-    with open_atomic(out / CSV_NAME) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        for case_id in case_folders(out):
-            prediction = read_result(out / case_id)
-            if prediction is None:
-                totals.unreadable.append(case_id)
-                continue
-            totals.add(prediction)
-            writer.writerow(csv_row(case_id, prediction))
-            risks.append((-1.0 if prediction.risk is None else prediction.risk, case_id))
-            order.append(case_id)
-    if len(order) <= GALLERY_LIMIT:
-        return totals, order
-    return totals, [case_id for _, case_id in heapq.nlargest(GALLERY_LIMIT, risks, key=lambda pair: pair[0])]
+def _each_result(out: Path, totals: Totals, risks: dict[str, float]) -> Iterator[tuple[str, Prediction]]:
+    """Results folder -> (case id, prediction) of each readable case, in natural order.
+
+    Adds each prediction to `totals`, and {case id: risk, -1 without one} to `risks`.
+    """
+    for case_id in case_folders(out):
+        prediction = read_result(out / case_id)
+        if prediction is None:
+            totals.unreadable.append(case_id)
+            continue
+        totals.add(prediction)
+        risks[case_id] = -1.0 if prediction.risk is None else prediction.risk
+        yield case_id, prediction
+
+
+def _shown(risks: dict[str, float]) -> list[str]:
+    """{case id: risk} -> the cases that the page shows: all, or the GALLERY_LIMIT of highest risk."""
+    if len(risks) <= GALLERY_LIMIT:
+        return list(risks)
+    return heapq.nlargest(GALLERY_LIMIT, risks, key=lambda case_id: risks[case_id])
 
 
 def _cards(out: Path, case_ids: Iterable[str], thumbnails: Mapping[str, str]) -> Iterator[Card]:

@@ -1,10 +1,15 @@
-"""Prediction -> its row of results.csv."""
+"""Predictions -> results.csv: its columns, the row of each prediction, the file."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from thyrosight.files import open_atomic
 from thyrosight.prediction import Nodule, Prediction
+from thyrosight.results.layout import CSV_NAME
 
 SIGN_COLUMNS = ("compactness", "solidity", "irregularity", "echogenicity_ratio", "cystic_share", "num_foci")
 CSV_COLUMNS = (
@@ -17,6 +22,18 @@ CSV_COLUMNS = (
 """One row per image. The columns from nodule_risk to mean_probability describe the largest nodule; empty without
 one."""
 NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
+
+
+def write_results_csv(out: Path, predictions: Iterable[tuple[str, Prediction]]) -> None:
+    """Results folder, (case id, prediction) of each case -> OUT/results.csv, whole or not at all.
+
+    Each row is written before the next prediction is asked for.
+    """
+    with open_atomic(out / CSV_NAME) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for case_id, prediction in predictions:
+            writer.writerow(csv_row(case_id, prediction))
 
 
 def csv_row(case_id: str, prediction: Prediction, num_nodules: int | None = None) -> list[Any]:

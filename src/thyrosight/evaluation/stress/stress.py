@@ -28,7 +28,6 @@ from thyrosight.evaluation.case_scores import (
     write_case_scores,
 )
 from thyrosight.evaluation.estimates import DEFAULT_SETTINGS, EvaluationSettings
-from thyrosight.evaluation.evaluate import without_seen
 from thyrosight.evaluation.stress.perturb import PERTURBATIONS, STRENGTHS, Scene, perturb, rng_of
 from thyrosight.evaluation.stress.stress_scores import (
     CLEAN,
@@ -40,6 +39,7 @@ from thyrosight.evaluation.stress.stress_scores import (
     summarise_stress,
 )
 from thyrosight.evaluation.summary import UnscoredCase
+from thyrosight.evaluation.unseen_rows import without_seen
 from thyrosight.files import raise_shortage, sha256_of, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
 from thyrosight.types import BoolArray, Box, Case, Frame, Progress
