@@ -263,10 +263,8 @@ def test_the_mask_rule_is_the_out_of_fold_one(made: tuple[Path, Path, Path], tmp
     by_fold = {fold: MaskRule(0.5 + 0.05 * fold, 0.0) for fold in range(4)}
     settings = load_bundle(bundle).info.network_settings
     rule = OutOfFoldRule(MaskRule(0.6, 0.525), by_fold, num_images=80, network_settings=settings)
-    pool([per_case], tmp_path / "pooled", QUICK, mask_rule=rule)
-    info = load_bundle(
-        recalibrate(bundle, tmp_path / "pooled" / "per_case.csv", tmp_path / "with", settings=QUICK)
-    ).info
+    pool([per_case], tmp_path / "ruled", QUICK, mask_rule=rule)
+    info = load_bundle(recalibrate(bundle, tmp_path / "ruled" / "per_case.csv", tmp_path / "with", settings=QUICK)).info
     assert (info.mask_threshold, info.min_mean_probability) == (0.6, 0.525)
     assert info.mask_threshold_from.startswith("best mean Dice over 80 images, each outlined by a model")
     assert info.mask_threshold_from.endswith("that the other folds choose: 0.5, 0.55, 0.6, 0.65")
