@@ -119,7 +119,7 @@ def refuse_seen(bundle: Bundle, kept_out: Sequence[Case], fold: int | None) -> N
         raise ConfigError(
             f"network.start_from: {bundle.info.name} has learned from {source} ({part}), so the rows of {source} that "
             "are kept out now would not be unseen; start from another bundle, or from ImageNet by "
-            'network.start_from=""'
+            "--recipe scratch or --set network.start_from="
         )
 
 

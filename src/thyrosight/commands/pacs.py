@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thyrosight.commands.options import BundleOption, Json, Threads, Tta
+from thyrosight.commands.options import BundleOption, Json, Prevalence, Threads, Tta
 from thyrosight.commands.terminal import print_json, print_table, remark, stdout_kept_for_json
 from thyrosight.errors import ConfigError, InputError, MissingExtraError
 
@@ -70,6 +70,7 @@ def listen(
     bundle: BundleOption = None,
     threads: Threads = None,
     tta: Tta = False,
+    prevalence: Prevalence = None,
 ) -> None:
     """Receive ultrasound by DICOM, send results back.
 
@@ -92,7 +93,7 @@ def listen(
     callers = callers_for(host, allow_ae or (), allow_from or ())
     check_no_loop(host, port, destination)
     listening_tls, sending_tls = _tls(tls_cert, tls_key, tls_ca, send_tls)
-    predictor = Predictor.load(bundle, threads=threads, tta=tta)
+    predictor = Predictor.load(bundle, threads=threads, tta=tta, prevalence=prevalence)
     folder = spool or Path(typer.get_app_dir("thyrosight")) / SPOOL_FOLDER
     held = Spool(folder, SpoolLimits(max_mb << 20, max_queue))
     if retry_failed:
@@ -176,6 +177,7 @@ def dicomweb(
     bundle: BundleOption = None,
     threads: Threads = None,
     tta: Tta = False,
+    prevalence: Prevalence = None,
     as_json: Json = False,
 ) -> None:
     """Ultrasound of a DICOMweb server -> results.
@@ -205,7 +207,7 @@ def dicomweb(
     from thyrosight.pacs.dicomweb import predict_study
 
     with stdout_kept_for_json(as_json):
-        predictor = Predictor.load(bundle, threads=threads, tta=tta)
+        predictor = Predictor.load(bundle, threads=threads, tta=tta, prevalence=prevalence)
         summary = predict_study(archive, images, out, predictor, is_stored=store, log=remark)
     _print_summary(summary, as_json)
     raise typer.Exit(summary.exit_code)

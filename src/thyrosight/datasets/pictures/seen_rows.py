@@ -116,7 +116,7 @@ def refuse_start(bundle: Bundle, kept_out: Sequence[Case]) -> None:
         raise ConfigError(
             f"network.start_from: {bundle.info.name} has learned from {len(certain)} of the {len(kept_out)} images "
             f"that are kept out now (the first: {certain[0].case_id}, {seen.reason(certain[0])}), so they would not be "
-            'unseen; start from another bundle, or from ImageNet by network.start_from=""'
+            "unseen; start from another bundle, or from ImageNet by --recipe scratch or --set network.start_from="
         )
 
 
