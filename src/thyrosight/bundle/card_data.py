@@ -47,14 +47,14 @@ def _counts(entry: TrainingSet) -> tuple[str, ...]:
     return (
         entry.source,
         f"{entry.num_images:,}",
-        _part(entry.split),
+        part_in_words(entry.split),
         *(NOT_RECORDED if number is None else f"{number:,}" for number in numbers),
         f"`{entry.sha256[:12]}`" if entry.sha256 else "",
     )
 
 
-def _part(split: str) -> str:
-    """-> which rows of a set the weights have seen, and how many trainings ago."""
+def part_in_words(split: str) -> str:
+    """`split` of a training set -> which rows of a set the weights have seen, and how many trainings ago."""
     *starts, part = split.split("before, by ")
     if len(starts) < 2:
         return split or NOT_SAID

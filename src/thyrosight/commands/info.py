@@ -50,12 +50,14 @@ def info(
 
 def _print_bundle(loaded: Bundle) -> None:
     from thyrosight.bundle.card import familiarity_line
+    from thyrosight.bundle.card_data import part_in_words
 
     facts = plain(loaded.info)
     tables = {name: facts.pop(name) for name in ("training_sets", "scores", "operating_points")}
     for part in tables["training_sets"]:
         for name in ("label_meaning", "left_out", "notes", "origin", "held_out_fold", "inherited_from"):
             part.pop(name, None)  # `split` states the last two in words
+        part["split"] = part_in_words(part["split"])
     for part in tables["operating_points"]:
         for name in ("sensitivity", "specificity"):  # `meaning` states them in words
             part.pop(name)
