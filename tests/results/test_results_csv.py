@@ -9,10 +9,11 @@ import numpy as np
 from PIL import Image
 
 from scans import rows_of, run, write_scans
+from thyrosight.bundle.store import load_bundle
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results import report
 from thyrosight.results.layout import read_result
-from thyrosight.results.results_csv import CSV_COLUMNS, SIGN_COLUMNS
+from thyrosight.results.results_csv import CSV_COLUMNS, SIGN_COLUMNS, csv_row
 
 # The table.
 
@@ -31,6 +32,7 @@ def test_the_table_says_what_the_results_say(tiny: Predictor, tmp_path: Path) ->
         result = read_result(tmp_path / "out" / row["case_id"])
         assert result is not None
         assert float(row["risk"]) == result.risk
+        assert row["risk_share"] == ("" if result.risk_share is None else str(round(result.risk_share.assumed, 4)))
         assert row["flags"] == ";".join(flag.code for flag in result.flags)
         assert int(row["num_nodules"]) == len(result.nodules)
         if result.nodules:
@@ -46,6 +48,14 @@ def test_the_table_says_what_the_results_say(tiny: Predictor, tmp_path: Path) ->
             assert row["compactness"] != ""
     assert rows[3]["area_px"] == rows[3]["nodule_risk"] == rows[3]["mean_probability"] == ""
     assert rows[3]["flags"] == "small_image;no_nodule"
+
+
+def test_the_table_says_which_share_its_risks_assume(tmp_path: Path) -> None:
+    prediction = Predictor.load(threads=1, prevalence=0.1).predict(np.full((90, 120), 120, np.uint8))
+    assert dict(zip(CSV_COLUMNS, csv_row("a", prediction), strict=True))["risk_share"] == 0.1
+    prediction = Predictor.load(threads=1).predict(np.full((90, 120), 120, np.uint8))
+    calibrated_at = load_bundle(None).info.calibration.prevalence
+    assert dict(zip(CSV_COLUMNS, csv_row("a", prediction), strict=True))["risk_share"] == round(calibrated_at or 0, 4)
 
 
 def test_results_from_before_there_were_signs_are_read(tiny: Predictor, tmp_path: Path) -> None:

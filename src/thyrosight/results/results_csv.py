@@ -13,14 +13,15 @@ from thyrosight.results.layout import CSV_NAME
 
 SIGN_COLUMNS = ("compactness", "solidity", "irregularity", "echogenicity_ratio", "cystic_share", "num_foci")
 CSV_COLUMNS = (
-    *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "nodule_risk"),
+    *("case_id", "file", "frame", "width_px", "height_px", "num_panels", "num_nodules", "risk", "risk_share"),
+    "nodule_risk",
     *("area_px", "area_mm2", "longest_px", "longest_mm", "perpendicular_px", "perpendicular_mm"),
     *("anteroposterior_px", "anteroposterior_mm", "transverse_px", "transverse_mm", "taller_than_wide"),
     *SIGN_COLUMNS,
     *("mean_probability", "flags", "sha256", "model", "model_id", "software", "seconds"),
 )
-"""One row per image. The columns from nodule_risk to mean_probability describe the largest nodule; empty without
-one."""
+"""One row per image. risk_share: the share of malignant nodules that the risks assume. The columns from nodule_risk to
+mean_probability describe the largest nodule; empty without one."""
 NUM_NODULE_COLUMNS = CSV_COLUMNS.index("mean_probability") - CSV_COLUMNS.index("nodule_risk") + 1
 
 
@@ -42,6 +43,7 @@ def csv_row(case_id: str, prediction: Prediction, num_nodules: int | None = None
     row = [
         *(case_id, image.name, image.frame_index, image.width_px, image.height_px),
         *(len(prediction.panels), len(prediction.nodules) if num_nodules is None else num_nodules, prediction.risk),
+        round(prediction.risk_share.assumed, 4) if prediction.risk_share else None,
         *(_nodule_values(nodule) if nodule else [None] * NUM_NODULE_COLUMNS),
         ";".join(dict.fromkeys(flag.code for flag in prediction.flags)),
         *(image.sha256, prediction.model.name, prediction.model.id, prediction.software_version, prediction.seconds),
