@@ -75,7 +75,7 @@ def test_results_of_two_shares_do_not_mix_in_one_folder(bundle: Path, tmp_path: 
         predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=bundle, options=FolderOptions(threads=1))
 
 
-@pytest.mark.parametrize(("name", "value"), [("prevalence", 0.1), ("tta", True), ("threads", 2), ("device", "cuda")])
+@pytest.mark.parametrize(("name", "value"), [("prevalence", 0.1), ("tta", True), ("device", "cuda")])
 def test_options_that_contradict_a_predictor_are_refused(
     name: str, value: object, bundle: Path, tmp_path: Path
 ) -> None:
@@ -86,7 +86,7 @@ def test_options_that_contradict_a_predictor_are_refused(
     with pytest.raises(InputError, match=f"the Predictor has {name} of its own; pass {name}=.* to Predictor.load"):
         predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=predictor, options=options)
     assert not (tmp_path / "out").exists()
-    same = FolderOptions(threads=1)
+    same = FolderOptions(threads=2)  # threads change no result
     assert predict_folder(tmp_path / "a.png", tmp_path / "out", bundle=predictor, options=same).num_done == 1
 
 

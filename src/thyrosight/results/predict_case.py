@@ -23,11 +23,11 @@ from thyrosight.types import Spacing, whole_given
 class FolderOptions:
     """How a folder is predicted.
 
-    tta, threads, prevalence and device are settings for Predictor.load; where a Predictor is passed, other settings
-    than its own are refused. prevalence: the share of malignant nodules to which risks are adjusted. overwrite: predict
-    images again that have results, also results of another model or other settings. frame_index: the frame that is
-    predicted of a file with several frames. every: n, to predict every n-th frame of a clip. spacing: replaces the
-    spacing of the files.
+    tta, threads, prevalence and device are settings for Predictor.load. Where a Predictor is passed, its own threads
+    are used, and a tta, prevalence or device that it does not have is refused. prevalence: the share of malignant
+    nodules to which risks are adjusted. overwrite: predict images again that have results, also results of another
+    model or other settings. frame_index: the frame that is predicted of a file with several frames. every: n, to
+    predict every n-th frame of a clip. spacing: replaces the spacing of the files.
     """
 
     tta: bool = False

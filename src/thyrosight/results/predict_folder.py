@@ -209,10 +209,9 @@ def _model(
 
 
 def _refuse_settings_of_another(predictor: Predictor, options: FolderOptions) -> None:
-    """InputError where the options ask for a setting that belongs to the Predictor, and that it does not have."""
+    """InputError where the options ask for a setting that changes results, and that the Predictor does not have."""
     asked = {
         "tta": options.tta and not predictor.with_tta,
-        "threads": options.threads is not None and options.threads != predictor.threads,
         "prevalence": options.prevalence not in (None, predictor.share.asked_for),
         "device": options.device not in (CPU, predictor.device),
     }

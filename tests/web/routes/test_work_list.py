@@ -72,7 +72,8 @@ def test_the_list_shows_a_readers_own_reading_first(desk: Desk) -> None:
     desk.save(item_id, {"findings": [], "who": "Bob"})
 
     def row(who: str | None) -> tuple[object, ...]:
-        (found,) = desk.client.get("/api/v1/worklist", params={} if who is None else {"who": who}).json()["items"]
+        asked = {"item": item_id} | ({} if who is None else {"who": who})
+        (found,) = desk.client.get("/api/v1/worklist", params=asked).json()["items"]
         return found["num_nodules"], found["is_level_proposed"], found["said_by"]
 
     assert (row("Ann"), row("Bob")) == ((1, False, "Ann"), (0, False, "Bob"))
