@@ -26,14 +26,14 @@ SAME_PLACE = 0.6
 """Two masks show one thing if they share at least this part of the smaller mask."""
 
 
-def is_mask(path: Path) -> bool:
+def is_mask(path: Path, *, may_be_empty: bool = True) -> bool:
     """Whether the file can be read as a mask; a mask with one label inside another also counts."""
     try:
-        read_mask_image(path)
+        mask_HW = read_mask_image(path).mask_HW
     except InputError as error:
         raise_disk_fault(error)
         return isinstance(error, NestedLabelsError)
-    return True
+    return may_be_empty or bool(mask_HW.any())
 
 
 def holds_masks_alone(folder: Path) -> bool:
@@ -50,17 +50,10 @@ def masks_among(images: Sequence[Path]) -> list[Path]:
         folders[path.parent.name].append(path)
     if not 2 <= len(folders) <= MAX_FOLDERS:
         return []
-    of_masks = [paths for paths in folders.values() if all(_is_drawn(path) for path in paths[:MAX_OPENED])]
+    of_masks = [
+        paths for paths in folders.values() if all(is_mask(path, may_be_empty=False) for path in paths[:MAX_OPENED])
+    ]
     return [path for paths in of_masks for path in paths] if len(of_masks) < len(folders) else []
-
-
-def _is_drawn(path: Path) -> bool:
-    """Whether the file is a mask with something in it."""
-    try:
-        return bool(read_mask_image(path).mask_HW.any())
-    except InputError as error:
-        raise_disk_fault(error)
-        return isinstance(error, NestedLabelsError)
 
 
 def organs_among(folder: Path, pairs: Mapping[Path, Sequence[Path]]) -> list[Path]:

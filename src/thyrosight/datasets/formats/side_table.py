@@ -79,11 +79,12 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     notes = [f"table not used, because it can't be read: {fault}" for fault in faults.values()]
     if of_models:
         notes.append(f"tables of predictions by their names, not used: {', '.join(table.name for table in of_models)}")
-    per_patient = [table for table in others if not fitting and table not in faults and _rows_of_patients(table, cases)]
-    if unfit := [table.name for table in others if table not in (*faults, *per_patient[:1])]:
+    readable = [table for table in others if not fitting and table not in faults]
+    per_patient = next(((table, *theirs) for table in readable if (theirs := _rows_of_patients(table, cases))), None)
+    if unfit := [table.name for table in others if table not in (*faults, *(per_patient or ())[:1])]:
         notes.append(f"tables not used, because no column names the images: {', '.join(unfit)}")
     if per_patient:
-        listed, more_notes = _with_patients_rows(listed, per_patient[0], request)
+        listed, more_notes = _with_patients_rows(listed, *per_patient, request)
         notes += more_notes
     if not fitting:
         _refuse_without_table(request)
@@ -166,10 +167,14 @@ def _rows_of_patients(table: Path, cases: Sequence[Case]) -> tuple[str, dict[Pat
     return None
 
 
-def _with_patients_rows(cases: Sequence[Case], table: Path, request: Request) -> tuple[list[Case], list[str]]:
-    """Cases, a table with one row per patient -> (the cases with what the row of their patient says, notes)."""
+def _with_patients_rows(
+    cases: Sequence[Case], table: Path, column: str, row_of: Mapping[Path, int], request: Request
+) -> tuple[list[Case], list[str]]:
+    """Cases, a table with one row per patient -> (the cases with what the row of their patient says, notes).
+
+    column and row_of are what _rows_of_patients found.
+    """
     header, rows = table_rows(table)
-    column, row_of = _rows_of_patients(table, cases) or ("", {})
     cut = None if request.malignant is None else parse_cut(request.malignant, header)
     of_images = [{**rows[number], _IMAGE: image.as_posix()} for image, number in row_of.items()]
     written = {plain_name(name) for name in header} | {"", "none"}
