@@ -1,6 +1,7 @@
-"""Two finished runs of one network, the second begun from the first -> a run whose weights lie between theirs.
+"""A finished run and what it began from (a run, a bundle, "shipped") -> a run whose weights lie between theirs.
 
     python studies/average_weights.py second/fold0 third/fold0 -o between/fold0 --share 0.5
+    python studies/average_weights.py shipped fourth/all -o between/all
     thyrosight export between/fold0 -o between/fold0/bundle
 
 Weights on the line between a network and its fine-tuned successor keep some of both (Wortsman et al., Robust
@@ -14,11 +15,34 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from thyrosight.bundle.store import SHIPPED, load_bundle
+from thyrosight.networks.from_bundle import network_from_bundle
+
 TAKEN_OVER = ("config.json", "rows.json", "metrics.csv", "set_audit.json", "start_images.bin")
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    """Run folder -> its best checkpoint."""
+    found: dict[str, Any] = torch.load(run / "best.ckpt", map_location="cpu", weights_only=True)
+    return found
+
+
+def weights(start: str, names: Iterable[str]) -> dict[str, torch.Tensor]:
+    """A run folder, a bundle or "shipped", names of a checkpoint's weights -> its weights by these names.
+
+    A bundle has one set of weights. It stands for a checkpoint's network and for its moving average.
+    """
+    if start == SHIPPED or (Path(start) / "bundle.json").exists():
+        state = network_from_bundle(load_bundle(start)).state_dict()
+        return {name: state[name.partition(".")[2]] for name in names}
+    found: dict[str, torch.Tensor] = checkpoint(Path(start))["state_dict"]
+    return found
 
 
 def averaged(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
@@ -38,17 +62,15 @@ def averaged(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], sh
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("first", type=Path)
+    parser.add_argument("first", help="a run folder, a bundle, or " + SHIPPED)
     parser.add_argument("second", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--share", type=float, default=0.5, help="of the second run's weights")
     parser.add_argument("--about", help="what the bundle says of its training; the second run's own words without it")
     arguments = parser.parse_args()
-    first, second = (
-        torch.load(run / "best.ckpt", map_location="cpu", weights_only=True)
-        for run in (arguments.first, arguments.second)
-    )
-    second["state_dict"] = averaged(first["state_dict"], second["state_dict"], arguments.share)
+    second = checkpoint(arguments.second)
+    learned = second["state_dict"]
+    second["state_dict"] = averaged(weights(arguments.first, learned), learned, arguments.share)
     arguments.out.mkdir(parents=True)
     for name in TAKEN_OVER:
         if (arguments.second / name).exists():
