@@ -14,10 +14,8 @@ from refused_files import refused
 from score_rows import rows_of
 from tables import bytes_in
 from thyrosight.datasets.audit_case import check_case
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.annotation_files import json_of, starts_as_json, xml_below, xml_root
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column
-from thyrosight.datasets.formats.tree import is_image
 from thyrosight.datasets.pictures.seen_rows import image_print
 from thyrosight.datasets.prepare import PrepareOptions, prepare
 from thyrosight.datasets.scan import scan_case
@@ -27,6 +25,8 @@ from thyrosight.evaluation.case_scores import is_case_scores, read_case_scores, 
 from thyrosight.evaluation.evaluate import evaluate
 from thyrosight.evaluation.summary import read_evaluation
 from thyrosight.files import disk_fault_of, mend_of, raise_disk_fault
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.tree import is_image
 from thyrosight.frames.find_images import find_images
 from thyrosight.inference.predictor import Predictor
 from thyrosight.phantom.cohort import write_phantoms

@@ -295,7 +295,7 @@ def test_cases_csv_reads_back(tmp_path: Path) -> None:
 
 
 def test_descriptors_in_cases_csv_are_terms_of_the_chart() -> None:
-    lexicon = pytest.importorskip("thyrosight.datasets.sets.words").LEXICON
+    lexicon = pytest.importorskip("thyrosight.folders.words").LEXICON
     rng = np.random.default_rng(6)
     for _ in range(200):
         columns = draw_descriptors(rng, PhantomSettings()).as_chart(4)

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thyrosight.datasets.csv_file import csv_lines
-from thyrosight.datasets.formats.content import holds_masks_alone, unpaired_masks
 from thyrosight.datasets.formats.folders import holds_masks
-from thyrosight.datasets.formats.tree import what_is_in
 from thyrosight.datasets.known_sets import KNOWN_SETS
 from thyrosight.datasets.sets import SETS, own_csv, tn5000
 from thyrosight.datasets.sets.layout import DataSet, Request
@@ -20,6 +18,8 @@ from thyrosight.datasets.table import COLUMNS, REQUIRED, write_cases
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault, readable, write_atomic
 from thyrosight.files.earlier_files import json_table, refuse_strangers
+from thyrosight.folders.content import holds_masks_alone, unpaired_masks
+from thyrosight.folders.tree import what_is_in
 from thyrosight.types import Case, Json, Progress, whole_given
 
 if TYPE_CHECKING:

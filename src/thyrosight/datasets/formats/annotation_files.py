@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
+from thyrosight.folders.folder_files import files_below
 from thyrosight.types import Json
 
 MAX_JSON_BYTES = 512 << 20

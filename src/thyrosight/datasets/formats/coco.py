@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
-from thyrosight.datasets.formats.names import words_of
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -23,9 +22,10 @@ from thyrosight.datasets.formats.shapes import (
     union,
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
-from thyrosight.datasets.sets.words import SPLIT_WORDS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
+from thyrosight.folders.names import words_of
+from thyrosight.folders.words import SPLIT_WORDS
 from thyrosight.types import BoolArray, Json
 
 NAME = "coco"

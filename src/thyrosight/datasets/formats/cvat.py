@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
-from thyrosight.datasets.formats.names import malignancy_in
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -22,8 +21,9 @@ from thyrosight.datasets.formats.shapes import (
     run_lengths,
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
-from thyrosight.datasets.sets.words import SPLIT_WORDS
 from thyrosight.errors import InputError
+from thyrosight.folders.names import malignancy_in
+from thyrosight.folders.words import SPLIT_WORDS
 from thyrosight.types import BoolArray
 
 NAME = "cvat"

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.formats.names import classes_of, malignancy_in, patients_of, place_of, safe_name
 from thyrosight.datasets.formats.side_table import with_table
-from thyrosight.datasets.formats.tree import stem_without_ending
-from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
+from thyrosight.datasets.formats.volumes import as_png, refuse_turned_mask
 from thyrosight.datasets.sets.layout import CONVERTED, DataSet, Request, without_masks
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage, readable
+from thyrosight.folders.names import classes_of, malignancy_in, patients_of, place_of, safe_name
+from thyrosight.folders.tree import is_volume, stem_without_ending
 from thyrosight.types import Box, Case
 
 LABEL_MEANING = "as folders, categories or the table next to the images say: 1 = malignant, 0 = benign"

@@ -11,11 +11,11 @@ import numpy as np
 
 from thyrosight.datasets.formats.annotation_files import json_of, starts_as_json
 from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, data_set_of_shapes
-from thyrosight.datasets.formats.tree import images_below, stem_without_ending
-from thyrosight.datasets.formats.volumes import as_png, is_volume, refuse_turned_mask
+from thyrosight.datasets.formats.volumes import as_png, refuse_turned_mask
 from thyrosight.datasets.sets.layout import CONVERTED, DataSet, KnownSet, Request, first_folder
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault, raise_shortage
+from thyrosight.folders.tree import images_below, is_volume, stem_without_ending
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import BoolArray
 

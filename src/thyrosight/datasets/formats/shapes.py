@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
-from thyrosight.datasets.formats.names import is_nodule_name
-from thyrosight.datasets.formats.tree import by_name, images_below, may_be_a_file, stem_without_ending
 from thyrosight.datasets.sets.cell_files import Moved, nearest
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage
+from thyrosight.folders.names import is_nodule_name
+from thyrosight.folders.tree import by_name, images_below, may_be_a_file, stem_without_ending
 from thyrosight.frames.load import load_frame
 from thyrosight.measurement.outlines import bounding_box
 from thyrosight.types import BoolArray, Box

@@ -7,9 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import csv_lines
-from thyrosight.datasets.folder_files import files_below
-from thyrosight.datasets.formats.names import shorter_names, words_of
-from thyrosight.datasets.formats.tree import by_name, stem_without_ending, tables_below
 from thyrosight.datasets.sets.cell_files import Moved, nearest, parts_of
 from thyrosight.datasets.sets.csv_columns import (
     NEAR_PATIENT,
@@ -22,9 +19,12 @@ from thyrosight.datasets.sets.csv_columns import (
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import case_of_row, cases_of_rows, patient_key, table_rows, united, with_patients
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table, split_in
-from thyrosight.datasets.sets.words import ALIASES, is_label, label_of, plain_name
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.names import shorter_names, words_of
+from thyrosight.folders.tree import by_name, stem_without_ending, tables_below
+from thyrosight.folders.words import ALIASES, is_label, label_of, plain_name
 from thyrosight.types import Case
 
 _FILE_ROLES = ("image", "mask")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
 from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_files, read_each
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
-from thyrosight.datasets.sets.words import SPLIT_WORDS
 from thyrosight.errors import InputError
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.words import SPLIT_WORDS
 
 NAME = "voc"
 

@@ -8,20 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thyrosight.datasets.formats.names import is_nodule_name
-from thyrosight.datasets.formats.tree import VOLUMES, ending_of
 from thyrosight.datasets.sets.layout import write_pixels
 from thyrosight.errors import InputError, MissingExtraError
+from thyrosight.folders.names import is_nodule_name
+from thyrosight.folders.tree import ending_of, is_volume
 from thyrosight.frames.load import MAX_PIXELS, load_frame
 
 MAX_VOLUME_BYTES = 1 << 30
 SAME_DIRECTION = 0.1
 """Two unit vectors point the same way where no component differs by more than this."""
-
-
-def is_volume(path: Path) -> bool:
-    """Whether the file is NIfTI or NRRD by its ending."""
-    return ending_of(path) in VOLUMES
 
 
 def as_png(path: Path, out: Path, *, is_mask: bool, wanted: tuple[str, ...] = ()) -> Path:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import whole_number
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -17,9 +16,10 @@ from thyrosight.datasets.formats.shapes import (
     polygon,
     read_each,
 )
-from thyrosight.datasets.formats.tree import by_name, images_below
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.tree import by_name, images_below
 from thyrosight.types import BoolArray
 
 NAME = "yolo"

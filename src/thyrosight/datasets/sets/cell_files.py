@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES
 from thyrosight.errors import InputError
+from thyrosight.folders.folder_files import files_below
 from thyrosight.frames.load import SUFFIXES
 
 MAX_PATH_LENGTH = 4_000

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
-from thyrosight.datasets.sets.words import (
+from thyrosight.errors import InputError
+from thyrosight.files import raise_disk_fault
+from thyrosight.folders.words import (
     ALIASES,
     BENIGN_WORDS,
     MALIGNANT_WORDS,
@@ -21,8 +23,6 @@ from thyrosight.datasets.sets.words import (
     label_of,
     plain_name,
 )
-from thyrosight.errors import InputError
-from thyrosight.files import raise_disk_fault
 from thyrosight.frames.load import SUFFIXES
 
 NEAR_PATIENT = re.compile(

@@ -23,9 +23,9 @@ import numpy as np
 from thyrosight.bundle.records import Origin
 from thyrosight.datasets.csv_file import read_rows
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, image_size_hw, images_in, write_mask
-from thyrosight.datasets.sets.words import to_lexicon
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_shortage
+from thyrosight.folders.words import to_lexicon
 from thyrosight.types import BoolArray, Case
 
 NAME = "ddti"

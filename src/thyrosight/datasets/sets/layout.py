@@ -5,7 +5,6 @@ KnownSet states how a set is recognised; its reader turns a Request into a DataS
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +15,12 @@ from numpy.typing import NDArray
 from thyrosight.bundle.records import Origin
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_disk_fault, readable, write_atomic
+from thyrosight.folders.names import image_name_of
 from thyrosight.types import BoolArray, Case
 
 CONVERTED = "converted"
 """Folder next to `masks` for images and masks of formats that are written as PNG."""
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-_MASK_WORD = (
-    r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|msk|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
-)
-_MASK_NAME = re.compile(
-    rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+\(?{_MASK_WORD}\)?(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -92,12 +85,6 @@ def images_in(folder: Path) -> dict[str, Path]:
                 raise InputError(f"{folder}: both {found[path.stem].name} and {path.name}; keep one image per name")
             found[path.stem] = path
     return found
-
-
-def image_name_of(mask_stem: str) -> str:
-    """`12_mask`, `12-seg_1`, `mask_12` -> `12`: the name of the image that a mask of this name belongs to."""
-    found = _MASK_NAME.match(mask_stem)
-    return (found["after"] or found["before"]) if found else mask_stem
 
 
 def masks_in(folder: Path | None, images: Iterable[str]) -> dict[str, Path]:

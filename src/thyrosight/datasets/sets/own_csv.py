@@ -31,10 +31,10 @@ from thyrosight.datasets.sets.csv_columns import (
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table
-from thyrosight.datasets.sets.words import LABELS, SPLIT_WORDS, is_label, label_of, plain_name, to_lexicon
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
+from thyrosight.folders.words import LABELS, SPLIT_WORDS, is_label, label_of, plain_name, to_lexicon
 from thyrosight.frames.load import SUFFIXES
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.frames.spacing import MAX_MM, MIN_MM

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from thyrosight.datasets.sets.words import BENIGN_WORDS, MALIGNANT_WORDS, SPLIT_WORDS
 from thyrosight.errors import InputError
+from thyrosight.folders.words import BENIGN_WORDS, MALIGNANT_WORDS, SPLIT_WORDS
 from thyrosight.types import Case
 
 

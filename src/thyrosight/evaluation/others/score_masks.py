@@ -17,13 +17,9 @@ import numpy as np
 
 from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows
-from thyrosight.datasets.folder_files import files_below
-from thyrosight.datasets.formats.names import shorter_names
-from thyrosight.datasets.formats.tree import is_image, stem_without_ending
-from thyrosight.datasets.formats.volumes import as_png, is_volume
+from thyrosight.datasets.formats.volumes import as_png
 from thyrosight.datasets.masks import load_mask
 from thyrosight.datasets.sets.layout import image_name_of
-from thyrosight.datasets.sets.words import plain_name
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
@@ -33,6 +29,10 @@ from thyrosight.evaluation.evaluate import score_all
 from thyrosight.evaluation.report import Outlines, outlines_of
 from thyrosight.evaluation.summary import Evaluation, EvaluationContext
 from thyrosight.files import sha256_of
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.names import shorter_names
+from thyrosight.folders.tree import is_image, is_volume, stem_without_ending
+from thyrosight.folders.words import plain_name
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.measurement.outlines import bounding_box, components
 from thyrosight.results.layout import OVERLAY_NAME

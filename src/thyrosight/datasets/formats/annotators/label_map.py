@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from thyrosight.datasets.folder_files import files_below
-from thyrosight.datasets.formats.names import is_nodule_name
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.errors import InputError
+from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.names import is_nodule_name
 
 _LABEL_COLOUR = re.compile(r"^([^#:\n][^:\n]*):(\d{1,3}),(\d{1,3}),(\d{1,3}):", re.MULTILINE)
 

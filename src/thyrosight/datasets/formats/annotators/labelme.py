@@ -24,10 +24,10 @@ from thyrosight.datasets.formats.shapes import (
     polygon,
     read_each,
 )
-from thyrosight.datasets.formats.tree import by_name
 from thyrosight.datasets.sets.layout import CONVERTED, DataSet, KnownSet, Request
 from thyrosight.errors import InputError
 from thyrosight.files import write_atomic
+from thyrosight.folders.tree import by_name
 from thyrosight.types import BoolArray
 
 NAME = "labelme"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
-from thyrosight.datasets.formats.names import malignancy_in
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
@@ -18,6 +17,7 @@ from thyrosight.datasets.formats.shapes import (
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
+from thyrosight.folders.names import malignancy_in
 from thyrosight.types import Json
 
 NAME = "via"

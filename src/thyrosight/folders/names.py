@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thyrosight.datasets.formats.tree import by_name, stem_without_ending
-from thyrosight.datasets.sets.layout import image_name_of
-from thyrosight.datasets.sets.words import BENIGN_WORDS, MALIGNANT_WORDS, SPLIT_WORDS
+from thyrosight.folders.tree import by_name, stem_without_ending
+from thyrosight.folders.words import BENIGN_WORDS, MALIGNANT_WORDS, SPLIT_WORDS
 
 MASK_WORDS = frozenset(
     re.split(
@@ -89,6 +88,13 @@ _SIDE = re.compile(
 _PATIENT_NAME = re.compile(r"^(p|pt|pa|pat|patient|case|subject|sub|s|id|study)?[ _.-]*\d+$", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"[ _.-]+\(?\d{1,2}\)?$")
 """masks/a_1.png, masks/a_2.png: two masks of the image a."""
+_MASK_WORD = (
+    r"(?:seg(?:mentation)?[ _.-]?)?(?:masks?|msk|gt|ground[ _-]?truth|seg|segmentation|annotation|label|outline|roi)"
+)
+_MASK_NAME = re.compile(
+    rf"^(?:{_MASK_WORD}[ _.-]+(?P<after>.+)|(?P<before>.+?)[ _.-]+\(?{_MASK_WORD}\)?(?:[ _.-]?\(?\d{{1,2}}\)?)?)$",
+    re.IGNORECASE,
+)
 Key = tuple[tuple[str, ...], str]
 
 
@@ -233,6 +239,12 @@ def classes_of(places: Sequence[Place]) -> tuple[list[int | None], list[tuple[st
 def plain_words(name: str) -> str:
     """`Low_Risk` -> low risk."""
     return " ".join(re.split(r"[\W_]+", unicodedata.normalize("NFC", name).casefold())).strip()
+
+
+def image_name_of(mask_stem: str) -> str:
+    """`12_mask`, `12-seg_1`, `mask_12` -> `12`: the name of the image that a mask of this name belongs to."""
+    found = _MASK_NAME.match(mask_stem)
+    return (found["after"] or found["before"]) if found else mask_stem
 
 
 def names_of_image(name: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thyrosight.datasets.sets.words import to_lexicon
+from thyrosight.folders.words import to_lexicon
 from thyrosight.tirads.descriptors import LEXICON
 
 # the lexicon --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thyrosight.datasets.formats.names import Sorted, matched
+from thyrosight.folders.names import Sorted, matched
 
 FOLDER = Path("set")
 

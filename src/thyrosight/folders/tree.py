@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from thyrosight.datasets.folder_files import files_below
 from thyrosight.files import raise_disk_fault
+from thyrosight.folders.folder_files import files_below
 from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.frames.load import SUFFIXES
 
@@ -71,6 +71,11 @@ def is_image(path: Path) -> bool:
     except OSError as error:
         raise_disk_fault(error, path)
         return False
+
+
+def is_volume(path: Path) -> bool:
+    """Whether the file is NIfTI or NRRD by its ending."""
+    return ending_of(path) in VOLUMES
 
 
 def images_below(folder: Path) -> list[Path]:

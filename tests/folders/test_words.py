@@ -8,9 +8,9 @@ import pytest
 
 from drawn_images import picture, rectangle, save
 from thyrosight.datasets.prepare import PrepareOptions, prepare
-from thyrosight.datasets.sets.words import ALIASES, BENIGN_WORDS, MALIGNANT_WORDS, is_label, label_of, plain_name
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
+from thyrosight.folders.words import ALIASES, BENIGN_WORDS, MALIGNANT_WORDS, is_label, label_of, plain_name
 
 TABLES = {
     "German": ("Bild;Maske;Diagnose;Patienten-ID", "gutartig", "bösartig"),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from thyrosight.datasets.formats.names import MASK_WORDS, NODULE_WORDS, ORGAN_WORDS, OVERLAY_WORDS, words_of
-from thyrosight.datasets.formats.tree import images_below, stem_without_ending
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
+from thyrosight.folders.names import MASK_WORDS, NODULE_WORDS, ORGAN_WORDS, OVERLAY_WORDS, words_of
+from thyrosight.folders.tree import images_below, stem_without_ending
 from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import BoolArray

@@ -1,0 +1,1 @@
+"""A folder of files -> its images, masks and drawings over images, told by names and content."""
