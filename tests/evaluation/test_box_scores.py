@@ -58,12 +58,12 @@ def test_scores_by_hand() -> None:
     found = {estimate.name: estimate for estimate in box_scores(ROWS, EvaluationSettings(draws=200))}
     assert found["box_recall_50"].value == pytest.approx(2 / 5)
     assert found["box_recall_30"].value == pytest.approx(3 / 5)
-    assert found["box_false_an_image"].value == pytest.approx(2 / 4)
+    assert found["box_false_per_image"].value == pytest.approx(2 / 4)
     # by mean: 0.9 true, 0.8 false, 0.7 true, 0.6 false; precision 1, 1/2, 2/3, 1/2, made monotone 1, 2/3, 2/3, 1/2
     assert found["box_ap_50"].value == pytest.approx((1 + 2 / 3) / 5)
     assert found["box_froc"].value == pytest.approx(1 / 5), "the second would cost a quarter of a region per image"
     assert (found["box_recall_50"].n, found["box_recall_50"].n_of, found["box_recall_50"].num_groups) == (5, "boxes", 4)
-    assert found["box_false_an_image"].n_of == "images"
+    assert found["box_false_per_image"].n_of == "images"
     assert found["box_recall_50"].low is not None
     assert box_scores([plain("a")], EvaluationSettings()) == ()
 
@@ -71,7 +71,7 @@ def test_scores_by_hand() -> None:
 def test_froc_curve_by_hand() -> None:
     curve = froc(ROWS)
     assert curve is not None
-    assert curve.false_an_image == (0.0, 0.0, 0.25, 0.25, 0.5)
+    assert curve.false_per_image == (0.0, 0.0, 0.25, 0.25, 0.5)
     assert curve.sensitivity == (0.0, 0.2, 0.2, 0.4, 0.4)
     assert froc([plain("a")]) is None
 
@@ -129,7 +129,7 @@ def test_compare_pairs_the_scores_of_boxes(tmp_path: Path) -> None:
     assert {name: found[name].first for name in alone} == alone
     assert found["box_recall_50"].second == 0.0
     assert found["box_recall_50"].n == 5
-    assert not found["box_false_an_image"].higher_is_better
+    assert not found["box_false_per_image"].higher_is_better
 
 
 def test_compare_refuses_other_boxes(tmp_path: Path) -> None:

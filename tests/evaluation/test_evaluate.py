@@ -145,7 +145,7 @@ def test_a_perfect_prediction_scores_perfectly(cases: list[Case], tmp_path: Path
     values = {estimate.name: estimate.value for estimate in (*evaluation.scores, *evaluation.group_scores)}
     ones = ("dice", "dice_median", "iou", "nsd_px", "nodule_sensitivity", "auroc", "average_precision", "f1")
     assert {name: values[name] for name in ones} == dict.fromkeys(ones, 1.0)
-    assert (values["hd95_px"], values["false_positives_an_image"], values["longest_px_bias"]) == (0.0, 0.0, 0.0)
+    assert (values["hd95_px"], values["false_positives_per_image"], values["longest_px_bias"]) == (0.0, 0.0, 0.0)
     assert (values["dice_of_groups"], values["auroc_of_groups"]) == (1.0, None), "every group holds both labels"
     assert (evaluation.num_images, evaluation.num_groups, evaluation.num_high) == (12, 6, 6)
     assert values["brier"] == pytest.approx((0.2**2 + 0.1**2) / 2)
@@ -177,7 +177,7 @@ def test_scores_of_known_faults(cases: list[Case], tmp_path: Path) -> None:
     assert evaluation.score("dice_median").value == 1.0
     sensitivity = evaluation.score("nodule_sensitivity")
     assert (sensitivity.value, sensitivity.n, sensitivity.n_of) == (pytest.approx(11 / 12), 12, "nodules")
-    assert evaluation.score("false_positives_an_image").value == pytest.approx(1 / 12)
+    assert evaluation.score("false_positives_per_image").value == pytest.approx(1 / 12)
     assert evaluation.score("hd95_px").n == 11
     diagonal = math.hypot(FIELD.width, FIELD.height)
     hd95_c1 = rows["c1"].hd95_px
@@ -206,7 +206,7 @@ def test_empty_and_unknown_references(cases: list[Case], tmp_path: Path) -> None
     assert (evaluation.score("dice").value, evaluation.score("dice").n) == (1.0, 9)
     empty = evaluation.score("empty_left_empty")
     assert (empty.value, empty.n) == (0.5, 2)
-    false = evaluation.score("false_positives_an_image")
+    false = evaluation.score("false_positives_per_image")
     assert (false.value, false.n) == (pytest.approx(1 / 11), 11)
     assert (evaluation.num_outlined, evaluation.num_empty, evaluation.score("auroc").n) == (9, 2, 12)
 

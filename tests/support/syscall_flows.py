@@ -39,7 +39,7 @@ keep = "best"
 """
 VOLATILE = {
     "seconds",
-    "seconds_an_image",
+    "seconds_per_image",
     "started",
     "created",
     "git_revision",

@@ -29,7 +29,7 @@ class Froc:
     The first point is without any region. Each next point adds one region, the most probable first.
     """
 
-    false_an_image: tuple[float, ...]
+    false_per_image: tuple[float, ...]
     sensitivity: tuple[float, ...]
 
 
@@ -109,7 +109,7 @@ def box_statistics(rows: Sequence[CaseScore]) -> tuple[BoxStatistic, ...]:
         (ScoreName("box_ap_50", "AP50 of boxes"), box_average_precision_of(at_50, num_boxes)),
         (ScoreName("box_froc", froc_title), froc_of(at_50, num_boxes, FALSE_LIMIT)),
     )
-    other = ScoreName("box_false_an_image", "Other regions per image")
+    other = ScoreName("box_false_per_image", "Other regions per image")
     return (
         *(BoxStatistic(name, True, statistic, int(num_boxes.sum()), "boxes") for name, statistic in of_boxes),
         BoxStatistic(other, False, mean_of(num_regions - found_50), len(rows), "images"),
@@ -185,5 +185,5 @@ def froc(rows: Sequence[CaseScore]) -> Froc | None:
     found_R = part.is_found_R[order].astype(np.float64)
     total = sum(len(row.reference_boxes_px) // 4 for row in rows)
     false_R, true_R = np.cumsum(1 - found_R) / len(rows), np.cumsum(found_R) / total
-    false_an_image, sensitivity = (0.0, *np.round(false_R, 6).tolist()), (0.0, *np.round(true_R, 6).tolist())
-    return Froc(false_an_image, sensitivity)
+    false_per_image, sensitivity = (0.0, *np.round(false_R, 6).tolist()), (0.0, *np.round(true_R, 6).tolist())
+    return Froc(false_per_image, sensitivity)

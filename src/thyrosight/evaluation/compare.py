@@ -193,7 +193,7 @@ COMPARED = (
     _ScoreKind("nsd_px", "NSD, mean", True, _outlined(lambda row: row.nsd_px), ratio_of),
     _ScoreKind("hd95_px_all", "HD95 px, mean, missed = diagonal", False, _outlined(hd95_or_diagonal), ratio_of),
     _ScoreKind("nodule_sensitivity", "Nodules found", True, _found, ratio_of),
-    _ScoreKind("false_positives_an_image", "False positives per image", False, _false, ratio_of),
+    _ScoreKind("false_positives_per_image", "False positives per image", False, _false, ratio_of),
     _ScoreKind("auroc", "AUROC", True, _rated, ranking.auroc_of),
     _ScoreKind("average_precision", "Average precision", True, _rated, ranking.average_precision_of),
     _ScoreKind("brier", "Brier score", False, _rated, calibration.brier_of),

@@ -29,7 +29,7 @@ from thyrosight.evaluation.metrics.overlap import percent_differences
 
 Rows = Sequence[CaseScore]
 StatisticOf = Callable[[list[float]], Statistic]
-OF_SUBGROUPS = ("dice", "dice_median", "iou", "nsd_px", "nodule_sensitivity", "false_positives_an_image", "auroc")
+OF_SUBGROUPS = ("dice", "dice_median", "iou", "nsd_px", "nodule_sensitivity", "false_positives_per_image", "auroc")
 """The scores that are computed for each subgroup."""
 
 
@@ -120,7 +120,7 @@ def detection_scores(rows: Rows, settings: EvaluationSettings) -> tuple[Estimate
     return (
         replace(sensitivity, n=sum(reference), n_of="nodules"),
         _over(
-            ScoreName("false_positives_an_image", "False positives per image"),
+            ScoreName("false_positives_per_image", "False positives per image"),
             known,
             lambda row: float(row.num_false),
             mean_of,

@@ -96,7 +96,7 @@ def summarise(
         num_empty=sum(row.reference_area_px == 0 for row in rows),
         num_labelled=len(labels),
         num_high=sum(labels),
-        seconds_an_image=_median([row.seconds for row in rows if row.seconds is not None]),
+        seconds_per_image=_median([row.seconds for row in rows if row.seconds is not None]),
         policies=policies(settings),
         scores=(
             *outline_scores(rows, settings),
@@ -173,7 +173,7 @@ class Evaluation:
     num_empty: int
     num_labelled: int
     num_high: int
-    seconds_an_image: float | None
+    seconds_per_image: float | None
     policies: dict[str, str]
     scores: tuple[Estimate, ...]
     group_scores: tuple[Estimate, ...]
