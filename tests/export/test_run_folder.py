@@ -38,6 +38,13 @@ def test_only_the_same_run_continues(tmp_path: Path) -> None:
         prepare_run(out, True, run_record(config_from_dict({"optim": {"lr": 0.1}}), [table], out, fold=1), ROWS)
 
 
+def test_a_run_goes_on_with_what_another_machine_can_give(tmp_path: Path) -> None:
+    record = run_record(config_from_dict({"run": {"threads": 1}}), [], tmp_path, fold=None)
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    other = {"run": {"threads": 8, "max_minutes": 30}, "data": {"cache_mb": 512, "num_workers": 2}}
+    refuse_other_settings(tmp_path, run_record(config_from_dict(other), [], tmp_path, fold=None))
+
+
 def test_an_older_run_named_reference_sources_by_repeat_0(tmp_path: Path) -> None:
     now = config_from_dict({"data": {"reference_sources": ["busi"], "repeat": {"phantom": 0.1}}})
     record = run_record(now, [], tmp_path, fold=None)

@@ -30,6 +30,8 @@ class EvaluationSettings:
 
 
 DEFAULT_SETTINGS = EvaluationSettings()
+GROW_BY_NOISE = ("ece",)
+"""Names of the scores that are mean distances, for grouped_bootstrap."""
 
 
 class ScoreName(NamedTuple):
@@ -74,7 +76,9 @@ def estimate(
     """Score, its statistic, the group of each case -> Estimate; its value is None where there is no case."""
     interval = Interval(None, None, None, 0, f"no {n_of} to score")
     if groups and statistic is not None:
-        interval = grouped_bootstrap(statistic, groups, random_stream(settings, score.name), settings.draws)
+        rng = random_stream(settings, score.name)
+        grows = score.name in GROW_BY_NOISE
+        interval = grouped_bootstrap(statistic, groups, rng, settings.draws, grows_by_noise=grows)
     return with_interval(score, interval, groups, n_of)
 
 

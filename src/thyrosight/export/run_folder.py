@@ -19,6 +19,8 @@ from thyrosight.files.leftovers import remove_leftovers
 from thyrosight.types import Case
 
 START_IMAGES = "start_images.bin"
+MAY_DIFFER = frozenset(("started_with", "about", "threads", "num_workers", "cache_mb", "max_minutes"))
+"""What may change when a run goes on: versions of software, the description, and what the machine can give."""
 """File of a run that began with a bundle: the images that this bundle had seen."""
 
 
@@ -135,10 +137,10 @@ def refuse_other_settings(run: Path, record: dict[str, Any]) -> None:
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
-    """The settings that differ, as dotted names. Software versions and the description may differ."""
+    """The settings that differ, as dotted names; those in MAY_DIFFER are left out."""
     found = []
     before, now = json.loads(json.dumps(before)), json.loads(json.dumps(now))
-    for key in sorted((set(before) | set(now)) - {"started_with", "about"}):
+    for key in sorted((set(before) | set(now)) - MAY_DIFFER):
         one, other = before.get(key), now.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
             inner = _difference(one, other, f"{prefix}{key}.")

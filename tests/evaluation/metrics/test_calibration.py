@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thyrosight.evaluation.metrics.bootstrap import grouped_bootstrap
 from thyrosight.evaluation.metrics.calibration import (
     brier_of,
     ece_of,
@@ -32,6 +33,19 @@ def test_brier_and_ece_by_hand() -> None:
     assert ece_of(labels, risks, num_bins=2)(ones)[0] == pytest.approx(0.5 * abs(0.15 - 0.5) + 0.5 * abs(0.85 - 1.0))
     assert ece_of(labels, risks, num_bins=1)(ones)[0] == pytest.approx(abs(0.5 - 0.75))
     assert brier_of(labels, risks)(np.array([[0.0, 0.0, 3.0, 1.0]]))[0] == pytest.approx((3 * 0.04 + 0.01) / 4)
+
+
+def test_an_ece_is_within_its_own_interval() -> None:
+    """Percentiles of plain draws lie above a small ECE, because each draw adds the sample's noise once more."""
+    risks_N = rng().random(400)
+    labels_N = np.random.default_rng(12).random(400) < risks_N
+    statistic, groups = ece_of(labels_N, risks_N), list(range(400))
+    plain = grouped_bootstrap(statistic, groups, rng())
+    shifted = grouped_bootstrap(statistic, groups, rng(), grows_by_noise=True)
+    assert None not in (plain.low, shifted.low, shifted.value, shifted.high)
+    assert plain.value == shifted.value
+    assert 0 <= shifted.low < shifted.value < shifted.high
+    assert plain.low > shifted.low
 
 
 def test_equal_risks_share_a_bin_whatever_the_order() -> None:

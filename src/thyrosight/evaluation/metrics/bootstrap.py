@@ -53,17 +53,27 @@ class Difference:
 
 
 def grouped_bootstrap(
-    statistic: Statistic, groups: Sequence[Hashable], rng: np.random.Generator, draws: int = DRAWS
+    statistic: Statistic,
+    groups: Sequence[Hashable],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    *,
+    grows_by_noise: bool = False,
 ) -> Interval:
     """Statistic, the group of each case -> value, percentile 95 % interval; groups are drawn with replacement.
 
     Cluster bootstrap (Field & Welsh, JRSS B 2007): the cases of a patient are drawn together. A draw in which the
     statistic is undefined is left out. There is no interval where there is one group, where too few draws are defined,
     or where all draws have the same value (for example, every nodule found): the width of the interval would be 0.
+
+    grows_by_noise: the statistic is a mean distance, never below 0, and each draw adds the noise of the sample once
+    more. So the draws are shifted until their mean is the value (Davison & Hinkley 1997, section 2.4).
     """
     value, values_D, reason = _draw(statistic, groups, rng, draws)
-    if reason is not None:
+    if reason is not None or value is None:
         return Interval(value, None, None, int(values_D.size), reason)
+    if grows_by_noise:
+        values_D = np.maximum(values_D - values_D.mean() + value, 0)
     low, high = np.percentile(values_D, [2.5, 97.5])
     if values_D.min() == values_D.max():
         return Interval(value, None, None, int(values_D.size), "the same in every draw: no interval")
