@@ -167,3 +167,21 @@ def test_what_does_not_contradict_itself_is_not_warned_of() -> None:
         assert assess(described(OF_LEVEL[level]), 10).warnings == ()
     comet_tails = ("none or large comet-tail artifacts", "punctate echogenic foci")
     assert assess(described((*SOLID_HYPO, "wider-than-tall", "smooth", comet_tails)), 10).points == 7
+
+
+def test_a_level_is_proposed_unless_the_readers_words_alone_give_it() -> None:
+    every = dict.fromkeys(LEXICON, "measured")
+
+    def is_proposed(composition: str, *, by_reader: tuple[str, ...], system: Any = "acr") -> bool:
+        sources: Any = {name: "reader" if name in by_reader else source for name, source in every.items()}
+        words = Descriptors(composition=composition, echogenicity="very hypoechoic", shape="taller-than-wide",
+                            margin="smooth", foci=(FOCI[0],), sources=sources)  # fmt: skip
+        return assess(words, None, system).is_level_proposed
+
+    solid = "solid or almost completely solid"
+    assert is_proposed(solid, by_reader=())
+    assert is_proposed(solid, by_reader=("composition",))
+    assert not is_proposed(solid, by_reader=("composition", "echogenicity", "shape")), "8 points, whatever the others"
+    assert not is_proposed("spongiform", by_reader=("composition",)), "nothing is added to a spongiform nodule"
+    assert not is_proposed(solid, by_reader=tuple(LEXICON))
+    assert is_proposed(solid, by_reader=("composition",), system="eu")

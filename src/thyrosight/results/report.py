@@ -31,7 +31,7 @@ from thyrosight.results.layout import (
 from thyrosight.results.overlay import strip_height, thumbnail
 from thyrosight.results.pages import page_template
 from thyrosight.results.results_csv import write_results_csv
-from thyrosight.tirads.reading import RatedNodule, Reading, assess_nodule, in_words, read_reading
+from thyrosight.tirads.reading import READING_NAME, RatedNodule, Reading, assess_nodule, in_words, read_reading
 
 GALLERY_LIMIT = 200
 """Most cases on the page. Where there are more, those with the highest risk are shown, and the page states this."""
@@ -42,9 +42,13 @@ UNREADABLE = "result.json is damaged or of another version; run again with --ove
 
 @dataclass
 class Totals:
-    """The numbers at the top of the page; they are added up while results.csv is written."""
+    """The numbers at the top of the page; they are added up while results.csv is written.
+
+    A case with a person's outlines shows an image that the network's case shows as well: it is no further image.
+    """
 
     num_images: int = 0
+    num_corrected: int = 0
     num_with_nodule: int = 0
     num_with_risk: int = 0
     risk_bins: list[int] = field(default_factory=lambda: [0] * NUM_RISK_BINS)
@@ -129,7 +133,10 @@ def _each_result(out: Path, totals: Totals, risks: dict[str, float]) -> Iterator
         if prediction is None:
             totals.unreadable.append(case_id)
             continue
-        totals.add(prediction)
+        if (out / case_id / READING_NAME).is_file():
+            totals.num_corrected += 1
+        else:
+            totals.add(prediction)
         risks[case_id] = -1.0 if prediction.risk is None else prediction.risk
         yield case_id, prediction
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Literal
 
@@ -36,7 +36,7 @@ class Assessment(Record):
 
     level is None where missing descriptors leave it open; see lowest_level and highest_level. points: None where they
     are open, and in systems without points. points_by: None for a category without a descriptor. proposed: descriptors
-    that no reader gave or confirmed; with one of them the level is a proposal as well.
+    that no reader gave or confirmed. is_level_proposed: the reader's words alone would not give this level or range.
     """
 
     system: SystemName
@@ -51,6 +51,7 @@ class Assessment(Record):
     points_by: dict[str, int | None]
     missing: tuple[str, ...]
     proposed: tuple[str, ...]
+    is_level_proposed: bool = True
     longest_mm: float | None
     advice: Advice
     warnings: tuple[str, ...]
@@ -69,7 +70,8 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
         raise InputError(f"longest diameter {longest_mm} mm: give a length above zero, or none where it is not known")
     signs = descriptors.signs
     filled = list(completions(chosen.as_read(signs)))
-    numbers = sorted({chosen.level_of(one) for one in filled})
+    numbers = _levels(chosen, filled)
+    by_reader = signs._replace(**dict.fromkeys(descriptors.proposed))
     totals = _totals(chosen, filled)
     lowest, highest = chosen.levels[numbers[0]], chosen.levels[numbers[-1]]
     return Assessment(
@@ -85,12 +87,18 @@ def assess(descriptors: Descriptors, longest_mm: float | None, system: SystemNam
         points_by=chosen.points_of(signs) if chosen.points_of is not None else {},
         missing=descriptors.missing,
         proposed=descriptors.proposed,
+        is_level_proposed=_levels(chosen, completions(chosen.as_read(by_reader))) != numbers,
         longest_mm=longest_mm,
         advice=_advice(chosen, numbers, longest_mm),
         warnings=contradictions(signs) + chosen.notes(signs),
         source=chosen.citation,
         descriptors=descriptors,
     )
+
+
+def _levels(system: System, filled: Iterable[Signs]) -> list[int]:
+    """-> every possible level, lowest first."""
+    return sorted({system.level_of(one) for one in filled})
 
 
 def _totals(system: System, filled: list[Signs]) -> list[int]:

@@ -33,6 +33,7 @@ class Reading(Record):
     who: str = ""
     note: str = ""
     nodules: tuple[RatedNodule, ...] = ()
+    calipers: tuple[str, ...] = Field(default=(), description="lengths that the person measured, in words")
 
     def rated(self, number: int) -> RatedNodule | None:
         """Number of a nodule -> the person's words on it; None where there are none."""

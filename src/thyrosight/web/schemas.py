@@ -266,7 +266,7 @@ class KeptFinding(FindingIn):
     origin: FindingOrigin
     nodule: Nodule = Field(description="its measures and, where the network sees a nodule there, its risk")
     level: str | None = Field(description="TI-RADS level, or the range of levels that is possible")
-    is_level_proposed: bool = Field(description="the reader chose no word: the level follows from measures alone")
+    is_level_proposed: bool = Field(description="the reader's words alone would not give this level")
 
 
 class Correction(Record):

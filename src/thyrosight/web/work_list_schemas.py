@@ -54,7 +54,7 @@ class ListedItem(Record):
         "without a nodule that has a risk"
     )
     level: str | None = Field(description="the strictest TI-RADS level of its nodules, or a range of levels")
-    is_level_proposed: bool = Field(description="no reader chose words for it: the level follows from measures alone")
+    is_level_proposed: bool = Field(description="the reader's words alone would not give this level")
     num_nodules: int | None
     said_by: str | None = Field(
         description="the reader whose risk, level and nodules these are: the one who asks, if they have a reading, "

@@ -32,6 +32,7 @@ declare namespace Api {
     points_by: Record<string, number | null>;
     missing: Array<string>;
     proposed: Array<string>;
+    is_level_proposed?: boolean;
     longest_mm: number | null;
     advice: Advice;
     warnings: Array<string>;

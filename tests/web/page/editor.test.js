@@ -81,3 +81,31 @@ test("both ends of a caliper are on the image", () => {
   editor.addCaliper([-20, 50.004], [320, 50]);
   assert.deepEqual(review.calipers, [[[0, 50], [299, 50]]]); // prettier-ignore
 });
+
+test("what a tool refuses is shown, not only spoken", () => {
+  const { editor } = editorOn([LEFT]);
+  const told = () => document.getElementById("banner-text").textContent;
+  KINDS.brush.press(editor, [250, 20]);
+  assert.equal(told(), "The brush has to start at the nodule.");
+  KINDS.split.drag(editor, { x: 200, y: 0 }).end({ x: 200, y: 190 });
+  assert.equal(told(), "The line has to cross the nodule.");
+  editor.join();
+  assert.equal(told(), "There is no other nodule to join with.");
+});
+
+test("a scale that the file states is not asked for; one that a reader gave is", () => {
+  for (const [spacing, reason, tool] of [
+    [null, "the file does not say", "ruler"],
+    [{ row_mm: 0.1, column_mm: 0.1 }, "given on the page by Ann", "ruler"],
+    [{ row_mm: 0.1, column_mm: 0.1 }, null, "points"],
+  ]) {
+    const { editor, review } = editorOn([LEFT]);
+    Object.assign(review.prediction.image, { spacing, spacing_reason: reason });
+    editor.choose("ruler");
+    assert.equal(editor.tool, tool);
+  }
+  const { editor, review } = editorOn([LEFT]); // of several regions, the one with the nodule states a scale
+  review.prediction.nodules[0].size = { longest_mm: 5 };
+  editor.choose("ruler");
+  assert.equal(editor.tool, "points");
+});

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./browser-stub.js";
-import { nameOf } from "../../../src/thyrosight/web/static/page/keyboard.js";
+import { nameOf, wireKeys } from "../../../src/thyrosight/web/static/page/keyboard.js";
 import { keyGroups } from "../../../src/thyrosight/web/static/shortcuts.js";
 
 const press = (key, held = {}) => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...held });
@@ -72,4 +72,31 @@ test("comma and point step through frames, and through points while correcting",
     shortcut.run({});
     assert.deepEqual(called, [expected]);
   }
+});
+
+/** Handlers of the page's keys -> what they called for a press of a key in an element of this tag. */
+function pressed(key, held, tag) {
+  const called = [];
+  document.addEventListener = (_, handler) => (document.onkey = handler);
+  document.querySelector = () => null;
+  globalThis.addEventListener = () => {};
+  document.getElementById("help-keys").replaceChildren = () => {};
+  document.getElementById("single-keys").addEventListener = () => {};
+  const keys = ["s", "Ctrl+s", "Ctrl+Enter", "Ctrl+z"].map((name) => ({ match: [name], run: () => called.push(name) }));
+  document.createElement = () => ({ append() {} });
+  wireKeys([{ title: "", keys }]);
+  const target = { closest: (selector) => selector.split(/[ ,:]/).includes(tag) };
+  document.onkey({ ...press(key, held), target, preventDefault() {} });
+  return called;
+}
+
+test("a note that is being written is saved by the keys that save; letters and undo are the note's", () => {
+  const ctrl = { ctrlKey: true };
+  for (const tag of ["textarea", "select", "input"]) {
+    assert.deepEqual(pressed("s", ctrl, tag), ["Ctrl+s"]);
+    assert.deepEqual(pressed("Enter", ctrl, tag), ["Ctrl+Enter"]);
+    assert.deepEqual(pressed("s", {}, tag), []);
+    assert.deepEqual(pressed("z", ctrl, tag), []);
+  }
+  assert.deepEqual(pressed("s", {}, "body"), ["s"]);
 });

@@ -122,7 +122,7 @@ test("where one outline is refused, the fault stays with it", async () => {
 
 test("saving sends outlines, words and note; back at the network's result it deletes the correction", async () => {
   const review = reviewOf();
-  review.choose("network-1", "composition", "spongiform");
+  review.choose("network-1", { composition: "spongiform" });
   review.setNote(" seen ");
   const asked = answering({ json: { etag: '"v1"' } }, { status: 204 });
   await review.save();
@@ -139,7 +139,7 @@ test("saving sends outlines, words and note; back at the network's result it del
     who: "",
   });
   assert.equal(review.isChanged, false);
-  review.choose("network-1", "composition", null);
+  review.choose("network-1", { composition: null });
   review.setNote("");
   await review.save();
   assert.equal(asked[1].method, "DELETE");
@@ -240,7 +240,7 @@ test("undo reaches descriptors, calipers and notes; typing without a pause is on
   const review = reviewOf();
   review.setNote("m");
   review.setNote("ma");
-  review.choose("network-1", "shape", "taller-than-wide");
+  review.choose("network-1", { shape: "taller-than-wide" });
   review.setCalipers([[[1, 1], [5, 5]]]); // prettier-ignore
   assert.ok(review.isChanged);
   review.undo();
@@ -278,4 +278,48 @@ test("another TI-RADS for a saved reading is a change: what is saved was rated b
   assert.equal(next.system, "k", "as this browser remembers it");
   next.rateBy("acr");
   assert.equal(next.isChanged, false, "of an image without a reading nothing is kept");
+});
+
+test("what could not be measured without the server is measured when it is back, or when it is saved", async () => {
+  const review = reviewOf();
+  review.remember();
+  const ring = moved(RING, 1, 1);
+  review.setRing("network-1", ring);
+  globalThis.fetch = async () => {
+    throw new TypeError("no network");
+  };
+  await review.measure();
+  const [finding] = review.findings;
+  assert.deepEqual([finding.failure, lastKnown(finding)], ["The server does not answer.", null]);
+  answering({ json: [measure(0.3)] });
+  await review.measureAgain();
+  assert.deepEqual([finding.failure, current(finding)], [null, measure(0.3)]);
+  Object.assign(finding, { measured: null, measuredRing: ring, failure: "The server does not answer." });
+  const kept = { findings: [{ uid: "2.25.1", number: 1, outline_xy: ring, nodule: measure(0.4) }] };
+  answering({ json: kept });
+  await review.save();
+  assert.deepEqual([finding.uid, finding.failure, current(finding)], ["2.25.1", null, measure(0.4)]);
+});
+
+test("a kept review that could not be measured asks again when its frame is opened", async () => {
+  const open = new OpenFrame();
+  const loaded = { prediction: { nodules: [nodule(1, RING)] }, correction: null };
+  const review = open.show(item, 0, loaded, true);
+  review.setRing("network-1", moved(RING, 1, 1));
+  review.findings[0].failure = "The server does not answer.";
+  open.close();
+  const asked = answering({ json: [measure(0.3)] });
+  assert.equal(open.show(item, 0, loaded, true), review);
+  await untilMeasured(review);
+  assert.equal(asked[0].path, "/api/v1/items/a/frames/0/measure");
+  assert.deepEqual(current(review.findings[0]), measure(0.3));
+});
+
+test("several words are confirmed by one press, and undone by one", () => {
+  const review = reviewOf();
+  review.choose("network-1", { margin: "smooth" });
+  review.choose("network-1", { composition: "spongiform", shape: "wider-than-tall", margin: null });
+  assert.deepEqual(review.findings[0].chosen, { composition: "spongiform", shape: "wider-than-tall" });
+  review.undo();
+  assert.deepEqual(review.findings[0].chosen, { margin: "smooth" });
 });

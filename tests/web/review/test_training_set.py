@@ -75,3 +75,19 @@ def test_readings_become_a_set_that_training_takes(desk: Desk, tmp_path: Path) -
         write_training_set(desk.folder, tmp_path / "ann")
     with pytest.raises(InputError, match="no data folder"):
         write_training_set(tmp_path / "ann", tmp_path / "other")
+
+
+def test_a_level_that_measures_helped_to_find_is_no_label(desk: Desk, tmp_path: Path) -> None:
+    """`data.risk_of_category` learns from this column: a machine's proposal must not come back as a reader's word."""
+    proposed, read = desk.send("a.dcm"), desk.send("b.dcm")
+    words = {"composition": "solid or almost completely solid"}
+    every = words | {"echogenicity": "hypoechoic", "shape": "taller-than-wide", "margin": "smooth"}
+    every |= {"foci": ["none or large comet-tail artifacts"]}
+    for item, said in ((proposed, words), (read, every)):
+        first, second = as_findings(desk.nodules(item))
+        findings = [{**first, "descriptors": said}, second]
+        assert desk.save(item, {"findings": findings, "who": "Ann"}).status_code == 200
+    write_training_set(desk.folder, tmp_path / "set")
+    cases = {case.case_id: case.descriptors for case in read_cases(tmp_path / "set")}
+    assert cases[proposed[:16]] == words
+    assert cases[read[:16]]["tirads"] == "5"

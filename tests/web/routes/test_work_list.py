@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from reader_desk import Desk, as_findings
+from dicom_files import region, with_regions
+from reader_desk import Desk, as_findings, two_nodules
 from web_server import frame_png, wait_for
 
 
@@ -117,6 +118,34 @@ def test_a_given_spacing_measures_the_item_and_its_readings_again(desk: Desk) ->
     wait_for(desk.client, _job_of(desk, item_id))
     assert desk.nodules(item_id) == first
     assert desk.client.put(path, json={"row_mm": 0, "column_mm": 0.1}).status_code == 422
+
+
+def test_a_spacing_that_no_probe_has_is_refused_and_the_result_stays(desk: Desk) -> None:
+    """A mistyped scale once made an item fail, without a way back to its result and readings."""
+    item_id = desk.send("photo.png", frame_png(3))
+    before = desk.nodules(item_id)
+    answer = desk.client.put(f"/api/v1/items/{item_id}/spacing", json={"row_mm": 10, "column_mm": 10})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unlikely_spacing")
+    told = "photo.png: 10 mm per pixel makes the view 1,280 mm wide and 960 mm deep, and 10 to 300 mm can be"
+    assert answer.json()["error"]["message"] == f"{told}; give the millimetres of one pixel"
+    assert desk.client.get(f"/api/v1/items/{item_id}").json()["state"] == "done"
+    assert desk.nodules(item_id) == before
+
+
+def test_a_spacing_of_the_region_that_holds_a_nodule_is_not_replaced(desk: Desk) -> None:
+    """Regions of different scales: the image as a whole has no spacing, each nodule has that of its region."""
+    left = region(RegionLocationMinX0=0, RegionLocationMaxX1=79, RegionLocationMinY0=0, RegionLocationMaxY1=119)
+    right = region(
+        RegionLocationMinX0=80, RegionLocationMaxX1=159, RegionLocationMinY0=0, RegionLocationMaxY1=119,
+        PhysicalDeltaX=0.02, PhysicalDeltaY=0.02,
+    )  # fmt: skip
+    item_id = desk.send("regions.dcm", with_regions(left, right, image=two_nodules()))
+    before = desk.nodules(item_id)
+    assert desk.client.get(desk.path(item_id, "result")).json()["image"]["spacing"] is None
+    assert all(nodule["size"]["longest_mm"] is not None for nodule in before)
+    answer = desk.client.put(f"/api/v1/items/{item_id}/spacing", json={"row_mm": 0.1, "column_mm": 0.1})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "has_spacing")
+    assert desk.nodules(item_id) == before
 
 
 def test_the_openapi_document_names_its_token(desk: Desk) -> None:

@@ -128,7 +128,7 @@ def note_facts(queue: JobQueue, item_id: str, facts: Facts) -> None:
 
 @dataclass(frozen=True)
 class Said:
-    """A reader's findings in a still image. risk: the highest of the nodules. is_level_proposed: by measures alone."""
+    """A reader's findings in a still image. risk: the highest of the nodules. is_level_proposed: rests on measures."""
 
     risk: float | None
     level: str | None

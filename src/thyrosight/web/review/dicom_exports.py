@@ -68,7 +68,7 @@ def _corrections(corrected: dict[int, Correction], predictions: list[Prediction]
     """Corrections by frame, the predictions with these outlines -> what the corrections add to the DICOM files."""
     from thyrosight.results.dicom.files import Corrections
 
-    readings = {index: reading_of(correction) for index, correction in corrected.items()}
+    readings = {index: reading_of(one, predictions[index].image.spacing) for index, one in corrected.items()}
     tracks = {(p.image.frame_index, nodule.number): nodule.number for p in predictions for nodule in p.nodules}
     readers = sorted({correction.who for correction in corrected.values()} - {""})
     findings = [(index, finding) for index, correction in corrected.items() for finding in correction.findings]

@@ -28,9 +28,10 @@ from thyrosight.web.schemas import Correction
 
 NODULE_COLUMNS = (
     *("made_by", "reader", "nodule_number", "nodule_uid", "outline_by", "tirads_level", "is_level_proposed", "note"),
+    "reading_note",
 )
 """Additional columns in the CSV of one item, after CSV_COLUMNS. In this CSV, CSV_COLUMNS hold the values of the row's
-nodule."""
+nodule. note: on the nodule; reading_note: on the frame, the same in each of its rows."""
 
 
 def export_json(exported: ExportItem) -> Download:
@@ -66,6 +67,7 @@ def export_csv(exported: ExportItem) -> Download:
 def _rows(stem: str, prediction: Prediction, correction: Correction | None) -> Iterator[list[Any]]:
     """-> a row per nodule in the order of their numbers; one row without a nodule's values where there is none."""
     made_by = ["network", ""] if correction is None else ["person", csv_cell(correction.who)]
+    reading_note = csv_cell(correction.note) if correction else ""
     findings = {finding.uid: finding for finding in correction.findings} if correction else {}
     for nodule in sorted(prediction.nodules, key=lambda nodule: nodule.number):
         finding = findings.get(nodule.uid or "")
@@ -75,9 +77,10 @@ def _rows(stem: str, prediction: Prediction, correction: Correction | None) -> I
             level, is_proposed, note, origin = finding.level, finding.is_level_proposed, finding.note, finding.origin
         one = prediction.model_copy(update={"nodules": (nodule,)})
         row = [*csv_row(stem, one, len(prediction.nodules)), *made_by, nodule.number, nodule.uid, origin]
-        yield [*row, level, int(is_proposed), csv_cell(note)]
+        yield [*row, level, int(is_proposed), csv_cell(note), reading_note]
     if not prediction.nodules:
-        yield [*csv_row(stem, prediction), *made_by, *[None] * (len(NODULE_COLUMNS) - len(made_by))]
+        empty = [None] * (len(NODULE_COLUMNS) - len(made_by) - 1)
+        yield [*csv_row(stem, prediction), *made_by, *empty, reading_note]
 
 
 def export_png(exported: ExportItem) -> Download:
@@ -149,7 +152,7 @@ def _report(exported: ExportItem, scratch: Path) -> bytes:
         if index in corrections:
             by_person = exported.by_person_marked(corrections[index])
             folder = _write_case(exported, scratch, f"{label}, corrected by a person", by_person)
-            write_reading(folder, reading_of(corrections[index]))
+            write_reading(folder, reading_of(corrections[index], by_person.image.spacing))
     write_results(scratch)
     return (scratch / REPORT_NAME).read_bytes()
 

@@ -55,7 +55,7 @@ def kept_reading(
             "origin": origin_before.get((uid, nodule.outline_xy), origins[-1]),
             "nodule": nodule,
             "level": level_words(assessment),
-            "is_level_proposed": not has_words(finding),
+            "is_level_proposed": assessment.is_level_proposed,
         }
         made.append(KeptFinding(**values))
     made.sort(key=lambda finding: finding.number)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from thyrosight.measurement.cine import NoduleKey
-from thyrosight.prediction import Prediction
+from thyrosight.prediction import Prediction, SpacingMm
 from thyrosight.tirads.assessment import Assessment
 from thyrosight.tirads.descriptors import LEXICON
 from thyrosight.tirads.reading import RatedNodule, Reading
 from thyrosight.web.review.kept_reading import finding_assessment
-from thyrosight.web.schemas import Correction, FindingOrigin
+from thyrosight.web.schemas import Correction, FindingOrigin, PlaceXY
 
 IMAGE_RISK_REASON = "outlines by a person: each nodule has its own risk, the image has none"
 NODULE_FLAGS = frozenset({"no_nodule", "several_nodules", "touches_border", "low_probability"})
@@ -41,7 +42,7 @@ def person_prediction(prediction: Prediction, correction: Correction) -> Predict
     return prediction.model_copy(update=changes)
 
 
-def reading_of(correction: Correction) -> Reading:
+def reading_of(correction: Correction, spacing: SpacingMm | None) -> Reading:
     """Reading as the page saves it -> reading in the form for the report and the DICOM files."""
     nodules = tuple(
         RatedNodule(
@@ -53,7 +54,16 @@ def reading_of(correction: Correction) -> Reading:
         )
         for finding in correction.findings
     )
-    return Reading(who=correction.who, note=correction.note, nodules=nodules)
+    calipers = tuple(_length_words(ends_xy, spacing) for ends_xy in correction.calipers_xy)
+    return Reading(who=correction.who, note=correction.note, nodules=nodules, calipers=calipers)
+
+
+def _length_words(ends_xy: tuple[PlaceXY, PlaceXY], spacing: SpacingMm | None) -> str:
+    """Ends of a caliper in pixels -> its length, as the page shows it."""
+    (ax, ay), (bx, by) = ends_xy
+    if spacing is None:
+        return f"{math.hypot(bx - ax, by - ay):.0f} px"
+    return f"{math.hypot((bx - ax) * spacing.column_mm, (by - ay) * spacing.row_mm):.1f} mm"
 
 
 def track_assessments(

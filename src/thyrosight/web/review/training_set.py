@@ -28,6 +28,7 @@ from thyrosight.types import BoolArray, Box
 from thyrosight.web.jobs.queue import ITEM_COLUMNS, ItemRow
 from thyrosight.web.jobs.store import IMAGE_NAME, QUEUE_NAME, Store
 from thyrosight.web.review.corrections import present_readings
+from thyrosight.web.review.kept_reading import finding_assessment, has_words
 from thyrosight.web.schemas import Correction
 
 Scope = Literal["read", "all"]
@@ -164,16 +165,20 @@ def _labels(example: _Example) -> Literal["corrected", "agreed", "network"]:
 
 
 def _descriptors(correction: Correction | None) -> list[str]:
-    """-> the descriptors of the largest nodule that has some, and its level; empty where the reader chose none."""
-    described = [finding for finding in correction.findings if not finding.is_level_proposed] if correction else []
-    if not described:
+    """-> the descriptors of the largest nodule that has some, and its level; empty where the reader chose none.
+
+    A level that measures helped to find is no label of a reader, so it is left empty.
+    """
+    described = [finding for finding in correction.findings if has_words(finding)] if correction else []
+    if correction is None or not described:
         return [""] * 6
     finding = max(described, key=lambda one: one.nodule.size.area_px)
     words = finding.descriptors or {}
     names = ("composition", "echogenicity", "shape", "margin", "foci")
     values = [words.get(name) for name in names]
     texts = ["; ".join(map(str, value)) if isinstance(value, list) else str(value or "") for value in values]
-    level = finding.level or ""
+    assessment = finding_assessment(finding, correction.system)
+    level = "" if assessment.is_level_proposed else assessment.level or ""
     return [*texts, level.removeprefix("TR") if len(level) == len("TR5") else ""]
 
 

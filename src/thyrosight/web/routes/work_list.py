@@ -9,6 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from thyrosight.frames.spacing import unlikely_view
+from thyrosight.prediction import ImageIdentity, Prediction
+from thyrosight.types import Spacing
 from thyrosight.web.errors import ApiError, not_found
 from thyrosight.web.hiding import SecondReader, check_question, check_shown, check_who, row_without_network
 from thyrosight.web.jobs.store import GivenSpacing
@@ -63,10 +66,24 @@ def put_spacing(item_id: ItemId, given: SpacingIn, service: CurrentService) -> I
     """
     item = service.finished_item(item_id)
     known = service.store.prediction(item, 0)
-    if known is not None and known.image.spacing is not None and service.store.spacing(item) is None:
+    if known is not None and _states_spacing(known) and service.store.spacing(item) is None:
         raise ApiError(409, "has_spacing", f"{item.name}: its file states its spacing, which is not replaced")
+    if known is not None:
+        _check_likely(item.name, known.image, Spacing(given.row_mm, given.column_mm))
     kept = GivenSpacing(row_mm=given.row_mm, column_mm=given.column_mm, who=given.who, when=server_time())
     return _measured_again(service, item_id, kept)
+
+
+def _states_spacing(prediction: Prediction) -> bool:
+    """-> whether the file states a spacing, of the image or of the part that holds a nodule."""
+    return prediction.image.spacing is not None or any(one.size.longest_mm is not None for one in prediction.nodules)
+
+
+def _check_likely(name: str, image: ImageIdentity, spacing: Spacing) -> None:
+    """ApiError 422 for a spacing with which the image could not be predicted: then its result would be gone."""
+    text = f"{spacing.row_mm:g} mm per pixel"
+    if reason := unlikely_view(spacing, image.width_px, image.height_px, text):
+        raise ApiError(422, "unlikely_spacing", f"{name}: {reason}; give the millimetres of one pixel")
 
 
 @router.delete("/items/{item_id}/spacing", status_code=202, responses=refusals(404, 409))

@@ -5,7 +5,7 @@ import { askToken, wireDialogs } from "./page/dialogs.js";
 import { byId, detailOf, h, targetOf } from "./page/dom.js";
 import { wireKeys } from "./page/keyboard.js";
 import { announce } from "./page/messages.js";
-import { asApiError, getJson, onTokenNeeded } from "./server/api.js";
+import { asApiError, connection, getJson, onTokenNeeded } from "./server/api.js";
 import { Models } from "./server/models.js";
 import { Queue } from "./server/queue.js";
 import { askOutline } from "./review/ask.js";
@@ -63,8 +63,9 @@ const mark = (/** @type {string} */ id) => {
   list.mark(id);
   work.drawVerdicts();
 };
+const likely = () => [list.nextUnread(), list.neighbour(1)];
 /** @type {Opening} */
-const opening = new Opening({ here, frames, clip, stage, viewer, panel, correcting, mark });
+const opening = new Opening({ here, frames, clip, stage, viewer, panel, correcting, mark, likely });
 /** @type {Work} */
 const work = new Work({ here, queue, list, frames, stage, opening, correcting });
 /** @param {Api.Item | null} item @param {number | null} frame */
@@ -113,8 +114,9 @@ function wirePanel() {
   byId("edit-save").addEventListener("click", () => correcting.finish());
   byId("edit-cancel").addEventListener("click", () => correcting.cancel());
   byId("banner-undo").addEventListener("click", () => correcting.undo());
-  byId("measures").addEventListener("scale", (event) => {
+  byId("identity").addEventListener("scale", (event) => {
     if (detailOf(event) === "typed") work.typeScale();
+    else if (detailOf(event) === "none") work.withdrawScale();
     else correcting.start("ruler");
   });
   models.addEventListener("changed", () => {
@@ -172,6 +174,7 @@ async function main() {
   wireDrop((files) => queue.add(files));
   wirePanel();
   wireConnection(start);
+  connection.addEventListener("online", () => here.review?.measureAgain());
   byId("help").addEventListener("click", () => byId("help-dialog").showModal());
   wireKeys(keyGroups({ here, viewer, editor, clip, stage, list, open, step, correcting, work }));
   opening.leave();

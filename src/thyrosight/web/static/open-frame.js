@@ -46,6 +46,7 @@ export class OpenFrame {
     const isRevealed = this.revealed.has(`${item.id}/${frame}`);
     const isBlind = isHidden(loaded.prediction) || (isBlindFor(loaded.correction) && !isRevealed);
     const prediction = isBlind ? hiddenResult(loaded.prediction) : loaded.prediction;
+    kept?.measureAgain();
     this.review = kept ?? new Review(item, frame, prediction, loaded.correction);
     if (!kept && isBlind) this.review.isBlind = true;
     const isKept = !isOther && this.review.finding(this.selected);

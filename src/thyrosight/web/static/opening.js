@@ -2,7 +2,7 @@
 
 import { byId, h } from "./page/dom.js";
 import { percent, plural } from "./page/format.js";
-import { announce } from "./page/messages.js";
+import { announce, tell } from "./page/messages.js";
 import { asApiError } from "./server/api.js";
 import { isTouched } from "./review/findings.js";
 import { riskThreshold } from "./image/drawing.js";
@@ -19,6 +19,7 @@ import { riskThreshold } from "./image/drawing.js";
  * @property {import("./panel/panel.js").Panel} panel
  * @property {import("./review/correcting.js").Correcting} correcting
  * @property {(id: string) => void} mark
+ * @property {() => (Api.Item | null)[]} likely the items that are likely to be opened next
  */
 
 const LOADING_AFTER_MS = 150;
@@ -59,6 +60,7 @@ export class Opening {
       clip.isLoading = false;
       await clip.show(item, wanted);
       frames.prepare(item, wanted, item.num_frames ?? 1, clip.isPlaying);
+      if (!clip.isPlaying) frames.prepareItems(this.parts.likely());
     } catch (error) {
       if (turn === this.turn) this.fail(item, wanted, asApiError(error));
     }
@@ -187,7 +189,7 @@ export class Opening {
     const map = isWanted ? await frames.map(item, frame).catch(() => null) : null;
     if (review !== here.review) return;
     stage.setMap(map, review);
-    if (isWanted && !map) announce("This model has no malignancy map.");
+    if (isWanted && !map) tell("This model has no malignancy map.");
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { connection } from "./server/api.js";
 import { byId, detailOf } from "./page/dom.js";
-import { announce, tell } from "./page/messages.js";
+import { announce, notice, tell } from "./page/messages.js";
 import { droppedFiles } from "./server/files.js";
 
 /** Shows when the server is away or busy, and calls `start` until it answers. @param {() => Promise<void>} start */
@@ -17,16 +17,12 @@ export function wireConnection(start) {
     }
   };
   connection.addEventListener("offline", () => {
-    byId("banner-text").textContent = "The server does not answer. What you see stays; it is tried again on its own.";
-    byId("banner").className = "banner offline";
-    byId("banner-retry").hidden = false;
-    byId("banner-undo").hidden = true;
-    byId("banner").hidden = false;
+    notice("The server does not answer. What you see stays; it is tried again on its own.");
     clearTimeout(timer);
     timer = setTimeout(check, 3000);
   });
   connection.addEventListener("online", () => {
-    byId("banner").hidden = true;
+    notice("");
     announce("The server answers again.");
   });
   connection.addEventListener("busy", (event) =>

@@ -6,7 +6,7 @@ import { plural } from "./page/format.js";
 import { announce, tell } from "./page/messages.js";
 import { hasAsked, isSecondReader, readerName, setReaderName, setSecondReader } from "./page/reader.js";
 import { download } from "./panel/export-panel.js";
-import { asApiError, itemPath, sendJson } from "./server/api.js";
+import { asApiError, itemPath, request, sendJson } from "./server/api.js";
 import { logReading } from "./review/blind.js";
 
 const MAX_MM = 500;
@@ -139,7 +139,7 @@ export class Work {
   /** Opens the next image that is not read. */
   goOn(next = this.parts.list.nextUnread()) {
     if (next) this.parts.opening.open(next);
-    else announce("All images of this list are read.");
+    else tell("All images of this list are read.");
   }
 
   /** Asks for the reader's name, once per browser -> whether the reader goes on. */
@@ -200,6 +200,13 @@ export class Work {
   keepScale(review, mm) {
     const given = { row_mm: mm, column_mm: mm, who: readerName() };
     return this.workAgain(review, () => sendJson("PUT", itemPath(review.item.id, "spacing"), given));
+  }
+
+  /** Withdraws the given scale: sizes are in pixels again. */
+  async withdrawScale() {
+    const { review } = this.parts.here;
+    if (!review) return;
+    await this.workAgain(review, () => request(itemPath(review.item.id, "spacing"), { method: "DELETE" }));
   }
 
   /** The chosen model predicts the open image again. @param {import("./server/models.js").Models} models */

@@ -4,7 +4,7 @@ import { asApiError, framePath, getJson, getPicture } from "../server/api.js";
 import { readerName } from "../page/reader.js";
 import { Picture, colouredMap } from "./picture.js";
 
-const KEPT = 48;
+const KEPT = { frames: 48, pixels: 64e6 };
 
 /**
  * @typedef {object} LoadedFrame
@@ -16,12 +16,12 @@ const KEPT = 48;
 
 export class Frames {
   constructor() {
-    /** @type {Map<string, Promise<LoadedFrame>>} by ITEM/FRAME, the last used at the end */
+    /** @type {Map<string, { loading: Promise<LoadedFrame>, pixels: number }>} by ITEM/FRAME, the last used at the end */
     this.kept = new Map();
   }
 
   /**
-   * Item, frame -> { prediction, picture, correction }, which is kept while the frame is among the last KEPT.
+   * Item, frame -> { prediction, picture, correction }, which is kept while it is among the last frames and pixels KEPT.
    * @param {Api.Item} item
    * @param {number} frame
    */
@@ -31,13 +31,28 @@ export class Frames {
     if (kept) {
       this.kept.delete(key);
       this.kept.set(key, kept);
-      return kept;
+      return kept.loading;
     }
-    const loading = this.fetch(item, frame);
-    this.kept.set(key, loading);
-    loading.catch(() => this.kept.delete(key));
-    while (this.kept.size > KEPT) this.kept.delete(/** @type {string} */ (this.kept.keys().next().value));
-    return loading;
+    const made = { loading: this.fetch(item, frame), pixels: 0 };
+    this.kept.set(key, made);
+    made.loading.then(
+      ({ picture }) => {
+        made.pixels = picture.width * picture.height;
+        this.trim();
+      },
+      () => this.kept.delete(key),
+    );
+    return made.loading;
+  }
+
+  /** Drops what was used longest ago; the last one stays, whatever its size. */
+  trim() {
+    let [frames, pixels] = [0, 0];
+    for (const [key, one] of [...this.kept].reverse()) {
+      frames += 1;
+      pixels += one.pixels;
+      if (frames > 1 && (frames > KEPT.frames || pixels > KEPT.pixels)) this.kept.delete(key);
+    }
   }
 
   /** @param {Api.Item} item @param {number} frame @returns {Promise<LoadedFrame>} */
@@ -81,6 +96,11 @@ export class Frames {
       const next = isPlaying ? (frame + step) % count : frame + step;
       if (next >= 0 && next < count) this.load(item, next).catch(() => {});
     }
+  }
+
+  /** Requests the first frames of these items. @param {(Api.Item | null)[]} items */
+  prepareItems(items) {
+    for (const item of items) if (item?.state === "done") this.load(item, 0).catch(() => {});
   }
 
   /** @param {Api.Item} item */

@@ -83,7 +83,7 @@ export class Stage extends EventTarget {
     document.body.classList.toggle("has-image", hasImage);
     byId("stage").classList.toggle("is-editing", editor.isOn);
     byId("stage").dataset.tool = editor.isOn ? editor.tool : "";
-    byId("edit-hint").hidden = !editor.isOn;
+    byId("edit-head").hidden = !editor.isOn;
     if (editor.isOn) this.drawEditTools();
   }
 

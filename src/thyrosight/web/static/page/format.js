@@ -42,6 +42,16 @@ export function caliperText([[ax, ay], [bx, by]], spacing) {
   return `${Math.hypot((bx - ax) * spacing.column_mm, (by - ay) * spacing.row_mm).toFixed(1)} mm`;
 }
 
+const GIVEN = "given on the page";
+
+/**
+ * Whether the file states a scale, of the image or of the part that holds a nodule. A scale that a reader gave can be
+ * given anew.
+ * @param {Pick<Api.Prediction, "image" | "nodules">} prediction
+ */
+export const hasOwnScale = ({ image: { spacing, spacing_reason: reason }, nodules }) =>
+  spacing ? !reason?.startsWith(GIVEN) : nodules.some(({ size }) => typeof size.longest_mm === "number");
+
 /** NoduleSize -> `54 mm²` or `4 210 px`. @param {Api.NoduleSize} size */
 export function area(size) {
   if (size.area_mm2 !== null && size.area_mm2 !== undefined)

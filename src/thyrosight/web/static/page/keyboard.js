@@ -3,6 +3,8 @@
 import { byId, fill, h, targetOf } from "./dom.js";
 import { isDialogOpen } from "./dialogs.js";
 
+/** Keys that type nothing: they count in fields, too. */
+const EVERYWHERE = ["Ctrl+s", "Ctrl+Enter"];
 const OFF_KEY = "thyrosight-single-keys-off";
 
 /**
@@ -19,14 +21,29 @@ const OFF_KEY = "thyrosight-single-keys-off";
 export function wireKeys(groups) {
   const bindings = groups.flatMap(({ keys }) => keys);
   document.addEventListener("keydown", (event) => {
-    if (isDialogOpen() || event.defaultPrevented || isTyping(event)) return;
     const key = nameOf(event);
+    if (isDialogOpen() || event.defaultPrevented || (isTyping(event) && !EVERYWHERE.includes(key))) return;
     const binding = bindings.find(({ match, when }) => match.includes(key) && (!when || when(event)));
     if (!binding || (isSingle(key) && localStorage.getItem(OFF_KEY) && key !== "?")) return;
     event.preventDefault();
     binding.run(event);
   });
+  leaveChosen();
   drawHelp(groups);
+}
+
+/**
+ * A select that a person has set by mouse gives the focus back: the next key is meant for the page, and would else
+ * choose another word, without a sign.
+ */
+function leaveChosen() {
+  let isByPointer = false;
+  addEventListener("pointerdown", () => (isByPointer = true), true);
+  addEventListener("keydown", () => (isByPointer = false), true);
+  addEventListener("change", (event) => {
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    if (isByPointer && targetOf(event).closest("select")) focused?.blur();
+  });
 }
 
 /**

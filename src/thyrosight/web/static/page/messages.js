@@ -1,9 +1,12 @@
-// Shows a line of text: a screen reader speaks it, or the banner at the top shows it.
+// Shows a line of text: a screen reader speaks it, or the banner shows it.
 
 import { byId } from "./dom.js";
 
 const SHOWN_MS = 8000;
 let announcing = 0;
+let hiding = 0;
+/** The notice that stays until it is taken back; "" where there is none. */
+let lasting = "";
 
 /**
  * A screen reader speaks the text when it is next idle. Of several texts within 150 ms it speaks the last.
@@ -17,14 +20,34 @@ export function announce(text) {
 }
 
 /**
- * Shows a line at the top of the page for some seconds.
+ * Shows a line for some seconds; then the lasting notice is back, where there is one.
  * @param {string} text
  */
 export function tell(text) {
-  byId("banner-text").textContent = text;
-  byId("banner").className = "banner told";
-  byId("banner-retry").hidden = true;
+  clearTimeout(hiding);
+  show(text, "told");
   byId("banner-undo").hidden = !text.includes("Ctrl+Z");
+  hiding = setTimeout(showLasting, SHOWN_MS);
+}
+
+/** Shows a notice at the top of the page until it is taken back by "". @param {string} text */
+export function notice(text) {
+  lasting = text;
+  const isTold = byId("banner").classList.contains("told") && !byId("banner").hidden;
+  if (text || !isTold) showLasting();
+}
+
+function showLasting() {
+  clearTimeout(hiding);
+  show(lasting, "offline");
+  byId("banner").hidden = !lasting;
+}
+
+/** @param {string} text @param {"told" | "offline"} kind */
+function show(text, kind) {
+  byId("banner-text").textContent = text;
+  byId("banner").className = `banner ${kind}`;
+  byId("banner-retry").hidden = kind === "told";
+  byId("banner-undo").hidden = true;
   byId("banner").hidden = false;
-  setTimeout(() => byId("banner").classList.contains("told") && (byId("banner").hidden = true), SHOWN_MS);
 }

@@ -1,6 +1,6 @@
 // A review -> sections of the panel: identity, digest, risk, flags, nodules, measures, provenance.
 
-import { fill, h, icon, replaceKeepingFocus, targetOf } from "../page/dom.js";
+import { fill, h, icon, replaceKeepingFocus } from "../page/dom.js";
 import { riskClass, riskThreshold } from "../image/drawing.js";
 import { area, extent, length, percent, percentRange, plural } from "../page/format.js";
 import { current, isTouched, lastKnown } from "../review/findings.js";
@@ -271,13 +271,6 @@ const ROWS = [
   ["Risk", (n) => percent(n.risk)],
 ];
 
-/** A button to give the scale; the page listens for it. @param {string} text @param {"ruler" | "typed"} by */
-const scaleLink = (text, by) => {
-  const onclick = (/** @type {MouseEvent} */ event) =>
-    targetOf(event).dispatchEvent(new CustomEvent("scale", { detail: by, bubbles: true }));
-  return h("button", { type: "button", class: "link small", onclick }, text);
-};
-
 /** @type {[name: string, text: (signs: Api.NoduleSigns) => string, about: string][]} */
 const SIGN_ROWS = [
   ["Irregularity", (signs) => decimals(signs.irregularity, 2), "0 for an ellipse; more with lobes and spikes"],
@@ -343,16 +336,7 @@ export function showMeasures(parent, finding) {
       h("tbody", {}, body, signRows(columns)),
     ),
     finding.failure ? h("p", { class: "problem" }, `Not measured: ${finding.failure}`) : null,
-    size?.mm_reason
-      ? h(
-          "p",
-          { class: "small faint" },
-          `Pixels, not millimetres: ${size.mm_reason}. `,
-          scaleLink("Ruler", "ruler"),
-          " ",
-          scaleLink("Type it", "typed"),
-        )
-      : null,
+    size?.mm_reason ? h("p", { class: "small faint" }, `Pixels, not millimetres: ${size.mm_reason}.`) : null,
     h("p", { class: "small faint" }, "Taller than wide counts on transverse views only."),
   );
 }

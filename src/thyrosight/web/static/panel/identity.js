@@ -1,6 +1,7 @@
 // A review -> identity of the open image and origin of its result: file, header, model, program.
 
-import { byId, fill, h } from "../page/dom.js";
+import { byId, fill, h, targetOf } from "../page/dom.js";
+import { hasOwnScale } from "../page/format.js";
 
 /** @typedef {import("../review/review.js").Review} Review */
 
@@ -18,10 +19,13 @@ export function showIdentity(parent, review, models, again) {
   const facts = [`${image.width_px} × ${image.height_px} px`];
   if (image.num_frames > 1) facts.unshift(`frame ${review.frame + 1} of ${image.num_frames}`);
   if (image.spacing) facts.push(`${image.spacing.column_mm.toFixed(3)} mm per pixel`);
+  const isGiven = image.spacing && !hasOwnScale(review.prediction);
+  if (isGiven) facts.push(/** @type {string} */ (image.spacing_reason));
   fill(
     parent,
     h("h2", { class: "file", title: review.item.name }, review.item.name),
     h("p", { class: "faint" }, facts.join(" · ")),
+    hasOwnScale(review.prediction) ? null : h("p", { class: "small faint" }, isGiven ? "Scale: " : "No millimetres. Set the scale: ", scaleLinks(Boolean(isGiven))), // prettier-ignore
     models.isOther(review.prediction)
       ? h(
           "p",
@@ -31,6 +35,16 @@ export function showIdentity(parent, review, models, again) {
         )
       : null,
   );
+}
+
+/** Buttons to give the scale, or to withdraw the given one; the page listens for them. @param {boolean} isGiven */
+function scaleLinks(isGiven) {
+  const link = (/** @type {string} */ text, /** @type {"ruler" | "typed" | "none"} */ by) => {
+    const onclick = (/** @type {MouseEvent} */ event) =>
+      targetOf(event).dispatchEvent(new CustomEvent("scale", { detail: by, bubbles: true }));
+    return h("button", { type: "button", class: "link small", dataset: { scale: by }, onclick }, text);
+  };
+  return [link("by the ruler", "ruler"), " · ", link("type it", "typed"), isGiven && " · ", isGiven && link("withdraw", "none")]; // prettier-ignore
 }
 
 /** A narrow header has no space for the button that this one replaces. */

@@ -119,6 +119,7 @@ export class TiradsForm {
       this.parent,
       h("div", { class: "section-head" }, h("h3", {}, `TI-RADS, nodule ${this.finding.number}`), this.systemChoice()),
       this.output,
+      this.confirmAll(),
       DESCRIPTORS.map((descriptor) => (descriptor.isMany ? this.many(descriptor) : this.one(descriptor))),
       this.sizeRow(),
     );
@@ -160,15 +161,33 @@ export class TiradsForm {
     }
   }
 
+  /** Whether the reader's words alone would not give this level; without signs the page proposed the shape itself. */
   restsOnProposals() {
-    return DESCRIPTORS.some(({ name }) => this.finding.chosen[name] === undefined && this.proposals[name]);
+    return this.result?.is_level_proposed || (!this.signs && this.isProposed("shape"));
   }
 
-  /** @param {string} name @param {string | string[] | null} value */
-  choose(name, value) {
-    this.review.choose(this.finding.key, name, value);
+  /** @param {string} name */
+  isProposed(name) {
+    return this.finding.chosen[name] === undefined && this.proposals[name] !== undefined;
+  }
+
+  /** @param {Record<string, string | string[] | null>} words by descriptor; null takes a choice back */
+  choose(words) {
+    this.review.choose(this.finding.key, words);
     this.draw();
     this.ask();
+  }
+
+  /** The reader says what was proposed. @param {string[]} names */
+  confirm(names) {
+    this.choose(Object.fromEntries(names.map((name) => [name, this.proposals[name].value])));
+  }
+
+  /** One press for all that is only proposed; nothing where nothing is. */
+  confirmAll() {
+    const names = DESCRIPTORS.map(({ name }) => name).filter((name) => this.isProposed(name));
+    const onclick = () => this.confirm(names);
+    return names.length ? h("button", { type: "button", class: "small-button", dataset: { key: "confirm-all" }, onclick }, `Confirm ${names.length === 1 ? "the proposed word" : `the ${names.length} proposed words`}`) : null; // prettier-ignore
   }
 
   systemChoice() {
@@ -198,7 +217,7 @@ export class TiradsForm {
       {
         id: `tirads-${name}`,
         dataset: { key: name },
-        onchange: (/** @type {Event} */ event) => this.choose(name, targetOf(event).value),
+        onchange: (/** @type {Event} */ event) => this.choose({ [name]: targetOf(event).value }),
       },
       options,
     );
@@ -219,7 +238,7 @@ export class TiradsForm {
     const toggle = (/** @type {string} */ term) => (/** @type {Event} */ event) => {
       const rest = chosen.filter((other) => other !== term && other !== none);
       const next = term === none ? [term] : targetOf(event).checked ? [...rest, term] : rest;
-      this.choose(name, next.length || !none ? next : [none]);
+      this.choose({ [name]: next.length || !none ? next : [none] });
     };
     const boxes = terms.map((term) =>
       h(
@@ -253,6 +272,7 @@ export class TiradsForm {
       return h(
         "span",
         { class: "origin" },
+        proposal ? h("button", { type: "button", class: "link", dataset: { key: `${name}-reset` }, onclick: () => this.confirm([name]), "aria-label": `Confirm: ${name}` }, "Confirm") : null, // prettier-ignore
         h("span", { class: proposal ? "tag proposed" : "tag missing" }, proposal ? "proposed" : "not set"),
         points,
       );
@@ -266,7 +286,7 @@ export class TiradsForm {
           type: "button",
           class: "link",
           dataset: { key: `${name}-reset` },
-          onclick: () => this.choose(name, null),
+          onclick: () => this.choose({ [name]: null }),
           "aria-label": `${title}: ${name}`,
         },
         proposal ? "Undo" : "Clear",

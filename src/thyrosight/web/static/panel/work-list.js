@@ -180,8 +180,7 @@ export class WorkList {
       "button",
       { type: "button", class: "item", dataset: { item: row.id }, onclick: open },
       canvas,
-      h("span", { class: "item-text" }, name, h("span", { class: "item-words" })),
-      h("span", { class: "reading" }),
+      h("span", { class: "item-text" }, name, h("span", { class: "reading" }), h("span", { class: "item-words" })),
     );
     const label = `Remove ${row.name}`;
     const bin = h("button", { type: "button", class: "icon-button row-bin", tabIndex: -1, "aria-label": label, title: `${label} (Shift Delete)`, onclick: remove }, icon("bin")); // prettier-ignore

@@ -82,6 +82,8 @@ export class Editor extends EventTarget {
   choose(tool) {
     if (tool !== "points" && KINDS[tool].needsNodule && !this.canEdit()) return;
     if (tool === "points" && !this.canEdit()) return;
+    const refusal = tool === "points" ? null : KINDS[tool].refusal?.(this.review.prediction);
+    if (refusal) return tell(refusal);
     Object.assign(this, { tool, draft: [], active: -1, cursor: null });
     this.changed();
   }
@@ -210,7 +212,7 @@ export class Editor extends EventTarget {
     const { ring, number } = this.finding;
     const others = this.review.kept.filter((finding) => finding.key !== this.key);
     if (!others.length) {
-      announce("There is no other nodule to join with.");
+      tell("There is no other nodule to join with.");
       return;
     }
     const gaps = others.map((other) => gapBetween(ring, other.ring));

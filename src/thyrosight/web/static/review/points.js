@@ -1,6 +1,6 @@
 // Drags, inserts and deletes points of an outline, by pointer and by keys.
 
-import { announce } from "../page/messages.js";
+import { announce, tell } from "../page/messages.js";
 import { bounds, evened, moved, nearestPoint, nearestSide, simplified, softWeights, untangled } from "./rings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
@@ -103,7 +103,7 @@ export class Points {
     const clean = untangled(ring);
     if (clean !== ring) {
       editor.active = -1;
-      announce("The outline crossed itself; its largest part is kept.");
+      tell("The outline crossed itself; its largest part is kept.");
     }
     const free = editor.free(clean);
     if (free !== ring) editor.setRing(free ?? before);
@@ -121,7 +121,7 @@ export class Points {
     const { editor } = this;
     const points = this.handles();
     if (points.length <= 3) {
-      announce("An outline needs three points; delete the nodule instead.");
+      tell("An outline needs three points; delete the nodule instead.");
       return false;
     }
     editor.review.remember();

@@ -231,12 +231,12 @@ export class Review extends EventTarget {
     this.measureSoon();
   }
 
-  /** @param {string} key @param {string} name @param {string | string[] | null} value null takes the choice back */
-  choose(key, name, value) {
+  /** @param {string} key @param {import("./findings.js").ChosenWords} words by descriptor; null takes a choice back */
+  choose(key, words) {
     this.remember();
     const finding = this.known(key);
-    const { [name]: _, ...others } = finding.chosen;
-    finding.chosen = value === null ? others : { ...others, [name]: value };
+    const chosen = Object.entries({ ...finding.chosen, ...words }).filter(([, value]) => value !== null);
+    finding.chosen = Object.fromEntries(chosen);
     this.dispatchEvent(new Event("chosen"));
   }
 
@@ -276,6 +276,12 @@ export class Review extends EventTarget {
       fail(asked, error);
     }
     this.dispatchEvent(new Event("measured"));
+  }
+
+  /** Asks again where measuring failed. */
+  measureAgain() {
+    for (const finding of this.findings) if (finding.failure) finding.measuredRing = null;
+    return this.measure();
   }
 
   /**
@@ -350,22 +356,23 @@ export class Review extends EventTarget {
   }
 
   /**
-   * Takes over the identities and numbers that the server gave to the findings sent. The server answers in the order of
-   * the numbers, not in that of the page: a nodule is found again by its identity, a new one by its outline.
+   * Takes over the identities, numbers and measures that the server gave to the findings sent. The server answers in
+   * the order of the numbers, not in that of the page: a nodule is found again by its identity, a new one by its outline.
    * @param {Asked} sent
    * @param {Reading} kept
    */
   took(sent, kept) {
     const left = [...(kept?.findings ?? [])];
-    /** @param {Finding} finding @param {(one: any) => boolean} isIt */
-    const take = (finding, isIt) => {
+    /** @param {Asked[number]} asked @param {(one: any) => boolean} isIt */
+    const take = ({ finding, ring }, isIt) => {
       const at = left.findIndex(isIt);
       const [one] = at < 0 ? [] : left.splice(at, 1);
       if (one) Object.assign(finding, { uid: one.uid, number: one.number });
+      if (one?.nodule && !this.isBlind) Object.assign(finding, { measured: one.nodule, measuredRing: ring, failure: null }); // prettier-ignore
     };
     const isNew = sent.map(({ finding }) => !finding.uid);
-    sent.forEach(({ finding }, index) => isNew[index] || take(finding, (one) => one.uid === finding.uid));
-    sent.forEach(({ finding, ring }, index) => isNew[index] && take(finding, (one) => sameRing(one.outline_xy, ring)));
+    sent.forEach((asked, index) => isNew[index] || take(asked, (one) => one.uid === asked.finding.uid));
+    sent.forEach((asked, index) => isNew[index] && take(asked, (one) => sameRing(one.outline_xy, asked.ring)));
     this.highestNumber = Math.max(this.highestNumber, (kept?.next_number ?? 1) - 1);
   }
 

@@ -1,7 +1,8 @@
 // The tools of a reader: what each does at a press of the pointer, or of Enter at the keyboard's cross.
 
-import { announce } from "../page/messages.js";
+import { announce, tell } from "../page/messages.js";
 import { erased, painted, split } from "./masks.js";
+import { hasOwnScale } from "../page/format.js";
 import { bounds, ringArea, simplified, untangled } from "./rings.js";
 
 /** @typedef {import("./rings.js").Ring} Ring */
@@ -14,6 +15,7 @@ import { bounds, ringArea, simplified, untangled } from "./rings.js";
  * @property {string} hint
  * @property {boolean} [needsNodule] works on the chosen outline
  * @property {"size" | "threshold"} [amount] what < and > change
+ * @property {(prediction: Api.Prediction) => string | null} [refusal] why it is not offered for this image
  * @property {(editor: Editor, at: Place) => Drag} drag
  * @property {(editor: Editor, point: Point) => void} press Enter at the cross
  */
@@ -89,7 +91,7 @@ function closed(editor, stroke) {
   const clean =
     stroke.length > 2 ? untangled(simplified(stroke, FREEHAND_TOLERANCE_PX / Math.max(1, editor.viewer.scale))) : [];
   if (clean.length >= 3 && ringArea(clean) >= MIN_AREA_PX) return clean;
-  announce("Too small for an outline: draw once round the nodule.");
+  tell("Too small for an outline: draw once round the nodule.");
   return null;
 }
 
@@ -116,7 +118,7 @@ const brushing = (change, nothing) => (/** @type {Editor} */ editor, /** @type {
   const { ring } = editor.finding;
   const changed = change(ring, thinned(stroke, 1), editor.brushPx, editor.review.prediction.image);
   if (changed) editor.put(changed);
-  else announce(nothing);
+  else tell(nothing);
 };
 
 /** A stroke with points that are at least this many pixels apart. @param {Ring} stroke @param {number} apart */
@@ -137,7 +139,7 @@ const eraseStroke = brushing(erased, "That would leave nothing: delete the nodul
 function cut(editor, from, to) {
   const parts = split(editor.finding.ring, from, to, editor.review.prediction.image);
   if (!parts) {
-    announce("The line has to cross the nodule.");
+    tell("The line has to cross the nodule.");
     return;
   }
   editor.splitInto(parts);
@@ -167,7 +169,7 @@ function askInBox(editor, from, to) {
   const { width_px: width, height_px: height } = editor.review.prediction.image;
   const [left, top] = [Math.max(0, Math.floor(x0)), Math.max(0, Math.floor(y0))];
   const [right, bottom] = [Math.min(width, Math.ceil(x1) + 1), Math.min(height, Math.ceil(y1) + 1)];
-  if (left >= right || top >= bottom) announce("The box has to lie on the image.");
+  if (left >= right || top >= bottom) tell("The box has to lie on the image.");
   else editor.ask({ box: { x0: left, y0: top, x1: right, y1: bottom } });
 }
 
@@ -246,6 +248,8 @@ export const TOOLS = {
   },
   ruler: {
     hint: "Two marks of the ruler on the image, then how many millimetres lie between them.",
+    refusal: (/** @type {Api.Prediction} */ prediction) =>
+      hasOwnScale(prediction) ? "The file states its scale, which is not replaced." : null,
     ...pairing((editor, from, to) => editor.measureScale(from, to)),
   },
 };
