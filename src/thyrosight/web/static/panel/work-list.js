@@ -281,7 +281,8 @@ function wordsOf(row, threshold) {
     return [h("span", { class: "spinner", "aria-hidden": "true" }), progress];
   }
   if (row.state !== "done") return [STATE_WORDS[row.state]];
-  if ((isSecondReader() && row.reading === "unread") || row.num_nodules === null) return ["not read"];
+  if (row.num_nodules === null) return ["hidden"];
+  if (isSecondReader() && row.reading === "unread") return ["not read"];
   const isClip = (row.num_frames ?? 1) > 1;
   const count = row.num_nodules ?? 0;
   const found = isClip ? `${row.num_frames} frames` : count ? plural(count, "nodule") : "no nodule found";

@@ -46,7 +46,7 @@ export async function logReading(review, isShown, suspicion, seconds) {
   const reading = {
     reader: readerName() || "unnamed",
     network_shown: isShown,
-    outlines_xy: outlines,
+    outlines_xy: isShown || outlines.length ? outlines : null, // who only rates has not said that there is no nodule
     suspicion,
     seconds: Math.round(10 * seconds) / 10,
   };

@@ -22,7 +22,7 @@ export class Correcting {
    * @param {import("./editor.js").Editor} editor
    * @param {{ select: (key: string | null) => void, drawPanel: () => void, pause: () => void,
    *   saved: (item: Api.Item) => Promise<void>, mayGoOn: () => Promise<boolean>,
-   *   reveal: (review: import("./review.js").Review) => void }} page functions of the rest of the page
+   *   reveal: (review: import("./review.js").Review) => Promise<void> }} page functions of the rest of the page
    */
   constructor(here, editor, page) {
     this.here = here;
@@ -85,7 +85,7 @@ export class Correcting {
     }
     this.here.keepUnsaved();
     announce("Saved.");
-    if (review.isBlind) this.page.reveal(review);
+    if (review.isBlind) await this.page.reveal(review); // then the row of the list may say what was hidden
     await this.page.saved(review.item);
     return true;
   }
