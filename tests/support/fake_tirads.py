@@ -53,6 +53,7 @@ def tirads(body: dict[str, Any]) -> dict[str, Any]:
         "highest_points": 14 if missing else points,
         "points_by": by,
         "missing": missing,
+        "is_level_proposed": "measured" in sources.values(),
         "descriptors": {**{name: body[name] or None for name in names}, "sources": sources, "evidence": evidence},
         "warnings": [],
         "advice": advice,
