@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tarfile
 import zipfile
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dicom_files import gray_picture, native
+from dicom_files import dicomdir, gray_picture, native
 from scans import write_scans
 from tables import rows_in
 from thyrosight.archive.sources import find_items, read_place
@@ -50,7 +51,7 @@ def test_a_folder_zip_and_tars_hold_the_same(scans: Path, tmp_path: Path) -> Non
 def test_dicom_of_any_name_in_an_archive_is_found_as_in_a_folder(tmp_path: Path) -> None:
     """An export of a PACS names its files IM0001 or by UIDs; in a zip they were passed over."""
     data = native(gray_picture())
-    files = {"IM0001": data, "st/1.2.840.5": data, "DICOMDIR": bytes(128) + b"DICM", "notes": b"none", "a.dcm": data}
+    files = {"IM0001": data, "st/1.2.840.5": data, "DICOMDIR": dicomdir("IM0001"), "notes": b"none", "a.dcm": data}
     with zipfile.ZipFile(tmp_path / "scans.zip", "w") as packed, tarfile.open(tmp_path / "scans.tar", "w") as tar:
         for name, content in files.items():
             packed.writestr(name, content)
@@ -70,8 +71,74 @@ def test_a_csv_lists_images_and_addresses(scans: Path) -> None:
 
 
 def test_a_dicomdir_stands_for_its_folder(scans: Path) -> None:
-    (scans / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    (scans / "DICOMDIR").write_bytes(dicomdir())
     assert list(names_and_bytes(scans / "DICOMDIR")) == ["a/1.png", "a/10.png", "b/2.png"]
+
+
+@pytest.mark.parametrize("archive", ["scans.zip", "scans.tar"])
+def test_what_a_dicomdir_in_an_archive_names_and_is_not_there_is_told(tmp_path: Path, archive: str) -> None:
+    files = {"cd/DICOMDIR": dicomdir("IM0", "IM1"), "cd/im0": native(gray_picture()), "other/DICOMDIR": b"none"}
+    pack(tmp_path / archive, files)
+    items = {item.name: item.place for item in find_items([str(tmp_path / archive)]).items}
+    assert sorted(items) == ["cd/IM1", "cd/im0", "other/DICOMDIR"]
+    with pytest.raises(InputError, match=r"cd/IM1: not in the archive"):
+        read_place(items["cd/IM1"])
+
+
+def pack(archive: Path, files: dict[str, bytes]) -> None:
+    """{name: content} -> a zip or tar of these files."""
+    if archive.suffix == ".zip":
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+        return
+    with tarfile.open(archive, "w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def test_a_tar_that_is_cut_or_joined_is_refused(tmp_path: Path) -> None:
+    """Cut between two files it looks whole: the later images were lost without a word."""
+    pack(tmp_path / "a.tar", {f"{number}.png": b"x" * 600 for number in range(3)})
+    whole = (tmp_path / "a.tar").read_bytes()
+    assert len(find_items([str(tmp_path / "a.tar")]).items) == 3
+    for name, content, words in (("cut", whole[: 2 * 1536], "it is cut off"), ("joined", whole + whole, "joined")):
+        (tmp_path / f"{name}.tar").write_bytes(content)
+        with pytest.raises(InputError, match=words):
+            find_items([str(tmp_path / f"{name}.tar")])
+
+
+def test_the_second_of_two_equal_files_in_a_tar_is_read(tmp_path: Path) -> None:
+    """tar stores it as a link, which was dropped."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"picture")
+    (tmp_path / "in" / "b.png").hardlink_to(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "c.png").symlink_to("a.png")
+    (tmp_path / "in" / "d.png").symlink_to("gone.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "in", "in")
+    items = find_items([str(tmp_path / "a.tar")]).items
+    assert [read_place(item.place) for item in items[:3]] == [b"picture"] * 3
+    with pytest.raises(InputError, match=r"in/d\.png: not in the archive"):
+        read_place(items[3].place)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_two_files_of_one_name_in_a_zip_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("a.png", b"1")
+        packed.writestr("a.png", b"2")
+    with pytest.raises(InputError, match="two files of one name"):
+        find_items([str(tmp_path / "a.zip")])
+
+
+def test_a_row_without_an_image_is_counted(scans: Path) -> None:
+    (scans / "list.csv").write_text("patient,Image\nx,a/10.png\ny,\nz,gone.png\n")
+    found = find_items([str(scans / "list.csv")])
+    assert [item.name for item in found.items] == ["a/10.png", "gone.png"]
+    assert found.passed_over == {"row without an image": 1}
 
 
 def test_equal_names_of_several_sources_get_ids_of_their_own(scans: Path, tmp_path: Path) -> None:

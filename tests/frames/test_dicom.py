@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import (
-    ExplicitVRBigEndian,
-    JPEGBaseline8Bit,
-)
+from pydicom.sequence import Sequence
+from pydicom.uid import MPEG4HP41, ExplicitVRBigEndian, JPEGBaseline8Bit
 
 import dicom_files as files
 from decoded import Array, refusal, shown
@@ -73,7 +74,74 @@ def test_odd_frames_of_bytes_in_big_endian_words() -> None:
         assert np.array_equal(shown(swapped, index), clip[index])
 
 
+def test_a_pace_in_another_unit_is_none() -> None:
+    with frames_of(files.native(np.stack(three()), NumberOfFrames=3, FrameTime=0.04)) as file:
+        assert file.frame_ms is None
+
+
+# Videos.
+
+
+def video(width: int = 64, height: int = 48) -> bytes:
+    """-> an MP4 of three gray frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/clip.mp4"
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 25, (width, height))
+        for picture in three():
+            writer.write(cv2.resize(picture, (width, height))[..., None].repeat(3, 2))
+        writer.release()
+        return Path(path).read_bytes()
+
+
+def with_pixel_aspect(data: bytes, across: int, down: int) -> bytes:
+    """MP4 -> the same with a box `pasp`: the shape of a pixel."""
+    box, found, at = struct.pack(">4I", 16, int.from_bytes(b"pasp"), across, down), bytearray(data), 0
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4v"):
+        at = data.index(name, at)
+        struct.pack_into(">I", found, at - 4, struct.unpack_from(">I", data, at - 4)[0] + len(box))
+    end = at - 4 + struct.unpack_from(">I", data, at - 4)[0]
+    return bytes(found[:end]) + box + bytes(found[end:])
+
+
+def test_a_video_whose_pixels_are_not_square_is_refused() -> None:
+    assert "its pixels are 0.5 times as tall as wide" in refusal(with_pixel_aspect(video(), 2, 1))
+    with frames_of(with_pixel_aspect(video(), 1, 1)) as file:
+        assert file.num_frames == 3
+
+
+@pytest.mark.parametrize(("rows", "columns", "expected"), [(48, 64, True), (24, 32, False), (96, 128, False)])
+@pytest.mark.parametrize("by_region", [True, False])
+def test_a_video_of_another_size_than_its_header_has_no_millimetres(
+    rows: int, columns: int, expected: bool, by_region: bool
+) -> None:
+    """The header's millimetres are those of its own picture, and a smaller video was measured by them."""
+    scale = {"SequenceOfUltrasoundRegions": Sequence([region(RegionLocationMaxX1=31, RegionLocationMaxY1=23)])}
+    header = dataset(
+        (rows, columns),
+        "YBR_PARTIAL_420",
+        SOPClassUID=files.US_MULTI,
+        SamplesPerPixel=3,
+        NumberOfFrames=3,
+        **scale if by_region else {"PixelSpacing": [0.06, 0.05]},
+    )
+    with frames_of(files.file_of(header, encapsulate([video()]), MPEG4HP41)) as file:
+        frame = file.frame(1)
+    assert (frame.spacing is not None) == expected
+    assert expected or f"its header states {columns} x {rows} pixels" in str(frame.spacing_reason)
+
+
 # Kinds of files.
+
+
+@pytest.mark.parametrize("name", ["Rows", "PixelSpacing"])
+def test_an_element_that_is_there_twice_is_refused(name: str) -> None:
+    """The second one held, without a word."""
+    rows = files.element(0x28, 0x10, b"US", struct.pack("<H", 48))
+    spacing = files.element(0x28, 0x30, b"DS", b"0.07\\0.07 ")
+    data = files.native(gray_picture(), PixelSpacing=["0.07", "0.07"])
+    once, other = (rows, rows) if name == "Rows" else (spacing, spacing.replace(b"0.07", b"0.14"))
+    assert once in data
+    assert "holds an element twice" in refusal(data.replace(once, once + other))
 
 
 def test_dicom_is_told_by_content(tmp_path: Path) -> None:

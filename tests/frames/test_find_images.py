@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from dicom_files import dicomdir, gray_picture, native
+from thyrosight.errors import InputError
 from thyrosight.frames.find_images import RUN_KIND, find_images
+from thyrosight.frames.load import load_frame
 
 OURS = {
     "run.json": json.dumps({"kind": RUN_KIND}),
@@ -31,6 +36,40 @@ def test_find_images(tmp_path: Path) -> None:
         tmp_path / "b" / "x10.tif",
     ]
     assert find_images([]).images == []
+
+
+def test_a_dicomdir_that_names_what_is_not_there_tells_the_loss(tmp_path: Path) -> None:
+    """A disc that was copied in part: the images that had come were predicted, the others never spoken of."""
+    (tmp_path / "cd" / "dicom").mkdir(parents=True)
+    for name in ("im0", "im1"):
+        (tmp_path / "cd" / "dicom" / name).write_bytes(native(gray_picture()))
+    index = tmp_path / "cd" / "DICOMDIR"
+    index.write_bytes(dicomdir(["DICOM", "IM0"], ["DICOM", "IM1"], ["DICOM", "IM2"], "IM3"))
+    expected = ["DICOM/IM2", "IM3", "dicom/im0", "dicom/im1"]
+    for source in (tmp_path / "cd", index):
+        found = [path.relative_to(tmp_path / "cd").as_posix() for path in find_images([source]).images]
+        assert sorted(found) == expected
+    with pytest.raises(InputError, match=r"IM3: no such file"):
+        load_frame(tmp_path / "cd" / "IM3")
+    index.write_bytes(dicomdir(["DICOM", "SR1"], kind="SR DOCUMENT"))
+    assert len(find_images([tmp_path / "cd"]).images) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a note",
+        dicomdir("A", "B")[:-20],
+        dicomdir(["..", "..", "etc", "passwd"]),
+        dicomdir("/etc/passwd"),
+    ],
+    ids=["empty", "text", "cut", "up", "from the root"],
+)
+def test_a_dicomdir_that_can_not_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "im0").write_bytes(native(gray_picture()))
+    (tmp_path / "DICOMDIR").write_bytes(content)
+    assert [path.name for path in find_images([tmp_path]).images] == ["DICOMDIR", "im0"]
 
 
 def test_find_images_ends_where_links_go_round(tmp_path: Path) -> None:

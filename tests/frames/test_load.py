@@ -27,6 +27,7 @@ from thyrosight.frames import headers
 from thyrosight.frames import load as images
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import decode_frame, load_frame, scale_to_uint8
+from thyrosight.frames.source import as_frame
 
 SIZE_HW = (40, 48)
 _ORIENTATION = 0x0112
@@ -246,6 +247,17 @@ def test_exif_orientation(image_format: str, orientation: int) -> None:
     options = {"lossless": True} if image_format == "WEBP" else {}
     data = encode(image, image_format.removesuffix("16"), exif=exif, **options)
     np.testing.assert_array_equal(decode_frame(data).image_HW, ORIENTED[orientation](speckle(SIZE_HW)))
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_pixels_that_are_not_square_are_refused(image_format: str) -> None:
+    """A frame of a PAL recorder, shown without its shape, makes nodules 9 % too narrow."""
+    words = "tall as wide (its resolution across and down), so shapes and sizes would be wrong; export it with square"
+    assert words in refusal(encode(gray(), image_format, dpi=(72, 66)))
+    assert decode_frame(encode(gray(), image_format, dpi=(300, 300))).size_hw == SIZE_HW
+    found = Image.open(io.BytesIO(encode(gray(), image_format, dpi=(72, 144))))
+    with pytest.raises(InputError, match=r"0\.5\d* times as tall as wide"):
+        as_frame(found)
 
 
 def test_no_spacing_is_read_from_print_resolution() -> None:

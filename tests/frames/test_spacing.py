@@ -25,7 +25,12 @@ SCALED = Spacing(0.06, 0.05)
     [
         ([region()], {}, SCALED, "ultrasound regions"),
         ([region(), region(RegionLocationMaxX1=30)], {}, SCALED, "ultrasound regions"),
-        ([region()], {"PixelSpacing": [0.2, 0.2]}, SCALED, "ultrasound regions"),
+        ([region()], {"PixelSpacing": [0.2, 0.2]}, None, "0.06 x 0.05 mm by its ultrasound regions, 0.2 x 0.2 mm by"),
+        ([region()], {"PixelSpacing": [0.05, 0.06]}, None, "contradicts itself"),
+        ([region(RegionLocationMaxX1=31)], {"PixelSpacing": [0.03, 0.025]}, None, "contradicts itself"),
+        ([region()], {"PixelSpacing": [0.06, 0.05]}, SCALED, "ultrasound regions"),
+        ([region()], {"PixelSpacing": [1, 1]}, SCALED, "ultrasound regions"),
+        ([region()], {"PixelSpacing": ["0.264583", "0.264583"]}, SCALED, "ultrasound regions"),
         ([], {"PixelSpacing": [0.07, 0.05]}, Spacing(0.07, 0.05), "PixelSpacing"),
         ([region(RegionLocationMaxX1=64, RegionLocationMaxY1=48)], {}, SCALED, "regions"),
         ([region(), region(RegionSpatialFormat=3, RegionDataType=3)], {}, SCALED, "regions"),
@@ -81,6 +86,14 @@ def test_a_part_has_the_scale_of_the_region_that_holds_it() -> None:
     assert frame.spacing_in(Box(5, 5, 15, 15))[0] == pytest.approx(SCALED)
     frame = decode_frame(with_regions(region(), inset))
     assert frame.spacing_in(Box(45, 32, 55, 40)) == (None, "it is in several ultrasound regions of different scale")
+
+
+def test_a_scale_that_the_header_contradicts_is_that_of_no_part() -> None:
+    frame = decode_frame(with_regions(region(), PixelSpacing=[0.2, 0.2]))
+    assert frame.spacing_in(Box(5, 5, 20, 20))[0] is None
+    two = region(RegionLocationMaxX1=29), region(RegionLocationMinX0=34, PhysicalDeltaX=0.01, PhysicalDeltaY=0.01)
+    frame = decode_frame(with_regions(*two, PixelSpacing=[0.1, 0.1]))
+    assert frame.spacing_in(Box(5, 5, 20, 20))[0] == pytest.approx(SCALED), "it is the scale of the other region"
 
 
 def test_one_region_does_not_measure_what_lies_outside_it() -> None:

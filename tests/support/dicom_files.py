@@ -181,6 +181,18 @@ def with_regions(*items: Dataset, image: Array | None = None, **elements: Any) -
     return native(image, SequenceOfUltrasoundRegions=Sequence(list(items)), **elements)
 
 
+def dicomdir(*names: str | list[str], kind: str = "IMAGE") -> bytes:
+    """Paths in parts -> a DICOMDIR that names these files."""
+    found, records = Dataset(), []
+    for name in names:
+        record = Dataset()
+        record.DirectoryRecordType, record.ReferencedFileID = kind, name
+        records.append(record)
+    found.DirectoryRecordSequence = Sequence(records)
+    found.SOPClassUID = "1.2.840.10008.1.3.10"
+    return file_of(found, None)
+
+
 # Files that must be refused.
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from thyrosight.archive.store import filesystem_of, is_address, store_refusal
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_disk_fault, raise_shortage, readable
-from thyrosight.frames.dicom import HEAD_BYTES, kind_of
+from thyrosight.frames.dicom import HEAD_BYTES, files_of_dicomdir, is_dicomdir, kind_of
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import MAX_FILE_BYTES, SUFFIXES, read_bounded
 from thyrosight.results.case_ids import assign_case_ids, ids_of_names
@@ -28,6 +28,7 @@ Place = dict[str, str]
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LIST_COLUMNS = ("image", "file", "path", "filename")
 MAX_LIST_BYTES = 1 << 30
+MAX_PADDING_BYTES = 64 << 10
 
 
 class ListedImage(NamedTuple):
@@ -82,7 +83,7 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
     lower = path.name.lower()
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; check the path")
-    if path.is_dir() or lower == "dicomdir":
+    if path.is_dir() or is_dicomdir(lower):
         folder = path if path.is_dir() else path.parent
         images = find_images([folder])
         passed_over.update(images.passed_over)
@@ -90,11 +91,13 @@ def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
             yield task.name, {"path": str(task.path)}
     elif lower.endswith(".zip") or lower.endswith(TAR_SUFFIXES):
         archive = _Archive.of(path)
-        for member in _members(path):
-            if _is_image(member, passed_over, partial(archive.head, member)):
+        members = sorted(archive.members, key=natural_key)
+        listed, lost = _named_by_dicomdirs(members, partial(_of_member, path))
+        for member in (*members, *lost):
+            if member in listed or _is_image(member, passed_over, partial(archive.head, member)):
                 yield readable(member), {"path": str(path), "member": member}
     elif lower.endswith(".csv"):
-        yield from _listed(path)
+        yield from _listed(path, passed_over)
     else:
         yield readable(path.name), {"path": str(path)}
 
@@ -110,10 +113,33 @@ def _is_image(name: str, passed_over: Counter[str], head: Callable[[], bytes] | 
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in SUFFIXES:
         return True
-    if head is not None and parts[-1].upper() != "DICOMDIR" and kind_of(head()) == "dicom":
+    if head is not None and not is_dicomdir(parts[-1]) and kind_of(head()) == "dicom":
         return True
     passed_over[suffix or "no suffix"] += 1
     return False
+
+
+def _named_by_dicomdirs(names: list[str], read: Callable[[str], bytes]) -> tuple[set[str], list[str]]:
+    """Names in an archive or a store -> (images that a DICOMDIR among them names, those of them that are not there).
+
+    Both hold a DICOMDIR itself where it can't be read, so that its fault is told as that of an image.
+    """
+    there = {str(PurePosixPath(name)).casefold(): name for name in names}
+    listed: set[str] = set()
+    lost: list[str] = []
+    for index in (PurePosixPath(name) for name in names if is_dicomdir(PurePosixPath(name).name)):
+        own_name = there[str(index).casefold()]
+        try:
+            files = files_of_dicomdir(Path(index), read(own_name))
+        except InputError:
+            listed.add(own_name)
+            continue
+        for parts in files:
+            path = str(index.parent.joinpath(*parts))
+            if path.casefold() not in there:
+                lost.append(path)
+            listed.add(there.get(path.casefold(), path))
+    return listed, lost
 
 
 def _in_store(address: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
@@ -123,13 +149,14 @@ def _in_store(address: str, passed_over: Counter[str]) -> Iterator[tuple[str, Pl
         paths = sorted(map(str, system.find(root)), key=natural_key)
     except Exception as error:
         raise store_refusal(address, error) from error
-    for path in paths:
+    listed, lost = _named_by_dicomdirs(paths, lambda path: _of_address(f"{scheme}://{path.lstrip('/')}"))
+    for path in (*paths, *lost):
         name = path.removeprefix(root).lstrip("/") or PurePosixPath(path).name
-        if _is_image(name, passed_over):
+        if path in listed or _is_image(name, passed_over):
             yield readable(name), {"address": f"{scheme}://{path.lstrip('/')}"}
 
 
-def _listed(path: Path) -> Iterator[tuple[str, Place]]:
+def _listed(path: Path, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
     """A CSV with a column of images -> these images; a path is relative to the CSV, an address stays as it is."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -143,19 +170,19 @@ def _listed(path: Path) -> Iterator[tuple[str, Place]]:
                     yield readable(text.partition("://")[2]), {"address": text}
                 elif text:
                     yield readable(PurePosixPath(text).as_posix().lstrip("/")), {"path": str(path.parent / text)}
+                else:
+                    passed_over["row without an image"] += 1
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise_disk_fault(error, path)
         raise InputError(f"{path}: can't be read as a CSV ({error}); save it as UTF-8 with commas") from error
 
 
-def _members(path: Path) -> list[str]:
-    return sorted(_Archive.of(path).members, key=natural_key)
-
-
 def _of_member(path: Path, member: str) -> bytes:
     try:
         return _checked(_Archive.of(path).read(member), f"{path}::{member}")
-    except (KeyError, OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except KeyError:
+        raise InputError(f"{path}::{member}: not in the archive; make the archive again") from None
+    except (OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}::{member}: can't be read ({error}); make the archive again") from error
 
 
@@ -188,10 +215,14 @@ class _Archive:
         try:
             if path.name.lower().endswith(".zip"):
                 self._zip = zipfile.ZipFile(path)
-                self.members = {entry.filename: entry for entry in self._zip.infolist() if not entry.is_dir()}
+                entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+                self.members = {entry.filename: entry for entry in entries}
+                if len(self.members) < len(entries):
+                    raise ValueError("it holds two files of one name")
             else:
                 self._tar = tarfile.open(path)  # noqa: SIM115 - stays open for its members
-                self.members = {entry.name: entry for entry in self._tar if entry.isreg()}
+                self.members = {entry.name: entry for entry in self._tar if entry.isreg() or _is_link(entry)}
+                _check_end(self._tar, path)
         except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
             raise_shortage(error)
             raise InputError(f"{path}: no archive that can be read ({error}); make it again") from error
@@ -205,7 +236,7 @@ class _Archive:
         """Member -> its first bytes; none where it can't be read."""
         try:
             return self.read(member, HEAD_BYTES)
-        except (OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+        except (KeyError, OSError, EOFError, ValueError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
             raise_shortage(error)
             return b""
 
@@ -217,9 +248,31 @@ class _Archive:
                 return packed.read(num_bytes)
         assert self._tar is not None
         plain = self._tar.extractfile(entry)
-        assert plain is not None, "only regular files are members"
+        if plain is None:
+            raise KeyError(member)  # a link to a folder
         with plain:
             return plain.read(num_bytes)
+
+
+def _is_link(entry: tarfile.TarInfo) -> bool:
+    """Whether a member is another name of a file in the same tar, as tar stores the second of two equal files."""
+    return entry.islnk() or entry.issym()
+
+
+def _check_end(tar: tarfile.TarFile, path: Path) -> None:
+    """Tar whose members are read -> ValueError where the mark of its end is missing, or files follow behind it.
+
+    Of compressed tars the checksum shows whether they are whole.
+    """
+    if not path.name.lower().endswith(".tar"):
+        return
+    with path.open("rb") as stream:
+        stream.seek(tar.offset)
+        rest = stream.read(MAX_PADDING_BYTES)
+    if not rest:
+        raise ValueError("it is cut off")
+    if any(rest):
+        raise ValueError("it is damaged, or two archives were joined")
 
 
 def _own_name(source: str) -> str:

@@ -40,6 +40,7 @@ def dicom(
     """
     from thyrosight.files.earlier_files import write_set
     from thyrosight.results.dicom.files import SEG_NAME, Corrections, DicomOptions, case_dicom_files
+    from thyrosight.results.dicom.source import read_source
     from thyrosight.results.layout import results_of
     from thyrosight.tirads.reading import read_reading
 
@@ -60,6 +61,8 @@ def dicom(
     except OSError as error:
         raise InputError(f"{out}: can't be a folder ({error.strerror}); choose another") from error
     write_set(out, files, overwrite=overwrite)
+    for line in read_source(source, identity=identity).remarks:
+        remark(line)
     if (seg or is_all) and SEG_NAME not in files:
         remark("no nodule was outlined: there is no SEG to write")
     if as_json:

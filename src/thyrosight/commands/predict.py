@@ -173,16 +173,20 @@ def _write_submission(
 
 
 def _print_summary(summary: RunSummary, out: Path) -> None:
-    from thyrosight.frames.find_images import FoundImages
-
     _print_results(out / "results.csv")
     counts = {"predicted": summary.num_done, "there already": summary.num_skipped, "failed": summary.num_failed}
     line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     remark(f"{line or 'nothing to do'} in {summary.seconds:.1f} s")
-    if summary.passed_over:
-        words = FoundImages([], summary.passed_over).passed_over_in_words
-        remark(f"passed over, for these are no images that can be read: {words}")
+    _print_passed_over(summary.passed_over)
     typer.echo(summary.report)
+
+
+def _print_passed_over(passed_over: dict[str, int]) -> None:
+    from thyrosight.frames.find_images import FoundImages
+
+    if passed_over:
+        words = FoundImages([], passed_over).passed_over_in_words
+        remark(f"passed over, for these are no images that can be read: {words}")
 
 
 def _print_results(results_csv: Path) -> None:
@@ -265,6 +269,7 @@ def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, a
         counts = {"predicted": summary.num_done, "there already": summary.num_there, "failed": summary.num_failed}
         line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
         remark(f"{line or 'nothing to do'}, {summary.num_shards} shards in {summary.seconds:.1f} s")
+        _print_passed_over(summary.passed_over)
         typer.echo(summary.out)
     raise typer.Exit(summary.exit_code)
 

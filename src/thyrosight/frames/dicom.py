@@ -7,6 +7,7 @@ the child against the header that the child sent first. The child reads nothing 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,8 +20,8 @@ from thyrosight.errors import InputError
 from thyrosight.files import mend_of, sha256_of
 from thyrosight.frames.decoder.client import DecodeChild, borrowed_child
 from thyrosight.frames.gray import gray_and_rgb
-from thyrosight.frames.headers import has_dicom_preamble, is_phone_picture
-from thyrosight.frames.spacing import SAME_SHARE, frame_spacing, read_regions, unlikely_view
+from thyrosight.frames.headers import HeaderError, has_dicom_preamble, is_phone_picture
+from thyrosight.frames.spacing import agreeing, check_square, frame_spacing, read_regions, unlikely_view
 from thyrosight.types import Frame, Region, Spacing, UInt8Array
 
 HEAD_BYTES = 160
@@ -113,6 +114,22 @@ def open_decoded(kind: str, path: Path | None, data: bytes | None = None) -> Ite
         yield DecodedFile(child, header, path, name, sha256)
 
 
+def is_dicomdir(name: str) -> bool:
+    """Name of a file -> whether it is the index of a DICOM medium."""
+    return name.upper() == "DICOMDIR"
+
+
+def files_of_dicomdir(path: Path, data: bytes | None = None) -> list[tuple[str, ...]]:
+    """DICOMDIR, its bytes (None: read from the path) -> the images that it names, as parts of paths below its folder.
+
+    InputError where it is damaged.
+    """
+    with borrowed_child() as child:
+        place = os.path.abspath(path) if data is None else None
+        _, content = _asked(child, str(path), {"op": "index", "path": place}, data or b"")
+    return [tuple(parts) for parts in json.loads(content)]
+
+
 def _bounded_sha256(path: Path) -> str:
     """Path -> SHA-256 of a file of at most MAX_FILE_BYTES."""
     try:
@@ -138,15 +155,16 @@ def _asked(
 def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:
     """Header from the child -> the fields of a Frame that are the same for all frames."""
     if "sop_class" not in header:
+        _check_square(name, header["pixel_ratio"], "sample aspect ratio")
         return {"spacing": None, "spacing_reason": VIDEO_SPACING}
     modality = ultrasound_modality(name, header["sop_class"], header["modality"])
     regions, fault = read_regions(header["regions"], size_hw[1], size_hw[0])
-    ratio = header["pixel_ratio"]
-    if ratio is not None and abs(ratio - 1) > SAME_SHARE and not any(region.spacing for region in regions):
-        raise InputError(
-            f"{name}: its pixels are {ratio:g} times as tall as wide (PixelAspectRatio), so shapes and sizes would be "
-            "wrong; export it with square pixels"
-        )
+    if (stated_hw := header.get("stated_hw", [*size_hw])) != [*size_hw]:
+        sizes = [f"{width:,} x {height:,} pixels" for height, width in (size_hw, stated_hw)]
+        regions, fault = (), f"a video of {sizes[0]}, and its header states {sizes[1]}: it was resized after the scan"
+    regions = agreeing(regions, header["pixel_spacing"], size_hw)
+    if not any(region.spacing for region in regions):
+        _check_square(name, header["pixel_ratio"], "PixelAspectRatio")
     spacing, reason = frame_spacing(regions, fault, header["pixel_spacing"], size_hw)
     return {
         "spacing": spacing,
@@ -156,6 +174,13 @@ def _facts(name: str, header: dict[str, Any], size_hw: tuple[int, int]) -> dict[
         "other_body_part": header["other_body_part"] or None,
         "has_colour_data": bool(header["has_colour_data"]),
     }
+
+
+def _check_square(name: str, ratio: float | None, element: str) -> None:
+    try:
+        check_square(ratio, element)
+    except HeaderError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def ultrasound_modality(name: str, sop_class: str, modality: str) -> str:

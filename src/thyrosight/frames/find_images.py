@@ -15,7 +15,7 @@ from pathlib import Path
 
 from thyrosight.errors import InputError
 from thyrosight.files import disk_fault_of, natural_key, raise_disk_fault, readable
-from thyrosight.frames.dicom import HEAD_BYTES, kind_of
+from thyrosight.frames.dicom import HEAD_BYTES, files_of_dicomdir, is_dicomdir, kind_of
 from thyrosight.frames.load import SUFFIXES, read_bounded
 
 RUN_NAME, RESULT_NAME = "run.json", "result.json"
@@ -42,13 +42,15 @@ def find_images(paths: Iterable[Path | str]) -> FoundImages:
     """Files and folders -> their images, each once, in the order given; folders with sub-folders, in natural order.
 
     A file that the user names is kept, even if it is missing (load_frame raises the error). In folders, images are
-    files with a known suffix, and files of other names whose first bytes are those of DICOM (a DICOMDIR is no image).
-    Hidden files and folders, `__MACOSX` and our own results are skipped; all other files are counted as passed over.
+    files with a known suffix, and files of other names whose first bytes are those of DICOM. A DICOMDIR stands for its
+    folder; an image that it names and that is not there is kept, as one that the user names. Hidden files and folders,
+    `__MACOSX` and our own results are skipped; all other files are counted as passed over.
     """
     found: dict[str, Path] = {}
     passed_over: Counter[str] = Counter()
     for path in map(Path, paths):
-        for file in _walk(path, passed_over) if path.is_dir() else (path,):
+        folder = path.parent if is_dicomdir(path.name) and path.is_file() else path
+        for file in _walk(folder, passed_over) if folder.is_dir() else (path,):
             found.setdefault(os.path.abspath(file), file)
     return FoundImages(list(found.values()), dict(passed_over))
 
@@ -70,6 +72,32 @@ def _walk(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
                 yield Path(root, name)
             else:
                 passed_over[readable(Path(name).suffix.lower()) or "no suffix"] += 1
+            if is_dicomdir(name):
+                yield from _lost_of_dicomdir(Path(root, name))
+
+
+def _lost_of_dicomdir(path: Path) -> Iterator[Path]:
+    """DICOMDIR -> the images that it names and that are not there, or itself where it can't be read.
+
+    Letter case does not count: systems show the names on a disc in lower case.
+    """
+    try:
+        listed = files_of_dicomdir(path)
+    except InputError:
+        yield path
+        return
+    names_in: dict[str, dict[str, str]] = {}
+    for parts in listed:
+        place = str(path.parent)
+        for part in parts:
+            if place not in names_in:
+                found = os.listdir(place) if os.path.isdir(place) else ()
+                names_in[place] = {name.casefold(): name for name in found}
+            name = names_in[place].get(part.casefold())
+            if name is None:
+                yield path.parent.joinpath(*parts)
+                break
+            place = os.path.join(place, name)
 
 
 def is_results_folder(folder: Path, names: Iterable[str]) -> bool:
@@ -95,7 +123,7 @@ def _is_dicom(path: Path) -> bool:
 
     True where a disk fault hides its first bytes: it may be an image, so it is loaded later, which reports the error.
     """
-    if path.name.upper() == "DICOMDIR":
+    if is_dicomdir(path.name):
         return False
     try:
         return kind_of(read_bounded(path, HEAD_BYTES)) == "dicom"

@@ -5,7 +5,7 @@ A frame has eight bits. EXIF orientation is applied, transparent pixels are blac
 whose transparency is a mask is refused (alpha.py).
 Gray is ITU-R BT.601 luma (Pillow's "L"). Deep gray and deep colour have more than 8 bits per channel. None of these
 formats reliably states how many millimetres a pixel has: PNG pHYs and JPEG or TIFF resolution describe a printed page.
-So `spacing` is None.
+So `spacing` is None. Where these differ across and down, pixels are not square, and the image is refused.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from thyrosight.frames.dicom import HEAD_BYTES, kind_of, open_decoded
 from thyrosight.frames.gray import gray_and_rgb
 from thyrosight.frames.headers import Claim, HeaderError, read_claim
 from thyrosight.frames.libtiff import complaints_raised
+from thyrosight.frames.spacing import check_square
 from thyrosight.types import Frame, UInt8Array
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class StillFile:
             image_HW, rgb_HW3 = self._decode(index)
         except MemoryError:
             raise InputError(f"{self._name}: not enough memory to decode it; export it smaller") from None
-        except AlphaMaskError as error:
+        except (AlphaMaskError, HeaderError) as error:
             raise InputError(f"{self._name}: {error}") from None
         except Exception as error:  # Pillow raises a dozen types on damaged files, which mean the same
             self._image = None
@@ -268,6 +269,7 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 
     if index or image_format in _ANIMATED:
         image.seek(index)
+    refuse_oblong_pixels(image)
     if image.width * image.height > MAX_PIXELS:  # where the decoder reads another size than we did
         raise ValueError(f"{image.width:,} x {image.height:,} pixels")
     if (deep := deep_colour(image)) is not None:
@@ -276,6 +278,14 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
         image.load()
     is_inverted = image_format == "TIFF" and is_white_zero(image)
     return to_arrays(ImageOps.exif_transpose(image), is_inverted)
+
+
+def refuse_oblong_pixels(image: PillowImage) -> None:
+    """HeaderError where the file states other numbers of pixels per inch across and down: its pixels are not square."""
+    info = image.info
+    across, down = info.get("dpi") or info.get("aspect") or info.get("jfif_density") or info.get("resolution") or (1, 1)
+    if across > 0 and down > 0:
+        check_square(float(across) / float(down), "its resolution across and down")
 
 
 def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:

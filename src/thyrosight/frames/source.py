@@ -15,6 +15,7 @@ from thyrosight.errors import InputError
 from thyrosight.files.plain_text import printable
 from thyrosight.frames.alpha import AlphaMaskError, refuse_alpha_mask
 from thyrosight.frames.gray import gray_and_rgb
+from thyrosight.frames.headers import HeaderError
 from thyrosight.frames.load import (
     check_size,
     chosen_frame,
@@ -22,6 +23,7 @@ from thyrosight.frames.load import (
     is_white_zero,
     load_frame,
     on_black,
+    refuse_oblong_pixels,
     to_arrays,
 )
 from thyrosight.types import Frame, UInt8Array, whole_given
@@ -116,6 +118,7 @@ def _pillow_parts(
     try:
         if chosen != shown:
             image.seek(chosen)
+        refuse_oblong_pixels(image)
         if value_range is not None:
             upright = ImageOps.exif_transpose(image)
             refuse_alpha_mask(upright)
@@ -123,7 +126,7 @@ def _pillow_parts(
         if (deep := deep_colour(image)) is not None:
             return deep
         return to_arrays(ImageOps.exif_transpose(image), is_white_zero(image))
-    except AlphaMaskError as error:
+    except (AlphaMaskError, HeaderError) as error:
         raise InputError(f"a Pillow image of mode {image.mode}: {error}") from None
     except (ValueError, OSError) as error:
         fault = f"a Pillow image of mode {image.mode} can't be read ({error})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from thyrosight.frames.headers import HeaderError
 from thyrosight.types import Box, Region, Spacing
 
 TWO_D, CENTIMETRES = 1, 3
@@ -148,6 +149,32 @@ def frame_spacing(
         spacing, reason = _tissue_spacing(pixel_spacing, size_hw)
         return spacing, reason or "from PixelSpacing in the DICOM header"
     return None, unsound or next((region.reason for region in regions if region.reason), None) or NO_SCALE
+
+
+def check_square(ratio: float | None, element: str) -> None:
+    """Height over width of a pixel (None: not stated), where that is stated -> HeaderError unless it is 1."""
+    if ratio is not None and abs(ratio - 1) > SAME_SHARE:
+        raise HeaderError(
+            f"its pixels are {ratio:g} times as tall as wide ({element}), so shapes and sizes would be wrong",
+            "export it with square pixels",
+        )
+
+
+def agreeing(
+    regions: tuple[Region, ...], pixel_spacing: list[float | None] | None, size_hw: tuple[int, int]
+) -> tuple[Region, ...]:
+    """Regions, PixelSpacing -> the regions, without a scale where none of their scales is that of PixelSpacing.
+
+    Programs that resize a picture change one of the two and leave the other. A PixelSpacing that can't be a size in
+    tissue contradicts nothing.
+    """
+    stated = _tissue_spacing(pixel_spacing, size_hw)[0] if pixel_spacing is not None else None
+    scaled = [region.spacing for region in regions if region.spacing is not None]
+    if stated is None or not scaled or any(is_same(stated, spacing) for spacing in scaled):
+        return regions
+    size, other = (f"{spacing.row_mm:g} x {spacing.column_mm:g} mm" for spacing in (scaled[0], stated))
+    reason = f"the DICOM header contradicts itself: pixels of {size} by its ultrasound regions, {other} by PixelSpacing"
+    return tuple(one._replace(spacing=None, reason=reason) if one.spacing else one for one in regions)
 
 
 def is_same(one: Spacing, other: Spacing) -> bool:

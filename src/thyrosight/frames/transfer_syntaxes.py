@@ -20,6 +20,12 @@ PLUGINS = {
     **{f"1.2.840.10008.1.2.4.{number}": "pylibjpeg" for number in (90, 91, 201, 202, 203)},
 }
 """Transfer syntax -> the first decoder to try, by its name in pydicom."""
+SYNTAXES = {
+    "JPEG": ("1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.57"),
+    "JPEG-LS": ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"),
+    "JPEG 2000": tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)),
+}
+"""Kind of a compressed frame (codestream.py) -> the syntaxes of PLUGINS that decode it."""
 COMPRESSED = (RLE, *JPEG, *PLUGINS)
 """Compressed pixels, one stream per frame."""
 VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))

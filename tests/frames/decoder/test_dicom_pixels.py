@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.encoders import JPEG2000LosslessEncoder, JPEGLSLosslessEncoder, RLELosslessEncoder
 from pydicom.pixels.processing import apply_windowing
 from pydicom.sequence import Sequence
@@ -324,12 +326,11 @@ def test_the_order_of_the_samples_is_that_of_the_jpeg_ls_frame(planar: int) -> N
         assert np.array_equal(shown(files.compressed([frame], JPEGLSLossless, header)), colour_picture())
 
 
-@pytest.mark.parametrize("is_colour", [False, True])
-def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
+def lossless_jpeg(picture: Array, photometric: str, folder: Path) -> Path:
+    """Picture -> a DICOM file with one frame of lossless JPEG."""
     gdcm = pytest.importorskip("gdcm")
-    picture = colour_picture() if is_colour else gray_picture()
-    source, target = tmp_path / "native.dcm", tmp_path / "lossless.dcm"
-    source.write_bytes(files.native(picture, "RGB" if is_colour else "MONOCHROME2"))
+    source, target = folder / "native.dcm", folder / "lossless.dcm"
+    source.write_bytes(files.native(picture, photometric))
     reader = gdcm.ImageReader()
     reader.SetFileName(str(source))
     assert reader.Read()
@@ -342,6 +343,13 @@ def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
     writer.SetImage(change.GetOutput())
     writer.SetFileName(str(target))
     assert writer.Write()
+    return target
+
+
+@pytest.mark.parametrize("is_colour", [False, True])
+def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
+    picture = colour_picture() if is_colour else gray_picture()
+    target = lossless_jpeg(picture, "RGB" if is_colour else "MONOCHROME2", tmp_path)
     assert JPEGLosslessSV1.encode() in target.read_bytes()
     assert np.array_equal(shown(target.read_bytes()), picture)
     if is_colour:  # a plane per colour, as the header of the uncompressed file may have said
@@ -349,6 +357,33 @@ def test_lossless_jpeg(is_colour: bool, tmp_path: Path) -> None:
         found.PlanarConfiguration = 1
         found.save_as(target)
         assert np.array_equal(shown(target.read_bytes()), picture)
+
+
+@pytest.mark.parametrize(("transform", "said"), [(0, "YBR_FULL"), (1, "RGB"), (0, "RGB"), (1, "YBR_FULL")])
+def test_the_colours_of_lossless_jpeg_are_those_of_its_marker(transform: int, said: str, tmp_path: Path) -> None:
+    """The header that said otherwise turned them into others, without a word."""
+    stored = to_ybr(colour_picture()) if transform else colour_picture()
+    found = pydicom.dcmread(lossless_jpeg(stored, "YBR_FULL" if transform else "RGB", tmp_path))
+    frame = next(generate_frames(found.PixelData, number_of_frames=1))
+    marked = frame[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform]) + frame[2:]
+    picture = shown(files.compressed([marked], JPEGLosslessSV1, dataset(photometric=said)))
+    assert np.abs(picture.astype(int) - colour_picture()).max() <= 3
+
+
+@pytest.mark.parametrize("said", [JPEGLosslessSV1, JPEG2000Lossless, JPEGLSLossless, JPEGBaseline8Bit])
+def test_a_frame_of_another_compression_than_the_file_states_is_followed(said: str) -> None:
+    """Baseline JPEG in a file that states a lossless one was shown without its conversion to RGB."""
+    picture = colour_picture()
+    header = dataset(photometric="RGB")
+    expected = np.array(Image.open(io.BytesIO(files.jpeg(picture))))
+    assert np.array_equal(shown(files.compressed([files.jpeg(picture)], said, header)), expected)
+    jpeg_2000 = j2k_frame(picture, 8, photometric_interpretation="YBR_RCT")
+    assert np.array_equal(shown(files.compressed([jpeg_2000], said, header)), picture)
+    for is_signed in (0, 1):
+        deep = gray_picture(4096)
+        frame = j2k_frame(deep.astype(np.int16) - 2048 if is_signed else deep, 12, pixel_representation=is_signed)
+        data = files.compressed([frame], said, dataset(BitsAllocated=16, BitsStored=12))
+        assert np.abs(shown(data) - deep / 4095 * 255).max() <= 0.51
 
 
 def test_a_second_decoder_is_asked_where_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ MAX_BOXES = 256
 _COD, _SOT, _SOD = 0xFF52, 0xFF90, 0xFF93
 _SOI, _SOC, _JP2 = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+_LOSSLESS_FRAMES = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
 _RLE_HEADER_BYTES, _RLE_MAX_SEGMENTS = 64, 15
@@ -34,8 +35,8 @@ class Codestream:
     """The claims of a compressed frame.
 
     colours: "RGB" or "YBR" where the frame states it (Adobe's marker, JFIF, component names, subsampling; the colour
-    transform of JPEG 2000, whose decoders return RGB), else None. has_adobe: whether it has Adobe's marker. is_signed:
-    whether the samples are signed numbers.
+    transform of JPEG 2000, whose decoders return RGB), else None. has_adobe: whether it has Adobe's marker.
+    is_lossless: whether a JPEG is of the lossless process. is_signed: whether the samples are signed numbers.
     """
 
     kind: str
@@ -45,7 +46,13 @@ class Codestream:
     bits: int
     colours: str | None = None
     has_adobe: bool = False
+    is_lossless: bool = False
     is_signed: bool = False
+
+    @property
+    def has_stated_colours(self) -> bool:
+        """Whether a marker or the names of the channels state the colours; JFIF alone is often left over."""
+        return self.has_adobe or self.colours == "RGB"
 
 
 def read_codestream(data: bytes) -> Codestream:
@@ -94,7 +101,7 @@ def _read_jpeg(data: bytes) -> Codestream:
         body = data[position + 2 : position + length]
         if marker in _JPEG_FRAMES:
             found = body
-            kind = "JPEG-LS" if marker == 0xF7 else "JPEG"
+            kind, is_lossless = "JPEG-LS" if marker == 0xF7 else "JPEG", marker in _LOSSLESS_FRAMES
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             adobe = body[11]
         elif marker == 0xE0 and body.startswith(b"JFIF"):
@@ -104,7 +111,7 @@ def _read_jpeg(data: bytes) -> Codestream:
                 break
             bits, rows, columns, channels = struct.unpack_from(">BHHB", found)
             colours = _jpeg_colours(found, channels, adobe, is_jfif) if channels == 3 and kind == "JPEG" else None
-            return Codestream(kind, rows, columns, channels, bits, colours, adobe is not None)
+            return Codestream(kind, rows, columns, channels, bits, colours, adobe is not None, is_lossless)
         position += max(2, length)
     raise HeaderError("damaged: a compressed frame holds no JPEG image data")
 

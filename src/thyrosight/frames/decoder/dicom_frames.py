@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from thyrosight.frames.decoder.codestream import starts_frame, starts_rle_frame
 from thyrosight.frames.decoder.dicom_header import (
     LONG_VRS,
+    UNDEFINED,
     Bounded,
     Encoding,
     header_facts,
@@ -36,7 +37,6 @@ MAX_FRAME_BYTES = 256 << 20
 
 _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
-_UNDEFINED = 0xFFFFFFFF
 
 STILL_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("6", "6.1", "7"))
 """SOP classes of one frame: ultrasound (retired and current), secondary capture."""
@@ -68,7 +68,8 @@ def open_dicom(source: BinaryIO) -> DicomFrames | VideoFrames:
     header = header_facts(dataset)
     if encoding.transfer_syntax in VIDEO:
         parts = tuple(_fragments(stream, at)[1:])
-        return VideoFrames(io.BytesIO(frame_bytes(stream, parts)), header)
+        stated = [int(dataset[name].value or 0) if name in dataset else 0 for name in ("Rows", "Columns")]
+        return VideoFrames(io.BytesIO(frame_bytes(stream, parts)), header | {"stated_hw": stated})
     if encoding.transfer_syntax not in (*NATIVE, *COMPRESSED):
         named = "".join(c for c in encoding.transfer_syntax[:64] if c in "0123456789.")
         raise HeaderError(f"its compression ({named}) can't be decoded", "export it uncompressed")
@@ -129,7 +130,7 @@ def _frames_of_a_still(layout: Layout, num_bytes: int) -> int:
 
 
 def _fragments_of(stream: Bounded, at: int, num_bytes: int) -> list[tuple[int, int]]:
-    if num_bytes != _UNDEFINED:
+    if num_bytes != UNDEFINED:
         raise HeaderError("damaged: its header states compressed pixel data, but the data is not in fragments")
     return _fragments(stream, at)
 
@@ -152,7 +153,7 @@ def _starts_of(layout: Layout) -> Callable[[bytes], bool]:
 
 
 def _pixel_data(stream: Bounded, encoding: Encoding, dataset: Any) -> tuple[int, int, str | None]:
-    """Stream at the pixel data's element -> (position of its value, number of bytes or _UNDEFINED, VR)."""
+    """Stream at the pixel data's element -> (position of its value, number of bytes or UNDEFINED, VR)."""
     head = stream.read(8)
     order = "<" if encoding.is_little else ">"
     if len(head) < 8:
@@ -180,7 +181,7 @@ def frame_bytes(stream: Bounded, parts: tuple[tuple[int, int], ...]) -> bytes:
 
 def check_native(layout: Layout, at: int, num_bytes: int, file_bytes: int) -> None:
     """HeaderError where the header claims more pixels than the uncompressed pixel data holds."""
-    if num_bytes == _UNDEFINED:
+    if num_bytes == UNDEFINED:
         raise HeaderError("damaged: its pixel data is in fragments, but its header states uncompressed data")
     if at + num_bytes > file_bytes:
         raise HeaderError("cut off: the file ends inside the image")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -24,6 +25,8 @@ MAX_PIXELS = 20_000_000
 MIN_SIDE_PX = 32
 MAX_REGIONS = 64
 MAX_META_ELEMENTS = 64
+UNDEFINED = 0xFFFFFFFF
+"""Stands for a length that is not stated; marks show the end."""
 
 _PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 LONG_VRS = frozenset((b"OB", b"OW", b"OF", b"SQ", b"UT", b"UN", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV"))
@@ -34,7 +37,8 @@ ELEMENTS = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence"),
-    *("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
@@ -92,8 +96,8 @@ class Encoding:
     start: int
 
 
-def read_dataset(stream: Bounded) -> tuple[Bounded, Encoding, Any]:
-    """Stream of a DICOM file -> (stream at its pixel data, its encoding, the elements of ELEMENTS).
+def read_dataset(stream: Bounded, keywords: tuple[str, ...] = ELEMENTS) -> tuple[Bounded, Encoding, Any]:
+    """Stream of a DICOM file, keywords -> (stream at its pixel data, its encoding, the elements of these keywords).
 
     For a deflated file the stream is a new one, of the inflated data set.
     """
@@ -107,14 +111,35 @@ def read_dataset(stream: Bounded) -> tuple[Bounded, Encoding, Any]:
         stream = Bounded(io.BytesIO(inflated(stream, encoding.start)))
         encoding = Encoding(DEFLATED, False, True, 0)
     stream.seek(encoding.start)
+    wanted = [*(tag for tag in map(tag_for_keyword, keywords) if tag is not None), *OVERLAY_BITS]
     dataset = filereader.read_dataset(
         stream,  # type: ignore[arg-type]
         encoding.is_implicit,
         encoding.is_little,
-        stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
-        specific_tags=[*(tag for tag in map(tag_for_keyword, ELEMENTS) if tag is not None), *OVERLAY_BITS],
+        stop_when=_at_pixels(stream, frozenset(wanted)),
+        specific_tags=wanted,
     )
     return stream, encoding, dataset
+
+
+def _at_pixels(stream: Bounded, wanted: frozenset[int]) -> Callable[[int, str | None, int], bool]:
+    """Stream, tags that are read -> the question of pydicom's reader before each element: are these the pixels?
+
+    HeaderError where an element that is read is there twice, because nothing says which of the two holds, and where it
+    ends beyond the file.
+    """
+    seen: set[int] = set()
+
+    def is_pixels(tag: int, vr: str | None, length: int) -> bool:
+        if tag in seen:
+            raise HeaderError("damaged: its header holds an element twice")
+        if tag in wanted:
+            seen.add(tag)
+            if length != UNDEFINED and length > stream.num_bytes - stream.tell():
+                raise HeaderError("cut off: the file ends inside its header")
+        return tag in _PIXEL_TAGS
+
+    return is_pixels
 
 
 def read_encoding(stream: Bounded) -> Encoding:
@@ -228,7 +253,7 @@ def _frame_ms(dataset: Any) -> float | None:
     time_ms = _plain(dataset.get("FrameTime"))
     rate = _plain(dataset.get("CineRate")) or _plain(dataset.get("RecommendedDisplayFrameRate"))
     found = time_ms or (1000 / rate if rate else None)
-    return found if found is not None and 0 < found < 60_000 else None
+    return found if found is not None and 1 <= found < 60_000 else None  # below 1 ms it is in another unit
 
 
 def _plain(value: Any) -> float | None:

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thyrosight.frames.decoder.codestream import Codestream, decode_rle, read_codestream
-from thyrosight.frames.decoder.gray_levels import gray_table, range_bits, range_table, stored_values
+from thyrosight.frames.decoder.gray_levels import gray_table, is_padding, range_bits, range_table, stored_values
 from thyrosight.frames.decoder.layout import COLOURS, GRAY, PALETTE, Layout
 from thyrosight.frames.headers import HeaderError
-from thyrosight.frames.transfer_syntaxes import JPEG, NATIVE, PLUGINS, RLE
+from thyrosight.frames.transfer_syntaxes import JPEG, NATIVE, PLUGINS, RLE, SYNTAXES
 from thyrosight.types import UInt8Array
 
 Values = NDArray[Any]
@@ -49,9 +49,11 @@ class FrameDecoder:
             return
         low, high = 0, 1
         last = layout.num_frames - 1
+        is_image_V = ~is_padding(layout, self._dataset)
         for index in sorted({0, last // 2, last}):
-            values = _aligned(layout, self._samples(bytes_of(index))[0])
-            low, high = min(low, int(values.min())), max(high, int(values.max()))
+            patterns = _index(layout, self._samples(bytes_of(index))[0])
+            values = stored_values(layout)[patterns[is_image_V[patterns]]]
+            low, high = min(low, int(values.min(initial=low))), max(high, int(values.max(initial=high)))
         if is_deep_colour:
             self._colour_bits = min(layout.bits_stored, range_bits(high))
         else:
@@ -102,10 +104,12 @@ class FrameDecoder:
         if layout.transfer_syntax == RLE:
             return rle_samples(layout, data), declared
         claim = checked_claim(layout, data)
-        if layout.transfer_syntax in JPEG:
+        if claim.kind == "JPEG" and (layout.transfer_syntax in JPEG or not claim.is_lossless):
             return jpeg_samples(layout, data, claim, declared)
         if claim.kind == JPEG_2000 and layout.channels > 1:
             declared = _colours_of_jpeg_2000(layout, claim)
+        elif claim.has_stated_colours and claim.colours is not None:
+            declared = claim.colours
         return plugin_samples(layout, data, claim), declared
 
 
@@ -114,7 +118,7 @@ def as_claimed(layout: Layout, data: bytes) -> Layout:
 
     The decoder follows the frame, so a header that states another sign would turn dark to bright.
     """
-    if layout.transfer_syntax in (RLE, *JPEG) or layout.photometric not in GRAY:
+    if layout.transfer_syntax == RLE or layout.photometric not in GRAY:
         return layout
     claim = read_codestream(data)
     return replace(layout, is_signed=claim.is_signed) if claim.kind == JPEG_2000 else layout
@@ -202,17 +206,18 @@ def jpeg_samples(layout: Layout, data: bytes, claim: Codestream, declared: str) 
 
 
 def plugin_samples(layout: Layout, data: bytes, claim: Codestream) -> Values:
-    """JPEG lossless, JPEG-LS or JPEG 2000 frame -> samples as stored, by pydicom's decoders."""
+    """JPEG lossless, JPEG-LS or JPEG 2000 frame -> samples as stored, by pydicom's decoders.
+
+    Where the file states another compression than the frame has, the frame is followed.
+    """
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    try:
-        decoder = get_decoder(UID(layout.transfer_syntax))
-    except NotImplementedError:
-        named = "".join(c for c in layout.transfer_syntax[:64] if c in "0123456789.")
-        raise HeaderError(f"its compression ({named}) can't be decoded", "export it uncompressed") from None
-    preferred = PLUGINS.get(layout.transfer_syntax, "")
+    syntaxes = SYNTAXES[claim.kind]
+    syntax = layout.transfer_syntax if layout.transfer_syntax in syntaxes else syntaxes[0]
+    decoder = get_decoder(UID(syntax))
+    preferred = PLUGINS[syntax]
     plugins = sorted(decoder.available_plugins, key=lambda name: name != preferred)
     if not plugins:
         raise HeaderError("no decoder for its compression is installed", "pip install python-gdcm pylibjpeg-openjpeg")
@@ -273,10 +278,6 @@ def _index(layout: Layout, samples_HW: Values) -> NDArray[Any]:
     """Samples as stored -> their stored bits alone; the other bits of a sample may hold an overlay."""
     shift = layout.high_bit + 1 - layout.bits_stored
     return np.asarray((samples_HW >> shift if shift else samples_HW) & (2**layout.bits_stored - 1))
-
-
-def _aligned(layout: Layout, samples: Values) -> NDArray[np.int64]:
-    return np.asarray(stored_values(layout)[_index(layout, samples)])
 
 
 def _eight_bits(layout: Layout, samples_HW3: Values, bits: int) -> UInt8Array:

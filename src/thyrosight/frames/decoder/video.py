@@ -38,6 +38,9 @@ class VideoFrames:
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         num_frames = self._count()
         self.header = (facts or {}) | {"rows": height, "columns": width, "num_frames": num_frames}
+        if self.header.get("pixel_ratio") is None:
+            across, down = (self._capture.get(name) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+            self.header["pixel_ratio"] = down / across if across > 0 and down > 0 else None
         if self.header.get("frame_ms") is None:
             self.header["frame_ms"] = 1000 / rate if math.isfinite(rate) and rate > 0 else None
 

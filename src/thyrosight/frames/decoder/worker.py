@@ -50,6 +50,8 @@ def main() -> None:
                 frames = None
                 frames = open_request(request["kind"], request["path"], requests.read(request["num_bytes"]))
                 reply: dict[str, Any] = {"header": frames.header}
+            elif request["op"] == "index":
+                reply, pixels = {}, index_request(request["path"], requests.read(request["num_bytes"]))
             else:
                 assert frames is not None
                 image = frames.frame(request["index"])
@@ -74,6 +76,13 @@ def open_request(kind: str, path: str | None, body: bytes) -> Frames:
     from thyrosight.frames.decoder.dicom_frames import open_dicom
 
     return open_dicom(stream)
+
+
+def index_request(path: str | None, body: bytes) -> bytes:
+    """Path of a DICOMDIR or its bytes -> JSON of the paths that it names, each in parts."""
+    from thyrosight.frames.decoder.dicom_index import listed_files
+
+    return json.dumps(listed_files(_open_regular(path) if path is not None else io.BytesIO(body))).encode()
 
 
 def fault(error: BaseException) -> str:

@@ -69,6 +69,7 @@ def examination_dicom_files(
     first = images[keys[0]].source
     lost = [one for one in examination.nodules if not any(section.image in images for section in one.sections)]
     notes = [f"Nodule {one.number} is outlined in none of the DICOM images" for one in lost]
+    notes += dict.fromkeys(remark for key in keys for remark in images[key].source.remarks)
     files[SR_NAME] = part10(examination_sr(examination, images, compared, [*notes, *texts]), first)
     if pdf is not None:
         files[PDF_NAME] = part10(encapsulated_pdf(first, pdf, TITLE), first)

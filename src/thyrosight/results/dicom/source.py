@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydicom import dcmread, dcmwrite
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
@@ -26,6 +27,7 @@ from thyrosight.environment import software_version
 from thyrosight.errors import InputError
 from thyrosight.files import sha256_of
 from thyrosight.results.dicom.deidentify import KEPT_IF_THERE, PATIENT, STUDY, remove_identity, uid_of_digest
+from thyrosight.results.dicom.source_text import TEXT_VRS, text_of
 
 Identity = Literal["keep", "none"]
 
@@ -34,6 +36,7 @@ REFERENCE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanc
 GEOMETRY = ("Rows", "Columns", "NumberOfFrames", "FrameOfReferenceUID", "PositionReferenceIndicator")
 
 MANUFACTURER = "Thyrosight"
+NO_CHARACTER_SET = "its characters are not those of the character set that the header of the image states"
 _METHOD = re.compile(r"[A-Z]{2,5}(_\d{1,6}){1,2}")
 """The form of names of compression methods, such as `ISO_10918_1` (PS3.3 C.7.6.1.1.5.1)."""
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -45,6 +48,7 @@ class Source:
 
     header: patient, study and references as the outputs may state them, text in UTF-8, without pixels.
     is_multiframe: whether the source has numbered frames; references then name the frame. written: date of the outputs.
+    remarks: sentences about what could not be carried over.
     """
 
     header: Dataset
@@ -55,6 +59,7 @@ class Source:
     sha256: str
     identity: Identity
     written: datetime
+    remarks: tuple[str, ...] = ()
 
     def uid(self, *parts: str) -> str:
         """Purpose -> a UID, always the same for this purpose and source."""
@@ -71,14 +76,18 @@ def read_source(
     uid_key for several files, the images of a study stay one study.
     """
     path = Path(path)
-    header = _header(path)
+    header, unreadable = _header(path)
     sha256 = sha256_of(path)
     rows, columns, num_frames = _checked_geometry(path, header)
     if identity == "none":
         remove_identity(header, (uid_key or sha256).encode())
+        unreadable = []
     for name in (*PATIENT, *STUDY):
-        if name not in header:
+        if name not in header or name in unreadable:
             setattr(header, name, None)
+    for name in KEPT_IF_THERE:
+        if name in unreadable:
+            del header[name]
     return Source(
         header=header,
         rows=rows,
@@ -88,6 +97,7 @@ def read_source(
         sha256=sha256,
         identity=identity,
         written=written or datetime.now(),
+        remarks=tuple(f"{name} is left out: {NO_CHARACTER_SET}" for name in unreadable),
     )
 
 
@@ -141,10 +151,13 @@ def _file_bytes(dataset: Dataset) -> bytes:
     return stream.getvalue()
 
 
-def _header(path: Path) -> Dataset:
-    """DICOM file -> the few attributes that the outputs need, as new text and numbers; the rest is dropped."""
+def _header(path: Path) -> tuple[Dataset, list[str]]:
+    """DICOM file -> (the few attributes that the outputs need, as new text and numbers; the names of unreadable texts).
+
+    An unreadable text is in the header as something that differs with its bytes, for the pseudonym.
+    """
     wanted = (*PATIENT, *STUDY, *KEPT_IF_THERE, *LOSSY, *REFERENCE, *GEOMETRY)
-    header = Dataset()
+    header, unreadable = Dataset(), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old files break many rules; those that matter are checked below
         try:
@@ -152,7 +165,14 @@ def _header(path: Path) -> Dataset:
                 raise InputError(f"{path}: deflated as a whole, so its size is unknown; save it uncompressed first")
             read = dcmread(path, stop_before_pixels=True, specific_tags=list(wanted))
             for name in (name for name in dict.fromkeys(wanted) if name in read):
-                value = _plain(name, read[name].VR, read[name].value)
+                stored, vr = read.get_item(name), dictionary_VR(name)
+                if vr in TEXT_VRS and isinstance(stored.value, bytes) and stored.value:
+                    value: Any = text_of(stored.value, read.get("SpecificCharacterSet"))
+                    if value is None:
+                        unreadable.append(name)
+                        value = stored.value.decode("latin-1")
+                else:
+                    value = _plain(name, read[name].VR, read[name].value)
                 if value is not None or name not in KEPT_IF_THERE:
                     setattr(header, name, value)
         except InputError:
@@ -165,7 +185,7 @@ def _header(path: Path) -> Dataset:
             ) from error
         except Exception as error:  # a damaged header can fail anywhere inside the reader
             raise InputError(f"{path}: damaged DICOM header ({type(error).__name__}); export it again") from error
-    return header
+    return header, unreadable
 
 
 def _plain(name: str, vr: str, value: Any) -> Any:
@@ -183,7 +203,7 @@ def _plain(name: str, vr: str, value: Any) -> Any:
     if name == "PatientSex":
         return value if value in ("M", "F", "O") else None
     if vr in ("PN", "LO", "SH", "UI", "CS", "AS"):
-        return str(value) if not isinstance(value, list | tuple) else [str(item) for item in value]
+        return str(value) if not isinstance(value, list | tuple | MultiValue) else [str(item) for item in value]
     return value
 
 

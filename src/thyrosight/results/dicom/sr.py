@@ -54,6 +54,7 @@ def report(source: Source, findings: Findings) -> Dataset:
         with_nodule = {prediction.image.frame_index for prediction in findings.predictions if prediction.nodules}
         others = sorted(findings.notes.keys() - with_nodule)
         with_comments(groups[0], (f"Reader's note on frame {n + 1}: {findings.notes[n]}" for n in others))
+    with_comments(groups[0], source.remarks)
     content = hd.MeasurementReport(
         observation_context=_observers(source, findings),
         procedure_reported=codes.IMAGING_PROCEDURE,
