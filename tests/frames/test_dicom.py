@@ -147,8 +147,9 @@ def test_an_element_that_is_there_twice_is_refused(name: str) -> None:
 def test_dicom_is_told_by_content(tmp_path: Path) -> None:
     data = files.native(gray_picture())
     (tmp_path / "study").mkdir()
-    for name in ("IM0001", "1.2.840.5", "scan.dcm", "DICOMDIR"):
+    for name in ("IM0001", "1.2.840.5", "scan.dcm"):
         (tmp_path / "study" / name).write_bytes(data)
+    (tmp_path / "study" / "DICOMDIR").write_bytes(files.dicomdir("IM0001"))
     (tmp_path / "study" / "notes").write_bytes(b"no image")
     assert [path.name for path in find_images([tmp_path]).images] == ["1.2.840.5", "IM0001", "scan.dcm"]
     assert np.array_equal(load_frame(tmp_path / "study" / "IM0001").image_HW, gray_picture())

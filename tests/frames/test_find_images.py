@@ -60,11 +60,12 @@ def test_a_dicomdir_that_names_what_is_not_there_tells_the_loss(tmp_path: Path) 
     [
         b"",
         b"a note",
-        dicomdir("A", "B")[:-20],
+        dicomdir("A", "B")[:-60],
+        dicomdir("A", "B")[:200],
         dicomdir(["..", "..", "etc", "passwd"]),
         dicomdir("/etc/passwd"),
     ],
-    ids=["empty", "text", "cut", "up", "from the root"],
+    ids=["empty", "text", "cut", "cut early", "up", "from the root"],
 )
 def test_a_dicomdir_that_can_not_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "im0").write_bytes(native(gray_picture()))

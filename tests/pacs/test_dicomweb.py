@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from typer.testing import CliRunner
@@ -185,6 +186,30 @@ def test_images_are_found_among_all_that_a_study_holds() -> None:
         RemoteImage("1.2", "1.2.1", "1.2.1.2", "US", 30),
     ]
     assert not any("1.2.2" in request.path for request in asked), "no other modality is looked into"
+
+
+@pytest.mark.parametrize("knows_offset", [True, False])
+def test_rows_that_a_server_gives_in_parts_are_all_asked_for(knows_offset: bool) -> None:
+    """It gave 2 of 5 images and said so in a header that nobody read."""
+    rows = [{"00080018": tag(f"1.2.1.{n}"), "00080016": tag("1.2.840.10008.5.1.4.1.1.6.1")} for n in range(5)]
+
+    def answer(request: Any) -> Answer:
+        path, _, query = request.path.partition("?")
+        if path.endswith("/series"):
+            return json_answer([{"0020000E": tag("1.2.1"), "00080060": tag("US")}])
+        first = int(parse_qs(query).get("offset", ["0"])[0]) if knows_offset else 0
+        status, headers, content = json_answer(rows[first : first + 2])
+        if first + 2 < len(rows):
+            headers |= {"Warning": f"299 pacs: There are {len(rows) - first - 2} additional results"}
+        return status, headers, content
+
+    with server(answer) as (url, _):
+        archive = WebArchive(ServerAccess(url))
+        if knows_offset:
+            assert [image.instance for image in archive.find(study="1.2")] == [f"1.2.1.{n}" for n in range(5)]
+        else:
+            with pytest.raises(InputError, match="gives 2 instances and keeps others; name the series"):
+                archive.find(study="1.2")
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def dicomdir(*names: str | list[str], kind: str = "IMAGE") -> bytes:
     found, records = Dataset(), []
     for name in names:
         record = Dataset()
-        record.DirectoryRecordType, record.ReferencedFileID = kind, name
+        with pydicom.config.disable_value_validation():
+            record.DirectoryRecordType, record.ReferencedFileID = kind, name
         records.append(record)
     found.DirectoryRecordSequence = Sequence(records)
     found.SOPClassUID = "1.2.840.10008.1.3.10"

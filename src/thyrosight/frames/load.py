@@ -282,10 +282,13 @@ def _arrays_at(image: PillowImage, image_format: str, index: int) -> tuple[UInt8
 
 def refuse_oblong_pixels(image: PillowImage) -> None:
     """HeaderError where the file states other numbers of pixels per inch across and down: its pixels are not square."""
-    info = image.info
-    across, down = info.get("dpi") or info.get("aspect") or info.get("jfif_density") or info.get("resolution") or (1, 1)
+    stated = (image.info.get(name) for name in ("dpi", "aspect", "jfif_density", "resolution"))
+    try:
+        across, down = (float(number) for number in next(filter(None, stated), (1, 1)))
+    except (TypeError, ValueError):  # a program may put anything into the info of its image
+        return
     if across > 0 and down > 0:
-        check_square(float(across) / float(down), "its resolution across and down")
+        check_square(across / down, "its resolution across and down")
 
 
 def deep_colour(image: PillowImage) -> tuple[UInt8Array, UInt8Array | None] | None:

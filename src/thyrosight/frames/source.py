@@ -52,7 +52,7 @@ def as_frame(source: Source, frame_index: int | None = None, value_range: ValueR
     if isinstance(source, Frame | str | os.PathLike):
         if value_range is not None:
             raise InputError("value_range is for arrays and Pillow images; a file states its own scale, leave it out")
-        return source if isinstance(source, Frame) else load_frame(Path(source), frame_index)
+        return source if isinstance(source, Frame) else load_frame(Path(os.fsdecode(source)), frame_index)
     if not isinstance(source, np.ndarray) and hasattr(source, "getbands"):
         parts = _pillow_parts(source, frame_index, value_range)
     else:

@@ -85,6 +85,7 @@ class WebArchive:
         session.hooks["response"].append(self._bounded)
         self._deadline = Deadline(session)
         self._limit = JSON_BYTES
+        self._has_more = False
         self._client = DICOMwebClient(self._url, session=session, timeout=(CONNECT_SECONDS, READ_SECONDS))
         self._client.set_http_retry_params(retry=False)
 
@@ -150,12 +151,20 @@ class WebArchive:
         return found
 
     def _rows(self, level: str, **query: Any) -> list[dict[str, Any]]:
-        """One QIDO query -> its rows."""
+        """One QIDO query -> its rows. A server that gives them in parts says so, and is asked for the next part."""
         search = getattr(self._client, f"search_for_{level}")
-        with self._asking("QIDO-RS", JSON_BYTES):
-            rows = search(limit=MAX_INSTANCES + 1, **query)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{self._url}: {_NO_JSON}")
+        rows: list[dict[str, Any]] = []
+        self._has_more = True
+        while self._has_more and len(rows) <= MAX_INSTANCES:
+            self._has_more = False
+            with self._asking("QIDO-RS", JSON_BYTES):
+                part = search(limit=MAX_INSTANCES + 1, offset=len(rows) or None, **query)
+            if not isinstance(part, list) or not all(isinstance(row, dict) for row in part):
+                raise InputError(f"{self._url}: {_NO_JSON}")
+            if self._has_more and (not part or part[0] in rows):
+                given = f"gives {len(rows)} {level} and keeps others"
+                raise InputError(f"{self._url}: {given}; name the series or the instance")
+            rows += part
         if len(rows) > MAX_INSTANCES:
             raise InputError(f"{self._url}: more than {MAX_INSTANCES} {level} match; name the series or the instance")
         return rows
@@ -186,7 +195,11 @@ class WebArchive:
             self._deadline.clear()
 
     def _bounded(self, response: Any, **_: Any) -> None:
-        """Makes a response count its bytes, decompressed, as they arrive."""
+        """Makes a response count its bytes, decompressed, as they arrive; notes whether it is a part of the rows.
+
+        Source: DICOM PS3.18 8.3.4.4, Warning 299: there are additional results that can be requested.
+        """
+        self._has_more = "299" in (response.headers.get("Warning") or "")
         length = int(response.headers.get("Content-Length") or self._limit)
         if length > self._limit:
             response.close()

@@ -160,7 +160,7 @@ def _paths(sources: Iterable[Path | str] | Path | str) -> list[Path]:
             )
         if not os.fspath(source):
             raise InputError("an empty path; it would be the working folder, so give `.` where you mean that")
-        paths.append(Path(source))
+        paths.append(Path(os.fsdecode(source)))
     return paths
 
 

@@ -16,7 +16,9 @@ IMAGE_RECORD = "IMAGE"
 def listed_files(source: BinaryIO) -> list[tuple[str, ...]]:
     """DICOMDIR -> the parts of each image's path below the DICOMDIR's folder, in its order. HeaderError if damaged."""
     _, _, dataset = read_dataset(Bounded(source), ("DirectoryRecordSequence",))
-    records = dataset.get("DirectoryRecordSequence") or ()
+    records = dataset.get("DirectoryRecordSequence")
+    if records is None:
+        raise HeaderError("damaged: it names no files")
     return [_parts(record) for record in records if _is_image(record)]
 
 
