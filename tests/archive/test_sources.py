@@ -186,4 +186,7 @@ def test_a_link_in_a_tar_leads_nowhere(tmp_path: Path) -> None:
         link = tarfile.TarInfo("passwd.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    assert list(names_and_bytes(tmp_path / "evil.tar")) == ["a.png"]
+    items = find_items([str(tmp_path / "evil.tar")]).items
+    assert [item.name for item in items] == ["a.png", "passwd.png"]
+    with pytest.raises(InputError, match=r"passwd\.png: not in the archive"):
+        read_place(items[1].place)
