@@ -60,7 +60,7 @@ def test_what_inverts_inverts(stored: Array, elements: dict[str, Any], expected:
 @pytest.mark.parametrize(("said", "factor"), [(16, 1), (8, 257), (16, 257), (8, 1)])
 def test_a_table_whose_bits_are_said_wrong_is_read_by_its_entries(sequence: str, said: int, factor: int) -> None:
     """8-bit entries that were called 16-bit ones made the picture black."""
-    more = {"ModalityLUTType": "US"} if sequence == "ModalityLUTSequence" else {}
+    more: dict[str, Any] = {"ModalityLUTType": "US"} if sequence == "ModalityLUTSequence" else {}
     tables = table((value * factor for value in FALLING), bits=said, **more)
     assert np.array_equal(shown(native(255 - GRAY_HW, **{sequence: tables})), GRAY_HW)
 
