@@ -381,9 +381,20 @@ def test_per_case_csv_keeps_everything(name: str, lengths: tuple[float, ...], ri
         assert read_case_scores(Path(folder)) == rows
 
 
+def test_a_per_case_csv_that_went_through_a_spreadsheet_is_the_same(tmp_path: Path) -> None:
+    rows = [scored("c0", 1 / 3, risk=0.25), scored("c1", 0.5)]
+    write_case_scores(rows, tmp_path / "per_case.csv")
+    text = (tmp_path / "per_case.csv").read_text()
+    (tmp_path / "bom.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    with (tmp_path / "german.csv").open("w", encoding="utf-8-sig", newline="") as stream:
+        cells = [[cell.replace(".", ",") for cell in line] for line in csv.reader(StringIO(text))]
+        csv.writer(stream, delimiter=";").writerows(cells)
+    assert read_case_scores(tmp_path / "bom.csv") == read_case_scores(tmp_path / "german.csv") == rows
+
+
 def test_a_wrong_per_case_csv_is_told(tmp_path: Path) -> None:
     path = tmp_path / "per_case.csv"
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="no such file"):
         read_case_scores(path)
     path.write_text("case_id,dice\nc0,1\n")
     with pytest.raises(InputError, match=r"no column group, source"):

@@ -114,6 +114,17 @@ def test_boxes_and_labels_come_in(tmp_path: Path, name: str) -> None:
     assert any("3 images have boxes" in note and "loss.box_weight" in note for note in summary.notes)
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_table_of_labels_next_to_them_costs_no_box(tmp_path: Path, name: str) -> None:
+    LAYOUTS[name](tmp_path / "set")
+    _, before = prepared(tmp_path / "set", tmp_path / "before")
+    rows = "".join(f"{case.image.name},p{number // 2}\n" for number, case in enumerate(before))
+    (tmp_path / "set" / "patients.csv").write_text("image,patient\n" + rows)
+    _, after = prepared(tmp_path / "set", tmp_path / "after")
+    assert [case.boxes for case in after] == [case.boxes for case in before]
+    assert all(case.group.startswith("p") for case in after)
+
+
 def test_an_outline_next_to_a_box_counts_as_a_box(tmp_path: Path) -> None:
     """A mask of one of two nodules would teach that the other is background."""
     coco(tmp_path / "set")

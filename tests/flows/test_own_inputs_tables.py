@@ -13,7 +13,7 @@ from PIL import Image
 from thyrosight.datasets.prepare import PrepareOptions, PrepareSummary, prepare
 from thyrosight.datasets.table import read_cases
 from thyrosight.errors import InputError
-from thyrosight.types import Case
+from thyrosight.types import Box, Case
 
 SIZE = (72, 96)
 NO_FOLDS = PrepareOptions(folds=0)
@@ -153,7 +153,17 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "both classes in a row": ("image,benign,malignant\ni0.png,1,0\ni1.png,1,1\n", "row 3: both benign and malignant"),
     "labels -1 and 1": (PLAIN.replace(",0,", ",-1,"), r'holds -1 and 1 alone.*--malignant "label=1"'),
     "run lengths": ("image,label,EncodedPixels\ni0.png,1,1 5 9 2\n", "'EncodedPixels' holds outlines.*COCO"),
-    "boxes": ("image,class,xmin,ymin,xmax,ymax\ni0.png,benign,1,2,30,40\n", "'xmin' holds outlines or boxes"),
+    "boxes in one cell": ('image,class,bbox\ni0.png,benign,"[1,2,30,40]"\n', "'bbox' holds.*four columns xmin, ymin"),
+    "boxes in shares": (
+        "image,class,cx,cy,w,h\ni0.png,benign,.5,.5,.1,.2\n",
+        "row 2: a box in shares.*it in pixels",
+    ),
+    "a box beyond the image": (
+        "image,class,x,y,w,h\ni0.png,benign,60,2,60,40\n",
+        "row 2: a box that reaches 24 pixels beyond the image of 96 x 72; x, y, w, h were taken for the top left",
+    ),
+    "a box without an area": ("image,class,x1,y1,x2,y2\ni0.png,benign,9,9,9,40\n", "row 2: a box without an area"),
+    "a box of three numbers": ("image,class,x1,y1,x2,y2\ni0.png,benign,1,2,30,\n", "row 2: a box of 1, 2, 30, .*four"),
     "polygons": ('image,label,polygon\ni0.png,1,"[[1,2],[9,9],[1,9]]"\n', "'polygon' holds.*mask=none"),
     "no header": (ROWS, "first line is no header, it names the file i0.png; add a line above"),
     "a flag for the test set": (
@@ -282,6 +292,53 @@ def test_a_column_that_says_benign_is_never_the_label_as_it_is(folder: Path, nam
         read(folder, table, PrepareOptions(folds=0, columns={"malignancy": name}))
     cases, _ = read(folder, table, PrepareOptions(folds=0, malignant=f"{name}=0"))
     assert [case.malignancy for case in cases] == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["1-Mar", "02. Jan", "Mär 21", "3/4/2021", "1.23457E+14", "1,23E+09"])
+def test_names_that_a_spreadsheet_made_dates_or_short_numbers(folder: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"of the table is no file here; a spreadsheet makes this.*the column as text"):
+        read(folder, f'image,label\n"{name}",1\n')
+
+
+BOXES: dict[str, str] = {
+    "corners": "image,label,xmin,ymin,xmax,ymax\ni0.png,1,10,20,40,50\n",
+    "corners of another numbering": "image,label,bbox_x1,bbox_y1,bbox_x2,bbox_y2\ni0.png,1,10,20,40,50\n",
+    "a corner and the size": "image,label,X,Y,W,H\ni0.png,1,10,20,30,30\n",
+    "a centre and the size": "image,label,x_center,y_center,width,height\ni0.png,1,25,35,30,30\n",
+    "decimal commas": "image;label;x0;y0;x1;y1\ni0.png;1;10,2;19,8;40,4;50,1\n",
+    "the image's size beside": "image,width,height,class,xmin,ymin,xmax,ymax\ni0.png,96,72,malignant,10,20,40,50\n",
+}
+
+
+@pytest.mark.parametrize("kind", BOXES)
+def test_boxes_in_a_table(folder: Path, kind: str) -> None:
+    (case,), summary = read(folder, BOXES[kind])
+    assert (case.boxes, case.malignancy, case.mask) == ((Box(10, 20, 40, 50),), 1, None)
+    assert any(note.startswith("boxes: ") and "in pixels; they are no outlines" in note for note in summary.notes)
+
+
+def test_boxes_of_one_image_in_several_rows(folder: Path) -> None:
+    table = "image,class,xmin,ymin,xmax,ymax\ni0.png,benign,1,2,30,40\ni0.png,benign,50,2,70,40\ni1.png,malignant,,,,\n"
+    first, second = read(folder, table)[0]
+    assert (first.boxes, second.boxes) == ((Box(1, 2, 30, 40), Box(50, 2, 70, 40)), ())
+
+
+def test_boxes_next_to_masks_are_not_used(folder: Path) -> None:
+    (case,), summary = read(folder, "image,mask,label,xmin,ymin,xmax,ymax\ni0.png,m0.png,1,10,20,40,50\n")
+    assert (case.boxes, case.mask is not None) == ((), True)
+    assert "columns not used: xmin, ymin, xmax, ymax" in summary.notes
+
+
+def test_boxes_need_no_label(folder: Path) -> None:
+    (case,), _ = read(folder, "image,xmin,ymin,xmax,ymax\ni0.png,10,20,40,50\n")
+    assert (case.boxes, case.malignancy) == ((Box(10, 20, 40, 50),), None)
+
+
+def test_numbers_of_pandas_find_their_files(folder: Path) -> None:
+    (folder / "i0.png").rename(folder / "0007.png")
+    (folder / "i1.png").rename(folder / "10.png")
+    cases, _ = read(folder, "image,label\n7.0,1\n10.0,0\n")
+    assert [case.image.name for case in cases] == ["0007.png", "10.png"]
 
 
 def test_run_lengths_beside_a_folder_of_images_are_not_passed_over(folder: Path) -> None:

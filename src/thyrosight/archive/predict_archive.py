@@ -33,6 +33,7 @@ from thyrosight.children import replies
 from thyrosight.environment import software_version, utc_now
 from thyrosight.errors import InputError
 from thyrosight.inference.prevalence import ShareOfMalignant
+from thyrosight.results.case_ids import suffix_of_frame
 from thyrosight.results.predict_folder import PROCESS_DIED, FileProgress, num_processes
 
 ShardsDone = Generator[tuple[int, int, Sequence[str]], None, None]
@@ -44,12 +45,16 @@ DEFAULT_ROWS = RowSettings()
 
 @dataclass(frozen=True)
 class ArchiveOptions:
-    """How an archive is predicted. threads: cores of this machine that are used. shard_rows: images per shard."""
+    """How an archive is predicted. threads: cores of this machine that are used. shard_rows: images per shard.
+
+    masks_too: predict masks of images, and drawings over them, as if they were images.
+    """
 
     rows: RowSettings = DEFAULT_ROWS
     threads: int | None = None
     shard_rows: int = DEFAULT_SHARD_ROWS
     overwrite: bool = False
+    masks_too: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class ArchiveSummary:
     num_shards: int
     passed_over: dict[str, int]
     seconds: float
+    masks: tuple[str, ...] = ()
+    """Masks of the images, and drawings over them, that were not predicted: their names within the run."""
 
     @property
     def exit_code(self) -> int:
@@ -90,7 +97,8 @@ def predict_archive(
     started = time.perf_counter()
     pyarrow()
     options = replace(options, rows=options.rows.with_own_device())
-    store, found = open_store(out), find_items(list(sources))
+    suffix = suffix_of_frame(options.rows.reading.frame_index)
+    store, found = open_store(out), find_items(list(sources), suffix=suffix, masks_too=options.masks_too)
     plan = ShardPlan(found.items, options.shard_rows)
     manifest = _manifest(found, plan, options)
     open_manifest(store, manifest, overwrite=options.overwrite)
@@ -107,7 +115,8 @@ def predict_archive(
                 progress(num_there + num_done + num_failed, len(plan.items), part_name(index), None)
     write_manifest(store, manifest | {"status": "done", "num_shards": plan.num_shards})
     counts = (len(plan.items), num_done, num_there, num_failed, plan.num_shards)
-    return ArchiveSummary(store.name, *counts, dict(found.passed_over), round(time.perf_counter() - started, 3))
+    seconds = round(time.perf_counter() - started, 3)
+    return ArchiveSummary(store.name, *counts, dict(found.passed_over), seconds, tuple(found.masks))
 
 
 def local_engine(
@@ -171,6 +180,7 @@ def _manifest(found: Listing, plan: ShardPlan, options: ArchiveOptions) -> dict[
         "num_images": len(plan.items),
         "images_sha256": images_sha256(plan.items),
         "passed_over": dict(found.passed_over),
+        "masks": found.masks,
         "software": software_version(),
         "started": utc_now(),
         "status": "running",

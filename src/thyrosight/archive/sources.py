@@ -7,6 +7,7 @@ A place states where an image is, as JSON, so that it can be sent to another pro
 from __future__ import annotations
 
 import csv
+import os
 import tarfile
 import zipfile
 from collections import Counter
@@ -19,10 +20,12 @@ from typing import Any, NamedTuple
 from thyrosight.archive.store import filesystem_of, is_address, store_refusal
 from thyrosight.errors import InputError
 from thyrosight.files import natural_key, raise_disk_fault, raise_shortage, readable
+from thyrosight.folders.masks_of_images import masks_of_images
 from thyrosight.frames.dicom import HEAD_BYTES, files_of_dicomdir, is_dicomdir, kind_of
 from thyrosight.frames.find_images import find_images
 from thyrosight.frames.load import MAX_FILE_BYTES, SUFFIXES, read_bounded
-from thyrosight.results.case_ids import assign_case_ids, ids_of_names
+from thyrosight.results.case_ids import ids_of_names, name_within
+from thyrosight.results.run_file import RUN_FILES
 
 Place = dict[str, str]
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -41,25 +44,72 @@ class ListedImage(NamedTuple):
 
 @dataclass
 class Listing:
-    """The images of all sources, in order; passed_over: {kind: number of files that are no images}."""
+    """The images of all sources, in order.
+
+    passed_over: {kind: number of files that are no images}. masks: names of masks of the images, which are left out.
+    """
 
     items: list[ListedImage] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
+    masks: list[str] = field(default_factory=list)
 
 
-def find_items(sources: list[str]) -> Listing:
-    """Sources as given -> Listing. InputError where one is missing, is damaged, or where no image is found."""
+def find_items(sources: list[str], *, suffix: str = "", masks_too: bool = False) -> Listing:
+    """Sources as given -> Listing, each image once. InputError where a source is damaged, or where no image is found.
+
+    Names and case ids are those of a run into a results folder; suffix: the end of each id. A source that is missing or
+    empty is an item that can't be read, if there are others. masks_too: masks of images in folders are images too.
+    """
     found = Listing()
-    named: list[tuple[str, Place]] = []
+    on_disk = {source: path for source in sources if (path := _on_disk(source)) is not None}
+    if all(source in on_disk and not on_disk[source].exists() for source in sources):
+        raise InputError(f"{', '.join(sources)}: no such file or folder; check the path")
+    folders = [path for path in on_disk.values() if path.is_dir()]
+    has_several = len(folders) + sum(source not in on_disk for source in sources) > 1
+    named: dict[str, tuple[str, Place]] = {}
+    bare, in_folders = list[str](), list[Path]()
     for source in sources:
-        for name, place in _images_of(source, found.passed_over):
-            named.append((f"{_own_name(source)}/{name}" if len(sources) > 1 and name else name, place))
+        if source in on_disk:
+            images = find_images([on_disk[source]])
+            found.passed_over.update(images.passed_over)
+            names = (name_within(folders, path, with_folder=has_several) for path in images.images)
+            pairs = list(zip(names, ({"path": str(path)} for path in images.images), strict=True))
+            in_folders += images.images
+        else:
+            before = f"{_own_name(source)}/" if has_several else ""
+            pairs = [(before + name, place) for name, place in _images_of(source, found.passed_over)]
+        bare += [] if pairs else [source]
+        for name, place in pairs:
+            named.setdefault(_in_words(place), (name, place))
     if not named:
         words = ", ".join(f"{number} {kind}" for kind, number in found.passed_over.most_common())
         raise InputError(f"{', '.join(sources)}: no image found{f' (passed over: {words})' if words else ''}")
-    ids = ids_of_names([name for name, _ in named])
-    found.items = [ListedImage(name, case_id, place) for (name, place), case_id in zip(named, ids, strict=True)]
+    if not masks_too:
+        masks = masks_of_images(list(on_disk.values()), in_folders)
+        found.masks = [named.pop(os.path.abspath(path))[0] for path in masks]
+    for source in bare:
+        named[_in_words({"path": source})] = (name_within([], Path(source), with_folder=False), {"path": source})
+    places = list(named)
+    ids = ids_of_names([name for name, _ in named.values()], places, suffix=suffix, reserved=RUN_FILES)
+    found.items = [
+        ListedImage(name, case_id, place) for (name, place), case_id in zip(named.values(), ids, strict=True)
+    ]
     return found
+
+
+def _on_disk(source: str) -> Path | None:
+    """A source -> its folder, or that of a DICOMDIR, or its image file; None for what lists or packs images."""
+    path = Path(source)
+    lower = path.name.lower()
+    if is_address(source) or (not path.is_dir() and lower.endswith((".zip", ".csv", *TAR_SUFFIXES))):
+        return None
+    return path.parent if is_dicomdir(lower) and path.is_file() else path
+
+
+def _in_words(place: Place) -> str:
+    """Place -> a text that no other image has."""
+    path = os.path.abspath(place["path"]) if "path" in place else ""
+    return place.get("address") or (f"{path}::{place['member']}" if "member" in place else path)
 
 
 def read_place(place: Place) -> bytes:
@@ -72,34 +122,24 @@ def read_place(place: Place) -> bytes:
 
 
 def _images_of(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, Place]]:
-    """One source -> (name within it, its Place) per image; `passed_over` counts the files that are not images.
+    """An archive, a list or an address -> (name within it, its Place) per image.
 
-    InputError where the source is missing.
+    `passed_over` counts the files that are not images. InputError where the source is damaged.
     """
+    path = Path(source)
     if is_address(source):
         yield from _in_store(source, passed_over)
-        return
-    path = Path(source)
-    lower = path.name.lower()
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
-    if path.is_dir() or is_dicomdir(lower):
-        folder = path if path.is_dir() else path.parent
-        images = find_images([folder])
-        passed_over.update(images.passed_over)
-        for task in assign_case_ids([folder], images.images):
-            yield task.name, {"path": str(task.path)}
-    elif lower.endswith(".zip") or lower.endswith(TAR_SUFFIXES):
+    elif not path.exists():
+        yield from ()
+    elif not path.name.lower().endswith(".csv"):
         archive = _Archive.of(path)
         members = sorted(archive.members, key=natural_key)
         listed, lost = _named_by_dicomdirs(members, partial(_of_member, path))
         for member in (*members, *lost):
             if member in listed or _is_image(member, passed_over, partial(archive.head, member)):
                 yield readable(member), {"path": str(path), "member": member}
-    elif lower.endswith(".csv"):
-        yield from _listed(path, passed_over)
     else:
-        yield readable(path.name), {"path": str(path)}
+        yield from _listed(path, passed_over)
 
 
 def _is_image(name: str, passed_over: Counter[str], head: Callable[[], bytes] | None = None) -> bool:

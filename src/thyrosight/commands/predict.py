@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 
@@ -37,6 +38,9 @@ ShardRows = Annotated[int, typer.Option("--shard-rows", min=1, help="Images per 
 EngineName = Annotated[
     str, typer.Option("--engine", metavar="local|ray", help="What makes the tables: this machine's cores, or Ray.")
 ]
+MasksToo = Annotated[
+    bool, typer.Option("--masks-too", help="Predict masks of the images, and drawings over them, as well.")
+]
 Address = Annotated[
     str | None, typer.Option("--address", help="Address of a Ray cluster; `auto`: that of this machine.")
 ]
@@ -55,6 +59,7 @@ class TableWork(NamedTuple):
     shard_rows: int
     overwrite: bool
     device: str
+    masks_too: bool
 
 
 def predict(
@@ -83,12 +88,14 @@ def predict(
     engine: EngineName = "local",
     address: Address = None,
     device: Device = "cpu",
+    masks_too: MasksToo = False,
     as_json: Json = False,
 ) -> None:
     """Images -> outlines, measurements, risk.
 
     Writes CASE/{mask.png,overlay.png,result.json}, results.csv and report.html into the folder. Results that are there
     already stay. A file that fails costs one line on stderr; all others are predicted, and the exit code is 1.
+    Masks of the images next to them (masks/a.png, a_mask.png), and drawings over them, are passed over and counted.
     In a clip (DICOM or video of several frames) every frame is predicted. CASE/clip.json holds all frames; the other
     files show the frame with the largest nodule. --submission writes mask/, submission.csv and probability.csv instead.
 
@@ -102,20 +109,23 @@ def predict(
     spacing = spacing_given(mm_per_pixel) if mm_per_pixel is not None else None
     if submission:
         given = {"--frame": frame, "--every": every, "--mm-per-pixel": spacing, "--prevalence": prevalence}
-        refuse_without_effect(given | {"--overwrite": overwrite or None}, "with --submission")
+        given |= {"--overwrite": overwrite or None, "--masks-too": masks_too or None}
+        refuse_without_effect(given, "with --submission")
     if output == "parquet":
         if pdf:
             raise ConfigError("--output parquet with --pdf: tables have no report; see `thyrosight select`")
-        tables = TableWork(bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite, device)
+        tables = TableWork(
+            bundle, tta, prevalence, frame, every, spacing, threads, shard_rows, overwrite, device, masks_too
+        )
         write_tables(images, out, tables, engine_of(engine, address, device), as_json)
     if output != "folder" or engine != "local" or address is not None or shard_rows != SHARD_ROWS:
         raise ConfigError(f"--output {output}: choose folder or parquet; {OF_TABLES} go with parquet")
-    paths, folder = [existing(name) for name in images], Path(out)
+    paths, folder = existing(images), Path(out)
     if submission:
         _write_submission(paths, folder, bundle, threads, tta, device, as_json)
     from thyrosight.results.predict_case import FolderOptions
 
-    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence, device)
+    options = FolderOptions(tta, threads, overwrite, frame, every, spacing, prevalence, device, masks_too)
     _predict_folder(paths, folder, bundle, options, pdf, as_json)
 
 
@@ -168,6 +178,7 @@ def _write_submission(
         for failure in summary.failures:
             remark(f"{failure.file}: {failure.message}")
         remark(f"{summary.num_done} predicted, {summary.num_failed} failed")
+        remark_on_masks(summary.masks, "")
         typer.echo(summary.out / "submission.csv")
     raise typer.Exit(1 if summary.num_failed else 0)
 
@@ -178,6 +189,7 @@ def _print_summary(summary: RunSummary, out: Path) -> None:
     line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     remark(f"{line or 'nothing to do'} in {summary.seconds:.1f} s")
     _print_passed_over(summary.passed_over)
+    remark_on_masks(summary.masks)
     typer.echo(summary.report)
 
 
@@ -187,6 +199,13 @@ def _print_passed_over(passed_over: dict[str, int]) -> None:
     if passed_over:
         words = FoundImages([], passed_over).passed_over_in_words
         remark(f"passed over, for these are no images that can be read: {words}")
+
+
+def remark_on_masks(masks: Sequence[str], mend: str = "; --masks-too predicts them as well") -> None:
+    """Names of masks that were passed over -> a line that counts and names them; nothing without any."""
+    if masks:
+        named = ", ".join(masks[:3]) + (" ..." if len(masks) > 3 else "")
+        remark(f"{len(masks)} masks of the images, or drawings over them, passed over: {named}{mend}")
 
 
 def _print_results(results_csv: Path) -> None:
@@ -226,12 +245,12 @@ def run_demo(out: Path, bundle: Path | None = None, num_cases: int = 8, seed: in
     return summary.report
 
 
-def existing(name: str) -> Path:
-    """A path as given -> Path; a usage error where nothing is there."""
-    path = Path(name)
-    if not path.exists():
-        raise typer.BadParameter(f"Path {name!r} does not exist.", param_hint="'IMAGES...'")
-    return path
+def existing(names: list[str]) -> list[Path]:
+    """Paths as given -> Paths; a usage error where nothing is at any of them. One that is missing fails by itself."""
+    paths = list(map(Path, names))
+    if not any(path.exists() for path in paths):
+        raise typer.BadParameter(f"Path {names[0]!r} does not exist.", param_hint="'IMAGES...'")
+    return paths
 
 
 def engine_of(name: str, address: str | None, device: str) -> Engine:
@@ -260,7 +279,7 @@ def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, a
 
     reading = ReadOptions(work.frame, work.every, work.spacing)
     rows = RowSettings(work.bundle, work.tta, work.prevalence, reading, work.device)
-    options = ArchiveOptions(rows, work.threads, work.shard_rows, work.overwrite)
+    options = ArchiveOptions(rows, work.threads, work.shard_rows, work.overwrite, work.masks_too)
     with stdout_kept_for_json(as_json), file_progress() as progress:
         summary = predict_archive(images, out, options, engine=engine, progress=progress)
     if as_json:
@@ -270,6 +289,7 @@ def write_tables(images: list[str], out: str, work: TableWork, engine: Engine, a
         line = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
         remark(f"{line or 'nothing to do'}, {summary.num_shards} shards in {summary.seconds:.1f} s")
         _print_passed_over(summary.passed_over)
+        remark_on_masks(summary.masks)
         typer.echo(summary.out)
     raise typer.Exit(summary.exit_code)
 

@@ -15,6 +15,16 @@ from thyrosight.files import mend_of, named
 NO_VALUE = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
 """What spreadsheets and pandas write into an empty cell."""
 
+_MONTH = (
+    r"(jan|ene|gen|feb|fév|m[aä]r|apr|avr|abr|ma[iyj]|mag|jui|ju[nl]|giu|lug|aug|aoû|ago|sep|set|o[ck]t|out|ott|nov"
+    r"|de[cz]|déc|dic)[^\W\d_]{0,2}\.?"
+)
+MADE_BY_A_SPREADSHEET = re.compile(
+    rf"^(\d([.,]\d+)?e\+?\d+|\d{{1,2}}[-. ]{{1,2}}{_MONTH}([-. ]{{1,2}}\d{{2,4}})?|{_MONTH}[-. ]{{1,2}}\d\d"
+    r"|\d{1,2}[./]\d{1,2}[./]\d{2,4})$",
+    re.IGNORECASE,
+)
+"""1.2E+09, 1-Mar, 02. Jan, 3/4/2021: what a spreadsheet makes of a name, which can't be undone."""
 SPREADSHEET_HEADS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """The first bytes of xlsx and ods (both are zip files), and of xls."""
 MAX_HEAD = 20_000

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from thyrosight.datasets.csv_file import csv_lines, number_of
 from thyrosight.errors import InputError
 from thyrosight.evaluation.metrics.overlap import (
     MIN_IOU_OF_FOUND_NODULE,
@@ -249,11 +250,8 @@ def read_case_scores(path: Path) -> list[CaseScore]:
     Columns other than NEEDED may be absent, as in older files and in compact ones.
     """
     path = path / "per_case.csv" if path.is_dir() else path
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError) as error:
-        raise_disk_fault(error, path)
-        raise InputError(f"{path}: can't be read ({error}); pass the per_case.csv of an evaluation") from None
+    header, *lines = csv_lines(path) or [[]]
+    rows = [dict(zip(header, line, strict=False)) for line in lines]
     missing = [name for name in NEEDED if not rows or name not in rows[0]]
     if missing:
         raise InputError(
@@ -298,11 +296,11 @@ def _read_row(row: dict[str, str], where: str) -> CaseScore:
 
 def _value(text: str, kind: str) -> Any:
     if kind.startswith("tuple"):
-        return tuple(float(part) for part in text.split(LIST_SEPARATOR)) if text else ()
+        return tuple(number_of(part) for part in text.split(LIST_SEPARATOR)) if text else ()
     if not text and kind.endswith("| None"):
         return None
-    number = {"int": int, "float": float}.get(kind.partition(" ")[0])
-    return number(text) if number else text
+    plain = kind.partition(" ")[0]
+    return int(text) if plain == "int" else number_of(text) if plain == "float" else text
 
 
 def _refuse_repeated(scores: Sequence[CaseScore], path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.folders.names import MASK_WORDS, NODULE_WORDS, ORGAN_WORDS, OVERLAY_WORDS, words_of
-from thyrosight.folders.tree import images_below, stem_without_ending
+from thyrosight.folders.tree import images_below, stem_without_ending, without
 from thyrosight.frames.mask_area import NestedLabelsError
 from thyrosight.frames.mask_image import read_mask_image
 from thyrosight.types import BoolArray
@@ -26,10 +26,13 @@ SAME_PLACE = 0.6
 """Two masks show one thing if they share at least this part of the smaller mask."""
 
 
-def is_mask(path: Path, *, may_be_empty: bool = True) -> bool:
-    """Whether the file can be read as a mask; a mask with one label inside another also counts."""
+def is_mask(path: Path, *, may_be_empty: bool = True, is_prediction: bool = False) -> bool:
+    """Whether the file can be read as a mask; a mask with one label inside another also counts.
+
+    With is_prediction, a line or a mask that covers everything counts too.
+    """
     try:
-        mask_HW = read_mask_image(path).mask_HW
+        mask_HW = read_mask_image(path, is_prediction=is_prediction).mask_HW
     except InputError as error:
         raise_disk_fault(error)
         return isinstance(error, NestedLabelsError)
@@ -37,10 +40,15 @@ def is_mask(path: Path, *, may_be_empty: bool = True) -> bool:
 
 
 def holds_masks_alone(folder: Path) -> bool:
-    """Whether all images of a folder are masks, judged by about MAX_OPENED of them; the images are then elsewhere."""
-    files = images_below(folder) if folder.is_dir() else []
+    """Whether all images of a folder are masks; the images are then elsewhere."""
+    return are_masks(images_below(folder) if folder.is_dir() else [])
+
+
+def are_masks(files: Sequence[Path], *, may_be_empty: bool = True) -> bool:
+    """Whether all files are masks, judged by about MAX_OPENED of them. may_be_empty: whether all of these may be."""
     spread = files[:: max(1, (len(files) - 1) // (MAX_OPENED - 1))]
-    return bool(files) and all(is_mask(path) for path in spread)
+    are = bool(spread) and all(is_mask(path) for path in spread)
+    return are and (may_be_empty or any(is_mask(path, may_be_empty=False) for path in spread))
 
 
 def masks_among(images: Sequence[Path]) -> list[Path]:
@@ -98,7 +106,7 @@ def unpaired_masks(folder: Path) -> tuple[Path, Path] | None:
     """-> (an image, a mask) of a set in which some folders hold only masks; None where no folder does."""
     files = images_below(folder) if folder.is_dir() else []
     masks = masks_among(files)
-    return (next(path for path in files if path not in set(masks)), masks[0]) if masks else None
+    return (without(files, masks)[0], masks[0]) if masks else None
 
 
 def without_overlays(folder: Path, files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -117,4 +125,4 @@ def without_overlays(folder: Path, files: Sequence[Path]) -> tuple[list[Path], l
     overlays = [path for path, name in drawn.items() if name in plain]
     if not overlays or any(is_mask(path) for path in overlays[:MAX_OPENED]):
         return list(files), []
-    return [path for path in files if path not in set(overlays)], overlays
+    return without(files, overlays), overlays

@@ -212,6 +212,11 @@ def _up_to_patient(rests: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return shorter
 
 
+def is_patient_name(name: str) -> bool:
+    """Whether a folder's name is a patient's: P001, patient 7, 12_left."""
+    return bool(_PATIENT_NAME.match(_SIDE.sub("", name)))
+
+
 def classes_of(places: Sequence[Place]) -> tuple[list[int | None], list[tuple[str, ...]], str]:
     """Place per image -> (its class or None, its `rest` without the class, a note on folders that became classes).
 

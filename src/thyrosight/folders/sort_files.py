@@ -14,11 +14,12 @@ from thyrosight.folders.names import (
     classes_of,
     image_name_of,
     is_mask_folder,
+    is_patient_name,
     names_of_image,
     place_of,
     shorter_names,
 )
-from thyrosight.folders.tree import by_name, ending_of, is_volume, segmentation_in, stem_without_ending
+from thyrosight.folders.tree import by_name, ending_of, is_volume, segmentation_in, stem_without_ending, without
 
 MAX_SUFFIXES = 8
 SAME_NAMES = 0.5
@@ -35,7 +36,7 @@ def sort_files(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> S
     if found is None or not found.masks or found.is_per_folder:
         return found
     others = tuple(masks_among(found.images))
-    return replace(found, images=[path for path in found.images if path not in set(others)], others=others)
+    return replace(found, images=without(found.images, others), others=others)
 
 
 def _sorted(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sorted | None:
@@ -44,14 +45,14 @@ def _sorted(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sort
     named = chosen.get("mask", "").strip("/\\")
     if named and any(named in ("/".join(parts[path]), *parts[path]) for path in files):
         masks = [path for path in files if named in ("/".join(parts[path]), *parts[path])]
-        return Sorted([path for path in files if path not in set(masks)], masks, f"masks: the files in {named}/")
+        return Sorted(without(files, masks), masks, f"masks: the files in {named}/")
     num_common = _num_common(list(parts.values()))
     masks = [path for path in files if is_mask_folder(parts[path][num_common:])]
     # CVAT and VOC write each mask twice: by class and by object.
     if any("segmentationclass" in map(str.casefold, parts[path]) for path in masks):
         files = [path for path in files if "segmentationobject" not in map(str.casefold, parts[path])]
         masks = [path for path in masks if path in set(files)]
-    images = [path for path in files if path not in set(masks)]
+    images = without(files, masks)
     keys = {(path.parent, stem_without_ending(path).casefold()) for path in files}
     if masks and images and not _holds_images(masks, keys):
         if not any(is_mask(path) or is_volume(path) for path in masks[:MAX_OPENED]) and all(
@@ -66,12 +67,11 @@ def _sorted(folder: Path, files: Sequence[Path], chosen: dict[str, str]) -> Sort
     masks = [path for path in files if _names_another(path, keys)]
     if masks:
         words = {image_name_of(stem_without_ending(path)) for path in masks}
-        strays = [
-            p for p in files if p not in set(masks) and image_name_of(stem_without_ending(p)) != stem_without_ending(p)
-        ]
+        others = without(files, masks)
+        strays = [p for p in others if image_name_of(stem_without_ending(p)) != stem_without_ending(p)]
         masks += strays
         example = f"{masks[0].name} belongs to the image {min(words)}" if len(words) == 1 else f"e.g. {masks[0].name}"
-        return Sorted([path for path in files if path not in set(masks)], masks, f"masks: by their names, {example}")
+        return Sorted(without(files, masks), masks, f"masks: by their names, {example}")
     return _by_ending(files) or _by_suffix(files, keys) or _by_role(files) or _by_content(folder, files)
 
 
@@ -97,7 +97,7 @@ def _by_ending(files: Sequence[Path]) -> Sorted | None:
         opened = paired[:MAX_OPENED]
         if len(paired) < max(1.0, SAME_NAMES * len(masks)) or not all(is_volume(p) or is_mask(p) for p in opened):
             continue
-        images = [path for path in files if path not in set(paired)]
+        images = without(files, paired)
         if not any(is_mask(path) for path in images[:MAX_OPENED]) and not all(map(is_volume, images)):
             return Sorted(images, paired, f"masks: the {ending} files next to images of the same names")
     return None
@@ -146,7 +146,7 @@ def _by_suffix(files: Sequence[Path], keys: set[tuple[Path, str]]) -> Sorted | N
     if not masks:
         return None
     rule = f"masks: the files with {', '.join(suffix.strip() for suffix in suffixes)} in their names, by their content"
-    return Sorted([path for path in files if path not in set(masks)], masks, rule, tuple(suffixes))
+    return Sorted(without(files, masks), masks, rule, tuple(suffixes))
 
 
 def _num_common(parts: Sequence[tuple[str, ...]]) -> int:
@@ -183,8 +183,8 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Sorted | None:
     if are_masks[0] == are_masks[1] and 1 in classes_of([place_of([first]), place_of([second])])[0]:
         return None
     if are_masks[0] == are_masks[1]:
-        if segmentation_in(files):
-            return None  # what_is_in names it
+        if segmentation_in(files) or (is_patient_name(first) and is_patient_name(second)):
+            return None  # what_is_in names the first; the second are two patients
         raise InputError(
             f"{folder}: {first}/ and {second}/ hold files of the same names ({len(ours)} and {len(theirs)}), and "
             f"{'both look like masks' if are_masks[0] else 'neither looks like masks'}; if {second}/ holds the masks: "

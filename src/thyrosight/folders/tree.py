@@ -10,6 +10,7 @@ from pathlib import Path
 
 from thyrosight.files import raise_disk_fault
 from thyrosight.folders.folder_files import files_below
+from thyrosight.folders.unread_tables import FIX, unread_tables
 from thyrosight.frames.headers import has_dicom_preamble
 from thyrosight.frames.load import SUFFIXES
 
@@ -95,6 +96,12 @@ def counted(paths: Iterable[Path], folder: Path) -> str:
     return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more kinds" if len(texts) > 8 else "")
 
 
+def without(files: Iterable[Path], others: Iterable[Path]) -> list[Path]:
+    """Files -> those that are not among the others, in order."""
+    left = set(others)
+    return [path for path in files if path not in left]
+
+
 def by_name(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """Images -> {name in lower case without ending: the files of that name}."""
     found: dict[str, list[Path]] = {}
@@ -160,6 +167,9 @@ def what_is_in(folder: Path) -> str:
             f"PNG of 0 and 255 with its image's name, one image per frame; {ASK}"
         )
     names = by_name(images)
+    if unread := unread_tables(folder, names):
+        name = unread[0].relative_to(folder).as_posix()
+        return f"{seen}; best guess: {name} holds the labels, in a form that is not read: {FIX}"
     if others := [path for path in files if not is_image(path) and path.stem.casefold() in names]:
         return (
             f"{seen}; best guess: {others[0].relative_to(folder).as_posix()} and {len(others) - 1} more like it belong "

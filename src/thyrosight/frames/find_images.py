@@ -41,17 +41,23 @@ class FoundImages:
 def find_images(paths: Iterable[Path | str]) -> FoundImages:
     """Files and folders -> their images, each once, in the order given; folders with sub-folders, in natural order.
 
-    A file that the user names is kept, even if it is missing (load_frame raises the error). In folders, images are
-    files with a known suffix, and files of other names whose first bytes are those of DICOM. A DICOMDIR stands for its
-    folder; an image that it names and that is not there is kept, as one that the user names. Hidden files and folders,
-    `__MACOSX` and our own results are skipped; all other files are counted as passed over.
+    A file that the user names is kept, even if it is missing, and so is a folder without an image next to other
+    sources: load_frame raises the error. In folders, images are files with a known suffix, and files of other names
+    whose first bytes are those of DICOM. A DICOMDIR stands for its folder; an image that it names and that is not there
+    is kept, as one that the user names. Hidden files and folders, `__MACOSX` and our own results are skipped; all other
+    files are counted as passed over.
     """
     found: dict[str, Path] = {}
     passed_over: Counter[str] = Counter()
+    bare = []
     for path in map(Path, paths):
         folder = path.parent if is_dicomdir(path.name) and path.is_file() else path
-        for file in _walk(folder, passed_over) if folder.is_dir() else (path,):
+        files = list(_walk(folder, passed_over)) if folder.is_dir() else [path]
+        bare += [] if files else [path]
+        for file in files:
             found.setdefault(os.path.abspath(file), file)
+    for path in bare if found else ():
+        found.setdefault(os.path.abspath(path), path)
     return FoundImages(list(found.values()), dict(passed_over))
 
 

@@ -190,7 +190,7 @@ def read_bounded(path: Path, head_bytes: int | None = None) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: a folder; pass the image files in it") from None
+        raise InputError(f"{path}: a folder, where an image is needed; pass the images in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, OSError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thyrosight.files import readable
+from thyrosight.frames.dicom import is_dicomdir
 
 MAX_ID_LENGTH = 50
 """In characters. Even with four bytes per character and a hash at its end, such an id is a legal file name."""
@@ -37,9 +38,8 @@ def assign_case_ids(
     An image of a folder gets its path below that folder as a name, `a/b.png` -> `a__b`, with the folder's own name
     first where there are several folders. An id that is reserved, taken or too long ends in a hash; see `ids_of_names`.
     """
-    folders = [source for source in sources if source.is_dir()]
     paths = list(images)
-    names = [_name_within(folders, path) for path in paths]
+    names = names_within(sources, paths)
     places = [os.path.abspath(path) for path in paths]
     ids = ids_of_names(names, places, suffix=suffix, reserved=reserved)
     return [Task(*one) for one in zip(paths, names, ids, strict=True)]
@@ -68,14 +68,29 @@ def ids_of_names(
     return ids
 
 
-def _name_within(folders: Sequence[Path], path: Path) -> str:
-    """-> the path below the source folder, `sub/folder/image.png`, or the file's own name."""
+def names_within(sources: Sequence[Path], images: Sequence[Path]) -> list[str]:
+    """Sources as given, their images -> the name of each image within the run."""
+    places = [source.parent if is_dicomdir(source.name) and source.is_file() else source for source in sources]
+    folders = [place for place in places if place.is_dir()]
+    return [name_within(folders, path, with_folder=len(folders) > 1) for path in images]
+
+
+def suffix_of_frame(frame_index: int | None) -> str:
+    """The frame that is predicted of each file -> the end of the case ids, so that two frames of one file differ."""
+    return f"_frame{frame_index}" if frame_index else ""
+
+
+def name_within(folders: Sequence[Path], path: Path, *, with_folder: bool) -> str:
+    """-> the path below its source folder, `sub/folder/image.png`, or the file's own name.
+
+    with_folder: the name of the source folder comes first.
+    """
     for folder in folders:
-        if path.is_relative_to(folder):
+        if path.is_relative_to(folder) and path != folder:
             name = readable(path.relative_to(folder).as_posix())
             own_name = readable(os.path.basename(os.path.abspath(folder)))
-            return f"{own_name}/{name}" if len(folders) > 1 and own_name else name
-    return readable(path.name)
+            return f"{own_name}/{name}" if with_folder and own_name else name
+    return readable(os.path.basename(os.path.abspath(path)))
 
 
 def _safe(name: str) -> str:

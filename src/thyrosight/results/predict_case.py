@@ -27,7 +27,8 @@ class FolderOptions:
     are used, and a tta, prevalence or device that it does not have is refused. prevalence: the share of malignant
     nodules to which risks are adjusted. overwrite: predict images again that have results, also results of another
     model or other settings. frame_index: the frame that is predicted of a file with several frames. every: n, to
-    predict every n-th frame of a clip. spacing: replaces the spacing of the files.
+    predict every n-th frame of a clip. spacing: replaces the spacing of the files. masks_too: predict masks of the
+    images, and drawings over them, as if they were images.
     """
 
     tta: bool = False
@@ -38,6 +39,7 @@ class FolderOptions:
     spacing: Spacing | None = None
     prevalence: float | None = None
     device: str = CPU
+    masks_too: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("threads", 1), ("frame_index", 0), ("every", 1)):

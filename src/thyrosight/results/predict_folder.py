@@ -19,12 +19,14 @@ from typing import Any
 from thyrosight.bundle.store import bundle_path, load_bundle
 from thyrosight.children import replies
 from thyrosight.errors import InputError
+from thyrosight.folders.masks_of_images import masks_of_images
+from thyrosight.folders.tree import without
 from thyrosight.frames.find_images import FoundImages, find_images
 from thyrosight.inference.onnx_runtime import CPU, default_threads
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results import predict_case as case_process
 from thyrosight.results.case_folder import files_of_others
-from thyrosight.results.case_ids import Task, assign_case_ids
+from thyrosight.results.case_ids import Task, assign_case_ids, names_within, suffix_of_frame
 from thyrosight.results.layout import FailedFile
 from thyrosight.results.predict_case import CaseSettings, FolderOptions, Outcome, predict_case, task_json
 from thyrosight.results.report import GALLERY_LIMIT, write_results
@@ -62,6 +64,8 @@ class RunSummary:
     seconds: float
     passed_over: dict[str, int] = field(default_factory=dict)
     """Files in the folders that are no images: kind (".nii", "no suffix") -> number."""
+    masks: tuple[str, ...] = ()
+    """Masks of the images, and drawings over them, that were not predicted: their names within the run."""
 
     @property
     def exit_code(self) -> int:
@@ -105,14 +109,15 @@ def predict_folder(
 
     bundle: "shipped" or None for the shipped model. mask.png is 0 / 255 in the source's own pixels as decoded (EXIF
     orientation applied). A clip (DICOM or video of several frames) has clip.json too; its other three files show one of
-    its frames. A file that fails is a FailedFile in the summary, and `progress` gets its error line. InputError where
-    no image is found, a source is inside OUT, or OUT holds results of another model or other settings (unless
-    `overwrite`); also where the options contradict a Predictor, and after MAX_FAILED_WRITES failed writes in a row.
+    its frames. A file that fails is a FailedFile in the summary, and `progress` gets its error line. Masks of images
+    are passed over, unless options.masks_too. InputError where no image is found, a source is inside OUT, or OUT holds
+    results of another model or other settings (unless `overwrite`); also where the options contradict a Predictor, and
+    after MAX_FAILED_WRITES failed writes in a row.
     After Ctrl-C all finished results stay, and the tables list them.
     """
     started = time.perf_counter()
     out = Path(out)
-    tasks, found = _tasks(_paths(sources), out, options.frame_index)
+    tasks, found, masks = _tasks(_paths(sources), out, options)
     predictor, model = _model(bundle, options, len(tasks))
     options = replace(options, device=model.device)
     taken = files_of_others(out, [task.case_id for task in tasks])
@@ -134,7 +139,7 @@ def predict_folder(
         earlier = earlier_failures(out, {task.name for task in tasks})
         report = write_results(out, [*earlier, *tally.failures], tally.thumbnails)
         seconds = round(time.perf_counter() - started, 3)
-        counts = tally.to_json(earlier) | {"passed_over": found.passed_over}
+        counts = tally.to_json(earlier) | {"passed_over": found.passed_over, "masks": masks}
         write_run(out, run | counts | {"status": status, "seconds": seconds})
     return RunSummary(
         out,
@@ -145,6 +150,7 @@ def predict_folder(
         tuple(tally.failures),
         seconds,
         found.passed_over,
+        tuple(masks),
     )
 
 
@@ -164,8 +170,8 @@ def _paths(sources: Iterable[Path | str] | Path | str) -> list[Path]:
     return paths
 
 
-def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple[list[Task], FoundImages]:
-    """-> (the images to predict, what was found).
+def _tasks(sources: Sequence[Path], out: Path, options: FolderOptions) -> tuple[list[Task], FoundImages, list[str]]:
+    """-> (the images to predict, what was found, the names of masks and drawings over images, which are left out).
 
     InputError where a source is inside OUT, because results are no images.
     """
@@ -181,8 +187,10 @@ def _tasks(sources: Sequence[Path], out: Path, frame_index: int | None) -> tuple
             f"{names or 'no source'}: no image found{_passed_over(found)}; pass DICOM, PNG, JPEG, TIFF, BMP or WebP "
             "files, or folders"
         )
-    suffix = f"_frame{frame_index}" if frame_index else ""
-    return assign_case_ids(sources, found.images, suffix=suffix, reserved=RUN_FILES), found
+    masks = [] if options.masks_too else masks_of_images(sources, found.images)
+    images = without(found.images, masks)
+    tasks = assign_case_ids(sources, images, suffix=suffix_of_frame(options.frame_index), reserved=RUN_FILES)
+    return tasks, found, names_within(sources, masks)
 
 
 def _passed_over(found: FoundImages) -> str:

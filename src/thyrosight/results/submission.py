@@ -15,6 +15,7 @@ from pathlib import Path
 
 from thyrosight.errors import InputError, ThyrosightError
 from thyrosight.files import natural_key, open_atomic, raise_shortage, write_atomic
+from thyrosight.folders.masks_of_images import masks_of_images
 from thyrosight.frames.find_images import find_images
 from thyrosight.inference.predictor import Predictor
 from thyrosight.results.layout import FailedFile
@@ -35,6 +36,8 @@ class SubmissionSummary:
     num_done: int
     num_failed: int
     failures: tuple[FailedFile, ...]
+    masks: tuple[str, ...] = ()
+    """Masks of the images, which were not predicted."""
 
 
 def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Path | str) -> SubmissionSummary:
@@ -46,7 +49,10 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
     if not (predictor.info.has_mask and predictor.info.has_malignancy):
         raise InputError(f"model {predictor.info.name}: a submission needs outlines and a risk; use a multi-task model")
     out = Path(out)
-    paths = sorted(find_images(images).images, key=lambda path: natural_key(path.name))
+    sources = list(map(Path, images))
+    found = find_images(sources).images
+    masks = masks_of_images(sources, found)
+    paths = sorted(set(found) - set(masks), key=lambda path: natural_key(path.name))
     _refuse_twins(paths)
     _refuse_files_of_others(out, paths)
     try:
@@ -68,7 +74,7 @@ def write_submission(predictor: Predictor, images: Iterable[Path | str], out: Pa
         rows.append((path.name, int(risk >= DECISION_RISK), risk))
     _write_table(out / "submission.csv", TABLES["submission.csv"], [row[:2] for row in rows])
     _write_table(out / "probability.csv", TABLES["probability.csv"], rows)
-    return SubmissionSummary(out, len(rows), len(failures), tuple(failures))
+    return SubmissionSummary(out, len(rows), len(failures), tuple(failures), tuple(path.name for path in masks))
 
 
 def mask_name(path: Path) -> str:

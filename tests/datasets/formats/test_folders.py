@@ -102,3 +102,23 @@ def test_masks_without_their_images_are_called_so(tmp_path: Path, place: str) ->
         save(tmp_path / place / f"{number}.png", rectangle())
     with pytest.raises(InputError, match="holds masks and no images; point at the folder that holds both"):
         prepare(tmp_path, tmp_path.with_name("out"))
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (("P001_1", "P001_2", "p002-left", "Patient 3_a"), ["p001", "p001", "p002", "patient 3"]),
+        (("P1_1", "P1_2", "P2_1", "P2_2"), [""] * 4),  # two may be planes or pages
+        (("P1_1", "P2_2", "P3_1", "P4_2"), [""] * 4),
+        (("P1_1", "P1_2", "P2_1", "IMG_2"), [""] * 4),
+        (("P0001", "P0002", "P0003", "P0004"), [""] * 4),
+    ],
+)
+def test_file_names_that_begin_with_the_patient(tmp_path: Path, names: tuple[str, ...], groups: list[str]) -> None:
+    for number, name in enumerate(names):
+        save(tmp_path / "images" / f"{name}.png", picture(number))
+        save(tmp_path / "masks" / f"{name}.png", rectangle())
+    found = folders.read(Request(tmp_path, tmp_path / "out"))
+    of_image = {case.image.stem: case.group for case in found.cases}
+    assert [of_image[name] for name in names] == groups
+    assert any("the images of one stay together" in note for note in found.notes) == any(groups)

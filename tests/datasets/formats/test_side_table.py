@@ -8,8 +8,10 @@ import pytest
 
 from drawn_images import picture, rectangle, save
 from thyrosight.datasets.formats import folders
+from thyrosight.datasets.prepare import prepare
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.errors import InputError
+from thyrosight.types import Box
 
 
 def read(folder: Path, text: str, malignant: str | None = None, **columns: str) -> DataSet:
@@ -72,3 +74,60 @@ def test_a_choice_of_columns_without_a_table_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"no table in it names the images, so --.* has no effect"):
         read(tmp_path, "note\nnothing of use\n", malignant, **columns)
+
+
+def test_labels_that_are_names_of_images_by_chance_name_no_image(tmp_path: Path) -> None:
+    """Once the labels 0 and 1 were taken for 0.png and 1.png, because no cell of the column image was a name."""
+    for number in range(4):
+        save(tmp_path / "images" / f"{number}.png", picture(number))
+        save(tmp_path / "masks" / f"{number}.png", rectangle())
+    (tmp_path / "t.csv").write_text("image,label\n0.0,1\n1.0,0\n2.0,1\n3.0,1\n")
+    found = folders.read(Request(tmp_path, tmp_path / "out"))
+    assert [case.malignancy for case in found.cases] == [1, 0, 1, 1]
+    (tmp_path / "t.csv").write_text("image,label\na,1\nb,0\nc,1\nd,1\n")
+    found = folders.read(Request(tmp_path, tmp_path / "out"))
+    assert [case.malignancy for case in found.cases] == [None] * 4
+    assert "tables not used, because no column names the images: t.csv" in found.notes
+
+
+def test_boxes_in_a_table_next_to_images_without_masks(tmp_path: Path) -> None:
+    for number in range(2):
+        save(tmp_path / "images" / f"{number}.png", picture(number))
+    (tmp_path / "t.csv").write_text(
+        "image,class,xmin,ymin,xmax,ymax\n0.png,benign,1,2,30,40\n1.png,malignant,5,6,7,8\n"
+    )
+    found = folders.read(Request(tmp_path, tmp_path / "out"))
+    assert [case.boxes for case in found.cases] == [(Box(1, 2, 30, 40),), (Box(5, 6, 7, 8),)]
+
+
+UNREAD = {
+    "labels.xlsx": b"PK\x03\x04",
+    "Tabelle.ods": b"PK\x03\x04",
+    "labels.json": b'{"u0.png": 1, "u1.png": 0, "u2.png": 1, "u3.png": 0}',
+    "labels.txt": b"u0.png 1\nu1.png 0\nu2.png 1\nu3.png 0\n",
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_labels_in_a_form_that_is_not_read_are_named_with_the_fix(tmp_path: Path, name: str) -> None:
+    for number in range(4):
+        save(tmp_path / "set" / "images" / f"u{number}.png", picture(number))
+    (tmp_path / "set" / name).write_bytes(UNREAD[name])
+    with pytest.raises(
+        InputError, match=rf"{name} holds the labels, in a form that is not read: save it as CSV \(UTF-8"
+    ):
+        prepare(tmp_path / "set", tmp_path / "out")
+    for number in range(4):
+        save(tmp_path / "set" / "masks" / f"u{number}.png", rectangle())
+    notes = folders.read(Request(tmp_path / "set", tmp_path / "out")).notes
+    assert any(
+        note.startswith(f"{name} may hold labels or patients, and is not read: save it as CSV") for note in notes
+    )
+
+
+def test_a_text_that_names_no_images_is_no_table(tmp_path: Path) -> None:
+    read(tmp_path, "image,label\nu0,1\n")
+    for name in ("README.txt", "config.json"):
+        (tmp_path / name).write_text('{"about": "images of 2019, see u0.png"}')
+    notes = folders.read(Request(tmp_path, tmp_path / "out")).notes
+    assert not any("not read" in note for note in notes)

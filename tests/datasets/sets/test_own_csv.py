@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from thyrosight.datasets.masks import read_mask
-from thyrosight.datasets.sets import own_csv, words
+from thyrosight.datasets.sets import own_csv
 from thyrosight.datasets.sets.layout import DataSet, Request
 from thyrosight.errors import InputError
+from thyrosight.folders import words
 
 SHAPE = (64, 80)
 

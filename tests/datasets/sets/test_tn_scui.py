@@ -8,7 +8,8 @@ import pytest
 
 from drawn_images import picture, rectangle, save
 from thyrosight.datasets.sets import tn_scui
-from thyrosight.datasets.sets.layout import Request, image_name_of
+from thyrosight.datasets.sets.layout import Request
+from thyrosight.folders.names import image_name_of
 
 
 @pytest.mark.parametrize(

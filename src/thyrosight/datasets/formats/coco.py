@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from thyrosight.datasets.boxes import Locate, box_of
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
     Draw,
     Images,
-    Locate,
-    box_of,
     data_set_of_shapes,
     polygon,
     run_lengths,

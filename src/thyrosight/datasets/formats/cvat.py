@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from thyrosight.datasets.boxes import box_of
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
     Images,
-    box_of,
     data_set_of_shapes,
     ellipse,
     polygon,

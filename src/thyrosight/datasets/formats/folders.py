@@ -16,6 +16,7 @@ import numpy as np
 from thyrosight.datasets.formats.annotators.label_map import refuse_unnamed_classes
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
 from thyrosight.datasets.formats.side_table import has_mask_column, image_column, split_lists
+from thyrosight.datasets.formats.voc import recognise as has_boxes
 from thyrosight.datasets.pictures.alpha_masks import layers_of
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, write_mask
 from thyrosight.datasets.sets.own_csv import recognise as is_table
@@ -60,6 +61,8 @@ def recognise(folder: Path) -> bool:
     found = sort_files(folder, files, {})
     if found is not None and found.masks:
         return True
+    if has_boxes(folder):
+        return False
     places = [place_of(path.relative_to(folder).parent.parts) for path in files]
     if {0, 1} <= {place.malignancy for place in places} | set(classes_of(places)[0]):
         return True

@@ -13,7 +13,15 @@ from thyrosight.datasets.formats.volumes import as_png, refuse_turned_mask
 from thyrosight.datasets.sets.layout import CONVERTED, DataSet, Request, without_masks
 from thyrosight.errors import InputError
 from thyrosight.files import raise_shortage, readable
-from thyrosight.folders.names import classes_of, malignancy_in, patients_of, place_of, safe_name
+from thyrosight.folders.names import (
+    MAX_IMAGES_PER_PATIENT,
+    MIN_PATIENTS,
+    classes_of,
+    malignancy_in,
+    patients_of,
+    place_of,
+    safe_name,
+)
 from thyrosight.folders.tree import is_volume, stem_without_ending
 from thyrosight.types import Box, Case
 
@@ -27,6 +35,10 @@ _AUGMENTED = re.compile(
     re.IGNORECASE,
 )
 """a_flip, a_rot90, a_aug_3: what augmentation makes of the image a."""
+
+
+_PATIENT_IN_NAME = re.compile(r"^((?:patient|pat|pt|subject|subj|sub|pid|p)[ _.-]?\d+)[ _.-]+\S", re.IGNORECASE)
+"""P001_2, patient 7-left: a file name that begins with the patient."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,8 @@ def data_set_of(
     ]
     if all(label is None for label in elsewhere):
         classes, classes_said = _classes_of_names(found)
+    if not any(groups):
+        groups, said = _patients_of_names(found, said)
     groups, versions_said = _with_versions(groups, ids)
     faults: list[str] = []
     cases, contradicting = [], []
@@ -108,6 +122,17 @@ def _classes_of_names(found: Sequence[Found]) -> tuple[list[int | None], str]:
         num = sum(label is not None for label in classes)
         return classes, f"{num} file names say benign or malignant: that is taken for the label"
     return [None] * len(found), ""
+
+
+def _patients_of_names(found: Sequence[Found], said: str) -> tuple[list[str], str]:
+    """Images, a note -> (the patient with which each file name begins, the note); none where a name has no patient."""
+    hits = [_PATIENT_IN_NAME.match(one.name or stem_without_ending(one.image)) for one in found]
+    groups = [hit[1].casefold() if hit else "" for hit in hits]
+    sizes = sorted(Counter(group for group in groups if group).values())
+    are_all = sum(sizes) == len(found) and len(sizes) >= MIN_PATIENTS and sizes[-1] > 1
+    if not are_all or sizes[len(sizes) // 2] > MAX_IMAGES_PER_PATIENT:
+        return [""] * len(found), said
+    return groups, f"file names begin with {len(sizes)} patients, e.g. {groups[0]}: the images of one stay together"
 
 
 def _parts(one: Found, request: Request) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 
+from thyrosight.datasets.boxes import Locate
 from thyrosight.datasets.formats.found import Found, case_names, data_set_of
 from thyrosight.datasets.sets.cell_files import Moved, nearest
 from thyrosight.datasets.sets.layout import DataSet, Request, write_mask
@@ -25,10 +26,6 @@ from thyrosight.types import BoolArray, Box
 
 Draw = Callable[[tuple[int, int]], BoolArray]
 """Size of the image `(H, W)` -> mask_HW."""
-Locate = Callable[[tuple[int, int]], Box]
-"""Size of the image `(H, W)` -> the box in its pixels. InputError where the numbers are no box."""
-OVERSHOOT_PX = 2.0
-"""A box may reach this far beyond its image: tools round, and drag to the border."""
 BACKGROUND = frozenset(("background", "_background_", "__ignore__", "ignore", "void"))
 MAX_POINT = 1 << 15
 MIN_INSIDE = 0.5
@@ -139,31 +136,6 @@ def polygon(points_xy: Sequence[Sequence[float]]) -> Draw | None:
         return mask_HW
 
     return draw
-
-
-def box_of(x0: float, y0: float, x1: float, y1: float, *, are_shares: bool = False) -> Locate:
-    """Two corners in pixels, or as shares of the image's size -> a function that gives the box."""
-
-    def locate(size_hw: tuple[int, int]) -> Box:
-        height, width = size_hw
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            raise InputError("a box of numbers that are not finite")
-        scale_x, scale_y = (width, height) if are_shares else (1, 1)
-        corners = (min(x0, x1) * scale_x, min(y0, y1) * scale_y, max(x0, x1) * scale_x, max(y0, y1) * scale_y)
-        beyond = max(-corners[0], -corners[1], corners[2] - width, corners[3] - height)
-        if beyond > OVERSHOOT_PX:
-            raise InputError(f"a box that reaches {beyond:.0f} pixels beyond the image of {width} x {height}")
-        box = Box(
-            max(0, round(corners[0])),
-            max(0, round(corners[1])),
-            min(width, round(corners[2])),
-            min(height, round(corners[3])),
-        )
-        if box.width < 1 or box.height < 1:
-            raise InputError("a box without an area")
-        return box
-
-    return locate
 
 
 def union(draws: Sequence[Draw]) -> Draw | None:
@@ -367,13 +339,8 @@ def _draw_mask(one: Annotated, draws: Sequence[Draw], path: Path) -> bool:
 
 def _checked_size(one: Annotated) -> tuple[int, int]:
     """-> the size of the image. InputError where the annotation states another."""
-    size_hw = size_of(one.image)
+    size_hw = load_frame(one.image).size_hw
     if one.size_hw is not None and 0 not in one.size_hw and one.size_hw != size_hw:
         stated, real = f"{one.size_hw[1]} x {one.size_hw[0]}", f"{size_hw[1]} x {size_hw[0]}"
         raise InputError(f"{one.image.name}: annotated at {stated} pixels, the image has {real}")
     return size_hw
-
-
-def size_of(path: Path) -> tuple[int, int]:
-    """Image -> its size `(H, W)` as the image reader shows it."""
-    return load_frame(path).size_hw

@@ -18,12 +18,14 @@ from thyrosight.datasets.sets.csv_columns import (
 )
 from thyrosight.datasets.sets.layout import Request
 from thyrosight.datasets.sets.own_csv import case_of_row, cases_of_rows, patient_key, table_rows, united, with_patients
+from thyrosight.datasets.sets.table_boxes import box_columns
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table, split_in
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.folders.folder_files import files_below
 from thyrosight.folders.names import shorter_names, words_of
 from thyrosight.folders.tree import by_name, stem_without_ending, tables_below
+from thyrosight.folders.unread_tables import FIX, unread_tables
 from thyrosight.folders.words import ALIASES, is_label, label_of, plain_name
 from thyrosight.types import Case
 
@@ -32,6 +34,8 @@ MIN_SHARE = 0.5
 """A column names the images where at least this share of its cells is the name of an image."""
 MODEL_WORDS = frozenset(("prediction", "predictions", "pred", "preds", "predicted", "submission", "submissions"))
 """Words of tables that a model wrote: they hold no labels."""
+_NO_IMAGE = ("malignancy", "fold", "split", "tirads")
+"""Roles of columns whose numbers may be names of images by chance: labels 0 and 1 next to 0.png and 1.png."""
 _IMAGE = "image of the patient"
 """The column that is added to rows of patients."""
 
@@ -54,9 +58,13 @@ def image_column(table: Path, names: Mapping[str, list[Path]]) -> tuple[str, int
     except InputError as error:
         raise_disk_fault(error)
         return None
-    hits = {name: sum(_name_in(row[name]) in names for row in rows) for name in header}
-    best = max(hits, key=lambda name: hits[name])
-    return (best, hits[best]) if hits[best] >= max(1.0, MIN_SHARE * len(rows)) else None
+    others = {plain for role in _NO_IMAGE for plain in ALIASES[role]}
+    free = [name for name in header if plain_name(name) not in others]
+    hits = {name: sum(_name_in(row[name]) in names for row in rows) for name in free}
+    fitting = [name for name in free if hits[name] >= max(1.0, MIN_SHARE * len(rows))]
+    called = [name for name in fitting if plain_name(name) in ALIASES["image"]]
+    best = max(called or fitting, key=lambda name: hits[name], default="")
+    return (best, hits[best]) if best else None
 
 
 def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], list[str], int]:
@@ -77,6 +85,9 @@ def with_table(cases: Sequence[Case], request: Request) -> tuple[list[Case], lis
     if faults and not fitting and all(case.malignancy is None for case in cases):
         raise InputError(next(iter(faults.values())))
     notes = [f"table not used, because it can't be read: {fault}" for fault in faults.values()]
+    lists = split_lists(request.folder)
+    for path in (path for path in unread_tables(request.folder, names) if path not in lists):
+        notes.append(f"{path.relative_to(request.folder)} may hold labels or patients, and is not read: {FIX}")
     if of_models:
         notes.append(f"tables of predictions by their names, not used: {', '.join(table.name for table in of_models)}")
     readable = [table for table in others if not fitting and table not in faults]
@@ -255,11 +266,13 @@ def _fault_of(table: Path) -> str:
 
 
 def _with_numbers(names: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    """Images by name -> the same, with a second entry `7` for the name 0007, which a spreadsheet turns into 7."""
+    """Images by name -> the same, with entries `7` and `7.0` for the name 0007: spreadsheets and pandas write it so."""
     shorter: dict[str, list[Path]] = {}
     for name, paths in names.items():
         if name.isdecimal():
-            shorter.setdefault(name.lstrip("0") or "0", []).extend(paths)
+            number = name.lstrip("0") or "0"
+            for written in (number, f"{number}.0"):
+                shorter.setdefault(written, []).extend(paths)
     return {**shorter, **names}
 
 
@@ -313,16 +326,20 @@ def _rows_as_cases(
     columns = choose_columns(header, named, table, needs_label=False)
     has_label = cut is not None or part.malignancy is not None or any(case.malignancy is not None for case in known)
     ask_for_columns(table, rows, columns, request.columns, has_label=has_label, has_mask=True)
-    if not any(case.mask or case.boxes for case in known) and "mask" not in request.columns:
-        refuse_drawn_columns(table, [name for name in header if name not in columns.values()])
+    is_outlined = any(case.mask or case.boxes for case in known) or "mask" in request.columns
+    boxes = None if is_outlined else box_columns(header, {role: columns[role] for role in columns if role != "mask"})
+    used = {*columns.values(), *([cut[0]] if cut else []), *(boxes.columns if boxes else [])}
+    if not is_outlined:
+        refuse_drawn_columns(table, [name for name in header if name not in used])
     columns = with_opposite(columns, rows, table)
     files = _Images(names, table.parent)
-    cases, patients = with_patients(cases_of_rows(rows, columns, files, cut, part), columns, table)
-    used = set(columns.values()) | ({cut[0]} if cut else set())
+    cases, patients = with_patients(cases_of_rows(rows, columns, files, cut, part, boxes), columns, table)
+    used |= set(columns.values())
     left = [name for name in header if name not in used]
     at = table.relative_to(request.folder).as_posix()
     sentences = [f"columns of {at}: " + ", ".join(f"{role} = {name}" for role, name in columns.items())]
     sentences[0] += part.in_words
+    sentences += [boxes.in_words] if boxes else []
     sentences += [f"columns not used: {', '.join(left)}"] if left else []
     return cases, [*sentences, *patients, *files.notes()]
 
@@ -348,6 +365,7 @@ def _merged(case: Case, row: Case | None, table: Path) -> Case:
         row,
         case_id=case.case_id,
         mask=case.mask,
+        boxes=case.boxes or row.boxes,
         source=case.source,
         malignancy=case.malignancy if row.malignancy is None else row.malignancy,
         group=row.group or case.group,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from thyrosight.datasets.boxes import box_of
 from thyrosight.datasets.formats.annotation_files import xml_below, xml_root
-from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, box_of, data_set_of_files, read_each
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_files, read_each
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
 from thyrosight.folders.folder_files import files_below

@@ -6,16 +6,9 @@ import re
 from functools import partial
 from pathlib import Path
 
+from thyrosight.datasets.boxes import box_of
 from thyrosight.datasets.csv_file import whole_number
-from thyrosight.datasets.formats.shapes import (
-    Annotated,
-    AnnotatedShape,
-    Images,
-    box_of,
-    data_set_of_files,
-    polygon,
-    read_each,
-)
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_files, polygon, read_each
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
 from thyrosight.folders.folder_files import files_below

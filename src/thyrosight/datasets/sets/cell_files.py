@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from thyrosight.datasets.csv_file import MADE_BY_A_SPREADSHEET, whole_number
 from thyrosight.datasets.sets.layout import IMAGE_SUFFIXES
 from thyrosight.errors import InputError
 from thyrosight.folders.folder_files import files_below
@@ -123,14 +124,20 @@ class FilesNextTo:
             return path
         there = self._by_stem(path.parent)
         others = there.get(_key(path), [])
-        if not others and path.name.isdecimal():  # a spreadsheet turns 0007 into 7
-            others = [one for key, files in there.items() if key.lstrip("0") == path.name.lstrip("0") for one in files]
+        number = whole_number(path.name)
+        if not others and number.isdecimal():  # a spreadsheet turns 0007 into 7, and pandas 7 into 7.0
+            others = [one for key, files in there.items() if key.lstrip("0") == number.lstrip("0") for one in files]
         if len(others) > 1:
             names = " or ".join(sorted(one.name for one in others)[:3])
             raise InputError(f"{self.folder}: '{text}' of the table could be {names}; write the whole name")
         if others:
             self.num_other_endings += 1
             return others[0]
+        if MADE_BY_A_SPREADSHEET.match(text):
+            raise InputError(
+                f"{self.folder}: '{text}' of the table is no file here; a spreadsheet makes this of a name that looks "
+                "like a number or a date: format the column as text there, and write the names again"
+            )
         return path if path.parent.is_dir() else self._moved_here(text) or path
 
     def _moved_here(self, text: str) -> Path | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from thyrosight.datasets.csv_file import number_of, whole_number
+from thyrosight.datasets.sets.table_boxes import BoxColumns
 from thyrosight.errors import InputError
 from thyrosight.files import raise_disk_fault
 from thyrosight.folders.words import (
@@ -43,7 +44,7 @@ NEAR_LABEL = re.compile(
 NEAR_FOLD = re.compile(r"fold")
 NEAR_SPLIT = re.compile(r"^(is|in|for)?(train|training|test|testing|val|valid|validation|holdout)(set|split|data)?$")
 DRAWN = re.compile(r"polygon|polyline|vertices|encodedpixels|runlength|^rle|rle$|bbox|boundingbox|^[xy](min|max|1|2)$")
-"""Names of columns that hold outlines or boxes as numbers; these are never read from a table."""
+"""Names of columns that hold outlines or boxes as numbers; only boxes in four columns are read (table_boxes.py)."""
 _MEANING = re.compile(r"(\w+)\s*(?:[=:>\u2013\u2192]|->|-(?=\s))+\s*(\w+)")
 """`0 = benign` in the name of a column."""
 PLAIN_LABELS = {"b", "m"} | MALIGNANT_WORDS | BENIGN_WORDS
@@ -213,15 +214,18 @@ def ask_for_columns(
     *,
     has_label: bool = False,
     has_mask: bool = False,
+    boxes: BoxColumns | None = None,
 ) -> None:
     """InputError, which asks the user, where a column without a role may have one by its name or its values.
 
     rows: {column: value}. columns: {role: column}. named: the caller's choices, also "none".
-    has_label, has_mask: whether the set has labels or masks from elsewhere; then the user is not asked for them.
+    has_label, has_mask: whether the set has labels or masks from elsewhere; then the user is not asked for them. boxes:
+    the columns that hold a box; no column is then asked about as a mask.
     """
     role_of = {plain_name(alias): role for role, names in ALIASES.items() for alias in (role, *names)}
     said = {role_of.get(plain_name(name), name) for name in named}
-    free = [name for name in rows[0] if name not in columns.values() and not PERSONAL.search(plain_name(name))]
+    taken = {*columns.values(), *(boxes.columns if boxes else ())}
+    free = [name for name in rows[0] if name not in taken and not PERSONAL.search(plain_name(name))]
     roles = [role for role in _QUESTIONS if role not in columns and role not in said]
     for role in roles:
         is_known = (role == "malignancy" and has_label) or (role == "mask" and has_mask)
@@ -247,8 +251,9 @@ def refuse_drawn_columns(table: Path, free: Sequence[str]) -> None:
     """InputError where a column that no role uses holds outlines or boxes as numbers: they would be lost."""
     if drawn := [name for name in free if DRAWN.search(plain_name(name))]:
         raise InputError(
-            f"{table}: '{drawn[0]}' holds outlines or boxes inside the table, which are not read; export them as COCO, "
-            "VOC or masks in PNG, or write --column mask=none to go on without them"
+            f"{table}: '{drawn[0]}' holds outlines or boxes in a form that is not read; write boxes as four columns "
+            "xmin, ymin, xmax, ymax in pixels, one row per nodule, and export outlines as COCO or masks in PNG, or "
+            "write --column mask=none to go on without them"
         )
 
 

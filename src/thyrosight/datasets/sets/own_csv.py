@@ -30,6 +30,7 @@ from thyrosight.datasets.sets.csv_columns import (
     with_opposite,
 )
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request, write_mask
+from thyrosight.datasets.sets.table_boxes import BoxColumns, box_columns
 from thyrosight.datasets.sets.table_parts import TablePart, parts_of_table
 from thyrosight.datasets.table import SPLITS, TARGETS
 from thyrosight.errors import InputError
@@ -66,17 +67,19 @@ def read(request: Request) -> DataSet:
         by_values = image_by_values(header, rows, table.parent) | mask_by_values(header, rows, table.parent)
         named = {**by_values, **request.columns}
         has_label = cut is not None or part.malignancy is not None
-        columns = choose_columns(header, named, table, needs_label=not has_label)
-        ask_for_columns(table, rows, columns, request.columns, has_label=has_label)
+        boxes = box_columns(header, request.columns, by_values)
+        columns = choose_columns(header, named, table, needs_label=not (has_label or boxes))
+        boxes = boxes if "mask" not in columns else None
+        ask_for_columns(table, rows, columns, request.columns, has_label=has_label, boxes=boxes)
         columns = with_opposite(columns, rows, table)
-        read_here = cases_of_rows(rows, columns, files, cut, part)
+        read_here = cases_of_rows(rows, columns, files, cut, part, boxes)
         read_here, patients = with_patients(read_here, columns, table)
         cases += read_here
         has_patients |= "group" in columns
-        used = {columns[role] for role in columns} | ({cut[0]} if cut else set())
+        used = {*columns.values(), *([cut[0]] if cut else []), *(boxes.columns if boxes else [])}
         of_table = f" of {table.name}" if len(parts) > 1 else ""
         first = f"columns{of_table}: " + ", ".join(f"{role} = {name}" for role, name in columns.items()) + part.in_words
-        said += [first, *_unused(header, used), *patients]
+        said += [first, *([boxes.in_words] if boxes else []), *_unused(header, used), *patients]
     cases, notes = united(cases, parts[0].path, request.masks)
     notes = [*said, *_groups_in_words(has_patients), *files.notes(), *notes]
     meaning = "as the table's own column says: 1 = malignant or high, 0 = benign or low"
@@ -116,13 +119,19 @@ def table_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def cases_of_rows(
-    rows: Sequence[dict[str, str]], columns: dict[str, str], files: FilesOfCells, cut: Cut | None, part: TablePart
+    rows: Sequence[dict[str, str]],
+    columns: dict[str, str],
+    files: FilesOfCells,
+    cut: Cut | None,
+    part: TablePart,
+    boxes: BoxColumns | None = None,
 ) -> list[Case]:
     """Rows of a table, {role: column} -> one case per row, with what the name of the table says."""
     cases = []
     for number, row in enumerate(rows, start=2):
         where = f"{part.path} row {number}"
-        cases.append(part.with_name_of(case_of_row(row, columns, files, cut, where), where))
+        case = part.with_name_of(case_of_row(row, columns, files, cut, where), where)
+        cases.append(boxes.with_box(case, row, where) if boxes else case)
     return cases
 
 
@@ -283,7 +292,8 @@ def united(cases: Sequence[Case], table: Path, masks: Path) -> tuple[list[Case],
                 contradicting.append(image.name)
             num_united += 1
             malignancy = labels.pop() if len(labels) == 1 else None
-            first = replace(first, malignancy=malignancy, mask=_united_mask(first, rows, masks))
+            boxes = tuple(dict.fromkeys(box for row in rows for box in row.boxes))
+            first = replace(first, malignancy=malignancy, mask=_united_mask(first, rows, masks), boxes=boxes)
         result.append(first)
     _refuse_repeats(result, table)
     notes = []

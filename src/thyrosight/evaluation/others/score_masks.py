@@ -19,7 +19,6 @@ from thyrosight.datasets.case_image import load_image
 from thyrosight.datasets.csv_file import NO_VALUE, number_of, read_rows
 from thyrosight.datasets.formats.volumes import as_png
 from thyrosight.datasets.masks import load_mask
-from thyrosight.datasets.sets.layout import image_name_of
 from thyrosight.datasets.table import EVERY_ROW, RowChoice, choose_cases, read_cases, table_path
 from thyrosight.environment import hardware, utc_now_for_people
 from thyrosight.errors import InputError
@@ -30,7 +29,7 @@ from thyrosight.evaluation.report import Outlines, outlines_of
 from thyrosight.evaluation.summary import Evaluation, EvaluationContext
 from thyrosight.files import sha256_of
 from thyrosight.folders.folder_files import files_below
-from thyrosight.folders.names import shorter_names
+from thyrosight.folders.names import image_name_of, shorter_names
 from thyrosight.folders.tree import is_image, is_volume, stem_without_ending
 from thyrosight.folders.words import plain_name
 from thyrosight.frames.mask_image import read_mask_image

@@ -12,13 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from thyrosight.datasets.boxes import box_of
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
 from thyrosight.datasets.formats.shapes import (
     Annotated,
     AnnotatedShape,
     Draw,
     Images,
-    box_of,
     data_set_of_files,
     ellipse,
     polygon,

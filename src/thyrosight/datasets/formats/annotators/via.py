@@ -5,16 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from thyrosight.datasets.boxes import box_of
 from thyrosight.datasets.formats.annotation_files import json_below, json_of, starts_as_json
-from thyrosight.datasets.formats.shapes import (
-    Annotated,
-    AnnotatedShape,
-    Images,
-    box_of,
-    data_set_of_shapes,
-    ellipse,
-    polygon,
-)
+from thyrosight.datasets.formats.shapes import Annotated, AnnotatedShape, Images, data_set_of_shapes, ellipse, polygon
 from thyrosight.datasets.sets.layout import DataSet, KnownSet, Request
 from thyrosight.errors import InputError
 from thyrosight.folders.names import malignancy_in
