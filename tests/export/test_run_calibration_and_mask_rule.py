@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thyrosight.evaluation.mask_rule import LEAST_MEANS, THRESHOLDS, MaskRule, best_rule, dices_of, out_of_fold_rule
+from thyrosight.evaluation.mask_rule import (
+    LEAST_MEANS,
+    LIKELY,
+    THRESHOLDS,
+    MaskRule,
+    best_rule,
+    dices_of,
+    out_of_fold_rule,
+)
 from thyrosight.export.run_calibration_and_mask_rule import chosen_rule, reference_mask, risk_settings
 from thyrosight.types import Box, Case
 
@@ -68,6 +76,15 @@ def test_a_lucky_threshold_loses_to_a_good_neighbourhood() -> None:
     assert (rule.threshold, value) == (THRESHOLDS[7], 0.795)
 
 
+def test_of_rules_that_are_as_good_the_one_that_drops_most_is_taken() -> None:
+    """Dice by the least mean: 0.8 up to 0.725, then less by more than the choice may overlook."""
+    by_least_mean_L = np.where(np.array(LEAST_MEANS) <= 0.725, 0.8, 0.75)
+    by_threshold_T = 1 - np.abs(np.array(THRESHOLDS) - 0.6)
+    rule, value = best_rule((by_threshold_T[:, None] * by_least_mean_L)[None], THRESHOLDS, may_drop=True)
+    assert (rule.threshold, rule.min_mean_probability) == (0.6, 0.7)  # the mean with its neighbours falls beyond
+    assert value == pytest.approx(0.8)
+
+
 def test_a_folds_rule_is_the_others_choice() -> None:
     def fold_that_wants(place: int, num_images: int) -> np.ndarray:
         dices_NTL = np.zeros((num_images, len(THRESHOLDS), len(LEAST_MEANS)))
@@ -77,7 +94,7 @@ def test_a_folds_rule_is_the_others_choice() -> None:
 
     tables = {0: fold_that_wants(2, 5), 1: fold_that_wants(4, 3), 3: fold_that_wants(6, 1)}
     rule = out_of_fold_rule(tables, {}, may_drop=True)
-    assert rule.rule == MaskRule(THRESHOLDS[2], 0.0)
+    assert rule.rule == MaskRule(THRESHOLDS[2], LIKELY)
     assert rule.num_images == 9
     chosen = {fold: own.threshold for fold, own in rule.by_fold.items()}
     assert chosen == {0: THRESHOLDS[4], 1: THRESHOLDS[2], 3: THRESHOLDS[2]}

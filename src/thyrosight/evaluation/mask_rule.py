@@ -23,6 +23,10 @@ from thyrosight.types import BoolArray
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.2, 0.81, 0.05), 2))
 LEAST_MEANS = (0.0, *(float(value) for value in np.round(np.arange(0.5, 0.951, 0.025), 3)))
 """The values of min_mean_probability that are tried where regions may be dropped."""
+FLAT = 0.001
+"""A difference in mean Dice that no choice rests on."""
+LIKELY = 0.75
+"""A region with this mean probability is dropped only where that raises Dice."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,16 @@ def best_rule(dices_NTL: NDArray[np.float64], thresholds: Sequence[float], *, ma
 
     For the choice, each mean is averaged with the means of neighbouring rules, because the highest point of a flat
     curve is noise. may_drop: whether the rule may drop regions of low mean probability. Allow it only where some images
-    have no nodule, or where there are many images: fewer images do not show whether it helps.
+    have no nodule, or where there are many images: fewer images do not show whether it helps. At the best threshold, of
+    the rules that are as good but for FLAT, the one that drops most is taken, up to LIKELY: sets hold few images
+    without a nodule, so they hardly show what a doubtful region costs there.
     """
     means_TL = dices_NTL.mean(axis=0)[:, : len(LEAST_MEANS) if may_drop else 1]
-    best = np.unravel_index(int(np.argmax(_with_neighbours(means_TL))), means_TL.shape)
-    threshold, least_mean = int(best[0]), int(best[1])
+    smooth_TL = _with_neighbours(means_TL)
+    threshold, best = (int(index) for index in np.unravel_index(int(np.argmax(smooth_TL)), smooth_TL.shape))
+    means_L = smooth_TL[threshold]
+    as_good = [place for place, mean in enumerate(means_L) if mean >= means_L[best] - FLAT]
+    least_mean = max(best, *(place for place in as_good if LEAST_MEANS[place] <= LIKELY), 0)
     return MaskRule(thresholds[threshold], LEAST_MEANS[least_mean]), float(means_TL[threshold, least_mean])
 
 
