@@ -187,6 +187,9 @@ def test_proposals_are_the_servers_and_a_person_overrides_them(
     wait_for(lambda: page.input_value("#tirads-composition") == "solid or almost completely solid")
     assert page.locator("#tirads .tag.yours").count() == 0
     assert "Echogenicity ratio" in page.inner_text("#measures")
+    page.click("[data-key=confirm-all]")
+    wait_for(lambda: page.locator("#tirads .tag.yours").count() == 3)
+    assert page.locator("#tirads .tag.proposed, [data-key=confirm-all]").count() == 0
     sight.close()
 
 

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 MAX_ROWS_SHOWN = 20
 SHARD_ROWS = 1000
 OF_TABLES = "--engine, --address and --shard-rows"
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Predict images again that have results already.")]
+Frame = Annotated[
+    int | None, typer.Option("--frame", min=0, help="Read this frame of files with several; the first is 0.")
+]
+Submission = Annotated[bool, typer.Option("--submission", help="Write the files of the TN-SCUI challenge instead.")]
+Pdf = Annotated[bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")]
 Output = Annotated[
     str, typer.Option("--output", metavar="folder|parquet", help="A folder per image, or tables of all images.")
 ]
@@ -68,21 +74,13 @@ def predict(
     bundle: BundleOption = None,
     tta: Tta = False,
     prevalence: Prevalence = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Predict images again that have results already.")
-    ] = False,
+    overwrite: Overwrite = False,
     threads: Threads = None,
-    frame: Annotated[
-        int | None, typer.Option("--frame", min=0, help="Read this frame of files with several; the first is 0.")
-    ] = None,
+    frame: Frame = None,
     every: Annotated[int | None, typer.Option("--every", min=1, help="Read each n-th frame of a clip.")] = None,
     mm_per_pixel: MmPerPixel = None,
-    submission: Annotated[
-        bool, typer.Option("--submission", help="Write the files of the TN-SCUI challenge instead.")
-    ] = False,
-    pdf: Annotated[
-        bool, typer.Option("--pdf", help="Write the report as report.pdf too; needs thyrosight[pdf].")
-    ] = False,
+    submission: Submission = False,
+    pdf: Pdf = False,
     output: Output = "folder",
     shard_rows: ShardRows = SHARD_ROWS,
     engine: EngineName = "local",
