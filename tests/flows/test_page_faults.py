@@ -111,11 +111,13 @@ def test_a_slow_answer_for_an_image_that_was_left_covers_nothing(
     browser: Any, fake: FakeServer, images: list[Path], num_frames: int
 ) -> None:
     fake.num_frames = num_frames
-    sight = opened(browser, fake, images)
+    sight = BrowserPage(browser, fake.address)
     page = sight.page
-    page.wait_for_selector("#identity :text('phantom-0.png')")  # the second, never opened, has to be asked for
     held: list[Any] = []
-    page.route("**/job0-1/frames/0/result", lambda route: held.append(route))
+    page.route("**/job0-1/frames/0/result", lambda route: held.append(route))  # it is asked for once, ahead
+    sight.drop(images)
+    sight.wait_until_open()
+    page.wait_for_selector("#identity :text('phantom-0.png')")
     page.evaluate(
         """() => {
           const [first, second] = document.querySelectorAll("button.item");
